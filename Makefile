@@ -1,0 +1,73 @@
+# The two commands of the README are `make demo` and `make test`. CI and any git hook call `make check`.
+#
+#   PYTHON     the interpreter the environment is made with (3.10 to 3.13)
+#   VENV       where the environment lies
+#   PIP_FLAGS  more words for pip, e.g. the CPU-only torch, which is a tenth of the size:
+#              make demo PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP_FLAGS ?=
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
+CODE := facepipe stages weights tests tools
+WHEELS := build/wheel
+
+.PHONY: help install demo test check check-format check-style check-types check-imports check-wheel format clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo     make $(VENV), install, animate the example portrait, say where the result lies"
+	@echo "make test     make $(VENV), install, run the tests"
+	@echo "make check    all that CI runs: format, style, types, import contracts, the wheel, the tests"
+	@echo "make format   rewrite the code in the house format"
+	@echo "make clean    remove what make made, the environment included"
+
+# The stamps stand for an environment that agrees with pyproject.toml: it is made once, and again only when that file changes.
+$(VENV)/facepipe.stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 14) else "facepipe needs Python 3.10 to 3.13, and $(PYTHON) is " + sys.version.split()[0] + ": say make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/facepipe.stamp
+	$(PIP) --editable '.[train,dev]'
+	@touch $@
+
+install: $(VENV)/dev.stamp
+
+demo: $(VENV)/facepipe.stamp
+	PATH="$(abspath $(BIN)):$$PATH" sh examples/demo.sh out/demo
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -q
+
+check: check-format check-style check-types check-imports check-wheel test
+
+check-format: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check $(CODE)
+
+check-style: $(VENV)/dev.stamp
+	$(BIN)/ruff check $(CODE)
+
+check-types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+check-imports: $(VENV)/dev.stamp
+	$(BIN)/lint-imports
+
+# The wheel goes into a bare environment which borrows the dependencies, torch above all, from $(VENV) through a .pth
+# file. An editable install is no file there but a .pth of its own, and site does not read the .pth files of borrowed
+# folders: what answers is the wheel's code. tools/check_wheel.py makes sure of it.
+check-wheel: $(VENV)/dev.stamp
+	rm -rf $(WHEELS)
+	$(BIN)/python -m build --wheel --no-isolation --outdir $(WHEELS) . > /dev/null
+	$(BIN)/python -m venv --without-pip $(WHEELS)/venv
+	$(BIN)/python tools/check_wheel.py $(WHEELS)
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+clean:
+	rm -rf $(VENV) build dist out
