@@ -1,0 +1,1 @@
+"""Faces: detection, landmarks, tracking, the linear face model, coefficients and crop boxes."""

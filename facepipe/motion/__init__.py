@@ -1,0 +1,1 @@
+"""Motion: retargeting, smoothing, named controls."""

@@ -1,0 +1,1 @@
+"""Renderers: one folder each, which never imports another."""

@@ -1,0 +1,1 @@
+"""The geometric renderer: a warp by the fitted 3D mesh."""

@@ -1,0 +1,1 @@
+"""Training: data sets, losses, and one file for each trained model."""

@@ -1,0 +1,5 @@
+"""The programme: what facepipe does to a portrait and a driver, one file a stage.
+
+Stages never import each other: they meet on disk. A new stage is a file here, which holds its parameters, its function
+and its declaration; CONTRIBUTING.md goes through it step by step.
+"""
