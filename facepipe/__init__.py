@@ -1,3 +1,3 @@
-"""Portrait animation as a resumable batch pipeline."""
+"""Portrait animation as a resumable batch pipeline: one portrait, moved by a video, a voice or a set of sliders."""
 
 __version__ = "0.1.0"

@@ -1,0 +1,33 @@
+"""Errors carry what the terminal and the batch need, and survive the way between processes."""
+
+import pickle
+
+import pytest
+
+from facepipe import errors
+from facepipe.errors import ExitCode, FacepipeError, InputError, PrecheckError, WeightsError
+
+CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, FacepipeError)]
+
+
+@pytest.mark.parametrize("error_class", [c for c in CLASSES if c is not PrecheckError])
+def test_an_error_survives_pickling(error_class: type[FacepipeError]) -> None:
+    error = error_class("a.mp4 is empty; give another file", detail="moov atom not found", permanent=False)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.detail, copy.permanent) == (error_class, str(error), error.detail, False)
+    assert copy.exit_code is not ExitCode.DONE
+
+
+def test_a_precheck_lists_all_that_is_missing() -> None:
+    error = PrecheckError([InputError("a.jpg is missing"), WeightsError("no landmarker", detail="sha256 differs")])
+    for copy in (error, pickle.loads(pickle.dumps(error))):
+        assert str(copy) == "a.jpg is missing\nno landmarker"
+        assert (copy.exit_code, copy.failure_class, copy.detail) == (ExitCode.PRECHECK, "input", "sha256 differs")
+        assert len(copy.errors) == 2
+
+
+def test_exit_codes_are_the_documented_ones() -> None:
+    assert {code.name: int(code) for code in ExitCode} == {
+        "DONE": 0, "BUG": 1, "USAGE": 2, "PRECHECK": 3, "FAILED_ITEMS": 4, "FAILURE_LIMIT": 5, "TRY_AGAIN": 75,
+        "INTERRUPTED": 130,
+    }  # fmt: skip
