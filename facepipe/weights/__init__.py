@@ -1,0 +1,19 @@
+"""Weights: what is registered, where it lies, whether it is what it claims to be, and how to get it."""
+
+from facepipe.weights.adding import add
+from facepipe.weights.registry import Weight, embedded_folder, lookup, registered, user_folder
+from facepipe.weights.store import WeightFile, fetch, find, locate, verify
+
+__all__ = [
+    "Weight",
+    "WeightFile",
+    "add",
+    "embedded_folder",
+    "fetch",
+    "find",
+    "locate",
+    "lookup",
+    "registered",
+    "user_folder",
+    "verify",
+]

@@ -1,0 +1,136 @@
+"""The registries: what each weight claims to be.
+
+Two are read, and they share one form: `registry.toml` of the package `weights` (embedded, read-only) and
+`registry.toml` of the user's own folder, which `facepipe weights add` writes.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+
+from facepipe.errors import WeightsError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+REGISTRY = "registry.toml"
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One entry of a registry: what a file claims to be."""
+
+    name: str
+    file: str
+    """The file's name, without a folder."""
+    sha256: str
+    """64 hex digits."""
+    bytes: int
+    licence: str
+    source: str
+    basis: str = ""
+    """The coefficient basis that a renderer accepts ("facepipe" or "bfm"); empty for other weights."""
+    url: str = ""
+    """Where `fetch` finds it; empty for a file that ships with facepipe or that the user brought."""
+
+
+def embedded_folder() -> Path:
+    """The folder of the weights that ship with facepipe."""
+    return Path(str(resources.files("weights")))
+
+
+def user_folder() -> Path:
+    """The folder of the user's own weights: $FACEPIPE_WEIGHTS, or the platform's place for a user's data."""
+    if chosen := os.environ.get("FACEPIPE_WEIGHTS"):
+        return Path(chosen).expanduser().absolute()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library/Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+    return base / "facepipe" / "weights"
+
+
+def read_registry(path: Path) -> dict[str, Weight]:
+    """Return a registry file's entries by name, in the file's order; nothing where there is no file.
+
+    Raises WeightsError, naming file and entry, for what is no registry.
+    """
+    if not path.exists():
+        return {}
+    try:
+        rows = tomllib.loads(path.read_text("utf-8")).get("weight", [])
+        weights = [_entry(row) for row in rows]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{path} is no registry of weights: {error}; mend it, or delete it and add the weights again"
+        ) from error
+    if len(by_name := {weight.name: weight for weight in weights}) < len(weights):
+        raise WeightsError(f"{path} registers one name twice: delete one of the two entries")
+    return by_name
+
+
+def _entry(row: Mapping[str, object]) -> Weight:
+    """Check one entry; raise TypeError or ValueError saying what is wrong with it."""
+    name = row.get("name")
+    unknown = sorted(set(row) - set(Weight.__dataclass_fields__))
+    if unknown:
+        raise ValueError(f"entry {name!r} has the unknown key {unknown[0]!r}")
+    for key, value in row.items():
+        expected = int if key == "bytes" else str
+        if type(value) is not expected:
+            raise TypeError(f"{key} of entry {name!r} is {value!r}, expected {expected.__name__}")
+    try:
+        weight = Weight(**row)  # type: ignore[arg-type]
+    except TypeError:
+        missing = [key for key in ("name", "file", "sha256", "bytes", "licence", "source") if key not in row]
+        raise ValueError(f"entry {name!r} lacks {', '.join(missing)}") from None
+    if len(weight.sha256) != 64 or not set(weight.sha256) <= set("0123456789abcdef"):
+        raise ValueError(f"sha256 of entry {name!r} is {weight.sha256!r}, expected 64 small hex digits")
+    if weight.file in ("", ".", "..", REGISTRY) or set(weight.file) & set("/\\:"):
+        raise ValueError(f"file of entry {name!r} is {weight.file!r}, expected a file name without a folder")
+    if weight.bytes <= 0:
+        raise ValueError(f"bytes of entry {name!r} is {weight.bytes}, expected a positive number")
+    return weight
+
+
+def registered() -> dict[str, Weight]:
+    """Return every registered weight by name: the embedded ones, then the user's, which cannot hide an embedded one."""
+    embedded = read_registry(embedded_folder() / REGISTRY)
+    own = read_registry(user_folder() / REGISTRY)
+    return {**embedded, **{name: weight for name, weight in own.items() if name not in embedded}}
+
+
+def lookup(name: str) -> Weight:
+    """Return the entry of one weight; raise WeightsError naming those that there are."""
+    weights = registered()
+    if name not in weights:
+        known = ", ".join(weights) or "none"
+        raise WeightsError(
+            f"no weight is named {name!r} (registered: {known}): facepipe weights add FILE --name {name}"
+        )
+    return weights[name]
+
+
+def write_registry(weights: Mapping[str, Weight]) -> None:
+    """Replace the user's registry at once."""
+    rows = ["# Written by `facepipe weights add`.\n"]
+    for weight in weights.values():
+        lines = [f"{key} = {_toml(value)}\n" for key, value in asdict(weight).items() if value]
+        rows.append("\n[[weight]]\n" + "".join(lines))
+    path = user_folder() / REGISTRY
+    draft = path.with_name(f"{REGISTRY}.{os.getpid()}.draft")
+    draft.write_text("".join(rows), "utf-8")
+    draft.replace(path)
+
+
+def _toml(value: str | int) -> str:
+    """A value as TOML writes it: as JSON does, but for the one control character that JSON leaves bare."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
