@@ -1,0 +1,52 @@
+"""The command line: parse, call, report.
+
+One file a group of commands. What is heavy (torch, OpenCV, numba, and whatever imports them) is imported inside the
+command functions, so that `facepipe --help` answers at once.
+"""
+
+from typing import Annotated
+
+import typer
+
+from facepipe import __version__
+from facepipe.cli import doctor, weights
+from facepipe.cli.guard import Guarded, Verbose
+
+app = typer.Typer(
+    cls=Guarded,
+    name="facepipe",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"facepipe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def facepipe(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Move one portrait the way a driving video, a voice, or a set of sliders says.
+
+    Exit codes: 0 done, 1 a bug, 2 usage, 3 something needed is missing, 4 some items failed, 5 stopped by the failure
+    limit, 75 try again later, 130 interrupted, 141 the reader of our output went away.
+    """
+
+
+# The order here is the order of the help.
+app.command("doctor")(doctor.doctor)
+app.add_typer(weights.app, name="weights")
+
+
+def main() -> None:
+    """Run the program and end it with its exit code."""
+    app()

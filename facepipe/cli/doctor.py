@@ -1,0 +1,125 @@
+"""`facepipe doctor`: what is there to work with, and what is missing."""
+
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facepipe import __version__
+from facepipe.cli.guard import Verbose
+from facepipe.cli.weights import describe
+from facepipe.errors import ExitCode, FacepipeError, WeightsError
+
+NEEDED_ENCODERS = ("libx264", "aac")
+OTHER_ENCODERS = ("libx265", "libvpx-vp9", "libsvtav1", "h264_nvenc")
+HDR_FILTERS = {"zscale", "tonemap"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's: `missing` holds the remedy where something needed is not there."""
+
+    subject: str
+    text: str
+    missing: str = ""
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Print what facepipe has to work with: ffmpeg, encoders, cores, memory, bfloat16, weights.
+
+    Exit code 3 when something needed is missing; the last lines then say what to do.
+    """
+    import json
+
+    findings = list(examine())
+    for finding in findings:
+        line = json.dumps({"schema": 1, **asdict(finding)}) if as_json else f"{finding.subject:<10}{finding.text}"
+        typer.echo(line)
+    missing = [finding for finding in findings if finding.missing]
+    for finding in missing:
+        print(f"facepipe: {finding.missing}", file=sys.stderr)
+    if missing:
+        raise typer.Exit(ExitCode.PRECHECK)
+
+
+def examine() -> Iterator[Finding]:
+    """Yield every finding, the missing among them."""
+    yield Finding("facepipe", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
+    yield from _ffmpeg()
+    yield from _machine()
+    yield from _torch()
+    yield from _weights()
+
+
+def _ffmpeg() -> Iterator[Finding]:
+    from facepipe.media.ffmpeg import encoders, ffmpeg_version, filters, find_ffmpeg
+
+    try:
+        program = find_ffmpeg()
+        yield Finding("ffmpeg", f"{ffmpeg_version(program)}, {program}")
+        known, able = encoders(program), filters(program) >= HDR_FILTERS
+    except FacepipeError as error:
+        yield Finding("ffmpeg", "missing or broken", missing=str(error))
+        return
+    others = ", ".join(name for name in OTHER_ENCODERS if name in known) or "none"
+    for name in NEEDED_ENCODERS:
+        remedy = f"{program} has no encoder {name}: install a full ffmpeg, or `pip install imageio-ffmpeg`"
+        yield Finding("encoder", name if name in known else f"{name} missing", missing="" if name in known else remedy)
+    yield Finding("encoder", f"also: {others}")
+    yield Finding("HDR input", "tone-mapped" if able else "refused (this ffmpeg lacks the filters zscale and tonemap)")
+
+
+def _machine() -> Iterator[Finding]:
+    from facepipe.device import core_count, memory
+
+    space = memory()
+    yield Finding("cores", str(core_count()))
+    if space.total_bytes:
+        yield Finding("memory", f"{space.total_bytes / 1e9:.1f} GB, {space.available_bytes / 1e9:.1f} GB available")
+    else:
+        yield Finding("memory", "this platform does not tell")
+
+
+def _torch() -> Iterator[Finding]:
+    from facepipe.device import bfloat16_is_fast
+
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield Finding("torch", "missing or broken", missing=f"torch cannot be imported ({error}): pip install torch")
+        return
+    yield Finding("torch", f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")
+    yield Finding(
+        "bfloat16", "AMX: networks run in bfloat16" if bfloat16_is_fast() else "no AMX: networks run in float32"
+    )
+
+
+def _weights() -> Iterator[Finding]:
+    from facepipe.weights import embedded_folder, locate, registered, user_folder, verify
+
+    yield Finding("weights", f"{embedded_folder()} and {_shown(user_folder())}")
+    try:
+        weights = list(registered().values())
+    except WeightsError as error:
+        yield Finding("weight", "the registry cannot be read", missing=str(error))
+        return
+    for weight in weights:
+        if weight.url and not locate(weight):
+            yield Finding("weight", describe(weight, "not fetched"))
+            continue
+        try:
+            verify(weight)
+            yield Finding("weight", describe(weight, "ok"))
+        except WeightsError as error:
+            yield Finding("weight", describe(weight, "BAD" if locate(weight) else "MISSING"), missing=str(error))
+
+
+def _shown(folder: Path) -> str:
+    return str(folder) if folder.is_dir() else f"{folder} (not made yet)"

@@ -1,0 +1,123 @@
+"""`facepipe weights`: what is registered, whether it is right, how to get it, how to bring one's own."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facepipe.cli.guard import Verbose
+from facepipe.errors import PrecheckError, UsageError, WeightsError
+
+if TYPE_CHECKING:
+    from facepipe.weights import Weight
+
+app = typer.Typer(help="List, verify, fetch and add weights.", rich_markup_mode=None, no_args_is_help=True)
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+def describe(weight: "Weight", state: str) -> str:
+    """One entry as a line of the tables that `weights list`, `weights verify` and `doctor` print."""
+    size = f"{weight.bytes / 1e6:.1f} MB"
+    return f"{weight.name:<24}{state:<12}{size:>10}  {weight.licence:<16}{weight.basis or '-':<10}{weight.sha256}"
+
+
+@app.command("list")
+def list_weights(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a weight and line.")] = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Print every registered weight: name, place, size, licence, basis, digest. Nothing is read but the registries."""
+    import json
+    from dataclasses import asdict
+
+    from facepipe.weights import locate, registered
+
+    for weight in registered().values():
+        paths = locate(weight)
+        if as_json:
+            typer.echo(json.dumps({"schema": 1, **asdict(weight), "paths": [str(path) for path in paths]}))
+        else:
+            typer.echo(describe(weight, "here" if paths else "not here"))
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Weights to check; all that are here when none.")] = None,
+    _verbose: Verbose = False,
+) -> None:
+    """Compare files with their registered digests. Exit code 3 when one is damaged or missing."""
+    from facepipe.weights import locate, lookup, registered
+    from facepipe.weights import verify as verify_weight
+
+    weights = [lookup(name) for name in names] if names else list(registered().values())
+    faults = []
+    for weight in weights:
+        if not names and weight.url and not locate(weight):
+            typer.echo(describe(weight, "not fetched"))
+            continue
+        try:
+            verify_weight(weight)
+        except WeightsError as error:
+            faults.append(error)
+            typer.echo(describe(weight, "BAD" if locate(weight) else "MISSING"))
+        else:
+            typer.echo(describe(weight, "ok"))
+    if faults:
+        raise PrecheckError(faults)
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="Weights to fetch.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Fetch all that have an address.")] = False,
+    url: Annotated[str, typer.Option(help="Another address for the same file.")] = "",
+    _verbose: Verbose = False,
+) -> None:
+    """Download weights, going on where an earlier download stopped, and check their digests."""
+    from facepipe.weights import fetch as fetch_weight
+    from facepipe.weights import lookup, registered
+
+    if bool(names) == every or (url and len(names or ()) != 1):
+        raise UsageError("name the weights to fetch, or say --all; --url goes with exactly one name")
+    for name in names or [weight.name for weight in registered().values() if weight.url]:
+        weight = lookup(name)
+        print(f"{name}: {weight.bytes / 1e6:.1f} MB, licence {weight.licence}", file=sys.stderr)
+        typer.echo(fetch_weight(name, url, advance=_tell(weight)).path)
+
+
+def _tell(weight: "Weight") -> Callable[[int], None]:
+    """Say on stderr, every few seconds, how far a download is."""
+    told = time.monotonic()
+
+    def advance(bytes_done: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= SECONDS_BETWEEN_LINES:
+            told = time.monotonic()
+            print(f"{weight.name}: {bytes_done / weight.bytes:.0%}", file=sys.stderr)
+
+    return advance
+
+
+@app.command()
+def add(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A .safetensors file.")],
+    name: Annotated[str, typer.Option(help="What to call it; the file's own name when left out.")] = "",
+    licence: Annotated[str, typer.Option(help="Its licence, as an SPDX name where there is one.")] = "unknown",
+    source: Annotated[str, typer.Option(help="Where it came from.")] = "",
+    basis: Annotated[str, typer.Option(help="The coefficient basis it wants: facepipe or bfm.")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of the one that has the name.")] = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Copy a weight of your own into the user's folder and register it."""
+    from facepipe.weights import add as add_weight
+
+    if basis not in ("", "facepipe", "bfm"):
+        raise UsageError(f"--basis is {basis!r}, expected facepipe or bfm")
+    file = add_weight(
+        path, name=name or path.stem, licence=licence, source=source or path.name, basis=basis, replace=replace
+    )
+    typer.echo(f"{file.name}  sha256 {file.sha256}  {file.path}")
