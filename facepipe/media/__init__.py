@@ -1,1 +1,1 @@
-"""Video, sound and image files: the only place that calls ffmpeg or opens a picture."""
+"""Video, sound and image files: the only callers of ffmpeg and of Pillow."""

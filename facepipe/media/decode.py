@@ -1,0 +1,221 @@
+"""Videos as streams of frames: ffmpeg decodes in its process, a thread reads ahead, nothing is ever held whole."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import ffmpeg as graph
+import numpy as np
+from PIL import Image
+
+from facepipe.errors import EncoderError, InputError, ToolError
+from facepipe.media import ffmpeg
+from facepipe.media.animation import decode_animation
+from facepipe.media.files import is_animation
+from facepipe.media.info import VideoInfo
+from facepipe.media.probe import probe_video
+
+_AHEAD_BYTES = 32 << 20
+_AHEAD_FRAMES = 16
+# Containers whose seeking was found exact to the frame; others are decoded from their start.
+_SEEKABLE = ("mov,mp4", "matroska")
+_LEAST_SHARE_OF_FRAMES = 0.9
+
+
+def decode_frames(
+    path: Path,
+    *,
+    info: VideoInfo | None = None,
+    fps: Fraction | None = None,
+    start_frame: int = 0,
+    frame_count: int | None = None,
+    size: tuple[int, int] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+) -> Iterator[np.ndarray]:
+    """Yield the frames of a video as (height, width, 3) uint8 RGB, each an array of its own.
+
+    The picture is turned as the container asks, deinterlaced, brought to 8 bits and, if it is HDR, tone-mapped. A
+    variable rate is resampled to `info.fps`, and any rate to `fps` if that is given. `start_frame` and `frame_count`
+    count frames at that rate. `crop` is (left, top, width, height) in pixels of the upright picture; `size` is
+    (width, height) of what is yielded. Closing the generator ends ffmpeg.
+
+    Raises InputError if the video cannot be used or breaks off, ToolError if ffmpeg or a filter is missing.
+    """
+    info = info or probe_video(path)
+    box = crop or (0, 0, info.width, info.height)
+    _check_box(box, info)
+    if start_frame < 0 or (frame_count is not None and frame_count < 0):
+        raise ValueError(f"got start_frame {start_frame} and frame_count {frame_count}, expected 0 or more")
+    if frame_count == 0:
+        return iter(())
+    if is_animation(path):
+        return _animation_frames(path, fps or info.fps, start_frame, frame_count, box, size or box[2:])
+    rate = fps or info.fps
+    rest = max(int(info.frame_count_estimate * rate / info.fps) - start_frame, 0)
+    expected = rest if frame_count is None else min(rest, frame_count)
+    command = _decode_command(path, info, rate, start_frame, frame_count, box, size or box[2:])
+    return _read_frames(command, path, size or box[2:], expected)
+
+
+def _check_box(box: tuple[int, int, int, int], info: VideoInfo) -> None:
+    left, top, width, height = box
+    if min(left, top) < 0 or min(width, height) < 1 or left + width > info.width or top + height > info.height:
+        raise ValueError(f"got crop {box}, expected a box inside the picture of {info.width}x{info.height}")
+
+
+def _decode_command(
+    path: Path,
+    info: VideoInfo,
+    fps: Fraction,
+    start_frame: int,
+    frame_count: int | None,
+    box: tuple[int, int, int, int],
+    size: tuple[int, int],
+) -> list[str]:
+    """Return the argument list whose stdout is raw RGB frames."""
+    resampled = info.resampled or fps != info.fps
+    options: dict[str, Any] = {}
+    skipped = start_frame
+    if start_frame and not resampled and info.container.startswith(_SEEKABLE):
+        # Half a frame early, so that rounding cannot lose the frame itself.
+        options["ss"] = f"{float((start_frame - Fraction(1, 2)) / fps) + info.delay_seconds:.6f}"
+        skipped = 0
+    steps = [*_picture_steps(info, box), *_time_steps(fps, resampled=resampled)]
+    if skipped:
+        steps.append(f"trim=start_frame={skipped},setpts=PTS-STARTPTS")
+    steps.append(f"scale={size[0]}:{size[1]}:{_scale_options(info)}:flags=bicubic+accurate_rnd+full_chroma_int")
+    output: dict[str, Any] = {"format": "rawvideo", "pix_fmt": "rgb24", "r": str(fps), "vf": ",".join(steps)}
+    if frame_count is not None:
+        output["frames:v"] = frame_count
+    # A picture may not grow after the header was checked.
+    source = ffmpeg.input_file(path, max_pixels=max(info.width * info.height * 2, 1 << 16), **options)
+    return ffmpeg.arguments(graph.output(source["V:0"], "pipe:1", **output))
+
+
+def _picture_steps(info: VideoInfo, box: tuple[int, int, int, int]) -> list[str]:
+    """Return the filters that make the picture upright (ffmpeg turns it before them), square, even and cut out."""
+    steps = []
+    if info.interlaced:
+        steps.append("bwdif=mode=send_frame:deint=interlaced")
+    if info.is_hdr:
+        steps.append(_tone_mapping(info))
+    left, top, width, height = box
+    if (width, height) == (info.width, info.height):
+        return steps
+    # Pixels that are not square change the width; a cut at odd places needs colour at full resolution.
+    steps.append(f"scale={info.width}:{info.height}")
+    if any(value % 2 for value in box) and info.pixel_format.startswith("yuv") and not info.is_hdr:
+        steps.append("format=yuv444p")
+    steps.append(f"crop={width}:{height}:{left}:{top}:exact=1")
+    return steps
+
+
+def _tone_mapping(info: VideoInfo) -> str:
+    missing = {"zscale", "tonemap"} - ffmpeg.filters(ffmpeg.find_ffmpeg())
+    if missing:
+        raise ToolError(
+            f"the video is HDR ({info.transfer}), and this ffmpeg lacks the filter {' and '.join(sorted(missing))} that "
+            "bring it to standard range; install a full ffmpeg, or convert the video to SDR first"
+        )
+    source = f"tin={info.transfer}:min={info.matrix or 'bt2020nc'}:pin=bt2020"
+    return (
+        f"zscale={source}:t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
+        "zscale=t=bt709:m=bt709:r=tv,format=yuv444p"
+    )
+
+
+def _time_steps(fps: Fraction, *, resampled: bool) -> list[str]:
+    """Return the filters that give frame n the time n/fps."""
+    if resampled:
+        return [f"fps=fps={fps}:start_time=0:round=near"]
+    # Each frame counts once, however its time was rounded in the container.
+    return [f"settb={fps.denominator}/{fps.numerator},setpts=N"]
+
+
+def _scale_options(info: VideoInfo) -> str:
+    """Say which colour matrix to undo. Where none is told, players take bt709 for HD and bt601 below, and so do we."""
+    if info.is_hdr:
+        return "in_color_matrix=bt709"
+    if info.matrix or not info.pixel_format.startswith("yuv"):
+        return "in_color_matrix=auto"
+    return f"in_color_matrix={'bt709' if info.height >= 720 else 'bt601'}"
+
+
+def _read_frames(command: list[str], path: Path, size: tuple[int, int], expected: int) -> Iterator[np.ndarray]:
+    """Yield frames from a child that writes them raw, while a thread reads the next ones."""
+    width, height = size
+    ahead = max(2, min(_AHEAD_FRAMES, _AHEAD_BYTES // (width * height * 3)))
+    frames: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=ahead)
+    count, stopped = 0, threading.Event()
+    with ffmpeg.Child(command, data_out=True) as child:
+        reader = threading.Thread(
+            target=_fill, args=(child, frames, (height, width, 3), stopped), name="frame-reader", daemon=True
+        )
+        reader.start()
+        try:
+            while (frame := frames.get()) is not None:
+                count += 1
+                yield frame
+            code = child.wait()
+        finally:
+            stopped.set()
+            child.kill()
+            _empty(frames)
+            reader.join()
+    if code != 0:
+        raise EncoderError(f"{path}: ffmpeg broke off after {count} frames (code {code}); see -v", detail=child.tail)
+    if count < expected * _LEAST_SHARE_OF_FRAMES:
+        raise InputError(
+            f"{path}: is damaged: only {count} of {expected} frames can be decoded; copy or export it again",
+            detail=child.tail,
+        )
+
+
+def _fill(
+    child: ffmpeg.Child, frames: "queue.Queue[np.ndarray | None]", shape: tuple[int, int, int], stopped: threading.Event
+) -> None:
+    while not stopped.is_set():
+        frame = np.empty(shape, dtype=np.uint8)
+        if not _read_whole(child, memoryview(frame).cast("B")):
+            break
+        frames.put(frame)
+    frames.put(None)
+
+
+def _read_whole(child: ffmpeg.Child, target: memoryview) -> bool:
+    """Fill `target` from the child's stdout; False at its end."""
+    filled = 0
+    while filled < len(target):
+        read = child.stdout.readinto(target[filled:])  # type: ignore[attr-defined]
+        if not read:
+            return False
+        filled += read
+    return True
+
+
+def _empty(frames: "queue.Queue[np.ndarray | None]") -> None:
+    """Make room, so that a reader that waits to put a frame can go on and end."""
+    while True:
+        try:
+            frames.get_nowait()
+        except queue.Empty:
+            return
+
+
+def _animation_frames(
+    path: Path,
+    fps: Fraction,
+    start_frame: int,
+    frame_count: int | None,
+    box: tuple[int, int, int, int],
+    size: tuple[int, int],
+) -> Iterator[np.ndarray]:
+    left, top, width, height = box
+    stop = None if frame_count is None else start_frame + frame_count
+    for frame in islice(decode_animation(path, fps), start_frame, stop):
+        cut = frame[top : top + height, left : left + width]
+        yield cut if (width, height) == size else np.array(Image.fromarray(cut).resize(size, Image.Resampling.BICUBIC))

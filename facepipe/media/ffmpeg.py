@@ -1,0 +1,213 @@
+"""The ffmpeg program: where it lies, what it can do, and how it is called."""
+
+import importlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections import deque
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+import ffmpeg
+
+from facepipe.errors import ToolError
+
+if sys.platform == "linux":
+    import fcntl
+
+# Containers that hold their own pictures and sound. Playlists, concat scripts and network formats are left out, because
+# they make ffmpeg open files that nobody named.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,ivf,flv,live_flv,asf,ogg,mxf,nut,dv,"
+    "wav,w64,aiff,mp3,aac,flac,ac3,eac3,amr,caf,au"
+)
+_INPUT_OPTIONS = {"protocol_whitelist": "file,pipe", "format_whitelist": _FORMATS}
+_TAIL_LINES = 40
+_PIPE_BYTES = 1 << 20
+_ANSWER_SECONDS = 30
+
+
+def find_ffmpeg() -> str:
+    """Return the path of a working ffmpeg: $FACEPIPE_FFMPEG, else the one on PATH, else that of imageio-ffmpeg.
+
+    Raises ToolError if there is none, or if the one found does not work.
+    """
+    named = os.environ.get("FACEPIPE_FFMPEG")
+    program = shutil.which(named) if named else shutil.which("ffmpeg") or _bundled_ffmpeg()
+    if program is None:
+        raise ToolError(
+            f"FACEPIPE_FFMPEG names {named}, which is no program; correct or unset it"
+            if named
+            else "ffmpeg was not found; install it, or `pip install imageio-ffmpeg`, or set FACEPIPE_FFMPEG to its path"
+        )
+    ffmpeg_version(program)
+    return program
+
+
+def _bundled_ffmpeg() -> str | None:
+    # Imported only when wanted: it looks at the whole environment, and most machines have an ffmpeg on PATH.
+    try:
+        return str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        return None
+
+
+@lru_cache(maxsize=16)
+def ffmpeg_version(program: str) -> str:
+    """Return the version that an ffmpeg gives of itself. Raises ToolError if it gives none."""
+    first = _answer(program, "-version").partition("\n")[0]
+    found = re.match(r"ffmpeg version (\S+)", first)
+    if found is None:
+        raise ToolError(
+            f"{program} is no working ffmpeg (asked for its version it said {first[:80]!r}); "
+            "repair it, or set FACEPIPE_FFMPEG to another"
+        )
+    return found[1]
+
+
+@lru_cache(maxsize=16)
+def encoders(program: str) -> frozenset[str]:
+    """Return the names of the encoders that an ffmpeg has, such as "libx264"."""
+    return frozenset(re.findall(r"^ [VAS][.A-Z]{5} (\S+)", _answer(program, "-encoders"), re.MULTILINE)) - {"="}
+
+
+@lru_cache(maxsize=16)
+def filters(program: str) -> frozenset[str]:
+    """Return the names of the filters that an ffmpeg has, such as "zscale"."""
+    return frozenset(re.findall(r"^ [.TSC]{2,3} (\S+) ", _answer(program, "-filters"), re.MULTILINE))
+
+
+def _answer(program: str, question: str) -> str:
+    try:
+        done = subprocess.run(
+            [program, "-hide_banner", question],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=_ANSWER_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"{program} could not be run ({error}); repair it, or set FACEPIPE_FFMPEG to another") from error
+    text = done.stdout.decode("utf-8", "replace")
+    if done.returncode != 0:
+        raise ToolError(
+            f"{program} is no working ffmpeg ({question} ended with code {done.returncode}); "
+            "repair it, or set FACEPIPE_FFMPEG to another",
+            detail=done.stderr.decode("utf-8", "replace")[-2000:],
+        )
+    return text
+
+
+def file_url(path: Path) -> str:
+    """Name a file so that ffmpeg takes it for nothing else, whatever characters it begins with."""
+    return f"file:{path.absolute()}"
+
+
+def input_file(path: Path, **options: Any) -> Any:
+    """Return the ffmpeg-python input for one media file, which can open no other file and no network."""
+    return ffmpeg.input(file_url(path), **_INPUT_OPTIONS, **options)
+
+
+def arguments(stream: Any, *, loglevel: str = "warning") -> list[str]:
+    """Return the argument list, program first, that runs an ffmpeg-python graph."""
+    options = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", loglevel)
+    command: list[str] = ffmpeg.compile(stream.global_args(*options), cmd=find_ffmpeg(), overwrite_output=True)
+    return command
+
+
+class Child:
+    """A running ffmpeg. A thread drains its stderr, so that it never waits for us, and keeps the tail."""
+
+    def __init__(self, command: list[str], *, frames_in: bool = False, data_out: bool = False) -> None:
+        """Start `command`; `frames_in` gives it a pipe as stdin, `data_out` one as stdout, else they are closed."""
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE if frames_in else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if data_out else subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1"},
+                # Ctrl-C reaches us alone; we end the child in order.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ToolError(f"{command[0]} could not be run ({error}); set FACEPIPE_FFMPEG to another") from error
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                _widen(pipe.fileno())
+        self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
+        self._head: list[bytes] = []
+        self._drain = threading.Thread(target=self._drain_stderr, name="ffmpeg-stderr", daemon=True)
+        self._drain.start()
+
+    def _drain_stderr(self) -> None:
+        assert self._process.stderr is not None
+        for line in io.BufferedReader(self._process.stderr):  # type: ignore[type-var]
+            # The head describes the input; a damaged file may then talk without end.
+            (self._head if len(self._head) < 400 else self._tail).append(line)
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        """The pipe into the child."""
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """The pipe out of the child."""
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Whoever leaves without having waited wants no more of it.
+        self.kill()
+        self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit code; the pipes are closed and stderr is complete then."""
+        code = self._process.wait()
+        self._drain.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+        return code
+
+    def kill(self) -> None:
+        """End the child at once; harmless if it has ended."""
+        self._process.kill()
+
+    @property
+    def messages(self) -> str:
+        """What the child has said on stderr: the first lines and the last."""
+        return b"".join([*self._head, *self._tail]).decode("utf-8", "replace")
+
+    @property
+    def tail(self) -> str:
+        """The last lines of stderr, for the `detail` of an error."""
+        return "\n".join(self.messages.splitlines()[-_TAIL_LINES:])
+
+
+def _widen(pipe: int) -> None:
+    # A frame of 256x256 fills the usual 64 KiB three times over. Linux may refuse a user more; the pipe then stays as it is.
+    if sys.platform == "linux":
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
+def run(command: list[str]) -> tuple[int, str, str]:
+    """Run an ffmpeg to its end; return its exit code, all its messages, and their tail."""
+    with Child(command) as child:
+        code = child.wait()
+    return code, child.messages, child.tail

@@ -1,0 +1,125 @@
+"""Files on disk: what one holds, whether it can be read, and how one gets its final name."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from facepipe.errors import DiskError, InputError
+
+MediaKind = Literal["video", "image", "sound", "playlist", "unknown"]
+
+_HEAD_BYTES = 65536
+_SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B ")
+_IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heif", b"mif1", b"msf1")
+_IMAGE_HEADS = (b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*", b"P5", b"P6")
+_VIDEO_HEADS = (b"\x1aE\xdf\xa3", b"FLV", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"0&\xb2u\x8ef\xcf\x11", b"DKIF")
+_SOUND_HEADS = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xf1", b"\xff\xf9")
+_PLAYLIST_HEADS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"v=0\r\n", b"v=0\n")
+
+
+def check_input(path: Path) -> None:
+    """Raise InputError unless `path` is a regular, readable file with something in it."""
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; give a file")
+        if not path.exists():
+            raise InputError(f"{path}: no such file; check the name")
+        if not path.is_file():
+            raise InputError(f"{path}: is no regular file (a pipe, socket or device); save it to a file first")
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check its permissions") from error
+    if empty:
+        raise InputError(f"{path}: is empty (0 bytes); copy or download it again")
+
+
+def kind_of(path: Path) -> MediaKind:
+    """Say what a file holds by its first bytes, never by its name; an animated GIF, WebP or PNG is a video.
+
+    Raises InputError if it cannot be read. An mp4 counts as a video here even if it turns out to hold only sound.
+    """
+    check_input(path)
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return _kind_of_head(head)
+
+
+def is_animation(path: Path) -> bool:
+    """Say whether a file is an animated GIF, WebP or PNG, the videos that Pillow reads and not ffmpeg."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return _animated_picture(head) is True
+
+
+def _kind_of_head(head: bytes) -> MediaKind:
+    animated = _animated_picture(head)
+    if animated is not None:
+        return "video" if animated else "image"
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        return "image" if brand in _IMAGE_BRANDS else "sound" if brand in _SOUND_BRANDS else "video"
+    if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return "video"
+    if head.startswith(b"RIFF"):
+        return "video" if head[8:12] == b"AVI " else "sound" if head[8:12] == b"WAVE" else "unknown"
+    if head.startswith(b"OggS"):
+        return "video" if b"theora" in head[:256] else "sound"
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_PLAYLIST_HEADS):
+        return "playlist"
+    for kind, heads in _KINDS:
+        if head.startswith(heads):
+            return kind
+    transport_stream = head[:1] == b"G" and head[188:189] == b"G" and head[376:377] == b"G"
+    return "video" if transport_stream else "unknown"
+
+
+_KINDS: tuple[tuple[MediaKind, tuple[bytes, ...]], ...] = (
+    ("image", _IMAGE_HEADS),
+    ("video", _VIDEO_HEADS),
+    ("sound", _SOUND_HEADS),
+)
+
+
+def _animated_picture(head: bytes) -> bool | None:
+    """Tell a moving GIF, WebP or PNG (True) from a still one (False) and from anything else (None)."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return b"acTL" in head.split(b"IDAT", 1)[0]
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 0b10)
+    if head[:6] in (b"GIF87a", b"GIF89a"):
+        # Programs that write a moving GIF give each frame a control block; a still one has one at most.
+        return head.count(b"\x21\xf9\x04") > 1
+    return None
+
+
+@contextmanager
+def draft_of(path: Path) -> Iterator[Path]:
+    """Give a draft name beside `path`, with its suffix; on leaving, the draft becomes `path`, or on an error goes.
+
+    Raises DiskError if the folder cannot be written to.
+    """
+    draft = path.with_name(f".{uuid.uuid4().hex[:12]}.partial{path.suffix}")
+    check_output(path)
+    try:
+        yield draft
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise DiskError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def check_output(path: Path) -> None:
+    """Raise DiskError unless a file of that name can be made."""
+    if path.is_dir():
+        raise DiskError(f"{path}: is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise DiskError(f"{path}: its folder does not exist; make it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise DiskError(f"{path}: its folder is read-only; choose another with -o")

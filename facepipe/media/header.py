@@ -1,0 +1,100 @@
+"""What ffmpeg says of a file before it reads on, taken apart."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+_DURATION_LINE = re.compile(r"^  Duration: (?:N/A|(\d+):(\d\d):(\d\d(?:\.\d+)?)),.*$", re.MULTILINE)
+_TURN = re.compile(r"isplay ?[Mm]atrix: rotation of (-?[\d.]+) degrees")
+_COLOUR = re.compile(r"^(\w+)(?:\(([^)]*)\))?$")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A picture stream as its container describes it."""
+
+    codec: str
+    width: int
+    height: int
+    """Stored pixels, before any turn."""
+    pixel_format: str = ""
+    matrix: str = ""
+    transfer: str = ""
+    interlaced: bool = False
+    pixel_aspect: Fraction = Fraction(1)
+    """Width of a pixel over its height."""
+    declared_fps: float = 0.0
+    """Frames per second as printed: rounded, 0 if not said."""
+    turn_degrees: int = 0
+    """Clockwise turn for display: 0, 90, 180 or 270."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """A file as its container describes it."""
+
+    container: str
+    duration_seconds: float | None
+    pictures: Pictures | None
+    """The first stream of moving pictures; cover pictures do not count."""
+    sound_codec: str
+    """Of the first sound stream; empty if there is none."""
+
+
+def parse_header(messages: str) -> Header | None:
+    """Read the description of input 0 out of ffmpeg's messages; None if it could not open the file."""
+    # The name of the file and its tags come before the last such line, so that neither can pose as a stream.
+    duration = None
+    for duration in re.finditer(_DURATION_LINE, messages):  # noqa: B007
+        pass
+    if duration is None:
+        return None
+    container = re.search(r"^Input #0, (\S+), from", messages, re.MULTILINE)
+    streams = messages[duration.end() :].partition("\nStream mapping:")[0].partition("\nOutput #0")[0]
+    moving = [part for part in _streams(streams, "Video") if "(attached pic)" not in part]
+    sounds = _streams(streams, "Audio")
+    hours, minutes, seconds = duration.groups()
+    return Header(
+        container=container[1] if container else "",
+        duration_seconds=None if hours is None else int(hours) * 3600 + int(minutes) * 60 + float(seconds),
+        pictures=_parse_pictures(moving[0]) if moving else None,
+        sound_codec=re.split(r"[ ,\n]", sounds[0], maxsplit=1)[0] if sounds else "",
+    )
+
+
+def _streams(text: str, kind: str) -> list[str]:
+    """Return the description of each stream of a kind: the rest of its line, and the indented lines below it."""
+    parts = re.split(r"^(?=  Stream #0:\d)", text, flags=re.MULTILINE)
+    found = (re.match(rf"  Stream #0:\d+.*?: {kind}: (.*)", part, re.DOTALL) for part in parts)
+    return [match[1] for match in found if match]
+
+
+def _parse_pictures(text: str) -> Pictures | None:
+    """Take apart e.g. "h264 (High), yuv420p(tv, bt709, progressive), 512x512 [SAR 1:1 DAR 1:1], 25 fps, 25 tbr"."""
+    line, _, below = text.partition("\n")
+    fields = re.split(r", (?![^(\[]*[)\]])", line)
+    size = next((found for field in fields if (found := re.match(r"(\d+)x(\d+)\b", field))), None)
+    if size is None:
+        return None
+    colour = _COLOUR.match(fields[1]) if len(fields) > 1 else None
+    notes = [note.strip() for note in (colour[2] or "").split(",")] if colour else []
+    # One name if matrix, primaries and transfer agree, else the three with slashes between.
+    space = next((note.split("/") for note in notes if note.count("/") == 2), None)
+    if space is None:
+        space = next(([note] * 3 for note in notes if note.startswith(("bt", "smpte", "fcc", "ycgco", "gbr"))), [""] * 3)
+    aspect = re.search(r"\bSAR (\d+):(\d+)", line)
+    rate = re.search(r"([\d.]+)(k?) fps", line) or re.search(r"([\d.]+)(k?) tbr", line)
+    turn = _TURN.search(below)
+    return Pictures(
+        codec=fields[0].split(" ")[0],
+        width=int(size[1]),
+        height=int(size[2]),
+        pixel_format=colour[1] if colour else "",
+        matrix=space[0].replace("unknown", ""),
+        transfer=space[2].replace("unknown", ""),
+        interlaced="top first" in line or "bottom first" in line or "top coded" in line or "bottom coded" in line,
+        pixel_aspect=Fraction(int(aspect[1]), int(aspect[2])) if aspect and int(aspect[1]) else Fraction(1),
+        declared_fps=float(rate[1]) * (1000 if rate[2] else 1) if rate else 0.0,
+        # The display matrix turns counter-clockwise, and only quarter turns are honoured.
+        turn_degrees=round(-float(turn[1]) / 90) * 90 % 360 if turn else 0,
+    )

@@ -1,0 +1,36 @@
+"""How large an input may be before it is refused."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from facepipe.errors import InputError
+
+
+@dataclass(frozen=True)
+class MediaLimits:
+    """Bounds that are checked before anything is decoded; going over one is an InputError that names its flag."""
+
+    max_pixels: int = 8192 * 8192
+    """Width times height of a frame or an image."""
+
+    max_duration_seconds: float = 2 * 60 * 60
+    """Length of a video."""
+
+    def check_pixels(self, path: Path, width: int, height: int) -> None:
+        """Refuse a picture of more than `max_pixels`."""
+        if width * height > self.max_pixels:
+            raise InputError(
+                f"{path}: {width}x{height} are {width * height:,} pixels, more than the {self.max_pixels:,} allowed; "
+                f"use a smaller picture, or raise the bound with --max-pixels {width * height}"
+            )
+
+    def check_duration(self, path: Path, duration_seconds: float) -> None:
+        """Refuse a video of more than `max_duration_seconds`."""
+        if duration_seconds > self.max_duration_seconds:
+            raise InputError(
+                f"{path}: lasts {duration_seconds:.0f} s, more than the {self.max_duration_seconds:.0f} s allowed; "
+                f"cut it, or raise the bound with --max-duration {duration_seconds + 1:.0f}"
+            )
+
+
+DEFAULT_LIMITS = MediaLimits()

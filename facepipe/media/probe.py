@@ -1,0 +1,136 @@
+"""What a video file holds, found without ffprobe: from what ffmpeg says of it and from the times of its packets."""
+
+import io
+from array import array
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import IO
+
+import ffmpeg as graph
+
+from facepipe.errors import InputError
+from facepipe.media import ffmpeg
+from facepipe.media.animation import probe_animation
+from facepipe.media.files import is_animation, kind_of
+from facepipe.media.header import Header, Pictures, parse_header
+from facepipe.media.info import VideoInfo
+from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
+from facepipe.media.rate import find_rate
+
+_DISCARDED = 4  # packet flag: decoded, never shown (what an edit list cuts off)
+_NO_TIME = -(2**62)
+_SIGNS_OF_DAMAGE = ("partial file", "File ended prematurely")
+
+
+def probe_video(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoInfo:
+    """Describe a video, reading its packets once without decoding them (about 20 ms for ten seconds).
+
+    Raises InputError if it is no video, is damaged, has no pictures or no length, or exceeds `limits`; ToolError if
+    ffmpeg is missing or broken.
+    """
+    kind = kind_of(path)
+    if kind == "playlist":
+        raise InputError(f"{path}: is a playlist, which points to other files; give the video itself")
+    if kind == "image":
+        raise InputError(f"{path}: is a still image, not a video; give a video here")
+    info = probe_animation(path, limits) if is_animation(path) else _probe_with_ffmpeg(path, limits)
+    limits.check_duration(path, info.duration_seconds)
+    return info
+
+
+@dataclass
+class _Packets:
+    """Times of the packets of the picture stream, in ticks from the start of the file."""
+
+    time_base: Fraction = Fraction(0)
+    times: "array[int]" = field(default_factory=lambda: array("q"))
+    last_time: int = 0
+    last_duration: int = 0
+
+    def read(self, pipe: IO[bytes], longest_seconds: float) -> None:
+        """Read a framecrc listing to its end, or until it is too long, whatever its header promised."""
+        for line in io.BufferedReader(pipe):  # type: ignore[type-var]
+            self._add(line.decode("ascii", "replace"))
+            if self.last_time * self.time_base > longest_seconds:
+                return
+
+    def _add(self, line: str) -> None:
+        if line.startswith("#"):
+            if line.startswith("#tb 0:"):
+                self.time_base = Fraction(line[6:].strip())
+            return
+        fields = [part.strip() for part in line.split(",")]
+        flags = next((int(part[2:], 16) for part in fields[6:] if part.startswith("F=0x")), 0)
+        if flags & _DISCARDED:
+            return
+        # AVI leaves the time of display out; the time of decoding is even as well.
+        decoded, shown = int(fields[1]), int(fields[2])
+        time = shown if shown > _NO_TIME else decoded
+        self.times.append(time)
+        if time >= self.last_time:
+            self.last_time, self.last_duration = time, int(fields[3])
+
+
+def _probe_with_ffmpeg(path: Path, limits: MediaLimits) -> VideoInfo:
+    # Capital V leaves out cover pictures. framecrc prints one line a packet.
+    listing = graph.output(ffmpeg.input_file(path)["V:0"], "pipe:1", codec="copy", format="framecrc")
+    packets = _Packets()
+    with ffmpeg.Child(ffmpeg.arguments(listing, loglevel="info"), data_out=True) as child:
+        packets.read(child.stdout, limits.max_duration_seconds)
+        limits.check_duration(path, float(packets.last_time * packets.time_base))
+        code = child.wait()
+    header = parse_header(child.messages)
+    if header is None or header.pictures is None or code != 0:
+        raise InputError(_unreadable(path, header, child.messages), detail=child.tail)
+    limits.check_pixels(path, header.pictures.width, header.pictures.height)
+    limits.check_duration(path, header.duration_seconds or 0.0)
+    if not packets.times:
+        raise InputError(f"{path}: has a video stream without a single frame (zero duration); export it again")
+    if any(sign in child.messages for sign in _SIGNS_OF_DAMAGE):
+        raise InputError(
+            f"{path}: is truncated: it ends after {len(packets.times)} frames, before its index says; copy it again",
+            detail=child.tail,
+        )
+    return _describe(header, header.pictures, packets)
+
+
+def _unreadable(path: Path, header: Header | None, messages: str) -> str:
+    """Say why ffmpeg could not list the pictures of a file."""
+    if "not on whitelist" in messages:
+        return f"{path}: is a playlist or another format that can point to other files; give the video itself"
+    if kind_of(path) == "unknown":
+        return f"{path}: is not a video, whatever its name says; give an mp4, mov, mkv, webm or avi file"
+    if "moov atom not found" in messages:
+        return f"{path}: is truncated: its index (moov) is missing, the recording or copy broke off; copy it again"
+    if header is not None and header.pictures is None:
+        return f"{path}: has no video stream{' (only sound)' if header.sound_codec else ''}; give a file with pictures"
+    return f"{path}: is damaged or of a kind that ffmpeg cannot read; convert it to mp4 first"
+
+
+def _describe(header: Header, pictures: Pictures, packets: _Packets) -> VideoInfo:
+    rate = find_rate(packets.times, packets.last_duration, packets.time_base, pictures.declared_fps)
+    # Pixels are made square by widening, so that no line is lost.
+    width, height = max(round(pictures.width * pictures.pixel_aspect), 1), pictures.height
+    if pictures.turn_degrees in (90, 270):
+        width, height = height, width
+    delay_seconds = max(float(rate.start_ticks * packets.time_base), 0.0)
+    held = round(delay_seconds * rate.fps) if rate.variable or delay_seconds * rate.fps > 0.5 else 0
+    return VideoInfo(
+        width=width,
+        height=height,
+        fps=rate.fps,
+        frame_count_estimate=rate.frame_count + held,
+        duration_seconds=float((rate.frame_count + held) / rate.fps),
+        has_sound=bool(header.sound_codec),
+        sound_codec=header.sound_codec,
+        rotation_degrees=pictures.turn_degrees,
+        variable_rate=rate.variable,
+        delay_seconds=delay_seconds,
+        pixel_format=pictures.pixel_format,
+        transfer=pictures.transfer,
+        matrix=pictures.matrix,
+        codec=pictures.codec,
+        container=header.container,
+        interlaced=pictures.interlaced,
+    )
