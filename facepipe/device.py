@@ -67,7 +67,9 @@ def bfloat16_is_fast() -> bool:
         return False
     import torch
 
-    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call, unused-ignore]
+        return False
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def compute_dtype(precision: Precision = "auto") -> "torch.dtype":
@@ -91,10 +93,11 @@ def set_threads(count: int = 0) -> int:
     if count < 0:
         raise ValueError(f"got {count} threads, expected 0 (one a core) or more")
     count = count or core_count()
-    torch.set_num_threads(count)
     cv2.setNumThreads(count)
     # numba refuses more threads than it was started with.
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined, unused-ignore]
+    # Last, because numba, as it starts its threads, sets the number for all of OpenMP.
+    torch.set_num_threads(count)
     return count
 
 

@@ -1,7 +1,6 @@
 """Downloads that are what they claim: resumed after an interruption, checked, and only then given their name."""
 
 import contextlib
-import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +10,8 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from facepipe.errors import WeightsError
+from facepipe.engine.digest import digest_stream
+from facepipe.errors import BusyError, WeightsError
 
 if sys.platform != "win32":
     import fcntl
@@ -53,7 +53,7 @@ def _alone(part: Path) -> Iterator[None]:
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise WeightsError(f"another process is fetching {part}: wait for it, then run this again") from None
+                raise BusyError(f"another process is fetching {part}: wait for it, then run this again") from None
         try:
             yield
         finally:
@@ -109,13 +109,11 @@ def _resumes(answer: HTTPResponse, have: int) -> bool:
 
 def _check(url: str, part: Path, sha256: str) -> None:
     """Discard `part` and raise unless its digest is `sha256`."""
-    digest = hashlib.sha256()
     with part.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-    if digest.hexdigest() != sha256:
+        actual = digest_stream(file)
+    if actual != sha256:
         part.unlink()
         raise WeightsError(
-            f"{url} is not the registered file: expected sha256 {sha256}, got {digest.hexdigest()}; "
-            "the download was discarded; check the address, or the registry's digest if the file was renewed on purpose"
+            f"{url} is not the registered file: expected sha256 {sha256}, got {actual}; the download was discarded; "
+            "check the address, or the registry's digest if the file was renewed on purpose"
         )

@@ -20,6 +20,7 @@ else:
     import tomli as tomllib
 
 REGISTRY = "registry.toml"
+OPTIONAL = ("basis", "url")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _entry(row: Mapping[str, object]) -> Weight:
     try:
         weight = Weight(**row)  # type: ignore[arg-type]
     except TypeError:
-        missing = [key for key in ("name", "file", "sha256", "bytes", "licence", "source") if key not in row]
+        missing = [key for key in Weight.__dataclass_fields__ if key not in row and key not in OPTIONAL]
         raise ValueError(f"entry {name!r} lacks {', '.join(missing)}") from None
     if len(weight.sha256) != 64 or not set(weight.sha256) <= set("0123456789abcdef"):
         raise ValueError(f"sha256 of entry {name!r} is {weight.sha256!r}, expected 64 small hex digits")
@@ -123,7 +124,7 @@ def write_registry(weights: Mapping[str, Weight]) -> None:
     """Replace the user's registry at once."""
     rows = ["# Written by `facepipe weights add`.\n"]
     for weight in weights.values():
-        lines = [f"{key} = {_toml(value)}\n" for key, value in asdict(weight).items() if value]
+        lines = [f"{key} = {_toml(value)}\n" for key, value in asdict(weight).items() if value or key not in OPTIONAL]
         rows.append("\n[[weight]]\n" + "".join(lines))
     path = user_folder() / REGISTRY
     draft = path.with_name(f"{REGISTRY}.{os.getpid()}.draft")

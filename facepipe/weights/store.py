@@ -2,13 +2,13 @@
 
 import contextlib
 import functools
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from facepipe.engine.digest import digest_stream
 from facepipe.errors import WeightsError
-from facepipe.weights.download import BLOCK_BYTES, download
+from facepipe.weights.download import download
 from facepipe.weights.registry import REGISTRY, Weight, embedded_folder, lookup, read_registry, user_folder
 
 
@@ -65,19 +65,16 @@ def _remedy(weight: Weight) -> str:
 
 
 def digest(path: Path) -> str:
-    """Return the sha256 of a file, remembered for as long as its size, time and inode stay."""
+    """Return the sha256 of a file, remembered for as long as its size, times and inode stay."""
     status = path.stat()
-    return _digest(path.absolute(), (status.st_size, status.st_mtime_ns, status.st_ino))
+    return _digest(path.absolute(), (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
 
 
 @functools.cache
-def _digest(path: Path, _identity: tuple[int, int, int]) -> str:
+def _digest(path: Path, _identity: tuple[int, int, int, int]) -> str:
     """Compute the digest; `_identity` is there to be part of the memory's key."""
-    sha256 = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            sha256.update(block)
-    return sha256.hexdigest()
+        return digest_stream(file)
 
 
 def fetch(name: str, url: str = "", *, advance: Callable[[int], None] = lambda _bytes: None) -> WeightFile:

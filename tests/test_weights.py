@@ -1,0 +1,432 @@
+"""The registry, and downloads from servers of every kind on 127.0.0.1."""
+
+import hashlib
+import json
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from facepipe import weights
+from facepipe.errors import BusyError, ExitCode, WeightsError
+from facepipe.weights import download as download_module
+from facepipe.weights.download import _alone, download
+from facepipe.weights.registry import Weight, read_registry, write_registry
+
+CONTENT = bytes(range(256)) * 400
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty user's folder."""
+    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
+    return tmp_path / "mine"
+
+
+def entry(**changes: object) -> Weight:
+    fields = {
+        "name": "toy",
+        "file": "toy.bin",
+        "sha256": SHA256,
+        "bytes": len(CONTENT),
+        "licence": "MIT",
+        "source": "s",
+    }
+    return Weight(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def register(folder: Path, *entries: Weight) -> None:
+    folder.mkdir(exist_ok=True)
+    write_registry({weight.name: weight for weight in entries})
+
+
+def write_safetensors(path: Path, values: bytes = b"\0\0\x80\x3f") -> Path:
+    header = json.dumps({"a": {"dtype": "F32", "shape": [len(values) // 4], "data_offsets": [0, len(values)]}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + values)
+    return path
+
+
+class Server(BaseHTTPRequestHandler):
+    """A well-behaved server of CONTENT; the subclasses misbehave."""
+
+    asked: list[str | None]
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.asked.append(wanted)
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        self.send_response(206 if wanted else 200)
+        if wanted:
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        self.send(CONTENT[start:])
+
+    def send(self, body: bytes) -> None:
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+class Truncating(Server):
+    """Breaks off after 40,000 bytes, each time."""
+
+    def send(self, body: bytes) -> None:
+        super().send(body[:40_000])
+
+
+class Silent(Server):
+    """Promises everything and sends nothing."""
+
+    def send(self, body: bytes) -> None:
+        """Send nothing."""
+
+
+class IgnoringRange(Server):
+    """Always answers with the whole file."""
+
+    def do_GET(self) -> None:
+        self.asked.append(self.headers.get("Range"))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.send(CONTENT)
+
+
+class Wrong(IgnoringRange):
+    """Sends another file of the same length."""
+
+    def send(self, body: bytes) -> None:
+        super().send(body[::-1])
+
+
+class Endless(Server):
+    """Goes on for as long as it is listened to."""
+
+    def do_GET(self) -> None:
+        self.asked.append(self.headers.get("Range"))
+        self.send_response(200)
+        self.end_headers()
+        try:
+            for _ in range(1000):
+                self.wfile.write(CONTENT)
+        except OSError:
+            return
+
+
+class Absent(Server):
+    """Has no such file."""
+
+    def do_GET(self) -> None:
+        self.asked.append(None)
+        self.send_error(404)
+
+
+class Shorter(Server):
+    """Holds less than what is already here."""
+
+    def do_GET(self) -> None:
+        self.asked.append(self.headers.get("Range"))
+        self.send_error(416)
+
+
+@contextmanager
+def serving(kind: type[Server]) -> Iterator[tuple[str, list[str | None]]]:
+    """Run a server; give its address and the list of the ranges that it is asked for."""
+    asked: list[str | None] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (kind,), {"asked": asked}))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/toy.bin", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def get(url: str, target: Path, advance: Callable[[int], None] = lambda _bytes: None) -> None:
+    download(url, target, sha256=SHA256, size_bytes=len(CONTENT), advance=advance)
+
+
+def test_download_gives_the_file_its_name_and_leaves_nothing_else(tmp_path: Path) -> None:
+    told: list[int] = []
+    with serving(Server) as (url, asked):
+        get(url, tmp_path / "new" / "toy.bin", told.append)
+    assert (tmp_path / "new" / "toy.bin").read_bytes() == CONTENT
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["toy.bin"]
+    assert asked == [None]
+    assert told[-1] == len(CONTENT)
+
+
+def test_download_goes_on_from_the_part(tmp_path: Path) -> None:
+    (tmp_path / "toy.bin.part").write_bytes(CONTENT[:1000])
+    with serving(Server) as (url, asked):
+        get(url, tmp_path / "toy.bin")
+    assert (tmp_path / "toy.bin").read_bytes() == CONTENT
+    assert asked == ["bytes=1000-"]
+
+
+def test_download_starts_over_where_the_range_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / "toy.bin.part").write_bytes(b"x" * 1000)
+    with serving(IgnoringRange) as (url, asked):
+        get(url, tmp_path / "toy.bin")
+    assert (tmp_path / "toy.bin").read_bytes() == CONTENT
+    assert asked == ["bytes=1000-"]
+
+
+def test_download_connects_again_while_something_comes(tmp_path: Path) -> None:
+    with serving(Truncating) as (url, asked):
+        get(url, tmp_path / "toy.bin")
+    assert (tmp_path / "toy.bin").read_bytes() == CONTENT
+    assert asked == [None, "bytes=40000-", "bytes=80000-"]
+
+
+def test_download_gives_up_when_nothing_comes_and_keeps_the_part(tmp_path: Path) -> None:
+    (tmp_path / "toy.bin.part").write_bytes(CONTENT[:1000])
+    with (
+        serving(Silent) as (url, asked),
+        pytest.raises(WeightsError, match=r"1000 of 102400 bytes.*goes on from there"),
+    ):
+        get(url, tmp_path / "toy.bin")
+    assert len(asked) == download_module.IDLE_ATTEMPTS
+    assert (tmp_path / "toy.bin.part").stat().st_size == 1000
+    assert not (tmp_path / "toy.bin").exists()
+
+
+@pytest.mark.parametrize("kind", [Wrong, Endless])
+def test_download_discards_another_file(tmp_path: Path, kind: type[Server]) -> None:
+    with (
+        serving(kind) as (url, _),
+        pytest.raises(WeightsError, match=r"expected sha256 .*, got|holds more than the 102400"),
+    ):
+        get(url, tmp_path / "toy.bin")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_download_discards_a_part_that_is_longer_than_the_servers_file(tmp_path: Path) -> None:
+    (tmp_path / "toy.bin.part").write_bytes(b"x" * 1000)
+    with serving(Shorter) as (url, _), pytest.raises(WeightsError, match="416"):
+        get(url, tmp_path / "toy.bin")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_download_says_what_the_server_said(tmp_path: Path) -> None:
+    with serving(Absent) as (url, asked), pytest.raises(WeightsError, match="404 Not Found"):
+        get(url, tmp_path / "toy.bin")
+    assert len(asked) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_download_without_a_server(tmp_path: Path) -> None:
+    with serving(Server) as (url, _):
+        pass
+    with pytest.raises(WeightsError, match="got 0 of 102400 bytes"):
+        get(url, tmp_path / "toy.bin")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/x", "toy.bin"])
+def test_download_takes_http_only(tmp_path: Path, url: str) -> None:
+    with pytest.raises(WeightsError, match="expected an http:// or https:// address"):
+        get(url, tmp_path / "toy.bin")
+
+
+def test_two_downloads_of_one_file_do_not_mix(tmp_path: Path) -> None:
+    with (
+        serving(Server) as (url, asked),
+        _alone(tmp_path / "toy.bin.part"),
+        pytest.raises(BusyError, match="another process"),
+    ):
+        get(url, tmp_path / "toy.bin")
+    assert asked == []
+
+
+def test_download_into_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WeightsError, match="FACEPIPE_WEIGHTS names another folder"):
+        get("http://127.0.0.1:9/x", tmp_path / "file" / "toy.bin")
+
+
+def test_find_verifies(folder: Path) -> None:
+    register(folder, entry())
+    (folder / "toy.bin").write_bytes(CONTENT)
+    assert weights.find("toy") == weights.WeightFile("toy", folder / "toy.bin", SHA256)
+
+
+def test_find_names_file_expected_actual_and_remedy(folder: Path) -> None:
+    register(folder, entry())
+    (folder / "toy.bin").write_bytes(b"else")
+    with pytest.raises(WeightsError) as caught:
+        weights.find("toy")
+    for part in (
+        str(folder / "toy.bin"),
+        SHA256,
+        hashlib.sha256(b"else").hexdigest(),
+        "facepipe weights add FILE --name toy",
+    ):
+        assert part in str(caught.value)
+    assert caught.value.exit_code == ExitCode.PRECHECK
+
+
+def test_find_sees_a_file_that_changed_after_it_was_verified(folder: Path) -> None:
+    register(folder, entry())
+    (folder / "toy.bin").write_bytes(CONTENT)
+    weights.find("toy")
+    (folder / "toy.bin").write_bytes(CONTENT[:-1])
+    with pytest.raises(WeightsError, match="102399 bytes"):
+        weights.find("toy")
+
+
+def test_find_reads_a_file_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(folder, entry())
+    (folder / "toy.bin").write_bytes(CONTENT)
+    weights.find("toy")
+    monkeypatch.setattr("facepipe.weights.store.digest_stream", None)
+    assert weights.find("toy").sha256 == SHA256
+
+
+def test_find_of_what_is_not_here(folder: Path) -> None:
+    register(folder, entry(url="http://example.org/toy.bin"))
+    with pytest.raises(WeightsError, match="not on this machine: facepipe weights fetch toy"):
+        weights.find("toy")
+    with pytest.raises(WeightsError, match=r"no weight is named 'tyo' \(registered: .*toy\)"):
+        weights.find("tyo")
+
+
+def test_fetch_brings_the_weight_and_repairs_a_damaged_one(folder: Path) -> None:
+    with serving(Server) as (url, asked):
+        register(folder, entry(url=url))
+        assert weights.fetch("toy").path.read_bytes() == CONTENT
+        weights.fetch("toy")
+        assert asked == [None]
+        (folder / "toy.bin").write_bytes(b"damaged")
+        assert weights.fetch("toy").path.read_bytes() == CONTENT
+
+
+def test_fetch_takes_another_address(folder: Path) -> None:
+    register(folder, entry())
+    with pytest.raises(WeightsError, match="knows no address for the weight toy"):
+        weights.fetch("toy")
+    with serving(Server) as (url, _):
+        assert weights.fetch("toy", url).sha256 == SHA256
+
+
+def test_add_copies_and_registers(tmp_path: Path, folder: Path) -> None:
+    path = write_safetensors(tmp_path / "a b.safetensors")
+    note = 'a "quoted" \\ note, naïve 🎭 \x7f'
+    first = weights.add(path, name="mine", licence="CC0-1.0", source=note, basis="bfm")
+    path.unlink()
+    assert weights.find("mine") == first
+    assert first.path.parent == folder
+    assert weights.lookup("mine").source == note
+    assert sorted(path.name for path in folder.iterdir()) == ["mine.safetensors", "registry.toml"]
+
+
+def test_add_replaces_only_on_request(tmp_path: Path) -> None:
+    one = write_safetensors(tmp_path / "one")
+    two = write_safetensors(tmp_path / "two", b"\0\0\0\0")
+    weights.add(one, name="mine", licence="", source="")
+    weights.add(one, name="mine", licence="", source="")
+    with pytest.raises(WeightsError, match="--replace"):
+        weights.add(two, name="mine", licence="", source="")
+    assert weights.find("mine").path.read_bytes() == one.read_bytes()
+    weights.add(two, name="mine", licence="", source="", replace=True)
+    assert weights.find("mine").path.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "came"),
+    [
+        (b"PK\x03\x04rest", "pickled checkpoints"),
+        (b"\x80\x02}q\x00.", "a pickle"),
+        (b"\x89HDF\r\n", "HDF5"),
+        (b"<!DOCTYPE html>", "a web page"),
+        (b"", "no whole safetensors file"),
+        (b"\xff" * 100, "no whole safetensors file"),
+    ],
+)
+def test_add_takes_safetensors_only(tmp_path: Path, folder: Path, content: bytes, came: str) -> None:
+    (tmp_path / "x.safetensors").write_bytes(content)
+    with pytest.raises(WeightsError, match=came) as caught:
+        weights.add(tmp_path / "x.safetensors", name="x", licence="", source="")
+    assert "later: PIRender" in str(caught.value)
+    assert not folder.exists()
+
+
+def test_add_refuses_a_cut_file_a_missing_one_and_a_folder(tmp_path: Path) -> None:
+    whole = write_safetensors(tmp_path / "whole")
+    (tmp_path / "cut").write_bytes(whole.read_bytes()[:-1])
+    for name in ("cut", "missing", "."):
+        with pytest.raises(WeightsError, match=r"whole safetensors|cannot read"):
+            weights.add(tmp_path / name, name="x", licence="", source="")
+
+
+@pytest.mark.parametrize("name", ["", "..", ".x", "-x", "a/b", "a b", "ä", "a\\b"])
+def test_add_refuses_names_that_make_no_file_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WeightsError, match="cannot name a weight"):
+        weights.add(write_safetensors(tmp_path / "one"), name=name, licence="", source="")
+
+
+def test_an_embedded_weight_can_be_neither_hidden_nor_replaced(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded = tmp_path / "embedded"
+    embedded.mkdir()
+    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(embedded))
+    register(embedded, entry())
+    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(folder))
+    monkeypatch.setattr("facepipe.weights.registry.resources.files", lambda _package: embedded)
+    with pytest.raises(WeightsError, match="ships with facepipe"):
+        weights.add(write_safetensors(tmp_path / "one"), name="toy", licence="", source="")
+    register(folder, entry(sha256="0" * 64))
+    assert weights.lookup("toy").sha256 == SHA256
+    with pytest.raises(WeightsError, match="reinstall"):
+        weights.find("toy")
+    # A damaged or foreign file among the embedded ones does not stand in the way of the right one.
+    (embedded / "toy.bin").write_bytes(b"damaged")
+    (folder / "toy.bin").write_bytes(CONTENT)
+    assert weights.find("toy").path == folder / "toy.bin"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[[weight]", "no registry of weights"),
+        ('[[weight]]\nname = "a"', "'a' lacks file, sha256, bytes, licence, source"),
+        ('[[weight]]\nname = "a"\ncolour = "red"', "unknown key 'colour'"),
+        ('[[weight]]\nname = "a"\nbytes = "many"', "expected int"),
+        ("weight = 3", "no registry of weights"),
+        ("{ENTRY}{ENTRY}", "registers one name twice"),
+    ],
+)
+def test_a_bad_registry_is_named(tmp_path: Path, folder: Path, text: str, fault: str) -> None:
+    register(folder, entry())
+    whole = (folder / "registry.toml").read_text()
+    (tmp_path / "registry.toml").write_text(text.replace("{ENTRY}", whole))
+    with pytest.raises(WeightsError, match=fault) as caught:
+        read_registry(tmp_path / "registry.toml")
+    assert str(tmp_path / "registry.toml") in str(caught.value)
+
+
+@pytest.mark.parametrize("changes", [{"sha256": "ABC"}, {"file": "../x"}, {"file": "registry.toml"}, {"bytes": -1}])
+def test_a_registry_with_an_impossible_entry_is_refused(folder: Path, changes: dict[str, object]) -> None:
+    register(folder, entry(**changes))
+    with pytest.raises(WeightsError, match="of entry 'toy' is"):
+        weights.registered()
+
+
+def test_what_ships_is_registered_verified_licensed_and_has_a_card() -> None:
+    folder = weights.embedded_folder()
+    shipped = [weight for weight in read_registry(folder / "registry.toml").values() if not weight.url]
+    assert {path.name for path in folder.glob("*.safetensors")} == {weight.file for weight in shipped}
+    for weight in shipped:
+        assert weights.find(weight.name).sha256 == weight.sha256
+        assert weight.licence
+        assert (folder / weight.file).with_suffix(".md").is_file(), f"{weight.name} has no card"
