@@ -1,0 +1,85 @@
+"""The sha256 of files, remembered so that a file is read once and not once a run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from facepipe.engine.journal import Journal
+from facepipe.errors import InputError
+
+CHUNK_BYTES = 1 << 20
+SETTLED_NS = 2_000_000_000
+"""A file touched less than this ago may change again within the same time stamp; its digest is not remembered."""
+
+Signature = tuple[int, int, int, int]
+
+
+def digest_stream(stream: BinaryIO) -> str:
+    """Return the sha256 (64 hex digits) of what is left in a stream."""
+    digest = hashlib.sha256()
+    while chunk := stream.read(CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def signature(path: Path) -> Signature:
+    """Return (size, mtime, ctime, inode): what changes whenever the content of a file may have changed.
+
+    Raises InputError, naming the path, where there is no regular file.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise InputError(f"{str(path)!r} is {kind}; give a file")
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+class DigestCache:
+    """Digests by path, each valid for as long as the file's signature stays."""
+
+    def __init__(self, path: Path) -> None:
+        self._journal: Journal[str] = Journal(path)
+        self._seen: dict[str, str] = {}
+
+    def digest(self, path: Path) -> str:
+        """Return the sha256 of a file. Raises InputError if it cannot be read, or changes meanwhile."""
+        return self.look(path)[0]
+
+    def look(self, path: Path) -> tuple[str, Signature]:
+        """Return the sha256 of a file and the signature it belongs to. Raises InputError as `digest` does."""
+        path = path.absolute()
+        before = signature(path)
+        state = ":".join(map(str, before))
+        name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        remembered = self._seen.get(name) or str(self._journal.values.get(name))
+        if remembered.startswith(state + ":"):
+            return remembered[len(state) + 1 :], before
+        sha256 = _digest_file(path)
+        if signature(path) != before:
+            raise InputError(f"{str(path)!r} changed while it was read; run again when it is complete")
+        self._seen[name] = f"{state}:{sha256}"
+        if time.time_ns() - max(before[1], before[2]) > SETTLED_NS:
+            self._journal.set(name, f"{state}:{sha256}")
+        return sha256, before
+
+
+def _digest_file(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return digest_stream(stream)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{str(path)!r} does not exist; check the name")
+    return InputError(f"{str(path)!r} cannot be read ({error.strerror}); check its permissions and its disk")

@@ -1,0 +1,108 @@
+"""The identity of a result: what it was made from and how, never where or when."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from typing import Any, cast
+
+from facepipe.engine.stage import Json
+from facepipe.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Everything the fingerprint is taken over."""
+
+    stage: str
+    version: int
+    params: Mapping[str, Json]
+    inputs: Mapping[str, str | list[str]]
+    """The sha256 of each input by name; a list where the stage takes many."""
+    weights: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 (64 hex digits) of this identity's canonical JSON."""
+        return hashlib.sha256(canonical_json(self.as_json()).encode()).hexdigest()
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the identity as a JSON object."""
+        return {field.name: cast(Json, getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Identity:
+        """Read what `as_json` gave; other keys are ignored. Raises KeyError or TypeError on anything else."""
+        identity = cls(**{field.name: content[field.name] for field in dataclasses.fields(cls)})
+        for mapping in (identity.params, identity.inputs, identity.weights):
+            if not isinstance(mapping, dict):
+                raise TypeError(f"expected an object, got {mapping!r}")
+        return identity
+
+
+def canonical_json(value: Json) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def json_of_params(params: object) -> dict[str, Json]:
+    """Return the fields of a params dataclass as JSON.
+
+    A whole number is the same value whether it came as 1 or as 1.0; a fraction becomes "30000/1001". Raises UsageError
+    for nan and infinity (a user can type them) and TypeError for what cannot be a setting, a path above all.
+    """
+    if not dataclasses.is_dataclass(params) or isinstance(params, type):
+        raise TypeError(f"params are a dataclass instance, got {params!r}")
+    return {field.name: _plain(getattr(params, field.name), field.name) for field in dataclasses.fields(params)}
+
+
+def _plain(value: Any, name: str) -> Json:
+    if isinstance(value, Enum):
+        return _plain(value.value, name)
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise UsageError(f"{name} is {value}; give a finite number")
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, Fraction):
+        return f"{value.numerator}/{value.denominator}"
+    if isinstance(value, list | tuple):
+        return [_plain(item, name) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, f"{name}.{key}") for key, item in value.items()}
+    if dataclasses.is_dataclass(value):
+        return json_of_params(value)
+    raise TypeError(f"{name} holds {type(value).__name__}, which has no place in a fingerprint")
+
+
+def difference(old: Identity, new: Identity) -> str:
+    """Say in a few words what changed between two identities of one piece of work, the first cause only."""
+    if (old.stage, old.version) != (new.stage, new.version):
+        return "program changed"
+    if name := _first_difference(old.inputs, new.inputs):
+        return f"input changed ({name})"
+    if name := _first_difference(old.weights, new.weights):
+        return f"weights changed ({name})"
+    if name := _first_difference(old.params, new.params):
+        if name not in old.params or name not in new.params:
+            return "program changed"
+        return f"settings changed ({name}: {_shown(old.params[name])} -> {_shown(new.params[name])})"
+    return "new"
+
+
+def _first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    absent = object()
+    names = sorted({*old, *new})
+    return next((name for name in names if old.get(name, absent) != new.get(name, absent)), "")
+
+
+def _shown(value: Json) -> str:
+    text = value if isinstance(value, str) else canonical_json(value)
+    return text if len(text) <= 40 else text[:37] + "..."

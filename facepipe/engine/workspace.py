@@ -1,0 +1,220 @@
+"""Deciding what has to be made and why, and making it."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from facepipe.engine.artefact import Artefact, Output, Pending
+from facepipe.engine.digest import DigestCache, Signature, signature
+from facepipe.engine.disk import as_disk_error, disk_errors, make_folder
+from facepipe.engine.draft import draft_beside
+from facepipe.engine.fingerprint import Identity, difference, json_of_params
+from facepipe.engine.stage import Stage, StageRun, WeightFile, missing_and_foreign
+from facepipe.engine.store import Store
+from facepipe.errors import DiskError, InputError, MemoryLimitError, PrecheckError
+
+P = TypeVar("P")
+
+Input = Path | Output | Artefact | Pending
+Inputs = Mapping[str, Input | Sequence[Input]]
+
+DONE = "done"
+FORCED = "forced"
+CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Work files of facepipe; `facepipe clean` removes them.\n"
+
+
+@dataclass(frozen=True)
+class Decision(Generic[P]):
+    """What is to be done about a stage, and why. Making one changes nothing."""
+
+    stage: Stage[P]
+    label: str
+    params: P
+    reason: str
+    """done | new | input changed (…) | settings changed (…) | weights changed (…) | program changed | incomplete |
+    forced | waits for …"""
+    identity: Identity | None = None
+    """None while an input is still to be made."""
+    artefact: Artefact | None = None
+    """The finished result; present where the reason is "done" or "forced"."""
+    paths: Mapping[str, Path | tuple[Path, ...]] | None = None
+    watched: tuple[tuple[Path, Signature], ...] = ()
+    weights: Mapping[str, Path] | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.reason == DONE
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The name of the result; None while an input is still to be made."""
+        return self.identity.fingerprint if self.identity else None
+
+
+class Workspace:
+    """A work folder. Constructing one touches no disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.store = Store(self.root)
+        self.digests = DigestCache(self.root / "digests.jsonl")
+
+    def decide(
+        self,
+        stage: Stage[P],
+        inputs: Inputs,
+        params: P,
+        weights: Mapping[str, WeightFile] | None = None,
+        *,
+        label: str = "",
+        previous: Identity | None = None,
+        force: bool = False,
+    ) -> Decision[P]:
+        """Say whether a stage has to run, and why.
+
+        `previous` is what the same piece of work was made from the last time; the reason names the difference. Raises
+        InputError for an input that cannot be read, RecordError for a result of another version of the program.
+        """
+        label, weights = label or stage.name, weights or {}
+        _check_names(stage, inputs, params, weights)
+        waiting = [item.label for value in inputs.values() for item in _items(value) if isinstance(item, Pending)]
+        if waiting:
+            return Decision(stage, label, params, f"waits for {waiting[0]}")
+        paths, digests, watched = self._look(inputs)
+        identity = Identity(
+            stage.name, stage.version, json_of_params(params), digests, {name: w.sha256 for name, w in weights.items()}
+        )
+        artefact = self.store.find(identity)
+        return Decision(
+            stage,
+            label,
+            params,
+            self._reason(identity, artefact, previous, force),
+            identity,
+            artefact,
+            paths,
+            watched,
+            {name: weight.path for name, weight in weights.items()},
+        )
+
+    def execute(self, decision: Decision[P], advance: Callable[[int], None] | None = None) -> Artefact:
+        """Do what was decided and return the result, of this process or of a faster one.
+
+        Raises what the stage raises; DiskError, MemoryLimitError and InputError (an input changed meanwhile) besides.
+        """
+        stage, identity = decision.stage, decision.identity
+        assert identity is not None, f"{decision.label} {decision.reason}"
+        forced = decision.reason == FORCED
+        if not forced and (found := self.store.find(identity)):
+            return found
+        self.prepare()
+        started = time.monotonic()
+        with self.store.draft(identity) as draft:
+            run = StageRun(
+                decision.paths or {}, draft, decision.params, decision.weights or {}, advance or (lambda _frames: None)
+            )
+            facts = self._call(stage, run)
+            _check_unchanged(decision.watched)
+            seconds = time.monotonic() - started
+            return self.store.publish(draft, identity, stage.outputs, facts, seconds=seconds, replace=forced)
+
+    def prepare(self) -> None:
+        """Make the work folder and mark it as one that backups may leave out. Raises DiskError."""
+        tag = self.root / "CACHEDIR.TAG"
+        if tag.exists():
+            return
+        with disk_errors(self.root):
+            make_folder(self.root)
+            draft = draft_beside(tag)
+            draft.write_text(CACHE_TAG, "ascii")
+            draft.replace(tag)
+
+    def precheck(self, required_bytes: int = 0) -> None:
+        """Raise PrecheckError unless the work folder can be written and its disk has room for `required_bytes`."""
+        try:
+            self.prepare()
+            with disk_errors(self.root):
+                probe = draft_beside(self.root / "probe")
+                probe.touch()
+                probe.unlink()
+        except DiskError as error:
+            raise PrecheckError([error]) from error
+        free_bytes = shutil.disk_usage(self.root).free
+        if free_bytes < required_bytes:
+            need, have = required_bytes // 2**20, free_bytes // 2**20
+            told = f"the work needs {need} MiB and {str(self.root)!r} has {have} MiB free"
+            raise PrecheckError([DiskError(f"{told}; free some space or choose another work folder")])
+
+    def _look(
+        self, inputs: Inputs
+    ) -> tuple[dict[str, Path | tuple[Path, ...]], dict[str, str | list[str]], tuple[tuple[Path, Signature], ...]]:
+        """Return the paths and the digests of the inputs, and the signatures of those that others may change."""
+        paths: dict[str, Path | tuple[Path, ...]] = {}
+        digests: dict[str, str | list[str]] = {}
+        watched: dict[Path, Signature] = {}
+        for name, value in inputs.items():
+            outputs = [self._as_output(item, watched) for item in _items(value)]
+            if isinstance(value, Sequence):
+                paths[name] = tuple(output.path for output in outputs)
+                digests[name] = [output.sha256 for output in outputs]
+            else:
+                paths[name], digests[name] = outputs[0].path, outputs[0].sha256
+        return paths, digests, tuple(watched.items())
+
+    def _as_output(self, item: Input, watched: dict[Path, Signature]) -> Output:
+        if isinstance(item, Path):
+            path = item.absolute()
+            sha256, watched[path] = self.digests.look(path)
+            return Output(path, sha256)
+        assert not isinstance(item, Pending)
+        return item.sole_output() if isinstance(item, Artefact) else item
+
+    def _reason(self, identity: Identity, artefact: Artefact | None, previous: Identity | None, force: bool) -> str:
+        if artefact is not None:
+            return FORCED if force else DONE
+        if self.store.was_begun(identity):
+            return "incomplete"
+        return difference(previous, identity) if previous else "new"
+
+    def _call(self, stage: Stage[P], run: StageRun[P]) -> Mapping[str, Any]:
+        try:
+            return stage.function(run)
+        except MemoryError as error:
+            remedy = "close other programs, or choose a smaller size or fewer jobs"
+            raise MemoryLimitError(f"stage {stage.name} ran out of memory; {remedy}") from error
+        except OSError as error:
+            if error.errno == errno.ENOMEM:
+                raise MemoryLimitError(f"stage {stage.name} ran out of memory; run fewer jobs") from error
+            if told := as_disk_error(error, run.output):
+                raise told from error
+            raise
+
+
+def _items(value: Input | Sequence[Input]) -> Sequence[Input]:
+    return value if isinstance(value, Sequence) else [value]
+
+
+def _check_names(stage: Stage[P], inputs: Inputs, params: P, weights: Mapping[str, WeightFile]) -> None:
+    """Raise TypeError where a caller and a declaration do not agree: a mistake in the program."""
+    for kind, declared, given in (("input", stage.inputs, set(inputs)), ("weight", stage.weights, set(weights))):
+        missing, foreign = missing_and_foreign(declared, given)
+        if missing or foreign:
+            raise TypeError(f"stage {stage.name}: {kind}s missing {missing}, undeclared {foreign}")
+    for name, value in inputs.items():
+        if isinstance(value, Sequence) != (f"{name}*" in stage.inputs):
+            raise TypeError(f"stage {stage.name}: input {name} is declared otherwise than it is given: {value!r}")
+    if not isinstance(params, stage.params):
+        raise TypeError(f"stage {stage.name} takes {stage.params.__name__}, got {params!r}")
+
+
+def _check_unchanged(watched: tuple[tuple[Path, Signature], ...]) -> None:
+    for path, before in watched:
+        if signature(path) != before:
+            raise InputError(f"{str(path)!r} changed while it was in use; run again when it is complete")
