@@ -8,9 +8,11 @@ from pathlib import Path
 
 from facepipe.engine.disk import disk_errors, remove_folder
 from facepipe.engine.draft import drafts_in, is_dead
+from facepipe.engine.job import JOBS
 from facepipe.engine.lock import FolderLock
 from facepipe.engine.status import artefact_folders, job_files, referenced_fingerprints, stage_folders
 from facepipe.engine.store import find_artefact, stage_shards
+from facepipe.engine.workspace import DIGESTS
 from facepipe.errors import BusyError, RecordError
 
 
@@ -35,7 +37,7 @@ def clean(root: Path, *, unreferenced: bool = False, everything: bool = False, d
     lock = _exclusive(root)
     try:
         folders = _useless(root, unreferenced, everything)
-        files = [root / "digests.jsonl", *job_files(root), root / "CACHEDIR.TAG"] if everything else []
+        files = [root / DIGESTS, *job_files(root), root / "CACHEDIR.TAG"] if everything else []
         files = [path for path in files if path.exists()]
         cleaned = Cleaned((*folders, *files), sum(map(_size_bytes, (*folders, *files))))
         if not dry_run:
@@ -78,7 +80,7 @@ def _remove_files(root: Path, files: list[Path]) -> None:
         for path in files:
             path.unlink(missing_ok=True)
     shards = [shard for stage_folder in stage_folders(root) for shard in stage_shards(stage_folder)]
-    for folder in (*shards, *{shard.parent for shard in shards}, root / "jobs"):
+    for folder in (*shards, *{shard.parent for shard in shards}, root / JOBS, (root / DIGESTS).parent):
         with suppress(OSError):  # not empty: somebody else's, or in use
             folder.rmdir()
 

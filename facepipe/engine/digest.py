@@ -53,6 +53,10 @@ class DigestCache:
         """Return the sha256 of a file. Raises InputError if it cannot be read, or changes meanwhile."""
         return self.look(path)[0]
 
+    def save(self) -> None:
+        """Write down what was learnt before there was a folder to write it into."""
+        self._journal.save()
+
     def look(self, path: Path) -> tuple[str, Signature]:
         """Return the sha256 of a file and the signature it belongs to. Raises InputError as `digest` does."""
         path = path.absolute()

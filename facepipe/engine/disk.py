@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -51,9 +50,18 @@ def as_disk_error(error: OSError, folder: Path) -> DiskError | None:
 
 
 def _free_text(path: Path) -> str:
+    free = free_bytes(path)
+    return "" if free is None else f" ({free // 2**20} MiB free)"
+
+
+def free_bytes(path: Path) -> int | None:
+    """Return how much this user may still write on the disk of `path`; None where the system does not tell."""
+    if sys.platform == "win32":
+        return None
     with suppress(OSError):
-        return f" ({shutil.disk_usage(path).free // 2**20} MiB free)"
-    return ""
+        disk = os.statvfs(path)
+        return disk.f_bavail * disk.f_frsize
+    return None
 
 
 def make_folder(folder: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
-import secrets
 import sys
 import time
 from collections.abc import Iterator
@@ -26,12 +24,13 @@ DRAFT = re.compile(r"(?P<target>[^.]+)\.(?P<host>[\w-]+)-(?P<pid>\d+)-[0-9a-f]+\
 
 def this_host() -> str:
     """Return this machine's name in the letters of a draft's name."""
-    return re.sub(r"[^A-Za-z0-9_]", "_", platform.node())[:60] or "host"
+    name = os.environ.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)[:60] or "host"
 
 
 def draft_beside(target: Path) -> Path:
     """Return a new name for a draft of `target`; it tells host and process."""
-    return target.with_name(f"{target.name}.{this_host()}-{os.getpid()}-{secrets.token_hex(4)}.draft")
+    return target.with_name(f"{target.name}.{this_host()}-{os.getpid()}-{os.urandom(4).hex()}.draft")
 
 
 @contextmanager

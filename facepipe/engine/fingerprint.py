@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from fractions import Fraction
+from numbers import Rational
 from typing import Any, cast
 
 from facepipe.engine.stage import Json
@@ -71,7 +71,7 @@ def _plain(value: Any, name: str) -> Json:
         if not math.isfinite(value):
             raise UsageError(f"{name} is {value}; give a finite number")
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
-    if isinstance(value, Fraction):
+    if isinstance(value, Rational):
         return f"{value.numerator}/{value.denominator}"
     if isinstance(value, list | tuple):
         return [_plain(item, name) for item in value]

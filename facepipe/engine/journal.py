@@ -20,13 +20,14 @@ class Journal(Generic[V]):
 
     One write call a line, so that two processes on one disk do not mix theirs; each line *begins* with a line break, so
     that the torn line of a killed process spoils no other; a line that cannot be read does not exist. The content is
-    never the truth about results: a journal that cannot be written (read-only or full disk) is silently not written.
+    never the truth about results: where it cannot be written (read-only or full disk) it is silently not written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lines = 0
         self._values: dict[str, V] | None = None
+        self._unsaved: dict[str, V] = {}
 
     @property
     def values(self) -> dict[str, V]:
@@ -39,9 +40,14 @@ class Journal(Generic[V]):
         """Remember a value, in the file too unless it stands there already."""
         if self.values.get(key) == value:
             return
-        self.values[key] = value
+        self.values[key] = self._unsaved[key] = value
+        self.save()
+
+    def save(self) -> None:
+        """Write what could not be written so far; nothing happens while the folder above the file's is missing."""
         with contextlib.suppress(OSError):
-            self._append(key, value)
+            if self._unsaved:
+                self._append()
             if self._lines > 2 * len(self.values) + SPARE_LINES:
                 self._compact()
 
@@ -58,24 +64,31 @@ class Journal(Generic[V]):
                 values[str(key)] = value
         return values
 
-    def _append(self, key: str, value: V) -> None:
-        line = b"\n" + json.dumps([key, value], separators=(",", ":")).encode()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+    def _append(self) -> None:
+        lines = [b"\n" + _line(key, value) for key, value in self._unsaved.items()]
+        with contextlib.suppress(FileExistsError):
+            self.path.parent.mkdir()
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            os.write(handle, line)
+            for line in lines:
+                os.write(handle, line)
         finally:
             os.close(handle)
-        self._lines += 1
+        self._lines += len(lines)
+        self._unsaved.clear()
 
     def _compact(self) -> None:
         # What another process appends between reading and renaming is forgotten; it costs that process one look-up.
         self._lines, self._values = 0, {**self._read(), **self.values}
-        lines = [json.dumps([key, value], separators=(",", ":")) for key, value in self._values.items()]
+        lines = [_line(key, value) for key, value in self._values.items()]
         draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.draft")
         try:
-            draft.write_text("\n".join(lines), "ascii")
+            draft.write_bytes(b"\n".join(lines))
             draft.replace(self.path)
             self._lines = len(lines)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _line(key: str, value: Json) -> bytes:
+    return json.dumps([key, value], separators=(",", ":")).encode("ascii")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from facepipe.engine.artefact import Artefact, Output, Pending
 from facepipe.engine.digest import DigestCache, Signature, signature
-from facepipe.engine.disk import as_disk_error, disk_errors, make_folder
+from facepipe.engine.disk import as_disk_error, disk_errors, free_bytes, make_folder
 from facepipe.engine.draft import draft_beside
 from facepipe.engine.fingerprint import Identity, difference, json_of_params
 from facepipe.engine.stage import Stage, StageRun, WeightFile, missing_and_foreign
@@ -26,6 +25,7 @@ Inputs = Mapping[str, Input | Sequence[Input]]
 
 DONE = "done"
 FORCED = "forced"
+DIGESTS = "digests/files.jsonl"
 CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Work files of facepipe; `facepipe clean` removes them.\n"
 
 
@@ -64,7 +64,7 @@ class Workspace:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.store = Store(self.root)
-        self.digests = DigestCache(self.root / "digests.jsonl")
+        self.digests = DigestCache(self.root / DIGESTS)
 
     def decide(
         self,
@@ -135,6 +135,7 @@ class Workspace:
             draft = draft_beside(tag)
             draft.write_text(CACHE_TAG, "ascii")
             draft.replace(tag)
+        self.digests.save()
 
     def precheck(self, required_bytes: int = 0) -> None:
         """Raise PrecheckError unless the work folder can be written and its disk has room for `required_bytes`."""
@@ -146,9 +147,9 @@ class Workspace:
                 probe.unlink()
         except DiskError as error:
             raise PrecheckError([error]) from error
-        free_bytes = shutil.disk_usage(self.root).free
-        if free_bytes < required_bytes:
-            need, have = required_bytes // 2**20, free_bytes // 2**20
+        free = free_bytes(self.root)
+        if free is not None and free < required_bytes:
+            need, have = required_bytes // 2**20, free // 2**20
             told = f"the work needs {need} MiB and {str(self.root)!r} has {have} MiB free"
             raise PrecheckError([DiskError(f"{told}; free some space or choose another work folder")])
 
