@@ -1,5 +1,6 @@
 """What the machine is said to be, on machines made up for the purpose."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from facepipe import device
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A machine whose kernel tells nothing, until a test writes files into it."""
     monkeypatch.setattr(device, "CPU_INFO", tmp_path / "cpuinfo")
     monkeypatch.setattr(device, "MEMORY_INFO", tmp_path / "meminfo")

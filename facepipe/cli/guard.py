@@ -19,7 +19,9 @@ BROKEN_PIPE = 141
 """What a shell reports for a program that SIGPIPE ended, as it would have ended this one."""
 
 # Typer's newer releases hold a copy of click and the older ones import it, so its base class has no path of its own.
-CommandLineError = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+CommandLineError: type[Exception] = next(
+    base for base in typer.BadParameter.__mro__ if issubclass(base, Exception) and base.__name__ == "ClickException"
+)
 
 
 def _remember(context: typer.Context, verbose: bool) -> None:

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from facepipe import __version__
-from facepipe.cli import app, guard
+from facepipe.cli import app
 from facepipe.cli.guard import Guarded, Verbose
 from facepipe.errors import EncoderError, PrecheckError, UsageError, WeightsError
 
@@ -118,7 +118,7 @@ def test_a_bug_is_told_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPa
     def refuse(*arguments: object, **options: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(guard.tempfile, "NamedTemporaryFile", refuse)
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", refuse)
     result = CliRunner().invoke(program(KeyError("x")), ["go"])
     assert result.exit_code == 1
     assert "could not be written down" in result.stderr
