@@ -115,9 +115,9 @@ def input_file(path: Path, **options: Any) -> Any:
     return ffmpeg.input(file_url(path), **_INPUT_OPTIONS, **options)
 
 
-def arguments(stream: Any, *, loglevel: str = "warning") -> list[str]:
+def arguments(stream: Any, *, loglevel: str = "warning", reads_stdin: bool = False) -> list[str]:
     """Return the argument list, program first, that runs an ffmpeg-python graph."""
-    options = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", loglevel)
+    options = ["-hide_banner", "-nostats", "-loglevel", loglevel, *(() if reads_stdin else ("-nostdin",))]
     command: list[str] = ffmpeg.compile(stream.global_args(*options), cmd=find_ffmpeg(), overwrite_output=True)
     return command
 

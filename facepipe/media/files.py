@@ -96,19 +96,29 @@ def _animated_picture(head: bytes) -> bool | None:
     return None
 
 
+def draft_name(path: Path) -> Path:
+    """Return a fresh name beside `path`, with its suffix, for a file that is not whole yet."""
+    return path.with_name(f".{uuid.uuid4().hex[:12]}.partial{path.suffix}")
+
+
+def publish(draft: Path, path: Path) -> None:
+    """Put a finished draft under its final name, once its bytes are safe on the disk."""
+    with draft.open("rb+") as file:
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
 @contextmanager
 def draft_of(path: Path) -> Iterator[Path]:
-    """Give a draft name beside `path`, with its suffix; on leaving, the draft becomes `path`, or on an error goes.
+    """Give a draft name beside `path`; on leaving, the draft becomes `path`, or on an error goes.
 
-    Raises DiskError if the folder cannot be written to.
+    Raises DiskError if it cannot be written.
     """
-    draft = path.with_name(f".{uuid.uuid4().hex[:12]}.partial{path.suffix}")
     check_output(path)
+    draft = draft_name(path)
     try:
         yield draft
-        with draft.open("rb+") as file:
-            os.fsync(file.fileno())
-        draft.replace(path)
+        publish(draft, path)
     except OSError as error:
         raise DiskError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another") from error
     finally:

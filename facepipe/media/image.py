@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 from facepipe.errors import InputError, UsageError
 from facepipe.media.files import check_input, draft_of
 from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
+from facepipe.media.origin import xmp_packet
 
 if TYPE_CHECKING:
     import torch
@@ -130,29 +131,30 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     return image if converted is None else converted
 
 
-def write_image(path: Path, pixels: np.ndarray, *, quality: int = 90, xmp: str = "", texts: Mapping[str, str] | None = None) -> None:
+def write_image(
+    path: Path, pixels: np.ndarray, *, quality: int = 90, metadata: Mapping[str, str] | None = None
+) -> None:
     """Write (height, width, 3) uint8 RGB as PNG, JPEG or WebP, chosen by the suffix; the file appears whole or not.
 
-    `quality` (0-100) is for JPEG and WebP. `xmp` and, in a PNG, `texts` are stored as metadata.
+    `quality` (0-100) is for JPEG and WebP. Of `metadata`, all is stored in a PNG, and the origin in each as XMP.
     Raises UsageError for another suffix, DiskError if it cannot be written.
     """
     check_pixels(pixels)
     image, suffix = Image.fromarray(pixels), path.suffix.lower()
-    packet = xmp.encode()
     if suffix not in (".png", ".jpg", ".jpeg", ".webp"):
         raise UsageError(f"{path}: cannot write images of kind {suffix or '(no suffix)'!r}; use .png, .jpg or .webp")
+    xmp = xmp_packet(metadata or {})
+    packet = {"xmp": xmp.encode()} if xmp else {}
     with draft_of(path) as draft:
         if suffix == ".png":
             chunks = PngInfo()
-            for key, value in (texts or {}).items():
+            for key, value in {**(metadata or {}), **({"XML:com.adobe.xmp": xmp} if xmp else {})}.items():
                 chunks.add_itxt(key, value)
-            if xmp:
-                chunks.add_itxt("XML:com.adobe.xmp", xmp)
             image.save(draft, "PNG", pnginfo=chunks, compress_level=4)
         elif suffix == ".webp":
-            image.save(draft, "WEBP", quality=quality, xmp=packet)
+            image.save(draft, "WEBP", quality=quality, **packet)
         else:
-            image.save(draft, "JPEG", quality=quality, subsampling=0, **({"xmp": packet} if xmp else {}))
+            image.save(draft, "JPEG", quality=quality, subsampling=0, **packet)
 
 
 def check_pixels(pixels: np.ndarray) -> None:

@@ -1,0 +1,235 @@
+"""Frames into videos: ffmpeg encodes in its process, fed by a thread, the same frames always to the same bytes."""
+
+import queue
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import ffmpeg as graph
+import numpy as np
+
+from facepipe.errors import DiskError, EncoderError, FacepipeError, ToolError, UsageError
+from facepipe.media import ffmpeg
+from facepipe.media.files import check_output, draft_name, publish
+
+DEFAULT_QUALITY = 75
+_AHEAD_BYTES = 32 << 20
+_AHEAD_FRAMES = 16
+_SECONDS_BETWEEN_KEYS = 4
+# Fixed, because the bytes may depend on it; more than two gain little at the sizes of a face.
+_THREADS = 2
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How one kind of video is encoded. Groups of pictures are closed, so that segments can follow each other."""
+
+    encoder: str
+    worst_crf: int
+    """The constant rate factor at quality 0."""
+    best_crf: int
+    """The constant rate factor at quality 100."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def crf(self, quality: int) -> int:
+        """Map a quality of 0-100 to the encoder's rate factor."""
+        return round(self.worst_crf + (self.best_crf - self.worst_crf) * quality / 100)
+
+
+# Measured at 256x256 and 512x512: "veryfast" makes half the bytes of "superfast" at nearly its speed, and two B-frames
+# again save a third; "faster" halves the speed.
+CODECS: Mapping[str, Codec] = {
+    "h264": Codec("libx264", 46, 8, {"preset": "veryfast", "bf": 2, "tag:v": "avc1", "profile:v": "high"}),
+    "h265": Codec(
+        "libx265",
+        48,
+        10,
+        {
+            "preset": "superfast",
+            "tag:v": "hvc1",  # Apple's players want this name
+            "x265-params": f"log-level=error:pools={_THREADS}:frame-threads={_THREADS}:open-gop=0:bframes=2",
+        },
+    ),
+    "vp9": Codec(
+        "libvpx-vp9",
+        60,
+        4,
+        {"b:v": 0, "deadline": "realtime", "cpu-used": 6, "row-mt": 1, "lag-in-frames": 0, "auto-alt-ref": 0},
+    ),
+}
+
+
+def check_codec(name: str) -> Codec:
+    """Return a codec by its name. Raises UsageError if it is unknown, ToolError if this ffmpeg cannot encode it."""
+    if name not in CODECS:
+        raise UsageError(f"got codec {name!r}, expected one of {', '.join(CODECS)}")
+    present = ffmpeg.encoders(ffmpeg.find_ffmpeg())
+    codec = CODECS[name]
+    if codec.encoder not in present:
+        usable = [other for other, entry in CODECS.items() if entry.encoder in present]
+        raise ToolError(
+            f"this ffmpeg has no {codec.encoder}, which {name} needs; it can encode {', '.join(usable) or 'none we use'}: "
+            f"choose one with --codec, or install a full ffmpeg"
+        )
+    return codec
+
+
+class VideoWriter:
+    """Writes frames into an mp4 that appears under its name whole or not at all.
+
+    yuv420p, tagged bt709, faststart. The same frames and settings give the same bytes. A picture of odd width or height
+    is made even by repeating its last column or row.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        size: tuple[int, int],
+        fps: Fraction,
+        codec: str = "h264",
+        quality: int = DEFAULT_QUALITY,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start the encoder for frames of `size` (width, height) in pixels.
+
+        Raises UsageError for a quality outside 0-100 or an unknown codec, ToolError if ffmpeg or its encoder is missing,
+        DiskError if the folder cannot be written to.
+        """
+        if not 0 <= quality <= 100:
+            raise UsageError(f"got quality {quality}, expected 0 (smallest file) to 100 (best picture)")
+        if fps <= 0 or min(size) < 1:
+            raise ValueError(f"got {size} at {fps} frames/s, expected positive numbers")
+        check_output(path)
+        self._path, self._draft, self._size = path, draft_name(path), size
+        self._child = ffmpeg.Child(
+            _encode_command(self._draft, size, fps, check_codec(codec), quality, metadata or {}), frames_in=True
+        )
+        self._frames: queue.Queue[np.ndarray | None] = queue.Queue(
+            maxsize=max(2, min(_AHEAD_FRAMES, _AHEAD_BYTES // (size[0] * size[1] * 3)))
+        )
+        self._broken = threading.Event()
+        self._done = False
+        self._feeder = threading.Thread(target=self._feed, name="frame-writer", daemon=True)
+        self._feeder.start()
+        self.frame_count = 0
+
+    def _feed(self) -> None:
+        while (frame := self._frames.get()) is not None:
+            if self._broken.is_set():
+                continue
+            try:
+                rest = memoryview(frame).cast("B")
+                while rest:
+                    rest = rest[self._child.stdin.write(rest) :]
+            except (OSError, ValueError):
+                # Go on taking frames, so that nobody waits for room; the exit code tells what happened.
+                self._broken.set()
+
+    def write(self, frame: np.ndarray) -> None:
+        """Add a frame, (height, width, 3) uint8 RGB; it is copied. Raises EncoderError if the encoder has died."""
+        width, height = self._size
+        if frame.dtype != np.uint8 or frame.shape != (height, width, 3):
+            raise ValueError(f"got a frame of {frame.dtype} {frame.shape}, expected uint8 {(height, width, 3)}")
+        if self._broken.is_set():
+            self._fail()
+        even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") if width % 2 or height % 2 else None
+        self._frames.put(np.array(frame) if even is None else np.ascontiguousarray(even))
+        self.frame_count += 1
+
+    def close(self) -> None:
+        """Finish the file and give it its name. Raises EncoderError or DiskError if that fails; nothing is left then."""
+        if self._done:
+            return
+        if self.frame_count == 0:
+            self.abort()
+            raise EncoderError(f"{self._path}: no frame was written, so there is no video; check the input")
+        self._frames.put(None)
+        self._feeder.join()
+        self._child.stdin.close()
+        if self._child.wait() != 0 or self._broken.is_set():
+            self._fail()
+        self._done = True
+        try:
+            publish(self._draft, self._path)
+        except OSError as error:
+            self._draft.unlink(missing_ok=True)
+            raise DiskError(f"{self._path}: cannot be written ({error.strerror}); free space or choose another") from error
+
+    def abort(self) -> None:
+        """Stop the encoder and remove what it wrote; harmless after `close`."""
+        if self._done:
+            return
+        self._done = True
+        self._broken.set()
+        self._child.kill()
+        self._frames.put(None)
+        self._feeder.join()
+        self._child.wait()
+        self._draft.unlink(missing_ok=True)
+
+    def _fail(self) -> None:
+        self.abort()
+        raise encoding_failure(self._path, self._child.wait(), self._child)
+
+    def __enter__(self) -> "VideoWriter":
+        """Return the writer itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close, or after an error abort."""
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+def encoding_failure(path: Path, code: int, child: ffmpeg.Child) -> FacepipeError:
+    """Return the error for an ffmpeg that could not write `path`: the disk's fault or its own."""
+    if "No space left on device" in child.messages or "Disk quota exceeded" in child.messages:
+        return DiskError(f"{path}: the disk is full; free space or choose another with -o", detail=child.tail)
+    return EncoderError(f"{path}: ffmpeg failed to write it (code {code}); see its words with -v", detail=child.tail)
+
+
+def _encode_command(
+    draft: Path, size: tuple[int, int], fps: Fraction, codec: Codec, quality: int, metadata: Mapping[str, str]
+) -> list[str]:
+    width, height = (value + value % 2 for value in size)
+    frames = graph.input(
+        "pipe:0", format="rawvideo", pix_fmt="rgb24", video_size=(width, height), framerate=str(fps),
+        protocol_whitelist="file,pipe",
+    )  # fmt: skip
+    steps = (
+        "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_inp,format=yuv420p,"
+        "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+    )
+    options: dict[str, Any] = {
+        "format": "mp4",
+        "vf": steps,
+        "c:v": codec.encoder,
+        "crf": codec.crf(quality),
+        "g": max(round(fps * _SECONDS_BETWEEN_KEYS), 1),
+        "flags:v": "+bitexact+cgop",
+        "threads": _THREADS,
+        "color_primaries": "bt709",
+        "color_trc": "bt709",
+        "colorspace": "bt709",
+        "color_range": "tv",
+        **container_options(metadata),
+        **codec.options,
+    }
+    return ffmpeg.arguments(graph.output(frames, ffmpeg.file_url(draft), **options), reads_stdin=True)
+
+
+def container_options(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return the options of an mp4 that begins to play before it is loaded, without dates or versions of ffmpeg."""
+    options: dict[str, Any] = {"fflags": "+bitexact", "movflags": "+faststart+use_metadata_tags", "map_metadata": -1}
+    if metadata:
+        options["metadata"] = [f"{key}={value}" for key, value in sorted(metadata.items())]
+    return options
