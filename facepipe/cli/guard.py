@@ -13,15 +13,11 @@ import typer
 from typer.core import TyperGroup
 
 from facepipe import __version__
-from facepipe.errors import DiskError, ExitCode, FacepipeError, Interrupted, MemoryLimitError
+from facepipe.engine.interruption import interruptible
+from facepipe.errors import DiskError, ExitCode, FacepipeError, MemoryLimitError
 
 BROKEN_PIPE = 141
 """What a shell reports for a program that SIGPIPE ended, as it would have ended this one."""
-
-# Typer's newer releases hold a copy of click and the older ones import it, so its base class has no path of its own.
-CommandLineError: type[Exception] = next(
-    base for base in typer.BadParameter.__mro__ if issubclass(base, Exception) and base.__name__ == "ClickException"
-)
 
 
 def _remember(context: typer.Context, verbose: bool) -> None:
@@ -41,13 +37,11 @@ class Guarded(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; raise typer.Exit with the code of what went wrong."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except (typer.Exit, CommandLineError):
+            with interruptible():
+                result = super().invoke(ctx)
+                sys.stdout.flush()
+        except (typer.Exit, typer.TyperException):
             raise
-        except (KeyboardInterrupt, typer.Abort):
-            _say(str(Interrupted("interrupted; what was finished stays, and the same command goes on from there")))
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
         except Exception as error:
             if isinstance(error, BrokenPipeError) and _reader_is_gone():
                 _silence_output()

@@ -134,11 +134,12 @@ def test_a_full_disk_and_memory_are_no_bugs() -> None:
 def test_an_interrupt_is_130() -> None:
     result = CliRunner().invoke(program(KeyboardInterrupt()), ["go"])
     assert result.exit_code == 130
-    assert result.stderr.startswith("facepipe: interrupted")
+    assert result.stderr.startswith("facepipe: stopped by")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_an_interrupt_from_outside_is_130() -> None:
+@pytest.mark.parametrize("signal_name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_from_outside_is_130(signal_name: str) -> None:
     code = (
         "import time, typer\nfrom facepipe.cli import app, main\n"
         "@app.command('wait')\ndef wait() -> None:\n    print('ready', flush=True)\n    time.sleep(30)\nmain()"
@@ -152,7 +153,7 @@ def test_an_interrupt_from_outside_is_130() -> None:
     )
     assert child.stdout is not None
     child.stdout.readline()
-    child.send_signal(signal.SIGINT)
+    child.send_signal(signal.Signals[signal_name])
     _, told = child.communicate(timeout=30)
     assert child.returncode == 130
     assert "Traceback" not in told
