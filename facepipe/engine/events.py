@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 SCHEMA = 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Event:
     """What all events have."""
 
@@ -32,7 +32,7 @@ def ignore(event: Event) -> None:
     del event
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class StageEvent(Event):
     """What the events about one stage have."""
 
@@ -40,7 +40,7 @@ class StageEvent(Event):
     label: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Expected(Event):
     """How many frames a stage has to do in this job, over all its runs."""
 
@@ -49,7 +49,7 @@ class Expected(Event):
     frames: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Plan(StageEvent):
     """In a dry run: what would be done about a stage, and why."""
 
@@ -59,7 +59,7 @@ class Plan(StageEvent):
     frames: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Skipped(StageEvent):
     """A result was there."""
 
@@ -69,7 +69,7 @@ class Skipped(StageEvent):
     frames: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Start(StageEvent):
     """A stage begins."""
 
@@ -80,7 +80,7 @@ class Start(StageEvent):
     """How many frames are expected, if that is known."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Progress(StageEvent):
     """A stage goes on; at most ten of these come a second."""
 
@@ -89,7 +89,7 @@ class Progress(StageEvent):
     frames: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Done(StageEvent):
     """A result was made."""
 
@@ -100,7 +100,7 @@ class Done(StageEvent):
     folder: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Failed(StageEvent):
     """A stage ended without a result."""
 
@@ -111,7 +111,7 @@ class Failed(StageEvent):
     detail: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Summary(Event):
     """The last event of a job."""
 

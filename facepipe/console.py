@@ -1,0 +1,155 @@
+"""How a job's events look: a live line on a terminal, plain lines in a log, JSON lines for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
+from rich.progress import Progress as LiveProgress
+from rich.text import Text
+
+from facepipe.engine.events import Done, Event, Failed, Progress, Sink, Start
+from facepipe.engine.tally import StageTally, Tally, line_of, printable
+
+PLAIN_SECONDS = 5.0
+JSON_PROGRESS_SECONDS = 1.0
+
+
+@contextmanager
+def open_sink(*, as_json: bool = False, quiet: bool = False, stream: TextIO | None = None) -> Iterator[Sink]:
+    """Yield the sink that suits: JSON lines on stdout; else talk on `stream` (stderr), live if it is a terminal.
+
+    `quiet` leaves only failures of the talk.
+    """
+    stream = stream or sys.stderr
+    if as_json:
+        yield JsonLines(sys.stdout)
+    elif quiet:
+        yield Failures(stream)
+    elif stream.isatty():
+        with Terminal(Console(file=stream)) as terminal:
+            yield terminal
+    else:
+        yield PlainLines(stream)
+
+
+class Failures:
+    """Only what went wrong."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        if isinstance(event, Failed):
+            _write_line(self._stream, line_of(event))
+
+
+class PlainLines:
+    """Lines for a log. What is new is told at once; progress, and more of the same, every few seconds."""
+
+    def __init__(self, stream: TextIO, *, interval_seconds: float = PLAIN_SECONDS) -> None:
+        self._stream = stream
+        self._interval_seconds = interval_seconds
+        self._tally = Tally()
+        self._last = time.monotonic()
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        with self._lock:
+            stage, now = self._tally.count(event), time.monotonic()
+            if self._tally.is_news(event):
+                line = line_of(event)
+            elif stage is not None and now - self._last >= self._interval_seconds:
+                line = f"{printable(stage.stage)}: {stage.text(now)}"
+            else:
+                return
+            self._last = now
+            _write_line(self._stream, line)
+
+
+class JsonLines:
+    """One JSON object a line; at most one event of progress a second."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last = -JSON_PROGRESS_SECONDS
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        with self._lock:
+            if isinstance(event, Progress):
+                if time.monotonic() - self._last < JSON_PROGRESS_SECONDS:
+                    return
+                self._last = time.monotonic()
+            print(json.dumps(event.as_json(), sort_keys=True), file=self._stream, flush=True)
+
+
+class Terminal:
+    """A live line for the stage that runs; above it a line for whatever is new."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tally = Tally()
+        self._shown: StageTally | None = None
+        self._live = LiveProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            _Figures(self),
+            console=console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Terminal:
+        self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        stage = self._tally.count(event)
+        if stage is not None and isinstance(event, Start | Progress | Done):
+            self._show(stage, printable(event.label))
+        if self._tally.is_news(event) and not isinstance(event, Start):
+            self._console.print(Text(line_of(event), style="red" if isinstance(event, Failed) else ""), soft_wrap=True)
+
+    def figures(self) -> str:
+        """Return the numbers of the stage that runs."""
+        return self._shown.text(time.monotonic()) if self._shown else ""
+
+    def _show(self, stage: StageTally, label: str) -> None:
+        if self._task is None or self._shown is not stage:
+            if self._task is not None:
+                self._live.remove_task(self._task)
+            self._shown, self._task = stage, self._live.add_task(label, total=None)
+        self._live.update(self._task, completed=stage.frames, total=stage.expected, description=label)
+
+
+class _Figures(ProgressColumn):
+    """Rate and time left as the tally has them; rich's own would count kept frames as fast ones."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def render(self, task: Task) -> Text:
+        """Return the cell of the live line."""
+        del task
+        return Text(self._terminal.figures())
+
+
+def _write_line(stream: TextIO, line: str) -> None:
+    encoding = stream.encoding or "ascii"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

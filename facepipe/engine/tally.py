@@ -1,0 +1,148 @@
+"""The events of a job added up by stage, and in words."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from facepipe.engine.events import (
+    Done,
+    Event,
+    Expected,
+    Failed,
+    Plan,
+    Progress,
+    Skipped,
+    StageEvent,
+    Start,
+    Summary,
+)
+
+SETTLING_SECONDS = 0.2
+"""Before this no rate is told: it would be noise."""
+
+
+def printable(text: str) -> str:
+    """Return a text (a file name, say) that can move no cursor and break no line: what is unprintable is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+
+
+@dataclass
+class StageTally:
+    """What is known of one stage while a job runs."""
+
+    stage: str
+    expected: int | None = None
+    """Frames over all runs; None while unknown."""
+    announced: bool = False
+    """Whether `expected` was told for the whole job, not only run by run."""
+    finished: int = 0
+    """Frames of the runs that are done or were skipped."""
+    current: int = 0
+    """Frames of the run that goes on."""
+    made_frames: int = 0
+    made_seconds: float = 0.0
+    """The runs of now, over which the rate is taken."""
+    run_started: float | None = None
+
+    @property
+    def frames(self) -> int:
+        """The frames that are done."""
+        return self.finished + self.current
+
+    def frames_per_second(self, now: float) -> float | None:
+        """Return the rate of this job's own runs, None before there is one."""
+        seconds = self.made_seconds + (now - self.run_started if self.run_started is not None else 0.0)
+        done = self.made_frames + self.current
+        return done / seconds if done and seconds > SETTLING_SECONDS else None
+
+    def text(self, now: float) -> str:
+        """Return "120/250 frames, 40.1 frames/s, 3 s left", as far as it is known."""
+        text = f"{self.frames}/{self.expected} frames" if self.expected else f"{self.frames} frames"
+        rate = self.frames_per_second(now)
+        if rate is None:
+            return text
+        left = f", {duration_text((self.expected - self.frames) / rate)} left" if self.expected else ""
+        return f"{text}, {rate:.1f} frames/s{left}"
+
+    def count(self, event: Event, now: float) -> None:
+        """Take an event of this stage into account."""
+        if isinstance(event, Expected):
+            self.expected, self.announced = event.frames, True
+        elif isinstance(event, Start):
+            self.current, self.run_started = 0, now
+            if not self.announced:
+                self.expected = self.finished + event.frames if event.frames else None
+        elif isinstance(event, Progress):
+            self.current = event.frames_done
+        elif isinstance(event, Skipped):
+            self.finished += event.frames or 0
+        elif isinstance(event, Done):
+            self.finished, self.current, self.run_started = self.finished + event.frames_done, 0, None
+            self.made_frames += event.frames_done
+            self.made_seconds += event.seconds
+        elif isinstance(event, Failed):
+            self.current, self.run_started = 0, None
+
+
+@dataclass
+class Tally:
+    """The stages of a job, and what was told about them already."""
+
+    stages: dict[str, StageTally] = field(default_factory=dict)
+    told: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def count(self, event: Event) -> StageTally | None:
+        """Take an event into account and return its stage, if it has one."""
+        if not isinstance(event, StageEvent | Expected):
+            return None
+        stage = self.stages.setdefault(event.stage, StageTally(event.stage))
+        stage.count(event, time.monotonic())
+        return stage
+
+    def is_news(self, event: Event) -> bool:
+        """Tell whether an event deserves a line: of a thousand segments with one reason only the first does."""
+        if isinstance(event, Failed | Summary | Plan):
+            return True
+        if not isinstance(event, Skipped | Start | Done):
+            return False
+        kind = (event.event, event.stage, "" if isinstance(event, Done) else event.reason)
+        news = kind not in self.told
+        self.told.add(kind)
+        return news
+
+
+def line_of(event: Event) -> str:
+    """Return what an event says, in one line without control characters; "" for what needs no line."""
+    if isinstance(event, Plan):
+        verb = "keep" if event.reason == "done" else "make"
+        frames = f", {event.frames} frames" if event.frames and verb == "make" else ""
+        return printable(f"{verb} {event.label} ({event.reason}{frames})")
+    if isinstance(event, Skipped):
+        return printable(f"kept {event.label} ({event.reason})")
+    if isinstance(event, Start):
+        return printable(f"make {event.label} ({event.reason})")
+    if isinstance(event, Done):
+        rate = f", {event.frames_done / event.seconds:.1f} frames/s" if event.frames_done and event.seconds else ""
+        return printable(f"made {event.label} in {duration_text(event.seconds)}{rate}")
+    if isinstance(event, Failed):
+        return printable(f"failed {event.label}: {'; '.join(event.message.splitlines())}")
+    return _summary_line(event) if isinstance(event, Summary) else ""
+
+
+def _summary_line(event: Summary) -> str:
+    if event.dry_run:
+        return f"to make: {event.pending}, to keep: {event.skipped}"
+    failed = f", failed {event.failed}" if event.failed else ""
+    return f"made {event.made}, kept {event.skipped}{failed} in {duration_text(event.seconds)}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration as a person says it: "2.5 s", "48 s", "3:05 min", "2:10 h"."""
+    seconds = max(0.0, seconds)
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    count, unit = (round(seconds), "min") if seconds < 3599.5 else (round(seconds / 60), "h")
+    return f"{count // 60}:{count % 60:02} {unit}"
