@@ -16,7 +16,7 @@ CPU_INFO = Path("/proc/cpuinfo")
 MEMORY_INFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "bf16", "fp32"]
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def compute_dtype(precision: Precision = "auto") -> "torch.dtype":
     import torch
 
     if precision == "auto":
-        precision = "bfloat16" if bfloat16_is_fast() else "float32"
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+        precision = "bf16" if bfloat16_is_fast() else "fp32"
+    return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def set_threads(count: int = 0) -> int:

@@ -65,8 +65,8 @@ def test_bfloat16_is_for_amx_and_a_torch_that_uses_it(
 
 
 def test_the_precision_asked_for_is_the_one_used(machine: Path) -> None:
-    assert device.compute_dtype("bfloat16") == torch.bfloat16
-    assert device.compute_dtype("float32") == torch.float32
+    assert device.compute_dtype("bf16") == torch.bfloat16
+    assert device.compute_dtype("fp32") == torch.float32
 
 
 def test_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,1 +1,1 @@
-"""The embedded weights: `registry.toml`, `*.safetensors`, and a card (`*.md`) beside each. `facepipe.weights` reads them."""
+"""The embedded weights: `registry.toml`, `*.safetensors`, and a card (`*.md`) beside each. See `facepipe.weights`."""
