@@ -10,12 +10,12 @@ from typing import Any
 
 import ffmpeg as graph
 import numpy as np
-from PIL import Image
 
 from facepipe.errors import EncoderError, InputError, ToolError
 from facepipe.media import ffmpeg
 from facepipe.media.animation import decode_animation
 from facepipe.media.files import is_animation
+from facepipe.media.grid import resize
 from facepipe.media.info import VideoInfo
 from facepipe.media.probe import probe_video
 
@@ -220,4 +220,4 @@ def _animation_frames(
     stop = None if frame_count is None else start_frame + frame_count
     for frame in islice(decode_animation(path, fps), start_frame, stop):
         cut = frame[top : top + height, left : left + width]
-        yield cut if (width, height) == size else np.array(Image.fromarray(cut).resize(size, Image.Resampling.BICUBIC))
+        yield np.ascontiguousarray(resize(cut, size))

@@ -230,6 +230,6 @@ def _encode_command(
 def container_options(metadata: Mapping[str, str]) -> dict[str, Any]:
     """Return the options of an mp4 that begins to play before it is loaded, without dates or versions of ffmpeg."""
     options: dict[str, Any] = {"fflags": "+bitexact", "movflags": "+faststart+use_metadata_tags", "map_metadata": -1}
-    if metadata:
-        options["metadata"] = [f"{key}={value}" for key, value in sorted(metadata.items())]
-    return options
+    # The number only makes the names differ, as the keys of a mapping must.
+    tags = {f"metadata:g:{n}": f"{key}={value}" for n, (key, value) in enumerate(sorted(metadata.items()))}
+    return options | tags

@@ -1,25 +1,17 @@
 """What a video file holds, found without ffprobe: from what ffmpeg says of it and from the times of its packets."""
 
-import io
-from array import array
-from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
-from typing import IO
-
-import ffmpeg as graph
 
 from facepipe.errors import InputError
 from facepipe.media import ffmpeg
 from facepipe.media.animation import probe_animation
 from facepipe.media.files import is_animation, kind_of
-from facepipe.media.header import Header, Pictures, parse_header
+from facepipe.media.header import Header, Pictures
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
+from facepipe.media.packets import Packets, list_packets
 from facepipe.media.rate import find_rate
 
-_DISCARDED = 4  # packet flag: decoded, never shown (what an edit list cuts off)
-_NO_TIME = -(2**62)
 _SIGNS_OF_DAMAGE = ("partial file", "File ended prematurely")
 
 
@@ -39,58 +31,19 @@ def probe_video(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoInfo:
     return info
 
 
-@dataclass
-class _Packets:
-    """Times of the packets of the picture stream, in ticks from the start of the file."""
-
-    time_base: Fraction = Fraction(0)
-    times: "array[int]" = field(default_factory=lambda: array("q"))
-    last_time: int = 0
-    last_duration: int = 0
-
-    def read(self, pipe: IO[bytes], longest_seconds: float) -> None:
-        """Read a framecrc listing to its end, or until it is too long, whatever its header promised."""
-        for line in io.BufferedReader(pipe):  # type: ignore[type-var]
-            self._add(line.decode("ascii", "replace"))
-            if self.last_time * self.time_base > longest_seconds:
-                return
-
-    def _add(self, line: str) -> None:
-        if line.startswith("#"):
-            if line.startswith("#tb 0:"):
-                self.time_base = Fraction(line[6:].strip())
-            return
-        fields = [part.strip() for part in line.split(",")]
-        flags = next((int(part[2:], 16) for part in fields[6:] if part.startswith("F=0x")), 0)
-        if flags & _DISCARDED:
-            return
-        # AVI leaves the time of display out; the time of decoding is even as well.
-        decoded, shown = int(fields[1]), int(fields[2])
-        time = shown if shown > _NO_TIME else decoded
-        self.times.append(time)
-        if time >= self.last_time:
-            self.last_time, self.last_duration = time, int(fields[3])
-
-
 def _probe_with_ffmpeg(path: Path, limits: MediaLimits) -> VideoInfo:
-    # Capital V leaves out cover pictures. framecrc prints one line a packet.
-    listing = graph.output(ffmpeg.input_file(path)["V:0"], "pipe:1", codec="copy", format="framecrc")
-    packets = _Packets()
-    with ffmpeg.Child(ffmpeg.arguments(listing, loglevel="info"), data_out=True) as child:
-        packets.read(child.stdout, limits.max_duration_seconds)
-        limits.check_duration(path, float(packets.last_time * packets.time_base))
-        code = child.wait()
-    header = parse_header(child.messages)
-    if header is None or header.pictures is None or code != 0:
-        raise InputError(_unreadable(path, header, child.messages), detail=child.tail)
+    # Capital V leaves out cover pictures.
+    header, packets = list_packets(path, ffmpeg.input_file(path)["V:0"], limits)
+    if header is None or header.pictures is None or packets.code != 0:
+        raise InputError(_unreadable(path, header, packets.messages), detail=packets.tail)
     limits.check_pixels(path, header.pictures.width, header.pictures.height)
     limits.check_duration(path, header.duration_seconds or 0.0)
     if not packets.times:
         raise InputError(f"{path}: has a video stream without a single frame (zero duration); export it again")
-    if any(sign in child.messages for sign in _SIGNS_OF_DAMAGE):
+    if any(sign in packets.messages for sign in _SIGNS_OF_DAMAGE):
         raise InputError(
             f"{path}: is truncated: it ends after {len(packets.times)} frames, before its index says; copy it again",
-            detail=child.tail,
+            detail=packets.tail,
         )
     return _describe(header, header.pictures, packets)
 
@@ -108,7 +61,7 @@ def _unreadable(path: Path, header: Header | None, messages: str) -> str:
     return f"{path}: is damaged or of a kind that ffmpeg cannot read; convert it to mp4 first"
 
 
-def _describe(header: Header, pictures: Pictures, packets: _Packets) -> VideoInfo:
+def _describe(header: Header, pictures: Pictures, packets: Packets) -> VideoInfo:
     rate = find_rate(packets.times, packets.last_duration, packets.time_base, pictures.declared_fps)
     # Pixels are made square by widening, so that no line is lost.
     width, height = max(round(pictures.width * pictures.pixel_aspect), 1), pictures.height

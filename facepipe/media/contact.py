@@ -1,0 +1,66 @@
+"""Contact sheets: a whole clip on one picture."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from facepipe.media.decode import decode_frames
+from facepipe.media.grid import resize
+from facepipe.media.image import check_pixels
+from facepipe.media.probe import probe_video
+
+_LABEL_PIXELS = 16
+_PAPER, _INK = 255, (0, 0, 0)
+_GAP_PIXELS = 4
+
+
+def contact_sheet(
+    frames: Iterable[np.ndarray] | Path,
+    *,
+    columns: int = 4,
+    labels: Sequence[str] = (),
+    tile_height: int = 160,
+    count: int = 12,
+) -> np.ndarray:
+    """Lay pictures (height, width, 3) uint8 RGB out in rows, each `tile_height` pixels high, with a label below.
+
+    Given the path of a video, `count` frames are taken evenly over it and labelled with their times in seconds.
+    Returns (height, width, 3) uint8 RGB.
+    """
+    if isinstance(frames, Path):
+        frames, labels = _spread(frames, count)
+    tiles = []
+    for frame in frames:
+        check_pixels(frame)
+        tiles.append(resize(frame, (max(round(frame.shape[1] * tile_height / frame.shape[0]), 1), tile_height)))
+    if not tiles or columns < 1:
+        raise ValueError(f"got {len(tiles)} pictures in {columns} columns, expected at least one of each")
+    columns = min(columns, len(tiles))
+    below = _LABEL_PIXELS if labels else 0
+    step_x, step_y = max(tile.shape[1] for tile in tiles) + _GAP_PIXELS, tile_height + below + _GAP_PIXELS
+    rows = math.ceil(len(tiles) / columns)
+    sheet = np.full((rows * step_y + _GAP_PIXELS, columns * step_x + _GAP_PIXELS, 3), _PAPER, dtype=np.uint8)
+    places = [(_GAP_PIXELS + n % columns * step_x, _GAP_PIXELS + n // columns * step_y) for n in range(len(tiles))]
+    for tile, (x, y) in zip(tiles, places, strict=True):
+        sheet[y : y + tile_height, x : x + tile.shape[1]] = tile
+    return _with_labels(sheet, [(x, y + tile_height) for x, y in places], labels) if labels else sheet
+
+
+def _spread(path: Path, count: int) -> tuple[list[np.ndarray], list[str]]:
+    info = probe_video(path)
+    total = info.frame_count_estimate
+    wanted = {(2 * n + 1) * total // (2 * count) for n in range(count)}
+    # The clip is read once from its start: that is exact for each container, and a sheet is made once a job.
+    chosen = [(n, frame) for n, frame in enumerate(decode_frames(path, info=info)) if n in wanted]
+    return [frame for _, frame in chosen], [f"{float(n / info.fps):.2f} s" for n, _ in chosen]
+
+
+def _with_labels(sheet: np.ndarray, places: Sequence[tuple[int, int]], labels: Sequence[str]) -> np.ndarray:
+    image = Image.fromarray(sheet)
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default()
+    for (x, y), label in zip(places, labels, strict=False):
+        pen.text((x, y + 1), label, fill=_INK, font=font)
+    return np.array(image)

@@ -1,0 +1,235 @@
+"""Segments and sound into the final video, without encoding the pictures again."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import ffmpeg as graph
+
+from facepipe.errors import EncoderError, InputError
+from facepipe.media import ffmpeg
+from facepipe.media.decode import decode_frames
+from facepipe.media.encode import DEFAULT_QUALITY, VideoWriter, container_options, encoding_failure
+from facepipe.media.files import check_input, draft_of
+from facepipe.media.info import VideoInfo
+from facepipe.media.origin import append_xmp
+from facepipe.media.packets import list_packets
+from facepipe.media.probe import probe_video
+
+Fit = Literal["shortest", "driver", "pad"]
+
+# What an mp4 may hold and browsers play; other sound becomes AAC.
+_COPIED_SOUNDS = ("aac", "mp3", "opus", "flac", "ac3", "eac3", "alac")
+_SOUND_BITS_A_SECOND = 160_000
+# Sound comes in packets of 20-30 ms, so that its end is never quite that of the pictures.
+_SAME_END_SECONDS = 0.06
+
+
+@dataclass(frozen=True)
+class MuxFacts:
+    """What went into a finished video."""
+
+    frame_count: int
+    """Number of frames, as counted in the file."""
+    fps: Fraction
+    duration_seconds: float
+    sound: Literal["none", "copied", "encoded"]
+    held_frames: int = 0
+    """How often the last frame was repeated to reach the end of the sound."""
+    cut_frames: int = 0
+    """How many frames were left out because the sound ends before them."""
+
+
+def concat_and_mux(
+    segments: Sequence[Path],
+    *,
+    out: Path,
+    sound_from: Path | None = None,
+    fit: Fit = "shortest",
+    metadata: Mapping[str, str] | None = None,
+    sound_start_seconds: float = 0.0,
+    codec: str = "h264",
+    quality: int = DEFAULT_QUALITY,
+) -> MuxFacts:
+    """Join segments of one size, rate and codec made by VideoWriter, add sound, and check the result before naming it.
+
+    `sound_from` is a video or sound file, of which the part from `sound_start_seconds` on is used; one without sound
+    gives a silent result. Where the sound and the pictures differ in length:
+    "shortest" ends with the shorter of the two (pictures are cut at the last place that needs no encoding, at most two
+    frames early); "driver" keeps each frame and cuts the sound or lets it end early; "pad" loses nothing: silence follows
+    the sound, or the last frame is held (encoded with `codec` and `quality`, which must be those of the segments).
+    The same inputs give the same bytes.
+    Raises InputError, EncoderError or DiskError; nothing is left under `out` then.
+    """
+    if not segments:
+        raise ValueError("got no segments, expected at least one")
+    first = probe_video(segments[0])
+    with ExitStack() as stack:
+        draft = stack.enter_context(draft_of(out))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facepipe-")))
+        shown = _shown_frames(_concat_input(folder, segments), first.fps)
+        sound = _probe_sound(sound_from, sound_start_seconds) if sound_from else None
+        keep, held = _fitted(shown, first.fps, sound.seconds if sound else None, fit)
+        if held:
+            segments = [*segments, _held(folder, segments[-1], first, held, codec, quality)]
+        plan = _Plan(folder, tuple(segments), first.fps, keep + held, keep < len(shown), _delay(shown))
+        facts = _mux(plan, sound, fit, draft, metadata or {})
+        verify_video(draft, frame_count=keep + held, fps=first.fps, size=(first.width, first.height))
+        append_xmp(draft, metadata or {})
+    return MuxFacts(keep + held, first.fps, float((keep + held) / first.fps), facts, held, len(shown) - keep)
+
+
+@dataclass(frozen=True)
+class _Sound:
+    path: Path
+    codec: str
+    start_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Plan:
+    folder: Path
+    segments: tuple[Path, ...]
+    fps: Fraction
+    frame_count: int
+    cut: bool
+    delay_frames: int
+    """By how many frames the decoder must run ahead of the display."""
+
+
+def _probe_sound(path: Path, start_seconds: float) -> _Sound | None:
+    """Find how long the sound of a file lasts from `start_seconds` on; None if there is none."""
+    check_input(path)
+    header, packets = list_packets(path, ffmpeg.input_file(path)["a:0"])
+    if header is None:
+        raise InputError(f"{path}: holds no sound that can be read; give a video or sound file")
+    if not header.sound_codec or not packets.times:
+        return None
+    seconds = float(packets.end * packets.time_base) - start_seconds
+    return _Sound(path, header.sound_codec, start_seconds, seconds) if seconds > 0 else None
+
+
+def _concat_input(folder: Path, segments: Sequence[Path]) -> Any:
+    """Return the input that reads segments one after the other, by a list that is ours alone."""
+    lines = [b"ffconcat version 1.0"]
+    for number, segment in enumerate(segments):
+        target = segment.absolute()
+        if "\n" in str(target) or "\r" in str(target):
+            # A list has one name a line, and no way to write a line break.
+            target = folder / f"{number}{segment.suffix}"
+            if not target.is_symlink():
+                target.symlink_to(segment.absolute())
+        lines.append(b"file '" + os.fsencode(f"file:{target}").replace(b"'", b"'\\''") + b"'")
+    listing = folder / f"{len(segments)}.ffconcat"
+    listing.write_bytes(b"\n".join(lines) + b"\n")
+    return graph.input(
+        ffmpeg.file_url(listing), format="concat", safe=0, protocol_whitelist="file,pipe",
+        format_whitelist="concat,mov,mp4,m4a,3gp,3g2,mj2",
+    )  # fmt: skip
+
+
+def _shown_frames(source: Any, fps: Fraction) -> list[int]:
+    """Return the number of each frame in the order in which they are stored."""
+    _, packets = list_packets(Path("segments"), source["v:0"])
+    if not packets.times:
+        raise EncoderError("the segments hold no frames that can be read; run the render stage again with --force render")
+    return [round(time * packets.time_base * fps) for time in packets.times]
+
+
+def _delay(shown: Sequence[int]) -> int:
+    return max(stored - number for stored, number in enumerate(shown))
+
+
+def _fitted(shown: Sequence[int], fps: Fraction, sound_seconds: float | None, fit: Fit) -> tuple[int, int]:
+    """Return how many frames to keep, and how often to repeat the last."""
+    count = len(shown)
+    if sound_seconds is None or fit == "driver":
+        return count, 0
+    excess = sound_seconds - float(count / fps)
+    if fit == "pad" and excess > _SAME_END_SECONDS:
+        return count, round(excess * fps)
+    if fit == "shortest" and excess < -_SAME_END_SECONDS:
+        return _cuttable(shown, max(int(sound_seconds * fps), 1)), 0
+    return count, 0
+
+
+def _cuttable(shown: Sequence[int], wanted: int) -> int:
+    """Return the largest number of frames up to `wanted` that are stored before all others, at least 1."""
+    best, latest = 1, -1
+    for stored, number in enumerate(shown[:wanted], start=1):
+        latest = max(latest, number)
+        if latest == stored - 1:
+            best = stored
+    return best
+
+
+def _held(folder: Path, segment: Path, info: VideoInfo, count: int, codec: str, quality: int) -> Path:
+    """Encode the last frame of a segment `count` times."""
+    last = None
+    for last in decode_frames(segment):  # noqa: B007
+        pass
+    assert last is not None
+    path = folder / "held.mp4"
+    with VideoWriter(path, size=(info.width, info.height), fps=info.fps, codec=codec, quality=quality) as writer:
+        for _ in range(count):
+            writer.write(last)
+    return path
+
+
+def _mux(
+    plan: _Plan, sound: _Sound | None, fit: Fit, draft: Path, metadata: Mapping[str, str]
+) -> Literal["none", "copied", "encoded"]:
+    """Write the file; return what became of the sound."""
+    seconds = float(plan.frame_count / plan.fps)
+    pictures = _concat_input(plan.folder, plan.segments)["v:0"]
+    options: dict[str, Any] = {
+        "format": "mp4",
+        "c:v": "copy",
+        # Where segments meet, times carry the rounding of the list to microseconds, and those of decoding may collide.
+        "bsf:v": f"setts=pts=round(PTS*TB*{plan.fps})/({plan.fps})/TB:dts=(N-{plan.delay_frames})/({plan.fps})/TB",
+        "map_chapters": -1,
+        **container_options(metadata),
+    }
+    if plan.cut:
+        options["frames:v"] = plan.frame_count
+    done: Literal["none", "copied", "encoded"] = "none"
+    streams = [pictures]
+    if sound is not None:
+        silent_end = fit == "pad" and sound.seconds < seconds - _SAME_END_SECONDS
+        done = "copied" if sound.codec in _COPIED_SOUNDS and not silent_end else "encoded"
+        options.update(_sound_options(done, seconds if silent_end else None))
+        start = {"ss": f"{sound.start_seconds:.6f}"} if sound.start_seconds else {}
+        streams.append(ffmpeg.input_file(sound.path, t=f"{seconds:.6f}", **start)["a:0"])
+    with ffmpeg.Child(ffmpeg.arguments(graph.output(*streams, ffmpeg.file_url(draft), **options))) as child:
+        code = child.wait()
+    if code != 0:
+        raise encoding_failure(draft, code, child)
+    return done
+
+
+def _sound_options(done: str, padded_seconds: float | None) -> dict[str, Any]:
+    if done == "copied":
+        return {"c:a": "copy"}
+    options: dict[str, Any] = {"c:a": "aac", "b:a": _SOUND_BITS_A_SECOND, "flags:a": "+bitexact"}
+    if padded_seconds is not None:
+        options["af"] = f"apad=whole_dur={padded_seconds:.6f}"
+    return options
+
+
+def verify_video(path: Path, *, frame_count: int, fps: Fraction, size: tuple[int, int]) -> None:
+    """Raise EncoderError unless a finished video holds that many frames at that rate and (width, height)."""
+    info = probe_video(path)
+    got = (info.frame_count_estimate, info.fps, info.width, info.height)
+    # A single frame has no rate.
+    wanted = (frame_count, info.fps if frame_count == 1 else fps, *size)
+    if got != wanted:
+        raise EncoderError(
+            f"{path.name}: the finished video holds {got[0]} frames of {got[2]}x{got[3]} at {got[1]} frames/s, expected "
+            f"{frame_count} of {size[0]}x{size[1]} at {fps}; run again with --force mux"
+        )
