@@ -1,0 +1,117 @@
+"""Square crops of a picture, upright or turned with the face, and the sampling of their pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.face import topology
+
+Floats = NDArray[np.floating]
+
+# Sides of the landmarker's crop and of a detection's crop, relative to the longer side of the box of the points.
+ALIGNED_SIDE_RATIO = 1.35
+BOX_SIDE_RATIO = 1.45
+
+
+@dataclass(frozen=True)
+class SquareCrop:
+    """A square of the picture, in pixels of the picture; x to the right, y down.
+
+    `angle_radians` turns the crop: positive is clockwise in the picture, as a face tilted to the viewer's right.
+    """
+
+    center_x: float
+    center_y: float
+    side: float
+    angle_radians: float = 0.0
+
+    def matrix(self, size_pixels: int) -> Floats:
+        """Return the 2x3 affine map from picture pixels to pixels of a `size_pixels` square crop."""
+        scale = size_pixels / self.side
+        cos, sin = scale * np.cos(self.angle_radians), scale * np.sin(self.angle_radians)
+        half = size_pixels / 2
+        return np.array(
+            [
+                [cos, sin, half - cos * self.center_x - sin * self.center_y],
+                [-sin, cos, half + sin * self.center_x - cos * self.center_y],
+            ]
+        )
+
+
+def invert(matrix: Floats) -> Floats:
+    """Return the inverse of a 2x3 affine map."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1)
+
+
+def transform_points(points: Floats, matrix: Floats) -> Floats:
+    """Map (..., 2 or 3) points by a 2x3 similarity; a third coordinate takes its scale."""
+    flat = points[..., :2] @ matrix[:, :2].T + matrix[:, 2]
+    if points.shape[-1] == 2:
+        return flat
+    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    return np.concatenate([flat, points[..., 2:] * scale], axis=-1)
+
+
+def outer_eye_distance(points: Floats) -> Floats:
+    """Return the distance of the outer eye corners of (..., 478, 2 or 3) points, depth included where given."""
+    return np.linalg.norm(points[..., topology.LEFT_EYE_OUTER, :] - points[..., topology.RIGHT_EYE_OUTER, :], axis=-1)
+
+
+def roll_radians(points: Floats) -> float:
+    """Return the in-plane turn of (478, 2 or 3) points: eye line and nose line together, so that profiles hold."""
+    right = (points[topology.RIGHT_EYE_OUTER, :2] + points[topology.RIGHT_EYE_INNER, :2]) / 2
+    left = (points[topology.LEFT_EYE_OUTER, :2] + points[topology.LEFT_EYE_INNER, :2]) / 2
+    mouth = (points[topology.MOUTH_RIGHT, :2] + points[topology.MOUTH_LEFT, :2]) / 2
+    down = mouth - (right + left) / 2
+    across = (left - right) + np.array([down[1], -down[0]])
+    return float(np.arctan2(across[1], across[0]))
+
+
+def aligned_crop(points: Floats) -> SquareCrop:
+    """Return the crop that holds (478, 2 or 3) points upright, as the landmarker likes it."""
+    angle = roll_radians(points)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    upright = points[: topology.SKIN_COUNT, :2] @ turn.T
+    low, high = upright.min(0), upright.max(0)
+    center = turn.T @ ((low + high) / 2)
+    return SquareCrop(float(center[0]), float(center[1]), float((high - low).max()) * ALIGNED_SIDE_RATIO, angle)
+
+
+def box_crop(box: Floats) -> SquareCrop:
+    """Return the upright crop around a (left, top, right, bottom) face box."""
+    left, top, right, bottom = (float(edge) for edge in box)
+    return SquareCrop((left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top) * BOX_SIDE_RATIO)
+
+
+def box_of(points: Floats) -> Floats:
+    """Return the (left, top, right, bottom) box of (..., 478, 2 or 3) points."""
+    skin = points[..., : topology.SKIN_COUNT, :2]
+    return np.concatenate([skin.min(-2), skin.max(-2)], axis=-1)
+
+
+def sample(image: NDArray[np.uint8], crop: SquareCrop, size_pixels: int) -> NDArray[np.uint8]:
+    """Sample a crop as a (size, size, 3) picture; what lies outside repeats the border.
+
+    Large faces are shrunk by area first: plain bilinear sampling would alias, and the landmarks would tremble.
+    """
+    matrix = crop.matrix(size_pixels)
+    shrink = int(crop.side / size_pixels)
+    if shrink >= 2:
+        reach = crop.side * (abs(np.cos(crop.angle_radians)) + abs(np.sin(crop.angle_radians))) / 2 + 2 * shrink
+        left = max(0, int(crop.center_x - reach)) // shrink * shrink
+        top = max(0, int(crop.center_y - reach)) // shrink * shrink
+        region = image[top : int(crop.center_y + reach) + 1, left : int(crop.center_x + reach) + 1]
+        width, height = region.shape[1] // shrink, region.shape[0] // shrink
+        if width and height:
+            region = region[: height * shrink, : width * shrink]
+            image = cv2.resize(region, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+            # A pixel (i + 0.5) of the shrunken region covers shrink pixels of the picture; centres sit at +0.5.
+            offset = np.array([left, top]) + (shrink - 1) / 2
+            matrix = np.concatenate([matrix[:, :2] * shrink, matrix[:, :2] @ offset[:, None] + matrix[:, 2:]], axis=1)
+    flags, border = cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
+    return cv2.warpAffine(image, matrix, (size_pixels, size_pixels), flags=flags, borderMode=border)  # type: ignore[return-value]

@@ -1,0 +1,82 @@
+"""The linear face model of the basis `facepipe`: mean, identity and expression directions over the 478-point mesh."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+
+from facepipe.errors import WeightsError
+
+BASIS = "facepipe"
+IDENTITY_COUNT, EXPRESSION_COUNT = 80, 64
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Control:
+    """A named slider: `direction * value` is added to the expression coefficients."""
+
+    name: str
+    direction: Floats
+    """(64,) expression coefficients of the value 1."""
+    low: float
+    high: float
+    """Values that real faces reach: the 0.5 and 99.5 percent points of the training faces, rounded."""
+
+
+@dataclass(frozen=True)
+class FaceModel:
+    """Canonical points: outer eye corners of the mean face 1 apart, x to the subject's left, y down, z away from the camera."""
+
+    mean: Floats
+    """(478, 3)"""
+    identity: Floats
+    """(80, 478, 3), each as long as one standard deviation among people."""
+    expression: Floats
+    """(64, 478, 3), each as long as one standard deviation from a face at rest."""
+    weights: Floats
+    """(478,) how much each point counts in a fit of expression and identity."""
+    pose_weights: Floats
+    """(478,) how much each point counts in a fit of the pose."""
+    triangles: NDArray[np.int32]
+    """(M, 3) of the skin."""
+    mouth_triangles: NDArray[np.int32]
+    """(K, 3) of the opening between the lips."""
+    eye_triangles: NDArray[np.int32]
+    """(L, 3) of the eyeballs between the lids, fans around the iris centres."""
+    controls: dict[str, Control]
+
+    def shape(self, identity: Floats, expression: Floats) -> Floats:
+        """Return (T, 478, 3) canonical points of (80,) or (T, 80) identity and (T, 64) expression coefficients."""
+        return self.mean + np.tensordot(np.atleast_2d(identity), self.identity, 1) + np.tensordot(expression, self.expression, 1)
+
+
+def load_face_model(path: Path) -> FaceModel:
+    """Read a face model from its safetensors file."""
+    with safe_open(path, framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator of its own
+        header = file.metadata() or {}
+    if header.get("basis") != BASIS:
+        raise WeightsError(f"{path.name} holds a face model of basis {header.get('basis')!r}, expected {BASIS!r}.")
+    floats = {name: tensor.astype(np.float64) for name, tensor in tensors.items() if tensor.dtype.kind == "f"}
+    controls = {
+        name: Control(name, direction, low, high)
+        for (name, (low, high)), direction in zip(json.loads(header["controls"]).items(), floats["controls"], strict=True)
+    }
+    return FaceModel(
+        mean=floats["mean"],
+        identity=floats["identity"],
+        expression=floats["expression"],
+        weights=floats["weights"],
+        pose_weights=floats["pose_weights"],
+        triangles=tensors["triangles"],
+        mouth_triangles=tensors["mouth_triangles"],
+        eye_triangles=tensors["eye_triangles"],
+        controls=controls,
+    )

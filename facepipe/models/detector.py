@@ -1,0 +1,69 @@
+"""The face detector network: a map of face centres and their boxes at an eighth of the picture's size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from facepipe.models.blocks import InvertedResidual, conv_norm
+
+STRIDE_PIXELS = 8
+COARSEST_STRIDE_PIXELS = 32
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Sizes of the network; stored in the weight file."""
+
+    widths: tuple[int, ...] = (48, 96, 160)
+    depths: tuple[int, ...] = (2, 3, 3)
+    expansion: int = 2
+
+
+class FaceMap(NamedTuple):
+    """What the detector says of a batch of pictures, a cell every 8 pixels."""
+
+    score_logit: Tensor
+    """(B, H/8, W/8), high at the centre of a face."""
+    box_log: Tensor
+    """(B, 4, H/8, W/8), logarithms of the distances from the cell's centre to left, top, right, bottom, in cells."""
+
+
+class Detector(nn.Module):
+    """Find faces of about 14 to 240 pixels, in pictures of any size divisible by 32 (centre points as in CenterNet)."""
+
+    def __init__(self, config: DetectorConfig) -> None:
+        super().__init__()
+        self.config = config
+        fine, middle, coarse = config.widths
+        self.stem = nn.Sequential(nn.PixelUnshuffle(4), *conv_norm(48, fine, kernel=3, stride=2), nn.ReLU())
+        self.fine = self._stage(fine, config.depths[0])
+        self.down_middle = nn.Sequential(*conv_norm(fine, middle, kernel=3, stride=2), nn.ReLU())
+        self.middle = self._stage(middle, config.depths[1])
+        self.down_coarse = nn.Sequential(*conv_norm(middle, coarse, kernel=3, stride=2), nn.ReLU())
+        self.coarse = self._stage(coarse, config.depths[2])
+        self.up_middle = nn.Sequential(*conv_norm(coarse, middle, kernel=1))
+        self.merge_middle = self._stage(middle, 1)
+        self.up_fine = nn.Sequential(*conv_norm(middle, fine, kernel=1))
+        self.merge_fine = self._stage(fine, 1)
+        self.head = nn.Sequential(*conv_norm(fine, fine, kernel=3), nn.ReLU(), nn.Conv2d(fine, 5, 1))
+
+    def _stage(self, width: int, depth: int) -> nn.Sequential:
+        return nn.Sequential(*[InvertedResidual(width, expansion=self.config.expansion) for _ in range(depth)])
+
+    def forward(self, images: Tensor) -> FaceMap:
+        """Take (B, 3, H, W) float32 RGB in [-1, 1], H and W divisible by 32."""
+        fine = self.fine(self.stem(images))
+        middle = self.middle(self.down_middle(fine))
+        coarse = self.coarse(self.down_coarse(middle))
+        middle = self.merge_middle(torch.relu(middle + _double(self.up_middle(coarse))))
+        fine = self.merge_fine(torch.relu(fine + _double(self.up_fine(middle))))
+        out = self.head(fine).float()
+        return FaceMap(score_logit=out[:, 0], box_log=out[:, 1:])
+
+
+def _double(x: Tensor) -> Tensor:
+    return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")

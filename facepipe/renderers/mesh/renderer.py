@@ -1,0 +1,149 @@
+"""The mesh renderer: warps the source picture by the motion of the fitted face mesh."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.face import topology
+from facepipe.face.model import FaceModel
+from facepipe.face.pose import Similarity
+from facepipe.renderers.mesh import openings
+from facepipe.renderers.mesh.config import MeshConfig
+from facepipe.renderers.mesh.raster import rasterise
+from facepipe.renderers.mesh.surface import build_surface
+
+Floats = NDArray[np.floating]
+# How far behind the source's own surface a point may lie and still count as seen there, in outer-eye distances.
+SEEN_DEPTH = 0.06
+
+
+class MeshFlow(NamedTuple):
+    """Where each pixel of the target comes from."""
+
+    source_position: NDArray[np.float32]
+    """(H, W, 2), x and y in pixels of the source."""
+    triangle: NDArray[np.int32]
+    """(H, W), triangle of the surface."""
+    visible: NDArray[np.bool_]
+    """(H, W), whether the source shows that point of the surface."""
+    attributes: NDArray[np.float32]
+    """(H, W, 2), place between the lips and gap in pixels; see `openings.gap_attributes`."""
+
+
+class MeshRenderer:
+    """Renders one source portrait in any pose and expression.
+
+    `picture` is (S, S, 3) uint8 RGB, `points` (478, 3) its landmarks in its pixels, `pose` (one row) and the coefficients
+    what the face model was fitted with. What the model cannot say of the landmarks is kept and carried along, so the
+    source's own coefficients give back the picture unchanged.
+    """
+
+    def __init__(
+        self, model: FaceModel, picture: NDArray[np.uint8], points: Floats, pose: Similarity, identity: Floats, expression: Floats, config: MeshConfig | None = None
+    ) -> None:
+        self.config = config or MeshConfig()
+        self.model, self.picture, self.pose = model, picture, pose
+        self.surface = build_surface(model, self.config)
+        self.identity = np.asarray(identity, np.float64)
+        self.points = np.asarray(points, np.float64)
+        own = model.shape(self.identity, np.asarray(expression, np.float64).reshape(1, -1))
+        self.remainder = pose.undo(self.points[None])[0] - own[0]
+        self.rings = self.surface.ring_points(self.points, pose)
+        self.follow = self.surface.follow_weights(self.points)[:, None]
+        self.vertices = self._behind(np.concatenate([self.points, self.rings]))
+        self.luminance = self._skin_luminance()
+        self.unit = float(pose.scale[0])
+        self.eye_gaps = [openings.eye_gap(self.points, eye) / self.unit for eye in openings.EYES]
+        self.gap = openings.mouth_gap(self.points) / self.unit
+        height, width = picture.shape[:2]
+        _, self.depth, _ = rasterise(self.vertices, self._facing(self.vertices), self.vertices[:, 2:], height=height, width=width)
+
+    @staticmethod
+    def _behind(vertices: Floats) -> NDArray[np.float32]:
+        """Push the rings behind all of the face, so that hair never shows through a cheek."""
+        pushed = vertices.astype(np.float32)
+        pushed[topology.POINT_COUNT :, 2] += np.float32(np.ptp(vertices[: topology.POINT_COUNT, 2]) * 2)
+        return pushed
+
+    def _skin_luminance(self) -> float:
+        height, width = self.picture.shape[:2]
+        cheeks = self.points[[50, 280, 117, 346, 205, 425], :2].round().astype(int)
+        inside = cheeks[(cheeks >= 0).all(1) & (cheeks[:, 0] < width) & (cheeks[:, 1] < height)]
+        return float(self.picture[inside[:, 1], inside[:, 0]].mean()) if len(inside) else 128.0
+
+    def target_points(self, expression: Floats, pose: Similarity) -> Floats:
+        """Return (T, 478, 3) points of this face with (T, 64) expressions in (T) poses, in pixels of the picture."""
+        return pose.apply(self.model.shape(self.identity, expression) + self.remainder)
+
+    def _facing(self, vertices: Floats) -> NDArray[np.int32]:
+        """Drop eye and mouth triangles that lids or lips have closed over."""
+        surface = self.surface
+        inner = surface.triangles[surface.skin_end : surface.mouth_end]
+        corners = vertices[inner][..., :2]
+        edges = corners[:, 1:] - corners[:, :1]
+        area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
+        triangles = surface.triangles.copy()
+        triangles[surface.skin_end : surface.mouth_end][area * self._inner_sign() <= 0] = 0
+        return triangles
+
+    def _inner_sign(self) -> NDArray[np.floating]:
+        corners = self.model.mean[self.surface.triangles[self.surface.skin_end : self.surface.mouth_end]][..., :2]
+        edges = corners[:, 1:] - corners[:, :1]
+        return np.sign(edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0])
+
+    def flow(self, points: Floats, pose: Similarity) -> MeshFlow:
+        """Return the backward flow to (478, 3) target points in the one-row target pose."""
+        rigid = pose.apply(self.pose.undo(self.rings[None]))[0]
+        rim = list(topology.FACE_OVAL)
+        moved = np.tile(points[rim] - rigid[: len(rim)], (len(rigid) // len(rim), 1))
+        rings = self.rings + self.follow * (rigid - self.rings) + self.surface.expression_weights() * moved
+        rings[:, 2] = rigid[:, 2]
+        vertices = self._behind(np.concatenate([points, rings]))
+        values = np.zeros((len(vertices), 5), np.float32)
+        values[:, :3] = self.vertices
+        values[: topology.POINT_COUNT, 3:] = openings.gap_attributes(points)
+        height, width = self.picture.shape[:2]
+        out, _, triangle = rasterise(vertices, self._facing(vertices), values, height=height, width=width)
+        position = np.ascontiguousarray(out[..., :2])
+        beside = (triangle >= self.surface.mouth_end)[..., None]
+        grid = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), axis=-1)
+        smooth = cv2.GaussianBlur(position - grid, (0, 0), self.config.smoothing_pixels * width / 256)
+        position = np.where(beside, smooth + grid, position)
+        column = np.clip(position[..., 0].round().astype(np.int32), 0, width - 1)
+        row = np.clip(position[..., 1].round().astype(np.int32), 0, height - 1)
+        visible = out[..., 2] <= self.depth[row, column] + SEEN_DEPTH * self.unit
+        return MeshFlow(source_position=position, triangle=triangle, visible=visible, attributes=out[..., 3:])
+
+    def render(self, points: Floats, pose: Similarity) -> NDArray[np.uint8]:
+        """Return the (S, S, 3) uint8 RGB picture with the face at (478, 3) target points in the one-row target pose."""
+        flow = self.flow(points, pose)
+        image = cv2.remap(self.picture, flow.source_position, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+        unit = float(pose.scale[0])
+        return self._with_mouth(self._with_eyes(np.asarray(image, np.uint8), flow, points, unit), flow, points, unit)
+
+    def _with_eyes(self, image: NDArray[np.uint8], flow: MeshFlow, points: Floats, unit: float) -> NDArray[np.uint8]:
+        """Draw eyeballs where the source keeps its eyes closed."""
+        middle = (self.surface.skin_end + self.surface.eyes_end) // 2
+        ends = ((self.surface.skin_end, middle), (middle, self.surface.eyes_end))
+        for (first, end), eye, own in zip(ends, openings.EYES, self.eye_gaps, strict=True):
+            gap = openings.eye_gap(points, eye) / unit
+            share = openings.drawn_share(own, gap, at_least=self.config.eye_open)
+            inside = (flow.triangle >= first) & (flow.triangle < end)
+            if share and np.count_nonzero(inside) >= 4:
+                colour = openings.drawn_eye(inside, points, eye, luminance=self.luminance)
+                image = openings.blend(image, inside, colour, share)
+        return image
+
+    def _with_mouth(self, image: NDArray[np.uint8], flow: MeshFlow, points: Floats, unit: float) -> NDArray[np.uint8]:
+        """Draw the inner mouth where the source shows too little of its own."""
+        inside = (flow.triangle >= self.surface.eyes_end) & (flow.triangle < self.surface.mouth_end)
+        gap = openings.mouth_gap(points) / unit
+        share = openings.drawn_share(self.gap, gap, at_least=self.config.mouth_open)
+        if share == 0 or np.count_nonzero(inside) < 4:
+            return image
+        colour = openings.drawn_mouth(flow.attributes[inside], teeth_pixels=self.config.teeth_height * unit, luminance=self.luminance)
+        return openings.blend(image, inside, colour, share)

@@ -1,0 +1,71 @@
+"""The surface that the mesh renderer moves: the face, and rings around it over hair, neck and background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.face import topology
+from facepipe.face.model import FaceModel
+from facepipe.face.pose import Similarity
+from facepipe.renderers.mesh.config import MeshConfig
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Triangles of the whole surface: first the skin, then eyes, mouth and rings, in this order."""
+
+    triangles: NDArray[np.int32]
+    skin_end: int
+    eyes_end: int
+    mouth_end: int
+    config: MeshConfig
+
+    def ring_points(self, face: Floats, pose: Similarity) -> Floats:
+        """Place the rings around the (478, 3) points of the source, whose pose is the one row of `pose`; ((1 + R) * 36, 3)."""
+        rim = face[list(topology.FACE_OVAL)]
+        middle = rim.mean(0)
+        head_depth = pose.apply(np.array([[[0.0, 0.0, self.config.head_depth]]]))[0, 0, 2]
+        rings = []
+        # The innermost ring lies on the rim itself: a twin of it, so that the rings can lie behind all of the face.
+        for factor, recede in zip((1.0, *self.config.ring_factors), (0.0, *self.config.ring_recedes), strict=True):
+            ring = middle + factor * (rim - middle)
+            ring[:, 2] = rim[:, 2] + recede * (head_depth - rim[:, 2])
+            rings.append(ring)
+        return np.concatenate(rings)
+
+    def follow_weights(self, face: Floats) -> Floats:
+        """Return ((1 + R) * 36,) how far each ring point follows the head, less below the chin."""
+        rim = face[list(topology.FACE_OVAL), :2]
+        middle = rim.mean(0)
+        down = face[topology.CHIN, :2] - middle
+        away = rim - middle
+        cosine = away @ down / (np.linalg.norm(away, axis=1) * np.linalg.norm(down))
+        below = np.clip(cosine, 0, 1) ** 2
+        weights = [np.ones(len(rim))]
+        for index, follow in enumerate(self.config.ring_follows):
+            hold = self.config.neck_hold * min(1.0, (index + 1) / 3)
+            weights.append(follow * (1 - hold * below))
+        return np.concatenate(weights)
+
+    def expression_weights(self) -> Floats:
+        """Return ((1 + R) * 36, 1) how far each ring point follows the rim's own movement; the rim's twin wholly."""
+        return np.repeat((1.0, *self.config.ring_expressions), len(topology.FACE_OVAL))[:, None]
+
+
+def build_surface(model: FaceModel, config: MeshConfig) -> Surface:
+    """Join the model's triangles with strips between the rings."""
+    count = len(topology.FACE_OVAL)
+    rows = [topology.POINT_COUNT + ring * count + np.arange(count) for ring in range(1 + len(config.ring_factors))]
+    strips = []
+    for inner, outer in zip(rows, rows[1:], strict=False):
+        ahead_inner, ahead_outer = np.roll(inner, -1), np.roll(outer, -1)
+        strips += [np.stack([inner, outer, ahead_outer], 1), np.stack([inner, ahead_outer, ahead_inner], 1)]
+    parts = [model.triangles, model.eye_triangles, model.mouth_triangles, *strips]
+    ends = np.cumsum([len(part) for part in parts])
+    triangles = np.concatenate(parts).astype(np.int32)
+    return Surface(triangles=triangles, skin_end=int(ends[0]), eyes_end=int(ends[1]), mouth_end=int(ends[2]), config=config)

@@ -1,0 +1,96 @@
+"""The loop that every training of ours runs: schedule, average of the weights, checkpoints, resuming."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Numbers of a training."""
+
+    batch: int
+    steps: int
+    peak_rate: float
+    warm_up: int = 300
+    decay: float = 1e-4
+    average: float = 0.999
+    seed: int = 1
+    evaluate_every: int = 500
+
+
+def rate_at(step: int, recipe: Recipe) -> float:
+    """Return the learning rate: a short rise, then a half cosine to nothing."""
+    if step < recipe.warm_up:
+        return recipe.peak_rate * (step + 1) / recipe.warm_up
+    return recipe.peak_rate * 0.5 * (1 + float(np.cos(np.pi * min(1.0, step / recipe.steps))))
+
+
+def to_network(pictures: Tensor) -> Tensor:
+    """Turn (B, 3, H, W) uint8 into float32 in [-1, 1], channels last."""
+    return (pictures.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def fit(
+    net: nn.Module,
+    recipe: Recipe,
+    out: Path,
+    *,
+    batches: Callable[[int], Iterable[Any]],
+    loss_of: Callable[[nn.Module, Any], Tensor],
+    evaluate: Callable[[nn.Module], str],
+) -> nn.Module:
+    """Train `net`, going on from OUT/checkpoint.pt where it is there; return the averaged network.
+
+    `batches(first_step)` gives the endless batches from that step on, `loss_of(net, batch)` a scalar, and
+    `evaluate(averaged net)` a line of figures to print.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.peak_rate, weight_decay=recipe.decay)
+    parts: dict[str, Any] = {"net": net, "mean": average, "optimiser": optimiser}
+    first = 0
+    if (out / "checkpoint.pt").exists():
+        state = torch.load(out / "checkpoint.pt", weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        first = state["step"]
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    stream, began, total = iter(batches(first)), time.monotonic(), 0.0
+    for step in range(first, recipe.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate_at(step, recipe)
+        loss = loss_of(net, next(stream))
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        average.update_parameters(net)
+        total += float(loss.detach())
+        if (step + 1) % 100 == 0:
+            speed = (step + 1 - first) * recipe.batch / (time.monotonic() - began)
+            print(f"step {step + 1} loss {total / 100:.4f} {speed:.0f} images/s", flush=True)
+            total = 0.0
+        if (step + 1) % recipe.evaluate_every == 0 or step + 1 == recipe.steps:
+            average.module.eval()
+            with torch.no_grad():
+                print(f"step {step + 1} unseen: {evaluate(average.module)}", flush=True)
+            save_checkpoint(out / "checkpoint.pt", {name: part.state_dict() for name, part in parts.items()} | {"step": step + 1})
+    return average.module.eval()
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Replace the checkpoint at once, so that a crash leaves the one before."""
+    draft = path.with_suffix(".part")
+    torch.save(state, draft)
+    os.replace(draft, path)

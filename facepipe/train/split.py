@@ -1,0 +1,55 @@
+"""Which material belongs to whom, and which identities no training may see."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Item:
+    """One clip or portrait of the data folder."""
+
+    path: Path
+    kind: str
+    """clip, portrait, or portrait-art (a painting, a sculpture, a cartoon)."""
+    identity: str
+    fps: str
+    has_sound: bool
+
+
+def unseen_identities() -> frozenset[str]:
+    """Return the identities that every training leaves out and every evaluation uses."""
+    text = resources.files("weights").joinpath("unseen_identities.txt").read_text(encoding="utf-8")
+    return frozenset(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
+
+
+def read_items(data: Path) -> list[Item]:
+    """List the clips and portraits of DATA by its `sources.tsv`, in the order of that file."""
+    folders = {"clip": "clips", "portrait": "portraits", "portrait-art": "portraits"}
+    items = []
+    with (data / "sources.tsv").open(encoding="utf-8", newline="") as table:
+        for row in csv.DictReader(table, delimiter="\t"):
+            if row["kind"] not in folders:
+                continue
+            identity = re.search(r"identity (id\d+)", row["notes"])
+            items.append(
+                Item(
+                    path=data / folders[row["kind"]] / row["name"],
+                    kind=row["kind"],
+                    identity=identity.group(1) if identity else row["name"],
+                    fps=row["fps"],
+                    has_sound=row["has_audio"] == "yes",
+                )
+            )
+    return items
+
+
+def split_items(data: Path) -> tuple[list[Item], list[Item]]:
+    """Return the items to train on and those of unseen identities."""
+    unseen = unseen_identities()
+    items = read_items(data)
+    return [item for item in items if item.identity not in unseen], [item for item in items if item.identity in unseen]
