@@ -10,7 +10,7 @@ VENV ?= .venv
 PIP_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
-CODE := facepipe stages weights tests tools
+CODE := facepipe stages weights tests tools examples
 WHEELS := build/wheel
 
 .PHONY: help install demo test check check-format check-style check-types check-imports check-wheel format clean
