@@ -1,6 +1,7 @@
 """Animated GIF, WebP and PNG files, read through Pillow so that frames of all three are laid over each other alike."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ from facepipe.media.image import flatten, open_image
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
 from facepipe.media.rate import Rate, find_rate
-from fractions import Fraction
 
 _TICK = Fraction(1, 1000)
 _UNSAID_MILLISECONDS = 100  # what browsers show a frame for that asks for none

@@ -120,8 +120,8 @@ def _tone_mapping(info: VideoInfo) -> str:
     missing = {"zscale", "tonemap"} - ffmpeg.filters(ffmpeg.find_ffmpeg())
     if missing:
         raise ToolError(
-            f"the video is HDR ({info.transfer}), and this ffmpeg lacks the filter {' and '.join(sorted(missing))} that "
-            "bring it to standard range; install a full ffmpeg, or convert the video to SDR first"
+            f"the video is HDR ({info.transfer}), and this ffmpeg lacks the filter {' and '.join(sorted(missing))} "
+            "to bring it to standard range; install a full ffmpeg, or convert the video to SDR first"
         )
     source = f"tin={info.transfer}:min={info.matrix or 'bt2020nc'}:pin=bt2020"
     return (
@@ -182,7 +182,7 @@ def _fill(
 ) -> None:
     while not stopped.is_set():
         frame = np.empty(shape, dtype=np.uint8)
-        if not _read_whole(child, memoryview(frame).cast("B")):
+        if not _read_whole(child, frame.data.cast("B")):
             break
         frames.put(frame)
     frames.put(None)

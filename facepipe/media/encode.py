@@ -72,8 +72,8 @@ def check_codec(name: str) -> Codec:
     if codec.encoder not in present:
         usable = [other for other, entry in CODECS.items() if entry.encoder in present]
         raise ToolError(
-            f"this ffmpeg has no {codec.encoder}, which {name} needs; it can encode {', '.join(usable) or 'none we use'}: "
-            f"choose one with --codec, or install a full ffmpeg"
+            f"this ffmpeg has no {codec.encoder}, which {name} needs; it can encode {', '.join(usable) or 'nothing'}; "
+            "choose one with --codec, or install a full ffmpeg"
         )
     return codec
 
@@ -97,8 +97,8 @@ class VideoWriter:
     ) -> None:
         """Start the encoder for frames of `size` (width, height) in pixels.
 
-        Raises UsageError for a quality outside 0-100 or an unknown codec, ToolError if ffmpeg or its encoder is missing,
-        DiskError if the folder cannot be written to.
+        Raises UsageError for a quality outside 0-100 or an unknown codec, ToolError if ffmpeg or its encoder is
+        missing, DiskError if the folder cannot be written to.
         """
         if not 0 <= quality <= 100:
             raise UsageError(f"got quality {quality}, expected 0 (smallest file) to 100 (best picture)")
@@ -123,7 +123,7 @@ class VideoWriter:
             if self._broken.is_set():
                 continue
             try:
-                rest = memoryview(frame).cast("B")
+                rest = frame.data.cast("B")
                 while rest:
                     rest = rest[self._child.stdin.write(rest) :]
             except (OSError, ValueError):
@@ -137,7 +137,9 @@ class VideoWriter:
             raise ValueError(f"got a frame of {frame.dtype} {frame.shape}, expected uint8 {(height, width, 3)}")
         if self._broken.is_set():
             self._fail()
-        even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") if width % 2 or height % 2 else None
+        even = (
+            np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") if width % 2 or height % 2 else None
+        )
         self._frames.put(np.array(frame) if even is None else np.ascontiguousarray(even))
         self.frame_count += 1
 
@@ -158,7 +160,9 @@ class VideoWriter:
             publish(self._draft, self._path)
         except OSError as error:
             self._draft.unlink(missing_ok=True)
-            raise DiskError(f"{self._path}: cannot be written ({error.strerror}); free space or choose another") from error
+            raise DiskError(
+                f"{self._path}: cannot be written ({error.strerror}); free space or choose another"
+            ) from error
 
     def abort(self) -> None:
         """Stop the encoder and remove what it wrote; harmless after `close`."""

@@ -88,13 +88,14 @@ def _answer(program: str, question: str) -> str:
         done = subprocess.run(
             [program, "-hide_banner", question],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=_ANSWER_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"{program} could not be run ({error}); repair it, or set FACEPIPE_FFMPEG to another") from error
+        raise ToolError(
+            f"{program} could not be run ({error}); repair it, or set FACEPIPE_FFMPEG to another"
+        ) from error
     text = done.stdout.decode("utf-8", "replace")
     if done.returncode != 0:
         raise ToolError(
@@ -200,7 +201,7 @@ class Child:
 
 
 def _widen(pipe: int) -> None:
-    # A frame of 256x256 fills the usual 64 KiB three times over. Linux may refuse a user more; the pipe then stays as it is.
+    # A frame of 256x256 fills the usual 64 KiB three times over. Linux may refuse a user more; then it stays so.
     if sys.platform == "linux":
         with suppress(OSError):
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

@@ -120,7 +120,9 @@ def draft_of(path: Path) -> Iterator[Path]:
         yield draft
         publish(draft, path)
     except OSError as error:
-        raise DiskError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another") from error
+        raise DiskError(
+            f"{path}: cannot be written ({error.strerror or error}); free space or choose another"
+        ) from error
     finally:
         draft.unlink(missing_ok=True)
 

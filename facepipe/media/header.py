@@ -81,7 +81,9 @@ def _parse_pictures(text: str) -> Pictures | None:
     # One name if matrix, primaries and transfer agree, else the three with slashes between.
     space = next((note.split("/") for note in notes if note.count("/") == 2), None)
     if space is None:
-        space = next(([note] * 3 for note in notes if note.startswith(("bt", "smpte", "fcc", "ycgco", "gbr"))), [""] * 3)
+        space = next(
+            ([note] * 3 for note in notes if note.startswith(("bt", "smpte", "fcc", "ycgco", "gbr"))), [""] * 3
+        )
     aspect = re.search(r"\bSAR (\d+):(\d+)", line)
     rate = re.search(r"([\d.]+)(k?) fps", line) or re.search(r"([\d.]+)(k?) tbr", line)
     turn = _TURN.search(below)

@@ -70,7 +70,8 @@ def _open(file: io.BufferedReader) -> Image.Image:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(file, formats=_FORMATS)
+            Image.init()
+            return Image.open(file, formats=[kind for kind in _FORMATS if kind in Image.OPEN])
         finally:
             Image.MAX_IMAGE_PIXELS = bound
 

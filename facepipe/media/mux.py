@@ -61,8 +61,8 @@ def concat_and_mux(
     `sound_from` is a video or sound file, of which the part from `sound_start_seconds` on is used; one without sound
     gives a silent result. Where the sound and the pictures differ in length:
     "shortest" ends with the shorter of the two (pictures are cut at the last place that needs no encoding, at most two
-    frames early); "driver" keeps each frame and cuts the sound or lets it end early; "pad" loses nothing: silence follows
-    the sound, or the last frame is held (encoded with `codec` and `quality`, which must be those of the segments).
+    frames early); "driver" keeps each frame and cuts the sound or lets it end early; "pad" loses nothing: silence
+    follows the sound, or the last frame is held (encoded with `codec` and `quality`, which must be the segments').
     The same inputs give the same bytes.
     Raises InputError, EncoderError or DiskError; nothing is left under `out` then.
     """
@@ -138,7 +138,9 @@ def _shown_frames(source: Any, fps: Fraction) -> list[int]:
     """Return the number of each frame in the order in which they are stored."""
     _, packets = list_packets(Path("segments"), source["v:0"])
     if not packets.times:
-        raise EncoderError("the segments hold no frames that can be read; run the render stage again with --force render")
+        raise EncoderError(
+            "the segments hold no frames that can be read; run the render stage again with --force render"
+        )
     return [round(time * packets.time_base * fps) for time in packets.times]
 
 
@@ -230,6 +232,6 @@ def verify_video(path: Path, *, frame_count: int, fps: Fraction, size: tuple[int
     wanted = (frame_count, info.fps if frame_count == 1 else fps, *size)
     if got != wanted:
         raise EncoderError(
-            f"{path.name}: the finished video holds {got[0]} frames of {got[2]}x{got[3]} at {got[1]} frames/s, expected "
-            f"{frame_count} of {size[0]}x{size[1]} at {fps}; run again with --force mux"
+            f"{path.name}: the finished video holds {got[0]} frames of {got[2]}x{got[3]} at {got[1]} frames/s, "
+            f"expected {frame_count} of {size[0]}x{size[1]} at {fps}; run again with --force mux"
         )

@@ -41,12 +41,13 @@ def find_rate(times: Sequence[int], last_duration: int, time_base: Fraction, dec
     if len(shown) == 1:
         fps = _snap(Fraction(1) / (last_duration * time_base)) if last_duration > 0 else _RATE_OF_ONE_FRAME
         return Rate(fps, 1, start, variable=False)
-    mean = Fraction(len(shown) - 1) / (int(shown[-1] - start) * time_base)
+    mean = (len(shown) - 1) / (int(shown[-1] - start) * time_base)
     if _straying(shown, mean * time_base) <= 1.0:
         return Rate(_exact(shown, time_base, declared_fps), len(shown), start, variable=False)
     usual = _snap(Fraction(1) / (max(int(np.median(np.diff(shown))), 1) * time_base))
-    if _straying(shown, usual * time_base) * float(usual * time_base) <= 0.5:
-        return Rate(usual, len(shown), start, variable=False)
+    for fps in (_snap(mean), usual):
+        if _straying(shown, fps * time_base) * float(fps * time_base) <= 0.5:
+            return Rate(fps, len(shown), start, variable=False)
     fps = min(usual, _HIGHEST_RESAMPLED_RATE)
     span = (int(shown[-1] - start) + max(last_duration, 1)) * time_base
     return Rate(fps, max(round(span * fps), 1), start, variable=True)

@@ -1,0 +1,163 @@
+import itertools
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facepipe.errors import InputError, ToolError
+from facepipe.media import ffmpeg
+from facepipe.media.decode import decode_frames
+from facepipe.media.probe import probe_video
+from tests.media.sources import H264, pictures
+
+Make = Callable[..., Path]
+HDR = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc")
+
+
+def test_all_frames_come_upright_and_apart(clip: Path) -> None:
+    frames = list(decode_frames(clip))
+    assert len(frames) == 30
+    assert all(frame.shape == (64, 96, 3) and frame.dtype == np.uint8 for frame in frames)
+    assert not np.shares_memory(frames[0], frames[1])
+    assert not np.array_equal(frames[0], frames[-1])
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "avi"])
+@pytest.mark.parametrize("start", [1, 13, 28])
+def test_a_start_is_exact(make: Make, clip: Path, suffix: str, start: int) -> None:
+    path = make(f"start.{suffix}", "-i", clip, "-c", "copy")
+    frames = list(decode_frames(path))
+    part = list(decode_frames(path, start_frame=start, frame_count=2))
+    assert len(part) == 2
+    assert all(np.array_equal(a, b) for a, b in zip(part, frames[start:], strict=False))
+
+
+def test_no_frame_wanted(clip: Path) -> None:
+    assert list(decode_frames(clip, frame_count=0)) == []
+
+
+@pytest.mark.parametrize("crop", [(10, 20, 40, 30), (11, 21, 41, 31)])
+def test_a_crop_is_where_it_says(make: Make, crop: tuple[int, int, int, int]) -> None:
+    path = make("flat.mp4", "-f", "lavfi", "-i", "mandelbrot=s=96x64:r=5", "-t", "0.4", *H264, "-crf", "4")
+    whole, cut = (next(decode_frames(path, crop=box)) for box in (None, crop))
+    left, top, width, height = crop
+    expected = whole[top : top + height, left : left + width]
+    assert cut.shape == expected.shape
+    assert np.abs(cut.astype(int) - expected).mean() < 6
+
+
+def test_a_crop_outside(clip: Path) -> None:
+    with pytest.raises(ValueError, match="expected a box inside"):
+        decode_frames(clip, crop=(90, 0, 20, 20))
+
+
+def test_a_size(clip: Path) -> None:
+    assert next(decode_frames(clip, size=(33, 17))).shape == (17, 33, 3)
+
+
+def test_another_rate(clip: Path) -> None:
+    assert len(list(decode_frames(clip, fps=Fraction(10)))) == 10
+
+
+def test_a_variable_rate_becomes_even(variable_clip: Path) -> None:
+    info = probe_video(variable_clip)
+    frames = list(decode_frames(variable_clip, info=info))
+    assert abs(len(frames) - info.frame_count_estimate) <= 1
+
+
+@pytest.mark.parametrize(("turn", "clockwise_quarters"), [(90, 3), (-90, 1), (180, 2)])
+def test_a_turn_is_applied(make: Make, silent_clip: Path, turn: int, clockwise_quarters: int) -> None:
+    path = make(f"turn{turn}.mp4", "-display_rotation", str(turn), "-i", silent_clip, "-c", "copy")
+    flat, turned = next(decode_frames(silent_clip)), next(decode_frames(path))
+    expected = np.rot90(flat, -clockwise_quarters)
+    assert turned.shape == expected.shape
+    assert np.abs(turned.astype(int) - expected).mean() < 4
+
+
+def test_odd_sizes(make: Make) -> None:
+    path = make("odd.mp4", "-f", "lavfi", "-i", "testsrc=s=95x63:d=0.2", "-c:v", "libx264", "-pix_fmt", "yuv444p")
+    assert next(decode_frames(path)).shape == (63, 95, 3)
+
+
+def test_ten_bits(make: Make) -> None:
+    path = make("ten.mp4", *pictures(), "-c:v", "libx264", "-pix_fmt", "yuv420p10le")
+    eight = make("eight.mp4", *pictures(), *H264, "-crf", "10")
+    assert np.abs(next(decode_frames(path)).astype(int) - next(decode_frames(eight))).mean() < 4
+
+
+@pytest.fixture(scope="session")
+def hdr_clip(make: Make) -> Path:
+    tags = "setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"
+    return make("hdr.mp4", *pictures(seconds=0.2), "-vf", f"format=yuv420p10le,{tags}", "-c:v", "libx264", *HDR)
+
+
+def test_hdr_is_tone_mapped_and_told(hdr_clip: Path) -> None:
+    if not {"zscale", "tonemap"} <= ffmpeg.filters(ffmpeg.find_ffmpeg()):
+        pytest.skip("this ffmpeg cannot tone-map")
+    info = probe_video(hdr_clip)
+    assert info.is_hdr
+    assert "HDR (PQ), tone-mapped" in info.remarks[0]
+    frame = next(decode_frames(hdr_clip, info=info))
+    assert 20 < frame.mean() < 235
+
+
+def test_hdr_is_refused_where_it_cannot_be_mapped(hdr_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ffmpeg, "filters", lambda program: frozenset({"scale"}))
+    with pytest.raises(ToolError, match=r"HDR .*lacks the filter tonemap and zscale"):
+        decode_frames(hdr_clip)
+
+
+def test_closing_ends_the_child(clip: Path) -> None:
+    before = threading.active_count()
+    frames = decode_frames(clip)
+    next(frames)
+    frames.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "-i.mp4",
+        "concat:a.mp4",
+        "http:x.mp4",
+        "a b'c\".mp4",
+        "new\nline.mp4",
+        "имя видео 视频.mp4",
+        "50%d%%.mp4",
+        "a|b;c$(x).mp4",
+    ],
+)
+def test_hostile_names(tmp_path: Path, clip: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / name).write_bytes(clip.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert len(list(decode_frames(Path(name), frame_count=3))) == 3
+
+
+def test_damage_in_the_middle(tmp_path: Path, clip: Path) -> None:
+    content = bytearray(clip.read_bytes())
+    start = content.find(b"mdat") + 100
+    content[start : start + 40_000] = bytes(min(40_000, len(content) - start))
+    path = tmp_path / "zeros.mp4"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged|not a video|moov"):
+        list(decode_frames(path))
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png"])
+def test_animations_are_videos(tmp_path: Path, kind: str) -> None:
+    colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+    images = [Image.new("RGB", (20, 10), colour) for colour in colours]
+    path = tmp_path / "misnamed.jpg"
+    images[0].save(path, kind, save_all=True, append_images=images[1:], duration=[100, 100, 300], lossless=True)
+    info = probe_video(path)
+    assert (info.width, info.height, info.fps, info.has_sound) == (20, 10, 10, False)
+    frames = list(decode_frames(path))
+    assert len(frames) in (3, 5)  # the last frame stays longer only if the file is told to
+    for frame, colour in itertools.islice(zip(frames, colours, strict=False), 3):
+        assert np.abs(frame.reshape(-1, 3).mean(axis=0) - colour).max() < 8
+    assert len(list(decode_frames(path, start_frame=1, frame_count=1, crop=(2, 2, 4, 4), size=(8, 8)))) == 1
