@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from facepipe.media.animation import decode_animation
 from facepipe.media.files import is_animation
 from facepipe.media.grid import resize
 from facepipe.media.info import VideoInfo
+from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
 
 _AHEAD_BYTES = 32 << 20
@@ -35,7 +36,7 @@ def decode_frames(
     frame_count: int | None = None,
     size: tuple[int, int] | None = None,
     crop: tuple[int, int, int, int] | None = None,
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray, None, None]:
     """Yield the frames of a video as (height, width, 3) uint8 RGB, each an array of its own.
 
     The picture is turned as the container asks, deinterlaced, brought to 8 bits and, if it is HDR, tone-mapped. A
@@ -51,7 +52,7 @@ def decode_frames(
     if start_frame < 0 or (frame_count is not None and frame_count < 0):
         raise ValueError(f"got start_frame {start_frame} and frame_count {frame_count}, expected 0 or more")
     if frame_count == 0:
-        return iter(())
+        return (frame for frame in ())
     if is_animation(path):
         return _animation_frames(path, fps or info.fps, start_frame, frame_count, box, size or box[2:])
     rate = fps or info.fps
@@ -147,7 +148,9 @@ def _scale_options(info: VideoInfo) -> str:
     return f"in_color_matrix={'bt709' if info.height >= 720 else 'bt601'}"
 
 
-def _read_frames(command: list[str], path: Path, size: tuple[int, int], expected: int) -> Iterator[np.ndarray]:
+def _read_frames(
+    command: list[str], path: Path, size: tuple[int, int], expected: int
+) -> Generator[np.ndarray, None, None]:
     """Yield frames from a child that writes them raw, while a thread reads the next ones."""
     width, height = size
     ahead = max(2, min(_AHEAD_FRAMES, _AHEAD_BYTES // (width * height * 3)))
@@ -215,9 +218,10 @@ def _animation_frames(
     frame_count: int | None,
     box: tuple[int, int, int, int],
     size: tuple[int, int],
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray, None, None]:
     left, top, width, height = box
+    # Its size was found good when it was probed.
     stop = None if frame_count is None else start_frame + frame_count
-    for frame in islice(decode_animation(path, fps), start_frame, stop):
+    for frame in islice(decode_animation(path, fps, NO_LIMITS), start_frame, stop):
         cut = frame[top : top + height, left : left + width]
         yield np.ascontiguousarray(resize(cut, size))

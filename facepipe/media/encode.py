@@ -144,7 +144,7 @@ class VideoWriter:
         self.frame_count += 1
 
     def close(self) -> None:
-        """Finish the file and give it its name. Raises EncoderError or DiskError if that fails; nothing is left then."""
+        """Finish the file and give it its name. Raises EncoderError or DiskError and leaves nothing if that fails."""
         if self._done:
             return
         if self.frame_count == 0:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 # Pillow knows more, among them EPS, which would start Ghostscript.
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 _ORIENTATION_TAG = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 _WHITE = (255, 255, 255, 255)
@@ -70,6 +70,7 @@ def _open(file: io.BufferedReader) -> Image.Image:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
+            # A Pillow built without AVIF does not know its name.
             Image.init()
             return Image.open(file, formats=[kind for kind in _FORMATS if kind in Image.OPEN])
         finally:
@@ -80,7 +81,9 @@ def probe_image(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> ImageInfo:
     """Describe an image without decoding it. Raises InputError if it is none, is damaged, or exceeds `limits`."""
     with open_image(path, limits) as image:
         width, height = image.size
-        if image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS:
+        # Pillow would decode a PNG to look for EXIF behind its pixels.
+        known = image.format != "PNG" or "exif" in image.info
+        if known and image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS:
             width, height = height, width
         return ImageInfo(width, height, image.mode, str(image.format), int(getattr(image, "n_frames", 1)))
 

@@ -1,5 +1,7 @@
 """How large an input may be before it is refused."""
 
+import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,3 +36,5 @@ class MediaLimits:
 
 
 DEFAULT_LIMITS = MediaLimits()
+NO_LIMITS = MediaLimits(max_pixels=sys.maxsize, max_duration_seconds=math.inf)
+"""For files that this program made itself."""

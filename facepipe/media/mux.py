@@ -17,6 +17,7 @@ from facepipe.media.decode import decode_frames
 from facepipe.media.encode import DEFAULT_QUALITY, VideoWriter, container_options, encoding_failure
 from facepipe.media.files import check_input, draft_of
 from facepipe.media.info import VideoInfo
+from facepipe.media.limits import NO_LIMITS
 from facepipe.media.origin import append_xmp
 from facepipe.media.packets import list_packets
 from facepipe.media.probe import probe_video
@@ -68,7 +69,7 @@ def concat_and_mux(
     """
     if not segments:
         raise ValueError("got no segments, expected at least one")
-    first = probe_video(segments[0])
+    first = probe_video(segments[0], NO_LIMITS)
     with ExitStack() as stack:
         draft = stack.enter_context(draft_of(out))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facepipe-")))
@@ -174,7 +175,7 @@ def _cuttable(shown: Sequence[int], wanted: int) -> int:
 def _held(folder: Path, segment: Path, info: VideoInfo, count: int, codec: str, quality: int) -> Path:
     """Encode the last frame of a segment `count` times."""
     last = None
-    for last in decode_frames(segment):  # noqa: B007
+    for last in decode_frames(segment, info=probe_video(segment, NO_LIMITS)):  # noqa: B007
         pass
     assert last is not None
     path = folder / "held.mp4"
@@ -226,7 +227,7 @@ def _sound_options(done: str, padded_seconds: float | None) -> dict[str, Any]:
 
 def verify_video(path: Path, *, frame_count: int, fps: Fraction, size: tuple[int, int]) -> None:
     """Raise EncoderError unless a finished video holds that many frames at that rate and (width, height)."""
-    info = probe_video(path)
+    info = probe_video(path, NO_LIMITS)
     got = (info.frame_count_estimate, info.fps, info.width, info.height)
     # A single frame has no rate.
     wanted = (frame_count, info.fps if frame_count == 1 else fps, *size)

@@ -11,11 +11,10 @@ import ffmpeg as graph
 
 from facepipe.media import ffmpeg
 from facepipe.media.header import Header, parse_header
-from facepipe.media.limits import MediaLimits
+from facepipe.media.limits import NO_LIMITS, MediaLimits
 
 _DISCARDED = 4  # packet flag: decoded, never shown (what an edit list cuts off)
 _NO_TIME = -(2**62)
-_NO_LIMITS = MediaLimits(max_duration_seconds=float("inf"))
 
 
 @dataclass
@@ -63,7 +62,7 @@ class Packets:
             self.last_time, self.last_duration = time, int(fields[3])
 
 
-def list_packets(path: Path, stream: Any, limits: MediaLimits = _NO_LIMITS) -> tuple[Header | None, Packets]:
+def list_packets(path: Path, stream: Any, limits: MediaLimits = NO_LIMITS) -> tuple[Header | None, Packets]:
     """List the packets of one ffmpeg-python stream of the file `path`; the header is None if it cannot be opened.
 
     Raises InputError as soon as the times go beyond the longest duration of `limits`.
