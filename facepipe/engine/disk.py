@@ -31,7 +31,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
 def as_disk_error(error: OSError, folder: Path) -> DiskError | None:
     """Return the DiskError for an operating system error met while working in `folder`; None if it is another's."""
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else folder
-    ours = path == folder or folder in path.parents
+    ours = path == folder or folder in path.parents or path in folder.parents
     if error.errno in FULL:
         free = _free_text(path if path.exists() else folder)
         return DiskError(f"the disk is full{free} at {str(path)!r}; free some space or choose another work folder")

@@ -74,7 +74,9 @@ def run_all(
             job.run(REPEAT, {"text": text}, RepeatParams(times, piece, seconds), label=f"piece {piece}", frames=times)
             for piece in range(pieces)
         ]
-        return job.run(JOIN, {"pieces": [piece.output("repeated.txt") for piece in repeated]}, JoinParams(), label="all")
+        return job.run(
+            JOIN, {"pieces": [piece.output("repeated.txt") for piece in repeated]}, JoinParams(), label="all"
+        )
 
 
 def made(artefact: Artefact | Pending) -> Artefact:

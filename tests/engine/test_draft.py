@@ -10,6 +10,7 @@ import pytest
 
 from facepipe.engine import draft
 from facepipe.engine.draft import FOREIGN_SECONDS, REUSED_SECONDS, draft_beside, is_dead, open_draft, sweep, this_host
+from facepipe.engine.lock import FolderLock
 
 
 def dead_pid() -> int:
@@ -52,7 +53,7 @@ def test_the_draft_of_a_dead_process_is_swept(tmp_path: Path) -> None:
 def test_a_lock_counts_more_than_the_process_number(tmp_path: Path) -> None:
     """In another container with this host name the number means nothing."""
     folder = make(tmp_path, this_host(), dead_pid())
-    lock = draft.FolderLock(folder)
+    lock = FolderLock(folder)
     assert not is_dead(folder)
     lock.release()
     assert is_dead(folder)

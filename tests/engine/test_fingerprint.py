@@ -33,7 +33,15 @@ def test_the_fingerprint_is_the_sha256_of_sorted_json() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(1.0, 1), (-0.0, 0), (0.5, 0.5), (True, True), (Fraction(30000, 1001), "30000/1001"), ((1, 2.0), [1, 2]), ("é", "é")],
+    [
+        (1.0, 1),
+        (-0.0, 0),
+        (0.5, 0.5),
+        (True, True),
+        (Fraction(30000, 1001), "30000/1001"),
+        ((1, 2.0), [1, 2]),
+        ("é", "é"),
+    ],
 )
 def test_params_become_json(value: object, expected: object) -> None:
     content = json_of_params(Params(value))
@@ -43,7 +51,7 @@ def test_params_become_json(value: object, expected: object) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, float("-inf")]])
 def test_what_a_user_may_type_but_not_mean_is_a_usage_error(value: object) -> None:
-    with pytest.raises(UsageError, match="value is -?(nan|inf)"):
+    with pytest.raises(UsageError, match=r"value is -?(nan|inf)"):
         json_of_params(Params(value))
 
 
@@ -67,7 +75,7 @@ def test_a_path_is_no_setting(value: object) -> None:
     ],
 )
 def test_the_difference_is_named(change: dict[str, Any], reason: str) -> None:
-    changed = Identity(**{**IDENTITY.as_json(), **change})  # type: ignore[arg-type]
+    changed = Identity(**{**IDENTITY.as_json(), **change})
     assert difference(IDENTITY, changed) == reason
     assert (changed.fingerprint == IDENTITY.fingerprint) == (reason == "new")
     assert Identity.from_json({**changed.as_json(), "more": 1}) == changed
