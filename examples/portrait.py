@@ -8,4 +8,4 @@ import sys
 from skimage import data, io
 
 if __name__ == "__main__":
-    io.imsave(sys.argv[1], data.astronaut(), check_contrast=False)
+    io.imsave(sys.argv[1], data.astronaut(), check_contrast=False)  # type: ignore[no-untyped-call]
