@@ -52,7 +52,7 @@ def decode_frames(
     if start_frame < 0 or (frame_count is not None and frame_count < 0):
         raise ValueError(f"got start_frame {start_frame} and frame_count {frame_count}, expected 0 or more")
     if frame_count == 0:
-        return (frame for frame in ())
+        return _no_frames()
     if is_animation(path):
         return _animation_frames(path, fps or info.fps, start_frame, frame_count, box, size or box[2:])
     rate = fps or info.fps
@@ -60,6 +60,10 @@ def decode_frames(
     expected = rest if frame_count is None else min(rest, frame_count)
     command = _decode_command(path, info, rate, start_frame, frame_count, box, size or box[2:])
     return _read_frames(command, path, size or box[2:], expected)
+
+
+def _no_frames() -> Generator[np.ndarray, None, None]:
+    yield from ()
 
 
 def _check_box(box: tuple[int, int, int, int], info: VideoInfo) -> None:

@@ -12,7 +12,7 @@ from facepipe.errors import InputError, ToolError
 from facepipe.media import ffmpeg
 from facepipe.media.decode import decode_frames
 from facepipe.media.probe import probe_video
-from tests.media.sources import H264, pictures
+from tests.media.sources import H264, pictures, tone
 
 Make = Callable[..., Path]
 HDR = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc")
@@ -67,6 +67,17 @@ def test_a_variable_rate_becomes_even(variable_clip: Path) -> None:
     info = probe_video(variable_clip)
     frames = list(decode_frames(variable_clip, info=info))
     assert abs(len(frames) - info.frame_count_estimate) <= 1
+
+
+def test_pictures_that_begin_late_are_held(make: Make, silent_clip: Path) -> None:
+    path = make("late.mp4", "-itsoffset", "0.4", "-i", silent_clip, *tone(), "-c:v", "copy", "-c:a", "aac")
+    info = probe_video(path)
+    assert info.delay_seconds == pytest.approx(0.4, abs=0.03)
+    assert "begin 0.4" in info.remarks[0]
+    frames = list(decode_frames(path, info=info))
+    assert abs(len(frames) - 35) <= 1
+    assert np.array_equal(frames[0], frames[8])
+    assert not np.array_equal(frames[0], frames[14])
 
 
 @pytest.mark.parametrize(("turn", "clockwise_quarters"), [(90, 3), (-90, 1), (180, 2)])
