@@ -36,7 +36,9 @@ def as_disk_error(error: OSError, folder: Path) -> DiskError | None:
         free = _free_text(path if path.exists() else folder)
         return DiskError(f"the disk is full{free} at {str(path)!r}; free some space or choose another work folder")
     if error.errno == errno.EROFS:
-        return DiskError(f"{str(path)!r} is on a read-only disk; choose another work folder", permanent=True)
+        return DiskError(
+            f"{str(folder if ours else path)!r} is on a read-only disk; choose another work folder", permanent=True
+        )
     if error.errno in FAILED:
         return DiskError(f"the disk failed at {str(path)!r} ({error.strerror}); check it or choose another work folder")
     if error.errno in CLOSED and ours:

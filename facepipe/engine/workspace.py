@@ -193,7 +193,7 @@ class Workspace:
         except OSError as error:
             if error.errno == errno.ENOMEM:
                 raise MemoryLimitError(f"stage {stage.name} ran out of memory; run fewer jobs") from error
-            if told := as_disk_error(error, run.output):
+            if told := as_disk_error(error, self.root):
                 raise told from error
             raise
 

@@ -98,6 +98,28 @@ def test_each_draft_has_a_name_of_its_own(tmp_path: Path) -> None:
     assert all(draft.DRAFT.fullmatch(name) for name in names)
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_sweeper_between_making_and_locking_costs_another_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    swept: list[Path] = []
+
+    class Overtaken(FolderLock):
+        def __init__(self, folder: Path, *, wait: bool = False) -> None:
+            if before and not swept:
+                swept.append(folder)
+                folder.rmdir()
+            super().__init__(folder, wait=wait)
+            if not swept:
+                swept.append(folder)
+                folder.rmdir()
+
+    monkeypatch.setattr(draft, "FolderLock", Overtaken)
+    with open_draft(tmp_path / "t") as folder:
+        assert folder.is_dir()
+        assert swept != [folder]
+
+
 def test_owner_and_sweeper_may_meet(tmp_path: Path) -> None:
     """A sweeper that never stops takes no draft from a process that opens many."""
     code = (
