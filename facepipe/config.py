@@ -48,7 +48,7 @@ class WorkSettings:
 class MediaSettings:
     """What is read, and what is refused."""
 
-    max_pixels: int = setting(36_000_000, "largest picture or frame that is decoded, in pixels", least=1)
+    max_pixels: int = setting(67_108_864, "largest picture or frame that is decoded, in pixels", least=1)
     max_duration_seconds: float = setting(7200.0, "longest video or sound that is decoded", least=0)
 
 
@@ -57,7 +57,7 @@ class OutputSettings:
     """How results are written."""
 
     codec: str = setting("h264", "video codec")
-    quality: int = setting(18, "constant quality as in x264: 0 is lossless, 51 the worst", least=0, most=51)
+    quality: int = setting(75, "0 is the smallest file, 100 the best picture", least=0, most=100)
     size_pixels: int = setting(256, "width and height of the rendered face", least=64, most=2048)
     fit: Literal["shortest", "driver", "pad"] = setting("driver", "whose length counts where sound and motion differ")
 
@@ -66,7 +66,8 @@ class OutputSettings:
 class FaceSettings:
     """Which face is meant, and what happens without one."""
 
-    face: str = setting("largest", "which face of several: largest, left, right, or a number from 1")
+    face: str = setting("largest", "which face of the source: largest, left, right, or a number from 1")
+    driver_face: str = setting("largest", "which face of the driver, likewise")
     no_face: Literal["fail", "hold", "source", "cut"] = setting("hold", "what a frame without a face becomes")
     landmarker: Literal["embedded", "face-alignment"] = setting("embedded", "what finds the landmarks")
 
@@ -75,17 +76,19 @@ class FaceSettings:
 class MotionSettings:
     """How the driver's motion is carried over."""
 
-    motion: Literal["relative", "absolute"] = setting("relative", "motion from the first frame on, or as it stands")
+    motion: Literal["relative", "absolute"] = setting("relative", "motion since the reference frame, or as it stands")
     strength: float = setting(1.0, "factor on the motion", least=0, most=3)
     only: Literal["all", "expression", "pose"] = setting("all", "which part of the motion is used")
-    scale: Literal["source", "adapt", "driver"] = setting("adapt", "whose crop sets the size of the head")
+    scale: Literal["source", "adapt", "driver"] = setting("adapt", "whose size and place the head takes")
+    reference: str = setting("best", "reference frame of relative motion: best, first, or a number from 0")
+    smoothing: Literal["none", "one-euro", "savitzky-golay"] = setting("none", "smoothing of the driver's motion")
 
 
 @dataclass(frozen=True)
 class RenderSettings:
     """What draws the frames."""
 
-    renderer: str = setting("mesh", "name of the renderer")
+    renderer: Literal["mesh"] = setting("mesh", "what draws the frames")
     threads: int = setting(0, "threads of the networks; 0 takes all cores", least=0)
     precision: Literal["auto", "bf16", "fp32"] = setting("auto", "number format of the networks; auto: what is fastest")
 

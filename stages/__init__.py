@@ -3,3 +3,6 @@
 Stages never import each other: they meet on disk. A new stage is a file here, which holds its parameters, its function
 and its declaration; CONTRIBUTING.md goes through it step by step.
 """
+
+NAMES = ("crop", "coefficients", "motion", "render", "mux")
+"""In the order in which they run."""

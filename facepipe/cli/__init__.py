@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from facepipe import __version__
-from facepipe.cli import doctor, weights
+from facepipe.cli import doctor, reenact, weights
 from facepipe.cli.guard import Guarded, Verbose
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ def facepipe(
 
 
 # The order here is the order of the help.
+app.command("reenact")(reenact.reenact)
 app.command("doctor")(doctor.doctor)
 app.add_typer(weights.app, name="weights")
 

@@ -71,7 +71,9 @@ def _fit_valid(model: FaceModel, points: Floats, identity: Floats | None) -> Fit
     root = np.sqrt(model.weights)[:, None] / NOISE
     expression_rows = (model.expression * root).reshape(len(model.expression), -1)
     identity_rows = (model.identity * root).reshape(len(model.identity), -1)
-    solve_expression = np.linalg.solve(expression_rows @ expression_rows.T + np.eye(len(expression_rows)), expression_rows)
+    solve_expression = np.linalg.solve(
+        expression_rows @ expression_rows.T + np.eye(len(expression_rows)), expression_rows
+    )
     # What of an identity direction no expression can explain.
     cross = identity_rows @ solve_expression.T
     seen = identity_rows - cross @ expression_rows

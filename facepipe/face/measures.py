@@ -40,7 +40,11 @@ MEASURES: dict[str, Terms] = {
     "brow_raise_left": ((-1, Y, (*LEFT_BROW_INNER, *LEFT_BROW_OUTER)),),
     "brow_raise_right": ((-1, Y, (*RIGHT_BROW_INNER, *RIGHT_BROW_OUTER)),),
     "brow_raise_inner": ((-1, Y, (*RIGHT_BROW_INNER, *LEFT_BROW_INNER)), (1, Y, (*RIGHT_BROW_OUTER, *LEFT_BROW_OUTER))),
-    "brow_frown": ((0.5, Y, (*RIGHT_BROW_INNER, *LEFT_BROW_INNER)), (0.7, X, RIGHT_BROW_INNER), (-0.7, X, LEFT_BROW_INNER)),
+    "brow_frown": (
+        (0.5, Y, (*RIGHT_BROW_INNER, *LEFT_BROW_INNER)),
+        (0.7, X, RIGHT_BROW_INNER),
+        (-0.7, X, LEFT_BROW_INNER),
+    ),
     "blink_left": ((1, Y, at.LEFT_LID_UPPER[2:5]), (-1, Y, at.LEFT_LID_LOWER[2:5])),
     "blink_right": ((1, Y, at.RIGHT_LID_UPPER[2:5]), (-1, Y, at.RIGHT_LID_LOWER[2:5])),
     "squint": ((-1, Y, (*at.LEFT_LID_LOWER[1:6], *at.RIGHT_LID_LOWER[1:6])),),

@@ -54,7 +54,11 @@ class FaceModel:
 
     def shape(self, identity: Floats, expression: Floats) -> Floats:
         """Return (T, 478, 3) canonical points of (80,) or (T, 80) identity and (T, 64) expression coefficients."""
-        return self.mean + np.tensordot(np.atleast_2d(identity), self.identity, 1) + np.tensordot(expression, self.expression, 1)
+        return (
+            self.mean
+            + np.tensordot(np.atleast_2d(identity), self.identity, 1)
+            + np.tensordot(expression, self.expression, 1)
+        )
 
 
 def load_face_model(path: Path) -> FaceModel:
@@ -67,7 +71,9 @@ def load_face_model(path: Path) -> FaceModel:
     floats = {name: tensor.astype(np.float64) for name, tensor in tensors.items() if tensor.dtype.kind == "f"}
     controls = {
         name: Control(name, direction, low, high)
-        for (name, (low, high)), direction in zip(json.loads(header["controls"]).items(), floats["controls"], strict=True)
+        for (name, (low, high)), direction in zip(
+            json.loads(header["controls"]).items(), floats["controls"], strict=True
+        )
     }
     return FaceModel(
         mean=floats["mean"],

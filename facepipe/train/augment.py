@@ -30,7 +30,9 @@ def blur(picture: Picture, random: np.random.Generator) -> Picture:
     kind = random.integers(3)
     if kind == 0:
         small = random.uniform(0.2, 0.7)
-        low = cv2.resize(picture, (max(8, int(width * small)), max(8, int(height * small))), interpolation=cv2.INTER_AREA)
+        low = cv2.resize(
+            picture, (max(8, int(width * small)), max(8, int(height * small))), interpolation=cv2.INTER_AREA
+        )
         return cv2.resize(low, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
     if kind == 1:
         return cv2.GaussianBlur(picture, (0, 0), random.uniform(0.4, 2.0))  # type: ignore[return-value]
@@ -67,7 +69,9 @@ def occlude(picture: Picture, other: Picture, random: np.random.Generator) -> Pi
         else:
             box = cv2.boxPoints((center, axes, float(random.uniform(0, 180)))).astype(np.int32)
             cv2.fillConvexPoly(mask, box, 1)
-        cover = random.integers(0, 256, 3).astype(np.uint8) if random.random() < 0.5 else cv2.resize(other, (size, size))
+        cover = (
+            random.integers(0, 256, 3).astype(np.uint8) if random.random() < 0.5 else cv2.resize(other, (size, size))
+        )
         result = np.where(mask[..., None] > 0, cover, result).astype(np.uint8)
     return result
 

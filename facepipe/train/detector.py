@@ -60,10 +60,18 @@ def train(data: Path, labels: Path, cache: Path, out: Path, recipe: Recipe) -> n
     faces = build_cache(seen, labels, cache / "scenes", **sizes)
     held_out = build_cache(unseen, labels, cache / "scenes-unseen", **sizes)
     torch.manual_seed(recipe.seed)
-    check = [batch for _, batch in zip(range(12), DataLoader(SceneSamples(held_out, SCENE_PIXELS, 7), batch_size=16), strict=False)]
+    check = [
+        batch
+        for _, batch in zip(range(12), DataLoader(SceneSamples(held_out, SCENE_PIXELS, 7), batch_size=16), strict=False)
+    ]
 
     def batches(first: int) -> Iterable[Any]:
-        return DataLoader(SceneSamples(faces, SCENE_PIXELS, recipe.seed + first), batch_size=recipe.batch, num_workers=1, prefetch_factor=4)
+        return DataLoader(
+            SceneSamples(faces, SCENE_PIXELS, recipe.seed + first),
+            batch_size=recipe.batch,
+            num_workers=1,
+            prefetch_factor=4,
+        )
 
     def evaluate(net: nn.Module) -> str:
         return f"loss {sum(float(loss_of(net, batch)) for batch in check) / len(check):.4f}"

@@ -38,7 +38,17 @@ HOLD_RIDGE = 0.02
 # Controls that belong together: neither holds the other.
 FAMILIES = (
     {"jaw_open", "mouth_open", "lower_lip_drop", "lip_press", "upper_lip_raise", "cheek_raise", "jaw_forward", "frown"},
-    {"smile", "stretch", "frown", "pucker", "smile_left", "smile_right", "cheek_raise", "nose_wrinkle", "upper_lip_raise"},
+    {
+        "smile",
+        "stretch",
+        "frown",
+        "pucker",
+        "smile_left",
+        "smile_right",
+        "cheek_raise",
+        "nose_wrinkle",
+        "upper_lip_raise",
+    },
     {"mouth_left", "jaw_left", "smile_left", "smile_right"},
     {"brow_raise", "brow_raise_left", "brow_raise_right", "brow_raise_inner", "brow_frown"},
     {"nose_wrinkle", "brow_frown", "cheek_raise", "squint"},
@@ -125,7 +135,9 @@ def opening(shapes: Floats, upper: tuple[int, ...], lower: tuple[int, ...]) -> F
 def rest_shapes(shapes: Shapes) -> tuple[Floats, Floats]:
     """Return each clip's face at rest (mouth as closed as it gets, eyes open), and all frames' departures from it."""
     mouth = opening(shapes.clips, at.LIP_INNER_UPPER, at.LIP_INNER_LOWER)
-    eyes = opening(shapes.clips, at.RIGHT_LID_UPPER, at.RIGHT_LID_LOWER) + opening(shapes.clips, at.LEFT_LID_UPPER, at.LEFT_LID_LOWER)
+    eyes = opening(shapes.clips, at.RIGHT_LID_UPPER, at.RIGHT_LID_LOWER) + opening(
+        shapes.clips, at.LEFT_LID_UPPER, at.LEFT_LID_LOWER
+    )
     rests, departures = [], []
     for item in np.unique(shapes.clip_item):
         rows = np.flatnonzero(shapes.clip_item == item)
@@ -165,7 +177,9 @@ def build_controls(expression: Floats, departures: Floats) -> tuple[Floats, dict
     effect /= np.linalg.norm(effect, axis=1, keepdims=True)
     directions, ranges = [], {}
     flat = expression.reshape(len(expression), -1)
-    coefficients = np.linalg.lstsq(flat.T, departures.reshape(len(departures), -1)[:: max(1, len(departures) // 8000)].T, rcond=None)[0].T
+    coefficients = np.linalg.lstsq(
+        flat.T, departures.reshape(len(departures), -1)[:: max(1, len(departures) // 8000)].T, rcond=None
+    )[0].T
     for index, name in enumerate(names):
         family = set().union(*(group for group in FAMILIES if name in group))
         held = [index, *(other for other, label in enumerate(names) if label != name and label not in family)]
@@ -184,7 +198,9 @@ def build_controls(expression: Floats, departures: Floats) -> tuple[Floats, dict
 def triangulate(shapes: Shapes) -> dict[str, NDArray[np.int32]]:
     """Triangulate the skin on the mean of faces with open mouths and eyes; fill mouth and eyes apart."""
     mouth = opening(shapes.clips, at.LIP_INNER_UPPER, at.LIP_INNER_LOWER)
-    eyes = opening(shapes.clips, at.RIGHT_LID_UPPER, at.RIGHT_LID_LOWER) + opening(shapes.clips, at.LEFT_LID_UPPER, at.LEFT_LID_LOWER)
+    eyes = opening(shapes.clips, at.RIGHT_LID_UPPER, at.RIGHT_LID_LOWER) + opening(
+        shapes.clips, at.LEFT_LID_UPPER, at.LEFT_LID_LOWER
+    )
     wide = (mouth > np.percentile(mouth, 90)) & (eyes > np.median(eyes))
     open_face = unrolled(shapes.clips[wide].mean(0)[: at.SKIN_COUNT])
     triangles = Delaunay(open_face).simplices.astype(np.int32)
@@ -193,8 +209,14 @@ def triangulate(shapes: Shapes) -> dict[str, NDArray[np.int32]]:
     for hole in (at.LIP_INNER, at.RIGHT_EYE, at.LEFT_EYE):
         inside &= ~_inside(middle, open_face[list(hole)])
     pairs = list(zip((78, *at.LIP_INNER_UPPER, 308), (78, *at.LIP_INNER_LOWER, 308), strict=True))
-    mouth_triangles = [t for (a, b), (c, d) in zip(pairs, pairs[1:], strict=False) for t in ((a, c, d), (a, d, b)) if len(set(t)) == 3]
-    fans = [(iris[0], a, b) for iris, ring in ((at.RIGHT_IRIS, at.RIGHT_EYE), (at.LEFT_IRIS, at.LEFT_EYE)) for a, b in zip(ring, (*ring[1:], ring[0]), strict=True)]
+    mouth_triangles = [
+        t for (a, b), (c, d) in zip(pairs, pairs[1:], strict=False) for t in ((a, c, d), (a, d, b)) if len(set(t)) == 3
+    ]
+    fans = [
+        (iris[0], a, b)
+        for iris, ring in ((at.RIGHT_IRIS, at.RIGHT_EYE), (at.LEFT_IRIS, at.LEFT_EYE))
+        for a, b in zip(ring, (*ring[1:], ring[0]), strict=True)
+    ]
     return {
         "triangles": triangles[inside],
         "mouth_triangles": np.array(mouth_triangles, np.int32),
@@ -227,8 +249,17 @@ def build(data: Path, labels: Path, out: Path) -> None:
     people = np.concatenate([rests, cleaned(shapes.portraits, mean, expression, weights)])
     identity = principal(people - mean, weights, IDENTITY_COUNT)
     directions, ranges = build_controls(expression, departures)
-    arrays = {"mean": mean, "identity": identity, "expression": expression, "controls": directions, "weights": weights, "pose_weights": pose_weights()}
-    tensors = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()} | triangulate(shapes)
+    arrays = {
+        "mean": mean,
+        "identity": identity,
+        "expression": expression,
+        "controls": directions,
+        "weights": weights,
+        "pose_weights": pose_weights(),
+    }
+    tensors = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()} | triangulate(
+        shapes
+    )
     tensors["sixty_eight"] = np.array(at.SIXTY_EIGHT, np.int32)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, out, {"basis": BASIS, "version": "1", "controls": json.dumps(ranges)})

@@ -51,14 +51,24 @@ def read_frames(path: Path, wanted: NDArray[np.intp]) -> Iterator[NDArray[np.uin
             yield np.ascontiguousarray(frame[..., ::-1])
 
 
-def around_face(frame: NDArray[np.uint8], points: NDArray[np.float32], *, ratio: float, size_pixels: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def around_face(
+    frame: NDArray[np.uint8], points: NDArray[np.float32], *, ratio: float, size_pixels: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Cut the square of `ratio` face sizes around the face, with the points moved along."""
     left, top, right, bottom = box_of(points)
     crop = SquareCrop(float(left + right) / 2, float(top + bottom) / 2, ratio * float(max(right - left, bottom - top)))
     return sample(frame, crop, size_pixels), transform_points(points, crop.matrix(size_pixels)).astype(np.float32)
 
 
-def build_cache(items: list[Item], labels: Path, cache: Path, *, ratio: float, size_pixels: int, frames_per_clip: int = FRAMES_PER_CLIP) -> FaceCache:
+def build_cache(
+    items: list[Item],
+    labels: Path,
+    cache: Path,
+    *,
+    ratio: float,
+    size_pixels: int,
+    frames_per_clip: int = FRAMES_PER_CLIP,
+) -> FaceCache:
     """Make the cache of `items` in the folder `cache`, or open it when it is there."""
     if not (cache / "cache.json").exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -75,8 +85,15 @@ def build_cache(items: list[Item], labels: Path, cache: Path, *, ratio: float, s
                     points.append(moved)
                     item_numbers.append(number)
                     portraits.append(item.kind != "clip")
-        np.savez(cache / "points.npz", points=np.array(points), item=np.array(item_numbers, np.int32), portrait=np.array(portraits))
-        (cache / "cache.json").write_text(json.dumps({"count": len(points), "size_pixels": size_pixels}), encoding="utf-8")
+        np.savez(
+            cache / "points.npz",
+            points=np.array(points),
+            item=np.array(item_numbers, np.int32),
+            portrait=np.array(portraits),
+        )
+        (cache / "cache.json").write_text(
+            json.dumps({"count": len(points), "size_pixels": size_pixels}), encoding="utf-8"
+        )
     facts = json.loads((cache / "cache.json").read_text(encoding="utf-8"))
     shape = (facts["count"], facts["size_pixels"], facts["size_pixels"], 3)
     with np.load(cache / "points.npz") as table:

@@ -32,7 +32,16 @@ from facepipe.train.split import split_items
 
 CACHE_RATIO, CACHE_PIXELS = 2.2, 224
 PORTRAIT_SHARE, NO_FACE_SHARE, DETECTION_SHARE = 0.4, 0.1, 0.45
-FINE = sorted({*topology.RIGHT_EYE, *topology.LEFT_EYE, *topology.LIP_INNER, *topology.LIP_OUTER, *topology.RIGHT_IRIS, *topology.LEFT_IRIS})
+FINE = sorted(
+    {
+        *topology.RIGHT_EYE,
+        *topology.LEFT_EYE,
+        *topology.LIP_INNER,
+        *topology.LIP_OUTER,
+        *topology.RIGHT_IRIS,
+        *topology.LEFT_IRIS,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -158,7 +167,10 @@ def evaluate(net: Landmarker, cache: FaceCache) -> tuple[float, float]:
     for start in range(0, len(crops), 64):
         rows = range(start, min(start + 64, len(crops)))
         matrices = [crops[row].matrix(size) for row in rows]
-        pictures = [cv2.warpAffine(cache.pictures[row], m, (size, size), borderMode=cv2.BORDER_REPLICATE) for row, m in zip(rows, matrices, strict=True)]
+        pictures = [
+            cv2.warpAffine(cache.pictures[row], m, (size, size), borderMode=cv2.BORDER_REPLICATE)
+            for row, m in zip(rows, matrices, strict=True)
+        ]
         batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
         truth = np.stack([transform_points(cache.points[row], m) / size for row, m in zip(rows, matrices, strict=True)])
         found = net(batch).points.numpy()
@@ -181,12 +193,16 @@ def train(data: Path, labels: Path, cache: Path, out: Path, recipe: Recipe) -> N
     out.mkdir(parents=True, exist_ok=True)
     seen, unseen = split_items(data)
     faces = build_cache(seen, labels, cache / "train", ratio=CACHE_RATIO, size_pixels=CACHE_PIXELS)
-    held_out = build_cache(unseen, labels, cache / "unseen", ratio=CACHE_RATIO, size_pixels=CACHE_PIXELS, frames_per_clip=24)
+    held_out = build_cache(
+        unseen, labels, cache / "unseen", ratio=CACHE_RATIO, size_pixels=CACHE_PIXELS, frames_per_clip=24
+    )
     torch.manual_seed(recipe.seed)
     shapes = aligned_shapes(faces.points)
     net = Landmarker(LandmarkerConfig())
     start_at_components(net, shapes)
-    mean = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average), use_buffers=True)
+    mean = torch.optim.swa_utils.AveragedModel(
+        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average), use_buffers=True
+    )
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.peak_rate, weight_decay=recipe.decay)
     first = 0
     if (out / "checkpoint.pt").exists():
@@ -214,12 +230,20 @@ def train(data: Path, labels: Path, cache: Path, out: Path, recipe: Recipe) -> N
         total += float(loss.detach())
         if (step + 1) % 100 == 0:
             speed = (step + 1 - first) * recipe.batch / (time.monotonic() - began)
-            print(f"step {step + 1} loss {total / 100:.4f} rate {rate_at(step, recipe):.2e} {speed:.0f} images/s", flush=True)
+            print(
+                f"step {step + 1} loss {total / 100:.4f} rate {rate_at(step, recipe):.2e} {speed:.0f} images/s",
+                flush=True,
+            )
             total = 0.0
         if (step + 1) % 500 == 0 or step + 1 == recipe.steps:
             clips, portraits = evaluate(mean.module, held_out)
             print(f"step {step + 1} unseen: clips {clips:.4f} portraits {portraits:.4f}", flush=True)
-            state = {"net": net.state_dict(), "mean": mean.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}
+            state = {
+                "net": net.state_dict(),
+                "mean": mean.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "step": step + 1,
+            }
             torch.save(state, out / "checkpoint.part")
             os.replace(out / "checkpoint.part", out / "checkpoint.pt")
 

@@ -85,7 +85,9 @@ def fit(
             average.module.eval()
             with torch.no_grad():
                 print(f"step {step + 1} unseen: {evaluate(average.module)}", flush=True)
-            save_checkpoint(out / "checkpoint.pt", {name: part.state_dict() for name, part in parts.items()} | {"step": step + 1})
+            save_checkpoint(
+                out / "checkpoint.pt", {name: part.state_dict() for name, part in parts.items()} | {"step": step + 1}
+            )
     return average.module.eval()
 
 

@@ -24,7 +24,9 @@ def texture(size: int, random: np.random.Generator) -> Picture:
     """Make a picture of nothing: flat, a slope, or noise at some scale, in random colours."""
     low, high = random.integers(0, 256, (2, 3)).astype(np.float32)
     cells = int(2 ** random.integers(0, 7))
-    weight = cv2.resize(random.random((cells, cells), np.float32), (size, size), interpolation=cv2.INTER_CUBIC).reshape(size, size, 1)
+    weight = cv2.resize(random.random((cells, cells), np.float32), (size, size), interpolation=cv2.INTER_CUBIC).reshape(
+        size, size, 1
+    )
     return np.clip(low + (high - low) * weight, 0, 255).astype(np.uint8)
 
 
@@ -43,7 +45,12 @@ class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         while True:
             picture, boxes = self.scene(random)
             heat, box_log, weight = targets(boxes, self.size)
-            yield torch.from_numpy(picture).permute(2, 0, 1), torch.from_numpy(heat), torch.from_numpy(box_log), torch.from_numpy(weight)
+            yield (
+                torch.from_numpy(picture).permute(2, 0, 1),
+                torch.from_numpy(heat),
+                torch.from_numpy(box_log),
+                torch.from_numpy(weight),
+            )
 
     def pick(self, random: np.random.Generator) -> int:
         """Choose a frame, each item as likely as the next."""
@@ -59,10 +66,16 @@ class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         box = np.array([left - grow_x, top - grow_y, right + grow_x, bottom + grow_y * 0.6])
         side = picture.shape[0]
         low, high = np.clip(box, 0, side).astype(int)[:2], np.clip(box, 0, side).astype(int)[2:]
-        picture[low[1] : high[1], low[0] : high[0]] = cv2.resize(self.cover(side, random), tuple((high - low).clip(1).tolist()))[: high[1] - low[1], : high[0] - low[0]]
+        picture[low[1] : high[1], low[0] : high[0]] = cv2.resize(
+            self.cover(side, random), tuple((high - low).clip(1).tolist())
+        )[: high[1] - low[1], : high[0] - low[0]]
         zoom = random.uniform(0.3, 1.0) * side
-        crop = SquareCrop(*random.uniform(zoom / 2, side - zoom / 2 + 1e-3, 2).tolist(), zoom, float(random.uniform(-3.2, 3.2)))
-        return cv2.warpAffine(picture, crop.matrix(self.size), (self.size, self.size), borderMode=cv2.BORDER_REFLECT_101)  # type: ignore[return-value]
+        crop = SquareCrop(
+            *random.uniform(zoom / 2, side - zoom / 2 + 1e-3, 2).tolist(), zoom, float(random.uniform(-3.2, 3.2))
+        )
+        return cv2.warpAffine(
+            picture, crop.matrix(self.size), (self.size, self.size), borderMode=cv2.BORDER_REFLECT_101
+        )  # type: ignore[return-value]
 
     def cover(self, side: int, random: np.random.Generator) -> Picture:
         """Make what hides a face: a texture, or the bottom corner of another picture (clothes, mostly)."""
@@ -72,7 +85,16 @@ class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         bottom = int(min(self.boxes[other][3] + 8, side - 24))
         return self.cache.pictures[other][bottom:, :]
 
-    def place(self, canvas: Picture, index: int, size_pixels: float, center: NDArray[np.floating], random: np.random.Generator, *, reach: float) -> NDArray[np.floating]:
+    def place(
+        self,
+        canvas: Picture,
+        index: int,
+        size_pixels: float,
+        center: NDArray[np.floating],
+        random: np.random.Generator,
+        *,
+        reach: float,
+    ) -> NDArray[np.floating]:
         """Draw a face of `size_pixels` at `center` with `reach` face sizes of its surroundings; return its box."""
         left, top, right, bottom = self.boxes[index]
         scale = size_pixels / max(right - left, bottom - top)
@@ -109,12 +131,16 @@ class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
                 pitch = self.size / cells
                 size = float(np.exp(random.uniform(np.log(SMALLEST_PIXELS), np.log(pitch * 0.75))))
                 corner = np.array([cell % cells, cell // cells]) * pitch
-                center = corner + random.uniform(min(size * 0.6, pitch * 0.49), max(pitch - size * 0.6, pitch * 0.51), 2)
+                center = corner + random.uniform(
+                    min(size * 0.6, pitch * 0.49), max(pitch - size * 0.6, pitch * 0.51), 2
+                )
                 boxes.append(self.place(canvas, self.pick(random), size, center, random, reach=0.62))
         return weather(canvas, self.cache.pictures[self.pick(random)], random), boxes
 
 
-def targets(boxes: list[NDArray[np.floating]], size: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def targets(
+    boxes: list[NDArray[np.floating]], size: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Return the heat map, the box logarithms and where they count, for faces in a `size` square."""
     cells = size // STRIDE_PIXELS
     heat, weight = np.zeros((cells, cells), np.float32), np.zeros((cells, cells), np.float32)

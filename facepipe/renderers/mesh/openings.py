@@ -74,7 +74,9 @@ def drawn_mouth(attributes: Floats, *, teeth_pixels: float, luminance: float) ->
     across, gap = attributes[:, 0], attributes[:, 1]
     below_lip = across * gap
     openness = np.clip(gap / max(float(gap.max(initial=1.0)), 1e-3), 0, 1)
-    teeth = np.clip((teeth_pixels - below_lip) / max(1.0, 0.3 * teeth_pixels), 0, 1) * np.clip((openness - 0.35) / 0.4, 0, 1)
+    teeth = np.clip((teeth_pixels - below_lip) / max(1.0, 0.3 * teeth_pixels), 0, 1) * np.clip(
+        (openness - 0.35) / 0.4, 0, 1
+    )
     # Teeth lie back from the lip: its shadow falls on their upper edge.
     teeth *= np.clip(0.35 + below_lip / max(1.0, 0.5 * teeth_pixels), 0, 1) * 0.85
     tongue = np.clip((across - 0.62) / 0.3, 0, 1) * np.clip((openness - 0.5) / 0.4, 0, 1) * 0.7

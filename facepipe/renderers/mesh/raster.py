@@ -43,7 +43,9 @@ def _rasterise(
                     depth[row, column] = z
                     owner[row, column] = t
                     for k in range(channels):
-                        out[row, column, k] = weight_a * values[a, k] + weight_b * values[b, k] + weight_c * values[c, k]
+                        out[row, column, k] = (
+                            weight_a * values[a, k] + weight_b * values[b, k] + weight_c * values[c, k]
+                        )
 
 
 def rasterise(

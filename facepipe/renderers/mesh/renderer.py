@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import cv2
@@ -15,6 +16,7 @@ from facepipe.renderers.mesh import openings
 from facepipe.renderers.mesh.config import MeshConfig
 from facepipe.renderers.mesh.raster import rasterise
 from facepipe.renderers.mesh.surface import build_surface
+from facepipe.renderers.portrait import Portrait
 
 Floats = NDArray[np.floating]
 # How far behind the source's own surface a point may lie and still count as seen there, in outer-eye distances.
@@ -37,30 +39,28 @@ class MeshFlow(NamedTuple):
 class MeshRenderer:
     """Renders one source portrait in any pose and expression.
 
-    `picture` is (S, S, 3) uint8 RGB, `points` (478, 3) its landmarks in its pixels, `pose` (one row) and the coefficients
-    what the face model was fitted with. What the model cannot say of the landmarks is kept and carried along, so the
-    source's own coefficients give back the picture unchanged.
+    What the model cannot say of the source's landmarks is kept and carried along, so the source's own coefficients give
+    back its picture unchanged.
     """
 
-    def __init__(
-        self, model: FaceModel, picture: NDArray[np.uint8], points: Floats, pose: Similarity, identity: Floats, expression: Floats, config: MeshConfig | None = None
-    ) -> None:
+    def __init__(self, model: FaceModel, portrait: Portrait, config: MeshConfig | None = None) -> None:
         self.config = config or MeshConfig()
-        self.model, self.picture, self.pose = model, picture, pose
+        self.model, self.picture, self.pose = model, portrait.picture, portrait.pose
         self.surface = build_surface(model, self.config)
-        self.identity = np.asarray(identity, np.float64)
-        self.points = np.asarray(points, np.float64)
-        own = model.shape(self.identity, np.asarray(expression, np.float64).reshape(1, -1))
-        self.remainder = pose.undo(self.points[None])[0] - own[0]
-        self.rings = self.surface.ring_points(self.points, pose)
+        self.identity, self.points = portrait.identity, portrait.points
+        own = model.shape(self.identity, portrait.expression[None])
+        self.remainder = self.pose.undo(self.points[None])[0] - own[0]
+        self.rings = self.surface.ring_points(self.points, self.pose)
         self.follow = self.surface.follow_weights(self.points)[:, None]
         self.vertices = self._behind(np.concatenate([self.points, self.rings]))
         self.luminance = self._skin_luminance()
-        self.unit = float(pose.scale[0])
+        self.unit = float(self.pose.scale[0])
         self.eye_gaps = [openings.eye_gap(self.points, eye) / self.unit for eye in openings.EYES]
         self.gap = openings.mouth_gap(self.points) / self.unit
-        height, width = picture.shape[:2]
-        _, self.depth, _ = rasterise(self.vertices, self._facing(self.vertices), self.vertices[:, 2:], height=height, width=width)
+        height, width = self.picture.shape[:2]
+        _, self.depth, _ = rasterise(
+            self.vertices, self._facing(self.vertices), self.vertices[:, 2:], height=height, width=width
+        )
 
     @staticmethod
     def _behind(vertices: Floats) -> NDArray[np.float32]:
@@ -118,6 +118,12 @@ class MeshRenderer:
         visible = out[..., 2] <= self.depth[row, column] + SEEN_DEPTH * self.unit
         return MeshFlow(source_position=position, triangle=triangle, visible=visible, attributes=out[..., 3:])
 
+    def frames(self, expression: Floats, pose: Similarity) -> Iterator[NDArray[np.uint8]]:
+        """Yield (S, S, 3) uint8 RGB pictures with (T, 64) expressions in T poses, in pixels of the picture."""
+        for index in range(len(expression)):
+            one = Similarity(*(part[index : index + 1] for part in pose))
+            yield self.render(self.target_points(expression[index : index + 1], one)[0], one)
+
     def render(self, points: Floats, pose: Similarity) -> NDArray[np.uint8]:
         """Return the (S, S, 3) uint8 RGB picture with the face at (478, 3) target points in the one-row target pose."""
         flow = self.flow(points, pose)
@@ -145,5 +151,7 @@ class MeshRenderer:
         share = openings.drawn_share(self.gap, gap, at_least=self.config.mouth_open)
         if share == 0 or np.count_nonzero(inside) < 4:
             return image
-        colour = openings.drawn_mouth(flow.attributes[inside], teeth_pixels=self.config.teeth_height * unit, luminance=self.luminance)
+        colour = openings.drawn_mouth(
+            flow.attributes[inside], teeth_pixels=self.config.teeth_height * unit, luminance=self.luminance
+        )
         return openings.blend(image, inside, colour, share)

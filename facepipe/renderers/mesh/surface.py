@@ -68,4 +68,6 @@ def build_surface(model: FaceModel, config: MeshConfig) -> Surface:
     parts = [model.triangles, model.eye_triangles, model.mouth_triangles, *strips]
     ends = np.cumsum([len(part) for part in parts])
     triangles = np.concatenate(parts).astype(np.int32)
-    return Surface(triangles=triangles, skin_end=int(ends[0]), eyes_end=int(ends[1]), mouth_end=int(ends[2]), config=config)
+    return Surface(
+        triangles=triangles, skin_end=int(ends[0]), eyes_end=int(ends[1]), mouth_end=int(ends[2]), config=config
+    )

@@ -1,0 +1,50 @@
+"""A network in one safetensors file: its tensors, and in the header the sizes it is built from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from facepipe.device import compute_dtype
+from facepipe.errors import WeightsError
+from facepipe.models.blocks import fold_norms
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def save_network(net: nn.Module, path: Path, *, kind: str) -> None:
+    """Write a trained network: batch norms folded, numbers as float16. `net` has a frozen dataclass `config`; it is changed."""
+    folded = fold_norms(net)
+    tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in folded.state_dict().items()}
+    config = json.dumps(dataclasses.asdict(folded.config))  # type: ignore[arg-type]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path, {"kind": kind, "config": config})
+
+
+def load_network(path: Path, kind: str, network: type[Net], config: type[Any]) -> Net:
+    """Build the network that a file describes and load it strictly, ready for inference on this machine's CPU.
+
+    Runs in bfloat16 where that is faster, else in float32; channels last. Raises WeightsError for a file of another kind.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no iterator of its own
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is no readable safetensors file ({error}). Fetch or install it again.") from error
+    if header.get("kind") != kind:
+        raise WeightsError(f"{path} holds a network of kind {header.get('kind')!r}, expected {kind!r}.")
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(header["config"]).items()
+    }
+    net = fold_norms(network(config(**fields)))
+    net.load_state_dict(tensors, strict=True)
+    net = net.to(compute_dtype()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net.requires_grad_(False)  # type: ignore[no-any-return]

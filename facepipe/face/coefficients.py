@@ -1,0 +1,184 @@
+"""Coefficients of a clip: who it is, and what head and face do in each frame. See docs/formats.md."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.errors import InputError
+from facepipe.face.cropping import SquareCrop
+from facepipe.face.fitting import Fit
+from facepipe.face.model import BASIS
+from facepipe.face.pose import Similarity, angles_of, rotation_of
+
+FORMAT = "facepipe-coefficients"
+VERSION = 1
+ARRAYS = ("identity", "expression", "angles", "translation", "valid", "residual")
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Coefficients of T frames in one basis."""
+
+    identity: Floats
+    """(80,)"""
+    expression: Floats
+    """(T, 64)"""
+    angles: Floats
+    """(T, 3) pitch, yaw, roll in radians; axes in `facepipe.face.pose`."""
+    translation: Floats
+    """(T, 3): x, y of the model's origin from the middle of the crop, in half sides of the crop, x right, y down; z the
+    natural logarithm of the length of the model's unit in half sides."""
+    valid: NDArray[np.bool_]
+    """(T,) frames in which a face was found; the others hold what the nearest such frame holds."""
+    residual: Floats
+    """(T,) mean distance of model and landmarks, in outer-eye distances."""
+    fps: Fraction
+    crop: SquareCrop
+    """Where the crop lies in the picture, in its pixels."""
+    picture_size: tuple[int, int]
+    """Width and height of the picture in pixels."""
+    basis: str = BASIS
+
+    def __len__(self) -> int:
+        return len(self.expression)
+
+    def pose(self, size_pixels: int) -> Similarity:
+        """Return the poses in a crop of `size_pixels`."""
+        half = size_pixels / 2
+        shift = np.concatenate([half + half * self.translation[:, :2], np.zeros((len(self), 1))], axis=1)
+        return Similarity(
+            scale=half * np.exp(self.translation[:, 2]), rotation=rotation_of(self.angles), translation=shift
+        )
+
+    def rows(self, first: int, end: int) -> Coefficients:
+        """Return frames `first` up to `end`, left out."""
+        return self._taken(np.arange(first, min(end, len(self))))
+
+    def repeated(self, count: int) -> Coefficients:
+        """Return the first frame `count` times."""
+        return self._taken(np.zeros(count, int))
+
+    def without(self, frames: NDArray[np.bool_]) -> Coefficients:
+        """Return these coefficients less the marked frames."""
+        return self._taken(np.flatnonzero(~frames))
+
+    def _taken(self, index: NDArray[np.intp]) -> Coefficients:
+        per_frame = ("expression", "angles", "translation", "valid", "residual")
+        return replace(self, **{name: getattr(self, name)[index] for name in per_frame})
+
+    def with_motion(self, expression: Floats, angles: Floats, translation: Floats) -> Coefficients:
+        """Return these coefficients with other motion of as many frames."""
+        return replace(self, expression=expression, angles=angles, translation=translation)
+
+
+def from_fit(
+    fit: Fit, valid: NDArray[np.bool_], *, fps: Fraction, crop: SquareCrop, picture_size: tuple[int, int]
+) -> Coefficients:
+    """Express a fit to points in pixels of the picture relative to a crop."""
+    half = crop.side / 2
+    turned = rotation_of(np.array([[0.0, 0.0, -crop.angle_radians]]))[0]
+    origin = (fit.pose.translation - (crop.center_x, crop.center_y, 0)) @ turned.T / half
+    return Coefficients(
+        identity=fit.identity,
+        expression=fit.expression,
+        angles=angles_of(turned @ fit.pose.rotation),
+        translation=np.concatenate([origin[:, :2], np.log(fit.pose.scale / half)[:, None]], axis=1),
+        valid=np.asarray(valid, bool),
+        residual=fit.residual,
+        fps=fps,
+        crop=crop,
+        picture_size=picture_size,
+    )
+
+
+def save_coefficients(coefficients: Coefficients, path: Path) -> None:
+    """Write a coefficient file: arrays without pickle, and a JSON header as UTF-8 bytes. The same content gives the same bytes."""
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "basis": coefficients.basis,
+        "fps": str(coefficients.fps),
+        "frame_count": len(coefficients),
+        "valid_frames": int(coefficients.valid.sum()),
+        "crop": {
+            "center_x": coefficients.crop.center_x,
+            "center_y": coefficients.crop.center_y,
+            "side": coefficients.crop.side,
+            "angle_radians": coefficients.crop.angle_radians,
+        },
+        "picture_size": list(coefficients.picture_size),
+    }
+    arrays: dict[str, NDArray[Any]] = {name: np.asarray(getattr(coefficients, name)) for name in ARRAYS}
+    arrays = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in arrays.items()}
+    arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Return the JSON header of a coefficient file. Raises InputError when it is none, or of a later version."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header: dict[str, Any] = json.loads(file["header"].tobytes())
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist. Give the path of a coefficient file (.npz).") from None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        raise InputError(
+            f"{path} is no coefficient file of facepipe ({error}). `facepipe coefficients` makes one."
+        ) from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise InputError(
+            f"{path} is an .npz of something else, expected format {FORMAT!r}. `facepipe coefficients` makes one."
+        )
+    if header.get("version") != VERSION:
+        raise InputError(
+            f"{path} has format version {header.get('version')}, this facepipe reads version {VERSION}. Make it again, or update facepipe."
+        )
+    return header
+
+
+def load_coefficients(path: Path, *, basis: str | None = BASIS) -> Coefficients:
+    """Read a coefficient file. Raises InputError when it is damaged or, with `basis` given, of another basis."""
+    header = read_header(path)
+    if basis is not None and header["basis"] != basis:
+        raise InputError(
+            f"{path} holds coefficients of basis {header['basis']!r}, but {basis!r} is needed here. Make them again with `facepipe coefficients --basis {basis}`."
+        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ARRAYS}
+        count = int(header["frame_count"])
+        expected = {
+            "identity": (80,),
+            "expression": (count, 64),
+            "angles": (count, 3),
+            "translation": (count, 3),
+            "valid": (count,),
+            "residual": (count,),
+        }
+        if (
+            any(arrays[name].shape != shape or not np.isfinite(arrays[name]).all() for name, shape in expected.items())
+            or not count
+        ):
+            raise ValueError("arrays of another shape than the header says, or not finite")
+        arrays = {
+            name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()
+        }
+        return Coefficients(
+            **arrays,
+            fps=Fraction(header["fps"]),
+            crop=SquareCrop(**header["crop"]),
+            picture_size=(int(header["picture_size"][0]), int(header["picture_size"][1])),
+            basis=header["basis"],
+        )
+    except (ValueError, KeyError, TypeError, ZeroDivisionError, zipfile.BadZipFile, EOFError) as error:
+        raise InputError(f"{path} is damaged ({error}). Make it again with `facepipe coefficients`.") from error

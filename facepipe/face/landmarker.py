@@ -1,0 +1,51 @@
+"""Locating the 478 points of faces in square crops of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facepipe.checkpoint import load_network
+from facepipe.face.cropping import SquareCrop, invert, sample, transform_points
+from facepipe.models import landmarker as network
+
+
+class Located(NamedTuple):
+    """Points of faces, one row a crop."""
+
+    points: NDArray[np.float32]
+    """(B, 478, 3), in pixels of the picture, z in the same unit and smaller towards the camera."""
+    score: NDArray[np.float32]
+    """(B,), how surely the crop holds a face, 0 to 1."""
+
+
+class FaceLandmarker(Protocol):
+    """What tracking asks of a landmarker."""
+
+    def locate(self, pictures: Sequence[NDArray[np.uint8]], crops: Sequence[SquareCrop]) -> Located:
+        """Locate the points of the face in each crop of each (H, W, 3) uint8 RGB picture."""
+        ...
+
+
+class Landmarker:
+    """The embedded landmarker."""
+
+    def __init__(self, weight: Path) -> None:
+        self.net = load_network(weight, "landmarker", network.Landmarker, network.LandmarkerConfig)
+        self.dtype = next(self.net.parameters()).dtype
+
+    @torch.inference_mode()
+    def locate(self, pictures: Sequence[NDArray[np.uint8]], crops: Sequence[SquareCrop]) -> Located:
+        """Locate the points of the face in each crop of each (H, W, 3) uint8 RGB picture."""
+        size = self.net.config.size_pixels
+        batch = np.stack([sample(picture, crop, size) for picture, crop in zip(pictures, crops, strict=True)])
+        tensor = torch.from_numpy(batch).permute(0, 3, 1, 2).to(self.dtype) / 127.5 - 1
+        out = self.net(tensor)
+        found = out.points.numpy().astype(np.float64) * size
+        points = [transform_points(row, invert(crop.matrix(size))) for row, crop in zip(found, crops, strict=True)]
+        return Located(np.stack(points).astype(np.float32), torch.sigmoid(out.face_logit).numpy())

@@ -1,0 +1,111 @@
+"""One face followed through a clip, as a value and as a file (docs/formats.md), and the crop that holds it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.errors import InputError
+from facepipe.face.cropping import SquareCrop, box_of
+
+FORMAT, VERSION = "facepipe-track", 1
+# The crop's side relative to the face's longer side, and how far the face lies below its middle: hair needs room.
+CROP_SIDE_RATIO, CROP_RAISE_RATIO = 1.9, 0.04
+
+
+@dataclass(frozen=True)
+class Track:
+    """One face through T frames. Rows without a face are zero and not `valid`."""
+
+    points: NDArray[np.float32]
+    """(T, 478, 3), x and y in pixels of the frame, z in the same unit and smaller towards the camera."""
+    valid: NDArray[np.bool_]
+    """(T,)"""
+    score: NDArray[np.float32]
+    """(T,), how surely there is a face, 0 to 1."""
+    detections: int = 0
+    """How often the detector had to look."""
+    most_faces: int = 0
+    """The most faces that it saw at once."""
+
+
+@dataclass(frozen=True)
+class TrackFile:
+    """A track with what is needed to go back to the picture it was made on."""
+
+    track: Track
+    fps: Fraction
+    crop: SquareCrop
+    picture_size: tuple[int, int]
+    frame: int = -1
+    """For a still taken out of a video, the number of its frame; else -1."""
+
+
+def crop_around(points: NDArray[np.floating], picture_size: tuple[int, int]) -> SquareCrop:
+    """Return the one crop that holds (T, 478, 3) points of a clip's valid frames, inside the picture where it can be.
+
+    Sides follow the extent of the face over the clip, a few odd frames left out.
+    """
+    boxes = box_of(points)
+    left, top = np.percentile(boxes[:, :2], 2, axis=0)
+    right, bottom = np.percentile(boxes[:, 2:], 98, axis=0)
+    face = float(np.median(np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])))
+    travel = max(right - left, bottom - top) - face
+    side = CROP_SIDE_RATIO * face + max(0.0, float(travel))
+    side = min(side, *(float(length) for length in picture_size))
+    center = np.array([(left + right) / 2, (top + bottom) / 2 - CROP_RAISE_RATIO * side])
+    # Pixel i covers i - 0.5 to i + 0.5, so the picture reaches from -0.5 to its length - 0.5.
+    center = np.clip(center, side / 2 - 0.5, np.array(picture_size) - side / 2 - 0.5)
+    return SquareCrop(float(center[0]), float(center[1]), side)
+
+
+def save_track(file: TrackFile, path: Path) -> None:
+    """Write a track file: arrays without pickle and a JSON header as UTF-8 bytes."""
+    crop = {
+        "center_x": file.crop.center_x,
+        "center_y": file.crop.center_y,
+        "side": file.crop.side,
+        "angle_radians": file.crop.angle_radians,
+    }
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "fps": str(file.fps),
+        "crop": crop,
+        "picture_size": list(file.picture_size),
+        "frame": file.frame,
+        "detections": file.track.detections,
+        "most_faces": file.track.most_faces,
+    }
+    encoded = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
+    with path.open("wb") as target:
+        np.savez(
+            target,
+            allow_pickle=False,
+            points=file.track.points,
+            valid=file.track.valid,
+            score=file.track.score,
+            header=encoded,
+        )
+
+
+def load_track(path: Path) -> TrackFile:
+    """Read a track file. Raises InputError when it is none, damaged, or of another version."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(file["header"].tobytes())
+            if header.get("format") != FORMAT or header.get("version") != VERSION:
+                raise InputError(f"{path} is no track file of version {VERSION}. `facepipe crop` makes one.")
+            track = Track(file["points"], file["valid"], file["score"], header["detections"], header["most_faces"])
+        size = (int(header["picture_size"][0]), int(header["picture_size"][1]))
+        return TrackFile(track, Fraction(header["fps"]), SquareCrop(**header["crop"]), size, header["frame"])
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist. Give the path of a track file (.npz).") from None
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
+        raise InputError(f"{path} is no readable track file ({error}). `facepipe crop` makes one.") from error

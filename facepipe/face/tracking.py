@@ -1,0 +1,165 @@
+"""Following one face through a clip.
+
+The detector runs only when there is no face to follow. Otherwise each batch of frames is looked at through one crop, kept
+for as long as the face stays well inside it: a crop that moved with every frame would make still faces tremble.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.face.cropping import SquareCrop, aligned_crop, box_crop, box_of, sample
+from facepipe.face.detector import Detection, Detector, overlap
+from facepipe.face.landmarker import FaceLandmarker
+from facepipe.face.track import Track
+
+Picture = NDArray[np.uint8]
+BATCH_FRAMES = 4
+FACE_SCORE_FLOOR = 0.5
+# A crop is kept while the face's own crop differs by less than this: shift and size in sides, turn in radians.
+KEPT_SHIFT, KEPT_SIZE, KEPT_TURN = 0.06, 0.10, 0.15
+# A face this different from the one that was followed is somebody else (correlation of small pictures of both).
+SAME_FACE_FLOOR = 0.35
+THUMBNAIL_PIXELS = 16
+
+
+def choose_face(found: Sequence[Detection], rule: str) -> Detection | None:
+    """Choose by rule: "largest", "left", "right", or "N", the N-th from the left, counted from 1."""
+    if not found:
+        return None
+    across = sorted(found, key=lambda one: float(one.box[0] + one.box[2]))
+    if rule == "largest":
+        return max(found, key=lambda one: float((one.box[2] - one.box[0]) * (one.box[3] - one.box[1])))
+    if rule in ("left", "right"):
+        return across[0 if rule == "left" else -1]
+    number = int(rule)
+    return across[number - 1] if number <= len(across) else None
+
+
+class Tracker:
+    """Follows the face that a rule picks, and picks it up again by place and looks when it was lost."""
+
+    def __init__(self, detector: Detector, landmarker: FaceLandmarker, *, face: str = "largest") -> None:
+        self.detector, self.landmarker, self.rule = detector, landmarker, face
+        self.crop: SquareCrop | None = None
+        self.box: NDArray[np.floating] | None = None
+        self.looks: NDArray[np.float32] | None = None
+        self.detections = self.most_faces = 0
+
+    def track(self, frames: Iterable[Picture], advance: Callable[[int], None] = lambda _: None) -> Track:
+        """Follow the face through (H, W, 3) uint8 RGB frames, a few at a time in memory."""
+        points, scores = [], []
+        for batch in _batches(frames, BATCH_FRAMES):
+            for row, score in self._follow(batch):
+                points.append(row)
+                scores.append(score)
+            advance(len(batch))
+        score = np.array(scores, np.float32)
+        stacked = np.stack(points) if points else np.zeros((0, 478, 3), np.float32)
+        return Track(stacked, score >= FACE_SCORE_FLOOR, score, self.detections, self.most_faces)
+
+    def _follow(self, batch: list[Picture]) -> Iterator[tuple[NDArray[np.float32], float]]:
+        while batch:
+            if self.crop is None and not self._find(batch[0]):
+                yield np.zeros((478, 3), np.float32), 0.0
+                batch = batch[1:]
+                continue
+            assert self.crop is not None
+            located = self.landmarker.locate(batch, [self.crop] * len(batch))
+            good = 0
+            for points, score in zip(located.points, located.score, strict=True):
+                own = aligned_crop(points)
+                if score < FACE_SCORE_FLOOR or not _near(own, self.crop):
+                    break
+                good += 1
+                self.box = box_of(points)
+                yield points, float(score)
+            if good < len(batch):
+                yield from self._recenter(batch[good], located.points[good], float(located.score[good]))
+            batch = batch[good + 1 :]
+
+    def _recenter(
+        self, frame: Picture, points: NDArray[np.float32], score: float
+    ) -> Iterator[tuple[NDArray[np.float32], float]]:
+        """Place the crop anew on a face that has moved, or find the face again."""
+        if score >= FACE_SCORE_FLOOR and self._settle(frame, aligned_crop(points)) is not None:
+            pass
+        else:
+            self.crop = None
+            if not self._find(frame):
+                yield np.zeros((478, 3), np.float32), 0.0
+                return
+        assert self.crop is not None
+        located = self.landmarker.locate([frame], [self.crop])
+        self.box = box_of(located.points[0])
+        yield located.points[0], max(float(located.score[0]), FACE_SCORE_FLOOR)
+
+    def _settle(self, frame: Picture, crop: SquareCrop, rounds: int = 2) -> SquareCrop | None:
+        """Move a crop until the face lies upright in it; None when it holds no face, or somebody else's."""
+        for _ in range(rounds):
+            located = self.landmarker.locate([frame], [crop])
+            if located.score[0] < FACE_SCORE_FLOOR:
+                return None
+            crop = aligned_crop(located.points[0])
+        if not self._same_face(frame, crop):
+            return None
+        self.crop = crop
+        return crop
+
+    def _same_face(self, frame: Picture, crop: SquareCrop) -> bool:
+        looks = _looks(frame, crop)
+        if self.looks is not None and float((looks * self.looks).mean()) < SAME_FACE_FLOOR:
+            return False
+        self.looks = looks
+        return True
+
+    def _find(self, frame: Picture) -> bool:
+        """Detect, choose, settle; tell whether there is now a face to follow."""
+        found = self.detector.detect(frame)
+        self.detections += 1
+        self.most_faces = max(self.most_faces, len(found))
+        for choice in self._preferred(found):
+            if self._settle(frame, box_crop(choice.box), rounds=3) is not None:
+                return True
+        if self.looks is not None and found:
+            # Nobody looks like the face that was followed: light or view changed too much, or there was a cut.
+            self.looks, choice_by_rule = None, choose_face(found, self.rule)
+            return (
+                choice_by_rule is not None and self._settle(frame, box_crop(choice_by_rule.box), rounds=3) is not None
+            )
+        return False
+
+    def _preferred(self, found: list[Detection]) -> list[Detection]:
+        """Return the detections in the order in which they may be the followed face."""
+        box = self.box
+        if box is not None and self.looks is not None:
+            return sorted(found, key=lambda one: -overlap(one.box, box))
+        choice = choose_face(found, self.rule)
+        return [] if choice is None else [choice]
+
+
+def _near(own: SquareCrop, kept: SquareCrop) -> bool:
+    shift = np.hypot(own.center_x - kept.center_x, own.center_y - kept.center_y) / kept.side
+    turn = (own.angle_radians - kept.angle_radians + np.pi) % (2 * np.pi) - np.pi
+    return bool(shift < KEPT_SHIFT and abs(np.log(own.side / kept.side)) < KEPT_SIZE and abs(turn) < KEPT_TURN)
+
+
+def _looks(frame: Picture, crop: SquareCrop) -> NDArray[np.float32]:
+    """Return a small picture of the face with its light taken out, to compare by correlation."""
+    small = cv2.resize(
+        sample(frame, crop, 4 * THUMBNAIL_PIXELS), (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), interpolation=cv2.INTER_AREA
+    )
+    values = small.astype(np.float32)
+    values -= values.mean((0, 1))
+    return values / max(float(values.std()), 1e-3)
+
+
+def _batches(frames: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
+    stream = iter(frames)
+    while batch := list(itertools.islice(stream, size)):
+        yield batch

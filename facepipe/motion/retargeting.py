@@ -1,0 +1,109 @@
+"""Giving one face the motion of another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.face.coefficients import Coefficients
+from facepipe.face.pose import angles_of, rotation_of
+
+Floats = NDArray[np.floating]
+MotionKind = Literal["relative", "absolute"]
+ScaleRule = Literal["source", "adapt", "driver"]
+Only = Literal["all", "expression", "pose"]
+
+
+@dataclass(frozen=True)
+class Retargeting:
+    """How the driver's motion is laid on the source."""
+
+    motion: MotionKind = "relative"
+    """relative: the driver's change since its reference frame is added to the source's own state; absolute: the driver's state."""
+    strength: float = 1.0
+    """Expression and pose departures are multiplied by this."""
+    only: Only = "all"
+    scale: ScaleRule = "adapt"
+    """Size and place in the picture: source keeps them, adapt moves by the driver's movement in head sizes, driver takes the driver's."""
+    reference: str = "best"
+    """Reference frame of relative motion: best (the frame most like the source), first, or a frame number from 0."""
+
+
+def reference_frame(source: Coefficients, driving: Coefficients, rule: str) -> int:
+    """Return the driving frame that stands for the source's own state."""
+    there = np.flatnonzero(driving.valid)
+    if rule == "first" or not len(there):
+        return int(there[0]) if len(there) else 0
+    if rule != "best":
+        return int(np.clip(int(rule), 0, len(driving) - 1))
+    away = np.linalg.norm(driving.expression[there] - source.expression[0], axis=1) / 4
+    away += np.linalg.norm(driving.angles[there] - source.angles[0], axis=1) * 4
+    return int(there[np.argmin(away)])
+
+
+def retarget(source: Coefficients, driving: Coefficients, how: Retargeting, *, no_face: str = "hold") -> Coefficients:
+    """Return the source's coefficients (of one frame, its first) with the driver's motion, one row a driving frame.
+
+    Driving frames without a face hold what the nearest frame shows ("hold"), the source's own state ("source"), or are
+    left out ("cut").
+    """
+    count, at = len(driving), reference_frame(source, driving, how.reference)
+    own_expression, own_angles, own_translation = (
+        np.repeat(rows[:1], count, axis=0) for rows in (source.expression, source.angles, source.translation)
+    )
+    expression, angles, translation = own_expression, own_angles, own_translation
+    if how.only != "pose":
+        base = driving.expression[at] if how.motion == "relative" else source.expression[0] * 0
+        start = source.expression[0] if how.motion == "relative" else base
+        expression = start + how.strength * (driving.expression - base)
+    if how.only != "expression":
+        angles = _turned(source, driving, at, how)
+        translation = _moved(source, driving, at, how)
+    if no_face == "source":
+        there = driving.valid[:, None]
+        expression, angles, translation = (
+            np.where(there, moved, own)
+            for moved, own in ((expression, own_expression), (angles, own_angles), (translation, own_translation))
+        )
+    result = Coefficients(
+        identity=source.identity,
+        expression=expression,
+        angles=angles,
+        translation=translation,
+        valid=driving.valid,
+        residual=driving.residual,
+        fps=driving.fps,
+        crop=source.crop,
+        picture_size=source.picture_size,
+        basis=source.basis,
+    )
+    return result.without(~driving.valid) if no_face == "cut" else result
+
+
+def _turned(source: Coefficients, driving: Coefficients, at: int, how: Retargeting) -> Floats:
+    if how.motion == "absolute":
+        return how.strength * driving.angles
+    # The driver's turn since its reference, made in the frame of the picture, then applied to the source's head.
+    turn = rotation_of(driving.angles) @ rotation_of(driving.angles[at : at + 1]).transpose(0, 2, 1)
+    turn = rotation_of(how.strength * angles_of(turn))
+    return angles_of(turn @ rotation_of(source.angles[:1]))
+
+
+def _moved(source: Coefficients, driving: Coefficients, at: int, how: Retargeting) -> Floats:
+    start, base = source.translation[0], driving.translation[at]
+    if how.scale == "driver":
+        return (
+            driving.translation.copy()
+            if how.motion == "absolute"
+            else start + how.strength * (driving.translation - base)
+        )
+    # Movement is measured in head sizes, so that a small head in the source moves as far as its size allows.
+    head_ratio = np.exp(start[2] - base[2])
+    moved = np.repeat(start[None], len(driving), axis=0)
+    moved[:, :2] += how.strength * head_ratio * (driving.translation[:, :2] - base[:2])
+    if how.scale == "adapt":
+        moved[:, 2] += how.strength * (driving.translation[:, 2] - base[2])
+    return moved

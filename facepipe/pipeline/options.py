@@ -1,0 +1,37 @@
+"""What a job is asked for, once the command line and the settings have been read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facepipe.media.encode import DEFAULT_QUALITY
+from facepipe.media.limits import MediaLimits
+from facepipe.motion.editing import Edit
+from facepipe.motion.retargeting import Retargeting
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that shapes a result; shared by `reenact` and `edit`."""
+
+    size_pixels: int = 256
+    quality: int = DEFAULT_QUALITY
+    codec: str = "h264"
+    fit: str = "driver"
+    grid: bool = False
+    paste_back: bool = False
+    renderer: str = "mesh"
+    face: str = "largest"
+    driver_face: str = "largest"
+    no_face: str = "hold"
+    source_frame: str = "best"
+    """Which frame of a source video is the portrait: best, or a number from 0."""
+    smoothing: str = "none"
+    retargeting: Retargeting = field(default_factory=Retargeting)
+    edit: Edit = field(default_factory=Edit)
+    limits: MediaLimits = field(default_factory=MediaLimits)
+    segment_frames: int = 125
+    overwrite: bool = False
+    sheet: Path | None = None
+    """Where to write a contact sheet of the result."""

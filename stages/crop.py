@@ -1,0 +1,162 @@
+"""Stage `crop`: find and follow one face, and say which square of the picture holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.engine.stage import Stage, StageRun
+from facepipe.errors import NoFaceError, UsageError
+from facepipe.face.cropping import box_of, sample
+from facepipe.face.selection import best_frame
+from facepipe.face.track import Track, TrackFile, crop_around, save_track
+from facepipe.media.decode import decode_frames
+from facepipe.media.encode import VideoWriter
+from facepipe.media.files import kind_of
+from facepipe.media.image import read_image, write_image
+from facepipe.media.info import VideoInfo
+from facepipe.media.limits import MediaLimits
+from facepipe.media.probe import probe_video
+
+SMALLEST_FACE_PIXELS = 24
+STILL_FPS = Fraction(25)
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of the stage."""
+
+    face: str = "largest"
+    """largest, left, right, or N, the N-th from the left."""
+    no_face: str = "hold"
+    """fail refuses a clip with any frame without a face; the other policies are carried out later."""
+    still: str = ""
+    """For a video that stands for one picture: best, or the number of the frame. Empty for a clip."""
+    size_pixels: int = 256
+    pictures: bool = True
+    """Whether to write the cropped picture or clip beside the track."""
+    quality: int = 80
+    max_pixels: int = MediaLimits().max_pixels
+    max_duration_seconds: float = MediaLimits().max_duration_seconds
+
+
+def crop(run: StageRun[Params]) -> Mapping[str, Any]:
+    """Track the face, choose the crop, and write what was asked for."""
+    # Here, not above: a finished job must not wait for torch.
+    from facepipe.face.detector import Detector
+    from facepipe.face.landmarker import Landmarker
+    from facepipe.face.tracking import Tracker
+
+    path, params = run.input("media"), run.params
+    limits = MediaLimits(params.max_pixels, params.max_duration_seconds)
+    tracker = Tracker(Detector(run.weights["detector"]), Landmarker(run.weights["landmarker"]), face=params.face)
+    if kind_of(path) == "image":
+        picture = read_image(path, limits)
+        track = _checked(tracker.track([picture], run.advance), path, STILL_FPS, params)
+        return _finish_still(run, picture, track, STILL_FPS, frame=-1)
+    info = probe_video(path, limits)
+    frames = decode_frames(path, info=info)
+    track = _checked(tracker.track(frames, run.advance), path, info.fps, params)
+    if params.still:
+        frame = _chosen(params.still, track, path)
+        one = Track(
+            *(rows[frame : frame + 1] for rows in (track.points, track.valid, track.score)),
+            track.detections,
+            track.most_faces,
+        )
+        return _finish_still(run, _frame(path, info, frame), one, info.fps, frame=frame)
+    return _finish_clip(run, path, info, track)
+
+
+def _checked(track: Track, path: Path, fps: Fraction, params: Params) -> Track:
+    """Raise NoFaceError where there is nothing to go on with."""
+    missing = int((~track.valid).sum())
+    if not track.valid.any():
+        which = "" if params.face == "largest" else f" that --face {params.face} means"
+        seen = f"; at most {track.most_faces} seen at once" if track.most_faces else ""
+        raise NoFaceError(
+            f"{path}: no face{which} was found in {len(track.valid)} frames{seen}. Give a picture in which a face of 40 pixels or more is to be seen."
+        )
+    boxes = box_of(track.points[track.valid])
+    size = float(np.median(np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])))
+    if size < SMALLEST_FACE_PIXELS:
+        raise NoFaceError(
+            f"{path}: the face is {size:.0f} pixels large, too small to be read; {SMALLEST_FACE_PIXELS} are needed, 100 are good. Give a larger picture."
+        )
+    if missing and params.no_face == "fail":
+        first = int(np.flatnonzero(~track.valid)[0])
+        raise NoFaceError(
+            f"{path}: {missing} of {len(track.valid)} frames show no face, the first at {float(first / fps):.2f} s, and --no-face is fail. Use --no-face hold, source or cut."
+        )
+    return track
+
+
+def _chosen(still: str, track: Track, path: Path) -> int:
+    if still == "best":
+        return best_frame(track)
+    frame = int(still)
+    if frame >= len(track.valid):
+        raise UsageError(f"{path} has {len(track.valid)} frames, so there is no frame {frame}. Count from 0.")
+    if not track.valid[frame]:
+        raise NoFaceError(f"{path}: frame {frame} shows no face. Choose another, or leave the choice to facepipe.")
+    return frame
+
+
+def _frame(path: Path, info: VideoInfo, frame: int) -> Picture:
+    frames: Iterator[Picture] = decode_frames(path, info=info, start_frame=frame, frame_count=1)
+    return next(frames)
+
+
+def _finish_still(
+    run: StageRun[Params], picture: Picture, track: Track, fps: Fraction, *, frame: int
+) -> Mapping[str, Any]:
+    size = (picture.shape[1], picture.shape[0])
+    square = crop_around(track.points, size)
+    save_track(TrackFile(track, fps, square, size, frame), run.output / "track.npz")
+    if run.params.pictures:
+        write_image(run.output / "crop.png", sample(picture, square, run.params.size_pixels))
+    if run.params.still:
+        write_image(run.output / "picture.png", picture)
+    return {"frames": 1, "frames_without_face": 0, "faces": track.most_faces, "frame": frame}
+
+
+def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, track: Track) -> Mapping[str, Any]:
+    size, side = (info.width, info.height), run.params.size_pixels
+    square = crop_around(track.points[track.valid], size)
+    # Decoding crops whole pixels; the box that is kept is the one that was cut.
+    length = max(2, int(square.side))
+    left = int(np.clip(round(square.center_x + 0.5 - length / 2), 0, size[0] - length))
+    top = int(np.clip(round(square.center_y + 0.5 - length / 2), 0, size[1] - length))
+    square = replace(square, center_x=left + length / 2 - 0.5, center_y=top + length / 2 - 0.5, side=float(length))
+    save_track(TrackFile(track, info.fps, square, size), run.output / "track.npz")
+    if run.params.pictures:
+        with VideoWriter(
+            run.output / "crop.mp4", size=(side, side), fps=info.fps, quality=run.params.quality
+        ) as writer:
+            for picture in decode_frames(path, info=info, crop=(left, top, length, length), size=(side, side)):
+                writer.write(picture)
+    return {
+        "frames": len(track.valid),
+        "frames_without_face": int((~track.valid).sum()),
+        "faces": track.most_faces,
+        "detections": track.detections,
+        "remarks": list(info.remarks),
+    }
+
+
+STAGE = Stage(
+    name="crop",
+    version=1,
+    inputs=("media",),
+    outputs=("track.npz", "crop.png?", "crop.mp4?", "picture.png?"),
+    params=Params,
+    function=crop,
+    weights=("detector", "landmarker"),
+)

@@ -1,0 +1,55 @@
+"""Stage `motion`: what the source's face is to do in one segment, from a driver's coefficients or from sliders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from facepipe.engine.stage import Stage, StageRun
+from facepipe.face.coefficients import load_coefficients, save_coefficients
+from facepipe.face.model import load_face_model
+from facepipe.motion.editing import Edit, edited
+from facepipe.motion.retargeting import Retargeting, retarget
+
+NoFace = Literal["hold", "source", "cut"]
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of the stage."""
+
+    first_frame: int = 0
+    frame_count: int = 0
+    """0 takes all the rest."""
+    retargeting: Retargeting = field(default_factory=Retargeting)
+    no_face: NoFace = "hold"
+    edit: Edit = field(default_factory=Edit)
+    """Sliders laid on top."""
+
+
+def motion(run: StageRun[Params]) -> Mapping[str, Any]:
+    """Retarget, edit, and write the rows of the segment."""
+    params = run.params
+    source = load_coefficients(run.input("source"))
+    target = source
+    if "driving" in run.inputs:
+        driving = load_coefficients(run.input("driving"))
+        target = retarget(source, driving, params.retargeting, no_face=params.no_face)
+    target = edited(target, params.edit, load_face_model(run.weights["face-model"]))
+    end = params.first_frame + params.frame_count if params.frame_count else len(target)
+    segment = target.rows(params.first_frame, end)
+    save_coefficients(segment, run.output / "motion.npz")
+    run.advance(len(segment))
+    return {"frames": len(segment)}
+
+
+STAGE = Stage(
+    name="motion",
+    version=1,
+    inputs=("source", "driving?"),
+    outputs=("motion.npz",),
+    params=Params,
+    function=motion,
+    weights=("face-model",),
+)

@@ -1,0 +1,52 @@
+"""Stage `mux`: join the segments without encoding them again, and add the sound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from facepipe import __version__
+from facepipe.engine.stage import Stage, StageRun
+from facepipe.media.encode import DEFAULT_QUALITY
+from facepipe.media.mux import Fit, concat_and_mux
+from facepipe.media.origin import origin_metadata
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of the stage."""
+
+    fit: Literal["shortest", "driver", "pad"] = "driver"
+    quality: int = DEFAULT_QUALITY
+    codec: str = "h264"
+    program: str = f"facepipe {__version__}"
+    """Named in the result's metadata."""
+
+
+def mux(run: StageRun[Params]) -> Mapping[str, Any]:
+    """Write the finished video."""
+    params = run.params
+    facts = concat_and_mux(
+        run.many("segments"),
+        out=run.output / "result.mp4",
+        sound_from=run.input("sound") if "sound" in run.inputs else None,
+        fit=cast("Fit", params.fit),
+        metadata=origin_metadata(),
+        codec=params.codec,
+        quality=params.quality,
+    )
+    run.advance(facts.frame_count)
+    return {
+        "frames": facts.frame_count,
+        "fps": str(facts.fps),
+        "seconds_long": round(facts.duration_seconds, 3),
+        "sound": facts.sound,
+        "held_frames": facts.held_frames,
+        "cut_frames": facts.cut_frames,
+    }
+
+
+STAGE = Stage(
+    name="mux", version=1, inputs=("segments*", "sound?"), outputs=("result.mp4",), params=Params, function=mux
+)

@@ -1,0 +1,128 @@
+"""Stage `render`: draw one segment of the source's picture in motion, encoded once in its final quality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.engine.stage import Stage, StageRun
+from facepipe.face.coefficients import Coefficients, load_coefficients
+from facepipe.face.cropping import transform_points
+from facepipe.face.model import load_face_model
+from facepipe.face.track import TrackFile, load_track
+from facepipe.media.decode import decode_frames
+from facepipe.media.encode import DEFAULT_QUALITY, VideoWriter
+from facepipe.media.files import kind_of
+from facepipe.media.grid import side_by_side
+from facepipe.media.image import read_image, write_image
+from facepipe.media.probe import probe_video
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of the stage."""
+
+    renderer: str = "mesh"
+    first_frame: int = 0
+    """Frame of the driver with which the segment begins; only the grid needs it."""
+    still: bool = False
+    """Whether to write one PNG instead of a video."""
+    grid: bool = False
+    """Whether to show source and driver beside the result."""
+    quality: int = DEFAULT_QUALITY
+    codec: str = "h264"
+
+
+def render(run: StageRun[Params]) -> Mapping[str, Any]:
+    """Render the frames of the motion file one by one."""
+    from facepipe.renderers.pasting import Paste
+
+    params, motion = run.params, load_coefficients(run.input("motion"))
+    picture, source, track = (
+        read_image(run.input("picture")),
+        load_coefficients(run.input("source")),
+        load_track(run.input("track")),
+    )
+    frames = _rendered(run, picture, source, track, motion)
+    if "full" in run.inputs:
+        paste = Paste(read_image(run.input("full")), track.crop, picture.shape[0])
+        frames = (paste.into_full(frame) for frame in frames)
+    if params.grid:
+        panels = [repeat(picture), _driver(run, len(motion), picture.shape[0]), frames]
+        frames = (side_by_side([panel for panel in row if panel is not None]) for row in zip(*panels, strict=False))
+    if params.still:
+        write_image(run.output / "picture.png", next(frames))
+        run.advance(1)
+        return {"frames": 1}
+    return _encode(run, frames, motion)
+
+
+def _rendered(
+    run: StageRun[Params], picture: Picture, source: Coefficients, track: TrackFile, motion: Coefficients
+) -> Iterator[Picture]:
+    # Here, not above: a finished job must not wait for the renderers' compiled loops.
+    from facepipe.renderers import RENDERERS, Portrait
+
+    size = picture.shape[0]
+    points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(size))
+    portrait = Portrait(
+        picture=picture,
+        points=points,
+        pose=source.pose(size),
+        identity=source.identity,
+        expression=source.expression[0],
+    )
+    renderer = RENDERERS[run.params.renderer](load_face_model(run.weights["face-model"]), portrait)
+    return renderer.frames(motion.expression, motion.pose(size))
+
+
+def _driver(run: StageRun[Params], count: int, side: int) -> Iterator[Picture | None]:
+    """Yield the driver's crops beside which the result is shown; None where the driver is no picture."""
+    if "driver" not in run.inputs:
+        return repeat(None)
+    path, track = run.input("driver"), load_track(run.input("driver_track"))
+    length = int(track.crop.side)
+    left, top = round(track.crop.center_x + 0.5 - length / 2), round(track.crop.center_y + 0.5 - length / 2)
+    if kind_of(path) == "image":
+        return repeat(read_image(path)[top : top + length, left : left + length])
+    info = probe_video(path)
+    first = run.params.first_frame
+    return decode_frames(
+        path, info=info, start_frame=first, frame_count=count, crop=(left, top, length, length), size=(side, side)
+    )
+
+
+def _encode(run: StageRun[Params], frames: Iterator[Picture], motion: Coefficients) -> Mapping[str, Any]:
+    params, count = run.params, 0
+    first = next(frames)
+    with VideoWriter(
+        run.output / "segment.mp4",
+        size=(first.shape[1], first.shape[0]),
+        fps=motion.fps,
+        codec=params.codec,
+        quality=params.quality,
+    ) as writer:
+        writer.write(first)
+        for count, frame in enumerate(frames, start=1):
+            writer.write(frame)
+            run.advance(1)
+    run.advance(1)
+    return {"frames": count + 1, "size_pixels": [first.shape[1], first.shape[0]]}
+
+
+STAGE = Stage(
+    name="render",
+    version=1,
+    inputs=("picture", "track", "source", "motion", "full?", "driver?", "driver_track?"),
+    outputs=("segment.mp4?", "picture.png?"),
+    params=Params,
+    function=render,
+    weights=("face-model",),
+)
