@@ -20,10 +20,10 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 def save_network(net: nn.Module, path: Path, *, kind: str) -> None:
-    """Write a trained network: batch norms folded, numbers as float16. `net` has a frozen dataclass `config`; it is changed."""
+    """Write a network that has a dataclass `config`: batch norms folded (in `net` itself), numbers as float16."""
     folded = fold_norms(net)
     tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in folded.state_dict().items()}
-    config = json.dumps(dataclasses.asdict(folded.config))  # type: ignore[arg-type]
+    config = json.dumps(dataclasses.asdict(folded.config))  # type: ignore[call-overload]
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, {"kind": kind, "config": config})
 
@@ -31,7 +31,8 @@ def save_network(net: nn.Module, path: Path, *, kind: str) -> None:
 def load_network(path: Path, kind: str, network: type[Net], config: type[Any]) -> Net:
     """Build the network that a file describes and load it strictly, ready for inference on this machine's CPU.
 
-    Runs in bfloat16 where that is faster, else in float32; channels last. Raises WeightsError for a file of another kind.
+    Runs in bfloat16 where that is faster, else in float32; channels last.
+    Raises WeightsError for a file of another kind.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -101,7 +101,7 @@ def from_fit(
 
 
 def save_coefficients(coefficients: Coefficients, path: Path) -> None:
-    """Write a coefficient file: arrays without pickle, and a JSON header as UTF-8 bytes. The same content gives the same bytes."""
+    """Write a coefficient file: arrays without pickle, and a JSON header as UTF-8. The same content, the same bytes."""
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -128,7 +128,7 @@ def read_header(path: Path) -> dict[str, Any]:
     """Return the JSON header of a coefficient file. Raises InputError when it is none, or of a later version."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            header: dict[str, Any] = json.loads(file["header"].tobytes())
+            header: Any = json.loads(file["header"].tobytes())
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Give the path of a coefficient file (.npz).") from None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
@@ -141,9 +141,10 @@ def read_header(path: Path) -> dict[str, Any]:
         )
     if header.get("version") != VERSION:
         raise InputError(
-            f"{path} has format version {header.get('version')}, this facepipe reads version {VERSION}. Make it again, or update facepipe."
+            f"{path} has format version {header.get('version')}, this facepipe reads version {VERSION}. "
+            "Make it again, or update facepipe."
         )
-    return header
+    return {str(key): value for key, value in header.items()}
 
 
 def load_coefficients(path: Path, *, basis: str | None = BASIS) -> Coefficients:
@@ -151,7 +152,8 @@ def load_coefficients(path: Path, *, basis: str | None = BASIS) -> Coefficients:
     header = read_header(path)
     if basis is not None and header["basis"] != basis:
         raise InputError(
-            f"{path} holds coefficients of basis {header['basis']!r}, but {basis!r} is needed here. Make them again with `facepipe coefficients --basis {basis}`."
+            f"{path} holds coefficients of basis {header['basis']!r}, but {basis!r} is needed here. "
+            f"Make them again with `facepipe coefficients --basis {basis}`."
         )
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -50,7 +50,7 @@ def invert(matrix: Floats) -> Floats:
 
 def transform_points(points: Floats, matrix: Floats) -> Floats:
     """Map (..., 2 or 3) points by a 2x3 similarity; a third coordinate takes its scale."""
-    flat = points[..., :2] @ matrix[:, :2].T + matrix[:, 2]
+    flat: Floats = points[..., :2] @ matrix[:, :2].T + matrix[:, 2]
     if points.shape[-1] == 2:
         return flat
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
@@ -59,7 +59,8 @@ def transform_points(points: Floats, matrix: Floats) -> Floats:
 
 def outer_eye_distance(points: Floats) -> Floats:
     """Return the distance of the outer eye corners of (..., 478, 2 or 3) points, depth included where given."""
-    return np.linalg.norm(points[..., topology.LEFT_EYE_OUTER, :] - points[..., topology.RIGHT_EYE_OUTER, :], axis=-1)
+    corners = points[..., topology.LEFT_EYE_OUTER, :] - points[..., topology.RIGHT_EYE_OUTER, :]
+    return np.asarray(np.linalg.norm(corners, axis=-1))
 
 
 def roll_radians(points: Floats) -> float:

@@ -40,7 +40,9 @@ class Fit:
     """(T,) frames that counted for the identity."""
 
 
-def fit(model: FaceModel, points: Floats, valid: NDArray[np.bool_], *, identity: Floats | None = None) -> Fit:
+def fit(
+    model: FaceModel, points: NDArray[np.floating], valid: NDArray[np.bool_], *, identity: Floats | None = None
+) -> Fit:
     """Fit (T, 478, 3) points, x and y in pixels, z in the same unit; rows that are not `valid` do not count.
 
     With `identity` given it is kept, and only poses and expressions are fitted. Rows that are not valid get the

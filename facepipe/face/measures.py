@@ -14,7 +14,7 @@ RIGHT_CHEEK, LEFT_CHEEK = (117, 118, 101, 50, 205), (346, 347, 330, 280, 425)
 NOSE_WINGS = (64, 294, 98, 327, 48, 278)
 CHIN_POINTS = (152, 148, 377, 176, 400)
 
-# Each measure is a sum of (share, axis, points): the mean coordinate of the points times the share, in outer-eye distances.
+# Each measure is a sum of (share, axis, points): the points' mean coordinate times the share, in outer-eye distances.
 Terms = tuple[tuple[float, int, tuple[int, ...]], ...]
 MID_UPPER, MID_LOWER = (82, 13, 312), (87, 14, 317)
 OUTER_UPPER, OUTER_LOWER = (37, 0, 267), (84, 17, 314)

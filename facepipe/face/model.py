@@ -32,7 +32,7 @@ class Control:
 
 @dataclass(frozen=True)
 class FaceModel:
-    """Canonical points: outer eye corners of the mean face 1 apart, x to the subject's left, y down, z away from the camera."""
+    """Points with x to the subject's left, y down, z away from the camera; outer eye corners of the mean 1 apart."""
 
     mean: Floats
     """(478, 3)"""
@@ -52,7 +52,7 @@ class FaceModel:
     """(L, 3) of the eyeballs between the lids, fans around the iris centres."""
     controls: dict[str, Control]
 
-    def shape(self, identity: Floats, expression: Floats) -> Floats:
+    def shape(self, identity: NDArray[np.floating], expression: NDArray[np.floating]) -> Floats:
         """Return (T, 478, 3) canonical points of (80,) or (T, 80) identity and (T, 64) expression coefficients."""
         return (
             self.mean

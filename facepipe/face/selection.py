@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facepipe.face import topology as at
 from facepipe.face.cropping import box_of, outer_eye_distance, roll_radians
 from facepipe.face.track import Track
 
+Floats = NDArray[np.floating]
+
 
 def best_frame(track: Track) -> int:
-    """Return the frame with a face that looks straight ahead, eyes open, mouth closed, large; the earliest among equals.
+    """Return the frame whose face looks straight ahead, eyes open, mouth closed, large; the earliest among equals.
 
     Raises ValueError for a track without a face.
     """
@@ -37,5 +40,5 @@ def best_frame(track: Track) -> int:
     return int(there[np.argmax(np.round(merit, 3))])
 
 
-def _gap(points: np.ndarray, upper: tuple[int, ...], lower: tuple[int, ...]) -> np.ndarray:
-    return np.linalg.norm(points[:, list(upper)] - points[:, list(lower)], axis=-1).mean(1)
+def _gap(points: Floats, upper: tuple[int, ...], lower: tuple[int, ...]) -> Floats:
+    return np.asarray(np.linalg.norm(points[:, list(upper)] - points[:, list(lower)], axis=-1).mean(1))

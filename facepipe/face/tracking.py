@@ -1,7 +1,7 @@
 """Following one face through a clip.
 
-The detector runs only when there is no face to follow. Otherwise each batch of frames is looked at through one crop, kept
-for as long as the face stays well inside it: a crop that moved with every frame would make still faces tremble.
+The detector runs only when there is no face to follow. Otherwise each batch of frames is looked at through one crop,
+kept for as long as the face stays well inside it: a crop that moved with every frame would make still faces tremble.
 """
 
 from __future__ import annotations
@@ -53,11 +53,12 @@ class Tracker:
 
     def track(self, frames: Iterable[Picture], advance: Callable[[int], None] = lambda _: None) -> Track:
         """Follow the face through (H, W, 3) uint8 RGB frames, a few at a time in memory."""
-        points, scores = [], []
+        points: list[NDArray[np.float32]] = []
+        scores: list[float] = []
         for batch in _batches(frames, BATCH_FRAMES):
-            for row, score in self._follow(batch):
+            for row, sureness in self._follow(batch):
                 points.append(row)
-                scores.append(score)
+                scores.append(sureness)
             advance(len(batch))
         score = np.array(scores, np.float32)
         stacked = np.stack(points) if points else np.zeros((0, 478, 3), np.float32)

@@ -22,12 +22,13 @@ class Retargeting:
     """How the driver's motion is laid on the source."""
 
     motion: MotionKind = "relative"
-    """relative: the driver's change since its reference frame is added to the source's own state; absolute: the driver's state."""
+    """relative: the driver's change since its reference frame, added to the source's own state; absolute: its state."""
     strength: float = 1.0
     """Expression and pose departures are multiplied by this."""
     only: Only = "all"
     scale: ScaleRule = "adapt"
-    """Size and place in the picture: source keeps them, adapt moves by the driver's movement in head sizes, driver takes the driver's."""
+    """Size and place in the picture: source keeps them, adapt moves by the driver's movement in head sizes, driver
+    takes the driver's."""
     reference: str = "best"
     """Reference frame of relative motion: best (the frame most like the source), first, or a frame number from 0."""
 
@@ -88,8 +89,7 @@ def _turned(source: Coefficients, driving: Coefficients, at: int, how: Retargeti
         return how.strength * driving.angles
     # The driver's turn since its reference, made in the frame of the picture, then applied to the source's head.
     turn = rotation_of(driving.angles) @ rotation_of(driving.angles[at : at + 1]).transpose(0, 2, 1)
-    turn = rotation_of(how.strength * angles_of(turn))
-    return angles_of(turn @ rotation_of(source.angles[:1]))
+    return angles_of(rotation_of(how.strength * angles_of(turn)) @ rotation_of(source.angles[:1]))
 
 
 def _moved(source: Coefficients, driving: Coefficients, at: int, how: Retargeting) -> Floats:

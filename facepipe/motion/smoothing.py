@@ -11,8 +11,8 @@ from scipy.signal import savgol_filter
 Floats = NDArray[np.floating]
 Smoothing = Literal["none", "one-euro", "savitzky-golay"]
 
-# One-Euro filter (Casiez, Roussel and Vogel, CHI 2012): the cut-off rises with speed, so that slow motion is smooth and fast
-# motion does not lag. Speeds are in units of the signal per second.
+# One-Euro filter (Casiez, Roussel and Vogel, CHI 2012): the cut-off rises with speed, so that slow motion is smooth and
+# fast motion does not lag. Speeds are in units of the signal per second.
 ONE_EURO_CUTOFF_HZ, ONE_EURO_SPEED_SHARE, ONE_EURO_SPEED_CUTOFF_HZ = 2.0, 1.5, 1.0
 SAVITZKY_GOLAY_WINDOW, SAVITZKY_GOLAY_ORDER = 7, 2
 

@@ -26,7 +26,7 @@ class Paste:
         )
         shift = np.array([[0, 0, self.left], [0, 0, self.top]])
         self.matrix = crop.matrix(size_pixels)
-        # warpAffine wants the map from crop to window; it inverts by itself without WARP_INVERSE_MAP, which is given here.
+        # warpAffine wants the map from crop to window, and takes the inverse as it is with WARP_INVERSE_MAP.
         self.to_crop = np.concatenate(
             [self.matrix[:, :2], self.matrix[:, :2] @ shift[:, 2:] + self.matrix[:, 2:]], axis=1
         )
@@ -37,12 +37,10 @@ class Paste:
         weight = (3 * ramp**2 - 2 * ramp**3).astype(np.float32)
         self.weight = self._laid(np.minimum.outer(weight, weight))[..., None]
 
-    def _laid(self, crop: NDArray[np.generic]) -> NDArray[np.float32]:
+    def _laid(self, crop: NDArray[np.integer | np.floating]) -> NDArray[np.float32]:
         size = (self.right - self.left, self.bottom - self.top)
-        laid = cv2.warpAffine(
-            crop, self.to_crop, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
-        )  # type: ignore[call-overload]
-        return np.asarray(laid, np.float32)
+        flags, border = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, cv2.BORDER_CONSTANT
+        return np.asarray(cv2.warpAffine(crop, self.to_crop, size, flags=flags, borderMode=border), np.float32)
 
     def into_full(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the full picture with the crop in its place."""

@@ -16,11 +16,11 @@ class Portrait:
 
     picture: NDArray[np.uint8]
     """(S, S, 3) RGB."""
-    points: NDArray[np.float64]
+    points: NDArray[np.floating]
     """(478, 3) landmarks in pixels of the picture."""
     pose: Similarity
     """One row, in pixels of the picture."""
-    identity: NDArray[np.float64]
+    identity: NDArray[np.floating]
     """(80,)"""
-    expression: NDArray[np.float64]
+    expression: NDArray[np.floating]
     """(64,)"""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class MeshConfig:
     """How the face mesh is continued over hair, neck and background.
 
-    Rings of 36 points surround the rim of the face. A ring lies `factor` times as far from the middle of the face as the
-    rim, follows the head with weight `follow` (1 rigidly, 0 not at all), and has gone `recede` of the way from the rim's
-    depth to that of the middle of the head: a silhouette turns about its own depth.
+    Rings of 36 points surround the rim of the face. A ring lies `factor` times as far from the middle of the face as
+    the rim, follows the head with weight `follow` (1 rigidly, 0 not at all), and has gone `recede` of the way from the
+    rim's depth to that of the middle of the head: a silhouette turns about its own depth.
     """
 
     ring_factors: tuple[float, ...] = (1.22, 1.5, 1.9, 2.5, 3.4, 12.0)
@@ -26,7 +26,7 @@ class MeshConfig:
     smoothing_pixels: float = 3.0
     """Blur of the flow field outside the face, at 256 pixels."""
     mouth_open: float = 0.035
-    """Gap between the lips of the source, in outer-eye distances, from which on its own inner mouth is worth showing."""
+    """Gap between the lips of the source, in outer-eye distances, from which on its own mouth is worth showing."""
     eye_open: float = 0.012
     """Gap between the lids of the source from which on its own eyeball is worth showing."""
     teeth_height: float = 0.085

@@ -24,7 +24,7 @@ Eye = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 
 def gap_attributes(points: NDArray[np.floating]) -> Floats:
-    """Return (478, 2) values to rasterise: 0 at the upper lip, 1 at the lower, and the gap between the lips in pixels."""
+    """Return (478, 2) values to rasterise: 0 at the upper lip and 1 at the lower; the gap between them in pixels."""
     values = np.zeros((topology.POINT_COUNT, 2), np.float32)
     gap = np.maximum(0, ((points[LOWER] - points[UPPER])[:, :2] ** 2).sum(1) ** 0.5)
     values[UPPER, 1] = values[LOWER, 1] = gap
@@ -34,7 +34,7 @@ def gap_attributes(points: NDArray[np.floating]) -> Floats:
 
 
 def mouth_gap(points: NDArray[np.floating]) -> float:
-    """Return the widest gap between the inner lips, in the unit of the points; negative lips crossing count as closed."""
+    """Return the widest gap between the inner lips, in the unit of the points; lips that cross count as closed."""
     gap = points[list(topology.LIP_INNER_LOWER), :2] - points[list(topology.LIP_INNER_UPPER), :2]
     down = points[topology.CHIN, :2] - points[topology.NOSE_TIP, :2]
     return float(max(0.0, (gap @ (down / np.linalg.norm(down))).max()))
@@ -66,7 +66,8 @@ def drawn_eye(inside: NDArray[np.bool_], points: NDArray[np.floating], eye: Eye,
     # The upper lid and its lashes shade the ball.
     shade = 0.7 + 0.3 * np.clip((rows - rows.min()) / max(1, np.ptp(rows)) * 1.5, 0, 1)[:, None]
     colour = (SCLERA + iris * (IRIS - SCLERA)) * shade
-    return ((colour + pupil * (PUPIL - colour)) * np.clip(luminance / 150, 0.25, 1.2)).astype(np.float32)
+    colour = (colour + pupil * (PUPIL - colour)) * np.clip(luminance / 150, 0.25, 1.2)
+    return np.asarray(colour, np.float32)
 
 
 def drawn_mouth(attributes: Floats, *, teeth_pixels: float, luminance: float) -> Floats:
@@ -82,7 +83,7 @@ def drawn_mouth(attributes: Floats, *, teeth_pixels: float, luminance: float) ->
     tongue = np.clip((across - 0.62) / 0.3, 0, 1) * np.clip((openness - 0.5) / 0.4, 0, 1) * 0.7
     colour = CAVITY + tongue[:, None] * (TONGUE - CAVITY)
     colour = colour + teeth[:, None] * (TEETH - colour)
-    return (colour * np.clip(luminance / 150, 0.25, 1.25)).astype(np.float32)
+    return np.asarray(colour * np.clip(luminance / 150, 0.25, 1.25), np.float32)
 
 
 def blend(image: NDArray[np.uint8], mask: NDArray[np.bool_], colour: Floats, share: float) -> NDArray[np.uint8]:

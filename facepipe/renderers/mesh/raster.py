@@ -10,7 +10,7 @@ Floats = NDArray[np.float32]
 NOTHING = -1
 
 
-@njit(cache=True, nogil=True, fastmath=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, fastmath=False)
 def _rasterise(
     vertices: Floats, triangles: NDArray[np.int32], values: Floats, depth: Floats, owner: NDArray[np.int32], out: Floats
 ) -> None:

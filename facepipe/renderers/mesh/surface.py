@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from facepipe.face.model import FaceModel
 from facepipe.face.pose import Similarity
 from facepipe.renderers.mesh.config import MeshConfig
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Surface:
     config: MeshConfig
 
     def ring_points(self, face: Floats, pose: Similarity) -> Floats:
-        """Place the rings around the (478, 3) points of the source, whose pose is the one row of `pose`; ((1 + R) * 36, 3)."""
+        """Place the rings, ((1 + R) * 36, 3), around the (478, 3) points of the source in the one-row `pose`."""
         rim = face[list(topology.FACE_OVAL)]
         middle = rim.mean(0)
         head_depth = pose.apply(np.array([[[0.0, 0.0, self.config.head_depth]]]))[0, 0, 2]
@@ -62,10 +63,10 @@ def build_surface(model: FaceModel, config: MeshConfig) -> Surface:
     count = len(topology.FACE_OVAL)
     rows = [topology.POINT_COUNT + ring * count + np.arange(count) for ring in range(1 + len(config.ring_factors))]
     strips = []
-    for inner, outer in zip(rows, rows[1:], strict=False):
+    for inner, outer in pairwise(rows):
         ahead_inner, ahead_outer = np.roll(inner, -1), np.roll(outer, -1)
         strips += [np.stack([inner, outer, ahead_outer], 1), np.stack([inner, ahead_outer, ahead_inner], 1)]
-    parts = [model.triangles, model.eye_triangles, model.mouth_triangles, *strips]
+    parts: list[NDArray[np.int32 | np.intp]] = [model.triangles, model.eye_triangles, model.mouth_triangles, *strips]
     ends = np.cumsum([len(part) for part in parts])
     triangles = np.concatenate(parts).astype(np.int32)
     return Surface(
