@@ -66,11 +66,8 @@ def crop(run: StageRun[Params]) -> Mapping[str, Any]:
     track = _checked(tracker.track(frames, run.advance), path, info.fps, params)
     if params.still:
         frame = _chosen(params.still, track, path)
-        one = Track(
-            *(rows[frame : frame + 1] for rows in (track.points, track.valid, track.score)),
-            track.detections,
-            track.most_faces,
-        )
+        here = slice(frame, frame + 1)
+        one = Track(track.points[here], track.valid[here], track.score[here], track.detections, track.most_faces)
         return _finish_still(run, _frame(path, info, frame), one, info.fps, frame=frame)
     return _finish_clip(run, path, info, track)
 
@@ -82,18 +79,21 @@ def _checked(track: Track, path: Path, fps: Fraction, params: Params) -> Track:
         which = "" if params.face == "largest" else f" that --face {params.face} means"
         seen = f"; at most {track.most_faces} seen at once" if track.most_faces else ""
         raise NoFaceError(
-            f"{path}: no face{which} was found in {len(track.valid)} frames{seen}. Give a picture in which a face of 40 pixels or more is to be seen."
+            f"{path}: no face{which} was found in {len(track.valid)} frames{seen}. "
+            "Give a picture in which a face of 40 pixels or more is to be seen."
         )
     boxes = box_of(track.points[track.valid])
     size = float(np.median(np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])))
     if size < SMALLEST_FACE_PIXELS:
         raise NoFaceError(
-            f"{path}: the face is {size:.0f} pixels large, too small to be read; {SMALLEST_FACE_PIXELS} are needed, 100 are good. Give a larger picture."
+            f"{path}: the face is {size:.0f} pixels large, too small to be read; {SMALLEST_FACE_PIXELS} are needed, "
+            "100 are good. Give a larger picture."
         )
     if missing and params.no_face == "fail":
         first = int(np.flatnonzero(~track.valid)[0])
         raise NoFaceError(
-            f"{path}: {missing} of {len(track.valid)} frames show no face, the first at {float(first / fps):.2f} s, and --no-face is fail. Use --no-face hold, source or cut."
+            f"{path}: {missing} of {len(track.valid)} frames show no face, the first at {float(first / fps):.2f} s, "
+            "and --no-face is fail. Use --no-face hold, source or cut."
         )
     return track
 

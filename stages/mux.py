@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any
 
 from facepipe import __version__
 from facepipe.engine.stage import Stage, StageRun
@@ -17,7 +17,7 @@ from facepipe.media.origin import origin_metadata
 class Params:
     """Settings of the stage."""
 
-    fit: Literal["shortest", "driver", "pad"] = "driver"
+    fit: Fit = "driver"
     quality: int = DEFAULT_QUALITY
     codec: str = "h264"
     program: str = f"facepipe {__version__}"
@@ -31,7 +31,7 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
         run.many("segments"),
         out=run.output / "result.mp4",
         sound_from=run.input("sound") if "sound" in run.inputs else None,
-        fit=cast("Fit", params.fit),
+        fit=params.fit,
         metadata=origin_metadata(),
         codec=params.codec,
         quality=params.quality,

@@ -100,7 +100,7 @@ def _driver(run: StageRun[Params], count: int, side: int) -> Iterator[Picture | 
 
 
 def _encode(run: StageRun[Params], frames: Iterator[Picture], motion: Coefficients) -> Mapping[str, Any]:
-    params, count = run.params, 0
+    params, count = run.params, 1
     first = next(frames)
     with VideoWriter(
         run.output / "segment.mp4",
@@ -110,11 +110,12 @@ def _encode(run: StageRun[Params], frames: Iterator[Picture], motion: Coefficien
         quality=params.quality,
     ) as writer:
         writer.write(first)
-        for count, frame in enumerate(frames, start=1):
+        run.advance(1)
+        for frame in frames:
             writer.write(frame)
             run.advance(1)
-    run.advance(1)
-    return {"frames": count + 1, "size_pixels": [first.shape[1], first.shape[0]]}
+            count += 1
+    return {"frames": count, "size_pixels": [first.shape[1], first.shape[0]]}
 
 
 STAGE = Stage(

@@ -7,29 +7,34 @@ Runs in an environment of its own, because MediaPipe pins numpy < 2:
 
 DATA holds `clips/*.mp4` and `portraits/*.jpg`. LABELS receives one `<kind>/<name>.npz` per file: `points`
 (T, 478, 3) float32, x and y in pixels of the decoded frame, z in the same unit and smaller towards the camera;
-`valid` (T,) bool, whether the teacher found a face; `size_pixels` (2,) width and height. Files already labelled are left alone.
+`valid` (T,) bool, whether the teacher found a face; `size_pixels` (2,) width and height. Files already labelled are
+left alone.
 """
 
 import os
 import sys
+from collections.abc import Iterator
 from multiprocessing import Pool
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 POINTS = 478
+Picture = NDArray[np.uint8]
 KINDS = {"clips": "*.mp4", "portraits": "*.jpg"}
 
 
-def teacher(*, still: bool):
+def teacher(*, still: bool) -> Any:
     """Build the face mesh, tracking from frame to frame unless `still`."""
     from mediapipe.python.solutions.face_mesh import FaceMesh
 
     return FaceMesh(static_image_mode=still, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.5)
 
 
-def frames_of(path: Path):
+def frames_of(path: Path) -> Iterator[Picture]:
     """Yield RGB frames of a video or the one frame of an image."""
     if path.suffix == ".mp4":
         video = cv2.VideoCapture(str(path))
@@ -37,9 +42,11 @@ def frames_of(path: Path):
             more, frame = video.read()
             if not more:
                 return
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
     else:
-        yield cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        picture = cv2.imread(str(path))
+        assert picture is not None, f"{path} is no picture"
+        yield np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def label(path: Path, target: Path) -> int:
@@ -54,7 +61,7 @@ def label(path: Path, target: Path) -> int:
             points.append(np.asarray(row, np.float32) * (size[0], size[1], size[0]))
     draft = target.with_suffix(f".{os.getpid()}.part.npz")
     np.savez(draft, points=np.asarray(points, np.float32), valid=np.asarray(valid), size_pixels=np.asarray(size))
-    os.replace(draft, target)
+    draft.replace(target)
     return sum(valid)
 
 
