@@ -37,7 +37,7 @@ def test_each_place_wins_over_the_one_before(home: dict[str, str], project: Path
         settings = load_settings(folder=project, **how)
         return settings.output.quality, settings.origin("output.quality")
 
-    assert quality(environ={}) == (18, "default")
+    assert quality(environ={}) == (75, "default")
     assert quality(environ=home) == (20, str(Path(home["HOME"]) / ".config/facepipe/facepipe.toml"))
     path = write(project, "[output]\nquality = 21\n")
     assert quality(environ=home) == (21, str(path))
@@ -64,7 +64,7 @@ def test_every_setting_has_a_row(project: Path) -> None:
         ("[output]\nquality = 'best'", r"facepipe.toml': 'output.quality' is 'best'; expected a whole number"),
         ("[output]\nquality = 18.5", r"'output.quality' is 18.5; expected a whole number"),
         ("[output]\nquality = true", r"'output.quality' is True; expected a whole number"),
-        ("[output]\nquality = 52", r"'output.quality' is 52; expected a number between 0 and 51"),
+        ("[output]\nquality = 101", r"'output.quality' is 101; expected a number between 0 and 100"),
         ("[output]\nfit = 'long'", r"'output.fit' is 'long'; expected one of shortest, driver, pad"),
         ("[output]\nfit = ['pad']", r"'output.fit' is \['pad'\]; expected one of"),
         ("[motion]\nstrength = nan", r"'motion.strength' is nan; expected a number between"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -100,6 +99,9 @@ def sample(image: NDArray[np.uint8], crop: SquareCrop, size_pixels: int) -> NDAr
 
     Large faces are shrunk by area first: plain bilinear sampling would alias, and the landmarks would tremble.
     """
+    # Here, not above: coefficient files name a crop, and whoever reads one must not wait for OpenCV.
+    import cv2  # noqa: PLC0415
+
     matrix = crop.matrix(size_pixels)
     shrink = int(crop.side / size_pixels)
     if shrink >= 2:

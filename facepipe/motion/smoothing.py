@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import savgol_filter
 
 Floats = NDArray[np.floating]
 Smoothing = Literal["none", "one-euro", "savitzky-golay"]
@@ -46,5 +45,8 @@ def smooth(rows: Floats, method: Smoothing, fps: float) -> Floats:
     if method == "one-euro":
         return one_euro(rows, fps)
     if method == "savitzky-golay" and len(rows) >= SAVITZKY_GOLAY_WINDOW:
+        # Here, not above: scipy takes most of a second to load, and who does not smooth must not wait for it.
+        from scipy.signal import savgol_filter  # noqa: PLC0415
+
         return np.asarray(savgol_filter(rows, SAVITZKY_GOLAY_WINDOW, SAVITZKY_GOLAY_ORDER, axis=0))
     return rows
