@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from facepipe import __version__
-from facepipe.cli import doctor, reenact, weights
+from facepipe.cli import doctor, reenact, train, weights
 from facepipe.cli.guard import Guarded, Verbose
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ def facepipe(
 app.command("reenact")(reenact.reenact)
 app.command("doctor")(doctor.doctor)
 app.add_typer(weights.app, name="weights")
+app.add_typer(train.app, name="train")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What happens to pictures before a network sees them in training: light, colour, blur, noise, JPEG, things in front."""
+"""What happens to pictures before a network sees them in training: light, blur, noise, JPEG, things in front."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def light(picture: Picture, random: np.random.Generator) -> Picture:
     if random.random() < 0.3:
         height, width = picture.shape[:2]
         angle, strength = random.uniform(0, 2 * np.pi), random.uniform(0, 0.7)
-        y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)  # type: ignore[misc]
+        y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
         image *= (1 + strength * (np.cos(angle) * x + np.sin(angle) * y))[..., None]
-    return (np.clip(image + random.uniform(-0.1, 0.1), 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.clip(image + random.uniform(-0.1, 0.1), 0, 1) * 255).astype(np.uint8)
 
 
 def blur(picture: Picture, random: np.random.Generator) -> Picture:

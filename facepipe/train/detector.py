@@ -1,14 +1,13 @@
 """Training of the face detector on composed scenes.
 
-    python -m facepipe.train.detector --data DATA --labels LABELS --cache CACHE --out RUN
+    facepipe train detector --data DATA --labels LABELS --cache CACHE --out RUN
 
 The run goes on from RUN/checkpoint.pt when it is there.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from facepipe.models.detector import Detector, DetectorConfig
+from facepipe.train.command import parser_of
 from facepipe.train.faces import build_cache
 from facepipe.train.loop import Recipe, fit, to_network
 from facepipe.train.scenes import SceneSamples
@@ -79,15 +79,13 @@ def train(data: Path, labels: Path, cache: Path, out: Path, recipe: Recipe) -> n
     return fit(Detector(DetectorConfig()), recipe, out, batches=batches, loss_of=loss_of, evaluate=evaluate)
 
 
-def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("data", "labels", "cache", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+def main(words: Sequence[str] | None = None) -> None:
+    """Start as the words of a command line say."""
+    parser = parser_of("detector", __doc__, "data", "labels", "cache", "out")
     parser.add_argument("--steps", type=int, default=RECIPE.steps)
-    options = parser.parse_args()
-    recipe = Recipe(batch=RECIPE.batch, steps=options.steps, peak_rate=RECIPE.peak_rate)
-    train(options.data, options.labels, options.cache, options.out, recipe)
+    asked = parser.parse_args(words)
+    recipe = Recipe(batch=RECIPE.batch, steps=asked.steps, peak_rate=RECIPE.peak_rate)
+    train(asked.data, asked.labels, asked.cache, asked.out, recipe)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Building of the linear face model from labelled faces.
 
-    python -m facepipe.train.face_model --data DATA --labels LABELS --out FILE
+    facepipe train face-model --data DATA --labels LABELS --out FILE
 
 Identity directions come from people at rest, expression directions from each clip's departure from its own rest; every
 face is used mirrored too, so that the mean is symmetric.
@@ -8,9 +8,10 @@ face is used mirrored too, so that the mean is symmetric.
 
 from __future__ import annotations
 
-import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,11 @@ from facepipe.face import topology as at
 from facepipe.face.measures import MEASURES, measure_rows
 from facepipe.face.model import BASIS, EXPRESSION_COUNT, IDENTITY_COUNT
 from facepipe.face.pose import similarity_onto
+from facepipe.train.command import parser_of
 from facepipe.train.mirror import mirror_permutation
 from facepipe.train.split import Item, split_items
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 FRAMES_PER_CLIP = 80
 FINE_WEIGHT = 2.0
 REST_SHARE = 0.3
@@ -119,7 +121,7 @@ def canonical_shapes(items: list[Item], labels: Path) -> Shapes:
 
 
 def upright(mean: Floats, rotations: Floats) -> Floats:
-    """Turn, centre and scale a mean face: median pose frontal, origin between the pose points, outer eye corners 1 apart."""
+    """Turn, centre and scale a mean face: median pose frontal, origin amid the pose points, outer eyes 1 apart."""
     left, _, right = np.linalg.svd(np.median(rotations, axis=0))
     typical = left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right
     mean = mean @ typical.T
@@ -129,7 +131,7 @@ def upright(mean: Floats, rotations: Floats) -> Floats:
 
 def opening(shapes: Floats, upper: tuple[int, ...], lower: tuple[int, ...]) -> Floats:
     """Return the mean gap (N,) between paired points."""
-    return np.linalg.norm(shapes[:, list(upper)] - shapes[:, list(lower)], axis=-1).mean(1)
+    return np.asarray(np.linalg.norm(shapes[:, list(upper)] - shapes[:, list(lower)], axis=-1).mean(1))
 
 
 def rest_shapes(shapes: Shapes) -> tuple[Floats, Floats]:
@@ -154,7 +156,8 @@ def principal(rows: Floats, weights: Floats, count: int) -> Floats:
     flat = (rows * root).reshape(len(rows), -1)
     values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
     top = np.argsort(values)[::-1][:count]
-    return (vectors[:, top].T * np.sqrt(values[top])[:, None]).reshape(count, at.POINT_COUNT, 3) / root
+    directions = vectors[:, top].T * np.sqrt(values[top])[:, None]
+    return np.asarray(directions.reshape(count, at.POINT_COUNT, 3) / root)
 
 
 def cleaned(portraits: Floats, mean: Floats, expression: Floats, weights: Floats) -> Floats:
@@ -169,8 +172,8 @@ def cleaned(portraits: Floats, mean: Floats, expression: Floats, weights: Floats
 def build_controls(expression: Floats, departures: Floats) -> tuple[Floats, dict[str, tuple[float, float]]]:
     """Return (K, 64) control directions and the range of each.
 
-    The direction of a control is the likeliest change of expression (the shortest in standard deviations) that moves its own
-    measure and, softly, holds the measures of other families. Value 1 is the 99 percent point of the training faces.
+    The direction of a control is the likeliest change of expression (the shortest in standard deviations) that moves
+    its own measure and, softly, holds those of other families. Value 1 is the 99 percent point of the training faces.
     """
     names, rows = list(MEASURES), measure_rows()
     effect = rows @ expression.reshape(len(expression), -1).T
@@ -209,9 +212,7 @@ def triangulate(shapes: Shapes) -> dict[str, NDArray[np.int32]]:
     for hole in (at.LIP_INNER, at.RIGHT_EYE, at.LEFT_EYE):
         inside &= ~_inside(middle, open_face[list(hole)])
     pairs = list(zip((78, *at.LIP_INNER_UPPER, 308), (78, *at.LIP_INNER_LOWER, 308), strict=True))
-    mouth_triangles = [
-        t for (a, b), (c, d) in zip(pairs, pairs[1:], strict=False) for t in ((a, c, d), (a, d, b)) if len(set(t)) == 3
-    ]
+    mouth_triangles = [t for (a, b), (c, d) in pairwise(pairs) for t in ((a, c, d), (a, d, b)) if len(set(t)) == 3]
     fans = [
         (iris[0], a, b)
         for iris, ring in ((at.RIGHT_IRIS, at.RIGHT_EYE), (at.LEFT_IRIS, at.LEFT_EYE))
@@ -236,7 +237,7 @@ def _inside(points: Floats, ring: Floats) -> NDArray[np.bool_]:
     x, y = points[:, :1], points[:, 1:]
     spans = (ring[:, 1] > y) != (ahead[:, 1] > y)
     slope = (ahead[:, 0] - ring[:, 0]) / np.where(ahead[:, 1] == ring[:, 1], 1, ahead[:, 1] - ring[:, 1])
-    return ((spans & (x < ring[:, 0] + (y - ring[:, 1]) * slope)).sum(1) % 2).astype(bool)
+    return np.asarray((spans & (x < ring[:, 0] + (y - ring[:, 1]) * slope)).sum(1) % 2, bool)
 
 
 def build(data: Path, labels: Path, out: Path) -> None:
@@ -265,13 +266,10 @@ def build(data: Path, labels: Path, out: Path) -> None:
     save_file(tensors, out, {"basis": BASIS, "version": "1", "controls": json.dumps(ranges)})
 
 
-def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("data", "labels", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    options = parser.parse_args()
-    build(options.data, options.labels, options.out)
+def main(words: Sequence[str] | None = None) -> None:
+    """Build as the words of a command line say."""
+    asked = parser_of("face-model", __doc__, "data", "labels", "out").parse_args(words)
+    build(asked.data, asked.labels, asked.out)
 
 
 if __name__ == "__main__":

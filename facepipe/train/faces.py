@@ -23,7 +23,7 @@ FRAMES_PER_CLIP = 64
 
 @dataclass(frozen=True)
 class FaceCache:
-    """Pictures (N, S, S, 3) uint8 RGB, points (N, 478, 3) float32 in their pixels, item (N,) int32, portrait (N,) bool."""
+    """Pictures (N, S, S, 3) uint8 RGB, points (N, 478, 3) float32 in their pixels, item (N,) int32, portrait (N,)."""
 
     pictures: NDArray[np.uint8]
     points: NDArray[np.float32]
@@ -34,13 +34,16 @@ class FaceCache:
 def chosen_frames(valid: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
     """Spread `count` frames evenly over those with a face."""
     there = np.flatnonzero(valid)
-    return there[np.unique(np.linspace(0, len(there) - 1, min(count, len(there))).round().astype(int))]
+    places = np.unique(np.linspace(0, len(there) - 1, min(count, len(there))).round().astype(int))
+    return np.asarray(there[places])
 
 
 def read_frames(path: Path, wanted: NDArray[np.intp]) -> Iterator[NDArray[np.uint8]]:
     """Yield the wanted frames of a clip, or a portrait as its only frame, RGB."""
     if path.suffix != ".mp4":
-        yield np.ascontiguousarray(cv2.imread(str(path))[..., ::-1])
+        picture = cv2.imread(str(path))
+        assert picture is not None, f"{path} is no picture"
+        yield np.asarray(picture[..., ::-1], np.uint8, order="C")
         return
     video, keep = cv2.VideoCapture(str(path)), set(wanted.tolist())
     for index in range(int(wanted[-1]) + 1):
@@ -48,7 +51,7 @@ def read_frames(path: Path, wanted: NDArray[np.intp]) -> Iterator[NDArray[np.uin
         if not more:
             return
         if index in keep:
-            yield np.ascontiguousarray(frame[..., ::-1])
+            yield np.asarray(frame[..., ::-1], np.uint8, order="C")
 
 
 def around_face(

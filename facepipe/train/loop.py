@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -56,7 +55,8 @@ def fit(
     `evaluate(averaged net)` a line of figures to print.
     """
     out.mkdir(parents=True, exist_ok=True)
-    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True)
+    averaging = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
+    average = AveragedModel(net, multi_avg_fn=averaging, use_buffers=True)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.peak_rate, weight_decay=recipe.decay)
     parts: dict[str, Any] = {"net": net, "mean": average, "optimiser": optimiser}
     first = 0
@@ -95,4 +95,4 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Replace the checkpoint at once, so that a crash leaves the one before."""
     draft = path.with_suffix(".part")
     torch.save(state, draft)
-    os.replace(draft, path)
+    draft.replace(path)

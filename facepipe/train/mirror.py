@@ -15,8 +15,8 @@ def aligned_shapes(points: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def mirror_permutation(points: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Find the mirror partner of each of 478 points, by matching the mean of (N, 478, 3) faces with its mirror image."""
+    """Find the mirror partner of each of 478 points, by matching the mean of (N, 478, 3) faces with its mirror."""
     mean = aligned_shapes(points[:: max(1, len(points) // 2000)]).mean(0)
     mirrored = mean * (-1, 1, 1) + (1, 0, 0)
     distance = np.linalg.norm(mean[None] - mirrored[:, None], axis=-1)
-    return linear_sum_assignment(distance**2)[1]
+    return np.asarray(linear_sum_assignment(distance**2)[1])

@@ -1,15 +1,15 @@
 """Making a weight file of a finished training, with its line in the registry.
 
-python -m facepipe.train.release landmarker RUN/checkpoint.pt
-python -m facepipe.train.release face-model FILE.safetensors
+facepipe train release landmarker RUN/checkpoint.pt
+facepipe train release face-model FILE.safetensors
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ import torch
 from facepipe.checkpoint import save_network
 from facepipe.models.detector import Detector, DetectorConfig
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
+from facepipe.train.command import parser_of
 from facepipe.weights import embedded_folder
 
 LICENCE = "CC-BY-NC-4.0"
@@ -45,21 +46,22 @@ def register(name: str, file: Path) -> None:
     content = file.read_bytes()
     entry = (
         f'[[weight]]\nname = "{name}"\nfile = "{file.name}"\nsha256 = "{hashlib.sha256(content).hexdigest()}"\n'
-        f'bytes = {len(content)}\nlicence = "{LICENCE}"\nsource = "trained by facepipe, card in {file.stem}.md"\nbasis = "facepipe"\n'
+        f'bytes = {len(content)}\nlicence = "{LICENCE}"\nsource = "trained by facepipe, card in {file.stem}.md"\n'
+        'basis = "facepipe"\n'
     )
     text = registry.read_text(encoding="utf-8")
     text = re.sub(rf'\n\[\[weight\]\]\nname = "{name}"\n(?:[^\[\n]+\n)*', "", text)
     registry.write_text(text.rstrip("\n") + "\n\n" + entry, encoding="utf-8")
 
 
-def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(words: Sequence[str] | None = None) -> None:
+    """Release as the words of a command line say."""
+    parser = parser_of("release", __doc__)
     parser.add_argument("name", choices=[*NETWORKS, "face-model"])
     parser.add_argument("trained", type=Path)
     parser.add_argument("--part", choices=["mean", "net"], default="mean", help="averaged or last weights")
-    options = parser.parse_args()
-    print(release(options.name, options.trained, part=options.part))
+    asked = parser.parse_args(words)
+    print(release(asked.name, asked.trained, part=asked.part))
 
 
 if __name__ == "__main__":

@@ -27,11 +27,11 @@ def texture(size: int, random: np.random.Generator) -> Picture:
     weight = cv2.resize(random.random((cells, cells), np.float32), (size, size), interpolation=cv2.INTER_CUBIC).reshape(
         size, size, 1
     )
-    return np.clip(low + (high - low) * weight, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(low + (high - low) * weight, 0, 255), np.float32).astype(np.uint8)
 
 
 class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
-    """Endless scenes: picture (3, S, S) uint8, heat (S/8, S/8), box logs (4, S/8, S/8), weight of the boxes (S/8, S/8)."""
+    """Endless scenes: picture (3, S, S) uint8; per cell of 8 pixels, heat, 4 logs of the box, weight of the box."""
 
     def __init__(self, cache: FaceCache, size_pixels: int, seed: int) -> None:
         self.cache, self.size, self.seed = cache, size_pixels, seed
@@ -70,12 +70,10 @@ class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             self.cover(side, random), tuple((high - low).clip(1).tolist())
         )[: high[1] - low[1], : high[0] - low[0]]
         zoom = random.uniform(0.3, 1.0) * side
-        crop = SquareCrop(
-            *random.uniform(zoom / 2, side - zoom / 2 + 1e-3, 2).tolist(), zoom, float(random.uniform(-3.2, 3.2))
-        )
-        return cv2.warpAffine(
-            picture, crop.matrix(self.size), (self.size, self.size), borderMode=cv2.BORDER_REFLECT_101
-        )  # type: ignore[return-value]
+        x, y = random.uniform(zoom / 2, side - zoom / 2 + 1e-3, 2).tolist()
+        matrix = SquareCrop(x, y, zoom, float(random.uniform(-3.2, 3.2))).matrix(self.size)
+        window = cv2.warpAffine(picture, matrix, (self.size, self.size), borderMode=cv2.BORDER_REFLECT_101)
+        return np.asarray(window, np.uint8)
 
     def cover(self, side: int, random: np.random.Generator) -> Picture:
         """Make what hides a face: a texture, or the bottom corner of another picture (clothes, mostly)."""
@@ -83,7 +81,7 @@ class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             return texture(side, random)
         other = self.pick(random)
         bottom = int(min(self.boxes[other][3] + 8, side - 24))
-        return self.cache.pictures[other][bottom:, :]
+        return np.asarray(self.cache.pictures[other][bottom:, :])
 
     def place(
         self,
@@ -110,13 +108,13 @@ class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         if scale < 0.6:
             shrink = int(np.ceil(0.8 / scale))
             size = (source.shape[1] // shrink, source.shape[0] // shrink)
-            source = cv2.resize(source, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+            source = np.asarray(cv2.resize(source, size, interpolation=cv2.INTER_AREA), np.uint8)
             offset = (shrink - 1) / 2 * drawn[:, :2].sum(1, keepdims=True)
             drawn = np.concatenate([drawn[:, :2] * shrink, drawn[:, 2:] + offset], axis=1)
         window = canvas[low[1] : high[1], low[0] : high[0]]
         size = (window.shape[1], window.shape[0])
         cv2.warpAffine(source, drawn, size, dst=window, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
-        return box_of(transform_points(self.cache.points[index], matrix)[None])[0]
+        return box_of(transform_points(self.cache.points[index], matrix))
 
     def scene(self, random: np.random.Generator) -> tuple[Picture, list[NDArray[np.floating]]]:
         """Compose one scene and the (left, top, right, bottom) boxes of its faces in pixels."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from facepipe.errors import InputError
+
 
 @dataclass(frozen=True)
 class Item:
@@ -28,7 +30,11 @@ def unseen_identities() -> frozenset[str]:
 
 
 def read_items(data: Path) -> list[Item]:
-    """List the clips and portraits of DATA by its `sources.tsv`, in the order of that file."""
+    """List the clips and portraits of DATA in the order of its `sources.tsv`; raise InputError where there is none."""
+    if not (data / "sources.tsv").is_file():
+        raise InputError(
+            f"{data} has no sources.tsv, the list of the material. Give the folder of the data with --data."
+        )
     folders = {"clip": "clips", "portrait": "portraits", "portrait-art": "portraits"}
     items = []
     with (data / "sources.tsv").open(encoding="utf-8", newline="") as table:

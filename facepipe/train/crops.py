@@ -1,0 +1,85 @@
+"""Square crops to train the landmarker on: faces as tracking or a detection frames them, and crops beside a face.
+
+Half of the samples come framed as tracking frames them, half as a fresh detection does: turned by up to 45 degrees,
+off centre, too large or too small. A tenth hold no face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from facepipe.face.cropping import SquareCrop, aligned_crop, transform_points
+from facepipe.train.augment import weather
+from facepipe.train.faces import FaceCache
+
+PORTRAIT_SHARE, NO_FACE_SHARE, DETECTION_SHARE = 0.4, 0.1, 0.45
+
+
+def jittered(crop: SquareCrop, random: np.random.Generator, *, as_detection: bool) -> SquareCrop:
+    """Return the crop as tracking or a detection might have placed it."""
+    turn, scale, shift = (0.85, 0.22, 0.10) if as_detection else (0.12, 0.08, 0.04)
+    offset = random.normal(0, shift * crop.side / 1.5, 2)
+    return SquareCrop(
+        crop.center_x + float(offset[0]),
+        crop.center_y + float(offset[1]),
+        crop.side * float(np.exp(random.uniform(-scale, scale))),
+        crop.angle_radians + float(random.uniform(-turn, turn)),
+    )
+
+
+class FaceSamples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
+    """Endless random samples: picture (3, S, S) uint8, points (478, 3) in crop sides, 1 for a face or 0."""
+
+    def __init__(self, cache: FaceCache, mirror: NDArray[np.intp], size_pixels: int, seed: int) -> None:
+        self.cache, self.mirror, self.size_pixels, self.seed = cache, mirror, size_pixels, seed
+        self.groups = [self._by_item(~cache.portrait), self._by_item(cache.portrait)]
+
+    def _by_item(self, rows: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+        return [np.flatnonzero(rows & (self.cache.item == item)) for item in np.unique(self.cache.item[rows])]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        worker = get_worker_info()
+        cv2.setNumThreads(1)
+        random = np.random.default_rng([self.seed, worker.id if worker else 0])
+        while True:
+            picture, points, face = self.sample(random)
+            yield torch.from_numpy(picture).permute(2, 0, 1), torch.from_numpy(points), torch.tensor(face)
+
+    def pick(self, random: np.random.Generator) -> int:
+        """Choose a frame: first the kind, then the item, then the frame, so that long clips do not dominate."""
+        group = self.groups[int(random.random() < PORTRAIT_SHARE)]
+        return int(random.choice(group[random.integers(len(group))]))
+
+    def sample(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32], float]:
+        """Draw one sample."""
+        index, other = self.pick(random), self.pick(random)
+        points = self.cache.points[index]
+        crop = jittered(aligned_crop(points), random, as_detection=random.random() < DETECTION_SHARE)
+        face = 1.0
+        if random.random() < NO_FACE_SHARE:
+            crop, face = self.beside(crop, random), 0.0
+        matrix = crop.matrix(self.size_pixels)
+        border = (cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT)[random.integers(3)]
+        size = (self.size_pixels, self.size_pixels)
+        cut = cv2.warpAffine(self.cache.pictures[index], matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+        shape = transform_points(points, matrix).astype(np.float32) / np.float32(self.size_pixels)
+        picture = weather(np.asarray(cut, np.uint8), self.cache.pictures[other], random)
+        if random.random() < 0.5:
+            picture = np.ascontiguousarray(picture[:, ::-1])
+            shape = ((shape * (-1, 1, 1) + (1, 0, 0))[self.mirror]).astype(np.float32)
+        return picture, shape, face
+
+    def beside(self, crop: SquareCrop, random: np.random.Generator) -> SquareCrop:
+        """Return a crop that misses the face: far off, or far too small a part of it."""
+        angle, reach = random.uniform(0, 2 * np.pi), crop.side * random.uniform(0.65, 1.0)
+        x, y = crop.center_x + reach * np.cos(angle), crop.center_y + reach * np.sin(angle)
+        if random.random() < 0.3:
+            return SquareCrop(float(x), float(y), crop.side * float(random.uniform(0.1, 0.3)), crop.angle_radians)
+        return SquareCrop(float(x), float(y), crop.side * float(random.uniform(0.7, 1.3)), crop.angle_radians)
