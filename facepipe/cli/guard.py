@@ -14,7 +14,8 @@ from typer.core import TyperGroup
 
 from facepipe import __version__
 from facepipe.engine.interruption import interruptible
-from facepipe.errors import DiskError, ExitCode, FacepipeError, MemoryLimitError
+from facepipe.engine.tally import printable
+from facepipe.errors import DiskError, ExitCode, FacepipeError, MemoryLimitError, PrecheckError
 
 BROKEN_PIPE = 141
 """What a shell reports for a program that SIGPIPE ended, as it would have ended this one."""
@@ -58,7 +59,9 @@ def report(error: Exception, *, verbose: bool) -> int:
             f"this is a bug in facepipe ({type(error).__name__}: {error}); please report it with {_write_report(error)}"
         )
     else:
-        _say(str(expected))
+        # Names of files are whatever their owners wished: they shall move no cursor and break no line.
+        told = expected.errors if isinstance(expected, PrecheckError) else (expected,)
+        _say("\n".join(printable(str(one)) for one in told))
         if verbose and expected.detail:
             print(expected.detail.rstrip(), file=sys.stderr)
     if verbose:

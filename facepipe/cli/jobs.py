@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from facepipe.errors import UsageError
 
 if TYPE_CHECKING:
     from facepipe.engine import Job
+    from facepipe.engine.events import Sink
     from facepipe.pipeline.options import Options
 
 
@@ -27,7 +29,8 @@ def options_of(flags: dict[str, Any], **others: Any) -> tuple[Options, Path]:
     check_face_rule(settings.face.driver_face, "--driver-face")
     if settings.output.size_pixels % 2:
         raise UsageError(
-            f"--size is {settings.output.size_pixels}; video needs an even number. Take {settings.output.size_pixels + 1}."
+            f"--size is {settings.output.size_pixels}; video needs an even number. "
+            f"Take {settings.output.size_pixels + 1}."
         )
     options = Options(
         size_pixels=settings.output.size_pixels,
@@ -81,14 +84,21 @@ def run_job(
             raise UsageError(
                 f"--force {name}: there is no such stage. Stages are {', '.join(NAMES)}; all means each of them."
             )
-    with (
-        open_sink(as_json=as_json, quiet=quiet) as sink,
-        Job(Workspace(work), identity, force=force or (), dry_run=dry_run, events=sink) as job,
-    ):
-        body(job)
+    with open_sink(as_json=as_json, quiet=quiet) as sink:
+        events = sink if as_json else _told_elsewhere(sink)
+        with Job(Workspace(work), identity, force=force or (), dry_run=dry_run, events=events) as job:
+            body(job)
+
+
+def _told_elsewhere(sink: Sink) -> Sink:
+    """Keep back the failure that ends the program: the guard tells it, and once is enough."""
+    from facepipe.engine.events import Failed
+
+    return lambda event: None if isinstance(event, Failed) else sink(event)
 
 
 def tell_result(out: Path, *, as_json: bool, dry_run: bool) -> None:
     """Print where a result lies, alone on stdout, so that a shell can take it up."""
     if not as_json and not dry_run:
-        typer.echo(out)
+        # As bytes, because a name need not be text in the encoding of the terminal.
+        typer.echo(os.fsencode(out))

@@ -102,7 +102,10 @@ class Tally:
 
     def is_news(self, event: Event) -> bool:
         """Tell whether an event deserves a line: of a thousand segments with one reason only the first does."""
-        if isinstance(event, Failed | Summary | Plan):
+        if isinstance(event, Summary):
+            # A job that ended before its first stage has nothing to sum up.
+            return bool(event.dry_run or event.made or event.skipped or event.failed)
+        if isinstance(event, Failed | Plan):
             return True
         if not isinstance(event, Skipped | Start | Done):
             return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -131,9 +130,9 @@ def read_header(path: Path) -> dict[str, Any]:
             header: Any = json.loads(file["header"].tobytes())
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Give the path of a coefficient file (.npz).") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+    except Exception as error:  # NumPy and its zip reader raise a dozen kinds on what is none, or broken
         raise InputError(
-            f"{path} is no coefficient file of facepipe ({error}). `facepipe coefficients` makes one."
+            f"{path} is no coefficient file of facepipe ({_told(error)}). `facepipe coefficients` makes one."
         ) from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise InputError(
@@ -150,37 +149,52 @@ def read_header(path: Path) -> dict[str, Any]:
 def load_coefficients(path: Path, *, basis: str | None = BASIS) -> Coefficients:
     """Read a coefficient file. Raises InputError when it is damaged or, with `basis` given, of another basis."""
     header = read_header(path)
-    if basis is not None and header["basis"] != basis:
+    if basis is not None and header.get("basis") != basis:
         raise InputError(
-            f"{path} holds coefficients of basis {header['basis']!r}, but {basis!r} is needed here. "
+            f"{path} holds coefficients of basis {header.get('basis')!r}, but {basis!r} is needed here. "
             f"Make them again with `facepipe coefficients --basis {basis}`."
         )
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ARRAYS}
-        count = int(header["frame_count"])
-        expected = {
-            "identity": (80,),
-            "expression": (count, 64),
-            "angles": (count, 3),
-            "translation": (count, 3),
-            "valid": (count,),
-            "residual": (count,),
-        }
-        if (
-            any(arrays[name].shape != shape or not np.isfinite(arrays[name]).all() for name, shape in expected.items())
-            or not count
-        ):
-            raise ValueError("arrays of another shape than the header says, or not finite")
+        _check_arrays(arrays, int(header["frame_count"]), int(header["valid_frames"]))
+        fps, crop = Fraction(header["fps"]), SquareCrop(**{key: float(value) for key, value in header["crop"].items()})
+        if fps <= 0 or not crop.side > 0 or not np.isfinite([crop.center_x, crop.center_y, crop.angle_radians]).all():
+            raise ValueError(f"a rate of {fps} frames/s, or a crop that is no square")
         arrays = {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()
         }
         return Coefficients(
             **arrays,
-            fps=Fraction(header["fps"]),
-            crop=SquareCrop(**header["crop"]),
+            fps=fps,
+            crop=crop,
             picture_size=(int(header["picture_size"][0]), int(header["picture_size"][1])),
             basis=header["basis"],
         )
-    except (ValueError, KeyError, TypeError, ZeroDivisionError, zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{path} is damaged ({error}). Make it again with `facepipe coefficients`.") from error
+    except Exception as error:  # as above, and what the header may lack
+        raise InputError(f"{path} is damaged ({_told(error)}). Make it again with `facepipe coefficients`.") from error
+
+
+def _check_arrays(arrays: dict[str, NDArray[Any]], count: int, valid_frames: int) -> None:
+    """Raise ValueError unless the arrays are what the header says."""
+    expected = {
+        "identity": (80,),
+        "expression": (count, 64),
+        "angles": (count, 3),
+        "translation": (count, 3),
+        "valid": (count,),
+        "residual": (count,),
+    }
+    for name, shape in expected.items():
+        array, kind = arrays[name], "b" if name == "valid" else "f"
+        if array.shape != shape or array.dtype.kind != kind:
+            raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected shape {shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
+    if not valid_frames or int(arrays["valid"].sum()) != valid_frames:
+        raise ValueError(f"{arrays['valid'].sum()} frames are valid, expected {valid_frames or 'one or more'}")
+
+
+def _told(error: Exception) -> str:
+    # A KeyError says no more than the key.
+    return f"it lacks {error.args[0]!r}" if isinstance(error, KeyError) and error.args else str(error)

@@ -1,12 +1,15 @@
 """Files on disk: what one holds, whether it can be read, and how one gets its final name."""
 
+import errno
 import os
-import uuid
+import re
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from facepipe.engine.draft import is_running, this_host
 from facepipe.errors import DiskError, InputError
 
 MediaKind = Literal["video", "image", "sound", "playlist", "unknown"]
@@ -17,24 +20,40 @@ _IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heif", b"mif1", b"msf1")
 _IMAGE_HEADS = (b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*", b"P5", b"P6")
 _VIDEO_HEADS = (b"\x1aE\xdf\xa3", b"FLV", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"0&\xb2u\x8ef\xcf\x11", b"DKIF")
 _SOUND_HEADS = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xf1", b"\xff\xf9")
+_OTHER_HEADS = {
+    b"%PDF": "a PDF document",
+    b"%!PS": "a PostScript document",
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x7fELF": "a program",
+    b"8BPS": "a Photoshop document",
+}
+_DRAFT = re.compile(r"\.(?P<host>[\w-]+)-(?P<pid>\d+)-[0-9a-f]{8}\.partial")
 _PLAYLIST_HEADS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"v=0\r\n", b"v=0\n")
 
 
 def check_input(path: Path) -> None:
     """Raise InputError unless `path` is a regular, readable file with something in it."""
     try:
-        if path.is_dir():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
             raise InputError(f"{path}: is a folder; give a file")
-        if not path.exists():
-            raise InputError(f"{path}: no such file; check the name")
-        if not path.is_file():
+        if not stat.S_ISREG(mode):
             raise InputError(f"{path}: is no regular file (a pipe, socket or device); save it to a file first")
         with path.open("rb") as file:
             empty = not file.read(1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        target = f"is a link to {path.readlink()}, where there is" if path.is_symlink() else ":"
+        raise InputError(f"{path}{target} no such file; check the name") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check its permissions") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); {_remedy(error)}") from error
     if empty:
         raise InputError(f"{path}: is empty (0 bytes); copy or download it again")
+
+
+def _remedy(error: OSError) -> str:
+    closed = error.errno in (errno.EACCES, errno.EPERM)
+    return "change its permissions, or those of a folder above it" if closed else "check its name and its disk"
 
 
 def kind_of(path: Path) -> MediaKind:
@@ -46,6 +65,21 @@ def kind_of(path: Path) -> MediaKind:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     return _kind_of_head(head)
+
+
+def seeming(path: Path) -> str:
+    """Say in words what a file of unknown kind seems to be, for the error that refuses it."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if b"<svg" in head:
+        return "an SVG drawing"
+    known = next((words for start, words in _OTHER_HEADS.items() if head.startswith(start)), None)
+    if known is not None:
+        return known
+    # The head may end within a character.
+    text = head.decode("utf-8", "replace").rstrip("\ufffd")
+    readable = all(char.isprintable() or char in "\t\r\n" for char in text) and "\ufffd" not in text
+    return "text" if readable else "of no known kind"
 
 
 def is_animation(path: Path) -> bool:
@@ -97,8 +131,19 @@ def _animated_picture(head: bytes) -> bool | None:
 
 
 def draft_name(path: Path) -> Path:
-    """Return a fresh name beside `path`, with its suffix, for a file that is not whole yet."""
-    return path.with_name(f".{uuid.uuid4().hex[:12]}.partial{path.suffix}")
+    """Return a new name beside `path` for a file that is not whole yet; it tells host and process."""
+    # The suffix of a very long name may be most of it.
+    suffix = path.suffix if len(path.suffix) <= 8 else ""
+    return path.with_name(f".{this_host()}-{os.getpid()}-{os.urandom(4).hex()}.partial{suffix}")
+
+
+def sweep_drafts(folder: Path) -> None:
+    """Remove what killed processes of this host left half-written in a folder."""
+    for path in folder.glob(".*.partial*"):
+        draft = _DRAFT.match(path.name)
+        if draft is not None and draft["host"] == this_host() and not is_running(int(draft["pid"])):
+            with suppress(OSError):
+                path.unlink()
 
 
 def publish(draft: Path, path: Path) -> None:
@@ -129,9 +174,15 @@ def draft_of(path: Path) -> Iterator[Path]:
 
 def check_output(path: Path) -> None:
     """Raise DiskError unless a file of that name can be made."""
-    if path.is_dir():
-        raise DiskError(f"{path}: is a folder; give the name of a file")
+    try:
+        if path.is_dir():
+            raise DiskError(f"{path}: is a folder; give the name of a file with -o")
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:  # a name that is too long, say
+        raise DiskError(f"{path}: no file can have that name ({error.strerror}); choose another with -o") from error
     if not path.parent.is_dir():
-        raise DiskError(f"{path}: its folder does not exist; make it first")
+        raise DiskError(f"{path}: there is no folder {path.parent}; make it first, or choose another name with -o")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise DiskError(f"{path}: its folder is read-only; choose another with -o")

@@ -38,6 +38,8 @@ def _probe_with_ffmpeg(path: Path, limits: MediaLimits) -> VideoInfo:
         raise InputError(_unreadable(path, header, packets.messages), detail=packets.tail)
     limits.check_pixels(path, header.pictures.width, header.pictures.height)
     limits.check_duration(path, header.duration_seconds or 0.0)
+    if not packets.times and header.duration_seconds:
+        raise InputError(f"{path}: is damaged: none of its frames can be read; copy it again", detail=packets.tail)
     if not packets.times:
         raise InputError(f"{path}: has a video stream without a single frame (zero duration); export it again")
     if any(sign in packets.messages for sign in _SIGNS_OF_DAMAGE):

@@ -126,7 +126,7 @@ def test_wrong_arguments(tmp_path: Path) -> None:
         VideoWriter(path, size=(8, 8), fps=NTSC, quality=101)
     with pytest.raises(UsageError, match="got codec 'divx', expected one of h264"):
         VideoWriter(path, size=(8, 8), fps=NTSC, codec="divx")
-    with pytest.raises(DiskError, match="folder does not exist"):
+    with pytest.raises(DiskError, match="there is no folder"):
         VideoWriter(tmp_path / "none" / "a.mp4", size=(8, 8), fps=NTSC)
     with pytest.raises(DiskError, match="is a folder"):
         check_output(tmp_path)

@@ -139,7 +139,7 @@ def test_writing_what_cannot_be(tmp_path: Path) -> None:
     pixels = np.zeros((2, 2, 3), dtype=np.uint8)
     with pytest.raises(UsageError, match=r"kind '.xyz'; use .png, .jpg or .webp"):
         write_image(tmp_path / "a.xyz", pixels)
-    with pytest.raises(DiskError, match="folder does not exist"):
+    with pytest.raises(DiskError, match="there is no folder"):
         write_image(tmp_path / "none" / "a.png", pixels)
     with pytest.raises(ValueError, match="expected uint8"):
         write_image(tmp_path / "a.png", pixels.astype(np.float32))
