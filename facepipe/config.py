@@ -269,7 +269,9 @@ def _source(given: Given) -> str:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
+    known = list(known)
+    # The beginning of a name is nearer to what was meant than another of the same length.
+    close = [other for other in known if other.startswith(name)] or difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(sorted(known))}"
 
 

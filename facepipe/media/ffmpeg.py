@@ -28,6 +28,9 @@ _FORMATS = (
     "wav,w64,aiff,mp3,aac,flac,ac3,eac3,amr,caf,au"
 )
 _INPUT_OPTIONS = {"protocol_whitelist": "file,pipe", "format_whitelist": _FORMATS}
+# What Python puts for a byte of a name that is no UTF-8, and a character that nobody uses.
+_STAND_INS = {0xDC00 + byte: 0x10FF00 + byte for byte in range(0x80, 0x100)}
+_STOOD_FOR = {character: surrogate for surrogate, character in _STAND_INS.items()}
 _TAIL_LINES = 40
 _PIPE_BYTES = 1 << 20
 _ANSWER_SECONDS = 30
@@ -107,8 +110,12 @@ def _answer(program: str, question: str) -> str:
 
 
 def file_url(path: Path) -> str:
-    """Name a file so that ffmpeg takes it for nothing else, whatever characters it begins with."""
-    return f"file:{path.absolute()}"
+    """Name a file so that ffmpeg takes it for nothing else, whatever characters it begins with.
+
+    Bytes that are no UTF-8 stand in the name as characters for private use, because ffmpeg-python takes nothing else;
+    `arguments` brings them back.
+    """
+    return f"file:{path.absolute()}".translate(_STAND_INS)
 
 
 def input_file(path: Path, **options: Any) -> Any:
@@ -120,7 +127,7 @@ def arguments(stream: Any, *, loglevel: str = "warning", reads_stdin: bool = Fal
     """Return the argument list, program first, that runs an ffmpeg-python graph."""
     options = ["-hide_banner", "-nostats", "-loglevel", loglevel, *(() if reads_stdin else ("-nostdin",))]
     command: list[str] = ffmpeg.compile(stream.global_args(*options), cmd=find_ffmpeg(), overwrite_output=True)
-    return command
+    return [argument.translate(_STOOD_FOR) for argument in command]
 
 
 class Child:

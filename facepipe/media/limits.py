@@ -30,8 +30,8 @@ class MediaLimits:
         """Refuse a video of more than `max_duration_seconds`."""
         if duration_seconds > self.max_duration_seconds:
             raise InputError(
-                f"{path}: lasts {duration_seconds:.0f} s, more than the {self.max_duration_seconds:.0f} s allowed; "
-                f"cut it, or raise the bound with --max-duration {duration_seconds + 1:.0f}"
+                f"{path}: lasts {duration_seconds:.4g} s, more than the {self.max_duration_seconds:.4g} s allowed; "
+                f"cut it, or raise the bound with --max-duration {math.floor(duration_seconds) + 1}"
             )
 
 

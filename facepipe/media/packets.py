@@ -72,7 +72,13 @@ def list_packets(path: Path, stream: Any, limits: MediaLimits = NO_LIMITS) -> tu
     packets = Packets()
     with ffmpeg.Child(ffmpeg.arguments(listing, loglevel="info"), data_out=True) as child:
         packets.read(child.stdout, limits.max_duration_seconds)
-        limits.check_duration(path, float(packets.last_time * packets.time_base))
+        too_long = packets.last_time * packets.time_base > limits.max_duration_seconds
+        if too_long:
+            child.kill()
         packets.code = child.wait()
     packets.messages, packets.tail = child.messages, child.tail
-    return parse_header(child.messages), packets
+    header = parse_header(child.messages)
+    if too_long:
+        promised = header.duration_seconds if header else None
+        limits.check_duration(path, max(promised or 0.0, float(packets.last_time * packets.time_base)))
+    return header, packets
