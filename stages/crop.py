@@ -21,7 +21,7 @@ from facepipe.media.encode import VideoWriter
 from facepipe.media.files import kind_of
 from facepipe.media.image import read_image, write_image
 from facepipe.media.info import VideoInfo
-from facepipe.media.limits import MediaLimits
+from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
 
 SMALLEST_FACE_PIXELS = 24
@@ -43,25 +43,22 @@ class Params:
     pictures: bool = True
     """Whether to write the cropped picture or clip beside the track."""
     quality: int = 80
-    max_pixels: int = MediaLimits().max_pixels
-    max_duration_seconds: float = MediaLimits().max_duration_seconds
 
 
 def crop(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Track the face, choose the crop, and write what was asked for."""
+    """Track the face, choose the crop, and write what was asked for. How large the input may be was checked before."""
     # Here, not above: a finished job must not wait for torch.
     from facepipe.face.detector import Detector
     from facepipe.face.landmarker import Landmarker
     from facepipe.face.tracking import Tracker
 
     path, params = run.input("media"), run.params
-    limits = MediaLimits(params.max_pixels, params.max_duration_seconds)
     tracker = Tracker(Detector(run.weights["detector"]), Landmarker(run.weights["landmarker"]), face=params.face)
     if kind_of(path) == "image":
-        picture = read_image(path, limits)
+        picture = read_image(path, NO_LIMITS)
         track = _checked(tracker.track([picture], run.advance), path, STILL_FPS, params)
         return _finish_still(run, picture, track, STILL_FPS, frame=-1)
-    info = probe_video(path, limits)
+    info = probe_video(path, NO_LIMITS)
     frames = decode_frames(path, info=info)
     track = _checked(tracker.track(frames, run.advance), path, info.fps, params)
     if params.still:
@@ -153,7 +150,7 @@ def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, track: Trac
 
 STAGE = Stage(
     name="crop",
-    version=1,
+    version=2,
     inputs=("media",),
     outputs=("track.npz", "crop.png?", "crop.mp4?", "picture.png?"),
     params=Params,

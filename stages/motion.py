@@ -9,8 +9,9 @@ from typing import Any, Literal
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.coefficients import load_coefficients, save_coefficients
 from facepipe.face.model import load_face_model
-from facepipe.motion.editing import Edit, edited
+from facepipe.motion.editing import edited
 from facepipe.motion.retargeting import Retargeting, retarget
+from facepipe.motion.sliders import Edit
 
 NoFace = Literal["hold", "source", "cut"]
 
@@ -29,7 +30,7 @@ class Params:
 
 
 def motion(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Retarget, edit, and write the rows of the segment."""
+    """Retarget, edit, and write the rows of the segment. Without a driver the source's own rows are what is edited."""
     params = run.params
     source = load_coefficients(run.input("source"))
     target = source

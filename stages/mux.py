@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from facepipe import __version__
 from facepipe.engine.stage import Stage, StageRun
+from facepipe.face.coefficients import load_coefficients
 from facepipe.media.encode import DEFAULT_QUALITY
 from facepipe.media.mux import Fit, concat_and_mux
 from facepipe.media.origin import origin_metadata
@@ -35,6 +39,7 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
         metadata=origin_metadata(),
         codec=params.codec,
         quality=params.quality,
+        kept_frames=_kept(run.input("kept")) if "kept" in run.inputs else None,
     )
     run.advance(facts.frame_count)
     return {
@@ -47,6 +52,14 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
     }
 
 
+def _kept(path: Path) -> list[tuple[int, int]]:
+    """Return the runs of driving frames that show a face, half-open."""
+    valid = np.concatenate([[False], load_coefficients(path).valid, [False]])
+    edges = np.flatnonzero(np.diff(valid.astype(np.int8)))
+    return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
+
+
+# `kept` are the coefficients of a driver whose frames without a face were cut: their sound goes as well.
 STAGE = Stage(
-    name="mux", version=1, inputs=("segments*", "sound?"), outputs=("result.mp4",), params=Params, function=mux
+    name="mux", version=2, inputs=("segments*", "sound?", "kept?"), outputs=("result.mp4",), params=Params, function=mux
 )

@@ -20,6 +20,8 @@ from facepipe.media.encode import DEFAULT_QUALITY, VideoWriter
 from facepipe.media.files import kind_of
 from facepipe.media.grid import side_by_side
 from facepipe.media.image import read_image, write_image
+from facepipe.media.limits import NO_LIMITS
+from facepipe.media.origin import origin_metadata
 from facepipe.media.probe import probe_video
 
 Picture = NDArray[np.uint8]
@@ -32,12 +34,16 @@ class Params:
     renderer: str = "mesh"
     first_frame: int = 0
     """Frame of the driver with which the segment begins; only the grid needs it."""
-    still: bool = False
-    """Whether to write one PNG instead of a video."""
+    picture: str = ""
+    """png, jpg or webp to write the first frame as a picture; empty for a video."""
     grid: bool = False
     """Whether to show source and driver beside the result."""
+    cut: bool = False
+    """Whether the motion leaves out the driver's frames without a face; only the grid needs it."""
     quality: int = DEFAULT_QUALITY
     codec: str = "h264"
+    program: str = ""
+    """Named in the metadata of a picture; a video is given its own when it is joined."""
 
 
 def render(run: StageRun[Params]) -> Mapping[str, Any]:
@@ -50,15 +56,16 @@ def render(run: StageRun[Params]) -> Mapping[str, Any]:
         load_coefficients(run.input("source")),
         load_track(run.input("track")),
     )
-    frames = _rendered(run, picture, source, track, motion)
+    frames, shown = _rendered(run, picture, source, track, motion), picture
     if "full" in run.inputs:
-        paste = Paste(read_image(run.input("full")), track.crop, picture.shape[0])
+        shown = read_image(run.input("full"), NO_LIMITS)
+        paste = Paste(shown, track.crop, picture.shape[0])
         frames = (paste.into_full(frame) for frame in frames)
     if params.grid:
-        panels = [repeat(picture), _driver(run, len(motion), picture.shape[0]), frames]
+        panels = [repeat(shown), _driver(run, len(motion), picture.shape[0]), frames]
         frames = (side_by_side([panel for panel in row if panel is not None]) for row in zip(*panels, strict=False))
-    if params.still:
-        write_image(run.output / "picture.png", next(frames))
+    if params.picture:
+        write_image(run.output / f"picture.{params.picture}", next(frames), metadata=origin_metadata())
         run.advance(1)
         return {"frames": 1}
     return _encode(run, frames, motion)
@@ -89,14 +96,33 @@ def _driver(run: StageRun[Params], count: int, side: int) -> Iterator[Picture | 
         return repeat(None)
     path, track = run.input("driver"), load_track(run.input("driver_track"))
     length = int(track.crop.side)
-    left, top = round(track.crop.center_x + 0.5 - length / 2), round(track.crop.center_y + 0.5 - length / 2)
+    left = max(0, round(track.crop.center_x + 0.5 - length / 2))
+    top = max(0, round(track.crop.center_y + 0.5 - length / 2))
     if kind_of(path) == "image":
-        return repeat(read_image(path)[top : top + length, left : left + length])
-    info = probe_video(path)
+        return repeat(read_image(path, NO_LIMITS)[top : top + length, left : left + length])
     first = run.params.first_frame
-    return decode_frames(
-        path, info=info, start_frame=first, frame_count=count, crop=(left, top, length, length), size=(side, side)
+    wanted = range(first, first + count)
+    if run.params.cut:
+        wanted = np.flatnonzero(track.track.valid)[first : first + count].tolist()
+    frames = decode_frames(
+        path,
+        info=probe_video(path, NO_LIMITS),
+        start_frame=wanted[0],
+        frame_count=wanted[-1] + 1 - wanted[0],
+        crop=(left, top, length, length),
+        size=(side, side),
     )
+    return _held(frames, first=wanted[0], wanted=frozenset(wanted))
+
+
+def _held(frames: Iterator[Picture], *, first: int, wanted: frozenset[int]) -> Iterator[Picture]:
+    """Yield the wanted frames, and the last for ever: the number of frames of a variable rate is an estimate."""
+    frame: Picture | None = None
+    for number, frame in enumerate(frames, start=first):
+        if number in wanted:
+            yield frame
+    while frame is not None:
+        yield frame
 
 
 def _encode(run: StageRun[Params], frames: Iterator[Picture], motion: Coefficients) -> Mapping[str, Any]:
@@ -120,9 +146,9 @@ def _encode(run: StageRun[Params], frames: Iterator[Picture], motion: Coefficien
 
 STAGE = Stage(
     name="render",
-    version=1,
+    version=2,
     inputs=("picture", "track", "source", "motion", "full?", "driver?", "driver_track?"),
-    outputs=("segment.mp4?", "picture.png?"),
+    outputs=("segment.mp4?", "picture.png?", "picture.jpg?", "picture.webp?"),
     params=Params,
     function=render,
     weights=("face-model",),

@@ -1,51 +1,165 @@
-"""Options that several commands share, and how they become what a job is asked for."""
+"""Options that several commands share, and how they are given to a command as one value."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-FACE, OUTPUT, MOTION, WORK = "Face", "Output", "Motion", "Work"
+from facepipe.motion.sliders import SLIDERS, unit_of
+
+FACE, OUTPUT, MOTION, SLIDER, WORK = "Face", "Output", "Motion", "Sliders", "Work"
 
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="Where the result goes.", show_default=False)]
-Size = Annotated[
-    int | None, typer.Option("--size", help="Width and height of the rendered face in pixels.", min=64, max=2048)
-]
-Quality = Annotated[
-    int | None, typer.Option("--quality", help="0 (smallest file) to 100 (best picture).", min=0, max=100)
-]
-Codec = Annotated[str | None, typer.Option("--codec", help="h264, h265 or vp9.")]
-Fit = Annotated[
-    str | None, typer.Option("--fit", help="Length where sound and pictures differ: shortest, driver or pad.")
-]
-Renderer = Annotated[str | None, typer.Option("--renderer", help="What draws the frames: mesh.")]
-Face = Annotated[
-    str | None, typer.Option("--face", help="Which face of the source: largest, left, right, or N from the left.")
-]
-DriverFace = Annotated[str | None, typer.Option("--driver-face", help="Which face of the driver, likewise.")]
-NoFace = Annotated[
-    str | None, typer.Option("--no-face", help="Driver frames without a face: fail, hold, source or cut.")
-]
-SourceFrame = Annotated[
-    str, typer.Option("--source-frame", help="Which frame of a source video: best, or a number from 0.")
-]
-Smoothing = Annotated[
-    str | None, typer.Option("--smoothing", help="Smooth the driver's motion: none, one-euro or savitzky-golay.")
-]
-MaxPixels = Annotated[
-    int | None, typer.Option("--max-pixels", help="Largest picture or frame that is read, in pixels.", min=1)
-]
-MaxDuration = Annotated[
-    float | None, typer.Option("--max-duration", help="Longest video that is read, in seconds.", min=0)
-]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that facepipe did not write.")]
 Sheet = Annotated[Path | None, typer.Option("--sheet", help="Also write a contact sheet of the result (PNG).")]
 Grid = Annotated[bool, typer.Option("--grid", help="Show source | driver | result beside each other.")]
 PasteBack = Annotated[bool, typer.Option("--paste-back", help="Put the result back into the whole source picture.")]
+SourceFrame = Annotated[
+    str, typer.Option("--source-frame", help="Which frame of a source video: best, or a number from 0.")
+]
+Preset = Annotated[
+    Path | None, typer.Option("--preset", help="Sliders from a file that `facepipe edit --save-preset` wrote.")
+]
 Force = Annotated[list[str] | None, typer.Option("--force", help="Make this stage anew (or: all). May be repeated.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would run and why; make nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Tell events as JSON, one a line, on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tell only what went wrong.")]
 Work = Annotated[Path | None, typer.Option("--work", help="Folder of the work files (default: .facepipe).")]
+
+# By parameter: the setting that the flag overrides, and the flag.
+SETTINGS: Mapping[str, tuple[str, Any]] = {
+    "size": (
+        "output.size_pixels",
+        Annotated[int | None, typer.Option(help="Width and height of the rendered face in pixels.", min=64, max=2048)],
+    ),
+    "quality": (
+        "output.quality",
+        Annotated[int | None, typer.Option(help="0 (smallest file) to 100 (best picture).", min=0, max=100)],
+    ),
+    "codec": ("output.codec", Annotated[str | None, typer.Option(help="h264, h265 or vp9.")]),
+    "fit": (
+        "output.fit",
+        Annotated[str | None, typer.Option(help="Length where sound and pictures differ: shortest, driver or pad.")],
+    ),
+    "renderer": ("render.renderer", Annotated[str | None, typer.Option(help="What draws the frames: mesh.")]),
+    "face": (
+        "face.face",
+        Annotated[str | None, typer.Option(help="Which face: largest, left, right, or N from the left.")],
+    ),
+    "driver_face": (
+        "face.driver_face",
+        Annotated[str | None, typer.Option(help="Which face of the driver, likewise.")],
+    ),
+    "no_face": (
+        "face.no_face",
+        Annotated[str | None, typer.Option(help="Driver frames without a face: fail, hold, source or cut.")],
+    ),
+    "smoothing": (
+        "motion.smoothing",
+        Annotated[str | None, typer.Option(help="Smooth the driver's motion: none, one-euro or savitzky-golay.")],
+    ),
+    "motion": (
+        "motion.motion",
+        Annotated[
+            str | None,
+            typer.Option(help="relative (change since the reference frame) or absolute; a picture drives absolutely."),
+        ],
+    ),
+    "strength": ("motion.strength", Annotated[float | None, typer.Option(help="Factor on the motion.", min=0, max=3)]),
+    "only": (
+        "motion.only",
+        Annotated[str | None, typer.Option(help="Take only this of the motion: expression or pose (or all).")],
+    ),
+    "scale": (
+        "motion.scale",
+        Annotated[str | None, typer.Option(help="Size and place of the head: source, adapt or driver.")],
+    ),
+    "reference": (
+        "motion.reference",
+        Annotated[str | None, typer.Option(help="Reference frame of relative motion: best, first, or a number.")],
+    ),
+    "max_pixels": (
+        "media.max_pixels",
+        Annotated[int | None, typer.Option(help="Largest picture or frame that is read, in pixels.", min=1)],
+    ),
+    "max_duration": (
+        "media.max_duration_seconds",
+        Annotated[float | None, typer.Option(help="Longest video that is read, in seconds.", min=0)],
+    ),
+    "work": ("work.folder", Work),
+}
+FACES, LIMITS = ("face", "driver_face", "no_face", "smoothing"), ("max_pixels", "max_duration", "work")
+MOTIONS = ("motion", "strength", "only", "scale", "reference")
+RENDERING = ("size", "quality", "codec", "renderer")
+
+_SLIDER_HELP = {
+    "yaw": "Turn the head; positive turns the nose to the left of the picture.",
+    "pitch": "Nod; positive is down.",
+    "roll": "Tilt the head; positive is clockwise.",
+    "move_x": "Move the head to the right.",
+    "move_y": "Move the head down.",
+    "zoom": "Make the head larger or smaller.",
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was given of the shared options."""
+
+    settings: Mapping[str, Any]
+    """By "section.key"; None for what was not given."""
+    sliders: Mapping[str, float]
+    """The sliders that were given."""
+
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def accepting(*settings: str, sliders: bool = False) -> Callable[[Command], Command]:
+    """Give a command flags for these settings, and for all sliders; it gets them as its parameter `given`."""
+    flags = {name: SETTINGS[name][1] for name in settings}
+    if sliders:
+        flags |= {name: _slider(name) for name in SLIDERS}
+
+    def extend(command: Command) -> Command:
+        @wraps(command)
+        def called(**values: Any) -> None:
+            mine = {name: values.pop(name) for name in flags}
+            work = mine.pop("work", None)
+            given = {SETTINGS[name][0]: value for name, value in mine.items() if name in SETTINGS}
+            moved = {name: mine[name] for name in SLIDERS if mine.get(name) is not None}
+            command(**values, given=Given({**given, "work.folder": str(work) if work else None}, moved))
+
+        signature = inspect.signature(command)
+        hints = get_type_hints(command, include_extras=True)
+        own = [
+            parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in signature.parameters.values()
+            if parameter.name != "given"
+        ]
+        more = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=flag)
+            for name, flag in flags.items()
+        ]
+        # typer reads both.
+        called.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
+        called.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *more)}
+        return called  # type: ignore[return-value]
+
+    return extend
+
+
+def _slider(name: str) -> Any:
+    unit = unit_of(name)
+    told = _SLIDER_HELP.get(name, "")
+    text = f"{told} In {unit}." if told and unit != "times" else told or "A control of the face; 1 is a strong one."
+    return Annotated[
+        float | None,
+        typer.Option(f"--{name.replace('_', '-')}", help=text, metavar=unit.upper().replace(" ", "-") or "N"),
+    ]

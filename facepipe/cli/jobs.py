@@ -1,37 +1,49 @@
-"""From arguments and settings to a job: what `reenact`, `edit` and `plan` share."""
+"""From arguments and settings to a job: what the commands that make something share."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from facepipe.cli.arguments import Given
 from facepipe.errors import UsageError
 
 if TYPE_CHECKING:
     from facepipe.engine import Job
-    from facepipe.engine.events import Sink
+    from facepipe.engine.events import Event, Sink
     from facepipe.pipeline.options import Options
 
 
-def options_of(flags: dict[str, Any], **others: Any) -> tuple[Options, Path]:
-    """Return what a job is asked for, and its work folder; `flags` maps "section.key" to what was given, or None."""
+@dataclass(frozen=True)
+class Running:
+    """How a job is run."""
+
+    force: list[str] | None = None
+    dry_run: bool = False
+    as_json: bool = False
+    quiet: bool = False
+
+
+def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
+    """Return what a job is asked for, and its work folder."""
     from facepipe.config import load_settings
     from facepipe.media.limits import MediaLimits
     from facepipe.motion.retargeting import Retargeting
     from facepipe.pipeline.options import Options
 
-    settings = load_settings(flags=flags)
+    settings = load_settings(flags=given.settings)
     check_face_rule(settings.face.face, "--face")
     check_face_rule(settings.face.driver_face, "--driver-face")
+    check_number(settings.motion.reference, ("best", "first"), "--reference")
+    check_number(others.get("source_frame", "best"), ("best",), "--source-frame")
     if settings.output.size_pixels % 2:
-        raise UsageError(
-            f"--size is {settings.output.size_pixels}; video needs an even number. "
-            f"Take {settings.output.size_pixels + 1}."
-        )
+        size = settings.output.size_pixels
+        raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
     options = Options(
         size_pixels=settings.output.size_pixels,
         quality=settings.output.quality,
@@ -58,47 +70,57 @@ def options_of(flags: dict[str, Any], **others: Any) -> tuple[Options, Path]:
 
 def check_face_rule(rule: str, flag: str) -> None:
     """Raise UsageError for what is no way to choose a face."""
-    if rule not in ("largest", "left", "right") and not (rule.isdigit() and int(rule) >= 1):
+    if rule not in ("largest", "left", "right") and not (rule.isdecimal() and int(rule) >= 1):
         raise UsageError(
             f"{flag} is {rule!r}, expected largest, left, right, or a number from 1, counted from the left."
         )
 
 
-def run_job(
-    identity: dict[str, Any],
-    work: Path,
-    body: Callable[[Job], None],
-    *,
-    force: list[str] | None,
-    dry_run: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Run a job's body with the sink that suits, and only then say where the results lie."""
+def check_number(rule: str, words: tuple[str, ...], flag: str) -> None:
+    """Raise UsageError for what is neither one of the words nor the number of a frame."""
+    if rule not in words and not rule.isdecimal():
+        raise UsageError(f"{flag} is {rule!r}, expected {', '.join(words)}, or the number of a frame from 0.")
+
+
+def run_job(identity: dict[str, Any], work: Path, body: Callable[[Job], None], running: Running) -> None:
+    """Run a job's body with the sink that suits."""
     from facepipe.console import open_sink
     from facepipe.engine import Job, Workspace
     from stages import NAMES
 
-    for name in force or ():
+    for name in running.force or ():
         if name not in (*NAMES, "all"):
             raise UsageError(
                 f"--force {name}: there is no such stage. Stages are {', '.join(NAMES)}; all means each of them."
             )
-    with open_sink(as_json=as_json, quiet=quiet) as sink:
-        events = sink if as_json else _told_elsewhere(sink)
-        with Job(Workspace(work), identity, force=force or (), dry_run=dry_run, events=events) as job:
+    with open_sink(as_json=running.as_json, quiet=running.quiet) as sink:
+        events = sink if running.as_json else _told_once(sink)
+        with Job(Workspace(work), identity, force=running.force or (), dry_run=running.dry_run, events=events) as job:
             body(job)
 
 
-def _told_elsewhere(sink: Sink) -> Sink:
-    """Keep back the failure that ends the program: the guard tells it, and once is enough."""
-    from facepipe.engine.events import Failed
+def _told_once(sink: Sink) -> Sink:
+    """Keep back the failure that ends the program, for the guard tells it; one after which work goes on is told."""
+    from facepipe.engine.events import Failed, Summary
 
-    return lambda event: None if isinstance(event, Failed) else sink(event)
+    kept: list[Event] = []
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Summary):
+            kept.clear()
+        while kept:
+            sink(kept.pop())
+        if isinstance(event, Failed):
+            kept.append(event)
+        else:
+            sink(event)
+
+    return tell
 
 
-def tell_result(out: Path, *, as_json: bool, dry_run: bool) -> None:
-    """Print where a result lies, alone on stdout, so that a shell can take it up."""
-    if not as_json and not dry_run:
-        # As bytes, because a name need not be text in the encoding of the terminal.
-        typer.echo(os.fsencode(out))
+def tell_results(outs: Iterable[Path], running: Running) -> None:
+    """Print where results lie, alone on stdout, one a line, so that a shell can take them up."""
+    if not running.as_json and not running.dry_run:
+        for out in outs:
+            # As bytes, because a name need not be text in the encoding of the terminal.
+            typer.echo(os.fsencode(out))

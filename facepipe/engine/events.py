@@ -112,6 +112,28 @@ class Failed(StageEvent):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Estimate(Event):
+    """In a dry run: what a result will take."""
+
+    event = "estimate"
+    label: str
+    frames: int
+    work_bytes: int
+    """Of the work files, those that are there already among them."""
+    result_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result(Event):
+    """A result lies in its place."""
+
+    event = "result"
+    path: str
+    changed: bool
+    """False if it lay there already."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Summary(Event):
     """The last event of a job."""
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 from facepipe.engine.artefact import Artefact, Pending
 from facepipe.engine.events import (
     Done,
+    Event,
     Expected,
     Failed,
     Plan,
@@ -133,7 +134,7 @@ class Job:
                 stage, inputs, params, weights, label=label, previous=self._previous(label), force=self._forces(stage)
             )
         except Exception as error:
-            self._fail(stage.name, label, error)
+            self.fail(stage.name, label, error)
             raise
         if decision.reason == FORCED:
             if decision.fingerprint in self._forced:
@@ -171,7 +172,7 @@ class Job:
             self._tell(Start, decision, frames)
             artefact = self.workspace.execute(decision, advance)
         except BaseException as error:
-            self._fail(stage, label, error)
+            self.fail(stage, label, error)
             raise
         self._made += 1
         self._frames_done += frames_done
@@ -201,7 +202,12 @@ class Job:
             )
         )
 
-    def _fail(self, stage: str, label: str, error: BaseException) -> None:
+    def tell(self, event: Event) -> None:
+        """Pass on an event that is not about one stage."""
+        self._emit(event)
+
+    def fail(self, stage: str, label: str, error: BaseException) -> None:
+        """Tell of a piece of work that failed before its stage, or in it."""
         self._failed += 1
         known = error if isinstance(error, FacepipeError) else None
         stopped = isinstance(error, KeyboardInterrupt)

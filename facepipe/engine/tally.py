@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from facepipe.engine.events import (
     Done,
+    Estimate,
     Event,
     Expected,
     Failed,
@@ -105,7 +106,7 @@ class Tally:
         if isinstance(event, Summary):
             # A job that ended before its first stage has nothing to sum up.
             return bool(event.dry_run or event.made or event.skipped or event.failed)
-        if isinstance(event, Failed | Plan):
+        if isinstance(event, Failed | Plan | Estimate):
             return True
         if not isinstance(event, Skipped | Start | Done):
             return False
@@ -130,6 +131,9 @@ def line_of(event: Event) -> str:
         return printable(f"made {event.label} in {duration_text(event.seconds)}{rate}")
     if isinstance(event, Failed):
         return printable(f"failed {event.label}: {'; '.join(event.message.splitlines())}")
+    if isinstance(event, Estimate):
+        work, result = (f"{size / 1e6:.1f} MB" for size in (event.work_bytes, event.result_bytes))
+        return printable(f"estimate for {event.label}: {event.frames} frames, {work} of work files, {result} of result")
     return _summary_line(event) if isinstance(event, Summary) else ""
 
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from facepipe.media.decode import decode_frames
 from facepipe.media.grid import resize
 from facepipe.media.image import check_pixels
+from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
 
 _LABEL_PIXELS = 16
@@ -50,7 +51,7 @@ def contact_sheet(
 
 
 def _spread(path: Path, count: int) -> tuple[list[np.ndarray], list[str]]:
-    info = probe_video(path)
+    info = probe_video(path, NO_LIMITS)
     total = info.frame_count_estimate
     wanted = {(2 * n + 1) * total // (2 * count) for n in range(count)}
     # The clip is read once from its start: that is exact for each container, and a sheet is made once a job.

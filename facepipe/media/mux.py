@@ -2,12 +2,14 @@
 
 import os
 import tempfile
+import wave
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import ffmpeg as graph
 
@@ -27,6 +29,8 @@ Fit = Literal["shortest", "driver", "pad"]
 # What an mp4 may hold and browsers play; other sound becomes AAC.
 _COPIED_SOUNDS = ("aac", "mp3", "opus", "flac", "ac3", "eac3", "alac")
 _SOUND_BITS_A_SECOND = 160_000
+# Sound of which parts are left out goes through this form, in which a cut can be made at any sample.
+_CUT_HERTZ, _CUT_CHANNELS = 48_000, 2
 # Sound comes in packets of 20-30 ms, so that its end is never quite that of the pictures.
 _SAME_END_SECONDS = 0.06
 
@@ -56,6 +60,7 @@ def concat_and_mux(
     sound_start_seconds: float = 0.0,
     codec: str = "h264",
     quality: int = DEFAULT_QUALITY,
+    kept_frames: Sequence[tuple[int, int]] | None = None,
 ) -> MuxFacts:
     """Join segments of one size, rate and codec made by VideoWriter, add sound, and check the result before naming it.
 
@@ -64,6 +69,8 @@ def concat_and_mux(
     "shortest" ends with the shorter of the two (pictures are cut at the last place that needs no encoding, at most two
     frames early); "driver" keeps each frame and cuts the sound or lets it end early; "pad" loses nothing: silence
     follows the sound, or the last frame is held (encoded with `codec` and `quality`, which must be the segments').
+    Where frames of the file that has the sound were left out, `kept_frames` names those that were not as half-open
+    ranges, and only their sound is used.
     The same inputs give the same bytes.
     Raises InputError, EncoderError or DiskError; nothing is left under `out` then.
     """
@@ -75,6 +82,8 @@ def concat_and_mux(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facepipe-")))
         shown = _shown_frames(_concat_input(folder, segments), first.fps)
         sound = _probe_sound(sound_from, sound_start_seconds) if sound_from else None
+        if sound is not None and kept_frames is not None:
+            sound = _cut_sound(folder, sound, kept_frames, first.fps)
         keep, held = _fitted(shown, first.fps, sound.seconds if sound else None, fit)
         if held:
             segments = [*segments, _held(folder, segments[-1], first, held, codec, quality)]
@@ -114,6 +123,35 @@ def _probe_sound(path: Path, start_seconds: float) -> _Sound | None:
         return None
     seconds = float(packets.end * packets.time_base) - start_seconds
     return _Sound(path, header.sound_codec, start_seconds, seconds) if seconds > 0 else None
+
+
+def _cut_sound(folder: Path, sound: _Sound, kept: Sequence[tuple[int, int]], fps: Fraction) -> _Sound | None:
+    """Write the sound of half-open ranges of frames, and no other, to a file; None if nothing of it is left."""
+    path, samples = folder / "kept.wav", 0
+    start = {"ss": f"{sound.start_seconds:.6f}"} if sound.start_seconds else {}
+    stream = ffmpeg.input_file(sound.path, **start)["a:0"]
+    plain = graph.output(stream, "pipe:1", format="s16le", acodec="pcm_s16le", ar=_CUT_HERTZ, ac=_CUT_CHANNELS)
+    with ffmpeg.Child(ffmpeg.arguments(plain), data_out=True) as child, wave.open(str(path), "wb") as out:
+        out.setnchannels(_CUT_CHANNELS)
+        out.setsampwidth(2)
+        out.setframerate(_CUT_HERTZ)
+        place, source = 0, BufferedReader(child.stdout)  # type: ignore[type-var]
+        for first, end in kept:
+            begin, stop = (round(frame * _CUT_HERTZ / fps) for frame in (first, end))
+            _copy_samples(source, begin - place, None)
+            samples += _copy_samples(source, stop - begin, out)
+            place = stop
+    return _Sound(path, "pcm_s16le", 0.0, samples / _CUT_HERTZ) if samples else None
+
+
+def _copy_samples(source: IO[bytes], count: int, out: wave.Wave_write | None) -> int:
+    """Read so many samples, or up to the end, and write them if there is where to; return how many there were."""
+    width, done = 2 * _CUT_CHANNELS, 0
+    while done < count and (block := source.read(width * min(count - done, _CUT_HERTZ))):
+        if out is not None:
+            out.writeframesraw(block)
+        done += len(block) // width
+    return done
 
 
 def _concat_input(folder: Path, segments: Sequence[Path]) -> Any:

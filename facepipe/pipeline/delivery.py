@@ -1,21 +1,21 @@
-"""Bringing a finished result to the place the user named, and never over somebody else's file."""
+"""Bringing finished results to the place the user named, and never over somebody else's file."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from facepipe import __version__
-from facepipe.engine.artefact import Output
+from facepipe.engine.artefact import Artefact, Output
 from facepipe.engine.digest import DigestCache
-from facepipe.errors import InputError
-from facepipe.media.files import check_output, draft_of
+from facepipe.errors import DiskError, InputError, UsageError
+from facepipe.media.files import check_output, draft_of, sweep_drafts
 
-SIDECAR_VERSION = 1
+FORMAT, VERSION = "facepipe-result", 1
 
 
 def sidecar_of(out: Path) -> Path:
@@ -23,43 +23,96 @@ def sidecar_of(out: Path) -> Path:
     return out.with_name(out.name + ".json")
 
 
-def check_destination(out: Path, digests: DigestCache, *, overwrite: bool) -> None:
-    """Raise InputError when `out` is a folder, or a file that facepipe did not write, unless `overwrite`."""
+def check_destination(out: Path, digests: DigestCache, *, overwrite: bool, described_by: Path | None = None) -> None:
+    """Raise InputError when `out` is a folder, or a file that facepipe did not write, unless `overwrite`.
+
+    `described_by` is the sidecar that would name `out`, where that is not the one beside it.
+    """
     if out.is_dir():
-        raise InputError(f"{out} is a folder, expected the name of a file. Give one with -o.")
+        raise InputError(f"{out}: is a folder, expected the name of a file; give one with -o")
     check_output(out)
-    if out.exists() and not overwrite and not _is_ours(out, digests):
-        raise InputError(
-            f"{out} exists and was not written by facepipe. Choose another name with -o, or say --overwrite."
-        )
+    sidecar = described_by or sidecar_of(out)
+    if overwrite:
+        return
+    for path in (out, sidecar):
+        if path.exists() and not _is_ours(path, sidecar, digests):
+            raise InputError(
+                f"{path}: exists and was not written by facepipe, or was changed since; choose another name, "
+                "or say --overwrite"
+            )
 
 
-def _is_ours(out: Path, digests: DigestCache) -> bool:
-    """Tell whether the file is the one its sidecar speaks of."""
+def check_apart(outs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise UsageError when a result would take the place of an input."""
+    taken = {path.resolve(): path for path in inputs}
+    for out in outs:
+        for path in (out, sidecar_of(out)):
+            if path.resolve() in taken:
+                raise UsageError(f"the result {path} would replace the input of that name; choose another with -o")
+
+
+def _is_ours(path: Path, sidecar: Path, digests: DigestCache) -> bool:
+    """Tell whether the file is as its sidecar says, or is a sidecar."""
     try:
-        described = json.loads(sidecar_of(out).read_text(encoding="utf-8"))["sha256"]
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            return False
+        name = _relative(path, sidecar)
+        known = {content["files"].get(name), content.get("replaces", {}).get(name)}
+        return path == sidecar or digests.digest(path) in known
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return bool(digests.digest(out) == described)
 
 
-def deliver(result: Output, out: Path, digests: DigestCache, about: Mapping[str, Any]) -> bool:
-    """Copy a result to `out` at once, with its sidecar; return False when it already lies there."""
-    if out.exists() and digests.digest(out) == result.sha256 and sidecar_of(out).exists():
-        return False
-    with draft_of(out) as draft:
-        shutil.copyfile(result.path, draft)
-        _sync(draft)
-    text = json.dumps(
-        {"version": SIDECAR_VERSION, "facepipe": __version__, "sha256": result.sha256, **about},
-        indent=2,
-        sort_keys=True,
-    )
-    with draft_of(sidecar_of(out)) as draft:
-        draft.write_text(text + "\n", encoding="utf-8")
-    return True
+def _relative(path: Path, sidecar: Path) -> str:
+    return Path(os.path.relpath(path.absolute(), sidecar.parent.absolute())).as_posix()
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+def deliver(results: Mapping[Path, Output], digests: DigestCache, about: Mapping[str, Any]) -> bool:
+    """Copy results to their places, each at once, with one sidecar beside the first; return False if all lay there."""
+    sidecar = sidecar_of(next(iter(results)))
+    files = {_relative(path, sidecar): output.sha256 for path, output in results.items()}
+    content = {"format": FORMAT, "version": VERSION, "facepipe": __version__, "files": files, **about}
+    changed = [path for path, output in results.items() if not path.exists() or digests.digest(path) != output.sha256]
+    old = {_relative(path, sidecar): digests.digest(path) for path in changed if path.exists()}
+    for folder in {path.parent for path in results}:
+        sweep_drafts(folder)
+    # First, and with what is about to go: killed at any moment, the next run knows the files for its own.
+    _write(sidecar, {**content, "replaces": old} if old else content)
+    for path in changed:
+        with draft_of(path) as draft:
+            shutil.copyfile(results[path].path, draft)
+    if old:
+        _write(sidecar, content)
+    return bool(changed)
+
+
+def _write(sidecar: Path, content: Mapping[str, Any]) -> None:
+    text = json.dumps(content, indent=2, sort_keys=True, default=str) + "\n"
+    if sidecar.exists() and sidecar.read_text(encoding="utf-8") == text:
+        return
+    with draft_of(sidecar) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def described(made: Artefact) -> dict[str, Any]:
+    """Return what a sidecar says of one stage."""
+    identity = made.record.identity
+    return {
+        "stage": identity.stage,
+        "version": identity.version,
+        "fingerprint": made.folder.name,
+        "params": dict(identity.params),
+        "inputs": dict(identity.inputs),
+        "weights": dict(identity.weights),
+        "facts": dict(made.facts),
+        "seconds": round(made.record.seconds, 3),
+    }
+
+
+def make_parent(out: Path) -> None:
+    """Make the folder of a result. Raises DiskError."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiskError(f"{out.parent}: cannot be made ({error.strerror}); choose another place with -o") from error

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from facepipe.media.encode import DEFAULT_QUALITY
 from facepipe.media.limits import MediaLimits
-from facepipe.motion.editing import Edit
+from facepipe.media.mux import Fit
 from facepipe.motion.retargeting import Retargeting
+from facepipe.motion.sliders import Edit
 
 
 @dataclass(frozen=True)
 class Options:
-    """Everything that shapes a result; shared by `reenact` and `edit`."""
+    """Everything that shapes a result; shared by all commands that make one."""
 
     size_pixels: int = 256
     quality: int = DEFAULT_QUALITY
     codec: str = "h264"
-    fit: str = "driver"
+    fit: Fit = "driver"
     grid: bool = False
     paste_back: bool = False
     renderer: str = "mesh"
@@ -35,3 +38,10 @@ class Options:
     overwrite: bool = False
     sheet: Path | None = None
     """Where to write a contact sheet of the result."""
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return what shapes the result, and not where it goes, for the sidecar."""
+        content = asdict(self)
+        for name in ("overwrite", "sheet", "segment_frames", "limits"):
+            del content[name]
+        return content

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
-from facepipe import weights
 from facepipe.engine import Artefact, Job, Output, Pending
+from facepipe.engine.events import Result
+from facepipe.errors import UsageError
 from facepipe.face.coefficients import read_header
 from facepipe.media.encode import check_codec
-from facepipe.pipeline.delivery import check_destination, deliver
+from facepipe.motion.retargeting import Retargeting
+from facepipe.motion.sliders import check_edit, read_bounds
+from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
+from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
+from facepipe.pipeline.perception import WEIGHTS, Fitted, Made, Weights, fit_driver, fit_source
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect
-from stages import coefficients, crop, motion, mux, render
+from facepipe.pipeline.rendering import Scene, join, render_segments
+from stages import motion, sheet
 
-WEIGHTS = ("detector", "landmarker", "face-model")
-Made = Artefact | Pending
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A medium cropped and fitted."""
-
-    crop: Made
-    coefficients: Made
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
@@ -35,82 +34,109 @@ class Reenactment:
     driver: Medium | None
     out: Path
     options: Options
-    weights: Mapping[str, weights.WeightFile]
+    weights: Weights
 
     @property
     def still(self) -> bool:
         """Whether the result is one picture."""
-        return self.out.suffix.lower() not in (".mp4", ".m4v", ".mov")
+        return is_picture(self.out)
+
+
+def is_picture(out: Path) -> bool:
+    """Tell by its name whether a result is a picture and not a video. Raises UsageError for any other name."""
+    suffix = out.suffix.lower()
+    if suffix not in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES):
+        raise UsageError(
+            f"the result is to be called {out}, of which the kind cannot be told; end the name in .mp4 for a video, "
+            "or in .png, .jpg or .webp for a picture"
+        )
+    return suffix in PICTURE_SUFFIXES
 
 
 def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Options) -> Reenactment:
     """Check everything that can be checked before the first frame; raise one error that tells all that is wrong."""
-    digests = job.workspace.digests
+    digests, outs = job.workspace.digests, [out, *([options.sheet] if options.sheet else [])]
+    still = is_picture(out)
+    if options.sheet and options.sheet.suffix.lower() != ".png":
+        raise UsageError(f"the contact sheet is to be called {options.sheet}; it is a PNG, so end its name in .png")
+    check_apart(outs, [source, *([driver] if driver else [])])
     found = all_of(
         [
             lambda: inspect(source, options.limits),
             lambda: inspect(driver, options.limits, motion=True) if driver else None,
             lambda: find_weights(*WEIGHTS),
             lambda: check_codec(options.codec),
-            lambda: check_destination(out, digests, overwrite=options.overwrite),
+            *(
+                lambda path=path: check_destination(
+                    path, digests, overwrite=options.overwrite, described_by=sidecar_of(out)
+                )
+                for path in outs
+            ),
             lambda: None if job.dry_run else job.workspace.precheck(),
         ]
     )
-    return Reenactment(source=found[0], driver=found[1], out=out, weights=found[2], options=options)
+    work = Reenactment(source=found[0], driver=found[1], out=out, weights=found[2], options=options)
+    check_edit(options.edit, read_bounds(work.weights["face-model"].path))
+    if still and (frames := work.driver.frames if work.driver else options.edit.frames) > 1:
+        raise UsageError(f"{out} is a picture, but the motion has {frames} frames; end the name in .mp4")
+    return replace(work, options=replace(options, retargeting=_retargeting(work)))
+
+
+def _retargeting(work: Reenactment) -> Retargeting:
+    """Return the way of retargeting; the motion of a single frame relative to itself would be none."""
+    wanted = work.options.retargeting
+    return replace(wanted, motion="absolute") if work.driver and work.driver.frames == 1 else wanted
 
 
 def reenact(job: Job, work: Reenactment) -> Made:
     """Make, or find made, the result; deliver it unless this is a dry run. Return the artefact that holds it."""
-    source = fit_medium(job, work, work.source, still=True)
-    driver = fit_medium(job, work, work.driver, still=False) if work.driver and work.driver.kind != "motion" else None
-    driving: Output | Pending | Path | None = work.driver.path if work.driver and work.driver.kind == "motion" else None
-    if driver:
-        driving = driver.coefficients.output("coefficients.npz")
-    count = 1 if work.still else frame_count(work, driving)
-    length = work.options.segment_frames
-    segments = [
-        _segment(job, work, source, driver, driving, first, min(length, count - first))
-        for first in range(0, count, length)
-    ]
-    result = segments[0] if work.still else _joined(job, work, segments)
-    if isinstance(result, Artefact):
-        name = "picture.png" if work.still else "result.mp4"
-        _deliver(job, work, result.output(name), [source, driver], segments, result)
+    options, driver = work.options, work.driver
+    source = fit_source(job, work.source, options, work.weights)
+    fitted = fit_driver(job, driver, options, work.weights) if driver and driver.kind != "motion" else None
+    driving = _driving(work, fitted)
+    scene = Scene(
+        source=work.source,
+        fitted=source,
+        driver=driver,
+        tracked=fitted.crop if fitted else None,
+        options=options,
+        weights=work.weights,
+        picture=work.out.suffix.lower().lstrip(".").replace("jpeg", "jpg") if work.still else "",
+    )
+    count = 1 if work.still else _frame_count(work, driving)
+    own = source.coefficients.output("coefficients.npz")
+    moved = {"source": own, **({"driving": driving} if driving is not None else {})}
+    params = motion.Params(retargeting=options.retargeting, no_face=_policy(options.no_face), edit=options.edit)
+    segments = render_segments(job, scene, moved, params, count)
+    result = segments[0] if work.still else join(job, scene, segments, kept=_kept(work, fitted))
+    finish(job, work, result, [*_made(source), *_made(fitted), *segments])
     return result
 
 
-def fit_medium(job: Job, work: Reenactment, medium: Medium, *, still: bool) -> Fitted:
-    """Crop and fit the source or the driver."""
-    options, role = work.options, "source" if still else "driver"
-    params = crop.Params(
-        face=options.face if still else options.driver_face,
-        no_face="hold" if still else options.no_face,
-        still=options.source_frame if still and medium.kind == "video" else "",
-        size_pixels=options.size_pixels,
-        pictures=still,
-        max_pixels=options.limits.max_pixels,
-        max_duration_seconds=options.limits.max_duration_seconds,
-    )
-    perception = {name: work.weights[name] for name in crop.STAGE.weights}
-    cropped = job.run(
-        crop.STAGE, {"media": medium.path}, params, weights=perception, label=f"crop {role}", frames=medium.frames
-    )
-    smoothing = "none" if still else options.smoothing
-    fitted = job.run(
-        coefficients.STAGE,
-        {"track": cropped.output("track.npz")},
-        coefficients.Params(smoothing=smoothing),
-        weights={"face-model": work.weights["face-model"]},
-        label=f"fit {role}",
-        frames=medium.frames,
-    )
-    return Fitted(cropped, fitted)
+def _made(fitted: Fitted | None) -> list[Made]:
+    return [fitted.crop, fitted.coefficients] if fitted else []
 
 
-def frame_count(work: Reenactment, driving: Output | Pending | Path | None) -> int:
+def _driving(work: Reenactment, fitted: Fitted | None) -> Output | Pending | Path | None:
+    if fitted:
+        return fitted.coefficients.output("coefficients.npz")
+    return work.driver.path if work.driver else None
+
+
+def _kept(work: Reenactment, fitted: Fitted | None) -> Output | Pending | None:
+    """Return the coefficients that tell which frames' sound stays, where frames are cut."""
+    if not fitted or work.options.no_face != "cut":
+        return None
+    coefficients = fitted.coefficients
+    if isinstance(coefficients, Artefact) and coefficients.facts["frames_without_face"] == 0:
+        return None
+    return coefficients.output("coefficients.npz")
+
+
+def _frame_count(work: Reenactment, driving: Output | Pending | Path | None) -> int:
     """Return how many frames the result has; in a dry run before the driver was fitted, an estimate."""
     if driving is None:
-        return work.options.edit.sweep_frames or 1
+        return work.options.edit.frames or 1
     if isinstance(driving, Pending):
         assert work.driver is not None
         return max(1, work.driver.frames)
@@ -118,80 +144,46 @@ def frame_count(work: Reenactment, driving: Output | Pending | Path | None) -> i
     return int(header["valid_frames"] if work.options.no_face == "cut" else header["frame_count"])
 
 
-def _segment(
-    job: Job,
-    work: Reenactment,
-    source: Fitted,
-    driver: Fitted | None,
-    driving: Output | Pending | Path | None,
-    first: int,
-    count: int,
-) -> Made:
-    options, number = work.options, first // work.options.segment_frames + 1
-    face_model = {"face-model": work.weights["face-model"]}
-    own = source.coefficients.output("coefficients.npz")
-    moved = job.run(
-        motion.STAGE,
-        {"source": own, **({"driving": driving} if driving is not None else {})},
-        motion.Params(
-            first_frame=first,
-            frame_count=count,
-            retargeting=options.retargeting,
-            no_face=_policy(options.no_face),
-            edit=options.edit,
-        ),
-        weights=face_model,
-        label=f"motion {number}",
-        frames=count,
-    )
-    inputs = {
-        "picture": source.crop.output("crop.png"),
-        "track": source.crop.output("track.npz"),
-        "source": own,
-        "motion": moved.output("motion.npz"),
-    }
-    if options.paste_back:
-        inputs["full"] = source.crop.output("picture.png") if work.source.kind == "video" else work.source.path
-    if options.grid and driver and work.driver:
-        inputs |= {"driver": work.driver.path, "driver_track": driver.crop.output("track.npz")}
-    params = render.Params(
-        renderer=options.renderer,
-        first_frame=first if options.grid else 0,
-        still=work.still,
-        grid=options.grid,
-        quality=options.quality,
-        codec=options.codec,
-    )
-    return job.run(render.STAGE, inputs, params, weights=face_model, label=f"render {number}", frames=count)
-
-
 def _policy(no_face: str) -> motion.NoFace:
     # Failing is the business of the crop; what is left of it needs nothing more.
-    return "hold" if no_face == "fail" else no_face  # type: ignore[return-value]
+    return "hold" if no_face == "fail" else cast("motion.NoFace", no_face)
 
 
-def _joined(job: Job, work: Reenactment, segments: list[Made]) -> Made:
-    options = work.options
-    inputs = {"segments": [segment.output("segment.mp4") for segment in segments]}
-    if work.driver and work.driver.has_sound:
-        inputs["sound"] = work.driver.path
-    params = mux.Params(fit=options.fit, quality=options.quality, codec=options.codec)
-    return job.run(mux.STAGE, inputs, params, label="mux")
+def finish(job: Job, work: Reenactment, result: Made, before: list[Made]) -> None:
+    """Make the contact sheet and bring all to its place with a sidecar; in a dry run tell what it will take."""
+    laid = _sheet(job, work, result, before[0]) if work.options.sheet else None
+    if isinstance(result, Pending):
+        frames = 1 if work.still else _frame_count(work, Pending("") if work.driver else None)
+        job.tell(estimate(work.source, work.driver, work.options, frames=frames, still=work.still))
+    if job.dry_run or not isinstance(result, Artefact):
+        return
+    outs = {work.out: result.sole_output()}
+    if isinstance(laid, Artefact) and work.options.sheet:
+        outs[work.options.sheet] = laid.sole_output()
+    stages = [*before, *([] if work.still else [result])]
+    changed = deliver(
+        outs, job.workspace.digests, _about(job, work, [one for one in stages if isinstance(one, Artefact)])
+    )
+    job.tell(Result(path=str(work.out), changed=changed))
 
 
-def _deliver(
-    job: Job, work: Reenactment, result: Output, fitted: list[Fitted | None], segments: list[Made], last: Artefact
-) -> None:
-    """Bring the result to its place, with a sidecar that says what it was made of."""
-    stages = [made for pair in fitted if pair for made in (pair.crop, pair.coefficients)] + segments + [last]
-    about = {
-        "source": {"path": str(work.source.path)},
-        "driver": {"path": str(work.driver.path)} if work.driver else None,
-        "stages": [
-            {"stage": made.record.identity.stage, "fingerprint": made.folder.name, "facts": dict(made.facts)}
-            for made in stages
-            if isinstance(made, Artefact)
-        ],
+def _sheet(job: Job, work: Reenactment, result: Made, source: Made) -> Made:
+    inputs: dict[str, Output | Pending] = {"result": result.sole_output() if isinstance(result, Artefact) else result}
+    if work.still:
+        inputs["source"] = source.output("crop.png")
+    return job.run(sheet.STAGE, inputs, sheet.Params(), label="contact sheet")
+
+
+def _about(job: Job, work: Reenactment, stages: list[Artefact]) -> Mapping[str, Any]:
+    """Return what the sidecar says of where a result comes from."""
+    media = {"source": work.source, **({"driver": work.driver} if work.driver else {})}
+    digests = job.workspace.digests
+    return {
+        "inputs": {
+            role: {"path": str(medium.path), "kind": medium.kind, "sha256": digests.digest(medium.path)}
+            for role, medium in media.items()
+        },
+        "options": work.options.as_json(),
+        "stages": [described(made) for made in stages],
         "weights": {name: weight.sha256 for name, weight in work.weights.items()},
     }
-    deliver(result, work.out, job.workspace.digests, about)

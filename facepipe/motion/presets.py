@@ -1,0 +1,66 @@
+"""Edits as files, to be kept and passed on. See docs/formats.md."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from facepipe.errors import InputError
+from facepipe.media.files import check_input, draft_of
+from facepipe.motion.sliders import SLIDERS, Edit
+
+FORMAT, VERSION = "facepipe-preset", 1
+
+
+def save_preset(edit: Edit, path: Path) -> None:
+    """Write the sliders and sweeps of an edit as JSON, at once. Raises DiskError."""
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "sliders": dict(edit.values),
+        "sweeps": {name: list(ends) for name, ends in edit.sweeps.items()},
+    }
+    with draft_of(path) as draft:
+        draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load_preset(path: Path) -> Edit:
+    """Read a preset. Raises InputError, naming what is wrong, for anything else; bounds are not checked here."""
+    check_input(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: is no preset ({error}). `facepipe edit --save-preset FILE` writes one.") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{path}: is no preset, for its format is not {FORMAT!r}. See docs/formats.md.")
+    if content.get("version") != VERSION:
+        raise InputError(
+            f"{path}: is a preset of version {content.get('version')}, this facepipe reads {VERSION}. Save it anew."
+        )
+    unknown = sorted(set(content) - {"format", "version", "sliders", "sweeps"})
+    if unknown:
+        raise InputError(f"{path}: {unknown[0]!r} is no part of a preset. Remove it.")
+    values = _section(path, content, "sliders", 1)
+    sweeps = _section(path, content, "sweeps", 2)
+    return Edit(
+        values={name: ends[0] for name, ends in values.items()},
+        sweeps={name: (ends[0], ends[1]) for name, ends in sweeps.items()},
+    )
+
+
+def _section(path: Path, content: dict[str, Any], name: str, count: int) -> dict[str, list[float]]:
+    """Return a section of the file, each slider with `count` numbers."""
+    section = content.get(name, {})
+    if not isinstance(section, dict):
+        raise InputError(f"{path}: {name!r} is {section!r}, expected an object of sliders. See docs/formats.md.")
+    numbers = {}
+    for slider, value in section.items():
+        given = [value] if count == 1 else value
+        if slider not in SLIDERS:
+            raise InputError(f"{path}: there is no slider {slider!r}. `facepipe edit --list` shows them.")
+        if not isinstance(given, list) or len(given) != count or any(type(one) not in (int, float) for one in given):
+            expected = "a number" if count == 1 else "two numbers, [from, to]"
+            raise InputError(f"{path}: slider {slider!r} is {value!r}, expected {expected}.")
+        numbers[slider] = [float(one) for one in given]
+    return numbers

@@ -1,0 +1,123 @@
+"""Sliders by name: what there is to edit, within which bounds, and an edit as a value.
+
+Light on purpose: the command line reads the names for its help, which must not wait for numpy.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facepipe.errors import UsageError, WeightsError
+
+# Angles in degrees; move_x and move_y in outer-eye distances, right and down; zoom is a factor.
+POSE_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "yaw": (-60, 60),
+    "pitch": (-45, 45),
+    "roll": (-90, 90),
+    "move_x": (-3, 3),
+    "move_y": (-3, 3),
+    "zoom": (0.3, 3),
+}
+POSE_SLIDERS = tuple(POSE_BOUNDS)
+
+# The named controls of the face model, in its order; a test holds them against the weight.
+CONTROLS = (
+    "jaw_open",
+    "mouth_open",
+    "jaw_left",
+    "jaw_forward",
+    "smile",
+    "frown",
+    "pucker",
+    "stretch",
+    "mouth_left",
+    "upper_lip_raise",
+    "lower_lip_drop",
+    "lip_press",
+    "smile_left",
+    "smile_right",
+    "nose_wrinkle",
+    "cheek_raise",
+    "brow_raise",
+    "brow_raise_left",
+    "brow_raise_right",
+    "brow_raise_inner",
+    "brow_frown",
+    "blink_left",
+    "blink_right",
+    "squint",
+    "gaze_left",
+    "gaze_up",
+)
+SLIDERS = (*POSE_SLIDERS, *CONTROLS)
+
+# Controls may go this much beyond what real faces were seen to do.
+CONTROL_SLACK = 2.0
+
+Bounds = Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Values of sliders; an empty edit changes nothing."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    sweeps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Sliders that move evenly from one value to another."""
+    frames: int = 0
+    """How many frames a single one becomes; a clip keeps its own number. 0 leaves it single."""
+    fps: str = ""
+    """Frames per second of such a clip, as "25" or "30000/1001"."""
+
+
+def neutral(name: str) -> float:
+    """Return the value at which a slider changes nothing."""
+    return 1.0 if name == "zoom" else 0.0
+
+
+def unit_of(name: str) -> str:
+    """Return in which unit a slider counts."""
+    if name in ("yaw", "pitch", "roll"):
+        return "degrees"
+    return {"move_x": "outer-eye distances", "move_y": "outer-eye distances", "zoom": "times"}.get(name, "")
+
+
+def read_bounds(face_model: Path) -> dict[str, tuple[float, float]]:
+    """Return the bounds of every slider; those of the controls stand in the header of the face model's file.
+
+    Raises WeightsError for a file that holds no controls.
+    """
+    try:
+        with face_model.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, 1 << 20)))
+        ranges = json.loads(header["__metadata__"]["controls"])
+        controls = {name: bounds_of_control(float(low), float(high)) for name, (low, high) in ranges.items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{face_model} names no controls ({error}). Verify it with `facepipe weights verify`."
+        ) from error
+    return {**POSE_BOUNDS, **controls}
+
+
+def bounds_of_control(low: float, high: float) -> tuple[float, float]:
+    """Return the bounds of a control that real faces move between `low` and `high`."""
+    return round(low * CONTROL_SLACK, 2), round(high * CONTROL_SLACK, 2)
+
+
+def check_edit(edit: Edit, bounds: Bounds) -> None:
+    """Raise UsageError, naming all that is wrong, for sliders that there are not and values out of their bounds."""
+    wanted = [*edit.values.items(), *((name, value) for name, ends in edit.sweeps.items() for value in ends)]
+    faults = []
+    for name, value in wanted:
+        if name not in bounds:
+            faults.append(f"There is no slider {name!r}; sliders are {', '.join(bounds)}.")
+        elif not bounds[name][0] <= value <= bounds[name][1]:
+            low, high = bounds[name]
+            unit = f" {unit_of(name)}" if unit_of(name) else ""
+            faults.append(f"Slider {name} was set to {value:g}, expected {low:g} to {high:g}{unit}.")
+    if faults:
+        raise UsageError(" ".join([*faults, "`facepipe edit --list` shows every slider with its bounds."]))
