@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import ClassVar, Literal
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 FailureClass = Literal["input", "no-face", "memory", "disk", "encoder", "weights", "usage", "interrupted", "bug"]
 
@@ -141,3 +143,18 @@ class PrecheckError(FacepipeError):
     def __reduce__(self) -> tuple[type[PrecheckError], tuple[tuple[FacepipeError, ...]]]:
         # Exceptions are pickled by their message; this one is made from its errors.
         return type(self), (self.errors,)
+
+
+class FailedItemsError(FacepipeError):
+    """Some items of many failed; the others are done."""
+
+    exit_code = ExitCode.FAILED_ITEMS
+    failure_class = "input"
+
+    def __init__(self, lines: Sequence[str], *, done: Sequence[Path] = (), detail: str = "") -> None:
+        self.lines, self.done = tuple(lines), tuple(done)
+        super().__init__("\n".join(self.lines), detail=detail)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their message; this one is made from its lines.
+        return partial(type(self), done=self.done, detail=self.detail), (self.lines,)

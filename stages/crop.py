@@ -75,8 +75,9 @@ def _checked(track: Track, path: Path, fps: Fraction, params: Params) -> Track:
     if not track.valid.any():
         which = "" if params.face == "largest" else f" that --face {params.face} means"
         seen = f"; at most {track.most_faces} seen at once" if track.most_faces else ""
+        where = f"in {len(track.valid)} frames" if len(track.valid) > 1 else "in it"
         raise NoFaceError(
-            f"{path}: no face{which} was found in {len(track.valid)} frames{seen}. "
+            f"{path}: no face{which} was found {where}{seen}. "
             "Give a picture in which a face of 40 pixels or more is to be seen."
         )
     boxes = box_of(track.points[track.valid])

@@ -7,6 +7,7 @@ import select
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ from typer.core import TyperGroup
 from facepipe import __version__
 from facepipe.engine.interruption import interruptible
 from facepipe.engine.tally import printable
-from facepipe.errors import DiskError, ExitCode, FacepipeError, MemoryLimitError, PrecheckError
+from facepipe.errors import DiskError, ExitCode, FacepipeError, FailedItemsError, MemoryLimitError, PrecheckError
 
 BROKEN_PIPE = 141
 """What a shell reports for a program that SIGPIPE ended, as it would have ended this one."""
@@ -60,7 +61,11 @@ def report(error: Exception, *, verbose: bool) -> int:
         )
     else:
         # Names of files are whatever their owners wished: they shall move no cursor and break no line.
-        told = expected.errors if isinstance(expected, PrecheckError) else (expected,)
+        told: Sequence[object] = (expected,)
+        if isinstance(expected, PrecheckError):
+            told = expected.errors
+        elif isinstance(expected, FailedItemsError):
+            told = expected.lines
         _say("\n".join(printable(str(one)) for one in told))
         if verbose and expected.detail:
             print(expected.detail.rstrip(), file=sys.stderr)

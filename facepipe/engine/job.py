@@ -202,6 +202,11 @@ class Job:
             )
         )
 
+    @property
+    def failures(self) -> int:
+        """How many failures were told so far."""
+        return self._failed
+
     def tell(self, event: Event) -> None:
         """Pass on an event that is not about one stage."""
         self._emit(event)

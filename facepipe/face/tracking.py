@@ -140,6 +140,9 @@ class Tracker:
         box = self.box
         if box is not None and self.looks is not None:
             return sorted(found, key=lambda one: -overlap(one.box, box))
+        if self.rule == "largest":
+            # What the detector took for a face may be none: the landmarker has the last word, and the next is tried.
+            return sorted(found, key=lambda one: -float((one.box[2] - one.box[0]) * (one.box[3] - one.box[1])))
         choice = choose_face(found, self.rule)
         return [] if choice is None else [choice]
 

@@ -1,0 +1,212 @@
+"""`facepipe crop`, `coefficients`, `motion`, `render` and `mux`: each stage alone, on files and on folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facepipe.cli import arguments as a
+from facepipe.cli.guard import Verbose
+from facepipe.cli.jobs import Running, options_of, run_job, tell_results
+from facepipe.errors import FailedItemsError, UsageError
+
+if TYPE_CHECKING:
+    from facepipe.engine import Job
+    from facepipe.pipeline.options import Options
+    from facepipe.pipeline.steps import Steps
+
+Inputs = Annotated[list[Path], typer.Argument(help="Pictures and videos, or folders of them.", show_default=False)]
+Tracked = Annotated[
+    list[Path],
+    typer.Argument(help="Track files (.track.npz), pictures, videos, or folders of them.", show_default=False),
+]
+Drivers = Annotated[
+    list[Path], typer.Argument(help="Motion files (.npz), tracks, pictures, videos, or folders.", show_default=False)
+]
+Motions = Annotated[
+    list[Path], typer.Argument(help="Motion files (.npz), or folders of them.", metavar="MOTION", show_default=False)
+]
+Segments = Annotated[
+    list[Path], typer.Argument(help="Videos of one size, rate and codec, in order; or a folder.", show_default=False)
+]
+Portrait = Annotated[Path, typer.Argument(help="The portrait: a picture, or a video one frame of which is taken.")]
+SourceMotion = Annotated[Path, typer.Argument(help="The face that is to move: coefficients (.npz), picture or video.")]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--out", help="The result; or a folder, where results keep the inputs' names.", show_default=False
+    ),
+]
+Sound = Annotated[Path | None, typer.Option("--sound", help="Sound or video file whose sound is used.")]
+
+
+@a.accepting("size", "quality", "face", "no_face", *a.LIMITS)
+def crop(
+    inputs: Inputs,
+    out: Out,
+    given: a.Given,
+    overwrite: a.Overwrite = False,
+    force: a.Force = None,
+    dry_run: a.DryRun = False,
+    as_json: a.AsJson = False,
+    quiet: a.Quiet = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Find and follow a face; write what is cut out (.mp4 or .png) and its track (.track.npz)."""
+    from facepipe.pipeline.items import is_medium
+
+    options, work = options_of(given, overwrite=overwrite)
+    find = _finder(inputs, out, is_medium, "pictures or videos")
+    _run("crop", inputs, find, out, options, work, Running(force, dry_run, as_json, quiet), encodes=True)
+
+
+@a.accepting("face", "no_face", "smoothing", *a.LIMITS)
+def coefficients(
+    inputs: Tracked,
+    out: Out,
+    given: a.Given,
+    overwrite: a.Overwrite = False,
+    force: a.Force = None,
+    dry_run: a.DryRun = False,
+    as_json: a.AsJson = False,
+    quiet: a.Quiet = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Fit the face model; write coefficients (.npz), which can drive `reenact`. Media with a track beside use that."""
+    from facepipe.pipeline.items import is_track_or_medium
+
+    options, work = options_of(given, overwrite=overwrite)
+    find = _finder(inputs, out, is_track_or_medium, "tracks, pictures or videos")
+    _run("coefficients", inputs, find, out, options, work, Running(force, dry_run, as_json, quiet))
+
+
+@a.accepting(*a.FACES, *a.MOTIONS, *a.LIMITS)
+def motion(
+    source: SourceMotion,
+    drivers: Drivers,
+    out: Out,
+    given: a.Given,
+    preset: a.Preset = None,
+    overwrite: a.Overwrite = False,
+    force: a.Force = None,
+    dry_run: a.DryRun = False,
+    as_json: a.AsJson = False,
+    quiet: a.Quiet = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Give SOURCE the motion of drivers; write it as coefficients (.npz) for `render`."""
+    from facepipe.motion.presets import load_preset
+    from facepipe.motion.sliders import Edit
+    from facepipe.pipeline.items import is_motion, is_track_or_medium
+
+    edit = load_preset(preset) if preset else Edit()
+    options, work = options_of(given, overwrite=overwrite, edit=edit)
+    find = _finder(
+        drivers, out, lambda path: is_motion(path) or is_track_or_medium(path), "motion files, tracks or media"
+    )
+    _run("motion", drivers, find, out, options, work, Running(force, dry_run, as_json, quiet), source=source)
+
+
+@a.accepting(*a.RENDERING, "face", *a.LIMITS)
+def render(
+    source: Portrait,
+    motions: Motions,
+    out: Out,
+    given: a.Given,
+    grid: a.Grid = False,
+    paste_back: a.PasteBack = False,
+    source_frame: a.SourceFrame = "best",
+    overwrite: a.Overwrite = False,
+    force: a.Force = None,
+    dry_run: a.DryRun = False,
+    as_json: a.AsJson = False,
+    quiet: a.Quiet = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Draw SOURCE in the poses and expressions of motion files as they stand; `motion` makes files that suit it."""
+    from facepipe.pipeline.items import is_motion
+
+    shown = {"grid": grid, "paste_back": paste_back, "source_frame": source_frame}
+    options, work = options_of(given, **shown, overwrite=overwrite)
+    find = _finder(motions, out, is_motion, "motion files (.npz)")
+    running = Running(force, dry_run, as_json, quiet)
+    _run("render", motions, find, out, options, work, running, source=source, encodes=True)
+
+
+@a.accepting("fit", "quality", *a.LIMITS)
+def mux(
+    segments: Segments,
+    out: Out,
+    given: a.Given,
+    sound: Sound = None,
+    overwrite: a.Overwrite = False,
+    force: a.Force = None,
+    dry_run: a.DryRun = False,
+    as_json: a.AsJson = False,
+    quiet: a.Quiet = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Join videos without encoding them again, and give them sound."""
+    from facepipe.pipeline.items import find_items, is_medium
+    from facepipe.pipeline.steps import Steps
+
+    if out.suffix.lower() != ".mp4":
+        raise UsageError(f"the result of mux is an mp4, but -o says {out}; end it in .mp4")
+    options, work = options_of(given, overwrite=overwrite)
+    running = Running(force, dry_run, as_json, quiet)
+
+    def body(job: Job) -> None:
+        paths = [item.path for path in segments for item in find_items([path], Path(), is_medium, kinds="videos")]
+        Steps(job, options, {}).mux(paths, sound, out)
+
+    run_job({"command": "mux", "out": str(out.absolute())}, work, body, running)
+    tell_results([out], running)
+
+
+def _finder(inputs: list[Path], out: Path, wanted: Callable[[Path], bool], kinds: str) -> Callable[[], list[Any]]:
+    from facepipe.pipeline.items import find_items
+
+    return lambda: find_items(inputs, out, wanted, kinds=kinds)
+
+
+def _run(
+    command: str,
+    inputs: list[Path],
+    find: Callable[[], list[Any]],
+    out: Path,
+    options: Options,
+    work: Path,
+    running: Running,
+    *,
+    source: Path | None = None,
+    encodes: bool = False,
+) -> None:
+    """Run one stage on all items, and print where the results lie, those of a run with failures too."""
+    from facepipe.media.encode import check_codec
+    from facepipe.pipeline.batch import run_items
+    from facepipe.pipeline.perception import WEIGHTS
+    from facepipe.pipeline.precheck import all_of, find_weights
+    from facepipe.pipeline.steps import Steps
+
+    made: list[Path] = []
+
+    def body(job: Job) -> None:
+        checks: list[Callable[[], Any]] = [find, lambda: find_weights(*WEIGHTS)]
+        checks += [lambda: check_codec(options.codec)] if encodes else []
+        checks += [] if job.dry_run else [job.workspace.precheck]
+        items, weights = all_of(checks)[:2]
+        steps: Steps = Steps(job, options, weights, source)
+        made.extend(run_items(job, command, items, getattr(steps, command)))
+
+    names = {"inputs": [str(path.absolute()) for path in inputs], "out": str(out.absolute())}
+    identity = {"command": command, **names, **({"source": str(source.absolute())} if source else {})}
+    try:
+        run_job(identity, work, body, running)
+    except FailedItemsError as error:
+        made.extend(error.done)
+        raise
+    finally:
+        tell_results(made, running)

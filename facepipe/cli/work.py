@@ -1,0 +1,100 @@
+"""`facepipe status`, `clean` and `config`: what a work folder holds, giving its space back, and the settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facepipe.cli.guard import Verbose
+from facepipe.errors import UsageError
+
+Folder = Annotated[Path | None, typer.Argument(help="The work folder (default: that of the settings, .facepipe).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def status(work: Folder = None, as_json: AsJson = False, _verbose: Verbose = False) -> None:
+    """Print what a work folder holds, stage by stage. It is only read, also while jobs run in it."""
+    from dataclasses import asdict
+
+    from facepipe.engine import read_status
+    from facepipe.engine.tally import duration_text
+
+    folder = _folder(work)
+    found = read_status(folder)
+    if as_json:
+        stages = [asdict(stage) for stage in found.stages]
+        typer.echo(json.dumps({"schema": 1, "work": str(folder), "jobs": found.jobs, "stages": stages}, sort_keys=True))
+        return
+    if not found.stages:
+        typer.echo(f"{folder}: no work files")
+        return
+    columns = ("unreferenced", "damaged", "foreign", "running", "broken_off")
+    typer.echo(f"{folder}: {found.jobs} jobs, {_size(sum(stage.bytes for stage in found.stages))}")
+    typer.echo(f"{'stage':<14}{'results':>8}{'size':>11}{'took':>11}  remarks")
+    for stage in found.stages:
+        remarks = [f"{getattr(stage, name)} {name.replace('_', ' ')}" for name in columns if getattr(stage, name)]
+        line = f"{stage.stage:<14}{stage.artefacts:>8}{_size(stage.bytes):>11}{duration_text(stage.seconds):>11}"
+        typer.echo(f"{line}  {', '.join(remarks)}".rstrip())
+
+
+def clean(
+    work: Folder = None,
+    every: Annotated[bool, typer.Option("--all", help="Remove all results and memories.")] = False,
+    unreferenced: Annotated[
+        bool, typer.Option("--unreferenced", help="Also remove results that no job used when it last ran.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be removed; remove nothing.")] = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Remove from a work folder what is of no use: left-overs of killed runs, and results that cannot be read.
+
+    Results that were delivered (-o) are never touched.
+    """
+    from facepipe.engine import clean as clean_folder
+
+    folder = _folder(work)
+    if work is not None and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder, so there is nothing to clean; name the work folder of a job")
+    done = clean_folder(folder, unreferenced=unreferenced, everything=every, dry_run=dry_run)
+    for path in done.paths if dry_run else ():
+        typer.echo(path)
+    verb = "would remove" if dry_run else "removed"
+    typer.echo(f"{verb} {len(done.paths)} of {folder}, {_size(done.bytes)}")
+
+
+def config(
+    show_origin: Annotated[bool, typer.Option("--show-origin", help="Also print where each value comes from.")] = False,
+    as_json: AsJson = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Print the settings that hold here: flags win over the environment, files and defaults."""
+    from facepipe.config import load_settings
+
+    rows = load_settings().rows()
+    if as_json:
+        for name, value, origin in rows:
+            typer.echo(json.dumps({"schema": 1, "name": name, "value": value, "origin": origin}))
+        return
+    width = max(len(f"{name} = {json.dumps(value)}") for name, value, _ in rows)
+    for name, value, origin in rows:
+        line = f"{name} = {json.dumps(value)}"
+        typer.echo(f"{line:<{width}}  # {origin}" if show_origin else line)
+
+
+def _folder(work: Path | None) -> Path:
+    from facepipe.config import load_settings
+
+    return work or Path(load_settings().work.folder)
+
+
+def _size(count: int) -> str:
+    return (
+        f"{count / 1e9:.1f} GB"
+        if count >= 1e9
+        else f"{count / 1e6:.1f} MB"
+        if count >= 1e5
+        else f"{count / 1e3:.1f} kB"
+    )

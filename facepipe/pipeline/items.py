@@ -1,0 +1,119 @@
+"""Files and folders as the items of a command: one result per item, under the item's own relative name."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facepipe.errors import InputError, UsageError
+from facepipe.media.files import kind_of
+
+TRACK = ".track.npz"
+# What bears one of these names and is no medium is a broken one, and is told; other files are passed over in silence.
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+MEDIA_SUFFIXES = frozenset((*VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input, and where its results go."""
+
+    path: Path
+    base: Path
+    """The results' path without suffix."""
+    out: Path | None = None
+    """The result's whole path, where the user named it."""
+
+    @property
+    def label(self) -> str:
+        """Return what to call the item in messages."""
+        return str(self.path)
+
+    def result(self, suffix: str) -> Path:
+        """Return the path of the result. Raises UsageError if the user named one of another kind."""
+        if self.out and self.out.suffix.lower() != suffix:
+            raise UsageError(
+                f"the result for {self.path} is a {suffix} file, but -o says {self.out}; end it in {suffix}"
+            )
+        return self.out or self.beside(suffix)
+
+    def beside(self, suffix: str) -> Path:
+        """Return the path of a result that goes beside the main one."""
+        return self.base.with_name(self.base.name + suffix)
+
+
+def is_medium(path: Path) -> bool:
+    """Tell whether a file of a folder is an image or a video, or was meant to be."""
+    if path.suffix.lower() in MEDIA_SUFFIXES:
+        return True
+    try:
+        return path.suffix.lower() not in (".json", ".npz") and kind_of(path) in ("image", "video")
+    except InputError:
+        return False
+
+
+def is_track_or_medium(path: Path) -> bool:
+    """Tell whether a file is a track, or a medium that has no track beside it already."""
+    if path.name.endswith(TRACK):
+        return True
+    tracked = any(path.with_name(name + TRACK).exists() for name in (path.stem, path.name))
+    return is_medium(path) and not tracked
+
+
+def is_motion(path: Path) -> bool:
+    """Tell whether a file is a coefficient file by its name."""
+    return path.suffix == ".npz" and not path.name.endswith(TRACK)
+
+
+def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool], *, kinds: str) -> list[Item]:
+    """Return the items among files and folders, sorted, each with the place of its results below `out`.
+
+    A single file gives the file `out`, unless that is a folder or has no suffix. Where two results would have one name,
+    both keep the suffix of their inputs in it. Raises InputError for a folder without an item (of `kinds`, in words),
+    UsageError where results would still meet.
+    """
+    named = len(inputs) == 1 and not inputs[0].is_dir() and out.suffix != "" and not out.is_dir()
+    if named:
+        return [Item(inputs[0], _without_suffix(out), out)]
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"-o {out} is a file, but several results are to be made; name a folder")
+    found = [pair for path in inputs for pair in _below(path, out, wanted, kinds)]
+    met = Counter(_without_suffix(name) for _, name in found)
+    items = [
+        Item(path, out / (_without_suffix(name) if met[_without_suffix(name)] == 1 else name)) for path, name in found
+    ]
+    again = Counter(item.base for item in items)
+    for base, count in again.items():
+        if count > 1:
+            paths = ", ".join(str(item.path) for item in items if item.base == base)
+            raise UsageError(f"{paths} would all give {base}; make them in separate runs, with an -o for each")
+    return items
+
+
+def _below(path: Path, out: Path, wanted: Callable[[Path], bool], kinds: str) -> list[tuple[Path, Path]]:
+    """Return the wanted files of an input with their names relative to it."""
+    if not path.is_dir():
+        return [(path, Path(path.name))]
+    found = [(file, file.relative_to(path)) for file in _files(path, out.resolve()) if wanted(file)]
+    if not found:
+        raise InputError(f"{path}: holds no {kinds}; name the folder where they are")
+    return found
+
+
+def _files(folder: Path, out: Path) -> Iterator[Path]:
+    """Yield the files of a folder and those below, sorted, less hidden ones and those of the results' own folder."""
+    for root, folders, files in os.walk(folder):
+        here = Path(root)
+        kept = [name for name in sorted(folders) if not name.startswith(".") and (here / name).resolve() != out]
+        folders[:] = kept
+        yield from (here / name for name in sorted(files) if not name.startswith("."))
+
+
+def _without_suffix(path: Path) -> Path:
+    if path.name.endswith(TRACK) and path.name != TRACK:
+        return path.with_name(path.name.removesuffix(TRACK))
+    return path.with_suffix("")

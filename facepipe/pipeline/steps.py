@@ -1,0 +1,183 @@
+"""Single stages on items, for shell use: through the same store as whole jobs, so that a rerun does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facepipe.engine import Artefact, Job, Output, Pending
+from facepipe.engine.events import Result
+from facepipe.errors import InputError, UsageError
+from facepipe.face.track import load_track
+from facepipe.media.probe import probe_video
+from facepipe.pipeline.delivery import (
+    check_apart,
+    check_destination,
+    deliver,
+    described,
+    make_parent,
+    sidecar_of,
+)
+from facepipe.pipeline.items import TRACK, Item
+from facepipe.pipeline.options import Options
+from facepipe.pipeline.perception import Fitted, Made, Weights, fit_source, fit_track, track_clip
+from facepipe.pipeline.precheck import Medium, inspect, inspect_motion
+from facepipe.pipeline.rendering import Scene, join, render_segments
+from stages import coefficients, motion, mux
+
+CODEC_NAMES = {"h264": "h264", "hevc": "h265", "vp9": "vp9"}
+
+
+@dataclass
+class Steps:
+    """The stages as commands: what each makes of an item, and where that goes."""
+
+    job: Job
+    options: Options
+    weights: Weights
+    source: Path | None = None
+    """The portrait of `motion` and `render`."""
+    _fitted: dict[str, Fitted] = field(default_factory=dict)
+
+    def crop(self, item: Item) -> list[Path]:
+        """Cut the face out of a clip or picture, and write its track."""
+        medium = inspect(item.path, self.options.limits)
+        picture = "crop.png" if medium.kind == "image" else "crop.mp4"
+        outs = {item.result(Path(picture).suffix): picture, item.beside(TRACK): "track.npz"}
+        self._check(item, outs)
+        made = track_clip(
+            self.job, medium, self.options, self.weights, f"crop {item.label}", face=self.options.face, pictures=True
+        )
+        return self._deliver(item, outs, made, [made])
+
+    def coefficients(self, item: Item) -> list[Path]:
+        """Fit the model to a track, or to the face in a clip or picture."""
+        outs = {item.result(".npz"): "coefficients.npz"}
+        self._check(item, outs)
+        fitted = self._fit(item.path, item.label, self.options.face)
+        return self._deliver(item, outs, fitted.coefficients, [fitted.crop, fitted.coefficients])
+
+    def motion(self, item: Item) -> list[Path]:
+        """Retarget the motion of a driver (motion file, track, clip or picture) to the source."""
+        outs = {item.result(".npz"): "motion.npz"}
+        self._check(item, outs)
+        source, before = self._coefficients_of(self._portrait(), "source", self.options.face)
+        driving, own = self._coefficients_of(item.path, item.label, self.options.driver_face)
+        params = motion.Params(
+            retargeting=self.options.retargeting,
+            no_face=self.options.no_face if self.options.no_face in ("source", "cut") else "hold",  # type: ignore[arg-type]
+            edit=self.options.edit,
+        )
+        face_model = {"face-model": self.weights["face-model"]}
+        inputs = {"source": source, "driving": driving}
+        made = self.job.run(motion.STAGE, inputs, params, weights=face_model, label=f"motion {item.label}")
+        return self._deliver(item, outs, made, [*before, *own, made])
+
+    def render(self, item: Item) -> list[Path]:
+        """Draw the source in the poses and expressions of a motion file, as they stand."""
+        medium = inspect_motion(item.path)
+        outs = {item.result(".mp4"): "result.mp4"}
+        self._check(item, outs)
+        portrait = inspect(self._portrait(), self.options.limits)
+        if "source" not in self._fitted:
+            self._fitted["source"] = fit_source(self.job, portrait, self.options, self.weights)
+        fitted = self._fitted["source"]
+        scene = Scene(portrait, fitted, medium, None, self.options, self.weights)
+        # The stage edits the rows that it is given as source; here those of the file, with no slider touched.
+        segments = render_segments(self.job, scene, {"source": item.path}, motion.Params(), medium.frames)
+        made = join(self.job, scene, segments)
+        return self._deliver(item, outs, made, [fitted.crop, fitted.coefficients, *segments, made])
+
+    def mux(self, segments: list[Path], sound: Path | None, out: Path) -> list[Path]:
+        """Join videos of one size, rate and codec without encoding them again, and add sound."""
+        codec = _common_codec(segments, self.options)
+        outs, item = {out: "result.mp4"}, Item(segments[0], out.with_suffix(""), out)
+        check_apart(outs, [*segments, *([sound] if sound else [])])
+        self._check(item, outs)
+        inputs: dict[str, Any] = {"segments": segments, **({"sound": sound} if sound else {})}
+        params = mux.Params(fit=self.options.fit, quality=self.options.quality, codec=codec)
+        made = self.job.run(mux.STAGE, inputs, params, label="mux")
+        return self._deliver(item, outs, made, [made])
+
+    def _portrait(self) -> Path:
+        assert self.source is not None
+        return self.source
+
+    def _coefficients_of(self, path: Path, label: str, face: str) -> tuple[Output | Pending | Path, list[Made]]:
+        """Return coefficients as they lie in a file, or made of what the file shows, and what was made for them."""
+        if path.suffix == ".npz" and not path.name.endswith(TRACK):
+            inspect_motion(path)
+            return path, []
+        if label not in self._fitted:
+            self._fitted[label] = self._fit(path, label, face)
+        fitted = self._fitted[label]
+        return fitted.coefficients.output("coefficients.npz"), [fitted.crop, fitted.coefficients]
+
+    def _fit(self, path: Path, label: str, face: str) -> Fitted:
+        smoothing = self.options.smoothing
+        if path.name.endswith(TRACK):
+            frames = len(load_track(path).track.valid)
+            made = self.job.run(
+                coefficients.STAGE,
+                {"track": path},
+                coefficients.Params(smoothing=smoothing),
+                weights={"face-model": self.weights["face-model"]},
+                label=f"fit {label}",
+                frames=frames,
+            )
+            return Fitted(made, made)
+        medium: Medium = inspect(path, self.options.limits)
+        tracked = track_clip(self.job, medium, self.options, self.weights, f"crop {label}", face=face)
+        smoothing = smoothing if medium.frames > 1 else "none"
+        return fit_track(self.job, tracked, self.weights, f"fit {label}", smoothing=smoothing, frames=medium.frames)
+
+    def _check(self, item: Item, outs: Mapping[Path, str]) -> None:
+        check_apart(outs, [item.path, *([self.source] if self.source else [])])
+        if item.out is None and not self.job.dry_run:
+            make_parent(item.base)
+        if item.out is None and not item.base.parent.exists():
+            return
+        sidecar = sidecar_of(next(iter(outs)))
+        for out in outs:
+            digests = self.job.workspace.digests
+            check_destination(out, digests, overwrite=self.options.overwrite, described_by=sidecar)
+
+    def _deliver(self, item: Item, outs: Mapping[Path, str], made: Made, stages: list[Made]) -> list[Path]:
+        if self.job.dry_run or not isinstance(made, Artefact):
+            return list(outs)
+        unique = {one.folder: one for one in stages if isinstance(one, Artefact)}
+        about = {
+            "inputs": {"item": {"path": str(item.path)}}
+            | ({"source": {"path": str(self.source)}} if self.source else {}),
+            "options": self.options.as_json(),
+            "stages": [described(one) for one in unique.values()],
+            "weights": {name: weight.sha256 for name, weight in self.weights.items()},
+        }
+        files = {out: made.output(name) for out, name in outs.items()}
+        changed = deliver(files, self.job.workspace.digests, about)
+        for out in outs:
+            self.job.tell(Result(path=str(out), changed=changed))
+        return list(outs)
+
+
+def _common_codec(segments: list[Path], options: Options) -> str:
+    """Return the codec of all segments. Raises InputError where they cannot follow one another."""
+    if not segments:
+        raise UsageError("mux needs one segment at least")
+    infos = [probe_video(path, options.limits) for path in segments]
+    first = infos[0]
+    for path, info in zip(segments[1:], infos[1:], strict=True):
+        for what in ("width", "height", "fps", "codec", "pixel_format"):
+            if (got := getattr(info, what)) != (wanted := getattr(first, what)):
+                raise InputError(
+                    f"{path}: has {what.replace('_', ' ')} {got}, but {segments[0]} has {wanted}; "
+                    "segments that are joined must agree, encode one of them again"
+                )
+    if first.codec not in CODEC_NAMES:
+        raise InputError(
+            f"{segments[0]}: is coded as {first.codec}, which cannot be joined into an mp4 here; "
+            f"expected {', '.join(CODEC_NAMES.values())}"
+        )
+    return CODEC_NAMES[first.codec]
