@@ -16,6 +16,9 @@ from facepipe.device import compute_dtype
 from facepipe.errors import WeightsError
 from facepipe.models.blocks import fold_norms
 
+# Our networks are so small that a second thread gains a quarter at most; decoding and encoding fill that core anyway.
+# And wherever somebody else wants it too, threads that wait for each other become ten times slower than one alone.
+THREADS = 1
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -31,7 +34,7 @@ def save_network(net: nn.Module, path: Path, *, kind: str) -> None:
 def load_network(path: Path, kind: str, network: type[Net], config: type[Any]) -> Net:
     """Build the network that a file describes and load it strictly, ready for inference on this machine's CPU.
 
-    Runs in bfloat16 where that is faster, else in float32; channels last.
+    Runs in bfloat16 where that is faster, else in float32; channels last; torch uses THREADS threads from then on.
     Raises WeightsError for a file of another kind.
     """
     try:
@@ -47,5 +50,6 @@ def load_network(path: Path, kind: str, network: type[Net], config: type[Any]) -
     }
     net = fold_norms(network(config(**fields)))
     net.load_state_dict(tensors, strict=True)
+    torch.set_num_threads(THREADS)
     net = net.to(compute_dtype()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net.requires_grad_(False)  # type: ignore[no-any-return]

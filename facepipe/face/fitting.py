@@ -7,6 +7,7 @@ pose, `a` and all `b_t` come from one linear solve, `b_t` eliminated (the Schur 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ NOISE = 0.04
 ROUNDS = 3
 # A frame whose residual is this many times the clip's median no longer counts for the identity.
 OUTLIER_RATIO = 3.0
+# So few frames that their points stay in the processor's cache; and memory does not grow with the clip.
+BLOCK_FRAMES = 32
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Fit:
 def fit(
     model: FaceModel, points: NDArray[np.floating], valid: NDArray[np.bool_], *, identity: Floats | None = None
 ) -> Fit:
-    """Fit (T, 478, 3) points, x and y in pixels, z in the same unit; rows that are not `valid` do not count.
+    """Fit (T, N, 3) points of the model, x and y in pixels, z in the same unit; rows that are not `valid` do not count.
 
     With `identity` given it is kept, and only poses and expressions are fitted. Rows that are not valid get the
     coefficients of the nearest valid frame. Needs one valid frame at least.
@@ -51,12 +54,12 @@ def fit(
     there = np.flatnonzero(valid)
     if not len(there):
         raise ValueError("no valid frame to fit")
-    solved = _fit_valid(model, np.asarray(points[there], dtype=np.float64), identity)
+    solved = _fit_valid(model, points[there], identity)
     nearest = _nearest(there, len(points))
     return Fit(
         identity=solved.identity,
         expression=solved.expression[nearest],
-        pose=Similarity(*(part[nearest] for part in solved.pose)),
+        pose=solved.pose.rows(nearest),
         residual=solved.residual[nearest],
         trusted=solved.trusted[nearest] & valid,
     )
@@ -69,28 +72,64 @@ def _nearest(there: NDArray[np.intp], count: int) -> NDArray[np.intp]:
     return np.where(abs(there[before] - np.arange(count)) <= abs(there[after] - np.arange(count)), before, after)
 
 
-def _fit_valid(model: FaceModel, points: Floats, identity: Floats | None) -> Fit:
+@dataclass(frozen=True)
+class _System:
+    """The normal equations, solved as far as they do not depend on the clip."""
+
+    to_expression: Floats
+    """(3 N, 64): offsets from the mean times this are the expression, were the identity zero."""
+    to_evidence: Floats
+    """(80, 3 N): this times the sum of the offsets is the right side of the equations of the identity."""
+    curvature: Floats
+    """(80, 80): what each frame adds to their left side."""
+    cross: Floats
+    """(80, 64): the expression that explains each identity direction best."""
+
+
+def _system(model: FaceModel) -> _System:
     root = np.sqrt(model.weights)[:, None] / NOISE
-    expression_rows = (model.expression * root).reshape(len(model.expression), -1)
-    identity_rows = (model.identity * root).reshape(len(model.identity), -1)
-    solve_expression = np.linalg.solve(
-        expression_rows @ expression_rows.T + np.eye(len(expression_rows)), expression_rows
-    )
+    flat_root = np.repeat(root, 3)
+    expression = (model.expression * root).reshape(len(model.expression), -1)
+    identity = (model.identity * root).reshape(len(model.identity), -1)
+    solved = np.linalg.solve(expression @ expression.T + np.eye(len(expression)), expression)
+    cross = identity @ solved.T
     # What of an identity direction no expression can explain.
-    cross = identity_rows @ solve_expression.T
-    seen = identity_rows - cross @ expression_rows
-    curvature = seen @ identity_rows.T
+    seen = identity - cross @ expression
+    return _System((solved * flat_root).T.copy(), seen * flat_root, seen @ identity.T, cross)
+
+
+def _fit_valid(model: FaceModel, points: NDArray[np.floating], identity: Floats | None) -> Fit:
+    system, count, size = _system(model), len(points), model.mean.size
+    firm = np.flatnonzero(model.pose_weights)  # The other points have no say in the pose.
     shared = np.zeros(len(model.identity)) if identity is None else np.asarray(identity, dtype=np.float64)
-    shape, trusted = model.shape(shared, np.zeros((1, len(model.expression)))), np.ones(len(points), dtype=bool)
+    shape = model.shape(shared, np.zeros((1, len(model.expression))))[:, firm]
+    alone, residual = np.empty((count, len(model.expression))), np.empty(count)
+    trusted = np.ones(count, dtype=bool)
     for _ in range(ROUNDS):
-        pose = similarity_onto(shape, points, model.pose_weights)
-        canonical = pose.undo(points)
-        offset = ((canonical - model.mean) * root).reshape(len(points), -1)
+        pose = similarity_onto(shape, points[:, firm].astype(np.float64), model.pose_weights[firm])
+        total = np.zeros(size)
+        for rows in _blocks(count):
+            offset = (pose.rows(rows).undo(points[rows]) - model.mean).reshape(-1, size)
+            alone[rows] = offset @ system.to_expression
+            total += trusted[rows] @ offset
         if identity is None:
-            evidence = seen @ offset[trusted].sum(0)
-            shared = np.linalg.solve(trusted.sum() * curvature + np.eye(len(curvature)), evidence)
-        expression = (offset - shared @ identity_rows) @ solve_expression.T
-        shape = model.shape(shared, expression)
-        residual = np.linalg.norm((pose.apply(shape) - points)[..., :2], axis=-1).mean(1) / pose.scale
+            left = trusted.sum() * system.curvature + np.eye(len(shared))
+            shared = np.linalg.solve(left, system.to_evidence @ total)
+        expression = alone - shared @ system.cross
+        shape = np.empty((count, len(firm), 3))
+        for rows in _blocks(count):
+            whole = model.shape(shared, expression[rows])
+            residual[rows] = _mean_distance(pose.rows(rows).apply(whole), points[rows]) / pose.scale[rows]
+            shape[rows] = whole[:, firm]
         trusted = residual <= OUTLIER_RATIO * np.median(residual)
     return Fit(identity=shared, expression=expression, pose=pose, residual=residual, trusted=trusted)
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(first, first + BLOCK_FRAMES) for first in range(0, count, BLOCK_FRAMES))
+
+
+def _mean_distance(first: NDArray[np.floating], second: NDArray[np.floating]) -> Floats:
+    """Return the mean distance (T,) of (T, N, 3) points in the picture plane."""
+    across, down = first[..., 0] - second[..., 0], first[..., 1] - second[..., 1]
+    return np.asarray(np.sqrt(across * across + down * down).mean(1))

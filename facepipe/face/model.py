@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ class Control:
     """(64,) expression coefficients of the value 1."""
     low: float
     high: float
-    """Values that real faces reach: the 0.5 and 99.5 percent points of the training faces, rounded."""
+    """Values that real faces reach: the outermost 1 % of frames of the training clips, or 10 % of portraits."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,25 @@ class FaceModel:
     """(K, 3) of the opening between the lips."""
     eye_triangles: NDArray[np.int32]
     """(L, 3) of the eyeballs between the lids, fans around the iris centres."""
+    sixty_eight: NDArray[np.int32]
+    """(68,) the points that stand for those of the 300-W convention."""
     controls: dict[str, Control]
+
+    def restricted(self, points: NDArray[np.integer]) -> FaceModel:
+        """Return the model of only these points, in their order, to fit what knows no others; it has no surface."""
+        nothing = np.zeros((0, 3), np.int32)
+        return replace(
+            self,
+            mean=self.mean[points],
+            identity=self.identity[:, points],
+            expression=self.expression[:, points],
+            weights=self.weights[points],
+            pose_weights=self.pose_weights[points],
+            triangles=nothing,
+            mouth_triangles=nothing,
+            eye_triangles=nothing,
+            sixty_eight=np.zeros(0, np.int32),
+        )
 
     def shape(self, identity: NDArray[np.floating], expression: NDArray[np.floating]) -> Floats:
         """Return (T, 478, 3) canonical points of (80,) or (T, 80) identity and (T, 64) expression coefficients."""
@@ -84,5 +102,6 @@ def load_face_model(path: Path) -> FaceModel:
         triangles=tensors["triangles"],
         mouth_triangles=tensors["mouth_triangles"],
         eye_triangles=tensors["eye_triangles"],
+        sixty_eight=tensors["sixty_eight"],
         controls=controls,
     )

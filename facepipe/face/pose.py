@@ -27,12 +27,16 @@ class Similarity(NamedTuple):
 
     def apply(self, points: Floats) -> Floats:
         """Map (T or 1, N, 3) canonical points."""
-        turned = points @ self.rotation.transpose(0, 2, 1)
-        return self.scale[:, None, None] * turned + self.translation[:, None]
+        matrix = self.scale[:, None, None] * self.rotation
+        return np.asarray(points @ matrix.transpose(0, 2, 1) + self.translation[:, None])
 
     def undo(self, points: Floats) -> Floats:
         """Map (T, N, 3) points back to canonical ones."""
-        return (points - self.translation[:, None]) @ self.rotation / self.scale[:, None, None]
+        return np.asarray((points - self.translation[:, None]) @ (self.rotation / self.scale[:, None, None]))
+
+    def rows(self, index: slice | NDArray[np.intp]) -> Similarity:
+        """Return the similarities of some frames."""
+        return Similarity(self.scale[index], self.rotation[index], self.translation[index])
 
 
 def similarity_onto(canonical: Floats, points: Floats, weights: Floats) -> Similarity:
@@ -44,7 +48,7 @@ def similarity_onto(canonical: Floats, points: Floats, weights: Floats) -> Simil
     middle = np.einsum("n,tnk->tk", share, canonical)
     target = np.einsum("n,tnk->tk", share, points)
     centred, moved = canonical - middle[:, None], points - target[:, None]
-    covariance = np.einsum("n,tni,tnj->tij", share, moved, np.broadcast_to(centred, moved.shape))
+    covariance = (moved * share[:, None]).transpose(0, 2, 1) @ centred
     left, strengths, right = np.linalg.svd(covariance)
     handed = np.ones_like(strengths)
     handed[:, 2] = np.sign(np.linalg.det(left @ right))
