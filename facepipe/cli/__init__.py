@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from facepipe import __version__
-from facepipe.cli import doctor, reenact, train, weights
+from facepipe.cli import doctor, edit, reenact, steps, train, weights, work
 from facepipe.cli.guard import Guarded, Verbose
 
 app = typer.Typer(
@@ -44,6 +44,16 @@ def facepipe(
 
 # The order here is the order of the help.
 app.command("reenact")(reenact.reenact)
+app.command("edit")(edit.edit)
+app.command("crop")(steps.crop)
+app.command("coefficients")(steps.coefficients)
+app.command("motion")(steps.motion)
+app.command("render")(steps.render)
+app.command("mux")(steps.mux)
+app.command("plan")(reenact.plan)
+app.command("status")(work.status)
+app.command("clean")(work.clean)
+app.command("config")(work.config)
 app.command("doctor")(doctor.doctor)
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")
