@@ -81,6 +81,16 @@ def compute_dtype(precision: Precision = "auto") -> "torch.dtype":
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
+def let_threads_sleep() -> None:
+    """Say, before NumPy and torch are loaded, that threads sleep while they wait; the environment's own wishes stand.
+
+    Threads that spin until another is done make everything ten times slower as soon as that one has no core. OpenBLAS
+    cannot be told to sleep; our matrices are small, so it computes on one thread.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def set_threads(count: int = 0) -> int:
     """Let torch, OpenCV and numba use `count` threads each, or as many as there are cores; return the number.
 

@@ -11,6 +11,7 @@ import typer
 from facepipe import __version__
 from facepipe.cli import doctor, edit, reenact, steps, train, weights, work
 from facepipe.cli.guard import Guarded, Verbose
+from facepipe.device import let_threads_sleep
 
 app = typer.Typer(
     cls=Guarded,
@@ -61,4 +62,5 @@ app.add_typer(train.app, name="train")
 
 def main() -> None:
     """Run the program and end it with its exit code."""
+    let_threads_sleep()
     app()
