@@ -1,0 +1,97 @@
+"""Each part of the work alone, in this process, warm."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe import weights
+from facepipe.bench.clip import FPS, Material
+from facepipe.bench.figure import Figure, rate, spent_by
+from facepipe.face.coefficients import load_coefficients
+from facepipe.face.cropping import transform_points
+from facepipe.face.detector import Detector
+from facepipe.face.fitting import fit
+from facepipe.face.landmarker import Landmarker
+from facepipe.face.model import load_face_model
+from facepipe.face.track import load_track
+from facepipe.face.tracking import Tracker
+from facepipe.media.decode import decode_frames
+from facepipe.media.encode import VideoWriter
+from facepipe.media.image import read_image
+from facepipe.renderers import RENDERERS, Portrait
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Made:
+    """Folders of a finished job's results, by the labels of its stages."""
+
+    crop_source: Path
+    fit_source: Path
+    crop_driver: Path
+    motions: tuple[Path, ...]
+
+
+def measure_parts(material: Material, made: Made, *, repeats: int) -> list[Figure]:
+    """Return the speed of decoding, tracking, fitting, drawing and encoding, each of its own."""
+    frames = list(decode_frames(material.clip))
+    drawing = _drawing(made)
+    rendered = list(drawing())
+    parts: dict[str, tuple[int, Callable[[], object]]] = {
+        "decode alone": (len(frames), lambda: _exhaust(decode_frames(material.clip))),
+        "track alone": (len(frames), lambda: _tracker().track(iter(frames))),
+        "fit alone": (len(frames), _fitting(made)),
+        "draw alone": (len(rendered), lambda: _exhaust(drawing())),
+        "encode alone": (len(rendered), lambda: _encode(rendered)),
+    }
+    return [
+        rate(name, count, [spent_by(action) for _ in range(repeats + 1)][1:]) for name, (count, action) in parts.items()
+    ]
+
+
+def _exhaust(items: Iterable[object]) -> None:
+    deque(items, maxlen=0)
+
+
+def _tracker() -> Tracker:
+    return Tracker(Detector(weights.find("detector").path), Landmarker(weights.find("landmarker").path))
+
+
+def _fitting(made: Made) -> Callable[[], object]:
+    model, track = load_face_model(weights.find("face-model").path), load_track(made.crop_driver / "track.npz").track
+    return lambda: fit(model, track.points, track.valid)
+
+
+def _drawing(made: Made) -> Callable[[], Iterable[Picture]]:
+    """Return what draws the whole result, without encoding it."""
+    source, track = load_coefficients(made.fit_source / "coefficients.npz"), load_track(made.crop_source / "track.npz")
+    motions = [load_coefficients(folder / "motion.npz") for folder in made.motions]
+    picture = read_image(made.crop_source / "crop.png")
+    size = picture.shape[0]
+    portrait = Portrait(
+        picture=picture,
+        points=transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(size)),
+        pose=source.pose(size),
+        identity=source.identity,
+        expression=source.expression[0],
+    )
+    renderer = RENDERERS["mesh"](load_face_model(weights.find("face-model").path), portrait)
+    return lambda: (frame for motion in motions for frame in renderer.frames(motion.expression, motion.pose(size)))
+
+
+def _encode(frames: list[Picture]) -> None:
+    height, width = frames[0].shape[:2]
+    with (
+        TemporaryDirectory(prefix="facepipe-bench-") as folder,
+        VideoWriter(Path(folder) / "out.mp4", size=(width, height), fps=FPS) as writer,
+    ):
+        for frame in frames:
+            writer.write(frame)

@@ -1,0 +1,116 @@
+"""The main job from end to end, as its user meets it: cold, warm, by stages, a second time, and its memory."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facepipe.bench.clip import Material
+from facepipe.bench.figure import Bar, Figure, Spent, duration, rate, spent_by
+from facepipe.bench.parts import Made
+from facepipe.bench.program import Run, run_program
+from facepipe.engine import Job, Workspace
+from facepipe.engine.events import Done, Event
+from facepipe.pipeline.options import Options
+from facepipe.pipeline.reenact import prepare, reenact
+
+SIZE_PIXELS = 256
+REENACT, CROP = Bar(40, "at least"), Bar(80, "at least")
+MEMORY, GROWTH = Bar(1.2, "at most"), Bar(1.1, "at most")
+HELP, SECOND = Bar(0.3, "at most"), Bar(1.5, "at most")
+
+
+@dataclass
+class Stages:
+    """Collects what the stages of a job say when they are done."""
+
+    spent: dict[str, list[Spent]] = field(default_factory=lambda: defaultdict(list))
+    folders: dict[str, Path] = field(default_factory=dict)
+
+    def take(self, event: Event) -> None:
+        """Be the sink of a job's events."""
+        if isinstance(event, Done):
+            self.spent[event.label].append(Spent(event.seconds, 0.0))
+            self.folders[event.label] = Path(event.folder)
+
+    def seconds(self, start: str) -> float:
+        """Return what the stages whose label starts so took together."""
+        return sum(one.seconds for label, rows in self.spent.items() if label.startswith(start) for one in rows)
+
+
+def measure_programs(material: Material, folder: Path, *, repeats: int) -> tuple[list[Figure], Run]:
+    """Return the figures of fresh processes: help, cold runs, second runs; and the last cold run."""
+    helped = [run_program(["--help"], folder=folder) for _ in range(max(3, repeats))]
+    cold = [_cold(material, folder) for _ in range(repeats)]
+    again = [run_program(_words(material), folder=folder) for _ in range(max(3, repeats))]
+    return [
+        duration("facepipe --help", [run.spent for run in helped], HELP),
+        rate("reenact, cold", material.frames, [run.spent for run in cold]),
+        duration("a second time", [run.spent for run in again], SECOND),
+        Figure("peak memory", "GB", tuple(run.peak_bytes / 1e9 for run in cold), MEMORY),
+    ], cold[-1]
+
+
+def measure_long(material: Material, folder: Path, short: Run) -> list[Figure]:
+    """Return speed and memory of one cold run of the clip ten times over."""
+    run = _cold(material, folder)
+    return [
+        rate("reenact, cold, ten times as long", material.frames, [run.spent]),
+        Figure("peak memory, ten times as long", "GB", (run.peak_bytes / 1e9,), MEMORY),
+        Figure("the same, over that of the clip", "ratio", (run.peak_bytes / max(1, short.peak_bytes),), GROWTH),
+    ]
+
+
+def _words(material: Material) -> list[str]:
+    out = ["--size", str(SIZE_PIXELS), "-o", "out.mp4", "--work", "cold", "--quiet"]
+    return ["reenact", str(material.portrait.absolute()), str(material.clip.absolute()), *out]
+
+
+def _cold(material: Material, folder: Path) -> Run:
+    shutil.rmtree(folder / "cold", ignore_errors=True)
+    (folder / "out.mp4").unlink(missing_ok=True)
+    return run_program(_words(material), folder=folder)
+
+
+def measure_warm(material: Material, folder: Path, *, repeats: int) -> tuple[list[Figure], Made]:
+    """Return the figures of the job in this process, after one run that does not count; and where its results lie."""
+    whole, runs = [], []
+    for _ in range(repeats + 1):
+        shutil.rmtree(folder / "warm", ignore_errors=True)
+        (folder / "warm.mp4").unlink(missing_ok=True)
+        stages = Stages()
+        whole.append(spent_by(lambda: _reenact(material, folder, stages)))  # noqa: B023 - called at once
+        runs.append(stages)
+    frames, runs = material.frames, runs[1:]
+
+    def by_stage(name: str, start: str, bar: Bar | None = None) -> Figure:
+        return Figure(name, "frames/s", tuple(frames / run.seconds(start) for run in runs), bar)
+
+    figures = [
+        rate("reenact, warm", frames, whole[1:], REENACT),
+        by_stage("  crop of the driver", "crop driver", CROP),
+        by_stage("  coefficients of the driver", "fit driver"),
+        by_stage("  motion", "motion"),
+        by_stage("  render and encode", "render"),
+        Figure("  mux", "s", tuple(run.seconds("mux") for run in runs)),
+        Figure("  crop and coefficients of the source", "s", tuple(_source_seconds(run) for run in runs)),
+    ]
+    made = runs[-1].folders
+    motions = tuple(made[label] for label in sorted(made, key=_number) if label.startswith("motion"))
+    return figures, Made(made["crop source"], made["fit source"], made["crop driver"], motions)
+
+
+def _source_seconds(run: Stages) -> float:
+    return run.seconds("crop source") + run.seconds("fit source")
+
+
+def _number(label: str) -> int:
+    return int("0" + label.rpartition(" ")[2]) if label[-1:].isdigit() else 0
+
+
+def _reenact(material: Material, folder: Path, stages: Stages) -> None:
+    with Job(Workspace(folder / "warm"), {"command": "bench"}, events=stages.take) as job:
+        work = prepare(job, material.portrait, material.clip, folder / "warm.mp4", Options(size_pixels=SIZE_PIXELS))
+        reenact(job, work)

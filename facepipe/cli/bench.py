@@ -1,0 +1,79 @@
+"""`facepipe bench`: how fast facepipe is here, and how much memory it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facepipe.cli import arguments as a
+from facepipe.cli.guard import Verbose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from facepipe.bench.figure import Figure
+
+FOLDER = "bench"
+
+
+def bench(
+    clip: Annotated[
+        Path | None, typer.Option("--clip", help="Measure this clip instead of the one that facepipe makes.")
+    ] = None,
+    repeats: Annotated[int, typer.Option("--repeats", help="How often each thing is measured.", min=1)] = 3,
+    long: Annotated[bool, typer.Option("--long", help="Also run the clip ten times over, for its memory.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    work: a.Work = None,
+    _verbose: Verbose = False,
+) -> None:
+    """Measure and print speed, start-up and memory, with the hardware named: the median of the repeats.
+
+    Takes some minutes. The exit code is 0 whatever the figures say; a column tells whether each bar was met.
+    """
+    import json
+
+    from facepipe.bench.clip import longer, prepare_material
+    from facepipe.bench.machine import describe_machine
+    from facepipe.bench.parts import measure_parts
+    from facepipe.bench.whole import measure_long, measure_programs, measure_warm
+    from facepipe.config import load_settings
+    from facepipe.media.files import check_input
+
+    folder = Path(load_settings(flags={"work.folder": str(work) if work else None}).work.folder).absolute() / FOLDER
+    if clip:
+        check_input(clip)
+
+    def tell(figures: Iterable[Figure]) -> None:
+        for figure in figures:
+            typer.echo(json.dumps(figure.as_json()) if as_json else line_of(figure))
+
+    material = prepare_material(folder, clip)
+    about = {**describe_machine(), "clip": str(material.clip), "frames": material.frames, "repeats": repeats}
+    typer.echo(json.dumps({"schema": 1, "machine": about}) if as_json else heading(about))
+    figures, cold = measure_programs(material, folder, repeats=repeats)
+    tell(figures)
+    figures, made = measure_warm(material, folder, repeats=repeats)
+    tell(figures)
+    tell(measure_parts(material, made, repeats=repeats))
+    if long:
+        tell(measure_long(longer(material, folder), folder, cold))
+
+
+def heading(about: dict[str, object]) -> str:
+    """Return what was measured on what, and the heads of the columns."""
+    lines = [f"{name.replace('_', ' '):<10}{value}" for name, value in about.items()]
+    return "\n".join([*lines, "", f"{'':<38}{'median':>10} {'':<9}{'lowest to highest':>20}{'CPU s':>8}  bar"])
+
+
+def line_of(figure: Figure) -> str:
+    """Return one line of the table."""
+    low, high = min(figure.values), max(figure.values)
+    cpu = "" if figure.cpu_seconds is None else f"{figure.cpu_seconds:.2f}"
+    bar = ""
+    if figure.bar:
+        met = "met" if figure.bar.met(figure.median) else "NOT met"
+        bar = f"{'>=' if figure.bar.kind == 'at least' else '<='} {figure.bar.at:g}, {met}"
+    spread = f"{low:.2f} to {high:.2f}"
+    return f"{figure.name:<38}{figure.median:>10.2f} {figure.unit:<9}{spread:>20}{cpu:>8}  {bar}".rstrip()
