@@ -64,13 +64,17 @@ def measure_long(material: Material, folder: Path, short: Run) -> list[Figure]:
 
 
 def _words(material: Material) -> list[str]:
-    out = ["--size", str(SIZE_PIXELS), "-o", "out.mp4", "--work", "cold", "--quiet"]
+    out = ["--size", str(SIZE_PIXELS), "-o", "cold/out.mp4", "--work", "cold/work", "--quiet"]
     return ["reenact", str(material.portrait.absolute()), str(material.clip.absolute()), *out]
 
 
+def _emptied(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+
+
 def _cold(material: Material, folder: Path) -> Run:
-    shutil.rmtree(folder / "cold", ignore_errors=True)
-    (folder / "out.mp4").unlink(missing_ok=True)
+    _emptied(folder / "cold")
     return run_program(_words(material), folder=folder)
 
 
@@ -78,10 +82,9 @@ def measure_warm(material: Material, folder: Path, *, repeats: int) -> tuple[lis
     """Return the figures of the job in this process, after one run that does not count; and where its results lie."""
     whole, runs = [], []
     for _ in range(repeats + 1):
-        shutil.rmtree(folder / "warm", ignore_errors=True)
-        (folder / "warm.mp4").unlink(missing_ok=True)
+        _emptied(folder / "warm")
         stages = Stages()
-        whole.append(spent_by(lambda: _reenact(material, folder, stages)))  # noqa: B023 - called at once
+        whole.append(spent_by(lambda: _reenact(material, folder / "warm", stages)))  # noqa: B023 - called at once
         runs.append(stages)
     frames, runs = material.frames, runs[1:]
 
@@ -111,6 +114,6 @@ def _number(label: str) -> int:
 
 
 def _reenact(material: Material, folder: Path, stages: Stages) -> None:
-    with Job(Workspace(folder / "warm"), {"command": "bench"}, events=stages.take) as job:
-        work = prepare(job, material.portrait, material.clip, folder / "warm.mp4", Options(size_pixels=SIZE_PIXELS))
+    with Job(Workspace(folder / "work"), {"command": "bench"}, events=stages.take) as job:
+        work = prepare(job, material.portrait, material.clip, folder / "out.mp4", Options(size_pixels=SIZE_PIXELS))
         reenact(job, work)
