@@ -94,6 +94,7 @@ def let_threads_sleep() -> None:
 def set_threads(count: int = 0) -> int:
     """Let torch, OpenCV and numba use `count` threads each, or as many as there are cores; return the number.
 
+    Where OMP_NUM_THREADS is set, it stands for the number of cores: several processes that share a machine say so with it.
     Raises ValueError for a negative count.
     """
     import cv2
@@ -102,7 +103,8 @@ def set_threads(count: int = 0) -> int:
 
     if count < 0:
         raise ValueError(f"got {count} threads, expected 0 (one a core) or more")
-    count = count or core_count()
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    count = count or (int(wished) if wished.isdigit() and int(wished) else core_count())
     cv2.setNumThreads(count)
     # numba refuses more threads than it was started with.
     numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined, unused-ignore]

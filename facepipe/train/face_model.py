@@ -169,32 +169,34 @@ def cleaned(portraits: Floats, mean: Floats, expression: Floats, weights: Floats
     return portraits - np.tensordot(coefficients, expression, 1)
 
 
-def build_controls(expression: Floats, departures: Floats) -> tuple[Floats, dict[str, tuple[float, float]]]:
+def build_controls(
+    expression: Floats, departures: Floats, smiles: Floats
+) -> tuple[Floats, dict[str, tuple[float, float]]]:
     """Return (K, 64) control directions and the range of each.
 
-    The direction of a control is the likeliest change of expression (the shortest in standard deviations) that moves
-    its own measure and, softly, holds those of other families. Value 1 is the 99 percent point of the training faces.
+    The direction of a control is the likeliest change of expression (the shortest in standard deviations) that moves its
+    own measure and, softly, holds the measures of other families. Value 1 is what one in a hundred frames of clips
+    (`departures`) or one in ten portraits (`smiles`: people laugh for photographs) goes beyond.
     """
     names, rows = list(MEASURES), measure_rows()
     effect = rows @ expression.reshape(len(expression), -1).T
-    effect /= np.linalg.norm(effect, axis=1, keepdims=True)
-    directions, ranges = [], {}
-    flat = expression.reshape(len(expression), -1)
-    coefficients = np.linalg.lstsq(
-        flat.T, departures.reshape(len(departures), -1)[:: max(1, len(departures) // 8000)].T, rcond=None
-    )[0].T
+    length = np.linalg.norm(effect, axis=1, keepdims=True)
+    effect /= length
+    in_clips, in_portraits = (shapes.reshape(len(shapes), -1) @ rows.T / length.T for shapes in (departures, smiles))
+    highs = np.maximum(np.percentile(in_clips, 99, axis=0), np.percentile(in_portraits, 90, axis=0))
+    lows = np.minimum(np.percentile(in_clips, 1, axis=0), np.percentile(in_portraits, 10, axis=0))
+    directions = []
     for index, name in enumerate(names):
         family = set().union(*(group for group in FAMILIES if name in group))
         held = [index, *(other for other, label in enumerate(names) if label != name and label not in family)]
         part = effect[held]
         wanted = np.zeros(len(held))
-        wanted[0] = 1.0
+        wanted[0] = highs[index]
         ridge = np.diag([0.0, *[HOLD_RIDGE] * (len(held) - 1)])
-        direction = part.T @ np.linalg.solve(part @ part.T + ridge, wanted)
-        values = coefficients @ effect[index]
-        low, high = np.percentile(values, [1, 99])
-        directions.append(direction * high)
-        ranges[name] = (round(float(max(low / high, -1.5)), 2), 1.0)
+        directions.append(part.T @ np.linalg.solve(part @ part.T + ridge, wanted))
+    ranges = {
+        name: (round(float(max(low / high, -1.5)), 2), 1.0) for name, low, high in zip(names, lows, highs, strict=True)
+    }
     return np.stack(directions), ranges
 
 
@@ -247,9 +249,10 @@ def build(data: Path, labels: Path, out: Path) -> None:
     rests, departures = rest_shapes(shapes)
     expression = principal(departures, weights, EXPRESSION_COUNT)
     mean = rests.mean(0)
-    people = np.concatenate([rests, cleaned(shapes.portraits, mean, expression, weights)])
+    resting = cleaned(shapes.portraits, mean, expression, weights)
+    people = np.concatenate([rests, resting])
     identity = principal(people - mean, weights, IDENTITY_COUNT)
-    directions, ranges = build_controls(expression, departures)
+    directions, ranges = build_controls(expression, departures, shapes.portraits - resting)
     arrays = {
         "mean": mean,
         "identity": identity,
