@@ -11,8 +11,8 @@ mkdir -p "$1"
 cd "$1"
 [ -s portrait.png ] || python "$here/portrait.py" portrait.png
 # ---------------------------------------------------------------------------------------------------------------------
-facepipe reenact portrait.png "$here/motion.npz" -o driver.mp4
-facepipe reenact portrait.png driver.mp4 -o result.mp4
+facepipe reenact portrait.png "$here/motion.npz" --reference first -o driver.mp4
+facepipe reenact portrait.png driver.mp4 -o result.mp4 --sheet result.png
 # ---------------------------------------------------------------------------------------------------------------------
 echo
 echo "The video:          $(pwd)/result.mp4"

@@ -1,6 +1,6 @@
 """Write the example portrait, the photograph of an astronaut that comes with scikit-image (public domain, NASA).
 
-    python examples/portrait.py FILE.png
+python examples/portrait.py FILE.png
 """
 
 import sys
