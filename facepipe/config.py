@@ -141,7 +141,7 @@ def load_settings(
     environ = os.environ if environ is None else environ
     settings = Settings()
     for path in (user_file(environ), project_file(folder or Path.cwd())):
-        if path is not None and path.is_file():
+        if path is not None and _is_there(path):
             settings = _overlaid(settings, _read_file(path))
     settings = _overlaid(settings, _read_environment(environ))
     return _overlaid(settings, [Given(name, value, FLAG, name) for name, value in (flags or {}).items()])
@@ -165,7 +165,14 @@ def user_file(environ: Mapping[str, str]) -> Path | None:
 def project_file(folder: Path) -> Path | None:
     """Return the nearest facepipe.toml in a folder or above it."""
     folder = folder.absolute()
-    return next((path for above in (folder, *folder.parents) if (path := above / PROJECT_FILE).is_file()), None)
+    return next((path for above in (folder, *folder.parents) if _is_there(path := above / PROJECT_FILE)), None)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that is not ours to look into, as a home that sudo has kept
+        return False
 
 
 @dataclass(frozen=True)

@@ -15,22 +15,29 @@ from facepipe.motion.sliders import SLIDERS, unit_of
 
 FACE, OUTPUT, MOTION, SLIDER, WORK = "Face", "Output", "Motion", "Sliders", "Work"
 
-Out = Annotated[Path | None, typer.Option("-o", "--out", help="Where the result goes.", show_default=False)]
+Out = Annotated[
+    Path | None, typer.Option("-o", "--out", help="Where the result goes.", show_default=False, readable=False)
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that facepipe did not write.")]
-Sheet = Annotated[Path | None, typer.Option("--sheet", help="Also write a contact sheet of the result (PNG).")]
+Sheet = Annotated[
+    Path | None, typer.Option("--sheet", help="Also write a contact sheet of the result (PNG).", readable=False)
+]
 Grid = Annotated[bool, typer.Option("--grid", help="Show source | driver | result beside each other.")]
 PasteBack = Annotated[bool, typer.Option("--paste-back", help="Put the result back into the whole source picture.")]
 SourceFrame = Annotated[
     str, typer.Option("--source-frame", help="Which frame of a source video: best, or a number from 0.")
 ]
 Preset = Annotated[
-    Path | None, typer.Option("--preset", help="Sliders from a file that `facepipe edit --save-preset` wrote.")
+    Path | None,
+    typer.Option("--preset", help="Sliders from a file that `facepipe edit --save-preset` wrote.", readable=False),
 ]
 Force = Annotated[list[str] | None, typer.Option("--force", help="Make this stage anew (or: all). May be repeated.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would run and why; make nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Tell events as JSON, one a line, on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tell only what went wrong.")]
-Work = Annotated[Path | None, typer.Option("--work", help="Folder of the work files (default: .facepipe).")]
+Work = Annotated[
+    Path | None, typer.Option("--work", help="Folder of the work files (default: .facepipe).", readable=False)
+]
 
 # By parameter: the setting that the flag overrides, and the flag.
 SETTINGS: Mapping[str, tuple[str, Any]] = {

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from facepipe.weights import WeightFile
 
 FRAMES, FPS = 75, "25"
-Source = Annotated[Path | None, typer.Argument(help="The portrait: a picture, or a video one frame of which is taken.")]
+Source = Annotated[
+    Path | None, typer.Argument(help="The portrait: a picture, or a video one frame of which is taken.", readable=False)
+]
 Sweep = Annotated[
     list[str] | None,
     typer.Option("--sweep", help="A slider that moves, in a video: NAME=FROM:TO. May be repeated.", metavar="SWEEP"),
 ]
-Save = Annotated[Path | None, typer.Option("--save-preset", help="Write the sliders and sweeps to this file (JSON).")]
+Save = Annotated[
+    Path | None, typer.Option("--save-preset", help="Write the sliders and sweeps to this file (JSON).", readable=False)
+]
 Frames = Annotated[
     int | None, typer.Option("--frames", help=f"Length of a video (default: {FRAMES}).", min=2, max=100_000)
 ]

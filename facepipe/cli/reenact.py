@@ -11,8 +11,12 @@ from facepipe.cli import arguments as a
 from facepipe.cli.guard import Verbose
 from facepipe.cli.jobs import Running, options_of, run_job, tell_results
 
-Source = Annotated[Path, typer.Argument(help="The portrait: a picture, or a video one frame of which is taken.")]
-Driver = Annotated[Path, typer.Argument(help="What moves it: a video, a picture, or a motion file (.npz).")]
+Source = Annotated[
+    Path, typer.Argument(help="The portrait: a picture, or a video one frame of which is taken.", readable=False)
+]
+Driver = Annotated[
+    Path, typer.Argument(help="What moves it: a video, a picture, or a motion file (.npz).", readable=False)
+]
 SHAPING = (*a.RENDERING, "fit", *a.FACES, *a.MOTIONS, *a.LIMITS)
 
 

@@ -34,18 +34,23 @@ def as_disk_error(error: OSError, folder: Path) -> DiskError | None:
     ours = path == folder or folder in path.parents or path in folder.parents
     if error.errno in FULL:
         free = _free_text(path if path.exists() else folder)
-        return DiskError(f"the disk is full{free} at {str(path)!r}; free some space or choose another work folder")
+        return DiskError(
+            f"the disk is full{free} at {str(path)!r}; free some space or choose another work folder with --work"
+        )
     if error.errno == errno.EROFS:
         return DiskError(
-            f"{str(folder if ours else path)!r} is on a read-only disk; choose another work folder", permanent=True
+            f"{str(folder if ours else path)!r} is on a read-only disk; choose another work folder with --work",
+            permanent=True,
         )
     if error.errno in FAILED:
-        return DiskError(f"the disk failed at {str(path)!r} ({error.strerror}); check it or choose another work folder")
+        return DiskError(
+            f"the disk failed at {str(path)!r} ({error.strerror}); check it or choose another work folder with --work"
+        )
     if error.errno in CLOSED and ours:
-        remedy = "change its permissions or choose another work folder"
+        remedy = "change its permissions or choose another work folder with --work"
         return DiskError(f"{str(path)!r} may not be written; {remedy}", permanent=True)
     if error.errno in {errno.ENOTDIR, errno.EEXIST} and ours:
-        return DiskError(f"{str(path)!r} is not a folder; choose another work folder", permanent=True)
+        return DiskError(f"{str(path)!r} is not a folder; choose another work folder with --work", permanent=True)
     if error.errno == errno.ENOENT and ours:
         return DiskError(f"{str(path)!r} was removed while it was in use; run again")
     return None

@@ -71,7 +71,7 @@ def read_record(folder: Path) -> Record:
     if isinstance(schema, int) and schema != SCHEMA:
         raise RecordError(
             f"{str(folder)!r} was written by another version of facepipe (record schema {schema}, this one reads "
-            f"{SCHEMA}); remove it with `facepipe clean`, or give another work folder"
+            f"{SCHEMA}); remove it with `facepipe clean`, or choose another work folder with --work"
         )
     try:
         return _parse(content)

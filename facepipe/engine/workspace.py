@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from facepipe.engine.draft import draft_beside
 from facepipe.engine.fingerprint import Identity, difference, json_of_params
 from facepipe.engine.stage import Stage, StageRun, WeightFile, missing_and_foreign
 from facepipe.engine.store import Store
-from facepipe.errors import DiskError, InputError, MemoryLimitError, PrecheckError
+from facepipe.errors import DiskError, FacepipeError, InputError, MemoryLimitError, PrecheckError
 
 P = TypeVar("P")
 
@@ -133,8 +134,11 @@ class Workspace:
         with disk_errors(self.root):
             make_folder(self.root)
             draft = draft_beside(tag)
-            draft.write_text(CACHE_TAG, "ascii")
-            draft.replace(tag)
+            try:
+                draft.write_text(CACHE_TAG, "ascii")
+                draft.replace(tag)
+            finally:
+                draft.unlink(missing_ok=True)  # what a full disk let through
         self.digests.save()
 
     def precheck(self, required_bytes: int = 0) -> None:
@@ -151,7 +155,7 @@ class Workspace:
         if free is not None and free < required_bytes:
             need, have = required_bytes // 2**20, free // 2**20
             told = f"the work needs {need} MiB and {str(self.root)!r} has {have} MiB free"
-            raise PrecheckError([DiskError(f"{told}; free some space or choose another work folder")])
+            raise PrecheckError([DiskError(f"{told}; free some space or choose another work folder with --work")])
 
     def _look(
         self, inputs: Inputs
@@ -190,12 +194,20 @@ class Workspace:
         except MemoryError as error:
             remedy = "close other programs, or choose a smaller size or fewer jobs"
             raise MemoryLimitError(f"stage {stage.name} ran out of memory; {remedy}") from error
+        except FacepipeError as error:
+            # The draft is gone by the time that its name is read.
+            error.args = tuple(_without(run.output, self.root, one) for one in error.args)
+            raise
         except OSError as error:
             if error.errno == errno.ENOMEM:
                 raise MemoryLimitError(f"stage {stage.name} ran out of memory; run fewer jobs") from error
             if told := as_disk_error(error, self.root):
                 raise told from error
             raise
+
+
+def _without(draft: Path, root: Path, told: Any) -> Any:
+    return told.replace(f"{draft}{os.sep}", f"{root}: ") if isinstance(told, str) else told
 
 
 def _items(value: Input | Sequence[Input]) -> Sequence[Input]:

@@ -176,7 +176,12 @@ def _read_frames(
             _empty(frames)
             reader.join()
     if code != 0:
-        raise EncoderError(f"{path}: ffmpeg broke off after {count} frames (code {code}); see -v", detail=child.tail)
+        ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        raise EncoderError(
+            f"{path}: could be read for {count} frames only, because ffmpeg {ended}; run again, and if it fails again, "
+            "see its words with -v",
+            detail=child.tail,
+        )
     if count < expected * _LEAST_SHARE_OF_FRAMES:
         raise InputError(
             f"{path}: is damaged: only {count} of {expected} frames can be decoded; copy or export it again",

@@ -14,7 +14,7 @@ import numpy as np
 
 from facepipe.errors import DiskError, EncoderError, FacepipeError, ToolError, UsageError
 from facepipe.media import ffmpeg
-from facepipe.media.files import check_output, draft_name, publish
+from facepipe.media.files import DISK_IS_FULL, check_output, draft_name, publish, write_failure
 
 DEFAULT_QUALITY = 75
 _AHEAD_BYTES = 32 << 20
@@ -158,11 +158,14 @@ class VideoWriter:
         self._done = True
         try:
             publish(self._draft, self._path)
+        except FileNotFoundError as error:
+            raise EncoderError(
+                f"{self._path}: ffmpeg said that all is well and wrote nothing; repair it, or "
+                "set FACEPIPE_FFMPEG to another"
+            ) from error
         except OSError as error:
             self._draft.unlink(missing_ok=True)
-            raise DiskError(
-                f"{self._path}: cannot be written ({error.strerror}); free space or choose another"
-            ) from error
+            raise write_failure(self._path, error) from error
 
     def abort(self) -> None:
         """Stop the encoder and remove what it wrote; harmless after `close`."""
@@ -197,8 +200,13 @@ class VideoWriter:
 def encoding_failure(path: Path, code: int, child: ffmpeg.Child) -> FacepipeError:
     """Return the error for an ffmpeg that could not write `path`: the disk's fault or its own."""
     if "No space left on device" in child.messages or "Disk quota exceeded" in child.messages:
-        return DiskError(f"{path}: the disk is full; free space or choose another with -o", detail=child.tail)
-    return EncoderError(f"{path}: ffmpeg failed to write it (code {code}); see its words with -v", detail=child.tail)
+        return DiskError(f"{path}: {DISK_IS_FULL}", detail=child.tail)
+    ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+    return EncoderError(
+        f"{path}: could not be written, because ffmpeg {ended}; run again, and if it fails again, see its words "
+        "with -v",
+        detail=child.tail,
+    )
 
 
 def _encode_command(

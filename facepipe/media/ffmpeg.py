@@ -96,8 +96,9 @@ def _answer(program: str, question: str) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"it did not answer within {_ANSWER_SECONDS} s"
         raise ToolError(
-            f"{program} could not be run ({error}); repair it, or set FACEPIPE_FFMPEG to another"
+            f"{program} could not be run ({reason}); repair it, or set FACEPIPE_FFMPEG to another"
         ) from error
     text = done.stdout.decode("utf-8", "replace")
     if done.returncode != 0:
@@ -147,7 +148,9 @@ class Child:
                 start_new_session=True,
             )
         except OSError as error:
-            raise ToolError(f"{command[0]} could not be run ({error}); set FACEPIPE_FFMPEG to another") from error
+            raise ToolError(
+                f"{command[0]} could not be run ({error.strerror}); set FACEPIPE_FFMPEG to another"
+            ) from error
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 _widen(pipe.fileno())

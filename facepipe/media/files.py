@@ -12,6 +12,7 @@ from typing import Literal
 from facepipe.engine.draft import is_running, this_host
 from facepipe.errors import DiskError, InputError
 
+DISK_IS_FULL = "the disk is full; free some space, or choose another place with -o, or --work for work files"
 MediaKind = Literal["video", "image", "sound", "playlist", "unknown"]
 
 _HEAD_BYTES = 65536
@@ -165,11 +166,17 @@ def draft_of(path: Path) -> Iterator[Path]:
         yield draft
         publish(draft, path)
     except OSError as error:
-        raise DiskError(
-            f"{path}: cannot be written ({error.strerror or error}); free space or choose another"
-        ) from error
+        raise write_failure(path, error) from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_failure(path: Path, error: OSError) -> DiskError:
+    """Return the DiskError for a file that could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskError(f"{path}: {DISK_IS_FULL}")
+    reason = error.strerror or error
+    return DiskError(f"{path}: cannot be written ({reason}); choose another place with -o, or --work for work files")
 
 
 def check_output(path: Path) -> None:
@@ -177,6 +184,8 @@ def check_output(path: Path) -> None:
     try:
         if path.is_dir():
             raise DiskError(f"{path}: is a folder; give the name of a file with -o")
+        if path.exists() and not path.is_file():
+            raise DiskError(f"{path}: is no regular file (a pipe, socket or device); give another name with -o")
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         pass

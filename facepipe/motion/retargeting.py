@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.errors import UsageError
 from facepipe.face.coefficients import Coefficients
 from facepipe.face.pose import angles_of, rotation_of
 
@@ -34,12 +35,17 @@ class Retargeting:
 
 
 def reference_frame(source: Coefficients, driving: Coefficients, rule: str) -> int:
-    """Return the driving frame that stands for the source's own state."""
+    """Return the driving frame that stands for the source's own state. Raises UsageError for one beyond the end."""
     there = np.flatnonzero(driving.valid)
     if rule == "first" or not len(there):
         return int(there[0]) if len(there) else 0
     if rule != "best":
-        return int(np.clip(int(rule), 0, len(driving) - 1))
+        if int(rule) >= len(driving):
+            raise UsageError(
+                f"--reference is {rule}, but the driver has {len(driving)} frames; take best, first, or a number "
+                f"from 0 to {len(driving) - 1}"
+            )
+        return int(rule)
     away = np.linalg.norm(driving.expression[there] - source.expression[0], axis=1) / 4
     away += np.linalg.norm(driving.angles[there] - source.angles[0], axis=1) * 4
     return int(there[np.argmin(away)])

@@ -28,10 +28,9 @@ def check_destination(out: Path, digests: DigestCache, *, overwrite: bool, descr
 
     `described_by` is the sidecar that would name `out`, where that is not the one beside it.
     """
-    if out.is_dir():
-        raise InputError(f"{out}: is a folder, expected the name of a file; give one with -o")
-    check_output(out)
     sidecar = described_by or sidecar_of(out)
+    for path in (out, sidecar):
+        check_output(path)
     if overwrite:
         return
     for path in (out, sidecar):
@@ -44,11 +43,18 @@ def check_destination(out: Path, digests: DigestCache, *, overwrite: bool, descr
 
 def check_apart(outs: Iterable[Path], inputs: Iterable[Path]) -> None:
     """Raise UsageError when a result would take the place of an input."""
-    taken = {path.resolve(): path for path in inputs}
+    inputs = list(inputs)
     for out in outs:
         for path in (out, sidecar_of(out)):
-            if path.resolve() in taken:
+            if any(_is_same(path, other) for other in inputs):
                 raise UsageError(f"the result {path} would replace the input of that name; choose another with -o")
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one of them does not exist, or cannot be looked at
+        return False
 
 
 def _is_ours(path: Path, sidecar: Path, digests: DigestCache) -> bool:

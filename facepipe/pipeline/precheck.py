@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from facepipe import weights
-from facepipe.errors import FacepipeError, InputError, PrecheckError
-from facepipe.face.coefficients import read_header
-from facepipe.face.model import BASIS
+from facepipe.errors import ExitCode, FacepipeError, InputError, PrecheckError
+from facepipe.face.coefficients import load_coefficients
 from facepipe.media.files import check_input, kind_of, seeming
 from facepipe.media.image import probe_image
 from facepipe.media.limits import MediaLimits
@@ -40,8 +39,12 @@ def inspect(path: Path, limits: MediaLimits, *, motion: bool = False) -> Medium:
     Raises InputError for what is no image, no video and (if `motion`) no motion file.
     """
     check_input(path)
-    if motion and path.suffix == ".npz":
-        return inspect_motion(path)
+    if path.suffix.lower() == ".npz":
+        if motion:
+            return inspect_motion(path)
+        raise InputError(
+            f"{path}: is a motion file, which has no picture; give a picture or a video as SOURCE, and it as DRIVER"
+        )
     kind = kind_of(path)
     if kind == "image":
         info = probe_image(path, limits)
@@ -50,29 +53,32 @@ def inspect(path: Path, limits: MediaLimits, *, motion: bool = False) -> Medium:
         video = probe_video(path, limits)
         size = (video.width, video.height)
         return Medium(path, kind, video.frame_count_estimate, video.has_sound, size, video.fps)
+    raise InputError(f"{path}: {_refused(path, kind, motion=motion)}")
+
+
+def _refused(path: Path, kind: str, *, motion: bool) -> str:
+    """Say what came instead of a picture or a video, and what to give."""
+    if kind == "playlist" and seeming(path) == "text":
+        return "is a playlist, which points to other files; give the video itself"
     also = ", or a motion file (.npz)" if motion else ""
-    found = seeming(path) if kind == "unknown" else f"a {kind}" if kind == "playlist" else kind
-    raise InputError(
-        f"{path}: is neither an image nor a video but {found}; give a JPEG, PNG or WebP picture, an mp4, mov, mkv or "
-        f"webm video{also}"
-    )
+    wanted = f"give a JPEG, PNG or WebP picture, or an mp4, mov, mkv or webm video{also}"
+    found = "sound without pictures" if kind == "sound" else seeming(path)
+    return f"is {found}, neither an image nor a video; {wanted}"
 
 
 def inspect_motion(path: Path) -> Medium:
-    """Look at a motion file. Raises InputError if it is none, or of another basis."""
+    """Look at a motion file. Raises InputError if it is none, is damaged, or of another basis."""
     check_input(path)
-    header = read_header(path)
-    if header["basis"] != BASIS:
-        raise InputError(
-            f"{path}: holds coefficients of basis {header['basis']!r}, but the renderer takes {BASIS!r}; "
-            "make them again with `facepipe coefficients`"
-        )
-    size = (int(header["picture_size"][0]), int(header["picture_size"][1]))
-    return Medium(path, "motion", int(header["frame_count"]), size=size, fps=Fraction(header["fps"]))
+    # All of it: it is small, and damage shall not come to light only after the source was worked on.
+    motion = load_coefficients(path)
+    return Medium(path, "motion", len(motion), size=motion.picture_size, fps=motion.fps)
 
 
 def all_of(checks: Iterable[Callable[[], Any]]) -> list[Any]:
-    """Run all checks and return what they give; raise one PrecheckError that tells all that failed."""
+    """Run all checks and return what they give; raise one PrecheckError that tells all that failed, each once.
+
+    If it is one thing only, and wrong with the command and not with the machine, it is a UsageError.
+    """
     results: list[Any] = []
     faults: list[FacepipeError] = []
     for check in checks:
@@ -82,10 +88,11 @@ def all_of(checks: Iterable[Callable[[], Any]]) -> list[Any]:
             faults.extend(error.errors)
         except FacepipeError as error:
             faults.append(error)
-    if len(faults) == 1:
-        raise faults[0]
-    if faults:
-        raise PrecheckError(faults)
+    told = list({str(fault): fault for fault in faults}.values())
+    if len(told) == 1 and told[0].exit_code in (ExitCode.USAGE, ExitCode.PRECHECK, ExitCode.TRY_AGAIN):
+        raise told[0]
+    if told:
+        raise PrecheckError(told)
     return results
 
 

@@ -59,12 +59,20 @@ def user_folder() -> Path:
     return base / "facepipe" / "weights"
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether there is a file that this user can see; one in a home that sudo has kept is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def read_registry(path: Path) -> dict[str, Weight]:
     """Return a registry file's entries by name, in the file's order; nothing where there is no file.
 
     Raises WeightsError, naming file and entry, for what is no registry.
     """
-    if not path.exists():
+    if not is_there(path):
         return {}
     try:
         rows = tomllib.loads(path.read_text("utf-8")).get("weight", [])

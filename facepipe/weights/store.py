@@ -9,7 +9,7 @@ from pathlib import Path
 from facepipe.engine.digest import digest_stream
 from facepipe.errors import WeightsError
 from facepipe.weights.download import download
-from facepipe.weights.registry import REGISTRY, Weight, embedded_folder, lookup, read_registry, user_folder
+from facepipe.weights.registry import REGISTRY, Weight, embedded_folder, is_there, lookup, read_registry, user_folder
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class WeightFile:
 def locate(weight: Weight) -> list[Path]:
     """Return where files of a weight's name lie, unverified: the embedded one, the user's, or both."""
     paths = [folder / weight.file for folder in (embedded_folder(), user_folder())]
-    return [path for path in paths if path.is_file()]
+    return [path for path in paths if is_there(path)]
 
 
 def find(name: str) -> WeightFile:
