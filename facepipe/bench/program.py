@@ -64,12 +64,16 @@ def _watch(child: subprocess.Popen[bytes]) -> int:
 
 
 def _family(pid: int) -> list[int]:
-    """Return a process and all below it."""
+    """Return a process and all below it, but for those that have yet to become another program.
+
+    Until then a child shares its parent's memory, which must not count twice.
+    """
     found, waiting = [], [pid]
     while waiting:
         found.append(parent := waiting.pop())
-        for thread in _children_files(parent):
-            waiting += [int(word) for word in _text(thread).split()]
+        own = _text(PROCESSES / str(parent) / "cmdline")
+        children = [int(word) for thread in _children_files(parent) for word in _text(thread).split()]
+        waiting += [child for child in children if _text(PROCESSES / str(child) / "cmdline") != own]
     return found
 
 
