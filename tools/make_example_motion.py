@@ -38,7 +38,7 @@ Floats = NDArray[np.floating]
 def bump(seconds: Floats, at: float, length: float) -> Floats:
     """Return a smooth rise from 0 to 1 and back over `length` seconds around `at`."""
     phase = np.clip((seconds - at) / length + 0.5, 0, 1)
-    return np.sin(np.pi * phase) ** 2
+    return np.asarray(np.sin(np.pi * phase) ** 2)
 
 
 def sliders(seconds: Floats) -> dict[str, Floats]:
@@ -64,7 +64,7 @@ def pose(seconds: Floats) -> Floats:
     pitch = 4 * np.sin(2 * np.pi * seconds / 2) + 3 * bump(seconds, 2.3, 0.6)
     yaw = 16 * np.sin(2 * np.pi * seconds / SECONDS)
     roll = 4 * np.sin(2 * np.pi * seconds / SECONDS + np.pi)
-    return np.radians(np.stack([pitch, yaw, roll], axis=1)) * still_ends[:, None]
+    return np.asarray(np.radians(np.stack([pitch, yaw, roll], axis=1)) * still_ends[:, None])
 
 
 def make(model: FaceModel) -> Coefficients:
