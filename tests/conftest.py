@@ -1,7 +1,5 @@
 """What the tests of several packages start from."""
 
-from pathlib import Path
-
 import pytest
 from skimage import data
 
