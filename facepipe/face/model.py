@@ -52,6 +52,8 @@ class FaceModel:
     """(L, 3) of the eyeballs between the lids, fans around the iris centres."""
     sixty_eight: NDArray[np.int32]
     """(68,) the points that stand for those of the 300-W convention."""
+    mirror: NDArray[np.int32]
+    """(478,), which point takes whose place in a mirror."""
     controls: dict[str, Control]
 
     def restricted(self, points: NDArray[np.integer]) -> FaceModel:
@@ -68,6 +70,7 @@ class FaceModel:
             mouth_triangles=nothing,
             eye_triangles=nothing,
             sixty_eight=np.zeros(0, np.int32),
+            mirror=np.zeros(0, np.int32),
         )
 
     def shape(self, identity: NDArray[np.floating], expression: NDArray[np.floating]) -> Floats:
@@ -103,5 +106,6 @@ def load_face_model(path: Path) -> FaceModel:
         mouth_triangles=tensors["mouth_triangles"],
         eye_triangles=tensors["eye_triangles"],
         sixty_eight=tensors["sixty_eight"],
+        mirror=tensors["mirror"],
         controls=controls,
     )

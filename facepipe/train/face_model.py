@@ -29,7 +29,8 @@ from facepipe.train.split import Item, split_items
 
 Floats = NDArray[np.floating]
 FRAMES_PER_CLIP = 80
-FINE_WEIGHT = 2.0
+# Lids move least and matter most: without weight the prior would hold them half open in a blink.
+LID_WEIGHT, IRIS_WEIGHT, LIP_WEIGHT = 8.0, 4.0, 3.0
 REST_SHARE = 0.3
 # How far behind the ears the axis lies around which the face is unrolled, in outer-eye distances.
 UNROLL_DEPTH = 0.25
@@ -66,6 +67,8 @@ class Shapes:
     clip_item: NDArray[np.int64]
     portraits: Floats
     mean: Floats
+    mirror: NDArray[np.int64]
+    """(478,), which point takes whose place in a mirror."""
 
 
 def read_points(items: list[Item], labels: Path) -> tuple[Floats, NDArray[np.int64], Floats]:
@@ -94,7 +97,9 @@ def pose_weights() -> Floats:
 def fit_weights() -> Floats:
     """Return how much each point counts in a fit: eyes, irises and lips more."""
     weights = np.ones(at.POINT_COUNT)
-    weights[[*at.RIGHT_EYE, *at.LEFT_EYE, *at.LIP_INNER, *at.LIP_OUTER, *at.RIGHT_IRIS, *at.LEFT_IRIS]] = FINE_WEIGHT
+    weights[[*at.LIP_INNER, *at.LIP_OUTER]] = LIP_WEIGHT
+    weights[[*at.RIGHT_EYE, *at.LEFT_EYE]] = LID_WEIGHT
+    weights[[*at.RIGHT_IRIS, *at.LEFT_IRIS]] = IRIS_WEIGHT
     return weights
 
 
@@ -117,6 +122,7 @@ def canonical_shapes(items: list[Item], labels: Path) -> Shapes:
         clip_item=np.concatenate([numbers, numbers + numbers.max() + 1]),
         portraits=np.concatenate([first[count:], second[count:]]),
         mean=mean,
+        mirror=mirror,
     )
 
 
@@ -264,6 +270,7 @@ def build(data: Path, labels: Path, out: Path) -> None:
     tensors = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()} | triangulate(
         shapes
     )
+    tensors["mirror"] = shapes.mirror.astype(np.int32)
     tensors["sixty_eight"] = np.array(at.SIXTY_EIGHT, np.int32)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, out, {"basis": BASIS, "version": "1", "controls": json.dumps(ranges)})

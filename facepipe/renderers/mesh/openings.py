@@ -12,6 +12,7 @@ Floats = NDArray[np.float32]
 
 # Colours (RGB) under the light of a face of luminance 150.
 CAVITY, TEETH, TONGUE = np.array([44, 18, 18.0]), np.array([196, 184, 172.0]), np.array([118, 58, 56.0])
+LASHES = np.array([62, 44, 38.0])
 IRIS, SCLERA, PUPIL = np.array([74, 52, 40.0]), np.array([188, 180, 176.0]), np.array([18, 14, 14.0])
 UPPER = [78, *topology.LIP_INNER_UPPER, 308]
 LOWER = [78, *topology.LIP_INNER_LOWER, 308]
@@ -48,11 +49,36 @@ def eye_gap(points: NDArray[np.floating], eye: Eye) -> float:
     return float(max(0.0, (gap @ (down / np.linalg.norm(down))).mean()))
 
 
+def with_centres_inside(points: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return (478, 3) points whose iris centres lie between the lids: the eyeballs are fans around them."""
+    result = points.copy()
+    for upper, lower, iris in EYES:
+        lids = points[[*upper, *lower], :2]
+        middle, across = lids.mean(0), points[upper[-1], :2] - points[upper[0], :2]
+        width = max(float(np.linalg.norm(across)), 1e-6)
+        axes = np.array([across, [-across[1], across[0]]]) / width
+        reach = np.array([0.4 * width, 0.35 * np.linalg.norm(points[upper[3], :2] - points[lower[3], :2])])
+        offset = np.clip(axes @ (points[iris[0], :2] - middle), -reach, reach)
+        result[iris[0], :2] = middle + offset @ axes
+    return result
+
+
 def drawn_share(own: float, wanted: float, *, at_least: float) -> float:
     """Return how much of an opening is drawn, 0 to 1: nothing where the source's own need not be stretched much."""
     if own < at_least:
         return 1.0 if wanted > own else 0.0
     return 1 - float(np.clip((own / max(wanted, 1e-6) - 0.25) / 0.35, 0, 1))
+
+
+def thickened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask grown by a pixel each way for every 256 of its side: a slit may be thinner than a soft edge."""
+    reach = 2 * max(1, round(mask.shape[0] / 256)) + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+
+
+def lashes(count: int, *, luminance: float) -> Floats:
+    """Return (count, 3) RGB of the line where closed lids meet."""
+    return np.tile(LASHES * np.clip(luminance / 150, 0.25, 1.2), (count, 1)).astype(np.float32)
 
 
 def drawn_eye(inside: NDArray[np.bool_], points: NDArray[np.floating], eye: Eye, *, luminance: float) -> Floats:

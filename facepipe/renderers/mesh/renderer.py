@@ -16,6 +16,7 @@ from facepipe.renderers.mesh import openings
 from facepipe.renderers.mesh.config import MeshConfig
 from facepipe.renderers.mesh.raster import rasterise
 from facepipe.renderers.mesh.surface import build_surface
+from facepipe.renderers.mesh.symmetry import own_share
 from facepipe.renderers.portrait import Portrait
 
 Floats = NDArray[np.floating]
@@ -34,6 +35,10 @@ class MeshFlow(NamedTuple):
     """(H, W), whether the source shows that point of the surface."""
     attributes: NDArray[np.float32]
     """(H, W, 2), place between the lips and gap in pixels; see `openings.gap_attributes`."""
+    mirror_position: NDArray[np.float32]
+    """(H, W, 2), where the source shows the same point of the other half of the face."""
+    own_share: NDArray[np.float32]
+    """(H, W), how much of the colour is to come from `source_position`, the rest from `mirror_position`."""
 
 
 class MeshRenderer:
@@ -52,7 +57,8 @@ class MeshRenderer:
         self.remainder = self.pose.undo(self.points[None])[0] - own[0]
         self.rings = self.surface.ring_points(self.points, self.pose)
         self.follow = self.surface.follow_weights(self.points)[:, None]
-        self.vertices = self._behind(np.concatenate([self.points, self.rings]))
+        self.vertices = self._behind(np.concatenate([openings.with_centres_inside(self.points), self.rings]))
+        self.own_share = own_share(self.points, model)
         self.luminance = self._skin_luminance()
         self.unit = float(self.pose.scale[0])
         self.eye_gaps = [openings.eye_gap(self.points, eye) / self.unit for eye in openings.EYES]
@@ -102,13 +108,16 @@ class MeshRenderer:
         moved = np.tile(points[rim] - rigid[: len(rim)], (len(rigid) // len(rim), 1))
         rings = self.rings + self.follow * (rigid - self.rings) + self.surface.expression_weights() * moved
         rings[:, 2] = rigid[:, 2]
-        vertices = self._behind(np.concatenate([points, rings]))
-        values = np.zeros((len(vertices), 5), np.float32)
+        vertices = self._behind(np.concatenate([openings.with_centres_inside(points), rings]))
+        values = np.zeros((len(vertices), 8), np.float32)
         values[:, :3] = self.vertices
-        values[: topology.POINT_COUNT, 3:] = openings.gap_attributes(points)
+        values[: topology.POINT_COUNT, 3:5] = openings.gap_attributes(points)
+        values[: topology.POINT_COUNT, 5:7] = self.points[self.model.mirror, :2]
+        values[:, 7] = 1
+        values[: topology.POINT_COUNT, 7] = self.own_share
         height, width = self.picture.shape[:2]
         out, _, triangle = rasterise(vertices, self._facing(vertices), values, height=height, width=width)
-        position = np.ascontiguousarray(out[..., :2])
+        position = _without_holes(np.ascontiguousarray(out[..., :2]), triangle)
         beside = (triangle >= self.surface.mouth_end)[..., None]
         grid = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), axis=-1)
         smooth = cv2.GaussianBlur(position - grid, (0, 0), self.config.smoothing_pixels * width / 256)
@@ -116,7 +125,7 @@ class MeshRenderer:
         column = np.clip(position[..., 0].round().astype(np.int32), 0, width - 1)
         row = np.clip(position[..., 1].round().astype(np.int32), 0, height - 1)
         visible = out[..., 2] <= self.depth[row, column] + SEEN_DEPTH * self.unit
-        return MeshFlow(source_position=position, triangle=triangle, visible=visible, attributes=out[..., 3:])
+        return MeshFlow(position, triangle, visible, out[..., 3:5], np.ascontiguousarray(out[..., 5:7]), out[..., 7])
 
     def frames(self, expression: Floats, pose: Similarity) -> Iterator[NDArray[np.uint8]]:
         """Yield (S, S, 3) uint8 RGB pictures with (T, 64) expressions in T poses, in pixels of the picture."""
@@ -127,9 +136,16 @@ class MeshRenderer:
     def render(self, points: Floats, pose: Similarity) -> NDArray[np.uint8]:
         """Return the (S, S, 3) uint8 RGB picture with the face at (478, 3) target points in the one-row target pose."""
         flow = self.flow(points, pose)
-        image = cv2.remap(self.picture, flow.source_position, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+        image = self._sampled(flow.source_position)
+        if self.own_share.min() < 1:
+            share = flow.own_share[..., None]
+            image = np.rint(image * share + self._sampled(flow.mirror_position) * (1 - share)).astype(np.uint8)
         unit = float(pose.scale[0])
-        return self._with_mouth(self._with_eyes(np.asarray(image, np.uint8), flow, points, unit), flow, points, unit)
+        return self._with_mouth(self._with_eyes(image, flow, points, unit), flow, points, unit)
+
+    def _sampled(self, position: NDArray[np.float32]) -> NDArray[np.uint8]:
+        picture = cv2.remap(self.picture, position, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+        return np.asarray(picture, np.uint8)
 
     def _with_eyes(self, image: NDArray[np.uint8], flow: MeshFlow, points: Floats, unit: float) -> NDArray[np.uint8]:
         """Draw eyeballs where the source keeps its eyes closed."""
@@ -139,9 +155,17 @@ class MeshRenderer:
             gap = openings.eye_gap(points, eye) / unit
             share = openings.drawn_share(own, gap, at_least=self.config.eye_open)
             inside = (flow.triangle >= first) & (flow.triangle < end)
-            if share and np.count_nonzero(inside) >= 4:
+            count = np.count_nonzero(inside)
+            if share and count >= 4:
                 colour = openings.drawn_eye(inside, points, eye, luminance=self.luminance)
                 image = openings.blend(image, inside, colour, share)
+            begin, end_gap = self.config.lids_meet
+            closed = float(np.clip((begin - gap) / (begin - end_gap), 0, 1)) * (own > begin)
+            if closed and count:
+                line = openings.thickened(inside)
+                image = openings.blend(
+                    image, line, openings.lashes(np.count_nonzero(line), luminance=self.luminance), closed
+                )
         return image
 
     def _with_mouth(self, image: NDArray[np.uint8], flow: MeshFlow, points: Floats, unit: float) -> NDArray[np.uint8]:
@@ -155,3 +179,13 @@ class MeshRenderer:
             flow.attributes[inside], teeth_pixels=self.config.teeth_height * unit, luminance=self.luminance
         )
         return openings.blend(image, inside, colour, share)
+
+
+def _without_holes(position: NDArray[np.float32], triangle: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Give pixels that no triangle covers (slits where lids or lips cross) what lies around them."""
+    covered = triangle >= 0
+    if covered.all():
+        return position
+    weight = covered.astype(np.float32)
+    near = cv2.blur(position * weight[..., None], (7, 7)) / np.maximum(cv2.blur(weight, (7, 7)), 1e-3)[..., None]
+    return np.where(covered[..., None], position, near)
