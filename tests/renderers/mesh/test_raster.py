@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from facepipe.renderers.mesh import raster
 from facepipe.renderers.mesh.raster import NOTHING, rasterise
 
 Floats = NDArray[np.float32]
@@ -71,6 +74,21 @@ def test_points_that_are_no_numbers_are_refused() -> None:
     vertices = np.array([[1, 1, 0], [5, np.nan, 0], [9, 1, 0]], np.float32)
     with pytest.raises(ValueError, match="finite"):
         rasterise(vertices, np.array([[0, 1, 2]], np.int32), vertices, height=12, width=12)
+
+
+def test_it_compiles_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container whose packages are read-only and whose user has no home."""
+
+    def njit(*, nogil: bool, cache: bool = False) -> Callable[[object], object]:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(raster, "njit", njit)
+
+    def nothing() -> None: ...
+
+    assert raster._compiled(nothing) is nothing
 
 
 def test_what_lies_outside_is_left_out() -> None:
