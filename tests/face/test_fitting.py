@@ -31,6 +31,7 @@ def made_model(points: int = POINTS, people: int = PEOPLE, faces: int = FACES) -
         mouth_triangles=nothing,
         eye_triangles=nothing,
         sixty_eight=np.arange(points, dtype=np.int32),
+        mirror=np.arange(points, dtype=np.int32),
         controls={},
     )
 
