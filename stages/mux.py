@@ -24,6 +24,8 @@ class Params:
     fit: Fit = "driver"
     quality: int = DEFAULT_QUALITY
     codec: str = "h264"
+    mute_segments: bool = False
+    """Whether segments have sound, which is to go."""
     program: str = f"facepipe {__version__}"
     """Named in the result's metadata."""
 
@@ -39,6 +41,7 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
         metadata=origin_metadata(),
         codec=params.codec,
         quality=params.quality,
+        mute_segments=params.mute_segments,
         kept_frames=_kept(run.input("kept")) if "kept" in run.inputs else None,
     )
     run.advance(facts.frame_count)

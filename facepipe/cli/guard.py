@@ -14,8 +14,6 @@ import typer
 from typer.core import TyperGroup
 
 from facepipe import __version__
-from facepipe.engine.interruption import interruptible
-from facepipe.engine.tally import printable
 from facepipe.errors import DiskError, ExitCode, FacepipeError, FailedItemsError, MemoryLimitError, PrecheckError
 
 BROKEN_PIPE = 141
@@ -38,6 +36,9 @@ class Guarded(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; raise typer.Exit with the code of what went wrong."""
+        # Here, not above: help is given without the engine.
+        from facepipe.engine.interruption import interruptible
+
         try:
             with interruptible():
                 result = super().invoke(ctx)
@@ -54,6 +55,8 @@ class Guarded(TyperGroup):
 
 def report(error: Exception, *, verbose: bool) -> int:
     """Tell the user of an error, on stderr, and return the exit code that it ends the program with."""
+    from facepipe.engine.tally import printable
+
     expected = _as_expected(error)
     if expected is None:
         _say(

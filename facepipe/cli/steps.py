@@ -18,29 +18,46 @@ if TYPE_CHECKING:
     from facepipe.pipeline.options import Options
     from facepipe.pipeline.steps import Steps
 
-Inputs = Annotated[list[Path], typer.Argument(help="Pictures and videos, or folders of them.", show_default=False)]
+Inputs = Annotated[
+    list[Path], typer.Argument(help="Pictures and videos, or folders of them.", show_default=False, readable=False)
+]
 Tracked = Annotated[
     list[Path],
-    typer.Argument(help="Track files (.track.npz), pictures, videos, or folders of them.", show_default=False),
+    typer.Argument(
+        help="Track files (.track.npz), pictures, videos, or folders of them.", show_default=False, readable=False
+    ),
 ]
 Drivers = Annotated[
-    list[Path], typer.Argument(help="Motion files (.npz), tracks, pictures, videos, or folders.", show_default=False)
+    list[Path],
+    typer.Argument(
+        help="Motion files (.npz), tracks, pictures, videos, or folders.", show_default=False, readable=False
+    ),
 ]
 Motions = Annotated[
-    list[Path], typer.Argument(help="Motion files (.npz), or folders of them.", metavar="MOTION", show_default=False)
+    list[Path],
+    typer.Argument(
+        help="Motion files (.npz), or folders of them.", metavar="MOTION", show_default=False, readable=False
+    ),
 ]
 Segments = Annotated[
-    list[Path], typer.Argument(help="Videos of one size, rate and codec, in order; or a folder.", show_default=False)
+    list[Path],
+    typer.Argument(
+        help="Videos of one size, rate and codec, in order; or a folder.", show_default=False, readable=False
+    ),
 ]
-Portrait = Annotated[Path, typer.Argument(help="The portrait: a picture, or a video one frame of which is taken.")]
-SourceMotion = Annotated[Path, typer.Argument(help="The face that is to move: coefficients (.npz), picture or video.")]
+Portrait = Annotated[
+    Path, typer.Argument(help="The portrait: a picture, or a video one frame of which is taken.", readable=False)
+]
+SourceMotion = Annotated[
+    Path, typer.Argument(help="The face that is to move: coefficients (.npz), picture or video.", readable=False)
+]
 Out = Annotated[
     Path,
     typer.Option(
         "-o", "--out", help="The result; or a folder, where results keep the inputs' names.", show_default=False
     ),
 ]
-Sound = Annotated[Path | None, typer.Option("--sound", help="Sound or video file whose sound is used.")]
+Sound = Annotated[Path | None, typer.Option("--sound", help="Sound or video file whose sound is used.", readable=False)]
 
 
 @a.accepting("size", "quality", "face", "no_face", *a.LIMITS)

@@ -11,7 +11,9 @@ import typer
 from facepipe.cli.guard import Verbose
 from facepipe.errors import UsageError
 
-Folder = Annotated[Path | None, typer.Argument(help="The work folder (default: that of the settings, .facepipe).")]
+Folder = Annotated[
+    Path | None, typer.Argument(help="The work folder (default: that of the settings, .facepipe).", readable=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

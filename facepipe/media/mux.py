@@ -61,6 +61,7 @@ def concat_and_mux(
     codec: str = "h264",
     quality: int = DEFAULT_QUALITY,
     kept_frames: Sequence[tuple[int, int]] | None = None,
+    mute_segments: bool = False,
 ) -> MuxFacts:
     """Join segments of one size, rate and codec made by VideoWriter, add sound, and check the result before naming it.
 
@@ -70,7 +71,8 @@ def concat_and_mux(
     frames early); "driver" keeps each frame and cuts the sound or lets it end early; "pad" loses nothing: silence
     follows the sound, or the last frame is held (encoded with `codec` and `quality`, which must be the segments').
     Where frames of the file that has the sound were left out, `kept_frames` names those that were not as half-open
-    ranges, and only their sound is used.
+    ranges, and only their sound is used. Segments with sound of their own need `mute_segments`: where the sound begins
+    before the pictures, or ends after them, the pictures would not follow one another evenly.
     The same inputs give the same bytes.
     Raises InputError, EncoderError or DiskError; nothing is left under `out` then.
     """
@@ -80,6 +82,8 @@ def concat_and_mux(
     with ExitStack() as stack:
         draft = stack.enter_context(draft_of(out))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facepipe-")))
+        if mute_segments:
+            segments = [_muted(folder / f"muted-{number}.mp4", path) for number, path in enumerate(segments)]
         shown = _shown_frames(_concat_input(folder, segments), first.fps)
         sound = _probe_sound(sound_from, sound_start_seconds) if sound_from else None
         if sound is not None and kept_frames is not None:
@@ -123,6 +127,19 @@ def _probe_sound(path: Path, start_seconds: float) -> _Sound | None:
         return None
     seconds = float(packets.end * packets.time_base) - start_seconds
     return _Sound(path, header.sound_codec, start_seconds, seconds) if seconds > 0 else None
+
+
+def _muted(out: Path, segment: Path) -> Path:
+    """Copy the pictures of a segment, without encoding them again, to a file that begins with the first."""
+    pictures = graph.output(
+        ffmpeg.input_file(segment)["V:0"], ffmpeg.file_url(out), format="mp4", codec="copy", fflags="+bitexact",
+        **{"bsf:v": "setts=pts=PTS-STARTPTS:dts=DTS-STARTPTS"},
+    )  # fmt: skip
+    with ffmpeg.Child(ffmpeg.arguments(pictures)) as child:
+        code = child.wait()
+    if code != 0:
+        raise encoding_failure(out, code, child)
+    return out
 
 
 def _cut_sound(folder: Path, sound: _Sound, kept: Sequence[tuple[int, int]], fps: Fraction) -> _Sound | None:

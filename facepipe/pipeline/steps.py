@@ -92,12 +92,12 @@ class Steps:
 
     def mux(self, segments: list[Path], sound: Path | None, out: Path) -> list[Path]:
         """Join videos of one size, rate and codec without encoding them again, and add sound."""
-        codec = _common_codec(segments, self.options)
+        codec, muted = _common_codec(segments, self.options)
         outs, item = {out: "result.mp4"}, Item(segments[0], out.with_suffix(""), out)
         check_apart(outs, [*segments, *([sound] if sound else [])])
         self._check(item, outs)
         inputs: dict[str, Any] = {"segments": segments, **({"sound": sound} if sound else {})}
-        params = mux.Params(fit=self.options.fit, quality=self.options.quality, codec=codec)
+        params = mux.Params(fit=self.options.fit, quality=self.options.quality, codec=codec, mute_segments=muted)
         made = self.job.run(mux.STAGE, inputs, params, label="mux")
         return self._deliver(item, outs, made, [made])
 
@@ -162,8 +162,8 @@ class Steps:
         return list(outs)
 
 
-def _common_codec(segments: list[Path], options: Options) -> str:
-    """Return the codec of all segments. Raises InputError where they cannot follow one another."""
+def _common_codec(segments: list[Path], options: Options) -> tuple[str, bool]:
+    """Return the codec of all segments, and whether any has sound. Raises InputError where they do not agree."""
     if not segments:
         raise UsageError("mux needs one segment at least")
     infos = [probe_video(path, options.limits) for path in segments]
@@ -180,4 +180,4 @@ def _common_codec(segments: list[Path], options: Options) -> str:
             f"{segments[0]}: is coded as {first.codec}, which cannot be joined into an mp4 here; "
             f"expected {', '.join(CODEC_NAMES.values())}"
         )
-    return CODEC_NAMES[first.codec]
+    return CODEC_NAMES[first.codec], any(info.has_sound for info in infos)

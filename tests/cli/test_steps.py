@@ -101,6 +101,9 @@ def test_segments_are_joined_in_order_and_must_agree(scene: Scene, tmp_path: Pat
         scene.run("render", scene.portrait, scene.motion, "-o", tmp_path / f"{name}.mp4", "--size", size)
     scene.run("mux", tmp_path / "a.mp4", tmp_path / "b.mp4", "-o", tmp_path / "joined.mp4")
     assert probe_video(tmp_path / "joined.mp4").frame_count_estimate == 40
+    scene.run("mux", scene.driver, scene.driver, "-o", tmp_path / "silent.mp4")
+    info = probe_video(tmp_path / "silent.mp4")
+    assert (info.frame_count_estimate, info.has_sound) == (40, False), "what sound they have goes"
     outcome = run("mux", tmp_path / "a.mp4", tmp_path / "c.mp4", "-o", tmp_path / "x.mp4", "--work", scene.work)
     assert outcome.exit_code == 3
     assert "has width 96, but" in outcome.stderr

@@ -29,7 +29,8 @@ def test_pictures_and_clips_are_moved_by_clips_and_motion_files(
     out = tmp_path / "out.mp4"
     scene.run("reenact", getattr(scene, source), getattr(scene, driver), "-o", out, "--size", "96")
     info = probe_video(out)
-    assert (info.width, info.height, info.fps, info.frame_count_estimate) == (96, 96, 25, 20)
+    assert (info.width, info.height, info.frame_count_estimate) == (96, 96, 20)
+    assert info.fps == 25
     assert info.has_sound == (driver == "driver")
     frames = frames_of(out)
     assert max(np.abs(frame.astype(int) - frames[0]).mean() for frame in frames) > 1
@@ -166,7 +167,7 @@ def test_a_plan_makes_nothing_and_guesses_well(scene: Scene, tmp_path: Path) -> 
 
 
 def test_a_second_run_is_quick_and_loads_nothing_heavy(scene: Scene, tmp_path: Path) -> None:
-    arguments = ["reenact", scene.portrait, scene.driver, "-o", tmp_path / "out.mp4", "--work", scene.work]
+    arguments = ("reenact", scene.portrait, scene.driver, "-o", tmp_path / "out.mp4", "--work", scene.work)
     assert run(*arguments).exit_code == 0
     heavy = "torch", "numba", "scipy", "cv2", "skimage"
     code = (

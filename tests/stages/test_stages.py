@@ -1,0 +1,131 @@
+"""Each stage on small input: what it writes, and the same bytes when it runs twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facepipe.engine import Artefact, Stage, Workspace
+from facepipe.engine.workspace import Input
+from facepipe.errors import NoFaceError
+from facepipe.face.coefficients import load_coefficients
+from facepipe.face.track import load_track
+from facepipe.media.image import read_image, write_image
+from facepipe.media.probe import probe_video
+from facepipe.motion.sliders import Edit
+from facepipe.weights import find
+from stages import NAMES, coefficients, crop, motion, mux, render, sheet
+from tests.pipeline.scene import Scene
+
+STAGES: tuple[Stage[Any], ...] = (
+    crop.STAGE,
+    coefficients.STAGE,
+    motion.STAGE,
+    render.STAGE,
+    mux.STAGE,
+    sheet.STAGE,
+)
+
+
+def make(work: Path, stage: Stage[Any], inputs: Mapping[str, Any], params: Any) -> Artefact:
+    """Run a stage twice, and hold the two results against each other."""
+    workspace, weights = Workspace(work), {name: find(name) for name in stage.weights}
+    first, again = (
+        workspace.execute(workspace.decide(stage, inputs, params, weights, force=force)) for force in (False, True)
+    )
+    assert dict(first.record.outputs) == dict(again.record.outputs), "the same in, the same out"
+    return again
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def still(scene: Scene, work: Path) -> Artefact:
+    return make(work, crop.STAGE, {"media": scene.portrait}, crop.Params(size_pixels=64))
+
+
+@pytest.fixture(scope="module")
+def rows(still: Artefact, work: Path) -> Artefact:
+    return make(work, coefficients.STAGE, {"track": still.output("track.npz")}, coefficients.Params())
+
+
+def test_all_stages_are_listed() -> None:
+    assert tuple(stage.name for stage in STAGES) == NAMES
+
+
+def test_crop_of_a_picture(still: Artefact, scene: Scene) -> None:
+    assert set(still.record.outputs) == {"track.npz", "crop.png"}
+    assert read_image(still.path("crop.png")).shape == (64, 64, 3)
+    track = load_track(still.path("track.npz"))
+    assert track.picture_size == (320, 300)
+    inside = track.track.points[0, :468, :2] - (track.crop.center_x, track.crop.center_y)
+    assert np.abs(inside).max() < track.crop.side / 2
+
+
+def test_crop_of_a_clip_and_of_one_frame_of_it(scene: Scene, work: Path) -> None:
+    clip = make(work, crop.STAGE, {"media": scene.driver}, crop.Params(size_pixels=64))
+    assert set(clip.record.outputs) == {"track.npz", "crop.mp4"}
+    assert probe_video(clip.path("crop.mp4")).frame_count_estimate == clip.facts["frames"] == 20
+    one = make(work, crop.STAGE, {"media": scene.driver}, crop.Params(size_pixels=64, still="7"))
+    assert set(one.record.outputs) == {"track.npz", "crop.png", "picture.png"}
+    assert load_track(one.path("track.npz")).frame == one.facts["frame"] == 7
+
+
+def test_crop_of_nobody(tmp_path: Path, work: Path) -> None:
+    write_image(tmp_path / "grey.png", np.full((80, 80, 3), 120, np.uint8))
+    with pytest.raises(NoFaceError, match="no face was found in it"):
+        make(work, crop.STAGE, {"media": tmp_path / "grey.png"}, crop.Params())
+
+
+@pytest.mark.parametrize("smoothing", ["none", "one-euro", "savitzky-golay"])
+def test_coefficients_are_smoothed_if_asked(scene: Scene, work: Path, smoothing: str) -> None:
+    clip = make(work, crop.STAGE, {"media": scene.driver}, crop.Params(pictures=False))
+    made = make(work, coefficients.STAGE, {"track": clip.output("track.npz")}, coefficients.Params(smoothing=smoothing))
+    assert len(load_coefficients(made.path("coefficients.npz"))) == 20
+    if smoothing == "none":
+        assert "jitter_smoothed" not in made.facts
+    else:
+        assert made.facts["jitter_smoothed"]["angles_radians"] < made.facts["jitter"]["angles_radians"]
+
+
+def test_segments_of_motion_are_the_whole(scene: Scene, rows: Artefact, work: Path) -> None:
+    inputs: dict[str, Input] = {"source": rows, "driving": scene.motion}
+    edit = Edit(sweeps={"yaw": (-5, 5)})
+    parts = [
+        load_coefficients(
+            make(work, motion.STAGE, inputs, motion.Params(first_frame=first, frame_count=count, edit=edit)).path(
+                "motion.npz"
+            )
+        )
+        for first, count in ((0, 0), (0, 8), (8, 12))
+    ]
+    joined = np.concatenate([part.angles for part in parts[1:]])
+    np.testing.assert_array_equal(joined, parts[0].angles)
+
+
+def test_render_of_the_source_s_own_coefficients_is_its_picture(still: Artefact, rows: Artefact, work: Path) -> None:
+    inputs = {"picture": still.output("crop.png"), "track": still.output("track.npz"), "source": rows, "motion": rows}
+    made = make(work, render.STAGE, inputs, render.Params(picture="png"))
+    difference = read_image(made.path("picture.png")).astype(int) - read_image(still.path("crop.png"))
+    assert np.abs(difference).mean() < 1.5
+
+
+def test_mux_cuts_sound_with_its_frames(scene: Scene, work: Path) -> None:
+    inputs = {"segments": [scene.driver, scene.driver], "sound": scene.driver, "kept": scene.motion}
+    made = make(work, mux.STAGE, inputs, mux.Params(mute_segments=True))
+    # All frames are kept here; the sound goes through the cut all the same.
+    assert (made.facts["sound"], made.facts["frames"]) == ("encoded", 40)
+
+
+def test_sheets_of_videos_and_pictures(scene: Scene, work: Path) -> None:
+    video = make(work, sheet.STAGE, {"result": scene.driver}, sheet.Params(count=4, tile_height=64))
+    picture = make(work, sheet.STAGE, {"result": scene.portrait, "source": scene.portrait}, sheet.Params())
+    assert read_image(video.path("sheet.png")).shape[1] > 4 * 64
+    assert read_image(picture.path("sheet.png")).shape[1] > 2 * 256
