@@ -130,21 +130,25 @@ def declared() -> Iterator[tuple[str, str, Field[Any]]]:
 def load_settings(
     *,
     flags: Mapping[str, Any] | None = None,
+    flag_names: Mapping[str, str] | None = None,
     folder: Path | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Return the settings that hold in a folder (default: the current one).
 
-    `flags` maps "section.key" to values; None stands for a flag that was not given. Raises UsageError, naming source,
+    `flags` maps "section.key" to values; None stands for a flag that was not given. `flag_names` says how messages call
+    them. Raises UsageError, naming source,
     key and value, for anything unknown, of a wrong type or out of bounds.
     """
-    environ = os.environ if environ is None else environ
+    environ, names = os.environ if environ is None else environ, flag_names or {}
     settings = Settings()
     for path in (user_file(environ), project_file(folder or Path.cwd())):
         if path is not None and _is_there(path):
             settings = _overlaid(settings, _read_file(path))
     settings = _overlaid(settings, _read_environment(environ))
-    return _overlaid(settings, [Given(name, value, FLAG, name) for name, value in (flags or {}).items()])
+    return _overlaid(
+        settings, [Given(name, value, FLAG, names.get(name, name)) for name, value in (flags or {}).items()]
+    )
 
 
 def user_file(environ: Mapping[str, str]) -> Path | None:

@@ -101,6 +101,7 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
     ),
     "work": ("work.folder", Work),
 }
+FLAG_NAMES = {key: f"--{name.replace('_', '-')}" for name, (key, _) in SETTINGS.items()}
 FACES, LIMITS = ("face", "driver_face", "no_face", "smoothing"), ("max_pixels", "max_duration", "work")
 MOTIONS = ("motion", "strength", "only", "scale", "reference")
 RENDERING = ("size", "quality", "codec", "renderer")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from facepipe.cli.arguments import Given
+from facepipe.cli.arguments import FLAG_NAMES, Given
 from facepipe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
     from facepipe.motion.retargeting import Retargeting
     from facepipe.pipeline.options import Options
 
-    settings = load_settings(flags=given.settings)
+    settings = load_settings(flags=given.settings, flag_names=FLAG_NAMES)
     check_face_rule(settings.face.face, "--face")
     check_face_rule(settings.face.driver_face, "--driver-face")
     check_number(settings.motion.reference, ("best", "first"), "--reference")

@@ -120,7 +120,7 @@ def line_of(event: Event) -> str:
     """Return what an event says, in one line without control characters; "" for what needs no line."""
     if isinstance(event, Plan):
         verb = "keep" if event.reason == "done" else "make"
-        frames = f", {event.frames} frames" if event.frames and verb == "make" else ""
+        frames = f", {event.frames} frame{'s' * (event.frames != 1)}" if event.frames and verb == "make" else ""
         return printable(f"{verb} {event.label} ({event.reason}{frames})")
     if isinstance(event, Skipped):
         return printable(f"kept {event.label} ({event.reason})")

@@ -56,18 +56,23 @@ def run_items(job: Job, stage: str, items: Sequence[Item], make: Callable[[Item]
         if job.failures == told:
             job.fail(stage, f"{stage} {item.label}", faults[-1][1])
     if faults:
-        raise _failure(items, faults, done) from faults[-1][1]
+        raise _failure(items, faults, done, planned=job.dry_run) from faults[-1][1]
     return done
 
 
-def _failure(items: Sequence[Item], faults: Sequence[tuple[Item, Exception]], done: list[Path]) -> FailedItemsError:
+def _failure(
+    items: Sequence[Item], faults: Sequence[tuple[Item, Exception]], done: list[Path], *, planned: bool
+) -> FailedItemsError:
     kinds = [error.failure_class if isinstance(error, FacepipeError) else "bug" for _, error in faults]
     width, path_width = max(map(len, kinds)), max(len(item.label) for item, _ in faults)
     lines = [
         f"  {kind:<{width}}  {item.label:<{path_width}}  {_said(item, error)}"
         for kind, (item, error) in zip(kinds, faults, strict=True)
     ]
-    head = f"{len(faults)} of {len(items)} items failed; the others are done, and running this again keeps them."
+    what = f"{len(faults)} of {len(items)} items"
+    head = f"{what} failed; the others are done, and running this again keeps them."
+    if planned:
+        head = f"{what} cannot be used; the others can."
     detail = "\n".join(error.detail for _, error in faults if isinstance(error, FacepipeError) and error.detail)
     return FailedItemsError([head, *lines], done=done, detail=detail)
 

@@ -69,6 +69,13 @@ def _refused(path: Path, kind: str, *, motion: bool) -> str:
 def inspect_motion(path: Path) -> Medium:
     """Look at a motion file. Raises InputError if it is none, is damaged, or of another basis."""
     check_input(path)
+    with path.open("rb") as file:
+        if file.read(2) != b"PK":
+            known = {"image": "a picture", "video": "a video", "sound": "sound"}
+            found = known.get(kind_of(path)) or seeming(path)
+            raise InputError(
+                f"{path}: is {found}, not a motion file (.npz); `facepipe coefficients` makes one of a picture or video"
+            )
     # All of it: it is small, and damage shall not come to light only after the source was worked on.
     motion = load_coefficients(path)
     return Medium(path, "motion", len(motion), size=motion.picture_size, fps=motion.fps)

@@ -84,6 +84,7 @@ def test_what_is_no_sweep_is_refused(text: str) -> None:
         (("x.png", "--sweep", "yaw=0:1", "-o", "x2.png"), "--sweep makes a video"),
         (("x.png", "--fps", "0", "-o", "x.mp4"), "--fps is '0'"),
         (("x.png", "--yaw", "nan"), "--yaw is nan"),
+        (("x.png", "--codec", "h264", "--renderer", "clay"), "--renderer is 'clay'; expected one of mesh"),
         (("x.png", "--size", "65"), "--size is 65; video needs an even number"),
         (("x.png", "--source-frame", "-1"), "--source-frame is '-1', expected best"),
     ],

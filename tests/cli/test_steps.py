@@ -79,6 +79,13 @@ def test_a_single_file_fails_as_itself(tmp_path: Path) -> None:
     assert "no such file" in outcome.stderr
 
 
+def test_a_picture_is_no_motion_file(scene: Scene, tmp_path: Path) -> None:
+    outcome = run("render", scene.portrait, scene.portrait, "-o", tmp_path / "out.mp4", "--work", scene.work)
+    assert outcome.exit_code == 3
+    assert "not a motion file" in outcome.stderr
+    assert "pickle" not in outcome.stderr
+
+
 def test_coefficients_drive(scene: Scene, tmp_path: Path) -> None:
     rows, out = tmp_path / "rows.npz", tmp_path / "out.mp4"
     scene.run("coefficients", scene.driver, "-o", rows)
