@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from facepipe.media.info import VideoInfo
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
 
+if TYPE_CHECKING:
+    from facepipe.face.landmarker import FaceLandmarker
+
 SMALLEST_FACE_PIXELS = 24
 STILL_FPS = Fraction(25)
 Picture = NDArray[np.uint8]
@@ -39,6 +42,8 @@ class Params:
     """fail refuses a clip with any frame without a face; the other policies are carried out later."""
     still: str = ""
     """For a video that stands for one picture: best, or the number of the frame. Empty for a clip."""
+    landmarker: str = "embedded"
+    """embedded, or face-alignment for the 68 points of that package."""
     size_pixels: int = 256
     pictures: bool = True
     """Whether to write the cropped picture or clip beside the track."""
@@ -49,11 +54,10 @@ def crop(run: StageRun[Params]) -> Mapping[str, Any]:
     """Track the face, choose the crop, and write what was asked for. How large the input may be was checked before."""
     # Here, not above: a finished job must not wait for torch.
     from facepipe.face.detector import Detector
-    from facepipe.face.landmarker import Landmarker
     from facepipe.face.tracking import Tracker
 
     path, params = run.input("media"), run.params
-    tracker = Tracker(Detector(run.weights["detector"]), Landmarker(run.weights["landmarker"]), face=params.face)
+    tracker = Tracker(Detector(run.weights["detector"]), _landmarker(run), face=params.face)
     if kind_of(path) == "image":
         picture = read_image(path, NO_LIMITS)
         track = _checked(tracker.track([picture], run.advance), path, STILL_FPS, params)
@@ -67,6 +71,16 @@ def crop(run: StageRun[Params]) -> Mapping[str, Any]:
         one = Track(track.points[here], track.valid[here], track.score[here], track.detections, track.most_faces)
         return _finish_still(run, _frame(path, info, frame), one, info.fps, frame=frame)
     return _finish_clip(run, path, info, track)
+
+
+def _landmarker(run: StageRun[Params]) -> FaceLandmarker:
+    from facepipe.face.landmarker import Landmarker
+
+    if run.params.landmarker == "embedded":
+        return Landmarker(run.weights["landmarker"])
+    from facepipe.face.fan import FanLandmarker
+
+    return FanLandmarker(run.weights["fan-3d"], run.weights["fan-depth"], run.weights["face-model"])
 
 
 def _checked(track: Track, path: Path, fps: Fraction, params: Params) -> Track:
@@ -156,5 +170,5 @@ STAGE = Stage(
     outputs=("track.npz", "crop.png?", "crop.mp4?", "picture.png?"),
     params=Params,
     function=crop,
-    weights=("detector", "landmarker"),
+    weights=("detector", "landmarker?", "fan-3d?", "fan-depth?", "face-model?"),
 )

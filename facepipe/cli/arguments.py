@@ -67,6 +67,10 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
         "face.no_face",
         Annotated[str | None, typer.Option(help="Driver frames without a face: fail, hold, source or cut.")],
     ),
+    "landmarker": (
+        "face.landmarker",
+        Annotated[str | None, typer.Option(help="What finds the landmarks: embedded or face-alignment (68 points).")],
+    ),
     "smoothing": (
         "motion.smoothing",
         Annotated[str | None, typer.Option(help="Smooth the driver's motion: none, one-euro or savitzky-golay.")],
@@ -102,7 +106,7 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
     "work": ("work.folder", Work),
 }
 FLAG_NAMES = {key: f"--{name.replace('_', '-')}" for name, (key, _) in SETTINGS.items()}
-FACES, LIMITS = ("face", "driver_face", "no_face", "smoothing"), ("max_pixels", "max_duration", "work")
+FACES, LIMITS = ("face", "driver_face", "no_face", "landmarker", "smoothing"), ("max_pixels", "max_duration", "work")
 MOTIONS = ("motion", "strength", "only", "scale", "reference")
 RENDERING = ("size", "quality", "codec", "renderer")
 

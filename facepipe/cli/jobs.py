@@ -53,6 +53,7 @@ def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
         face=settings.face.face,
         driver_face=settings.face.driver_face,
         no_face=settings.face.no_face,
+        landmarker=settings.face.landmarker,
         smoothing=settings.motion.smoothing,
         retargeting=Retargeting(
             motion=settings.motion.motion,

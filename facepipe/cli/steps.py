@@ -60,7 +60,7 @@ Out = Annotated[
 Sound = Annotated[Path | None, typer.Option("--sound", help="Sound or video file whose sound is used.", readable=False)]
 
 
-@a.accepting("size", "quality", "face", "no_face", *a.LIMITS)
+@a.accepting("size", "quality", "face", "no_face", "landmarker", *a.LIMITS)
 def crop(
     inputs: Inputs,
     out: Out,
@@ -80,7 +80,7 @@ def crop(
     _run("crop", inputs, find, out, options, work, Running(force, dry_run, as_json, quiet), encodes=True)
 
 
-@a.accepting("face", "no_face", "smoothing", *a.LIMITS)
+@a.accepting("face", "no_face", "landmarker", "smoothing", *a.LIMITS)
 def coefficients(
     inputs: Tracked,
     out: Out,
@@ -127,7 +127,7 @@ def motion(
     _run("motion", drivers, find, out, options, work, Running(force, dry_run, as_json, quiet), source=source)
 
 
-@a.accepting(*a.RENDERING, "face", *a.LIMITS)
+@a.accepting(*a.RENDERING, "face", "landmarker", *a.LIMITS)
 def render(
     source: Portrait,
     motions: Motions,
@@ -204,14 +204,14 @@ def _run(
     """Run one stage on all items, and print where the results lie, those of a run with failures too."""
     from facepipe.media.encode import check_codec
     from facepipe.pipeline.batch import run_items
-    from facepipe.pipeline.perception import WEIGHTS
-    from facepipe.pipeline.precheck import all_of, find_weights
+    from facepipe.pipeline.perception import perception_weights
+    from facepipe.pipeline.precheck import all_of
     from facepipe.pipeline.steps import Steps
 
     made: list[Path] = []
 
     def body(job: Job) -> None:
-        checks: list[Callable[[], Any]] = [find, lambda: find_weights(*WEIGHTS)]
+        checks: list[Callable[[], Any]] = [find, lambda: perception_weights(options)]
         checks += [lambda: check_codec(options.codec)] if encodes else []
         checks += [] if job.dry_run else [job.workspace.precheck]
         items, weights = all_of(checks)[:2]

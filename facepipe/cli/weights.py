@@ -104,7 +104,9 @@ def _tell(weight: "Weight") -> Callable[[int], None]:
 
 @app.command()
 def add(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A .safetensors file.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .safetensors file; for fan-3d and fan-depth, their .pth.tar.")
+    ],
     name: Annotated[str, typer.Option(help="What to call it; the file's own name when left out.")] = "",
     licence: Annotated[str, typer.Option(help="Its licence, as an SPDX name where there is one.")] = "unknown",
     source: Annotated[str, typer.Option(help="Where it came from.")] = "",
@@ -113,11 +115,16 @@ def add(
     _verbose: Verbose = False,
 ) -> None:
     """Copy a weight of your own into the user's folder and register it."""
+    from facepipe.weights import FOREIGN
     from facepipe.weights import add as add_weight
 
     if basis not in ("", "facepipe", "bfm"):
         raise UsageError(f"--basis is {basis!r}, expected facepipe or bfm")
-    file = add_weight(
-        path, name=name or path.stem, licence=licence, source=source or path.name, basis=basis, replace=replace
-    )
+    source = source or path.name
+    if name in FOREIGN and path.suffix != ".safetensors":
+        from facepipe.weights.conversion import add_foreign
+
+        file = add_foreign(path, name=name, licence=licence, source=source, replace=replace)
+    else:
+        file = add_weight(path, name=name or path.stem, licence=licence, source=source, basis=basis, replace=replace)
     typer.echo(f"{file.name}  sha256 {file.sha256}  {file.path}")

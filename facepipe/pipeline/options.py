@@ -28,6 +28,8 @@ class Options:
     face: str = "largest"
     driver_face: str = "largest"
     no_face: str = "hold"
+    landmarker: str = "embedded"
+    """embedded, or face-alignment."""
     source_frame: str = "best"
     """Which frame of a source video is the portrait: best, or a number from 0."""
     smoothing: str = "none"

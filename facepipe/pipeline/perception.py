@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 
 from facepipe import weights
 from facepipe.engine import Artefact, Job, Pending
+from facepipe.errors import ToolError
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.precheck import Medium
+from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from stages import coefficients, crop
 
-WEIGHTS = ("detector", "landmarker", "face-model")
+# What each landmarker needs; the detector finds the face for both.
+LANDMARKERS = {"embedded": ("landmarker",), "face-alignment": ("fan-3d", "fan-depth", "face-model")}
 Weights = Mapping[str, weights.WeightFile]
 Made = Artefact | Pending
 
@@ -24,10 +27,26 @@ class Fitted:
     coefficients: Made
 
 
+def perception_weights(options: Options) -> dict[str, weights.WeightFile]:
+    """Return verified weights for all of perception; raise one error that tells of all that is missing."""
+    names = dict.fromkeys(("detector", *LANDMARKERS[options.landmarker], "face-model"))
+    found, _ = all_of([lambda: find_weights(*names), lambda: _check_package(options.landmarker)])
+    return dict(found)
+
+
+def _check_package(landmarker: str) -> None:
+    if landmarker == "face-alignment" and find_spec("face_alignment") is None:
+        raise ToolError(
+            "--landmarker face-alignment needs the package face-alignment, which is not installed: "
+            "pip install 'facepipe[face-alignment]', or leave the option away"
+        )
+
+
 def crop_source(job: Job, medium: Medium, options: Options, weights: Weights, label: str) -> Made:
     """Find the portrait's face, in the chosen frame of a video, and cut it out."""
     params = crop.Params(
         face=options.face,
+        landmarker=options.landmarker,
         still=options.source_frame if medium.kind == "video" else "",
         size_pixels=options.size_pixels,
     )
@@ -40,6 +59,7 @@ def track_clip(
     """Follow a face through a clip or picture; with `pictures` also write what was cut out."""
     params = crop.Params(
         face=face,
+        landmarker=options.landmarker,
         # The other policies are carried out later: changing between them must not track again.
         no_face="fail" if options.no_face == "fail" else "hold",
         pictures=pictures,
@@ -50,7 +70,7 @@ def track_clip(
 
 
 def _crop(job: Job, medium: Medium, params: crop.Params, weights: Weights, label: str) -> Made:
-    needed = {name: weights[name] for name in crop.STAGE.weights}
+    needed = {name: weights[name] for name in ("detector", *LANDMARKERS[params.landmarker])}
     return job.run(crop.STAGE, {"media": medium.path}, params, weights=needed, label=label, frames=medium.frames)
 
 

@@ -17,8 +17,8 @@ from facepipe.motion.sliders import check_edit, read_bounds
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import WEIGHTS, Fitted, Made, Weights, fit_driver, fit_source
-from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect
+from facepipe.pipeline.perception import Fitted, Made, Weights, fit_driver, fit_source, perception_weights
+from facepipe.pipeline.precheck import Medium, all_of, inspect
 from facepipe.pipeline.rendering import Scene, join, render_segments
 from stages import motion, sheet
 
@@ -64,7 +64,7 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
         [
             lambda: inspect(source, options.limits),
             lambda: inspect(driver, options.limits, motion=True) if driver else None,
-            lambda: find_weights(*WEIGHTS),
+            lambda: perception_weights(options),
             lambda: check_codec(options.codec),
             *(
                 lambda path=path: check_destination(

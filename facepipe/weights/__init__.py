@@ -1,10 +1,12 @@
 """Weights: what is registered, where it lies, whether it is what it claims to be, and how to get it."""
 
 from facepipe.weights.adding import add
+from facepipe.weights.foreign import FOREIGN
 from facepipe.weights.registry import Weight, embedded_folder, lookup, registered, user_folder
 from facepipe.weights.store import WeightFile, fetch, find, locate, verify
 
 __all__ = [
+    "FOREIGN",
     "Weight",
     "WeightFile",
     "add",

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from facepipe.errors import WeightsError
+from facepipe.weights.foreign import FOREIGN
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -120,6 +121,8 @@ def registered() -> dict[str, Weight]:
 def lookup(name: str) -> Weight:
     """Return the entry of one weight; raise WeightsError naming those that there are."""
     weights = registered()
+    if name not in weights and name in FOREIGN:
+        raise WeightsError(f"the weight {name} ({FOREIGN[name].file}) is not here: {FOREIGN[name].remedy(name)}")
     if name not in weights:
         known = ", ".join(weights) or "none"
         raise WeightsError(
