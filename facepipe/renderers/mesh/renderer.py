@@ -155,7 +155,7 @@ class MeshRenderer:
             gap = openings.eye_gap(points, eye) / unit
             share = openings.drawn_share(own, gap, at_least=self.config.eye_open)
             inside = (flow.triangle >= first) & (flow.triangle < end)
-            count = np.count_nonzero(inside)
+            count = int(np.count_nonzero(inside))
             if share and count >= 4:
                 colour = openings.drawn_eye(inside, points, eye, luminance=self.luminance)
                 image = openings.blend(image, inside, colour, share)
@@ -164,7 +164,7 @@ class MeshRenderer:
             if closed and count:
                 line = openings.thickened(inside)
                 image = openings.blend(
-                    image, line, openings.lashes(np.count_nonzero(line), luminance=self.luminance), closed
+                    image, line, openings.lashes(int(np.count_nonzero(line)), luminance=self.luminance), closed
                 )
         return image
 

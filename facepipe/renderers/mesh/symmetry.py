@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from facepipe.face.model import FaceModel
 
-# Cosines between skin and line of sight: below the first a point of the source is of no use, above the second as good as any.
+# Cosines between skin and line of sight: below the first a point of the source is of no use, above the second as good
+# as any.
 GRAZING, FRONTAL = 0.05, 0.35
 
 
@@ -19,11 +20,11 @@ def facing(points: NDArray[np.floating], triangles: NDArray[np.int32]) -> NDArra
     for corner in range(3):
         np.add.at(sums, triangles[:, corner], normals)
     # Triangles run counter-clockwise in (x, y), so a normal along +z belongs to skin that faces the camera.
-    return sums[:, 2] / np.maximum(np.linalg.norm(sums, axis=1), 1e-9)
+    return np.asarray(sums[:, 2] / np.maximum(np.linalg.norm(sums, axis=1), 1e-9))
 
 
 def own_share(points: NDArray[np.floating], model: FaceModel) -> NDArray[np.float32]:
-    """Return (478,) how much of each point's colour comes from its own place in the source, the rest from its mirror point.
+    """Return (478,) how much of each point's colour comes from its own place in the source, the rest from its mirror.
 
     1 where the point is seen well, or its mirror point no better.
     """
