@@ -205,7 +205,7 @@ def _run(
     from facepipe.media.encode import check_codec
     from facepipe.pipeline.batch import run_items
     from facepipe.pipeline.perception import perception_weights
-    from facepipe.pipeline.precheck import all_of
+    from facepipe.pipeline.precheck import all_of, check_work_folder
     from facepipe.pipeline.steps import Steps
 
     made: list[Path] = []
@@ -213,7 +213,7 @@ def _run(
     def body(job: Job) -> None:
         checks: list[Callable[[], Any]] = [find, lambda: perception_weights(options)]
         checks += [lambda: check_codec(options.codec)] if encodes else []
-        checks += [] if job.dry_run else [job.workspace.precheck]
+        checks.append(lambda: check_work_folder(job))
         items, weights = all_of(checks)[:2]
         steps: Steps = Steps(job, options, weights, source)
         made.extend(run_items(job, command, items, getattr(steps, command)))

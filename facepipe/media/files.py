@@ -28,6 +28,7 @@ _OTHER_HEADS = {
     b"\x1f\x8b": "a gzip archive",
     b"\x7fELF": "a program",
     b"8BPS": "a Photoshop document",
+    **{bytes((0x80, protocol)): "a Python pickle" for protocol in range(2, 6)},
 }
 _DRAFT = re.compile(r"\.(?P<host>[\w-]+)-(?P<pid>\d+)-[0-9a-f]{8}\.partial")
 _PLAYLIST_HEADS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"v=0\r\n", b"v=0\n")

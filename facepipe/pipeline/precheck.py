@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from facepipe import weights
+from facepipe.engine import Job
 from facepipe.errors import ExitCode, FacepipeError, InputError, PrecheckError
 from facepipe.face.coefficients import load_coefficients
 from facepipe.media.files import check_input, kind_of, seeming
@@ -74,7 +76,8 @@ def inspect_motion(path: Path) -> Medium:
             known = {"image": "a picture", "video": "a video", "sound": "sound"}
             found = known.get(kind_of(path)) or seeming(path)
             raise InputError(
-                f"{path}: is {found}, not a motion file (.npz); `facepipe coefficients` makes one of a picture or video"
+                f"{path}: is {found} and no coefficient file (.npz); `facepipe coefficients` makes one of a picture "
+                "or a video"
             )
     # All of it: it is small, and damage shall not come to light only after the source was worked on.
     motion = load_coefficients(path)
@@ -107,3 +110,11 @@ def find_weights(*names: str) -> dict[str, weights.WeightFile]:
     """Return verified weights by name; raise one error that tells of all that are missing or damaged."""
     files = all_of([partial(weights.find, name) for name in names])
     return dict(zip(names, files, strict=True))
+
+
+def check_work_folder(job: Job) -> None:
+    """Raise PrecheckError unless the work folder can be written; one that does not exist yet is not made."""
+    root = job.workspace.root
+    above = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))
+    if not job.dry_run and (above == root or not above.is_dir() or not os.access(above, os.W_OK | os.X_OK)):
+        job.workspace.precheck()

@@ -18,7 +18,7 @@ from facepipe.pipeline.delivery import check_apart, check_destination, deliver, 
 from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, fit_driver, fit_source, perception_weights
-from facepipe.pipeline.precheck import Medium, all_of, inspect
+from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, inspect
 from facepipe.pipeline.rendering import Scene, join, render_segments
 from stages import motion, sheet
 
@@ -72,7 +72,7 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
                 )
                 for path in outs
             ),
-            lambda: None if job.dry_run else job.workspace.precheck(),
+            lambda: check_work_folder(job),
         ]
     )
     work = Reenactment(source=found[0], driver=found[1], out=out, weights=found[2], options=options)

@@ -82,7 +82,7 @@ def test_a_single_file_fails_as_itself(tmp_path: Path) -> None:
 def test_a_picture_is_no_motion_file(scene: Scene, tmp_path: Path) -> None:
     outcome = run("render", scene.portrait, scene.portrait, "-o", tmp_path / "out.mp4", "--work", scene.work)
     assert outcome.exit_code == 3
-    assert "not a motion file" in outcome.stderr
+    assert "is a picture and no coefficient file" in outcome.stderr
     assert "pickle" not in outcome.stderr
 
 

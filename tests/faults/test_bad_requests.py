@@ -25,7 +25,7 @@ REQUESTS: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
         4,
         ("portrait.png", "no face that --face 5 means", "seen at once", "--face"),
     ),
-    "unknown policy": (("--no-face", "pray"), 2, ("no_face", "'pray'", "fail, hold, source, cut")),
+    "unknown policy": (("--no-face", "pray"), 2, ("--no-face", "'pray'", "fail, hold, source, cut")),
     "unknown fit": (("--fit", "loop"), 2, ("fit", "'loop'", "shortest, driver, pad")),
     "unknown renderer": (("--renderer", "nerf"), 2, ("renderer", "'nerf'", "mesh")),
     "unknown smoothing": (("--smoothing", "max"), 2, ("smoothing", "'max'", "one-euro")),
