@@ -5,12 +5,10 @@ First every triangle is scanned for depth alone; then each pixel takes the value
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from facepipe.renderers.mesh.compiled import compiled
 
 Floats = NDArray[np.float32]
 NOTHING = -1
@@ -18,18 +16,9 @@ NOTHING = -1
 LEAST_AREA = 1e-6
 # A hair of slack keeps neighbours from both missing a pixel that lies on their common edge.
 SLACK = 1e-5
-Function = TypeVar("Function", bound=Callable[..., None])
 
 
-def _compiled(function: Function) -> Function:
-    """Compile at the first call and keep the result for other processes, where this user may write anywhere."""
-    try:
-        return cast("Function", njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # Neither the installed package nor a home folder can hold the cache.
-        return cast("Function", njit(nogil=True)(function))
-
-
-@_compiled
+@compiled
 def _cover(vertices: Floats, triangles: NDArray[np.int32], depth: Floats, owner: NDArray[np.int32]) -> None:
     """Find the nearest triangle of each pixel, and its depth."""
     height, width = depth.shape
@@ -64,7 +53,7 @@ def _cover(vertices: Floats, triangles: NDArray[np.int32], depth: Floats, owner:
                     owner[row, column] = t
 
 
-@_compiled
+@compiled
 def _fill(
     vertices: Floats, triangles: NDArray[np.int32], values: Floats, owner: NDArray[np.int32], out: Floats
 ) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facepipe.face import topology
 from facepipe.face.model import FaceModel
 from facepipe.face.pose import Similarity
-from facepipe.renderers.mesh import openings
+from facepipe.renderers.mesh import openings, pixels
 from facepipe.renderers.mesh.config import MeshConfig
 from facepipe.renderers.mesh.raster import rasterise
 from facepipe.renderers.mesh.surface import build_surface
@@ -64,6 +64,8 @@ class MeshRenderer:
         self.eye_gaps = [openings.eye_gap(self.points, eye) / self.unit for eye in openings.EYES]
         self.gap = openings.mouth_gap(self.points) / self.unit
         height, width = self.picture.shape[:2]
+        across, down = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+        self.grid = np.stack([across, down], axis=-1)
         _, self.depth, _ = rasterise(
             self.vertices, self._facing(self.vertices), self.vertices[:, 2:], height=height, width=width
         )
@@ -117,15 +119,14 @@ class MeshRenderer:
         values[: topology.POINT_COUNT, 7] = self.own_share
         height, width = self.picture.shape[:2]
         out, _, triangle = rasterise(vertices, self._facing(vertices), values, height=height, width=width)
-        position = _without_holes(np.ascontiguousarray(out[..., :2]), triangle)
-        beside = (triangle >= self.surface.mouth_end)[..., None]
-        grid = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), axis=-1)
-        smooth = cv2.GaussianBlur(position - grid, (0, 0), self.config.smoothing_pixels * width / 256)
-        position = np.where(beside, smooth + grid, position)
-        column = np.clip(position[..., 0].round().astype(np.int32), 0, width - 1)
-        row = np.clip(position[..., 1].round().astype(np.int32), 0, height - 1)
-        visible = out[..., 2] <= self.depth[row, column] + SEEN_DEPTH * self.unit
-        return MeshFlow(position, triangle, visible, out[..., 3:5], np.ascontiguousarray(out[..., 5:7]), out[..., 7])
+        position, mirror = np.empty((2, height, width, 2), np.float32)
+        pixels.take_places(out, position, mirror)
+        position = _without_holes(position, triangle)
+        shift = cv2.GaussianBlur(position - self.grid, (0, 0), self.config.smoothing_pixels * width / 256)
+        visible = np.empty((height, width), bool)
+        tolerance = SEEN_DEPTH * self.unit
+        pixels.settle(position, shift, triangle, self.surface.mouth_end, out, self.depth, tolerance, visible)  # type: ignore[arg-type]
+        return MeshFlow(position, triangle, visible, out[..., 3:5], mirror, out[..., 7])
 
     def frames(self, expression: Floats, pose: Similarity) -> Iterator[NDArray[np.uint8]]:
         """Yield (S, S, 3) uint8 RGB pictures with (T, 64) expressions in T poses, in pixels of the picture."""
@@ -138,8 +139,10 @@ class MeshRenderer:
         flow = self.flow(points, pose)
         image = self._sampled(flow.source_position)
         if self.own_share.min() < 1:
-            share = flow.own_share[..., None]
-            image = np.rint(image * share + self._sampled(flow.mirror_position) * (1 - share)).astype(np.uint8)
+            top, bottom, left, right = pixels.extent(flow.own_share)
+            if top < bottom:
+                other = self._sampled(flow.mirror_position[top:bottom, left:right])
+                pixels.mix(image, other, flow.own_share, top, left)
         unit = float(pose.scale[0])
         return self._with_mouth(self._with_eyes(image, flow, points, unit), flow, points, unit)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facepipe.renderers.mesh import raster
+from facepipe.renderers.mesh import compiled
 from facepipe.renderers.mesh.raster import NOTHING, rasterise
 
 Floats = NDArray[np.float32]
@@ -84,11 +84,11 @@ def test_it_compiles_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) 
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(raster, "njit", njit)
+    monkeypatch.setattr(compiled, "njit", njit)
 
     def nothing() -> None: ...
 
-    assert raster._compiled(nothing) is nothing
+    assert compiled.compiled(nothing) is nothing
 
 
 def test_what_lies_outside_is_left_out() -> None:
