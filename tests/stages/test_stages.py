@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from facepipe.engine import Artefact, Stage, Workspace
+from facepipe.engine.stage import bare
 from facepipe.engine.workspace import Input
 from facepipe.errors import NoFaceError
 from facepipe.face.coefficients import load_coefficients
@@ -33,7 +34,8 @@ STAGES: tuple[Stage[Any], ...] = (
 
 def make(work: Path, stage: Stage[Any], inputs: Mapping[str, Any], params: Any) -> Artefact:
     """Run a stage twice, and hold the two results against each other."""
-    workspace, weights = Workspace(work), {name: find(name) for name in stage.weights}
+    names = {bare(name) for name in stage.weights} & {"detector", "landmarker", "face-model"}
+    workspace, weights = Workspace(work), {name: find(name) for name in names}
     first, again = (
         workspace.execute(workspace.decide(stage, inputs, params, weights, force=force)) for force in (False, True)
     )
