@@ -94,7 +94,7 @@ def let_threads_sleep() -> None:
 def set_threads(count: int = 0) -> int:
     """Let torch, OpenCV and numba use `count` threads each, or as many as there are cores; return the number.
 
-    Where OMP_NUM_THREADS is set, it stands for the number of cores: several processes that share a machine say so with it.
+    Where OMP_NUM_THREADS is set, it stands for the number of cores: processes that share a machine say so with it.
     Raises ValueError for a negative count.
     """
     import cv2

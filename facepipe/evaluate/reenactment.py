@@ -2,8 +2,8 @@
 
     python -m facepipe.evaluate.reenactment --data DATA --teacher TEACHER/bin/python --out OUT
 
-The result of each clip is labelled by the teacher (tools/label_with_mediapipe.py, run by the TEACHER interpreter), and its
-landmarks are compared with the teacher's landmarks of the driver. OUT receives the results and contact sheets.
+The result of each clip is labelled by the teacher (tools/label_with_mediapipe.py, run by the TEACHER interpreter), and
+its landmarks are compared with the teacher's landmarks of the driver. OUT receives the results and contact sheets.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def signals(points: NDArray[np.floating], valid: NDArray[np.bool_], model: FaceM
     angles = np.degrees(angles_of(fitted.pose.rotation))
 
     def gap(upper: tuple[int, ...], lower: tuple[int, ...]) -> Floats:
-        return np.linalg.norm(shapes[:, list(upper)] - shapes[:, list(lower)], axis=-1).mean(1)
+        return np.asarray(np.linalg.norm(shapes[:, list(upper)] - shapes[:, list(lower)], axis=-1).mean(1))
 
     eyes = gap(at.RIGHT_LID_UPPER, at.RIGHT_LID_LOWER) + gap(at.LEFT_LID_UPPER, at.LEFT_LID_LOWER)
     return {
@@ -143,9 +143,9 @@ def compared(runs: list[Run], out: Path, model: FaceModel) -> tuple[dict[str, tu
             pairs.append((wanted[name][both] - wanted[name][both].mean(), got[name][both] - got[name][both].mean()))
     figures = {}
     for name, pairs in pooled.items():
-        everything = [np.concatenate(side) for side in zip(*pairs, strict=True)]
+        wanted_all, got_all = (np.concatenate(side) for side in zip(*pairs, strict=True))
         each = [np.corrcoef(a, b)[0, 1] for a, b in pairs]
-        figures[name] = (float(np.corrcoef(*everything)[0, 1]), float(np.mean(each)))
+        figures[name] = (float(np.corrcoef(wanted_all, got_all)[0, 1]), float(np.mean(each)))
     return figures, float(np.mean(seen))
 
 
@@ -213,7 +213,7 @@ def main() -> None:
         "measured",
         "bar",
         "met",
-        title=f"{options.renderer} at {options.size} pixels: {len(runs)} clips of unseen people, repeated from their first frame",
+        title=f"{options.renderer} at {options.size} pixels: {len(runs)} clips of unseen people, from their first frame",
     )
     for row in rows_of(runs, figures, seen):
         table.add_row(*row)

@@ -180,8 +180,8 @@ def build_controls(
 ) -> tuple[Floats, dict[str, tuple[float, float]]]:
     """Return (K, 64) control directions and the range of each.
 
-    The direction of a control is the likeliest change of expression (the shortest in standard deviations) that moves its
-    own measure and, softly, holds the measures of other families. Value 1 is what one in a hundred frames of clips
+    The direction of a control is the likeliest change of expression (the shortest in standard deviations) that moves
+    its own measure and, softly, holds those of other families. Value 1 is what one in a hundred frames of clips
     (`departures`) or one in ten portraits (`smiles`: people laugh for photographs) goes beyond.
     """
     names, rows = list(MEASURES), measure_rows()

@@ -30,6 +30,7 @@ class MeshConfig:
     eye_open: float = 0.012
     """Gap between the lids of the source from which on its own eyeball is worth showing."""
     lids_meet: tuple[float, float] = (0.034, 0.019)
-    """Gap between the lids at which a closing eye begins to show lashes instead of a squeezed eyeball, and shows nothing else."""
+    """Gap between the lids at which a closing eye begins to show lashes instead of a squeezed eyeball, and at which it
+    shows nothing else."""
     teeth_height: float = 0.085
     """Height of the drawn upper teeth, in outer-eye distances."""
