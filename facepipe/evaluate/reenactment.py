@@ -213,7 +213,7 @@ def main() -> None:
         "measured",
         "bar",
         "met",
-        title=f"{options.renderer} at {options.size} pixels: {len(runs)} clips of unseen people, from their first frame",
+        title=f"{options.renderer} at {options.size} pixels: {len(runs)} clips of unseen people from their first frame",
     )
     for row in rows_of(runs, figures, seen):
         table.add_row(*row)
