@@ -38,10 +38,14 @@ def frames_of(path: Path) -> Iterator[Picture]:
     """Yield RGB frames of a video or the one frame of an image."""
     if path.suffix == ".mp4":
         video = cv2.VideoCapture(str(path))
+        # Pixels need not be square; facepipe widens them, and so the labels must be in widened pixels.
+        across, down = video.get(cv2.CAP_PROP_SAR_NUM) or 1, video.get(cv2.CAP_PROP_SAR_DEN) or 1
         while True:
             more, frame = video.read()
             if not more:
                 return
+            if across != down:
+                frame = cv2.resize(frame, (round(frame.shape[1] * across / down), frame.shape[0]))
             yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
     else:
         picture = cv2.imread(str(path))

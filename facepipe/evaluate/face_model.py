@@ -1,6 +1,6 @@
 """How well the linear face model describes people that it was not built from.
 
-    python -m facepipe.evaluate.face_model --data DATA --labels LABELS
+python -m facepipe.evaluate.face_model --data DATA --labels LABELS
 """
 
 from __future__ import annotations
@@ -75,9 +75,13 @@ def main() -> None:
     speed = fit_speed(model, clips[0])
     table = Table("figure", "measured", "bar", "met", title=f"Face model on {len(clips)} clips of unseen people")
     table.add_row("reprojection error, % of outer-eye distance", f"{error:.2f}", "<= 2", "yes" if error <= 2 else "no")
-    table.add_row("expression at rest, difference between people, % of outer-eye distance", f"{100 * between:.2f}", "", "")
+    table.add_row(
+        "expression at rest, difference between people, % of outer-eye distance", f"{100 * between:.2f}", "", ""
+    )
     table.add_row("expression in motion, within a person, likewise", f"{100 * within:.2f}", "", "")
-    table.add_row("leakage: the one over the other", f"{between / within:.2f}", "< 1", "yes" if between < within else "no")
+    table.add_row(
+        "leakage: the one over the other", f"{between / within:.2f}", "< 1", "yes" if between < within else "no"
+    )
     table.add_row("fitted frames per second", f"{speed:.0f}", ">= 2000", "yes" if speed >= 2000 else "no")
     Console(width=120).print(table)
 

@@ -25,6 +25,7 @@ from facepipe import weights
 from facepipe.device import set_threads
 from facepipe.face.cropping import box_of, outer_eye_distance
 from facepipe.face.detector import Detector, overlap
+from facepipe.face.finding import Finder
 from facepipe.face.landmarker import Landmarker
 from facepipe.face.tracking import Tracker
 from facepipe.media.decode import decode_frames
@@ -36,14 +37,13 @@ Picture = NDArray[np.uint8]
 FACE_SIZES_PIXELS = (40, 60, 100, 160)
 DETECTION_FRAMES_PER_CLIP = 4
 STILL_FRAMES, STILL_PORTRAITS, STILL_NOISE = 25, 20, 2.0
-# Pictures without a face that come with scikit-image.
+# Pictures without a face that come with scikit-image (its coins bear heads).
 FACE_FREE = (
     "brick",
     "cell",
     "chelsea",
     "clock_motion",
     "coffee",
-    "coins",
     "grass",
     "gravel",
     "horse",
@@ -83,6 +83,7 @@ class Judge:
         self.items, self.labels = split_items(data)[1], labels
         self.detector = Detector(weights.find("detector").path)
         self.landmarker = Landmarker(weights.find("landmarker").path)
+        self.finder = Finder(self.detector, self.landmarker)
 
     def truth(self, item: Item) -> NDArray[np.float32]:
         """Return the teacher's (T, 478, 3) points."""
@@ -95,7 +96,7 @@ class Judge:
         return Tracker(self.detector, self.landmarker)
 
     def point_errors(self, kind: str) -> NDArray[np.float64]:
-        """Return per item the mean distance of the 478 points over the outer-eye distance; a missed face counts as 1."""
+        """Return per item the points' mean distance over the outer-eye distance; a missed face counts as 1."""
         errors = []
         for item in (item for item in self.items if item.kind == kind):
             truth = self.truth(item)
@@ -129,7 +130,7 @@ class Judge:
                     continue
                 shape = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
                 small = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA) if scale < 1 else picture
-                found = self.detector.detect(np.asarray(small, np.uint8))
+                found = self.finder.find(np.asarray(small, np.uint8))
                 counts[name][0] += any(overlap(one.box, box * scale) >= 0.5 for one in found)
                 counts[name][1] += 1
         return {name: (found, every) for name, (found, every) in counts.items()}
@@ -137,11 +138,9 @@ class Judge:
     def false_faces(self) -> tuple[int, int]:
         """Return false faces and face-free pictures: scikit-image's, and what surrounds unseen people's heads."""
         false, count = 0, 0
-        for picture in (
-            *bundled_pictures(),
-            *(rest for picture, box in self.pictures() for rest in surroundings(picture, box)),
-        ):
-            false += len(self.detector.detect(picture))
+        beside = (rest for whole, box in self.pictures() for rest in surroundings(whole, box))
+        for picture in (*bundled_pictures(), *beside):
+            false += len(self.finder.find(picture))
             count += 1
         return false, count
 
@@ -174,7 +173,7 @@ def bundled_pictures() -> list[Picture]:
 
 
 def surroundings(picture: Picture, box: NDArray[np.floating]) -> list[Picture]:
-    """Return the parts of a picture left, right and below of a head, where they are at least 48 pixels wide and high."""
+    """Return the parts of a picture left, right and below of a head that are at least 48 pixels wide and high."""
     height, width = picture.shape[:2]
     side = float(max(box[2] - box[0], box[3] - box[1]))
     left, right = int(max(0, box[0] - 0.25 * side)), int(min(width, box[2] + 0.25 * side))

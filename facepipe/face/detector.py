@@ -14,12 +14,12 @@ from facepipe.checkpoint import load_network
 from facepipe.models import detector as network
 from facepipe.models.detector import COARSEST_STRIDE_PIXELS, STRIDE_PIXELS
 
-# Pictures are looked at twice: small for large faces, larger for small ones; never enlarged beyond their own size.
-LOOK_PIXELS = (256, 640)
+# Pictures are looked at small for large faces, larger for small ones; never enlarged beyond their own size.
+LOOK_PIXELS = (256, 640, 1280)
 SCORE_FLOOR = 0.4
 OVERLAP_CEILING = 0.35
 # The map is trusted for faces of these sizes, in pixels of the picture as the network sees it.
-SEEN_PIXELS = ((10, 100000), (8, 260))
+SEEN_PIXELS = ((24, 100000), (24, 260), (24, 120))
 
 
 class Detection(NamedTuple):
@@ -41,9 +41,11 @@ class Detector:
     def detect(self, picture: NDArray[np.uint8]) -> list[Detection]:
         """Return the faces of an (H, W, 3) uint8 RGB picture, the best first."""
         found: list[Detection] = []
-        longest = max(picture.shape[:2])
+        longest, seen = max(picture.shape[:2]), 0
         for look, sizes in zip(LOOK_PIXELS, SEEN_PIXELS, strict=True):
-            if look == LOOK_PIXELS[0] or longest > LOOK_PIXELS[0] * 1.25:
+            # A look that would show hardly more than the one before is spared.
+            if not seen or longest > seen * 1.25:
+                seen = look
                 found += self._look(picture, min(1.0, look / longest), sizes)
         return suppress(found)
 

@@ -7,20 +7,22 @@ kept for as long as the face stays well inside it: a crop that moved with every 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.face.cropping import SquareCrop, aligned_crop, box_crop, box_of, sample
-from facepipe.face.detector import Detection, Detector, overlap
+from facepipe.face.cropping import SquareCrop, aligned_crop, box_of, sample
+from facepipe.face.detector import overlap
+from facepipe.face.finding import Face, FaceDetector, Finder, choose_face
 from facepipe.face.landmarker import FaceLandmarker
 from facepipe.face.track import Track
 
 Picture = NDArray[np.uint8]
 BATCH_FRAMES = 4
-FACE_SCORE_FLOOR = 0.5
+# A face that is followed may be less sure than one that is newly found: heads turn away, hands pass.
+FOLLOWED_SCORE_FLOOR = 0.25
 # A crop is kept while the face's own crop differs by less than this: shift and size in sides, turn in radians.
 KEPT_SHIFT, KEPT_SIZE, KEPT_TURN = 0.06, 0.10, 0.15
 # A face this different from the one that was followed is somebody else (correlation of small pictures of both).
@@ -28,24 +30,11 @@ SAME_FACE_FLOOR = 0.35
 THUMBNAIL_PIXELS = 16
 
 
-def choose_face(found: Sequence[Detection], rule: str) -> Detection | None:
-    """Choose by rule: "largest", "left", "right", or "N", the N-th from the left, counted from 1."""
-    if not found:
-        return None
-    across = sorted(found, key=lambda one: float(one.box[0] + one.box[2]))
-    if rule == "largest":
-        return max(found, key=lambda one: float((one.box[2] - one.box[0]) * (one.box[3] - one.box[1])))
-    if rule in ("left", "right"):
-        return across[0 if rule == "left" else -1]
-    number = int(rule)
-    return across[number - 1] if number <= len(across) else None
-
-
 class Tracker:
     """Follows the face that a rule picks, and picks it up again by place and looks when it was lost."""
 
-    def __init__(self, detector: Detector, landmarker: FaceLandmarker, *, face: str = "largest") -> None:
-        self.detector, self.landmarker, self.rule = detector, landmarker, face
+    def __init__(self, detector: FaceDetector, landmarker: FaceLandmarker, *, face: str = "largest") -> None:
+        self.finder, self.landmarker, self.rule = Finder(detector, landmarker), landmarker, face
         self.crop: SquareCrop | None = None
         self.box: NDArray[np.floating] | None = None
         self.looks: NDArray[np.float32] | None = None
@@ -62,7 +51,7 @@ class Tracker:
             advance(len(batch))
         score = np.array(scores, np.float32)
         stacked = np.stack(points) if points else np.zeros((0, 478, 3), np.float32)
-        return Track(stacked, score >= FACE_SCORE_FLOOR, score, self.detections, self.most_faces)
+        return Track(stacked, score >= FOLLOWED_SCORE_FLOOR, score, self.detections, self.most_faces)
 
     def _follow(self, batch: list[Picture]) -> Iterator[tuple[NDArray[np.float32], float]]:
         while batch:
@@ -75,7 +64,7 @@ class Tracker:
             good = 0
             for points, score in zip(located.points, located.score, strict=True):
                 own = aligned_crop(points)
-                if score < FACE_SCORE_FLOOR or not _near(own, self.crop):
+                if score < FOLLOWED_SCORE_FLOOR or not _near(own, self.crop):
                     break
                 good += 1
                 self.box = box_of(points)
@@ -88,9 +77,7 @@ class Tracker:
         self, frame: Picture, points: NDArray[np.float32], score: float
     ) -> Iterator[tuple[NDArray[np.float32], float]]:
         """Place the crop anew on a face that has moved, or find the face again."""
-        if score >= FACE_SCORE_FLOOR and self._settle(frame, aligned_crop(points)) is not None:
-            pass
-        else:
+        if score < FOLLOWED_SCORE_FLOOR or not self._settle(frame, aligned_crop(points)):
             self.crop = None
             if not self._find(frame):
                 yield np.zeros((478, 3), np.float32), 0.0
@@ -98,19 +85,21 @@ class Tracker:
         assert self.crop is not None
         located = self.landmarker.locate([frame], [self.crop])
         self.box = box_of(located.points[0])
-        yield located.points[0], max(float(located.score[0]), FACE_SCORE_FLOOR)
+        yield located.points[0], max(float(located.score[0]), FOLLOWED_SCORE_FLOOR)
 
-    def _settle(self, frame: Picture, crop: SquareCrop, rounds: int = 2) -> SquareCrop | None:
-        """Move a crop until the face lies upright in it; None when it holds no face, or somebody else's."""
-        for _ in range(rounds):
-            located = self.landmarker.locate([frame], [crop])
-            if located.score[0] < FACE_SCORE_FLOOR:
-                return None
-            crop = aligned_crop(located.points[0])
+    def _settle(self, frame: Picture, crop: SquareCrop) -> bool:
+        """Move a crop until the face lies upright in it; False when it holds no face, or somebody else's."""
+        located = self.landmarker.locate([frame], [crop])
+        if located.score[0] < FOLLOWED_SCORE_FLOOR:
+            return False
+        return self._take(frame, aligned_crop(located.points[0]))
+
+    def _take(self, frame: Picture, crop: SquareCrop) -> bool:
+        """Follow the face in a crop from now on, if it looks like the one that was followed."""
         if not self._same_face(frame, crop):
-            return None
+            return False
         self.crop = crop
-        return crop
+        return True
 
     def _same_face(self, frame: Picture, crop: SquareCrop) -> bool:
         looks = _looks(frame, crop)
@@ -120,29 +109,23 @@ class Tracker:
         return True
 
     def _find(self, frame: Picture) -> bool:
-        """Detect, choose, settle; tell whether there is now a face to follow."""
-        found = self.detector.detect(frame)
+        """Find the faces of a frame and choose; tell whether there is now one to follow."""
+        found = self.finder.find(frame)
         self.detections += 1
         self.most_faces = max(self.most_faces, len(found))
-        for choice in self._preferred(found):
-            if self._settle(frame, box_crop(choice.box), rounds=3) is not None:
-                return True
-        if self.looks is not None and found:
-            # Nobody looks like the face that was followed: light or view changed too much, or there was a cut.
-            self.looks, choice_by_rule = None, choose_face(found, self.rule)
-            return (
-                choice_by_rule is not None and self._settle(frame, box_crop(choice_by_rule.box), rounds=3) is not None
-            )
-        return False
+        if any(self._take(frame, choice.crop) for choice in self._preferred(found)):
+            return True
+        if self.looks is None or not found:
+            return False
+        # Nobody looks like the face that was followed: light or view changed too much, or there was a cut.
+        self.looks, choice_by_rule = None, choose_face(found, self.rule)
+        return choice_by_rule is not None and self._take(frame, choice_by_rule.crop)
 
-    def _preferred(self, found: list[Detection]) -> list[Detection]:
-        """Return the detections in the order in which they may be the followed face."""
+    def _preferred(self, found: list[Face]) -> list[Face]:
+        """Return the faces in the order in which they may be the followed one."""
         box = self.box
         if box is not None and self.looks is not None:
             return sorted(found, key=lambda one: -overlap(one.box, box))
-        if self.rule == "largest":
-            # What the detector took for a face may be none: the landmarker has the last word, and the next is tried.
-            return sorted(found, key=lambda one: -float((one.box[2] - one.box[0]) * (one.box[3] - one.box[1])))
         choice = choose_face(found, self.rule)
         return [] if choice is None else [choice]
 

@@ -1,7 +1,7 @@
 """Square crops to train the landmarker on: faces as tracking or a detection frames them, and crops beside a face.
 
 Half of the samples come framed as tracking frames them, half as a fresh detection does: turned by up to 45 degrees,
-off centre, too large or too small. A tenth hold no face.
+off centre, too large or too small. Some hold no face: a place beside one, a small part of a picture, a texture.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from facepipe.face import topology
 from facepipe.face.cropping import SquareCrop, aligned_crop, transform_points
-from facepipe.train.augment import weather
+from facepipe.train.augment import texture, weather
 from facepipe.train.faces import FaceCache
 
-PORTRAIT_SHARE, NO_FACE_SHARE, DETECTION_SHARE = 0.4, 0.1, 0.45
+PORTRAIT_SHARE, NO_FACE_SHARE, DETECTION_SHARE = 0.4, 0.15, 0.45
+# Few people of the data look aside, and of those few the network must learn what a turned head is.
+TURNED_SHARE, TURNED_SINE = 0.3, 0.3
 
 
 def jittered(crop: SquareCrop, random: np.random.Generator, *, as_detection: bool) -> SquareCrop:
@@ -34,12 +37,19 @@ def jittered(crop: SquareCrop, random: np.random.Generator, *, as_detection: boo
     )
 
 
+def yaw_sine(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (N,) absolute sines of the heads' yaw, from the depth of the outer eye corners of (N, 478, 3) points."""
+    across = points[:, topology.LEFT_EYE_OUTER] - points[:, topology.RIGHT_EYE_OUTER]
+    return np.abs(across[:, 2]) / np.linalg.norm(across, axis=1)  # type: ignore[no-any-return]
+
+
 class FaceSamples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     """Endless random samples: picture (3, S, S) uint8, points (478, 3) in crop sides, 1 for a face or 0."""
 
     def __init__(self, cache: FaceCache, mirror: NDArray[np.intp], size_pixels: int, seed: int) -> None:
         self.cache, self.mirror, self.size_pixels, self.seed = cache, mirror, size_pixels, seed
         self.groups = [self._by_item(~cache.portrait), self._by_item(cache.portrait)]
+        self.turned = self._by_item(yaw_sine(cache.points) > TURNED_SINE)
 
     def _by_item(self, rows: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
         return [np.flatnonzero(rows & (self.cache.item == item)) for item in np.unique(self.cache.item[rows])]
@@ -55,6 +65,8 @@ class FaceSamples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     def pick(self, random: np.random.Generator) -> int:
         """Choose a frame: first the kind, then the item, then the frame, so that long clips do not dominate."""
         group = self.groups[int(random.random() < PORTRAIT_SHARE)]
+        if random.random() < TURNED_SHARE:
+            group = self.turned
         return int(random.choice(group[random.integers(len(group))]))
 
     def sample(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32], float]:
@@ -69,6 +81,8 @@ class FaceSamples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         border = (cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT)[random.integers(3)]
         size = (self.size_pixels, self.size_pixels)
         cut = cv2.warpAffine(self.cache.pictures[index], matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+        if not face and random.random() < 0.25:
+            cut = texture(self.size_pixels, random)
         shape = transform_points(points, matrix).astype(np.float32) / np.float32(self.size_pixels)
         picture = weather(np.asarray(cut, np.uint8), self.cache.pictures[other], random)
         if random.random() < 0.5:
@@ -77,9 +91,11 @@ class FaceSamples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         return picture, shape, face
 
     def beside(self, crop: SquareCrop, random: np.random.Generator) -> SquareCrop:
-        """Return a crop that misses the face: far off, or far too small a part of it."""
+        """Return a crop that holds no whole face: beside it, or a small part of the picture."""
+        if random.random() < 0.4:
+            side = self.cache.pictures.shape[1]
+            x, y = random.uniform(0, side, 2)
+            return SquareCrop(float(x), float(y), crop.side * float(random.uniform(0.08, 0.35)), crop.angle_radians)
         angle, reach = random.uniform(0, 2 * np.pi), crop.side * random.uniform(0.65, 1.0)
         x, y = crop.center_x + reach * np.cos(angle), crop.center_y + reach * np.sin(angle)
-        if random.random() < 0.3:
-            return SquareCrop(float(x), float(y), crop.side * float(random.uniform(0.1, 0.3)), crop.angle_radians)
         return SquareCrop(float(x), float(y), crop.side * float(random.uniform(0.7, 1.3)), crop.angle_radians)

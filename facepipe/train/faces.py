@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.face.cropping import SquareCrop, box_of, sample, transform_points
+from facepipe.media.decode import decode_frames
+from facepipe.media.image import read_image
 from facepipe.train.split import Item
 
 FRAMES_PER_CLIP = 64
@@ -41,17 +42,12 @@ def chosen_frames(valid: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
 def read_frames(path: Path, wanted: NDArray[np.intp]) -> Iterator[NDArray[np.uint8]]:
     """Yield the wanted frames of a clip, or a portrait as its only frame, RGB."""
     if path.suffix != ".mp4":
-        picture = cv2.imread(str(path))
-        assert picture is not None, f"{path} is no picture"
-        yield np.asarray(picture[..., ::-1], np.uint8, order="C")
+        yield read_image(path)
         return
-    video, keep = cv2.VideoCapture(str(path)), set(wanted.tolist())
-    for index in range(int(wanted[-1]) + 1):
-        more, frame = video.read()
-        if not more:
-            return
+    keep = set(wanted.tolist())
+    for index, frame in enumerate(decode_frames(path, frame_count=int(wanted[-1]) + 1)):
         if index in keep:
-            yield np.asarray(frame[..., ::-1], np.uint8, order="C")
+            yield frame
 
 
 def around_face(

@@ -28,7 +28,7 @@ from facepipe.train.mirror import aligned_shapes, mirror_permutation
 from facepipe.train.split import split_items
 
 CACHE_RATIO, CACHE_PIXELS, UNSEEN_FRAMES_PER_CLIP = 2.2, 224, 24
-RECIPE = Recipe(batch=48, steps=6500, peak_rate=2e-3)
+RECIPE = Recipe(batch=48, steps=7000, peak_rate=2e-3)
 FINE = sorted(
     {
         *topology.RIGHT_EYE,
@@ -45,11 +45,11 @@ def face_loss(points: Tensor, logit: Tensor, truth: Tensor, face: Tensor) -> Ten
     """Return the point error in outer-eye distances (fine parts and gaps count extra) plus the face score's."""
     eyes = (truth[:, topology.LEFT_EYE_OUTER] - truth[:, topology.RIGHT_EYE_OUTER]).norm(dim=-1).clamp_min(0.1)
     error = (points - truth) / eyes[:, None, None]
-    distance = (error[..., :2].square().sum(-1) + 1e-5).sqrt() + 0.3 * error[..., 2].abs()
+    distance = (error[..., :2].square().sum(-1) + 1e-5).sqrt() + 0.5 * error[..., 2].abs()
     upper = [*topology.RIGHT_LID_UPPER, *topology.LEFT_LID_UPPER, *topology.LIP_INNER_UPPER]
     lower = [*topology.RIGHT_LID_LOWER, *topology.LEFT_LID_LOWER, *topology.LIP_INNER_LOWER]
     gaps = (error[:, upper, :2] - error[:, lower, :2]).norm(dim=-1).mean(1)
-    per_face = distance.mean(1) + 0.7 * distance[:, FINE].mean(1) + 0.5 * gaps
+    per_face = distance.mean(1) + 0.7 * distance[:, FINE].mean(1) + gaps
     score = nn.functional.binary_cross_entropy_with_logits(logit, face)
     total: Tensor = (per_face * face).sum() / face.sum().clamp_min(1) + 0.05 * score
     return total

@@ -13,21 +13,11 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from facepipe.face.cropping import SquareCrop, box_of, transform_points
 from facepipe.models.detector import STRIDE_PIXELS
-from facepipe.train.augment import Picture, weather
+from facepipe.train.augment import Picture, texture, weather
 from facepipe.train.faces import FaceCache
 
 SMALLEST_PIXELS, LARGEST_PIXELS = 14, 235
 ONE_FACE_SHARE, MANY_FACES_SHARE = 0.5, 0.25
-
-
-def texture(size: int, random: np.random.Generator) -> Picture:
-    """Make a picture of nothing: flat, a slope, or noise at some scale, in random colours."""
-    low, high = random.integers(0, 256, (2, 3)).astype(np.float32)
-    cells = int(2 ** random.integers(0, 7))
-    weight = cv2.resize(random.random((cells, cells), np.float32), (size, size), interpolation=cv2.INTER_CUBIC).reshape(
-        size, size, 1
-    )
-    return np.asarray(np.clip(low + (high - low) * weight, 0, 255), np.float32).astype(np.uint8)
 
 
 class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):

@@ -1,0 +1,79 @@
+"""Finding the faces of a picture: the detector proposes, the landmarker confirms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.face.cropping import SquareCrop, aligned_crop, box_crop, box_of
+from facepipe.face.detector import Detection, overlap
+from facepipe.face.landmarker import FaceLandmarker
+
+Picture = NDArray[np.uint8]
+FACE_SCORE_FLOOR = 0.5
+# The landmarker looks this often at a proposal, each time through the crop that its last look suggests.
+ROUNDS = 3
+MOST_PROPOSALS = 16
+SAME_FACE_OVERLAP = 0.4
+
+
+class FaceDetector(Protocol):
+    """What proposes faces."""
+
+    def detect(self, picture: Picture) -> list[Detection]:
+        """Return the likely faces of an (H, W, 3) uint8 RGB picture, the best first."""
+        ...
+
+
+class Face(NamedTuple):
+    """A face that both networks agree on."""
+
+    box: NDArray[np.floating]
+    """(4,) left, top, right, bottom of the 468 points of the skin, in pixels."""
+    score: float
+    """How sure the landmarker is, 0 to 1."""
+    crop: SquareCrop
+    """The crop that holds it upright."""
+
+
+class Finder:
+    """Finds all faces of a picture."""
+
+    def __init__(self, detector: FaceDetector, landmarker: FaceLandmarker) -> None:
+        self.detector, self.landmarker = detector, landmarker
+
+    def find(self, picture: Picture) -> list[Face]:
+        """Return the faces of an (H, W, 3) uint8 RGB picture, the surest first."""
+        crops = [box_crop(proposal.box) for proposal in self.detector.detect(picture)[:MOST_PROPOSALS]]
+        faces: list[Face] = []
+        for _ in range(ROUNDS):
+            if not crops:
+                return []
+            located = self.landmarker.locate([picture] * len(crops), crops)
+            faces = [
+                Face(box_of(points), float(score), aligned_crop(points))
+                for points, score in zip(located.points, located.score, strict=True)
+            ]
+            crops = [face.crop for face in faces]
+        sure = sorted((face for face in faces if face.score >= FACE_SCORE_FLOOR), key=lambda face: -face.score)
+        kept: list[Face] = []
+        for face in sure:
+            if all(overlap(face.box, other.box) < SAME_FACE_OVERLAP for other in kept):
+                kept.append(face)
+        return kept
+
+
+def choose_face(found: Sequence[Face], rule: str) -> Face | None:
+    """Choose by rule: "largest", "left", "right", or "N", the N-th from the left, counted from 1."""
+    if not found:
+        return None
+    across = sorted(found, key=lambda one: float(one.box[0] + one.box[2]))
+    if rule == "largest":
+        return max(found, key=lambda one: float((one.box[2] - one.box[0]) * (one.box[3] - one.box[1])))
+    if rule in ("left", "right"):
+        return across[0 if rule == "left" else -1]
+    number = int(rule)
+    return across[number - 1] if number <= len(across) else None
