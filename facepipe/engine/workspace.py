@@ -141,17 +141,20 @@ class Workspace:
                 draft.unlink(missing_ok=True)  # what a full disk let through
         self.digests.save()
 
-    def precheck(self, required_bytes: int = 0) -> None:
-        """Raise PrecheckError unless the work folder can be written and its disk has room for `required_bytes`."""
+    def precheck(self, required_bytes: int = 0, *, make: bool = True) -> None:
+        """Raise PrecheckError unless the work folder can be written and its disk has room for `required_bytes`.
+
+        Without `make`, a folder that does not exist is not made; it is enough that it could be.
+        """
         try:
-            self.prepare()
-            with disk_errors(self.root):
-                probe = draft_beside(self.root / "probe")
-                probe.touch()
-                probe.unlink()
+            if make:
+                self.prepare()
+            folder = next((path for path in (self.root, *self.root.parents) if path.exists()), self.root)
+            with disk_errors(folder):
+                _probe(folder)
         except DiskError as error:
             raise PrecheckError([error]) from error
-        free = free_bytes(self.root)
+        free = free_bytes(folder)
         if free is not None and free < required_bytes:
             need, have = required_bytes // 2**20, free // 2**20
             told = f"the work needs {need} MiB and {str(self.root)!r} has {have} MiB free"
@@ -204,6 +207,17 @@ class Workspace:
             if told := as_disk_error(error, self.root):
                 raise told from error
             raise
+
+
+def _probe(folder: Path) -> None:
+    """Write and remove a file. Raises OSError, about the folder."""
+    probe = draft_beside(folder / "probe")
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        error.filename = str(folder)
+        raise
 
 
 def _without(draft: Path, root: Path, told: Any) -> Any:

@@ -22,6 +22,7 @@ from facepipe.media.probe import probe_video
 
 _AHEAD_BYTES = 32 << 20
 _AHEAD_FRAMES = 16
+_LOOK_UP_SECONDS = 0.5
 # Containers whose seeking was found exact to the frame; others are decoded from their start.
 _SEEKABLE = ("mov,mp4", "matroska")
 _LEAST_SHARE_OF_FRAMES = 0.9
@@ -196,8 +197,19 @@ def _fill(
         frame = np.empty(shape, dtype=np.uint8)
         if not _read_whole(child, frame.data.cast("B")):
             break
-        frames.put(frame)
-    frames.put(None)
+        _offer(frames, frame, stopped)
+    _offer(frames, None, stopped)
+
+
+def _offer(frames: "queue.Queue[np.ndarray | None]", frame: np.ndarray | None, stopped: threading.Event) -> None:
+    """Put a frame, however long it takes until there is room or nobody wants it any more."""
+    while not stopped.is_set():
+        try:
+            frames.put(frame, timeout=_LOOK_UP_SECONDS)
+        except queue.Full:
+            # A Ctrl-C in the middle of `get` can swallow the notice that there is room.
+            continue
+        return
 
 
 def _read_whole(child: ffmpeg.Child, target: memoryview) -> bool:

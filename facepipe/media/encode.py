@@ -19,6 +19,7 @@ from facepipe.media.files import DISK_IS_FULL, check_output, draft_name, publish
 DEFAULT_QUALITY = 75
 _AHEAD_BYTES = 32 << 20
 _AHEAD_FRAMES = 16
+_LOOK_UP_SECONDS = 0.5
 _SECONDS_BETWEEN_KEYS = 4
 # Fixed, because the bytes may depend on it; more than two gain little at the sizes of a face.
 _THREADS = 2
@@ -119,7 +120,7 @@ class VideoWriter:
         self.frame_count = 0
 
     def _feed(self) -> None:
-        while (frame := self._frames.get()) is not None:
+        while (frame := self._next()) is not None:
             if self._broken.is_set():
                 continue
             try:
@@ -129,6 +130,15 @@ class VideoWriter:
             except (OSError, ValueError):
                 # Go on taking frames, so that nobody waits for room; the exit code tells what happened.
                 self._broken.set()
+
+    def _next(self) -> np.ndarray | None:
+        while True:
+            try:
+                return self._frames.get(timeout=_LOOK_UP_SECONDS)
+            except queue.Empty:
+                # A Ctrl-C in the middle of `put` can swallow the notice of what comes after it.
+                if self._done:
+                    return None
 
     def write(self, frame: np.ndarray) -> None:
         """Add a frame, (height, width, 3) uint8 RGB; it is copied. Raises EncoderError if the encoder has died."""
@@ -191,9 +201,11 @@ class VideoWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close, or after an error abort."""
-        if kind is None:
-            self.close()
-        else:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            # Harmless after `close`, unless that was interrupted.
             self.abort()
 
 

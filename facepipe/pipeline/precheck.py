@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -114,7 +113,5 @@ def find_weights(*names: str) -> dict[str, weights.WeightFile]:
 
 def check_work_folder(job: Job) -> None:
     """Raise PrecheckError unless the work folder can be written; one that does not exist yet is not made."""
-    root = job.workspace.root
-    above = next(folder for folder in (root, *root.parents) if os.path.lexists(folder))
-    if not job.dry_run and (above == root or not above.is_dir() or not os.access(above, os.W_OK | os.X_OK)):
-        job.workspace.precheck()
+    if not job.dry_run:
+        job.workspace.precheck(make=False)

@@ -98,7 +98,7 @@ def test_files_of_somebody_else(scene: Scene, tmp_path_factory: pytest.TempPathF
     assert closed.exit_code == 3
     assert "out.mp4: its folder is read-only; choose another with -o" in closed.stderr
     assert "may not be written; change its permissions or choose another work folder" in closed.stderr
-    assert list(free.iterdir()) == []
+    assert list(free.iterdir()) == []  # not even the work folder
 
 
 def test_missing_folder(scene: Scene) -> None:

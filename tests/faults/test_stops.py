@@ -1,0 +1,165 @@
+"""Real processes that are killed, asked to stop, or race each other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.program import Outcome, Scene, assert_whole, finish, run, start
+from tools import kill_trial
+
+KILLS = int(os.environ.get("FACEPIPE_KILLS", "6"))
+
+
+def begin(scene: Scene, work: Path) -> subprocess.Popen[bytes]:
+    """Start a job of eight segments."""
+    return start(
+        *("reenact", scene.portrait, scene.driver, "-o", scene.out, "--size", "128", "--work", work, "--json"),
+        environment={"FACEPIPE_WORK_SEGMENT_FRAMES": "10"},
+    )
+
+
+def known(scene: Scene) -> Path:
+    """A work folder that already knows the faces, so that what follows is rendering."""
+    work = scene.folder / "work"
+    shutil.copytree(scene.work, work)
+    for folder in (*work.glob("render/*/*"), *work.glob("mux/*/*"), *work.glob("motion/*/*")):
+        shutil.rmtree(folder)
+    return work
+
+
+def wait_for(found: Callable[[], object], child: subprocess.Popen[bytes]) -> None:
+    """Wait until something is there, for as long as the process lives."""
+    while not found():
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.002)
+
+
+def executed(outcome: Outcome, stage: str) -> int:
+    """Return how often a stage was begun."""
+    return sum(event["event"] == "start" and event["stage"] == stage for event in outcome.events)
+
+
+def test_kills_harm_nothing(model_scene: Scene, tmp_path: Path) -> None:
+    task = kill_trial.Task(model_scene.portrait, model_scene.driver, segment_frames=10, size_pixels=128)
+    tried = list(kill_trial.trials(task, tmp_path, KILLS, seed=3))
+    assert len(tried) == KILLS
+    assert [trial for trial in tried if trial.faults] == []
+    assert max(trial.lost_segments for trial in tried) <= 1
+
+
+def test_kills_while_rendering_cost_a_segment_each(scene: Scene) -> None:
+    work, chance, begun, kills = known(scene), random.Random(5), 0, 0
+    for _ in range(20):
+        child = begin(scene, work)
+        wait_for(lambda: list(work.glob("render/??/*.draft/.*.partial*")) or scene.out.exists(), child)
+        time.sleep(chance.uniform(0, 0.03))
+        child.kill()
+        outcome = finish(child)
+        begun += executed(outcome, "render")
+        if outcome.exit_code == 0 or scene.out.exists():
+            break
+        kills += 1
+        assert kill_trial.unfinished(work) == []
+    last = finish(begin(scene, work))
+    assert last.exit_code == 0, last.stderr
+    assert kills >= 3
+    assert begun + executed(last, "render") <= 8 + kills
+    assert_whole(work)
+    assert [path.name for path in scene.folder.glob(".*")] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_to_stop(number: signal.Signals, scene: Scene) -> None:
+    work = known(scene)
+    child = begin(scene, work)
+    wait_for(lambda: list(work.glob("render/??/*.draft/.*.partial*")), child)
+    child.send_signal(number)
+    stopped = finish(child)
+    assert stopped.exit_code == 130, stopped.stderr
+    assert "run the same command to go on" in stopped.message
+    assert "Traceback" not in stopped.stderr
+    assert not scene.out.exists()
+    assert_whole(work)
+    done = executed(stopped, "render") - 1
+    again = finish(begin(scene, work))
+    assert again.exit_code == 0, again.stderr
+    assert executed(again, "render") == 8 - done
+
+
+def test_an_encoder_that_is_killed_from_outside(scene: Scene) -> None:
+    work = known(scene)
+    child = begin(scene, work)
+    wait_for(lambda: encoders(child.pid), child)
+    for process in encoders(child.pid):
+        os.kill(process, signal.SIGKILL)
+    outcome = finish(child)
+    assert outcome.exit_code == 4, outcome.stderr
+    assert "ffmpeg was killed by signal 9" in outcome.message
+    assert "run again" in outcome.message
+    assert ".draft" not in outcome.message
+    assert_whole(work)
+    assert finish(begin(scene, work)).exit_code == 0
+
+
+def encoders(parent: int) -> list[int]:
+    """Return the children of a process that encode frames."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            belongs = int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent
+            if belongs and b"pipe:0" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except (OSError, ValueError):  # it has ended
+            continue
+    return found
+
+
+def test_two_processes_make_one_result(scene: Scene) -> None:
+    work = known(scene)
+    children = [begin(scene, work) for _ in range(2)]
+    outcomes = [finish(child) for child in children]
+    assert [outcome.exit_code for outcome in outcomes] == [0, 0], [outcome.stderr for outcome in outcomes]
+    assert_whole(work)
+    assert len(list(work.glob("mux/*/*"))) == 1
+    result = scene.out.read_bytes()
+    alone = finish(begin(scene, work))
+    assert (alone.exit_code, executed(alone, "render")) == (0, 0)
+    assert scene.out.read_bytes() == result
+    assert {path.name for path in scene.folder.iterdir() if path.name.startswith(("out", "."))} == {
+        "out.mp4",
+        "out.mp4.json",
+    }
+
+
+def test_a_kill_between_the_sidecar_and_the_result(scene: Scene) -> None:
+    """The moment at which the new sidecar describes what does not lie there yet."""
+    arguments = ("reenact", scene.portrait, scene.driver, "-o", scene.out, "--size", "64", "--work", scene.work)
+    assert run(*arguments).exit_code == 0
+    for old in (scene.out.read_bytes(), b""):
+        assert run(*arguments, "--quality", "20").exit_code == 0
+        new = scene.out.read_bytes()
+        scene.out.write_bytes(old) if old else scene.out.unlink()
+        sidecar_with(scene, old)
+        again = run(*arguments, "--quality", "20")
+        assert again.exit_code == 0, again.stderr
+        assert scene.out.read_bytes() == new
+
+
+def sidecar_with(scene: Scene, old: bytes) -> None:
+    """Bring the sidecar into the state that it has while an old result is replaced."""
+    path = scene.out.with_name("out.mp4.json")
+    content = json.loads(path.read_text())
+    if old:
+        content["replaces"] = {"out.mp4": hashlib.sha256(old).hexdigest()}
+    path.write_text(json.dumps(content))
