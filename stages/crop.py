@@ -90,10 +90,10 @@ def _checked(track: Track, path: Path, fps: Fraction, params: Params) -> Track:
         which = "" if params.face == "largest" else f" that --face {params.face} means"
         seen = f"; at most {track.most_faces} seen at once" if track.most_faces else ""
         where = f"in {len(track.valid)} frames" if len(track.valid) > 1 else "in it"
-        raise NoFaceError(
-            f"{path}: no face{which} was found {where}{seen}. "
-            "Give a picture in which a face of 40 pixels or more is to be seen."
-        )
+        remedy = "Give a picture in which a face of 40 pixels or more is to be seen"
+        if which and seen:
+            remedy = "Choose another, counted from the left"
+        raise NoFaceError(f"{path}: no face{which} was found {where}{seen}. {remedy}.")
     boxes = box_of(track.points[track.valid])
     size = float(np.median(np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])))
     if size < SMALLEST_FACE_PIXELS:

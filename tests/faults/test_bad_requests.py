@@ -23,7 +23,7 @@ REQUESTS: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "a face that is not there": (
         ("--face", "5"),
         4,
-        ("portrait.png", "no face that --face 5 means", "seen at once", "--face"),
+        ("portrait.png", "no face that --face 5 means", "seen at once", "Choose another"),
     ),
     "unknown policy": (("--no-face", "pray"), 2, ("--no-face", "'pray'", "fail, hold, source, cut")),
     "unknown fit": (("--fit", "loop"), 2, ("fit", "'loop'", "shortest, driver, pad")),
@@ -91,3 +91,33 @@ def test_an_unknown_setting_of_the_environment(scene: Scene, monkeypatch: pytest
     before = scene.files()
     words = ("FACEPIPE_OUTPUT_SIZE", "did you mean 'FACEPIPE_OUTPUT_SIZE_PIXELS'")
     check(run("reenact", scene.portrait, scene.driver), scene, before, 2, words)
+
+
+EDITS: dict[str, tuple[tuple[str, ...], str, int, tuple[str, ...]]] = {
+    "unknown slider": (("--grin", "1"), "", 2, ("--grin",)),
+    "slider beyond bounds": (("--yaw", "500"), "", 2, ("yaw", "500", "-60", "60")),
+    "slider that is no number": (("--yaw", "left"), "", 2, ("--yaw", "number")),
+    "sweep of nothing": (("--sweep", "yaw"), "", 2, ("yaw", "FROM", "TO")),
+    "sweep of an unknown slider": (("--sweep", "grin=0:1"), "", 2, ("grin", "yaw")),
+    "unknown slider in a preset": (
+        ("--preset", "preset.json"),
+        '{"format": "facepipe-preset", "version": 1, "sliders": {"grin": 1}}',
+        3,
+        ("preset.json", "'grin'", "--list"),
+    ),
+    "preset that is no JSON": (("--preset", "preset.json"), "yaw=20", 3, ("preset.json",)),
+    "preset of a list": (("--preset", "preset.json"), "[1]", 3, ("preset.json",)),
+    "preset that is not there": (("--preset", "gone.json"), "", 3, ("gone.json",)),
+}
+
+
+@pytest.mark.parametrize(("flags", "preset", "code", "words"), EDITS.values(), ids=EDITS)
+def test_edit(flags: tuple[str, ...], preset: str, code: int, words: tuple[str, ...], scene: Scene) -> None:
+    if preset:
+        scene.write("preset.json", preset.encode())
+    before = scene.files()
+    outcome = run("edit", scene.portrait, "-o", scene.out, "--size", "64", "--work", scene.work, *flags)
+    assert (outcome.exit_code, outcome.stdout, scene.files()) == (code, "", before), outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    for word in words:
+        assert word in outcome.stderr
