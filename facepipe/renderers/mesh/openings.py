@@ -12,7 +12,7 @@ Floats = NDArray[np.float32]
 
 # Colours (RGB) under the light of a face of luminance 150.
 CAVITY, TEETH, TONGUE = np.array([44, 18, 18.0]), np.array([196, 184, 172.0]), np.array([118, 58, 56.0])
-LASHES = np.array([62, 44, 38.0])
+LASHES = np.array([84, 58, 48.0])
 IRIS, SCLERA, PUPIL = np.array([74, 52, 40.0]), np.array([188, 180, 176.0]), np.array([18, 14, 14.0])
 UPPER = [78, *topology.LIP_INNER_UPPER, 308]
 LOWER = [78, *topology.LIP_INNER_LOWER, 308]
@@ -70,10 +70,10 @@ def drawn_share(own: float, wanted: float, *, at_least: float) -> float:
     return 1 - float(np.clip((own / max(wanted, 1e-6) - 0.25) / 0.35, 0, 1))
 
 
-def thickened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return a mask grown by a pixel each way for every 256 of its side: a slit may be thinner than a soft edge."""
-    reach = 2 * max(1, round(mask.shape[0] / 256)) + 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+def lash_line(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the slit between closed lids grown downwards, over the wet rim that an open lower lid shows."""
+    reach = max(1, round(mask.shape[0] / 256))
+    return cv2.dilate(mask.astype(np.uint8), np.ones((reach + 1, 1), np.uint8), anchor=(0, reach)) > 0
 
 
 def lashes(count: int, *, luminance: float) -> Floats:

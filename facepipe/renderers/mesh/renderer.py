@@ -165,10 +165,9 @@ class MeshRenderer:
             begin, end_gap = self.config.lids_meet
             closed = float(np.clip((begin - gap) / (begin - end_gap), 0, 1)) * (own > begin)
             if closed and count:
-                line = openings.thickened(inside)
-                image = openings.blend(
-                    image, line, openings.lashes(int(np.count_nonzero(line)), luminance=self.luminance), closed
-                )
+                line = openings.lash_line(inside)
+                colour = openings.lashes(int(np.count_nonzero(line)), luminance=self.luminance)
+                image = openings.blend(image, line, colour, closed)
         return image
 
     def _with_mouth(self, image: NDArray[np.uint8], flow: MeshFlow, points: Floats, unit: float) -> NDArray[np.uint8]:
