@@ -102,11 +102,26 @@ def load_track(path: Path) -> TrackFile:
             if header.get("format") != FORMAT or header.get("version") != VERSION:
                 raise InputError(f"{path} is no track file of version {VERSION}. `facepipe crop` makes one.")
             track = Track(file["points"], file["valid"], file["score"], header["detections"], header["most_faces"])
-        size = (int(header["picture_size"][0]), int(header["picture_size"][1]))
-        return TrackFile(track, Fraction(header["fps"]), SquareCrop(**header["crop"]), size, header["frame"])
+        _check(track)
+        size, fps = (int(header["picture_size"][0]), int(header["picture_size"][1])), Fraction(header["fps"])
+        if fps <= 0:
+            raise ValueError(f"a rate of {fps} frames/s")
+        return TrackFile(track, fps, SquareCrop(**header["crop"]), size, header["frame"])
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Give the path of a track file (.npz).") from None
     except InputError:
         raise
     except Exception as error:  # NumPy and its zip reader raise a dozen kinds on what is none, or broken
         raise InputError(f"{path} is no readable track file ({error}). `facepipe crop` makes one.") from error
+
+
+def _check(track: Track) -> None:
+    """Raise ValueError unless the arrays belong together."""
+    count = len(track.valid)
+    expected = {"points": ((count, 478, 3), "f"), "valid": ((count,), "b"), "score": ((count,), "f")}
+    for name, (shape, kind) in expected.items():
+        array = getattr(track, name)
+        if array.shape != shape or array.dtype.kind != kind:
+            raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected shape {shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
