@@ -28,6 +28,8 @@ KEPT_SHIFT, KEPT_SIZE, KEPT_TURN = 0.06, 0.10, 0.15
 # A face this different from the one that was followed is somebody else (correlation of small pictures of both).
 SAME_FACE_FLOOR = 0.35
 THUMBNAIL_PIXELS = 16
+# For so many batches after somebody else had to be taken, the face of before is looked for: it may have been hidden.
+PATIENCE_BATCHES = 12
 
 
 class Tracker:
@@ -38,6 +40,8 @@ class Tracker:
         self.crop: SquareCrop | None = None
         self.box: NDArray[np.floating] | None = None
         self.looks: NDArray[np.float32] | None = None
+        self.former: NDArray[np.float32] | None = None
+        self.patience = 0
         self.detections = self.most_faces = 0
 
     def track(self, frames: Iterable[Picture], advance: Callable[[int], None] = lambda _: None) -> Track:
@@ -45,6 +49,7 @@ class Tracker:
         points: list[NDArray[np.float32]] = []
         scores: list[float] = []
         for batch in _batches(frames, BATCH_FRAMES):
+            self._return_to_former(batch[0])
             for row, sureness in self._follow(batch):
                 points.append(row)
                 scores.append(sureness)
@@ -103,23 +108,42 @@ class Tracker:
 
     def _same_face(self, frame: Picture, crop: SquareCrop) -> bool:
         looks = _looks(frame, crop)
-        if self.looks is not None and float((looks * self.looks).mean()) < SAME_FACE_FLOOR:
+        if self.looks is not None and _likeness(looks, self.looks) < SAME_FACE_FLOOR:
             return False
         self.looks = looks
         return True
 
     def _find(self, frame: Picture) -> bool:
         """Find the faces of a frame and choose; tell whether there is now one to follow."""
-        found = self.finder.find(frame)
-        self.detections += 1
-        self.most_faces = max(self.most_faces, len(found))
+        found = self._detect(frame)
         if any(self._take(frame, choice.crop) for choice in self._preferred(found)):
             return True
         if self.looks is None or not found:
             return False
-        # Nobody looks like the face that was followed: light or view changed too much, or there was a cut.
+        # Nobody looks like the face that was followed: there was a cut, or light or view changed too much, or another
+        # head hides it.
+        if self.former is None:
+            self.former, self.patience = self.looks, PATIENCE_BATCHES
         self.looks, choice_by_rule = None, choose_face(found, self.rule)
         return choice_by_rule is not None and self._take(frame, choice_by_rule.crop)
+
+    def _return_to_former(self, frame: Picture) -> None:
+        """Follow the face of before again when it is back, should somebody else have been taken in its place."""
+        if self.former is None:
+            return
+        self.patience -= 1
+        likeness = [(_likeness(_looks(frame, one.crop), self.former), one.crop) for one in self._detect(frame)]
+        best, crop = max(likeness, key=lambda pair: pair[0], default=(0.0, self.crop))
+        if best >= SAME_FACE_FLOOR and crop is not None:
+            self.crop, self.looks, self.former = crop, _looks(frame, crop), None
+        elif not self.patience:
+            self.former = None
+
+    def _detect(self, frame: Picture) -> list[Face]:
+        found = self.finder.find(frame)
+        self.detections += 1
+        self.most_faces = max(self.most_faces, len(found))
+        return found
 
     def _preferred(self, found: list[Face]) -> list[Face]:
         """Return the faces in the order in which they may be the followed one."""
@@ -144,6 +168,10 @@ def _looks(frame: Picture, crop: SquareCrop) -> NDArray[np.float32]:
     values = small.astype(np.float32)
     values -= values.mean((0, 1))
     return values / max(float(values.std()), 1e-3)
+
+
+def _likeness(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    return float((first * second).mean())
 
 
 def _batches(frames: Iterable[Picture], size: int) -> Iterator[list[Picture]]:

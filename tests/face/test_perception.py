@@ -1,0 +1,136 @@
+"""The embedded networks on real pictures: plausible, steady, and where the picture says."""
+
+from __future__ import annotations
+
+import itertools
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from facepipe.evaluate.perception import bundled_pictures
+from facepipe.face import topology as at
+from facepipe.face.cropping import SquareCrop, box_of, invert, outer_eye_distance, transform_points
+from facepipe.face.detector import overlap
+from facepipe.face.finding import Finder
+from facepipe.face.fitting import fit
+from facepipe.face.pose import angles_of
+from facepipe.face.tracking import Tracker
+from facepipe.media.decode import decode_frames
+from facepipe.train.split import Item, split_items
+from tests.face.faces import DATA, Picture, astronaut, astronaut_track, face_model, networks
+
+
+def unseen_clips(count: int) -> list[Item]:
+    if not (DATA / "sources.tsv").exists():
+        pytest.skip(f"{DATA} is not there")
+    return [item for item in split_items(DATA)[1] if item.kind == "clip"][:count]
+
+
+def points_in(picture: Picture) -> np.ndarray:
+    track = Tracker(*networks()).track([picture])
+    assert track.valid.all()
+    return np.asarray(track.points[0])
+
+
+def check_plausible(points: np.ndarray) -> None:
+    """Eyes above nose above mouth above chin, irises between lids, and within reach of the face model."""
+    frames = points.astype(np.float64)
+    fitted = fit(face_model(), frames, np.ones(len(frames), bool))
+    assert fitted.residual.max() < 0.04
+    upright = fitted.pose.undo(frames)
+    heights = [upright[:, list(part), 1].mean(1) for part in (at.RIGHT_EYE, (at.NOSE_TIP,), at.LIP_OUTER, (at.CHIN,))]
+    assert (np.diff(heights, axis=0) > 0.1).all()
+    for iris, eye in ((at.RIGHT_IRIS[0], at.RIGHT_EYE), (at.LEFT_IRIS[0], at.LEFT_EYE)):
+        ring = upright[:, list(eye), 0]
+        assert (upright[:, iris, 0] > ring.min(1)).all()
+        assert (upright[:, iris, 0] < ring.max(1)).all()
+
+
+def test_the_astronaut_is_found_once_and_looks_straight() -> None:
+    """One face, sure, of plausible points; the photograph shows her nearly frontal."""
+    track = astronaut_track()
+    assert (track.detections, track.most_faces) == (1, 1)
+    assert track.score[0] > 0.9
+    check_plausible(track.points)
+    fitted = fit(face_model(), track.points.astype(np.float64), track.valid)
+    assert np.abs(np.degrees(angles_of(fitted.pose.rotation))).max() < 15
+
+
+@pytest.mark.parametrize("crop", [SquareCrop(150, 130, 300, 0.5), SquareCrop(170, 120, 330, -0.6)])
+def test_points_go_along_when_the_picture_is_turned(crop: SquareCrop) -> None:
+    """In a turned and scaled picture the points are found where turning and scaling put them."""
+    matrix = crop.matrix(400)
+    turned = cv2.warpAffine(astronaut(), matrix, (400, 400), borderMode=cv2.BORDER_REPLICATE)
+    back = transform_points(points_in(np.asarray(turned, np.uint8)), invert(matrix))
+    truth = astronaut_track().points[0]
+    away = np.linalg.norm(back[:, :2] - truth[:, :2], axis=1) / outer_eye_distance(truth[:, :2])
+    assert away.mean() < 0.035
+
+
+def test_mirrored_picture_mirrored_points() -> None:
+    """Left and right are not confused, and no side is favoured."""
+    truth, picture = astronaut_track().points[0], astronaut()
+    found = points_in(np.ascontiguousarray(picture[:, ::-1]))[face_model().mirror]
+    found = found * (-1, 1, 1) + (picture.shape[1] - 1, 0, 0)
+    away = np.linalg.norm(found[:, :2] - truth[:, :2], axis=1) / outer_eye_distance(truth[:, :2])
+    assert away.mean() < 0.035
+
+
+@pytest.mark.parametrize("pixels", [40, 60])
+def test_small_faces_are_found(pixels: int) -> None:
+    """Faces of 40 pixels and more, in the whole photograph, at an overlap of a half."""
+    box = box_of(astronaut_track().points[0])
+    scale = pixels / max(box[2:] - box[:2])
+    small = cv2.resize(astronaut(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    found = Finder(*networks()).find(np.asarray(small, np.uint8))
+    assert len(found) == 1
+    assert overlap(found[0].box, box * scale) >= 0.5
+
+
+def test_pictures_without_a_face_have_none() -> None:
+    """scikit-image's cat, cup, rocket and others that are installed with it."""
+    pictures = [picture[:480, :480] for picture in bundled_pictures()]
+    assert len(pictures) >= 5
+    assert sum(len(Finder(*networks()).find(np.ascontiguousarray(picture))) for picture in pictures) == 0
+
+
+def test_noise_does_not_make_a_still_face_tremble() -> None:
+    """With sensor noise of two grey levels the points step by 0.4 % of the outer-eye distance at most."""
+    random = np.random.default_rng(0)
+    noisy = [
+        np.clip(astronaut() + random.normal(0, 2, astronaut().shape), 0, 255).round().astype(np.uint8) for _ in range(8)
+    ]
+    points = Tracker(*networks()).track(noisy).points[..., :2]
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=-1).mean()
+    assert steps / outer_eye_distance(points[0]) < 0.004
+
+
+def test_two_faces_side_by_side_are_two() -> None:
+    """The number of faces is told, and each rule finds its own."""
+    pair = np.concatenate([astronaut(), astronaut()], axis=1)
+    tracks = [Tracker(*networks(), face=rule).track([pair]) for rule in ("left", "right")]
+    assert [track.most_faces for track in tracks] == [2, 2]
+    shift = (tracks[1].points - tracks[0].points)[0, :, :2].mean(0)
+    np.testing.assert_allclose(shift, [astronaut().shape[1], 0], atol=1.5)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_unseen_people_are_followed_through_their_clips(index: int) -> None:
+    """Sixteen frames from an unseen person: all valid, one detection, plausible points that move little a frame."""
+    item = unseen_clips(2)[index]
+    track = Tracker(*networks()).track(itertools.islice(decode_frames(item.path), 16))
+    assert track.valid.all()
+    assert track.detections == 1
+    check_plausible(track.points)
+    unit = outer_eye_distance(track.points[..., :2]).mean()
+    assert np.linalg.norm(np.diff(track.points[..., :2], axis=0), axis=-1).mean(1).max() < 0.25 * unit
+
+
+def test_the_whole_photograph_shows_one_face() -> None:
+    """A large picture with flag and shuttle behind her: one face, where the cut-out has it."""
+    whole = data.astronaut()  # type: ignore[no-untyped-call]
+    found = Finder(*networks()).find(whole)
+    assert len(found) == 1
+    assert overlap(found[0].box, np.add(box_of(astronaut_track().points[0]), (60, 0, 60, 0))) > 0.8
