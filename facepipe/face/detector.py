@@ -16,7 +16,8 @@ from facepipe.models.detector import COARSEST_STRIDE_PIXELS, STRIDE_PIXELS
 
 # Pictures are looked at small for large faces, larger for small ones; never enlarged beyond their own size.
 LOOK_PIXELS = (256, 640, 1280)
-SCORE_FLOOR = 0.4
+# Low, because the landmarker confirms what is proposed.
+SCORE_FLOOR = 0.1
 OVERLAP_CEILING = 0.35
 # The map is trusted for faces of these sizes, in pixels of the picture as the network sees it.
 SEEN_PIXELS = ((24, 100000), (24, 260), (24, 120))

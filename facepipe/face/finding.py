@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -13,7 +14,8 @@ from facepipe.face.detector import Detection, overlap
 from facepipe.face.landmarker import FaceLandmarker
 
 Picture = NDArray[np.uint8]
-FACE_SCORE_FLOOR = 0.5
+# What both networks together must say, as the sum of their log odds: a doubtful proposal needs a sure confirmation.
+EVIDENCE_FLOOR = 3.75
 # The landmarker looks this often at a proposal, each time through the crop that its last look suggests.
 ROUNDS = 3
 MOST_PROPOSALS = 16
@@ -39,6 +41,12 @@ class Face(NamedTuple):
     """The crop that holds it upright."""
 
 
+def log_odds(score: float) -> float:
+    """Return the logarithm of the odds of a score in [0, 1], within those of one in a thousand."""
+    bounded = min(max(score, 1e-3), 1 - 1e-3)
+    return math.log(bounded / (1 - bounded))
+
+
 class Finder:
     """Finds all faces of a picture."""
 
@@ -47,7 +55,8 @@ class Finder:
 
     def find(self, picture: Picture) -> list[Face]:
         """Return the faces of an (H, W, 3) uint8 RGB picture, the surest first."""
-        crops = [box_crop(proposal.box) for proposal in self.detector.detect(picture)[:MOST_PROPOSALS]]
+        proposals = self.detector.detect(picture)[:MOST_PROPOSALS]
+        crops = [box_crop(proposal.box) for proposal in proposals]
         faces: list[Face] = []
         for _ in range(ROUNDS):
             if not crops:
@@ -58,7 +67,9 @@ class Finder:
                 for points, score in zip(located.points, located.score, strict=True)
             ]
             crops = [face.crop for face in faces]
-        sure = sorted((face for face in faces if face.score >= FACE_SCORE_FLOOR), key=lambda face: -face.score)
+        evidence = [log_odds(one.score) + log_odds(face.score) for one, face in zip(proposals, faces, strict=True)]
+        order = sorted(range(len(faces)), key=lambda index: -evidence[index])
+        sure = [faces[index] for index in order if evidence[index] >= EVIDENCE_FLOOR]
         kept: list[Face] = []
         for face in sure:
             if all(overlap(face.box, other.box) < SAME_FACE_OVERLAP for other in kept):

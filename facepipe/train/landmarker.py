@@ -49,7 +49,7 @@ def face_loss(points: Tensor, logit: Tensor, truth: Tensor, face: Tensor) -> Ten
     upper = [*topology.RIGHT_LID_UPPER, *topology.LEFT_LID_UPPER, *topology.LIP_INNER_UPPER]
     lower = [*topology.RIGHT_LID_LOWER, *topology.LEFT_LID_LOWER, *topology.LIP_INNER_LOWER]
     gaps = (error[:, upper, :2] - error[:, lower, :2]).norm(dim=-1).mean(1)
-    per_face = distance.mean(1) + 0.7 * distance[:, FINE].mean(1) + gaps
+    per_face = distance.mean(1) + 0.7 * distance[:, FINE].mean(1) + 1.5 * gaps
     score = nn.functional.binary_cross_entropy_with_logits(logit, face)
     total: Tensor = (per_face * face).sum() / face.sum().clamp_min(1) + 0.05 * score
     return total
@@ -115,8 +115,9 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = parser_of("landmarker", __doc__, "data", "labels", "cache", "out")
     parser.add_argument("--steps", type=int, default=RECIPE.steps)
     parser.add_argument("--batch", type=int, default=RECIPE.batch)
+    parser.add_argument("--peak-rate", type=float, default=RECIPE.peak_rate)
     asked = parser.parse_args(words)
-    recipe = Recipe(batch=asked.batch, steps=asked.steps, peak_rate=RECIPE.peak_rate)
+    recipe = Recipe(batch=asked.batch, steps=asked.steps, peak_rate=asked.peak_rate)
     train(asked.data, asked.labels, asked.cache, asked.out, recipe)
 
 
