@@ -70,10 +70,16 @@ def drawn_share(own: float, wanted: float, *, at_least: float) -> float:
     return 1 - float(np.clip((own / max(wanted, 1e-6) - 0.25) / 0.35, 0, 1))
 
 
-def lash_line(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the slit between closed lids grown downwards, over the wet rim that an open lower lid shows."""
-    reach = max(1, round(mask.shape[0] / 256))
-    return cv2.dilate(mask.astype(np.uint8), np.ones((reach + 1, 1), np.uint8), anchor=(0, reach)) > 0
+def lash_line(mask: NDArray[np.bool_], points: NDArray[np.floating], eye: Eye) -> NDArray[np.bool_]:
+    """Return the slit between closed lids grown downwards, over the wet rim that an open lower lid shows.
+
+    Lids that have crossed leave no slit, but still what clung to them: the line between them counts in any case.
+    """
+    upper, lower, _ = eye
+    reach, line = max(1, round(mask.shape[0] / 256)), mask.astype(np.uint8)
+    middle = (points[list(upper), :2] + points[list(lower), :2]) / 2
+    cv2.polylines(line, [middle.round().astype(np.int32)], isClosed=False, color=1)
+    return cv2.dilate(line, np.ones((reach + 1, 1), np.uint8), anchor=(0, reach)) > 0
 
 
 def lashes(count: int, *, luminance: float) -> Floats:

@@ -164,8 +164,8 @@ class MeshRenderer:
                 image = openings.blend(image, inside, colour, share)
             begin, end_gap = self.config.lids_meet
             closed = float(np.clip((begin - gap) / (begin - end_gap), 0, 1)) * (own > begin)
-            if closed and count:
-                line = openings.lash_line(inside)
+            line = openings.lash_line(inside, points, eye) if closed else inside
+            if closed and line.any():
                 colour = openings.lashes(int(np.count_nonzero(line)), luminance=self.luminance)
                 image = openings.blend(image, line, colour, closed)
         return image
