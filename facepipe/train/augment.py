@@ -22,8 +22,8 @@ def texture(size: int, random: np.random.Generator) -> Picture:
 def light(picture: Picture, random: np.random.Generator) -> Picture:
     """Change gain, gamma, colour balance and saturation; sometimes light the picture from one side or make it grey."""
     image = picture.astype(np.float32) / 255
-    # Many pictures are dark: cameras and data sets favour the bright.
-    gain = random.uniform(0.15, 0.6) if random.random() < 0.3 else random.uniform(0.6, 1.3)
+    # One picture in five is dark: cameras and data sets favour the bright.
+    gain = random.uniform(0.15, 0.6) if random.random() < 0.2 else random.uniform(0.6, 1.3)
     image = image ** random.uniform(0.6, 1.6) * gain
     image *= random.uniform(0.85, 1.15, 3).astype(np.float32)
     grey = image.mean(2, keepdims=True)

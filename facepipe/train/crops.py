@@ -22,7 +22,7 @@ from facepipe.train.faces import FaceCache
 
 PORTRAIT_SHARE, NO_FACE_SHARE, DETECTION_SHARE = 0.4, 0.15, 0.45
 # Few people of the data look aside, and of those few the network must learn what a turned head is.
-TURNED_SHARE, TURNED_SINE = 0.4, 0.3
+TURNED_SHARE, TURNED_SINE = 0.3, 0.3
 
 
 def jittered(crop: SquareCrop, random: np.random.Generator, *, as_detection: bool) -> SquareCrop:

@@ -28,7 +28,7 @@ from facepipe.train.mirror import aligned_shapes, mirror_permutation
 from facepipe.train.split import split_items
 
 CACHE_RATIO, CACHE_PIXELS, UNSEEN_FRAMES_PER_CLIP = 2.2, 224, 24
-RECIPE = Recipe(batch=48, steps=7000, peak_rate=2e-3)
+RECIPE = Recipe(batch=48, steps=6400, peak_rate=2e-3)
 FINE = sorted(
     {
         *topology.RIGHT_EYE,
@@ -49,7 +49,7 @@ def face_loss(points: Tensor, logit: Tensor, truth: Tensor, face: Tensor) -> Ten
     upper = [*topology.RIGHT_LID_UPPER, *topology.LEFT_LID_UPPER, *topology.LIP_INNER_UPPER]
     lower = [*topology.RIGHT_LID_LOWER, *topology.LEFT_LID_LOWER, *topology.LIP_INNER_LOWER]
     gaps = (error[:, upper, :2] - error[:, lower, :2]).norm(dim=-1).mean(1)
-    per_face = distance.mean(1) + 0.7 * distance[:, FINE].mean(1) + 1.5 * gaps
+    per_face = distance.mean(1) + 0.7 * distance[:, FINE].mean(1) + gaps
     score = nn.functional.binary_cross_entropy_with_logits(logit, face)
     total: Tensor = (per_face * face).sum() / face.sum().clamp_min(1) + 0.05 * score
     return total
