@@ -35,7 +35,7 @@ def load_network(path: Path, kind: str, network: type[Net], config: type[Any]) -
     """Build the network that a file describes and load it strictly, ready for inference on this machine's CPU.
 
     Runs in bfloat16 where that is faster, else in float32; channels last; torch uses THREADS threads from then on.
-    Raises WeightsError for a file of another kind.
+    Raises WeightsError for a file of another kind, and one whose sizes and tensors are not those of such a network.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -45,11 +45,16 @@ def load_network(path: Path, kind: str, network: type[Net], config: type[Any]) -
         raise WeightsError(f"{path} is no readable safetensors file ({error}). Fetch or install it again.") from error
     if header.get("kind") != kind:
         raise WeightsError(f"{path} holds a network of kind {header.get('kind')!r}, expected {kind!r}.")
-    fields = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(header["config"]).items()
-    }
-    net = fold_norms(network(config(**fields)))
-    net.load_state_dict(tensors, strict=True)
+    try:
+        sizes = json.loads(header["config"])
+        fields = {name: tuple(value) if isinstance(value, list) else value for name, value in sizes.items()}
+        net = fold_norms(network(config(**fields)))
+        net.load_state_dict(tensors, strict=True)
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        told = str(error).splitlines()[0]
+        raise WeightsError(
+            f"{path} holds no {kind} that this facepipe can build ({told}). Fetch or install it again."
+        ) from error
     torch.set_num_threads(THREADS)
     net = net.to(compute_dtype()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net.requires_grad_(False)  # type: ignore[no-any-return]
