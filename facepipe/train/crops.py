@@ -65,7 +65,7 @@ class FaceSamples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     def pick(self, random: np.random.Generator) -> int:
         """Choose a frame: first the kind, then the item, then the frame, so that long clips do not dominate."""
         group = self.groups[int(random.random() < PORTRAIT_SHARE)]
-        if random.random() < TURNED_SHARE:
+        if random.random() < TURNED_SHARE and self.turned:
             group = self.turned
         return int(random.choice(group[random.integers(len(group))]))
 
