@@ -12,7 +12,7 @@ Floats = NDArray[np.float32]
 
 # Colours (RGB) under the light of a face of luminance 150.
 CAVITY, TEETH, TONGUE = np.array([44, 18, 18.0]), np.array([196, 184, 172.0]), np.array([118, 58, 56.0])
-LASHES = np.array([84, 58, 48.0])
+LASHES = np.array([112, 80, 68.0])
 IRIS, SCLERA, PUPIL = np.array([74, 52, 40.0]), np.array([188, 180, 176.0]), np.array([18, 14, 14.0])
 UPPER = [78, *topology.LIP_INNER_UPPER, 308]
 LOWER = [78, *topology.LIP_INNER_LOWER, 308]
