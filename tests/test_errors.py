@@ -1,16 +1,17 @@
 """Errors carry what the terminal and the batch need, and survive the way between processes."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
 from facepipe import errors
-from facepipe.errors import ExitCode, FacepipeError, InputError, PrecheckError, WeightsError
+from facepipe.errors import ExitCode, FacepipeError, FailedItemsError, InputError, PrecheckError, WeightsError
 
 CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, FacepipeError)]
 
 
-@pytest.mark.parametrize("error_class", [c for c in CLASSES if c is not PrecheckError])
+@pytest.mark.parametrize("error_class", [c for c in CLASSES if c not in (PrecheckError, FailedItemsError)])
 def test_an_error_survives_pickling(error_class: type[FacepipeError]) -> None:
     error = error_class("a.mp4 is empty; give another file", detail="moov atom not found", permanent=False)
     copy = pickle.loads(pickle.dumps(error))
@@ -24,6 +25,13 @@ def test_a_precheck_lists_all_that_is_missing() -> None:
         assert str(copy) == "a.jpg is missing\nno landmarker"
         assert (copy.exit_code, copy.failure_class, copy.detail) == (ExitCode.PRECHECK, "input", "sha256 differs")
         assert len(copy.errors) == 2
+
+
+def test_failed_items_are_told_line_by_line() -> None:
+    error = FailedItemsError(["a.mp4: empty", "b.mp4: no face"], done=[Path("c.mp4")], detail="tail")
+    for copy in (error, pickle.loads(pickle.dumps(error))):
+        assert (str(copy), copy.done, copy.detail) == ("a.mp4: empty\nb.mp4: no face", (Path("c.mp4"),), "tail")
+        assert copy.exit_code is ExitCode.FAILED_ITEMS
 
 
 def test_exit_codes_are_the_documented_ones() -> None:
