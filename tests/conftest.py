@@ -1,5 +1,7 @@
 """What the tests of several packages start from."""
 
+import signal
+
 import pytest
 from skimage import data
 
@@ -8,6 +10,13 @@ from facepipe.media.image import write_image
 from tests.pipeline.scene import ROOT, Scene, ffmpeg
 
 FRAMES = 20
+
+
+def pytest_configure() -> None:
+    """Undo what nohup and background shells leave behind: programs inherit ignored signals, and would not stop."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
