@@ -89,8 +89,6 @@ class RenderSettings:
     """What draws the frames."""
 
     renderer: Literal["mesh"] = setting("mesh", "what draws the frames")
-    threads: int = setting(0, "threads of the networks; 0 takes all cores", least=0)
-    precision: Literal["auto", "bf16", "fp32"] = setting("auto", "number format of the networks; auto: what is fastest")
 
 
 @dataclass(frozen=True)
