@@ -161,6 +161,12 @@ def write_image(
             image.save(draft, "JPEG", quality=quality, subsampling=0, **packet)
 
 
+def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bring (height, width, 3) uint8 RGB to another (width, height), bicubic; smaller ones are filtered first."""
+    check_pixels(pixels)
+    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+
+
 def check_pixels(pixels: np.ndarray) -> None:
     """Raise ValueError unless `pixels` is (height, width, 3) uint8."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:

@@ -1,0 +1,112 @@
+"""The face model as it comes: BFM_model_front.mat, checked and brought to our arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.errors import WeightsError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+KEYS = (
+    *("meanshape", "idBase", "exBase", "meantex", "texBase", "tri", "point_buf", "tri_mask2", "keypoints"),
+    *("frontmask2_idx", "skinmask"),
+)
+# Of other files that belong to the model and are taken for it; the first is the model of 2009 itself.
+OTHERS = {
+    "shapePC": "the Basel Face Model of 2009 itself",
+    "trimIndex": "an index file of Deep3DFaceRecon",
+    "lm": "a file of landmarks",
+}
+MADE_BY = "Deep3DFaceRecon_pytorch makes BFM_model_front.mat of it and of Exp_Pca.bin when its test.py first runs"
+
+
+def read_model(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a BFM_model_front.mat under the names of `facepipe.face.bfm.model.BfmModel`.
+
+    Raises WeightsError, saying what came, for what is no such file.
+    """
+    return converted(_read(path), path)
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    from scipy.io import loadmat, whosmat  # noqa: PLC0415 - only whoever adds the model waits for it
+
+    try:
+        there = {name for name, _, _ in whosmat(path)}
+        missing = [key for key in KEYS if key not in there]
+        if missing:
+            raise WeightsError(f"{path} {_came(there)}, it lacks {', '.join(missing)}; {MADE_BY}")
+        return dict(loadmat(path, variable_names=KEYS))
+    except NotImplementedError as error:
+        raise WeightsError(
+            f"{path} is a MATLAB file of version 7.3; save it as version 7 (in MATLAB: save … -v7)"
+        ) from error
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror or error}; expected BFM_model_front.mat") from error
+    except (ValueError, TypeError, KeyError, EOFError, MemoryError, IndexError) as error:
+        raise WeightsError(f"{path} is no readable MATLAB file ({error}); expected BFM_model_front.mat") from error
+    except Exception as error:
+        # scipy's reader raises its own and zlib's errors on damaged files.
+        raise WeightsError(f"{path} is a damaged MATLAB file ({error}); copy or make it again") from error
+
+
+def _came(there: set[str]) -> str:
+    known = [what for key, what in OTHERS.items() if key in there]
+    return f"is {known[0]} and not BFM_model_front.mat" if known else "is not BFM_model_front.mat"
+
+
+def converted(arrays: Arrays, path: Path | str = "the model") -> dict[str, NDArray[Any]]:
+    """Check the arrays of the file against each other and bring them to ours: indices from 0, bases first."""
+    vertices = np.asarray(arrays["meanshape"]).size // 3
+    faces, front = len(np.asarray(arrays["tri"])), len(np.asarray(arrays["tri_mask2"]))
+    expected = {
+        "meanshape": (1, 3 * vertices),
+        "idBase": (3 * vertices, 80),
+        "exBase": (3 * vertices, 64),
+        "meantex": (1, 3 * vertices),
+        "texBase": (3 * vertices, 80),
+        "tri": (faces, 3),
+        "point_buf": (vertices, 8),
+        "tri_mask2": (front, 3),
+        "keypoints": (1, 68),
+        "skinmask": (1, vertices),
+    }
+    for key, shape in expected.items():
+        array = np.asarray(arrays[key])
+        if array.shape != shape or array.dtype.kind not in "fiu" or not vertices:
+            raise WeightsError(f"{path}: {key} is {array.dtype} of shape {array.shape}, expected {shape}")
+        if not np.isfinite(array).all():
+            raise WeightsError(f"{path}: {key} holds numbers that are not finite; copy or make it again")
+
+    def indices(key: str, below: int) -> NDArray[np.int32]:
+        array = np.asarray(arrays[key])
+        if array.dtype.kind not in "fiu" or array.min(initial=1) < 1 or array.max(initial=1) > below:
+            raise WeightsError(f"{path}: {key} names what is not there, expected numbers from 1 to {below}")
+        return np.asarray(array, np.int32) - 1
+
+    def basis(key: str) -> NDArray[np.float32]:
+        return np.ascontiguousarray(np.asarray(arrays[key], np.float32).T.reshape(-1, vertices, 3))
+
+    mean = np.asarray(arrays["meanshape"], np.float64).reshape(-1, 3)
+    arrays = {
+        "mean": (mean - mean.mean(0)).astype(np.float32),
+        "identity": basis("idBase"),
+        "expression": basis("exBase"),
+        "mean_texture": np.asarray(arrays["meantex"], np.float32).reshape(-1, 3),
+        "texture": basis("texBase"),
+        "triangles": indices("tri", vertices),
+        # One beyond the last triangle stands for none.
+        "vertex_triangles": indices("point_buf", faces + 1),
+        "front_triangles": indices("tri_mask2", vertices),
+        "front": indices("frontmask2_idx", vertices).ravel(),
+        "keypoints": indices("keypoints", vertices).ravel(),
+        "skin": np.asarray(arrays["skinmask"], np.float32).ravel(),
+    }
+    # MATLAB keeps columns together, and safetensors writes the bytes of an array as they lie.
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}

@@ -1,0 +1,64 @@
+"""The coefficient network against stored outputs of the published one."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from facepipe.models.deep3d import HEADS, CoefficientNetwork, Deep3dConfig, fold
+from tests.fixtures import filled_state, load_fixture
+
+SMALL = Deep3dConfig(width=8, depths=(2, 1))
+
+
+def test_the_recipe_fills_as_its_sidecar_says() -> None:
+    """Otherwise the comparison below would say nothing."""
+    recipe = load_fixture("deep3d_resnet50_recipe")[1]
+    state = filled_state(recipe)
+    for name, values in recipe["first_three_values"].items():
+        np.testing.assert_array_equal(state[name].ravel()[:3].numpy(), np.float32(values))
+
+
+def test_the_published_network_is_reproduced() -> None:
+    """State keys one for one; coefficients, which reach 130, to 1e-4 in double and to the rounding of float."""
+    stored, recipe = load_fixture("deep3d_resnet50_recipe")
+    net = CoefficientNetwork().eval()
+    assert {name: list(tensor.shape) for name, tensor in net.state_dict().items()} == recipe["state_keys"]
+    net.load_state_dict(filled_state(recipe))
+    images = stored["input.image"]
+    with torch.inference_mode():
+        np.testing.assert_allclose(net.double()(images.double()), stored["output.coeff"], rtol=0, atol=1e-4)
+        net.float()
+        np.testing.assert_allclose(net.backbone(images), stored["aux.features"], rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(net(images), stored["output.coeff"], rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(fold(net)(images), stored["output.coeff"], rtol=1e-5, atol=1e-4)
+
+
+def test_it_has_as_many_numbers_as_the_published_one() -> None:
+    """332 entries, 24,034,625 of them trainable numbers."""
+    with torch.device("meta"):
+        net = CoefficientNetwork()
+    assert len(net.state_dict()) == 332
+    assert sum(parameter.numel() for parameter in net.parameters()) == 24_034_625
+
+
+def test_an_untrained_network_says_zero() -> None:
+    """The heads start at zero, whatever the picture."""
+    assert not CoefficientNetwork(SMALL).eval()(torch.rand(2, 3, 64, 64)).any()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_folding_changes_nothing(count: int) -> None:
+    """Batch norms with statistics as after some training."""
+    torch.manual_seed(0)
+    net = CoefficientNetwork(SMALL)
+    for layer in net.final_layers:
+        torch.nn.init.normal_(layer.weight)  # type: ignore[arg-type]
+    net.train()(torch.rand(4, 3, 64, 64))
+    images = torch.rand(count, 3, 64, 64)
+    expected = net.eval()(images)
+    assert expected.shape == (count, sum(HEADS))
+    torch.testing.assert_close(fold(copy.deepcopy(net))(images), expected, rtol=1e-4, atol=1e-4)
