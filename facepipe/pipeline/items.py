@@ -56,6 +56,16 @@ def is_medium(path: Path) -> bool:
         return False
 
 
+def is_video(path: Path) -> bool:
+    """Tell whether a file of a folder is a video, or was meant to be."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return True
+    try:
+        return path.suffix.lower() not in (".json", ".npz", *PICTURE_SUFFIXES) and kind_of(path) == "video"
+    except InputError:
+        return False
+
+
 def is_track_or_medium(path: Path) -> bool:
     """Tell whether a file is a track, or a medium that has no track beside it already."""
     if path.name.endswith(TRACK):

@@ -14,12 +14,13 @@ from facepipe.engine.stage import bare
 from facepipe.engine.workspace import Input
 from facepipe.errors import NoFaceError
 from facepipe.face.coefficients import load_coefficients
+from facepipe.face.spans import Span, load_sightings
 from facepipe.face.track import load_track
 from facepipe.media.image import read_image, write_image
 from facepipe.media.probe import probe_video
 from facepipe.motion.sliders import Edit
 from facepipe.weights import find
-from stages import NAMES, coefficients, crop, motion, mux, render, sheet
+from stages import NAMES, clip, coefficients, crop, motion, mux, render, sheet, spans
 from tests.pipeline.scene import Scene
 
 STAGES: tuple[Stage[Any], ...] = (
@@ -29,6 +30,8 @@ STAGES: tuple[Stage[Any], ...] = (
     render.STAGE,
     mux.STAGE,
     sheet.STAGE,
+    spans.STAGE,
+    clip.STAGE,
 )
 
 
@@ -72,9 +75,9 @@ def test_crop_of_a_picture(still: Artefact, scene: Scene) -> None:
 
 
 def test_crop_of_a_clip_and_of_one_frame_of_it(scene: Scene, work: Path) -> None:
-    clip = make(work, crop.STAGE, {"media": scene.driver}, crop.Params(size_pixels=64))
-    assert set(clip.record.outputs) == {"track.npz", "crop.mp4"}
-    assert probe_video(clip.path("crop.mp4")).frame_count_estimate == clip.facts["frames"] == 20
+    cropped = make(work, crop.STAGE, {"media": scene.driver}, crop.Params(size_pixels=64))
+    assert set(cropped.record.outputs) == {"track.npz", "crop.mp4"}
+    assert probe_video(cropped.path("crop.mp4")).frame_count_estimate == cropped.facts["frames"] == 20
     one = make(work, crop.STAGE, {"media": scene.driver}, crop.Params(size_pixels=64, still="7"))
     assert set(one.record.outputs) == {"track.npz", "crop.png", "picture.png"}
     assert load_track(one.path("track.npz")).frame == one.facts["frame"] == 7
@@ -131,3 +134,14 @@ def test_sheets_of_videos_and_pictures(scene: Scene, work: Path) -> None:
     picture = make(work, sheet.STAGE, {"result": scene.portrait, "source": scene.portrait}, sheet.Params())
     assert read_image(video.path("sheet.png")).shape[1] > 4 * 64
     assert read_image(picture.path("sheet.png")).shape[1] > 2 * 256
+
+
+def test_spans_and_their_clips(scene: Scene, work: Path) -> None:
+    made = make(work, spans.STAGE, {"media": scene.driver}, spans.Params())
+    assert load_sightings(made.path("spans.json")).frames == 20
+    inputs = {"media": scene.driver, "track": made.output("track.npz")}
+    cut = make(work, clip.STAGE, inputs, clip.Params(Span(5, 15, 20, 10, 200), size_pixels=64))
+    info, track = probe_video(cut.path("clip.mp4")), load_track(cut.path("track.npz"))
+    assert (info.frame_count_estimate, info.width, info.has_sound) == (10, 64, True)
+    whole = load_track(made.path("track.npz")).track.points[5:15, :, 0]
+    np.testing.assert_allclose(track.track.points[:, :, 0], (whole + 0.5 - 20) * 64 / 200 - 0.5, atol=1e-3)

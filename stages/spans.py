@@ -1,0 +1,55 @@
+"""Stage `spans`: find the parts of a raw video that become clips of a data set, and the square that each is cut to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from facepipe.engine.stage import Stage, StageRun
+from facepipe.errors import NoFaceError
+from facepipe.face.spans import Sighting, Sightings, save_sightings, whole_picture, whole_span
+from facepipe.face.track import TrackFile, save_track
+from facepipe.media.decode import decode_frames
+from facepipe.media.limits import NO_LIMITS
+from facepipe.media.probe import probe_video
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of the stage."""
+
+    rule: str = "head"
+    """head: the whole clip, as `facepipe crop` would cut it."""
+    fps: Fraction = Fraction(25)
+
+
+def spans(run: StageRun[Params]) -> Mapping[str, Any]:
+    """Find the spans and write them; where the rule follows one face only, also its track in pixels of the video."""
+    # Here, not above: a finished job must not wait for torch.
+    from facepipe.face.detector import Detector
+    from facepipe.face.landmarker import Landmarker
+    from facepipe.face.tracking import Tracker
+
+    path, fps = run.input("media"), run.params.fps
+    info = probe_video(path, NO_LIMITS)
+    tracker = Tracker(Detector(run.weights["detector"]), Landmarker(run.weights["landmarker"]))
+    track = tracker.track(decode_frames(path, info=info, fps=fps), run.advance)
+    if not track.valid.any():
+        raise NoFaceError(f"{path}: no face was found in {len(track.valid)} frames; take the clip out of the folder")
+    size = (info.width, info.height)
+    save_sightings(Sightings(len(track.valid), [Sighting(whole_span(track, size))]), run.output / "spans.json")
+    save_track(TrackFile(track, fps, whole_picture(min(size)), size), run.output / "track.npz")
+    return {"frames": len(track.valid), "spans": 1, "faces": track.most_faces, "remarks": list(info.remarks)}
+
+
+STAGE = Stage(
+    name="spans",
+    version=1,
+    inputs=("media",),
+    outputs=("spans.json", "track.npz?"),
+    params=Params,
+    function=spans,
+    weights=("detector", "landmarker"),
+)

@@ -1,0 +1,118 @@
+"""A data set as a whole: raw videos in, clips and their list out."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facepipe.dataset.listing import path_of, read_list
+from facepipe.errors import InputError
+from facepipe.face.coefficients import load_coefficients
+from facepipe.face.spans import Span, cut_track
+from facepipe.face.track import Track, load_track
+from facepipe.media.decode import decode_frames
+from facepipe.media.image import read_image
+from facepipe.media.probe import probe_video
+from tests.pipeline.scene import Scene, run
+
+
+@pytest.fixture(scope="module")
+def raw(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two videos, and one that is damaged."""
+    folder = tmp_path_factory.mktemp("raw")
+    (folder / "anna").mkdir()
+    shutil.copy(scene.driver, folder / "anna" / "one.mp4")
+    shutil.copy(scene.driver, folder / "id023#two.mp4")
+    (folder / "broken.mp4").write_bytes(scene.driver.read_bytes()[:5000])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(raw: Path, scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("set")
+    outcome = run("dataset", "build", raw, out, "--size", "64", "--fps", "20", "--work", scene.work)
+    assert outcome.exit_code == 4, "the damaged one"
+    assert "1 of 3 items failed" in outcome.stderr
+    assert str(raw / "broken.mp4") in outcome.stderr
+    assert outcome.stdout.splitlines() == [str(out / "dataset.jsonl")]
+    return out
+
+
+def test_lists_what_it_made(dataset: Path) -> None:
+    entries = read_list(dataset)
+    assert [(entry.id, entry.person, entry.split) for entry in entries] == [
+        ("anna#one", "anna", "train"), ("id023#two", "id023", "unseen"),
+    ]  # fmt: skip
+    assert read_list(dataset, "unseen") == entries[1:]
+    entry = entries[0]
+    info = probe_video(path_of(dataset, entry.id, "clip"))
+    assert (info.width, info.height, str(info.fps), info.has_sound) == (64, 64, "20", True)
+    motion = load_coefficients(path_of(dataset, entry.id, "coefficients"))
+    assert entry.frames == entry.valid_frames == info.frame_count_estimate == len(motion)
+    assert entry.source == "anna/one.mp4"
+
+
+def test_coefficients_and_track_are_in_pixels_of_the_clip(dataset: Path) -> None:
+    for entry in read_list(dataset):
+        motion = load_coefficients(path_of(dataset, entry.id, "coefficients"))
+        track = load_track(path_of(dataset, entry.id, "track"))
+        assert motion.picture_size == track.picture_size == (64, 64)
+        frame = next(decode_frames(path_of(dataset, entry.id, "clip")))
+        points = track.track.points[0, :468, :2]
+        assert (points > 0).all()
+        assert (points < 64).all()
+        # The model's origin, in the pixels that `pose` names, lies within the face.
+        origin = motion.pose(64).translation[0, :2]
+        assert (np.abs(origin - points.mean(0)) < np.ptp(points, axis=0) / 4).all()
+        assert frame.shape == (64, 64, 3)
+
+
+def test_second_run_does_nothing(dataset: Path, raw: Path, scene: Scene) -> None:
+    before = {path: path.stat().st_mtime_ns for path in dataset.rglob("*")}
+    outcome = run("dataset", "build", raw, dataset, "--size", "64", "--fps", "20", "--work", scene.work, "--json")
+    assert outcome.made() == []
+    assert {path: path.stat().st_mtime_ns for path in dataset.rglob("*")} == before
+
+
+def test_other_people_keep_the_clips(dataset: Path, raw: Path, scene: Scene, tmp_path: Path) -> None:
+    table = tmp_path / "people.csv"
+    table.write_text("file,person\none.mp4,otto\nid023#two.mp4,otto\nbroken.mp4,otto\n", encoding="utf-8")
+    words = ("--size", "64", "--fps", "20", "--people", table, "--work", scene.work, "--json")
+    outcome = run("dataset", "build", raw, tmp_path / "set", *words)
+    assert outcome.made() == [], "the same cuts of the same videos"
+    assert {entry.person for entry in read_list(tmp_path / "set")} == {"otto"}
+
+
+def test_statistics_and_sheet(dataset: Path) -> None:
+    told = json.loads((dataset / "statistics.json").read_text(encoding="utf-8"))
+    assert told["failed"] == 1
+    assert told["all"]["clips"] == 2
+    assert told["unseen"]["people"] == 1
+    assert 0.2 < told["all"]["face_height_of_side"]["p50"] < 1
+    assert read_image(dataset / "sheet.png").shape[1] > 2 * 128
+
+
+def test_refuses_what_cannot_be(raw: Path, tmp_path: Path) -> None:
+    for words, code, told in (
+        ((raw / "anna" / "one.mp4", tmp_path), 3, "is no folder"),
+        ((tmp_path, tmp_path / "out"), 3, "holds no videos"),
+        ((raw, tmp_path, "--fps", "0"), 2, "--fps is '0'"),
+        ((raw, tmp_path, "--size", "65"), 2, "even number"),
+    ):
+        outcome = run("dataset", "build", *words, "--work", tmp_path / "work")
+        assert (outcome.exit_code, told in outcome.stderr) == (code, True), outcome.stderr
+    with pytest.raises(InputError, match=r"holds no dataset\.jsonl"):
+        read_list(tmp_path)
+
+
+def test_track_moves_as_pixels_do() -> None:
+    points = np.zeros((3, 478, 3), np.float32)
+    points[:, :, :2] = (9.5, 19.5)  # the corner that pixel 9 and pixel 10 share
+    points[:, :, 2] = 4
+    track = Track(points, np.array([True, True, False]), np.ones(3, np.float32))
+    cut = cut_track(track, Span(1, 3, left=10, top=20, side=32), size_pixels=64)
+    assert np.allclose(cut.points[0], (-0.5, -0.5, 8)), "the corner of the first pixel"
+    assert not cut.points[1].any(), "no face, no points"
+    assert cut.valid.tolist() == [True, False]
