@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
-from facepipe.device import compute_dtype
+from facepipe.device import Precision, compute_dtype, thread_count
 from facepipe.errors import WeightsError
 from facepipe.models.blocks import fold_norms
 
@@ -31,10 +32,35 @@ def save_network(net: nn.Module, path: Path, *, kind: str) -> None:
     save_file(tensors, path, {"kind": kind, "config": config})
 
 
-def load_network(path: Path, kind: str, network: type[Net], config: type[Any]) -> Net:
+def check_state(state: Mapping[str, Tensor], net: nn.Module, path: Path) -> None:
+    """Raise WeightsError, telling the first differences, unless `state` has the names and shapes of the network's."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    got = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    faults = [f"lacks {name}" for name in wanted if name not in got]
+    faults += [f"has {name}, which does not belong" for name in got if name not in wanted]
+    faults += [
+        f"has {name} of shape {got[name]}, expected {shape}"
+        for name, shape in wanted.items()
+        if got.get(name, shape) != shape
+    ]
+    if faults:
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        raise WeightsError(f"{path} is of another network: it {'; it '.join(faults[:3])}{more}. Give the right file.")
+
+
+def load_network(
+    path: Path,
+    kind: str,
+    network: type[Net],
+    config: type[Any],
+    *,
+    precision: Precision = "auto",
+    threads: int = THREADS,
+) -> Net:
     """Build the network that a file describes and load it strictly, ready for inference on this machine's CPU.
 
-    Runs in bfloat16 where that is faster, else in float32; channels last; torch uses THREADS threads from then on.
+    Runs in bfloat16 where that is faster, else in float32; channels last; torch uses so many threads from then on,
+    and with 0 as many as there are cores for us.
     Raises WeightsError for a file of another kind, and one whose sizes and tensors are not those of such a network.
     """
     try:
@@ -55,6 +81,6 @@ def load_network(path: Path, kind: str, network: type[Net], config: type[Any]) -
         raise WeightsError(
             f"{path} holds no {kind} that this facepipe can build ({told}). Fetch or install it again."
         ) from error
-    torch.set_num_threads(THREADS)
-    net = net.to(compute_dtype()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    torch.set_num_threads(threads or thread_count())
+    net = net.to(compute_dtype(precision)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net.requires_grad_(False)  # type: ignore[no-any-return]

@@ -91,10 +91,18 @@ def let_threads_sleep() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+def thread_count() -> int:
+    """Return how many threads are worth having: one a core.
+
+    Where OMP_NUM_THREADS is set, it stands for the number of cores: processes that share a machine say so with it.
+    """
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wished) if wished.isdigit() and int(wished) else core_count()
+
+
 def set_threads(count: int = 0) -> int:
     """Let torch, OpenCV and numba use `count` threads each, or as many as there are cores; return the number.
 
-    Where OMP_NUM_THREADS is set, it stands for the number of cores: processes that share a machine say so with it.
     Raises ValueError for a negative count.
     """
     import cv2
@@ -103,8 +111,7 @@ def set_threads(count: int = 0) -> int:
 
     if count < 0:
         raise ValueError(f"got {count} threads, expected 0 (one a core) or more")
-    wished = os.environ.get("OMP_NUM_THREADS", "")
-    count = count or (int(wished) if wished.isdigit() and int(wished) else core_count())
+    count = count or thread_count()
     cv2.setNumThreads(count)
     # numba refuses more threads than it was started with.
     numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined, unused-ignore]

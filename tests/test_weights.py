@@ -356,7 +356,7 @@ def test_add_takes_safetensors_only(tmp_path: Path, folder: Path, content: bytes
     (tmp_path / "x.safetensors").write_bytes(content)
     with pytest.raises(WeightsError, match=came) as caught:
         weights.add(tmp_path / "x.safetensors", name="x", licence="", source="")
-    assert "later: PIRender" in str(caught.value)
+    assert "facepipe weights add KIND FILE" in str(caught.value)
     assert not folder.exists()
 
 

@@ -104,27 +104,53 @@ def _tell(weight: "Weight") -> Callable[[int], None]:
 
 @app.command()
 def add(
-    path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A .safetensors file; for fan-3d and fan-depth, their .pth.tar.")
+    given: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[KIND] FILE",
+            help="A .safetensors file; or a file as it was published, and before it what it is: "
+            "pirender, deep3d, bfm, fan-3d or fan-depth.",
+            show_default=False,
+        ),
     ],
-    name: Annotated[str, typer.Option(help="What to call it; the file's own name when left out.")] = "",
-    licence: Annotated[str, typer.Option(help="Its licence, as an SPDX name where there is one.")] = "unknown",
+    name: Annotated[str, typer.Option(help="What to call it; the kind's or the file's own name when left out.")] = "",
+    licence: Annotated[str, typer.Option(help="Its licence, as an SPDX name where there is one.")] = "",
     source: Annotated[str, typer.Option(help="Where it came from.")] = "",
     basis: Annotated[str, typer.Option(help="The coefficient basis it wants: facepipe or bfm.")] = "",
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of the one that has the name.")] = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Copy a weight of your own into the user's folder and register it."""
-    from facepipe.weights import FOREIGN
+    """Copy a weight of your own into the user's folder and register it; what others published is converted first."""
+    from facepipe.weights import FOREIGN, name_of
     from facepipe.weights import add as add_weight
 
     if basis not in ("", "facepipe", "bfm"):
         raise UsageError(f"--basis is {basis!r}, expected facepipe or bfm")
-    source = source or path.name
-    if name in FOREIGN and path.suffix != ".safetensors":
+    if len(given) > 2:
+        raise UsageError(f"weights add takes one FILE and what it is, got {' '.join(map(str, given))}")
+    *kinds, path = given
+    known = name_of(str(kinds[0])) if kinds else name if name in FOREIGN else ""
+    if known:
+        from facepipe.pipeline.published import READERS
         from facepipe.weights.conversion import add_foreign
 
-        file = add_foreign(path, name=name, licence=licence, source=source, replace=replace)
+        foreign = FOREIGN[known]
+        file = add_foreign(
+            path,
+            READERS[known],
+            name=name or known,
+            licence=licence or foreign.licence,
+            source=source or path.name,
+            basis=basis or foreign.basis,
+            replace=replace,
+        )
     else:
-        file = add_weight(path, name=name or path.stem, licence=licence, source=source, basis=basis, replace=replace)
+        file = add_weight(
+            path,
+            name=name or path.stem,
+            licence=licence or "unknown",
+            source=source or path.name,
+            basis=basis,
+            replace=replace,
+        )
     typer.echo(f"{file.name}  sha256 {file.sha256}  {file.path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -34,14 +35,13 @@ class InvertedResidual(nn.Module):
 
 
 def fold_norms(module: nn.Module) -> nn.Module:
-    """Fold every batch norm into the convolution before it, in place; the module is in eval mode afterwards."""
+    """Fold every batch norm into the convolution defined right before it, in place; the module is in eval mode then."""
     module.eval()
-    for child in module.children():
+    parts = list(module.named_children())
+    for _, child in parts:
         fold_norms(child)
-    if isinstance(module, nn.Sequential):
-        for index in range(len(module) - 1):
-            conv, norm = module[index], module[index + 1]
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                module[index] = torch.nn.utils.fuse_conv_bn_eval(conv, norm)
-                module[index + 1] = nn.Identity()
+    for (name, conv), (norm_name, norm) in pairwise(parts):
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            setattr(module, name, torch.nn.utils.fuse_conv_bn_eval(conv, norm))
+            setattr(module, norm_name, nn.Identity())
     return module

@@ -95,18 +95,3 @@ class CoefficientNetwork(nn.Module):
         """Take (B, 3, 224, 224) RGB in [0, 1], without mean or deviation taken out; give (B, 257)."""
         features = self.backbone(images)
         return torch.cat([layer(features) for layer in self.final_layers], dim=1).flatten(1)
-
-
-def fold(net: CoefficientNetwork) -> CoefficientNetwork:
-    """Fold every batch norm into the convolution before it, in place, for inference; the result is the same."""
-    net.eval()
-    for part in net.modules():
-        if isinstance(part, (Bottleneck, ResNet)):
-            for number in range(1, 4 if isinstance(part, Bottleneck) else 2):
-                conv, norm = getattr(part, f"conv{number}"), getattr(part, f"bn{number}")
-                setattr(part, f"conv{number}", torch.nn.utils.fuse_conv_bn_eval(conv, norm))
-                setattr(part, f"bn{number}", nn.Identity())
-        if isinstance(part, Bottleneck) and isinstance(part.downsample, nn.Sequential):
-            conv, norm = part.downsample
-            part.downsample = torch.nn.utils.fuse_conv_bn_eval(cast("nn.Conv2d", conv), cast("nn.BatchNorm2d", norm))
-    return net

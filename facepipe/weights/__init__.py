@@ -1,7 +1,7 @@
 """Weights: what is registered, where it lies, whether it is what it claims to be, and how to get it."""
 
 from facepipe.weights.adding import add
-from facepipe.weights.foreign import FOREIGN
+from facepipe.weights.foreign import FOREIGN, name_of
 from facepipe.weights.registry import Weight, embedded_folder, lookup, registered, user_folder
 from facepipe.weights.store import WeightFile, fetch, find, locate, verify
 
@@ -15,6 +15,7 @@ __all__ = [
     "find",
     "locate",
     "lookup",
+    "name_of",
     "registered",
     "user_folder",
     "verify",

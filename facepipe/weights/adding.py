@@ -21,7 +21,7 @@ FORMATS = {
     b"<!DO": "a web page",
     b"<htm": "a web page",
 }
-PLANNED = "PIRender, Deep3DFaceRecon and Bi-layer checkpoints, through converters that load no pickled code"
+HOW_OTHERS_COME = "; a published checkpoint comes in with its kind before it: facepipe weights add KIND FILE"
 
 
 def add(
@@ -32,7 +32,7 @@ def add(
     Raises WeightsError for another format, for a name that ships with facepipe, and for one that is taken by another
     file unless `replace` is given. Adding the same file again changes nothing.
     """
-    _check_name(name)
+    check_name(name)
     check_safetensors(path)
     sha256 = digest(path)
     weight = Weight(name, f"{name}.safetensors", sha256, path.stat().st_size, licence, source, basis, url)
@@ -46,7 +46,7 @@ def add(
     return verify(weight)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
     """Raise unless `name` makes a file name everywhere and is no embedded weight's."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise WeightsError(f"{name!r} cannot name a weight: expected letters, digits, '-', '_' and '.'")
@@ -64,7 +64,7 @@ def check_safetensors(path: Path) -> None:
     except SafetensorError as error:
         came = FORMATS.get(start) or FORMATS.get(start[:2]) or f"no whole safetensors file ({error})"
         raise WeightsError(
-            f"{path} is {came}: only .safetensors can be added for now, and pickles are never loaded; later: {PLANNED}"
+            f"{path} is {came}: only .safetensors can be added as it is, and pickles are never loaded{HOW_OTHERS_COME}"
         ) from error
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}; expected a .safetensors file") from error

@@ -4,50 +4,77 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from facepipe.errors import WeightsError
-from facepipe.weights.adding import add
-from facepipe.weights.foreign import FOREIGN
+from facepipe.weights.adding import add, check_name
 from facepipe.weights.store import WeightFile, digest
 
 # Before this version a file could run code even so (CVE-2025-32434).
 SAFE_TORCH = (2, 6)
 
 
-def add_foreign(path: Path, *, name: str, licence: str, source: str, replace: bool = False) -> WeightFile:
-    """Convert the checkpoint of a weight in `FOREIGN` and add it under its name, as `facepipe.weights.add` does.
+class Converted(NamedTuple):
+    """A checkpoint in the form that facepipe keeps."""
 
-    The registry tells the digest of the file that was given. Raises WeightsError for what is no checkpoint of tensors.
+    tensors: Mapping[str, Tensor]
+    header: Mapping[str, str]
+    """Goes into the header of the safetensors file: its kind, and what is needed to build the network."""
+
+
+def add_foreign(
+    path: Path,
+    read: Callable[[Path], Converted],
+    *,
+    name: str,
+    licence: str,
+    source: str,
+    basis: str = "",
+    replace: bool = False,
+) -> WeightFile:
+    """Read a file as it was published, and add what is in it under `name`, as `facepipe.weights.add` does.
+
+    The registry tells the digest of the file that was given. Raises WeightsError for what `read` refuses.
     """
-    assert name in FOREIGN
-    origin = f"{source}, sha256 {digest(path)}, converted" if path.is_file() else source
+    check_name(name)
+    converted = read(path)
     with tempfile.TemporaryDirectory(prefix="facepipe-") as folder:
-        converted = Path(folder) / "converted.safetensors"
-        save_file(read_checkpoint(path), converted, {"kind": name})
-        return add(converted, name=name, licence=licence, source=origin, replace=replace)
+        file = Path(folder) / "converted.safetensors"
+        save_file(dict(converted.tensors), file, dict(converted.header))
+        origin = f"{source}, sha256 {digest(path)}, converted"
+        return add(file, name=name, licence=licence, source=origin, basis=basis, replace=replace)
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a PyTorch checkpoint, or of its `state_dict`, by name; nothing else in it is looked at.
+def read_checkpoint(path: Path, part: str = "state_dict") -> dict[str, Tensor]:
+    """Return the tensors of a PyTorch checkpoint, or of a `part` of it, by name; nothing else in it is looked at.
 
-    Raises WeightsError for a file that cannot be read, that would have to run code, or that holds anything but tensors.
+    A safetensors file will do as well. Raises WeightsError for a file that cannot be read, that would have to run code,
+    or that holds anything but tensors.
     """
+    content = _content(path)
+    state = content.get(part, content) if isinstance(content, dict) else content
+    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+        held = f" (it holds {', '.join(map(str, state))[:200]})" if isinstance(state, dict) and state else ""
+        raise WeightsError(f"{path} holds no tensors by name{held}, expected a network's state: download it again")
+    return {str(name).removeprefix("module."): value.contiguous().clone() for name, value in state.items()}
+
+
+def _content(path: Path) -> Any:
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < SAFE_TORCH:
         raise WeightsError(f"torch {torch.__version__} cannot read {path} safely: pip install --upgrade torch")
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, SafetensorError) as error:
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"{path} is no checkpoint that can be read without running its code ({told}): download it again"
         ) from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"{path} holds no tensors by name, expected a network's state: download it again")
-    return {str(name).removeprefix("module."): value.contiguous().clone() for name, value in state.items()}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from facepipe.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Foreign:
@@ -16,15 +18,49 @@ class Foreign:
     file: str
     """What the file is called where it comes from."""
     url: str
+    """The file, or the page that says how to get it."""
     about: str
+    kind: str
+    """What `facepipe weights add` is told that the file is."""
+    licence: str = "unknown"
+    basis: str = ""
 
-    def remedy(self, name: str) -> str:
+    def remedy(self) -> str:
         """Say how the weight gets here."""
-        return f"download {self.url} ({self.about}), then: facepipe weights add {self.file} --name {name}"
+        return f"get {self.file} from {self.url} ({self.about}), then: facepipe weights add {self.kind} {self.file}"
 
 
 _FAN = "https://www.adrianbulat.com/downloads/python-fan"
+_DEEP3D = "https://github.com/sicxu/Deep3DFaceRecon_pytorch"
+#: By the name that the registry gives them.
 FOREIGN = {
-    "fan-3d": Foreign("3DFAN4-7835d9f11d.pth.tar", f"{_FAN}/3DFAN4-7835d9f11d.pth.tar", "68 points, of face-alignment"),
-    "fan-depth": Foreign("depth-2a464da4ea.pth.tar", f"{_FAN}/depth-2a464da4ea.pth.tar", "their depth"),
+    "fan-3d": Foreign(
+        "3DFAN4-7835d9f11d.pth.tar",
+        f"{_FAN}/3DFAN4-7835d9f11d.pth.tar",
+        "68 points, of face-alignment",
+        kind="fan-3d",
+    ),
+    "fan-depth": Foreign(
+        "depth-2a464da4ea.pth.tar", f"{_FAN}/depth-2a464da4ea.pth.tar", "their depth", kind="fan-depth"
+    ),
+    "deep3d": Foreign(
+        "epoch_20.pth", _DEEP3D, "the coefficient network of Deep3DFaceRecon", kind="deep3d", basis="bfm"
+    ),
+    "bfm": Foreign(
+        "BFM_model_front.mat",
+        _DEEP3D,
+        "the Basel Face Model, of which its page says how one is licensed to use it",
+        kind="bfm",
+        licence="BFM 2009",
+        basis="bfm",
+    ),
 }
+
+
+def name_of(kind: str) -> str:
+    """Return the registry's name of a kind. Raises UsageError naming those that there are."""
+    for name, foreign in FOREIGN.items():
+        if foreign.kind == kind:
+            return name
+    known = ", ".join(foreign.kind for foreign in FOREIGN.values())
+    raise UsageError(f"{kind!r} is no kind of weight, expected one of {known} before the FILE")

@@ -93,7 +93,7 @@ def added(model: FaceModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     torch.save({"epoch": 3, "state_dict": wrapped}, tmp_path / "depth-2a464da4ea.pth.tar")
     for name in ("fan-3d", "fan-depth"):
         file = tmp_path / weights.FOREIGN[name].file
-        result = CliRunner().invoke(app, ["weights", "add", str(file), "--name", name])
+        result = CliRunner().invoke(app, ["weights", "add", name, str(file)])
         assert result.exit_code == 0, result.output
     monkeypatch.setattr(models, "FAN", StubFan)
     monkeypatch.setattr(models, "ResNetDepth", StubDepth)
@@ -155,7 +155,7 @@ def test_the_registry_tells_the_digest_of_what_was_given(added: NDArray[np.float
 def test_without_the_weights_the_error_says_where_they_are() -> None:
     with pytest.raises(PrecheckError) as caught:
         perception_weights(Options(landmarker="face-alignment"))
-    for foreign in weights.FOREIGN.values():
+    for foreign in (weights.FOREIGN["fan-3d"], weights.FOREIGN["fan-depth"]):
         assert foreign.file in str(caught.value)
         assert foreign.url in str(caught.value)
 
@@ -202,6 +202,6 @@ def test_checkpoints_that_are_no_tensors_are_refused(
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.pth.tar").write_text("hello")
     for name in ("text.pth.tar", "missing.pth.tar"):
-        result = CliRunner().invoke(app, ["weights", "add", str(tmp_path / name), "--name", "fan-3d"])
+        result = CliRunner().invoke(app, ["weights", "add", "fan-3d", str(tmp_path / name)])
         assert result.exit_code == 3
         assert name in result.stderr

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from facepipe.models.deep3d import HEADS, CoefficientNetwork, Deep3dConfig, fold
+from facepipe.models.blocks import fold_norms
+from facepipe.models.deep3d import HEADS, CoefficientNetwork, Deep3dConfig
 from tests.fixtures import filled_state, load_fixture
 
 SMALL = Deep3dConfig(width=8, depths=(2, 1))
@@ -34,7 +35,7 @@ def test_the_published_network_is_reproduced() -> None:
         net.float()
         np.testing.assert_allclose(net.backbone(images), stored["aux.features"], rtol=1e-5, atol=1e-4)
         np.testing.assert_allclose(net(images), stored["output.coeff"], rtol=1e-5, atol=1e-4)
-        np.testing.assert_allclose(fold(net)(images), stored["output.coeff"], rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(fold_norms(net)(images), stored["output.coeff"], rtol=1e-5, atol=1e-4)
 
 
 def test_it_has_as_many_numbers_as_the_published_one() -> None:
@@ -61,4 +62,4 @@ def test_folding_changes_nothing(count: int) -> None:
     images = torch.rand(count, 3, 64, 64)
     expected = net.eval()(images)
     assert expected.shape == (count, sum(HEADS))
-    torch.testing.assert_close(fold(copy.deepcopy(net))(images), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(fold_norms(copy.deepcopy(net))(images), expected, rtol=1e-4, atol=1e-4)

@@ -38,22 +38,22 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     from scipy.io import loadmat, whosmat  # noqa: PLC0415 - only whoever adds the model waits for it
 
     try:
-        there = {name for name, _, _ in whosmat(path)}
-        missing = [key for key in KEYS if key not in there]
-        if missing:
-            raise WeightsError(f"{path} {_came(there)}, it lacks {', '.join(missing)}; {MADE_BY}")
-        return dict(loadmat(path, variable_names=KEYS))
+        with path.open("rb") as file:
+            there = {name for name, _, _ in whosmat(file)}
+            missing = [key for key in KEYS if key not in there]
+            if missing:
+                raise WeightsError(f"{path} {_came(there)}, it lacks {', '.join(missing)}; {MADE_BY}")
+            return dict(loadmat(file, variable_names=KEYS))
+    except WeightsError:
+        raise
     except NotImplementedError as error:
         raise WeightsError(
             f"{path} is a MATLAB file of version 7.3; save it as version 7 (in MATLAB: save … -v7)"
         ) from error
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}; expected BFM_model_front.mat") from error
-    except (ValueError, TypeError, KeyError, EOFError, MemoryError, IndexError) as error:
+    except Exception as error:  # scipy's reader raises a dozen kinds on what is none, or broken
         raise WeightsError(f"{path} is no readable MATLAB file ({error}); expected BFM_model_front.mat") from error
-    except Exception as error:
-        # scipy's reader raises its own and zlib's errors on damaged files.
-        raise WeightsError(f"{path} is a damaged MATLAB file ({error}); copy or make it again") from error
 
 
 def _came(there: set[str]) -> str:

@@ -1,0 +1,47 @@
+"""The coefficient network at work: from aligned squares to coefficients; and its published checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facepipe.checkpoint import check_state, load_network
+from facepipe.models.blocks import fold_norms
+from facepipe.models.deep3d import CoefficientNetwork, Deep3dConfig
+from facepipe.weights.conversion import Converted, read_checkpoint
+
+KIND = "deep3d"
+#: Where the network lies in epoch_20.pth; beside it are the optimiser and its schedule.
+PART = "net_recon"
+
+
+class Regressor:
+    """Estimates coefficients."""
+
+    def __init__(self, weight: Path) -> None:
+        # In full precision, as the renderers that take these numbers were trained; and it is no small network.
+        self.net = load_network(weight, KIND, CoefficientNetwork, Deep3dConfig, precision="fp32", threads=0)
+
+    @torch.inference_mode()
+    def estimate(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return (B, 257) coefficients of (224, 224, 3) uint8 RGB squares."""
+        batch = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float() / 255
+        return np.asarray(self.net(batch).numpy())
+
+
+def read_published(path: Path, config: Deep3dConfig | None = None) -> Converted:
+    """Read epoch_20.pth: exactly its keys, batch norms folded. Raises WeightsError for any other file."""
+    state = read_checkpoint(path, PART)
+    with torch.device("meta"):
+        net = CoefficientNetwork(config)
+    check_state(state, net, path)
+    net.load_state_dict(state, assign=True)
+    folded = fold_norms(net.requires_grad_(False)).state_dict()
+    tensors = {name: tensor.float().contiguous() for name, tensor in folded.items()}
+    return Converted(tensors, {"kind": KIND, "config": json.dumps(asdict(net.config))})

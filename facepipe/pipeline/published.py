@@ -1,0 +1,30 @@
+"""How the weights of others are read as they were published, by the name that the registry gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from facepipe.face.bfm.matlab import read_model
+from facepipe.face.bfm.model import KIND as BFM
+from facepipe.face.bfm.network import read_published as read_deep3d
+from facepipe.weights.conversion import Converted, read_checkpoint
+
+
+def _read_fan(name: str, path: Path) -> Converted:
+    return Converted(read_checkpoint(path), {"kind": name})
+
+
+def _read_bfm(path: Path) -> Converted:
+    return Converted({name: torch.from_numpy(array) for name, array in read_model(path).items()}, {"kind": BFM})
+
+
+READERS: Mapping[str, Callable[[Path], Converted]] = {
+    "fan-3d": partial(_read_fan, "fan-3d"),
+    "fan-depth": partial(_read_fan, "fan-depth"),
+    "deep3d": read_deep3d,
+    "bfm": _read_bfm,
+}

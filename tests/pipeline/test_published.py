@@ -1,0 +1,131 @@
+"""Weights of others, added as a user adds them: what is kept, and what is refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from scipy.io import savemat
+
+from facepipe import weights
+from facepipe.face.bfm.model import load_bfm
+from facepipe.face.bfm.network import Regressor
+from facepipe.models.deep3d import CoefficientNetwork, Deep3dConfig
+from facepipe.weights.conversion import read_checkpoint
+from tests.face.bfm.invented import invented_model
+from tests.pipeline.scene import run
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
+
+
+@pytest.fixture(scope="module")
+def network() -> CoefficientNetwork:
+    """A network of the published size with random weights."""
+    torch.manual_seed(0)
+    net = CoefficientNetwork(Deep3dConfig()).eval()
+    for layer in net.final_layers:
+        torch.nn.init.normal_(layer.weight, 0, 0.02)  # type: ignore[arg-type]
+    return net
+
+
+def published(net: CoefficientNetwork, **more: Any) -> dict[str, Any]:
+    """What epoch_20.pth holds."""
+    return {"net_recon": {f"module.{name}": value for name, value in net.state_dict().items()}, **more}
+
+
+def test_the_network_comes_in_and_says_the_same(tmp_path: Path, network: CoefficientNetwork) -> None:
+    """Whatever lies beside it in the file is not looked at; the folded network agrees with the one that was given."""
+    file = tmp_path / "epoch_20.pth"
+    torch.save(published(network, opt_00={"state": {}, "param_groups": [{"lr": 1e-4}]}, sched_00={"a": 1}), file)
+    outcome = run("weights", "add", "deep3d", file)
+    assert outcome.exit_code == 0, outcome.stderr
+    entry = weights.lookup("deep3d")
+    assert (entry.basis, entry.file) == ("bfm", "deep3d.safetensors")
+    assert "epoch_20.pth, sha256 " in entry.source
+    squares = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
+    threads = torch.get_num_threads()
+    found = Regressor(weights.find("deep3d").path).estimate(list(squares))
+    torch.set_num_threads(threads)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(squares).permute(0, 3, 1, 2) / 255)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    with safe_open(weights.find("deep3d").path, framework="numpy") as kept:
+        assert not any("bn" in name or "running" in name for name in kept.keys())  # noqa: SIM118
+
+
+def test_the_face_model_comes_in(tmp_path: Path) -> None:
+    """Under its name, with its basis and licence."""
+    savemat(tmp_path / "BFM_model_front.mat", invented_model())
+    outcome = run("weights", "add", "bfm", tmp_path / "BFM_model_front.mat")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert (weights.lookup("bfm").basis, weights.lookup("bfm").licence) == ("bfm", "BFM 2009")
+    assert load_bfm(weights.find("bfm").path).mean.shape == (80, 3)
+    assert run("weights", "verify").exit_code == 0
+
+
+def test_a_safetensors_file_of_the_same_state_will_do(tmp_path: Path) -> None:
+    """Whoever has converted it already need not go back."""
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.ones(2)}, tmp_path / "x.safetensors")
+    assert torch.equal(read_checkpoint(tmp_path / "x.safetensors", "net_recon")["a"], torch.ones(2))
+
+
+class Malice:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("echo this ran",)
+
+
+def small(net: CoefficientNetwork) -> dict[str, Any]:
+    return CoefficientNetwork(Deep3dConfig(width=8)).state_dict()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (lambda net: {"net_G_ema": {"a": torch.zeros(1)}}, ("holds no tensors by name (it holds net_G_ema)",)),
+        (lambda net: {"net_recon": small(net)}, ("of another network", "shape (8, 3, 7, 7), expected (64, 3, 7, 7)")),
+        (lambda net: published(net)["net_recon"] | {"module.fc.bias": torch.zeros(1)}, ("has fc.bias",)),
+        (
+            lambda net: {"net_recon": dict(list(net.state_dict().items())[:-5])},
+            ("lacks final_layers.4.bias", "and 2 more"),
+        ),
+        (lambda net: {"net_recon": Malice()}, ("without running its code",)),
+    ],
+    ids=["PIRender's", "small", "one more", "five fewer", "code"],
+)
+def test_other_checkpoints_are_refused(
+    content: Any, words: tuple[str, ...], tmp_path: Path, network: CoefficientNetwork, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is said what came; nothing runs and nothing is registered."""
+    torch.save(content(network), tmp_path / "epoch_20.pth")
+    outcome = run("weights", "add", "deep3d", tmp_path / "epoch_20.pth")
+    assert outcome.exit_code == 3
+    assert all(word in outcome.stderr for word in ("epoch_20.pth", *words)), outcome.stderr
+    assert "this ran" not in capfd.readouterr().out
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("deep4d", "x.pth"), 2, ("'deep4d'", "deep3d", "fan-3d")),
+        (("deep3d", "a", "b"), 2, ("one FILE",)),
+        (("deep3d", "gone.pth"), 3, ("gone.pth", "No such file")),
+        (("bfm", "gone.mat"), 3, ("gone.mat", "No such file")),
+        (("deep3d", "gone.pth", "--name", "detector"), 3, ("ships with facepipe",)),
+    ],
+)
+def test_requests_that_cannot_be_met(arguments: tuple[str, ...], code: int, words: tuple[str, ...]) -> None:
+    """What came, what was expected."""
+    outcome = run("weights", "add", *arguments)
+    assert outcome.exit_code == code
+    assert all(word in outcome.stderr for word in words), outcome.stderr
