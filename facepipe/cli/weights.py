@@ -121,6 +121,8 @@ def add(
     _verbose: Verbose = False,
 ) -> None:
     """Copy a weight of your own into the user's folder and register it; what others published is converted first."""
+    from functools import partial
+
     from facepipe.weights import FOREIGN, name_of
     from facepipe.weights import add as add_weight
 
@@ -131,13 +133,13 @@ def add(
     *kinds, path = given
     known = name_of(str(kinds[0])) if kinds else name if name in FOREIGN else ""
     if known:
-        from facepipe.pipeline.published import READERS
+        from facepipe.pipeline.published import read_published
         from facepipe.weights.conversion import add_foreign
 
         foreign = FOREIGN[known]
         file = add_foreign(
             path,
-            READERS[known],
+            partial(read_published, known),
             name=name or known,
             licence=licence or foreign.licence,
             source=source or path.name,

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.errors import InputError
+from facepipe.face.bfm import BASIS as BFM
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.fitting import Fit
 from facepipe.face.model import BASIS
 from facepipe.face.pose import Similarity, angles_of, rotation_of
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 FORMAT = "facepipe-coefficients"
 VERSION = 1
-ARRAYS = ("identity", "expression", "angles", "translation", "valid", "residual")
+#: By basis, the arrays of a file and their shapes; None stands for the number of frames.
+COMMON = {
+    "expression": (None, 64),
+    "angles": (None, 3),
+    "translation": (None, 3),
+    "valid": (None,),
+    "residual": (None,),
+}
+ARRAYS: Mapping[str, Mapping[str, tuple[int | None, ...]]] = {
+    BASIS: {"identity": (80,), **COMMON},
+    BFM: {"identity": (None, 80), "texture": (None, 80), "lighting": (None, 27), "crops": (None, 3), **COMMON},
+}
 Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Coefficients of T frames in one basis."""
+    """Coefficients of T frames in the basis `facepipe`; `BfmCoefficients` are those in the other."""
 
     identity: Floats
     """(80,)"""
@@ -51,32 +67,58 @@ class Coefficients:
         return len(self.expression)
 
     def pose(self, size_pixels: int) -> Similarity:
-        """Return the poses in a crop of `size_pixels`."""
+        """Return the poses in a crop of `size_pixels`; in the basis `facepipe` only."""
+        assert self.basis == BASIS, "a head in another basis is seen by another camera"
         half = size_pixels / 2
         shift = np.concatenate([half + half * self.translation[:, :2], np.zeros((len(self), 1))], axis=1)
         return Similarity(
             scale=half * np.exp(self.translation[:, 2]), rotation=rotation_of(self.angles), translation=shift
         )
 
-    def rows(self, first: int, end: int) -> Coefficients:
+    def rows(self, first: int, end: int) -> Self:
         """Return frames `first` up to `end`, left out."""
-        return self._taken(np.arange(first, min(end, len(self))))
+        return self.taken(np.arange(first, min(end, len(self))))
 
-    def repeated(self, count: int) -> Coefficients:
+    def repeated(self, count: int) -> Self:
         """Return the first frame `count` times."""
-        return self._taken(np.zeros(count, int))
+        return self.taken(np.zeros(count, int))
 
-    def without(self, frames: NDArray[np.bool_]) -> Coefficients:
+    def without(self, frames: NDArray[np.bool_]) -> Self:
         """Return these coefficients less the marked frames."""
-        return self._taken(np.flatnonzero(~frames))
+        return self.taken(np.flatnonzero(~frames))
 
-    def _taken(self, index: NDArray[np.intp]) -> Coefficients:
-        per_frame = ("expression", "angles", "translation", "valid", "residual")
+    def taken(self, index: NDArray[np.intp]) -> Self:
+        """Return the frames of an index, in its order."""
+        per_frame = [name for name, shape in ARRAYS[self.basis].items() if shape[0] is None]
         return replace(self, **{name: getattr(self, name)[index] for name in per_frame})
 
-    def with_motion(self, expression: Floats, angles: Floats, translation: Floats) -> Coefficients:
+    def with_motion(self, expression: Floats, angles: Floats, translation: Floats) -> Self:
         """Return these coefficients with other motion of as many frames."""
         return replace(self, expression=expression, angles=angles, translation=translation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BfmCoefficients(Coefficients):
+    """Coefficients of T frames in the basis `bfm`; groups and axes in `facepipe.face.bfm.layout`.
+
+    `identity` is (T, 80), estimated anew in each frame, and `translation` is that within the aligned square.
+    `picture_size` is that of the picture; what the coefficients were estimated from is its crop at 256x256.
+    """
+
+    texture: Floats
+    """(T, 80)"""
+    lighting: Floats
+    """(T, 27)"""
+    crops: Floats
+    """(T, 3) scale, x and y of the alignment in the crop of 256x256 pixels; y up from the bottom row."""
+    basis: str = BFM
+
+    def descriptor_rows(self) -> Floats:
+        """Return (T, 73): expression, angles, translation, crop."""
+        return np.concatenate([self.expression, self.angles, self.translation, self.crops], axis=1)
+
+
+CLASSES: Mapping[str, type[Coefficients]] = {BASIS: Coefficients, BFM: BfmCoefficients}
 
 
 def from_fit(
@@ -116,7 +158,9 @@ def save_coefficients(coefficients: Coefficients, path: Path) -> None:
         },
         "picture_size": list(coefficients.picture_size),
     }
-    arrays: dict[str, NDArray[Any]] = {name: np.asarray(getattr(coefficients, name)) for name in ARRAYS}
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.asarray(getattr(coefficients, name)) for name in ARRAYS[coefficients.basis]
+    }
     arrays = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in arrays.items()}
     arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
     with path.open("wb") as file:
@@ -147,24 +191,28 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def load_coefficients(path: Path, *, basis: str | None = BASIS) -> Coefficients:
-    """Read a coefficient file. Raises InputError when it is damaged or, with `basis` given, of another basis."""
+    """Read a coefficient file; one of basis `bfm` gives BfmCoefficients.
+
+    Raises InputError when it is damaged or, with `basis` given, of another basis; None takes any that there is.
+    """
     header = read_header(path)
-    if basis is not None and header.get("basis") != basis:
+    if header.get("basis") != basis and (basis is not None or header.get("basis") not in ARRAYS):
+        wanted = basis or BASIS
         raise InputError(
-            f"{path} holds coefficients of basis {header.get('basis')!r}, but {basis!r} is needed here. "
-            f"Make them again with `facepipe coefficients --basis {basis}`."
+            f"{path} holds coefficients of basis {header.get('basis')!r}, but {wanted!r} is needed here. "
+            f"Make them again with `facepipe coefficients --basis {wanted}`."
         )
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ARRAYS}
-        _check_arrays(arrays, int(header["frame_count"]), int(header["valid_frames"]))
+            arrays = {name: file[name] for name in ARRAYS[header["basis"]]}
+        _check_arrays(arrays, header["basis"], int(header["frame_count"]), int(header["valid_frames"]))
         fps, crop = Fraction(header["fps"]), SquareCrop(**{key: float(value) for key, value in header["crop"].items()})
         if fps <= 0 or not crop.side > 0 or not np.isfinite([crop.center_x, crop.center_y, crop.angle_radians]).all():
             raise ValueError(f"a rate of {fps} frames/s, or a crop that is no square")
         arrays = {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()
         }
-        return Coefficients(
+        return CLASSES[header["basis"]](
             **arrays,
             fps=fps,
             crop=crop,
@@ -175,17 +223,10 @@ def load_coefficients(path: Path, *, basis: str | None = BASIS) -> Coefficients:
         raise InputError(f"{path} is damaged ({_told(error)}). Make it again with `facepipe coefficients`.") from error
 
 
-def _check_arrays(arrays: dict[str, NDArray[Any]], count: int, valid_frames: int) -> None:
+def _check_arrays(arrays: dict[str, NDArray[Any]], basis: str, count: int, valid_frames: int) -> None:
     """Raise ValueError unless the arrays are what the header says."""
-    expected = {
-        "identity": (80,),
-        "expression": (count, 64),
-        "angles": (count, 3),
-        "translation": (count, 3),
-        "valid": (count,),
-        "residual": (count,),
-    }
-    for name, shape in expected.items():
+    for name, wanted in ARRAYS[basis].items():
+        shape = tuple(count if length is None else length for length in wanted)
         array, kind = arrays[name], "b" if name == "valid" else "f"
         if array.shape != shape or array.dtype.kind != kind:
             raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected shape {shape}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,7 +13,10 @@ from facepipe.face.bfm.network import read_published as read_deep3d
 from facepipe.weights.conversion import Converted, read_checkpoint
 
 
-def _read_fan(name: str, path: Path) -> Converted:
+def read_published(name: str, path: Path) -> Converted:
+    """Read the published file of a weight in `facepipe.weights.FOREIGN`, by its name there. Raises WeightsError."""
+    if name in READERS:
+        return READERS[name](path)
     return Converted(read_checkpoint(path), {"kind": name})
 
 
@@ -22,9 +24,5 @@ def _read_bfm(path: Path) -> Converted:
     return Converted({name: torch.from_numpy(array) for name, array in read_model(path).items()}, {"kind": BFM})
 
 
-READERS: Mapping[str, Callable[[Path], Converted]] = {
-    "fan-3d": partial(_read_fan, "fan-3d"),
-    "fan-depth": partial(_read_fan, "fan-depth"),
-    "deep3d": read_deep3d,
-    "bfm": _read_bfm,
-}
+#: For those that are more than a checkpoint of tensors, which whoever uses them checks.
+READERS: Mapping[str, Callable[[Path], Converted]] = {"deep3d": read_deep3d, "bfm": _read_bfm}

@@ -20,14 +20,15 @@ class Foreign:
     url: str
     """The file, or the page that says how to get it."""
     about: str
-    kind: str
-    """What `facepipe weights add` is told that the file is."""
+    kind: str = ""
+    """What `facepipe weights add` is told that the file is; empty where that is the name that the registry gives it."""
     licence: str = "unknown"
     basis: str = ""
 
-    def remedy(self) -> str:
+    def remedy(self, name: str) -> str:
         """Say how the weight gets here."""
-        return f"get {self.file} from {self.url} ({self.about}), then: facepipe weights add {self.kind} {self.file}"
+        add = f"facepipe weights add {self.kind or name} {self.file}"
+        return f"get {self.file} from {self.url} ({self.about}), then: {add}"
 
 
 _FAN = "https://www.adrianbulat.com/downloads/python-fan"
@@ -38,19 +39,13 @@ FOREIGN = {
         "3DFAN4-7835d9f11d.pth.tar",
         f"{_FAN}/3DFAN4-7835d9f11d.pth.tar",
         "68 points, of face-alignment",
-        kind="fan-3d",
     ),
-    "fan-depth": Foreign(
-        "depth-2a464da4ea.pth.tar", f"{_FAN}/depth-2a464da4ea.pth.tar", "their depth", kind="fan-depth"
-    ),
-    "deep3d": Foreign(
-        "epoch_20.pth", _DEEP3D, "the coefficient network of Deep3DFaceRecon", kind="deep3d", basis="bfm"
-    ),
+    "fan-depth": Foreign("depth-2a464da4ea.pth.tar", f"{_FAN}/depth-2a464da4ea.pth.tar", "their depth"),
+    "deep3d": Foreign("epoch_20.pth", _DEEP3D, "the coefficient network of Deep3DFaceRecon", basis="bfm"),
     "bfm": Foreign(
         "BFM_model_front.mat",
         _DEEP3D,
         "the Basel Face Model, of which its page says how one is licensed to use it",
-        kind="bfm",
         licence="BFM 2009",
         basis="bfm",
     ),
@@ -60,7 +55,7 @@ FOREIGN = {
 def name_of(kind: str) -> str:
     """Return the registry's name of a kind. Raises UsageError naming those that there are."""
     for name, foreign in FOREIGN.items():
-        if foreign.kind == kind:
+        if (foreign.kind or name) == kind:
             return name
-    known = ", ".join(foreign.kind for foreign in FOREIGN.values())
+    known = ", ".join(foreign.kind or name for name, foreign in FOREIGN.items())
     raise UsageError(f"{kind!r} is no kind of weight, expected one of {known} before the FILE")

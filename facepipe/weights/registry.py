@@ -122,7 +122,7 @@ def lookup(name: str) -> Weight:
     """Return the entry of one weight; raise WeightsError naming those that there are."""
     weights = registered()
     if name not in weights and name in FOREIGN:
-        raise WeightsError(f"the weight {name} ({FOREIGN[name].file}) is not here: {FOREIGN[name].remedy()}")
+        raise WeightsError(f"the weight {name} ({FOREIGN[name].file}) is not here: {FOREIGN[name].remedy(name)}")
     if name not in weights:
         known = ", ".join(weights) or "none"
         raise WeightsError(
