@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from facepipe.media.grid import resize
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.mux import concat_and_mux
 from facepipe.media.probe import probe_video
+
+if TYPE_CHECKING:
+    from facepipe.face.tracking import Tracker
 
 Picture = NDArray[np.uint8]
 
@@ -68,20 +71,44 @@ def clip(run: StageRun[Params]) -> Mapping[str, Any]:
 def _written(run: StageRun[Params], frames: Iterator[Picture], writer: VideoWriter) -> Track:
     """Write the frames at their size and return the track: as it was found in the video, or found now."""
     size, span = run.params.size_pixels, run.params.span
+    shown = _each_written(frames, writer, size)
+    if "track" in run.inputs:
+        for _ in shown:
+            run.advance(1)
+        track = cut_track(load_track(run.input("track")).track, span, size)
+    else:
+        found = _tracker(run).track(shown, run.advance)
+        track = cut_track(found, Span(0, len(found.valid), 0, 0, span.side), size)
+    if not track.valid.any():
+        where = f"frames {span.first_frame} to {span.end_frame}"
+        raise NoFaceError(f"{run.input('media')}: no face was found in {where}, looked at more closely")
+    return track
+
+
+def _each_written(frames: Iterator[Picture], writer: VideoWriter, size: int) -> Iterator[Picture]:
     for frame in frames:
         writer.write(resize(frame, (size, size)))
-        run.advance(1)
-    track = cut_track(load_track(run.input("track")).track, span, size)
-    if not track.valid.any():
-        raise NoFaceError("no face was found in the span; run the stage spans again with --force spans")
-    return track
+        yield frame
+
+
+def _tracker(run: StageRun[Params]) -> Tracker:
+    # Here, not above: a finished job must not wait for torch.
+    from facepipe.face.detector import Detector
+    from facepipe.face.landmarker import Landmarker
+    from facepipe.face.tracking import Tracker
+
+    tracker = Tracker(Detector(run.weights["detector"]), Landmarker(run.weights["landmarker"]))
+    # Whoever else comes into the square: the face that is meant lies around its middle.
+    tracker.crop = whole_picture(run.params.span.side)
+    return tracker
 
 
 STAGE = Stage(
     name="clip",
     version=1,
-    inputs=("media", "track"),
+    inputs=("media", "track?"),
     outputs=("clip.mp4", "track.npz"),
     params=Params,
     function=clip,
+    weights=("detector?", "landmarker?"),
 )

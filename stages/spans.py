@@ -1,4 +1,4 @@
-"""Stage `spans`: find the parts of a raw video that become clips of a data set, and the square that each is cut to."""
+"""Stage `spans`: follow the one face of a clip, and choose the square that all of it is cut to for a data set."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ class Params:
     """Settings of the stage."""
 
     rule: str = "head"
-    """head: the whole clip, as `facepipe crop` would cut it."""
+    """head: the whole clip, cut as `facepipe crop` does; union: cut around the union of the face's boxes."""
     fps: Fraction = Fraction(25)
 
 
 def spans(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Find the spans and write them; where the rule follows one face only, also its track in pixels of the video."""
+    """Write the span and the track of its face, in pixels of the video."""
     # Here, not above: a finished job must not wait for torch.
     from facepipe.face.detector import Detector
     from facepipe.face.landmarker import Landmarker
     from facepipe.face.tracking import Tracker
+    from facepipe.face.voxceleb import union_span
 
     path, fps = run.input("media"), run.params.fps
     info = probe_video(path, NO_LIMITS)
@@ -39,7 +40,8 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
     if not track.valid.any():
         raise NoFaceError(f"{path}: no face was found in {len(track.valid)} frames; take the clip out of the folder")
     size = (info.width, info.height)
-    save_sightings(Sightings(len(track.valid), [Sighting(whole_span(track, size))]), run.output / "spans.json")
+    span = (union_span if run.params.rule == "union" else whole_span)(track, size)
+    save_sightings(Sightings(len(track.valid), [Sighting(span)]), run.output / "spans.json")
     save_track(TrackFile(track, fps, whole_picture(min(size)), size), run.output / "track.npz")
     return {"frames": len(track.valid), "spans": 1, "faces": track.most_faces, "remarks": list(info.remarks)}
 

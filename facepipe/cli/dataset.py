@@ -27,7 +27,11 @@ def build(
     clips: Clips,
     out: Dataset,
     rule: Annotated[
-        Literal["head"], typer.Option(help="head: each video is one head, cut as `facepipe crop` does.")
+        Literal["head", "union", "voxceleb"],
+        typer.Option(
+            help="head: each video is one clip, cut as `facepipe crop` does. union: likewise, around the union of the "
+            "face's boxes. voxceleb: each stretch of each face that the VoxCeleb rule accepts is a clip."
+        ),
     ] = "head",
     size: Annotated[int, typer.Option(help="Width and height of the clips in pixels.", min=64, max=2048)] = 256,
     fps: Annotated[str, typer.Option(help="Frames per second of the clips.")] = "25",
@@ -35,6 +39,10 @@ def build(
     people: Annotated[
         Path | None,
         typer.Option(help="Table (CSV or TSV) with the columns file, person and, if wanted, split.", readable=False),
+    ] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(help="For voxceleb: folder of its annotations, ID/VIDEO/00001.txt.", readable=False),
     ] = None,
     test_percent: Annotated[
         float, typer.Option("--test-percent", help="Of a hundred people, so many go to the split test.", min=0, max=100)
@@ -53,12 +61,16 @@ def build(
     makes only what is missing.
     """
     from facepipe.config import load_settings
+    from facepipe.dataset.annotations import Annotations
     from facepipe.dataset.build import Recipe, build_dataset
     from facepipe.dataset.people import find_people
     from facepipe.media.limits import MediaLimits
 
     if size % 2:
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
+    if boxes and (rule != "voxceleb" or not boxes.is_dir()):
+        told = f"{boxes} is no folder" if rule == "voxceleb" else f"goes with --rule voxceleb, not {rule}"
+        raise UsageError(f"--boxes {told}; give the folder of VoxCeleb's annotations (.txt)")
     settings = load_settings(flags={"work.folder": str(work) if work else None}, flag_names=a.FLAG_NAMES)
     limits = MediaLimits(settings.media.max_pixels, settings.media.max_duration_seconds)
     recipe = Recipe(rule, size, rate_of(fps), quality, limits, overwrite)
@@ -67,7 +79,7 @@ def build(
 
     def body(job: Job) -> None:
         whom = find_people(clips, people, test_percent=test_percent)
-        made.extend(build_dataset(job, clips, out, recipe, whom))
+        made.extend(build_dataset(job, clips, out, recipe, whom, Annotations(boxes) if boxes else None))
 
     identity = {"command": "dataset build", "clips": str(clips.absolute()), "out": str(out.absolute())}
     try:

@@ -8,21 +8,22 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from facepipe.dataset.annotations import Annotations
 from facepipe.dataset.listing import LIST, Entry, path_of, write_list
 from facepipe.dataset.people import People, clip_name
 from facepipe.dataset.statistics import SHEET, STATISTICS, write_sheet, write_statistics
 from facepipe.engine import Artefact, Job, Pending
 from facepipe.engine.artefact import Output
 from facepipe.engine.events import Result
-from facepipe.errors import FailedItemsError, InputError, UsageError
+from facepipe.errors import FailedItemsError, InputError, NoFaceError, UsageError
 from facepipe.face.spans import Sighting, load_sightings
 from facepipe.media.limits import MediaLimits
 from facepipe.pipeline.batch import run_items
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, make_parent, sidecar_of
 from facepipe.pipeline.items import Item, find_items, is_video
-from facepipe.pipeline.perception import Weights
+from facepipe.pipeline.perception import Made, Weights
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
-from stages import clip, coefficients, spans
+from stages import clip, coefficients, spans, utterances
 
 
 @dataclass(frozen=True)
@@ -48,43 +49,69 @@ class Builder:
     root: Path
     """The folder of the raw videos: names are relative to it."""
     dataset: Path
+    annotations: Annotations | None = None
     entries: list[Entry] = field(default_factory=list)
     rejected: dict[str, int] = field(default_factory=dict)
     built: int = 0
     """How many raw videos came through."""
 
     def build(self, item: Item) -> list[Path]:
-        """Make all clips of one raw video, and return where they lie."""
-        medium = inspect(item.path, self.recipe.limits)
-        name = item.path.relative_to(self.root)
+        """Make all clips of one raw video, and return where they lie. One that fails does not cost the others."""
+        medium, name = inspect(item.path, self.recipe.limits), item.path.relative_to(self.root)
         person = self.people.person(name)
-        recipe = self.recipe
-        found = self.job.run(
-            spans.STAGE,
-            {"media": item.path},
-            spans.Params(rule=recipe.rule, fps=recipe.fps),
-            weights={key: self.weights[key] for key in ("detector", "landmarker")},
-            label=f"spans {name}",
-            frames=round(medium.frames * recipe.fps / medium.fps),
-        )
+        found = self._find(medium, name)
         if isinstance(found, Pending):
             return []
         sightings = load_sightings(found.path("spans.json"))
+        made, fault = list[Path](), None
+        for seen in sightings.found:
+            try:
+                path = self._cut(medium, found, seen, seen.person or person)
+            except (InputError, NoFaceError) as error:
+                fault = fault or error
+            else:
+                made += [path] if path else []
         for reason, count in sightings.rejected.items():
             self.rejected[reason] = self.rejected.get(reason, 0) + count
-        made = [self._cut(medium, found, sighting, clip_name(person, name), person) for sighting in sightings.found]
+        if fault:
+            raise fault
         self.built += 1
-        return [path for path in made if path]
+        return made
 
-    def _cut(self, medium: Medium, found: Artefact, sighting: Sighting, name: str, person: str) -> Path | None:
+    def _find(self, medium: Medium, name: Path) -> Made:
+        """Find which parts of a raw video become clips."""
+        recipe = self.recipe
+        weights = {key: self.weights[key] for key in ("detector", "landmarker")}
+        frames = round(medium.frames * recipe.fps / medium.fps)
+        if recipe.rule != "voxceleb":
+            params = spans.Params(recipe.rule, recipe.fps)
+            inputs = {"media": medium.path}
+            return self.job.run(spans.STAGE, inputs, params, weights=weights, label=f"spans {name}", frames=frames)
+        texts = self.annotations.of(name) if self.annotations else []
+        return self.job.run(
+            utterances.STAGE,
+            {"media": medium.path, "boxes": texts},
+            utterances.Params(recipe.fps, recipe.size_pixels),
+            weights=weights,
+            label=f"utterances {name}",
+            frames=frames,
+        )
+
+    def _cut(self, medium: Medium, found: Artefact, seen: Sighting, person: str) -> Path | None:
         """Make one clip with its coefficients, deliver it, and note its row; None in a dry run."""
-        recipe, span = self.recipe, sighting.span
+        recipe, span = self.recipe, seen.span
+        name = clip_name(person, medium.path.relative_to(self.root))
+        if recipe.rule == "voxceleb":
+            part = seen.utterance or f"face{seen.face}"
+            name = f"{name}#{part}#{span.first_frame:06}#{span.end_frame:06}"
         outs = {kind: path_of(self.dataset, name, kind) for kind in ("clip", "coefficients", "track")}
         self._check(outs, medium.path)
+        tracked = found.has("track.npz")
         made = self.job.run(
             clip.STAGE,
-            {"media": medium.path, "track": found.output("track.npz")},
+            {"media": medium.path, **({"track": found.output("track.npz")} if tracked else {})},
             clip.Params(span, size_pixels=recipe.size_pixels, fps=recipe.fps, quality=recipe.quality),
+            weights={} if tracked else {key: self.weights[key] for key in ("detector", "landmarker")},
             label=f"clip {name}",
             frames=span.end_frame - span.first_frame,
         )
@@ -104,7 +131,7 @@ class Builder:
             outs["track"]: made.output("track.npz"),
         }
         self._deliver(files, medium, [made, fitted])
-        self.entries.append(self._entry(name, person, medium, sighting, made))
+        self.entries.append(self._entry(name, person, medium, seen, made))
         return outs["clip"]
 
     def _check(self, outs: Mapping[str, Path], source: Path) -> None:
@@ -128,8 +155,8 @@ class Builder:
         changed = deliver(files, digests, about)
         self.job.tell(Result(path=str(next(iter(files))), changed=changed))
 
-    def _entry(self, name: str, person: str, medium: Medium, sighting: Sighting, made: Artefact) -> Entry:
-        span, facts = sighting.span, made.facts
+    def _entry(self, name: str, person: str, medium: Medium, seen: Sighting, made: Artefact) -> Entry:
+        span, facts = seen.span, made.facts
         return Entry(
             id=name,
             person=person,
@@ -143,7 +170,7 @@ class Builder:
             source_sha256=self.job.workspace.digests.digest(medium.path),
             first_frame=span.first_frame,
             box=(span.left, span.top, span.side),
-            face=sighting.face,
+            face=seen.face,
         )
 
 
@@ -158,7 +185,9 @@ def check_names(items: Sequence[Item], root: Path, people: People) -> None:
                 raise UsageError(f"{other.path} and {item.path} would both give the clip {called}; rename one")
 
 
-def build_dataset(job: Job, clips: Path, dataset: Path, recipe: Recipe, people: People) -> list[Path]:
+def build_dataset(
+    job: Job, clips: Path, dataset: Path, recipe: Recipe, people: People, annotations: Annotations | None = None
+) -> list[Path]:
     """Build a data set out of a folder of raw videos; return the path of its list.
 
     Raises FailedItemsError when videos could not be used; the list then holds the others.
@@ -173,7 +202,7 @@ def build_dataset(job: Job, clips: Path, dataset: Path, recipe: Recipe, people: 
         ]
     )
     check_names(items, clips, people)
-    builder = Builder(job, recipe, weights, people, clips, dataset)
+    builder = Builder(job, recipe, weights, people, clips, dataset, annotations)
     try:
         run_items(job, "dataset", items, builder.build)
     except FailedItemsError as error:

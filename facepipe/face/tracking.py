@@ -69,7 +69,7 @@ class Tracker:
             good = 0
             for points, score in zip(located.points, located.score, strict=True):
                 own = aligned_crop(points)
-                if score < FOLLOWED_SCORE_FLOOR or not _near(own, self.crop):
+                if score < FOLLOWED_SCORE_FLOOR or not is_near(own, self.crop):
                     break
                 good += 1
                 self.box = box_of(points)
@@ -107,8 +107,8 @@ class Tracker:
         return True
 
     def _same_face(self, frame: Picture, crop: SquareCrop) -> bool:
-        looks = _looks(frame, crop)
-        if self.looks is not None and _likeness(looks, self.looks) < SAME_FACE_FLOOR:
+        looks = looks_of(frame, crop)
+        if self.looks is not None and likeness(looks, self.looks) < SAME_FACE_FLOOR:
             return False
         self.looks = looks
         return True
@@ -132,10 +132,10 @@ class Tracker:
         if self.former is None:
             return
         self.patience -= 1
-        likeness = [(_likeness(_looks(frame, one.crop), self.former), one.crop) for one in self._detect(frame)]
-        best, crop = max(likeness, key=lambda pair: pair[0], default=(0.0, self.crop))
+        likenesses = [(likeness(looks_of(frame, one.crop), self.former), one.crop) for one in self._detect(frame)]
+        best, crop = max(likenesses, key=lambda pair: pair[0], default=(0.0, self.crop))
         if best >= SAME_FACE_FLOOR and crop is not None:
-            self.crop, self.looks, self.former = crop, _looks(frame, crop), None
+            self.crop, self.looks, self.former = crop, looks_of(frame, crop), None
         elif not self.patience:
             self.former = None
 
@@ -154,13 +154,14 @@ class Tracker:
         return [] if choice is None else [choice]
 
 
-def _near(own: SquareCrop, kept: SquareCrop) -> bool:
+def is_near(own: SquareCrop, kept: SquareCrop) -> bool:
+    """Tell whether a face's own crop is so like the crop it is seen through that this one can be kept."""
     shift = np.hypot(own.center_x - kept.center_x, own.center_y - kept.center_y) / kept.side
     turn = (own.angle_radians - kept.angle_radians + np.pi) % (2 * np.pi) - np.pi
     return bool(shift < KEPT_SHIFT and abs(np.log(own.side / kept.side)) < KEPT_SIZE and abs(turn) < KEPT_TURN)
 
 
-def _looks(frame: Picture, crop: SquareCrop) -> NDArray[np.float32]:
+def looks_of(frame: Picture, crop: SquareCrop) -> NDArray[np.float32]:
     """Return a small picture of the face with its light taken out, to compare by correlation."""
     small = cv2.resize(
         sample(frame, crop, 4 * THUMBNAIL_PIXELS), (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), interpolation=cv2.INTER_AREA
@@ -170,7 +171,8 @@ def _looks(frame: Picture, crop: SquareCrop) -> NDArray[np.float32]:
     return values / max(float(values.std()), 1e-3)
 
 
-def _likeness(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+def likeness(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return the correlation of two small pictures of faces, 1 for the same."""
     return float((first * second).mean())
 
 

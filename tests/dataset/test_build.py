@@ -15,7 +15,7 @@ from facepipe.face.track import Track, load_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image
 from facepipe.media.probe import probe_video
-from tests.pipeline.scene import Scene, run
+from tests.pipeline.scene import Scene, ffmpeg, run
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +116,48 @@ def test_track_moves_as_pixels_do() -> None:
     assert np.allclose(cut.points[0], (-0.5, -0.5, 8)), "the corner of the first pixel"
     assert not cut.points[1].any(), "no face, no points"
     assert cut.valid.tolist() == [True, False]
+
+
+@pytest.fixture(scope="module")
+def talk(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of two people beside each other, 80 frames long, then a cut to one of them alone, 40 frames long."""
+    folder = tmp_path_factory.mktemp("talk")
+    twice = "[0]split=3[a][b][c];[b]hflip[f];[a][f]hstack,fps=25,setsar=1[two];[c]fps=25,pad=iw*2:ih:iw/2,setsar=1"
+    cut = ",trim=end_frame=40[one];[two]trim=end_frame=80[both];[both][one]concat=n=2:v=1"
+    ffmpeg("-stream_loop", "4", "-i", scene.driver, "-filter_complex", twice + cut, "-an", folder / "talk.mp4")
+    return folder
+
+
+def test_voxceleb_rule_makes_a_clip_of_each_face(talk: Path, scene: Scene, tmp_path: Path) -> None:
+    words = ("--rule", "voxceleb", "--size", "64", "--work", scene.work, "--json")
+    outcome = run("dataset", "build", talk, tmp_path / "set", *words)
+    assert outcome.exit_code == 0, outcome.stderr
+    entries = read_list(tmp_path / "set")
+    assert [entry.person for entry in entries] == ["talk", "talk"]
+    assert {entry.id.split("#", 2)[2] for entry in entries} == {"000000#000080"}
+    assert abs(entries[0].box[0] - entries[1].box[0]) > 100, "one is on the left, one on the right"
+    assert [entry.valid_frames for entry in entries] == [80, 80]
+    told = json.loads((tmp_path / "set" / "statistics.json").read_text(encoding="utf-8"))
+    assert told["rejected"] == {"too short": 1}
+    assert run("dataset", "build", talk, tmp_path / "set", *words).made() == []
+
+
+def test_annotations_say_who_and_when(talk: Path, scene: Scene, tmp_path: Path) -> None:
+    folder = tmp_path / "txt" / "id00017" / "talk"
+    folder.mkdir(parents=True)
+    rows = "".join(f"{frame:06} 0.5 0 0.5 1\n" for frame in range(5, 75))
+    (folder / "00001.txt").write_text(f"Identity : id00017\n\nFRAME X Y W H\n{rows}", encoding="utf-8")
+    words = ("--rule", "voxceleb", "--size", "64", "--work", scene.work)
+    outcome = run("dataset", "build", talk, tmp_path / "set", *words, "--boxes", tmp_path / "txt")
+    assert outcome.exit_code == 0, outcome.stderr
+    (entry,) = read_list(tmp_path / "set")
+    assert (entry.id, entry.person) == ("id00017#talk#00001#000005#000075", "id00017")
+    assert entry.box[0] > 300, "the face on the right"
+    outcome = run("dataset", "build", talk, tmp_path / "other", *words, "--boxes", folder.parent / "nothing")
+    assert (outcome.exit_code, "is no folder" in outcome.stderr) == (2, True)
+
+
+def test_union_rule_draws_closer(raw: Path, scene: Scene, dataset: Path, tmp_path: Path) -> None:
+    words = ("--rule", "union", "--size", "64", "--fps", "20", "--work", scene.work)
+    assert run("dataset", "build", raw / "anna", tmp_path, *words).exit_code == 0
+    assert read_list(tmp_path)[0].box[2] < read_list(dataset)[0].box[2]

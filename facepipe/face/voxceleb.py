@@ -1,0 +1,129 @@
+"""The rule by which VoxCeleb videos become training clips (the first-order motion model's, which PIRenderer took over).
+
+A clip goes on as long as the face overlaps its place in the clip's first frame. All of the clip is then cut to one
+square, drawn around the union of its boxes; what is too short, too small or leaves the picture is rejected.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.face.cropping import box_of
+from facepipe.face.crowd import Run
+from facepipe.face.detector import overlap
+from facepipe.face.spans import Sighting, Sightings, Span
+from facepipe.face.track import Track
+from facepipe.face.utterances import Utterance, annotated_frame, spoken_boxes
+
+Floats = NDArray[np.floating]
+
+OVERLAP_FLOOR = 0.25
+SHORTEST_FRAMES, LONGEST_FRAMES = 64, 1024
+# The square is this much longer than the union's longer side, and grows by this much of a side at least.
+LONGER_RATIO, GROWTH_FLOOR = 1.2, 0.1
+_NOWHERE = Span(0, 0, 0, 0, 0)
+TOO_SHORT, TOO_SMALL, OUTSIDE = "too short", "too small", "leaves the picture"
+
+
+def cut_run(
+    boxes: Floats, picture_size: tuple[int, int], *, first_frame: int, smallest_pixels: int
+) -> tuple[list[Span], Counter[str]]:
+    """Cut the (T, 4) boxes (left, top, right, bottom) of consecutive frames into spans.
+
+    Returns those that are good enough, and by reason how many were not. `smallest_pixels` is the least length of the
+    longer side of a union: the size of the clips.
+    """
+    spans, rejected = [], Counter[str]()
+    for first, end in parts(boxes):
+        reason = TOO_SHORT if end - first < SHORTEST_FRAMES else ""
+        union = union_of(boxes[first:end])
+        if not reason and max(union[2] - union[0], union[3] - union[1]) < smallest_pixels:
+            reason = TOO_SMALL
+        left, top, side = square_around(union)
+        inside = min(left, top) >= 0 and left + side <= picture_size[0] and top + side <= picture_size[1]
+        if reason or not inside:
+            rejected[reason or OUTSIDE] += 1
+        else:
+            spans.append(Span(first_frame + first, first_frame + end, left, top, side))
+    return spans, rejected
+
+
+def parts(boxes: Floats) -> Iterator[tuple[int, int]]:
+    """Yield the half-open runs of rows in which each box still overlaps the first of its run."""
+    first = 0
+    for row in range(1, len(boxes)):
+        if row - first == LONGEST_FRAMES or overlap(boxes[row], boxes[first]) < OVERLAP_FLOOR:
+            yield first, row
+            first = row
+    if len(boxes):
+        yield first, len(boxes)
+
+
+def union_of(boxes: Floats) -> Floats:
+    """Return the one (left, top, right, bottom) that holds all (T, 4) boxes."""
+    return np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])
+
+
+def square_around(box: Floats) -> tuple[int, int, int]:
+    """Return left, top and side of the enlarged square; it may leave the picture."""
+    left, top, right, bottom = (float(edge) for edge in box)
+    width, height = right - left, bottom - top
+    across = max(GROWTH_FLOOR, (LONGER_RATIO * height - width) / (2 * width)) * width
+    down = max(GROWTH_FLOOR, (LONGER_RATIO * width - height) / (2 * height)) * height
+    edges = [int(edge) for edge in (left - across, top - down, right + across, bottom + down)]
+    # Cutting off fractions can make the sides differ by one.
+    return edges[0], edges[1], min(edges[2] - edges[0], edges[3] - edges[1])
+
+
+def clamped(square: tuple[int, int, int], picture_size: Sequence[int]) -> tuple[int, int, int]:
+    """Return the square moved, and where it must be shrunk, into the picture."""
+    side = min(square[2], *picture_size)
+    shift = (square[2] - side) // 2
+    left, top = (
+        min(max(corner + shift, 0), length - side) for corner, length in zip(square, picture_size, strict=False)
+    )
+    return left, top, side
+
+
+def union_span(track: Track, picture_size: tuple[int, int]) -> Span:
+    """Return the whole of a clip with the rule's square, moved into the picture where it would leave it."""
+    square = square_around(union_of(box_of(track.points[track.valid])))
+    return Span(0, len(track.valid), *clamped(square, picture_size))
+
+
+def find_spans(
+    runs: Sequence[Run],
+    utterances: Sequence[Utterance],
+    fps: Fraction,
+    picture_size: tuple[int, int],
+    smallest_pixels: int,
+) -> Sightings:
+    """Cut the runs of all faces, or where there are annotations the faces that these mean.
+
+    Boxes are in pixels of the picture.
+    """
+    stretches: list[tuple[Sighting, int, Floats]] = [
+        (Sighting(_NOWHERE, number, one.person, one.name), first, boxes)
+        for number, one in enumerate(utterances)
+        for first, boxes in spoken_boxes(one, runs, fps, picture_size)
+    ]
+    if not utterances:
+        stretches = [(Sighting(_NOWHERE, run.face), run.first_frame, np.array(run.boxes)) for run in runs]
+    found, rejected = [], Counter[str]()
+    for seen, first, boxes in stretches:
+        spans, refused = cut_run(boxes, picture_size, first_frame=first, smallest_pixels=smallest_pixels)
+        found += [replace(seen, span=span) for span in spans]
+        rejected += refused
+    return Sightings(max((run.end_frame for run in runs), default=0), found, dict(rejected))
+
+
+def is_annotated(utterances: Sequence[Utterance], fps: Fraction) -> Callable[[int], bool]:
+    """Return what tells whether a frame is worth looking at: an annotated one, or any where there are none."""
+    frames = frozenset(int(frame) for one in utterances for frame in one.frames)
+    return lambda frame: not utterances or annotated_frame(frame, fps) in frames
