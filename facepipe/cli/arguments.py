@@ -31,6 +31,7 @@ Preset = Annotated[
     Path | None,
     typer.Option("--preset", help="Sliders from a file that `facepipe edit --save-preset` wrote.", readable=False),
 ]
+Fps = Annotated[str, typer.Option("--fps", help="Frames a second, as 25 or 30000/1001.")]
 Force = Annotated[list[str] | None, typer.Option("--force", help="Make this stage anew (or: all). May be repeated.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would run and why; make nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Tell events as JSON, one a line, on stdout.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,17 @@ def check_number(rule: str, words: tuple[str, ...], flag: str) -> None:
     """Raise UsageError for what is neither one of the words nor the number of a frame."""
     if rule not in words and not rule.isdecimal():
         raise UsageError(f"{flag} is {rule!r}, expected {', '.join(words)}, or the number of a frame from 0.")
+
+
+def fps_of(text: str) -> Fraction:
+    """Return a frame rate. Raises UsageError for what is none, or none that a video has."""
+    try:
+        fps = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        fps = Fraction(0)
+    if not 1 <= fps <= 240 or fps.denominator > 1001:
+        raise UsageError(f"--fps is {text!r}, expected frames a second from 1 to 240, as 25, 29.97 or 30000/1001.")
+    return fps
 
 
 def run_job(identity: dict[str, Any], work: Path, body: Callable[[Job], None], running: Running) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from facepipe.cli import arguments as a
 from facepipe.cli.guard import Verbose
-from facepipe.cli.jobs import Running, options_of, run_job, tell_results
+from facepipe.cli.jobs import Running, fps_of, options_of, run_job, tell_results
 from facepipe.errors import FailedItemsError, UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ Motions = Annotated[
     list[Path],
     typer.Argument(
         help="Motion files (.npz), or folders of them.", metavar="MOTION", show_default=False, readable=False
+    ),
+]
+Sounds = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Sound files, videos with sound, or folders.", metavar="SOUND", show_default=False, readable=False
     ),
 ]
 Segments = Annotated[
@@ -98,6 +105,31 @@ def coefficients(
     options, work = options_of(given, overwrite=overwrite)
     find = _finder(inputs, out, is_track_or_medium, "tracks, pictures or videos")
     _run("coefficients", inputs, find, out, options, work, Running(force, dry_run, as_json, quiet))
+
+
+@a.accepting(*a.LIMITS)
+def features(
+    sounds: Sounds,
+    out: Out,
+    given: a.Given,
+    fps: a.Fps = "25",
+    mfcc: Annotated[bool, typer.Option("--mfcc", help="Write MFCC too.")] = False,
+    overwrite: a.Overwrite = False,
+    force: a.Force = None,
+    dry_run: a.DryRun = False,
+    as_json: a.AsJson = False,
+    quiet: a.Quiet = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Describe sound as numbers (.npz), one column for each frame of video: log-mel, energy, voicing, MFCC if asked."""
+    from facepipe.pipeline.items import is_sound_or_video
+    from stages.features import Params
+
+    options, work = options_of(given, overwrite=overwrite)
+    params = Params(fps=str(fps_of(fps)), mfcc=mfcc)
+    find = _finder(sounds, out, is_sound_or_video, "sound or videos")
+    running = Running(force, dry_run, as_json, quiet)
+    _run("features", sounds, find, out, options, work, running, sees=False, params=params)
 
 
 @a.accepting(*a.FACES, *a.MOTIONS, *a.LIMITS)
@@ -200,6 +232,8 @@ def _run(
     *,
     source: Path | None = None,
     encodes: bool = False,
+    sees: bool = True,
+    **how: Any,
 ) -> None:
     """Run one stage on all items, and print where the results lie, those of a run with failures too."""
     from facepipe.media.encode import check_codec
@@ -211,12 +245,12 @@ def _run(
     made: list[Path] = []
 
     def body(job: Job) -> None:
-        checks: list[Callable[[], Any]] = [find, lambda: perception_weights(options)]
+        checks: list[Callable[[], Any]] = [find, lambda: perception_weights(options) if sees else {}]
         checks += [lambda: check_codec(options.codec)] if encodes else []
         checks.append(lambda: check_work_folder(job))
         items, weights = all_of(checks)[:2]
         steps: Steps = Steps(job, options, weights, source)
-        made.extend(run_items(job, command, items, getattr(steps, command)))
+        made.extend(run_items(job, command, items, partial(getattr(steps, command), **how)))
 
     names = {"inputs": [str(path.absolute()) for path in inputs], "out": str(out.absolute())}
     identity = {"command": command, **names, **({"source": str(source.absolute())} if source else {})}

@@ -15,6 +15,7 @@ TRACK = ".track.npz"
 # What bears one of these names and is no medium is a broken one, and is told; other files are passed over in silence.
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+SOUND_SUFFIXES = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".wma", ".aif", ".aiff", ".amr")
 MEDIA_SUFFIXES = frozenset((*VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
 
 
@@ -72,6 +73,16 @@ def is_track_or_medium(path: Path) -> bool:
         return True
     tracked = any(path.with_name(name + TRACK).exists() for name in (path.stem, path.name))
     return is_medium(path) and not tracked
+
+
+def is_sound_or_video(path: Path) -> bool:
+    """Tell whether a file of a folder is sound or a video, or was meant to be."""
+    if path.suffix.lower() in (*SOUND_SUFFIXES, *VIDEO_SUFFIXES):
+        return True
+    try:
+        return path.suffix.lower() not in (".json", ".npz") and kind_of(path) in ("sound", "video")
+    except InputError:
+        return False
 
 
 def is_motion(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from facepipe.engine.events import Result
 from facepipe.errors import InputError, UsageError
 from facepipe.face.track import load_track
 from facepipe.media.probe import probe_video
+from facepipe.media.sound import probe_sound
+from facepipe.motion.features import frames_of
 from facepipe.pipeline.delivery import (
     check_apart,
     check_destination,
@@ -25,7 +28,7 @@ from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, fit_source, fit_track, track_clip
 from facepipe.pipeline.precheck import Medium, inspect, inspect_motion
 from facepipe.pipeline.rendering import Scene, join, render_segments
-from stages import coefficients, motion, mux
+from stages import coefficients, features, motion, mux
 
 CODEC_NAMES = {"h264": "h264", "hevc": "h265", "vp9": "vp9"}
 
@@ -58,6 +61,15 @@ class Steps:
         self._check(item, outs)
         fitted = self._fit(item.path, item.label, self.options.face)
         return self._deliver(item, outs, fitted.coefficients, [fitted.crop, fitted.coefficients])
+
+    def features(self, item: Item, params: features.Params) -> list[Path]:
+        """Describe the sound of a sound file or a video, one column for each frame of video."""
+        sound = probe_sound(item.path, self.options.limits)
+        outs = {item.result(".npz"): "features.npz"}
+        self._check(item, outs)
+        frames = frames_of(sound.seconds, Fraction(params.fps))
+        made = self.job.run(features.STAGE, {"sound": item.path}, params, label=f"features {item.label}", frames=frames)
+        return self._deliver(item, outs, made, [made])
 
     def motion(self, item: Item) -> list[Path]:
         """Retarget the motion of a driver (motion file, track, clip or picture) to the source."""

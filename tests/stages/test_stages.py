@@ -20,12 +20,13 @@ from facepipe.media.image import read_image, write_image
 from facepipe.media.probe import probe_video
 from facepipe.motion.sliders import Edit
 from facepipe.weights import find
-from stages import NAMES, clip, coefficients, crop, motion, mux, render, sheet, spans, utterances
+from stages import NAMES, clip, coefficients, crop, features, motion, mux, render, sheet, spans, utterances
 from tests.pipeline.scene import Scene
 
 STAGES: tuple[Stage[Any], ...] = (
     crop.STAGE,
     coefficients.STAGE,
+    features.STAGE,
     motion.STAGE,
     render.STAGE,
     mux.STAGE,

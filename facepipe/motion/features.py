@@ -1,0 +1,204 @@
+"""What of a sound moves a face: one column of numbers for each frame of video. See docs/formats.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.errors import InputError
+
+FORMAT, VERSION = "facepipe-features", 1
+ARRAYS = ("log_mel", "energy", "voicing")
+
+SAMPLE_HERTZ = 16_000
+WINDOW_SAMPLES = 1024
+"""64 ms around the middle of the frame; below 20 frames/s twice as much or more, so that no sound lies in between."""
+OVERLAP = 1.25
+BANDS, LOWEST_HERTZ, HIGHEST_HERTZ = 40, 60.0, 7600.0
+MFCC_COUNT = 13
+FLOOR = 1e-6
+"""Power below which a band counts as silent, 60 dB under a band that holds all of full scale's power."""
+PITCH_HERTZ = (70, 400)
+
+# Loudness is the mean power of what is loud enough to be speech, as in EBU R 128, without its filter.
+SPEECH_LEVEL_DB, SILENCE_DB, GATE_DB, LARGEST_GAIN_DB = -23.0, -60.0, -10.0, 40.0
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of T frames; frame i lasts from i / fps to (i + 1) / fps, and its window is centred in between."""
+
+    log_mel: Floats
+    """(T, 40) natural logarithm of the power in bands from 60 to 7600 Hz, of sound brought to -23 dB; never below
+    log(1e-6)."""
+    energy: Floats
+    """(T,) power of the window in dB of full scale, likewise; never below -60."""
+    voicing: Floats
+    """(T,) 0 to 1: how alike the sound is to itself a period of the voice later."""
+    fps: Fraction
+    level_db: float
+    """Loudness of the sound as it came."""
+    mfcc: Floats | None = None
+    """(T, 13), where asked for."""
+
+    def __len__(self) -> int:
+        return len(self.log_mel)
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing in the sound is loud enough to be speech."""
+        return self.level_db <= SILENCE_DB
+
+
+def frames_of(seconds: float, fps: Fraction) -> int:
+    """Return how many frames a sound fills, the last perhaps in part; one at least."""
+    return max(1, int(np.ceil(seconds * float(fps) - 1e-3)))
+
+
+def features_of(blocks: Iterable[Floats], fps: Fraction, *, mfcc: bool = False) -> Features:
+    """Return the features of 16 kHz mono sound that comes in blocks, of which only one is held at a time."""
+    parts = list(_columns(blocks, fps))
+    power, total, voicing = (np.concatenate(part) for part in zip(*parts, strict=True))
+    level = _loudness_db(total)
+    gain_db = min(SPEECH_LEVEL_DB - level, LARGEST_GAIN_DB) if level > SILENCE_DB else 0.0
+    gain = 10 ** (gain_db / 10)
+    log_mel = np.log(np.maximum(power * gain, FLOOR))
+    return Features(
+        log_mel=log_mel.astype(np.float32),
+        energy=np.maximum(10 * np.log10(total * gain + 1e-12), SILENCE_DB).astype(np.float32),
+        voicing=voicing.astype(np.float32),
+        fps=fps,
+        level_db=round(level, 2),
+        mfcc=_mfcc(log_mel) if mfcc else None,
+    )
+
+
+def _columns(blocks: Iterable[Floats], fps: Fraction) -> Iterator[tuple[Floats, Floats, Floats]]:
+    """Yield band powers (N, 40), powers (N,) and voicing (N,) of the columns that each block completes."""
+    size = _window_samples(fps)
+    filters, half = _filters(size), size // 2
+    # Windows of the first columns may begin before the sound.
+    held, start, done, received = np.zeros(half, np.float32), -half, 0, 0
+    for block in blocks:
+        held, received = np.concatenate([held, block]), received + len(block)
+        ready = _ready(done, received - half, fps)
+        if ready > done:
+            yield _analysed(held, _centres(done, ready, fps) - half - start, size, filters)
+        done, kept = ready, max(0, int(_centres(ready, ready + 1, fps)[0]) - half - start)
+        held, start = held[kept:], start + kept
+    count = frames_of(received / SAMPLE_HERTZ, fps)
+    if count > done:
+        begins = _centres(done, count, fps) - half - start
+        held = np.concatenate([held, np.zeros(max(0, int(begins[-1]) + size - len(held)), np.float32)])
+        yield _analysed(held, begins, size, filters)
+
+
+def _window_samples(fps: Fraction) -> int:
+    size = WINDOW_SAMPLES
+    while size < OVERLAP * SAMPLE_HERTZ / fps:
+        size *= 2
+    return size
+
+
+def _centres(first: int, end: int, fps: Fraction) -> NDArray[np.int64]:
+    """Return the samples in the middle of frames `first` to `end`, left out."""
+    return (2 * np.arange(first, end) + 1) * SAMPLE_HERTZ * fps.denominator // (2 * fps.numerator)
+
+
+def _ready(done: int, latest: int, fps: Fraction) -> int:
+    """Return how many columns are centred at sample `latest` or before; `done` of them are known to be."""
+    count = max(done, int(Fraction(latest, SAMPLE_HERTZ) * fps))
+    while _centres(count, count + 1, fps)[0] <= latest:
+        count += 1
+    return count if done < count else done
+
+
+def _filters(size: int) -> Floats:
+    # Here, not above: librosa takes a while to load, and a finished job must not wait for it.
+    import librosa  # noqa: PLC0415
+
+    bands = librosa.filters.mel(
+        sr=SAMPLE_HERTZ, n_fft=size, n_mels=BANDS, fmin=LOWEST_HERTZ, fmax=HIGHEST_HERTZ, norm=None
+    )
+    return np.asarray(bands, np.float64).T
+
+
+def _analysed(held: Floats, begins: NDArray[np.int64], size: int, filters: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return band powers, powers and voicing of the windows that begin at these samples of `held`."""
+    taper = np.hanning(size)
+    windows = held[begins[:, None] + np.arange(size)] * taper
+    # So scaled, the powers of all bins together are the mean square of the sound.
+    power = abs(np.fft.rfft(windows)) ** 2 * 2 / (size * (taper**2).sum())
+    return power @ filters, power.sum(1), _voicing(power, taper)
+
+
+def _voicing(power: Floats, taper: Floats) -> Floats:
+    """Return the highest normalised autocorrelation of windows at the periods of voices."""
+    shortest, longest = (SAMPLE_HERTZ // hertz for hertz in PITCH_HERTZ[::-1])
+    own = np.fft.irfft(np.abs(np.fft.rfft(taper)) ** 2)[shortest:longest]
+    # The window's own fading is divided out.
+    alike = np.fft.irfft(power)[:, : longest + 1]
+    ratio = alike[:, shortest:longest] / np.maximum(alike[:, :1], 1e-12) / (own / (taper**2).sum())
+    return np.asarray(ratio.max(1).clip(0, 1))
+
+
+def _loudness_db(total: Floats) -> float:
+    """Return the mean power in dB of what is no more than 10 dB below the mean of all that is not silent."""
+    heard = total[total > 10 ** (SILENCE_DB / 10)]
+    if not len(heard):
+        return SILENCE_DB
+    gated = heard[heard >= heard.mean() * 10 ** (GATE_DB / 10)]
+    return float(10 * np.log10(gated.mean()))
+
+
+def _mfcc(log_mel: Floats) -> Floats:
+    import librosa  # noqa: PLC0415
+
+    # In dB, as is customary.
+    decibels = log_mel.T * (10 / np.log(10))
+    return np.asarray(librosa.feature.mfcc(S=decibels, n_mfcc=MFCC_COUNT).T, np.float32)
+
+
+def save_features(features: Features, path: Path) -> None:
+    """Write a feature file: arrays without pickle, and a JSON header as UTF-8. The same content, the same bytes."""
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "fps": str(features.fps),
+        "frame_count": len(features),
+        "level_db": features.level_db,
+    }
+    arrays: dict[str, NDArray[Any]] = {name: np.asarray(getattr(features, name), np.float32) for name in ARRAYS}
+    if features.mfcc is not None:
+        arrays["mfcc"] = np.asarray(features.mfcc, np.float32)
+    arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def load_features(path: Path) -> Features:
+    """Read a feature file. Raises InputError when it is none, is damaged, or of a later version."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header: Any = json.loads(file["header"].tobytes())
+            if header["format"] != FORMAT or header["version"] != VERSION:
+                raise ValueError(f"format {header['format']!r}, version {header['version']}")
+            arrays = {name: file[name] for name in (*ARRAYS, "mfcc") if name in file}
+        features = Features(**arrays, fps=Fraction(header["fps"]), level_db=float(header["level_db"]))
+        count = header["frame_count"]
+        if features.log_mel.shape != (count, BANDS) or not all(len(one) == count for one in arrays.values()):
+            raise ValueError("arrays of different lengths")
+    except Exception as error:  # NumPy and its zip reader raise a dozen kinds on what is none, or broken
+        raise InputError(
+            f"{path} is no feature file that this facepipe reads ({error}). `facepipe features` makes one."
+        ) from error
+    return features
