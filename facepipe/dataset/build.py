@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from facepipe.dataset.annotations import Annotations
-from facepipe.dataset.listing import LIST, Entry, path_of, write_list
+from facepipe.dataset.listing import FOLDERS, LIST, Entry, path_of, write_list
 from facepipe.dataset.people import People, clip_name
 from facepipe.dataset.statistics import SHEET, STATISTICS, write_sheet, write_statistics
 from facepipe.engine import Artefact, Job, Pending
@@ -23,7 +23,7 @@ from facepipe.pipeline.delivery import check_apart, check_destination, deliver, 
 from facepipe.pipeline.items import Item, find_items, is_video
 from facepipe.pipeline.perception import Made, Weights
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
-from stages import clip, coefficients, spans, utterances
+from stages import clip, coefficients, features, spans, utterances
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Builder:
         if recipe.rule == "voxceleb":
             part = seen.utterance or f"face{seen.face}"
             name = f"{name}#{part}#{span.first_frame:06}#{span.end_frame:06}"
-        outs = {kind: path_of(self.dataset, name, kind) for kind in ("clip", "coefficients", "track")}
+        outs = {kind: path_of(self.dataset, name, kind) for kind in FOLDERS}
         self._check(outs, medium.path)
         tracked = found.has("track.npz")
         made = self.job.run(
@@ -130,7 +130,19 @@ class Builder:
             outs["coefficients"]: fitted.output("coefficients.npz"),
             outs["track"]: made.output("track.npz"),
         }
-        self._deliver(files, medium, [made, fitted])
+        stages = [made, fitted]
+        if made.facts["sound"] != "none":
+            heard = self.job.run(
+                features.STAGE,
+                {"sound": made.output("clip.mp4")},
+                features.Params(fps=str(recipe.fps)),
+                label=f"features {name}",
+                frames=span.end_frame - span.first_frame,
+            )
+            assert isinstance(heard, Artefact)
+            files[outs["features"]] = heard.output("features.npz")
+            stages.append(heard)
+        self._deliver(files, medium, stages)
         self.entries.append(self._entry(name, person, medium, seen, made))
         return outs["clip"]
 

@@ -13,8 +13,12 @@ from facepipe.media.files import draft_of
 
 FORMAT, VERSION = "facepipe-dataset", 1
 LIST = "dataset.jsonl"
-FOLDERS = {"clip": ("clips", ".mp4"), "coefficients": ("coefficients", ".npz"), "track": ("coefficients", ".track.npz")}
-FOLDERS["features"] = ("features", ".npz")
+FOLDERS = {
+    "clip": ("clips", ".mp4"),
+    "coefficients": ("coefficients", ".npz"),
+    "track": ("coefficients", ".track.npz"),
+    "features": ("features", ".npz"),
+}
 
 
 @dataclass(frozen=True)

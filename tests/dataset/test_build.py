@@ -15,6 +15,7 @@ from facepipe.face.track import Track, load_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image
 from facepipe.media.probe import probe_video
+from facepipe.motion.features import load_features
 from tests.pipeline.scene import Scene, ffmpeg, run
 
 
@@ -52,6 +53,8 @@ def test_lists_what_it_made(dataset: Path) -> None:
     motion = load_coefficients(path_of(dataset, entry.id, "coefficients"))
     assert entry.frames == entry.valid_frames == info.frame_count_estimate == len(motion)
     assert entry.source == "anna/one.mp4"
+    assert entry.sound
+    assert abs(len(load_features(path_of(dataset, entry.id, "features"))) - entry.frames) <= 2
 
 
 def test_coefficients_and_track_are_in_pixels_of_the_clip(dataset: Path) -> None:
