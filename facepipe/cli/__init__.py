@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from facepipe import __version__
-from facepipe.cli import bench, dataset, doctor, edit, reenact, steps, train, weights, work
+from facepipe.cli import bench, dataset, doctor, edit, evaluate, reenact, steps, train, weights, work
 from facepipe.cli.guard import Guarded, Verbose
 from facepipe.device import let_threads_sleep
 
@@ -57,6 +57,7 @@ app.command("status")(work.status)
 app.command("clean")(work.clean)
 app.command("config")(work.config)
 app.command("doctor")(doctor.doctor)
+app.command("evaluate")(evaluate.evaluate)
 app.command("bench")(bench.bench)
 app.add_typer(weights.app, name="weights")
 app.add_typer(dataset.app, name="dataset")

@@ -109,7 +109,7 @@ def add(
         typer.Argument(
             metavar="[KIND] FILE",
             help="A .safetensors file; or a file as it was published, and before it what it is: "
-            "pirender, deep3d, bfm, fan-3d or fan-depth.",
+            "pirender, deep3d, bfm, fan-3d, fan-depth, alexnet, lpips, inception or recognition.",
             show_default=False,
         ),
     ],
@@ -132,7 +132,7 @@ def add(
         raise UsageError(f"weights add takes one FILE and what it is, got {' '.join(map(str, given))}")
     *kinds, path = given
     known = name_of(str(kinds[0])) if kinds else name if name in FOREIGN else ""
-    if known:
+    if known and not FOREIGN[known].scripted:
         from facepipe.pipeline.published import read_published
         from facepipe.weights.conversion import add_foreign
 
@@ -149,7 +149,7 @@ def add(
     else:
         file = add_weight(
             path,
-            name=name or path.stem,
+            name=known or name or path.stem,
             licence=licence or "unknown",
             source=source or path.name,
             basis=basis,

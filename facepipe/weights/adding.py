@@ -3,11 +3,13 @@
 import os
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from facepipe.errors import WeightsError
+from facepipe.weights.foreign import FOREIGN
 from facepipe.weights.registry import REGISTRY, Weight, embedded_folder, read_registry, user_folder, write_registry
 from facepipe.weights.store import WeightFile, digest, verify
 
@@ -27,15 +29,25 @@ HOW_OTHERS_COME = "; a published checkpoint comes in with its kind before it: fa
 def add(
     path: Path, *, name: str, licence: str, source: str, basis: str = "", url: str = "", replace: bool = False
 ) -> WeightFile:
-    """Copy a safetensors file into the user's folder and register it there.
+    """Copy a safetensors file, or a TorchScript of those in `FOREIGN`, into the user's folder and register it there.
 
     Raises WeightsError for another format, for a name that ships with facepipe, and for one that is taken by another
     file unless `replace` is given. Adding the same file again changes nothing.
     """
     check_name(name)
-    check_safetensors(path)
+    scripted = name in FOREIGN and FOREIGN[name].scripted
+    (check_torchscript if scripted else check_safetensors)(path)
     sha256 = digest(path)
-    weight = Weight(name, f"{name}.safetensors", sha256, path.stat().st_size, licence, source, basis, url)
+    weight = Weight(
+        name,
+        f"{name}.pt" if scripted else f"{name}.safetensors",
+        sha256,
+        path.stat().st_size,
+        licence,
+        source,
+        basis,
+        url,
+    )
     mine = read_registry(user_folder() / REGISTRY)
     if name in mine and mine[name].sha256 != sha256 and not replace:
         raise WeightsError(
@@ -68,6 +80,19 @@ def check_safetensors(path: Path) -> None:
         ) from error
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror or error}; expected a .safetensors file") from error
+
+
+def check_torchscript(path: Path) -> None:
+    """Raise WeightsError unless `path` is the archive of a TorchScript; nothing in it is run."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inside = archive.namelist()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{path} is no TorchScript archive ({error}): torch.jit.save writes one") from error
+    if not any("/code/" in name for name in inside):
+        raise WeightsError(
+            f"{path} is a checkpoint, expected a TorchScript, which brings its layers: torch.jit.save writes one"
+        )
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -24,11 +24,14 @@ class Foreign:
     """What `facepipe weights add` is told that the file is; empty where that is the name that the registry gives it."""
     licence: str = "unknown"
     basis: str = ""
+    scripted: bool = False
+    """Whether it is a TorchScript, a network with its own layers, kept as it is; else its tensors are converted."""
 
     def remedy(self, name: str) -> str:
         """Say how the weight gets here."""
         add = f"facepipe weights add {self.kind or name} {self.file}"
-        return f"get {self.file} from {self.url} ({self.about}), then: {add}"
+        bring = f"get {self.file} from {self.url} ({self.about})" if self.url else f"export {self.about}"
+        return f"{bring}, then: {add}"
 
 
 _FAN = "https://www.adrianbulat.com/downloads/python-fan"
@@ -48,6 +51,28 @@ FOREIGN = {
         "the Basel Face Model, of which its page says how one is licensed to use it",
         licence="BFM 2009",
         basis="bfm",
+    ),
+    "alexnet": Foreign(
+        "alexnet-owt-7be5be79.pth",
+        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+        "the trunk of LPIPS, of torchvision",
+    ),
+    "lpips": Foreign(
+        "alex.pth",
+        "https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/alex.pth",
+        "LPIPS 0.1 over AlexNet",
+    ),
+    "inception": Foreign(
+        "inception-2015-12-05.pt",
+        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
+        "the features of FID",
+        scripted=True,
+    ),
+    "recognition": Foreign(
+        "recognition.pt",
+        "",
+        "a face recognition network as TorchScript, (B, 3, 112, 112) RGB in [-1, 1] to (B, D)",
+        scripted=True,
     ),
 }
 

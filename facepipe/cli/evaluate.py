@@ -1,0 +1,123 @@
+"""`facepipe evaluate`: how good results are, in figures, plots and stills."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facepipe.cli import arguments as a
+from facepipe.cli.guard import Verbose
+from facepipe.errors import FailedItemsError, UsageError
+
+if TYPE_CHECKING:
+    from facepipe.evaluate.figures import Figures
+
+Manifest = Annotated[
+    Path,
+    typer.Argument(
+        help="CSV or JSONL with columns driver, source and result; a folder of videos; or one with a sources.tsv.",
+        readable=False,
+    ),
+]
+TaskFlag = Annotated[
+    str, typer.Option("--task", help="same: a clip from its own first frame; cross: another person's portrait.")
+]
+Renderer = Annotated[
+    str | None, typer.Option(help="What renders where the manifest names no result (default: the settings').")
+]
+OutFolder = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", help="Folder of the report (default: NAME--TASK).", show_default=False, readable=False),
+]
+Teacher = Annotated[
+    Path | None,
+    typer.Option(help="Python of an environment with MediaPipe, to judge the results from outside.", readable=False),
+]
+Frames = Annotated[int, typer.Option(help="Frames of a clip that are judged, spread evenly; 0 for all.", min=0)]
+Size = Annotated[
+    int, typer.Option(help="Width and height in pixels at which is rendered and judged.", min=64, max=1024)
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folder that holds something else.")]
+
+
+def evaluate(
+    manifest: Manifest,
+    task: TaskFlag = "same",
+    renderer: Renderer = None,
+    out: OutFolder = None,
+    teacher: Teacher = None,
+    frames: Frames = 0,
+    size: Size = 256,
+    overwrite: Overwrite = False,
+    as_json: a.AsJson = False,
+    quiet: a.Quiet = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Measure results, or a renderer, against their drivers; print the figures and write a report.
+
+    OUT receives clips.csv, summary.json, report.html, and the clips that were compared. docs/evaluation.md explains
+    every figure. Exit code 4 when some of the cases could not be judged.
+    """
+    from facepipe.config import load_settings
+    from facepipe.device import set_threads
+    from facepipe.evaluate.manifest import read_cases
+    from facepipe.evaluate.report import PAGE, SUMMARY
+    from facepipe.evaluate.run import check_out
+    from facepipe.evaluate.run import evaluate as run
+    from facepipe.evaluate.scene import Setting
+
+    if task not in ("same", "cross"):
+        raise UsageError(f"--task is {task!r}, expected same or cross")
+    if size % 2:
+        raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
+    cases = read_cases(manifest, task)  # type: ignore[arg-type]
+    setting = Setting(task, renderer or load_settings().render.renderer, size, frames)  # type: ignore[arg-type]
+    out = out or Path(f"{manifest.absolute().stem}--{task}")
+    check_out(out, overwrite=overwrite)
+    set_threads()
+    tell = (lambda _: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
+    outcome = run(cases, setting, out, teacher=teacher, tell=tell)
+    if as_json:
+        typer.echo((out / SUMMARY).read_text(encoding="utf-8").rstrip())
+    else:
+        print_figures(outcome.figures, outcome.missing)
+        typer.echo(out / PAGE)
+    if outcome.failures:
+        raise FailedItemsError(outcome.failures)
+
+
+def print_figures(figures: Figures, missing: dict[str, str]) -> None:
+    """Print the bars, the means of all contenders and what could not be measured."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from facepipe.evaluate.figures import MEASURES
+    from facepipe.evaluate.page import shown
+    from facepipe.evaluate.report import notes_on
+
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    table = Table("figure", "measured", "bar", "", box=None, pad_edge=False)
+    for row in figures.rows:
+        table.add_row(row.name, row.measured, row.bar, {True: "met", False: "not met", None: ""}[row.met])
+    console.print(table)
+    names = list(figures.means)
+    means = Table("mean over clips", *names, box=None, pad_edge=False)
+    for measure, one in MEASURES.items():
+        if any(measure in figures.means[name] for name in names):
+            means.add_row(
+                one.title, *(shown(measure, figures.means[name].get(measure, float("nan"))) for name in names)
+            )
+    if figures.fid:
+        means.add_row(
+            f"FID, {figures.fid_pictures} pictures", *(f"{figures.fid.get(name, float('nan')):.2f}" for name in names)
+        )
+    if "teacher" in figures.correlations:
+        for one_name, (pooled, each) in figures.correlations["own"].items():
+            means.add_row(f"correlation of {one_name}, our own landmarks", f"{pooled:.3f} ({each:.3f})")
+    console.print()
+    console.print(means)
+    for note in notes_on(missing, []):
+        console.print(note, soft_wrap=True)

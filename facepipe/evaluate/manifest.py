@@ -1,0 +1,153 @@
+"""What is to be judged: a list of drivers, sources and results, or a folder of clips. See docs/evaluation.md."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from facepipe.errors import FacepipeError, InputError, PrecheckError
+from facepipe.train.split import split_items
+
+Task = Literal["same", "cross"]
+COLUMNS = ("name", "driver", "source", "result")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One clip that is to be judged."""
+
+    name: str
+    """Under which it stands in the report, and names its files; unlike any other's."""
+    driver: Path
+    source: Path | None = None
+    """The portrait; None where the driver's first frame is the source."""
+    result: Path | None = None
+    """A finished video; None where the renderer under test makes it."""
+
+
+def read_cases(manifest: Path, task: Task) -> list[Case]:
+    """Read what is to be judged, in its order.
+
+    A manifest is a CSV (header `driver,source,result`, any order, `name` too) or JSONL file, a folder of videos, or a
+    folder with a `sources.tsv`, of which the unseen identities are taken. Raises InputError or, naming everything that
+    is missing, PrecheckError.
+    """
+    if manifest.is_dir():
+        cases = _data_cases(manifest, task) if (manifest / "sources.tsv").is_file() else _folder_cases(manifest, task)
+    else:
+        cases = list(_listed_cases(manifest, task))
+    if not cases:
+        raise InputError(f"{manifest}: names nothing to judge. See docs/evaluation.md for its form.")
+    missing: list[FacepipeError] = [
+        InputError(f"{manifest}: {path} does not exist")
+        for case in cases
+        for path in (case.driver, case.source, case.result)
+        if path and not path.is_file()
+    ]
+    if missing:
+        raise PrecheckError(missing)
+    return _distinct(cases)
+
+
+def _data_cases(data: Path, task: Task) -> list[Case]:
+    unseen = split_items(data)[1]
+    clips = [item for item in unseen if item.kind == "clip"]
+    portraits = [item for item in unseen if item.kind == "portrait"]
+    if not clips:
+        raise InputError(
+            f"{data}: none of its clips shows an unseen identity, and trainings may have seen the others. "
+            "Name clips in a CSV file to judge them nevertheless."
+        )
+    if task == "same":
+        return [Case(clip.path.stem, clip.path) for clip in clips]
+    pairs = []
+    for place, clip in enumerate(clips):
+        others = [portrait for portrait in portraits if portrait.identity != clip.identity]
+        if others:
+            source = others[place % len(others)].path
+            pairs.append(Case(f"{source.stem}--{clip.path.stem}", clip.path, source))
+    return pairs
+
+
+def _folder_cases(folder: Path, task: Task) -> list[Case]:
+    if task == "cross":
+        raise InputError(
+            f"{folder}: a folder of videos names no sources, which --task cross needs. List pairs in a CSV."
+        )
+    return [Case(path.stem, path) for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEO_SUFFIXES]
+
+
+def _listed_cases(manifest: Path, task: Task) -> Iterator[Case]:
+    """Read a list; paths are relative to its own folder."""
+    for place, row in _rows(manifest):
+        where = f"{manifest}, line {place}"
+        if unknown := sorted(set(row) - set(COLUMNS)):
+            raise InputError(f"{where}: there is no column {unknown[0]!r}; columns are {', '.join(COLUMNS)}")
+        if not row.get("driver"):
+            raise InputError(f"{where}: names no driver, the video that the result is held against")
+        if task == "cross" and not row.get("source"):
+            raise InputError(f"{where}: names no source, the portrait that is moved; --task cross needs one")
+        driver, source, result = (
+            manifest.parent / row[column] if row.get(column) else None for column in ("driver", "source", "result")
+        )
+        assert driver is not None
+        # The first frame is the source of a clip that is repeated: what else a list may say of it plays no part.
+        source = source if task == "cross" else None
+        stem = f"{source.stem}--{driver.stem}" if source else driver.stem
+        yield Case(row.get("name") or stem, driver, source, result)
+
+
+def _rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield the number of the line and the row; empty lines and those that begin with # are passed over."""
+    try:
+        text = manifest.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{manifest}: cannot be read ({error}). Give a CSV or JSONL file, or a folder.") from error
+    lines = [
+        (place, line) for place, line in enumerate(text.splitlines(), 1) if line.strip() and line.strip()[0] != "#"
+    ]
+    if lines and lines[0][1].lstrip().startswith("{"):
+        yield from ((place, _json_row(manifest, place, line)) for place, line in lines)
+        return
+    table = csv.DictReader(line for _, line in lines)
+    if "driver" not in (table.fieldnames or ()):
+        raise InputError(
+            f"{manifest}: begins with {lines[0][1] if lines else ''!r}, expected a header of columns, among them driver"
+        )
+    for (place, _), row in zip(lines[1:], table, strict=False):
+        if None in row or None in row.values():
+            raise InputError(f"{manifest}, line {place}: has another number of fields than the header names")
+        yield place, {name: value.strip() for name, value in row.items()}
+
+
+def _json_row(manifest: Path, place: int, line: str) -> Mapping[str, str]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise InputError(f"{manifest}, line {place}: is no JSON ({error})") from error
+    if not isinstance(row, dict) or any(not isinstance(value, str | None) for value in row.values()):
+        raise InputError(f'{manifest}, line {place}: expected an object of texts, as in {{"driver": "clip.mp4"}}')
+    return {name: value or "" for name, value in row.items()}
+
+
+def _distinct(cases: list[Case]) -> list[Case]:
+    """Return the cases with names that differ and can name files."""
+    taken: dict[str, int] = {}
+    named = []
+    for case in cases:
+        name = (
+            "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in case.name).lstrip(".") or "_"
+        )
+        taken[name] = count = taken.get(name, 0) + 1
+        while count > 1 and f"{name}-{count}" in taken:
+            count += 1
+        if count > 1:
+            name = f"{name}-{count}"
+            taken[name] = 1
+        named.append(replace(case, name=name))
+    return named

@@ -1,0 +1,67 @@
+"""A judge from outside: MediaPipe's landmarks of drivers and results, made in an environment of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.errors import InputError, ToolError
+from facepipe.evaluate.signals import Followed, follow
+from facepipe.face.model import FaceModel
+
+TOOL = Path(__file__).parents[2] / "tools" / "label_with_mediapipe.py"
+ROLES = ("driver", "result")
+TAIL_CHARACTERS = 400
+
+
+def check_teacher(teacher: Path) -> None:
+    """Raise InputError or ToolError, before anything is rendered, where the teacher cannot judge."""
+    if shutil.which(teacher) is None:
+        raise InputError(
+            f"--teacher is {teacher}, expected the Python of an environment with MediaPipe (see {TOOL.name})"
+        )
+    if not TOOL.is_file():
+        raise ToolError(
+            f"the teacher's labels are made by {TOOL.name}, which comes with facepipe's sources only: {TOOL}"
+        )
+    asked = subprocess.run([str(teacher), "-c", "import mediapipe"], capture_output=True, text=True, check=False)
+    if asked.returncode:
+        raise ToolError(
+            f"{teacher} has no MediaPipe: pip install mediapipe==0.10.21 in its environment", detail=asked.stderr
+        )
+
+
+def label(out: Path, teacher: Path) -> None:
+    """Have the teacher label the driver's crops and the results that lie in OUT; raise ToolError where it fails."""
+    # The tool leaves alone what has a label, and those of an earlier run belong to other pictures.
+    shutil.rmtree(out / "labels", ignore_errors=True)
+    for role in ROLES:
+        command = [str(teacher), str(TOOL), str(out / role), str(out / "labels" / role)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ToolError(
+                f"the teacher {teacher} failed: {done.stderr.strip()[-TAIL_CHARACTERS:]}", detail=done.stderr
+            )
+
+
+def teachers_points(out: Path, role: str, name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return what the teacher saw: (T, 478, 3) points and in which frames."""
+    with np.load(out / "labels" / role / "clips" / f"{name}.npz") as labels:
+        return labels["points"], labels["valid"]
+
+
+def teachers_view(names: Iterable[str], out: Path, model: FaceModel) -> tuple[dict[str, Followed], float]:
+    """Return by clip how the teacher sees the result follow the driver, and in what share of frames it sees a face."""
+    followed, seen = {}, []
+    for name in names:
+        (truth, found), (made, there) = (teachers_points(out, role, name) for role in ROLES)
+        seen.append(there.mean())
+        one = follow(truth, found, made, there, model)
+        if one is not None:
+            followed[name] = one
+    return followed, float(np.mean(seen)) if seen else float("nan")

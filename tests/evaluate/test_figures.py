@@ -1,0 +1,106 @@
+"""From scores to bars."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from facepipe.evaluate.figures import Figures, Row, gather
+from facepipe.evaluate.report import clips_table, notes_on, summary
+from facepipe.evaluate.scene import Setting
+from tests.evaluate.motions import judged
+
+GOOD = {"psnr": 25.0, "ssim": 0.8, "mouth_l1": 7.0, "sharpness": 1.0, "aed": 0.1, "apd_angles": 0.01}
+MESH = {"psnr": 22.0, "ssim": 0.7, "mouth_l1": 10.0, "sharpness": 0.9, "aed": 0.2, "apd_angles": 0.02}
+STILL = {"psnr": 20.0, "ssim": 0.6, "mouth_l1": 20.0, "sharpness": 1.0, "aed": 0.3, "apd_angles": 0.05}
+
+
+def rows(figures: Figures) -> dict[str, Row]:
+    return {row.name.split(" (mean")[0]: row for row in figures.rows}
+
+
+def test_every_bar_of_a_good_renderer_is_met() -> None:
+    figures = gather([judged("a", "same", result=GOOD, mesh=MESH, unmoved=STILL)], {})
+    assert all(row.met for row in figures.rows)
+    found = rows(figures)
+    assert found["mouth region L1 over the mesh renderer's"].measured == "0.70"
+    assert found["PSNR, dB, above the mesh renderer"].bar == "> 22.00"
+    assert found["AED, basis facepipe, over the unmoved source's"].measured == "0.33"
+    assert found["correlation of yaw, our own landmarks"].bar == ">= 0.97"
+    assert figures.correlations["own"]["eye opening"] == pytest.approx((1, 1))
+
+
+@pytest.mark.parametrize(
+    ("worse", "missed"),
+    [
+        ({"psnr": 21.0}, {"PSNR, dB, above the mesh renderer", "PSNR, dB, clips above both, %"}),
+        ({"mouth_l1": 7.6}, {"mouth region L1 over the mesh renderer's"}),
+        ({"sharpness": 0.7}, {"sharpness over the driver's, median of clips"}),
+        ({"sharpness": 1.3}, {"sharpness over the driver's, median of clips"}),
+        ({"aed": 0.19}, {"AED, basis facepipe, over the unmoved source's"}),
+    ],
+)
+def test_what_is_not_good_enough_misses_its_bar(worse: dict[str, float], missed: set[str]) -> None:
+    figures = gather([judged("a", "same", result=GOOD | worse, mesh=MESH, unmoved=STILL)], {})
+    assert {name for name, row in rows(figures).items() if not row.met} == missed
+
+
+def test_four_clips_of_five_above_both_are_enough() -> None:
+    """On average above, and on 80 % of the clips; one clip in four below is too many."""
+    good, bad = ({"result": GOOD | {"psnr": psnr}, "mesh": MESH, "unmoved": STILL} for psnr in (25.0, 21.0))
+    four = [judged(str(number), "same", **good) for number in range(4)]
+    name = "PSNR, dB, clips above both, %"
+    assert rows(gather([*four, judged("x", "same", **bad)], {}))[name].met
+    assert not rows(gather([*four[:3], judged("x", "same", **bad)], {}))[name].met
+
+
+def test_ratios_are_judged_by_the_middle_clip() -> None:
+    cases = [judged(str(ratio), "same", result=GOOD | {"sharpness": ratio}, unmoved=STILL) for ratio in (0.9, 1, 50)]
+    assert gather(cases, {}).means["result"]["sharpness"] == 1
+
+
+def test_the_mesh_is_not_its_own_baseline() -> None:
+    found = rows(gather([judged("a", "same", result=MESH, unmoved=STILL)], {}))
+    assert found["PSNR, dB, clips above it, %"].met
+    assert not any("mesh" in name for name in found)
+
+
+def test_across_identities_other_bars_count() -> None:
+    scores = {"shape": 0.02, "shape_driver": 0.1, "colour": 2.0, "flicker": 1.1, "sharpness": 3.0}
+    figures = gather([judged("a", "cross", result=scores, unmoved=scores)], {})
+    found = rows(figures)
+    assert all(row.met for row in found.values())
+    assert found["correlation of mouth opening, our own landmarks"].bar == ">= 0.88"
+    worse = scores | {"shape": 0.08, "colour": 9.0, "flicker": 1.4}
+    missed = [row.met for row in gather([judged("a", "cross", result=worse, unmoved=scores)], {}).rows]
+    assert missed == [True] * 5 + [False] * 3
+
+
+def test_the_teacher_has_the_last_word() -> None:
+    case = judged("a", "same", result=GOOD, mesh=MESH, unmoved=STILL)
+    backwards = type(case.followed["result"])(
+        case.followed["result"].wanted, {name: -row for name, row in case.followed["result"].got.items()}, 1.0
+    )
+    found = rows(gather([case], {}, [backwards]))
+    assert found["correlation of yaw, the teacher's landmarks"].measured == "-1.000"
+    assert "correlation of yaw, our own landmarks" not in found
+
+
+def test_table_and_summary_tell_it_all() -> None:
+    """A row a contender; what was not measured is empty in the table and not there in the summary."""
+    cases = [judged("a", "same", result=GOOD, unmoved=STILL), judged("b", "same", result=GOOD, unmoved=STILL)]
+    lines = [line.split(",") for line in clips_table(cases).splitlines()]
+    assert len(lines) == 5
+    assert {len(line) for line in lines} == {len(lines[0])}
+    first = dict(zip(lines[0], lines[1], strict=True))
+    assert (first["name"], first["contender"], first["psnr"], first["lpips"]) == ("a", "result", "25", "")
+    missing = {"lpips": "facepipe weights add lpips alex.pth"}
+    told = summary(Setting("same"), cases, gather(cases, {}), ["c: no face"], missing)
+    assert json.loads(json.dumps(told, allow_nan=False))["means"]["result"]["ssim"] == pytest.approx(0.8)
+    assert told["not_registered"] == missing
+    assert "lpips" not in told["means"]["result"]
+    assert notes_on(missing, ["c: no face"]) == [
+        "LPIPS not registered: facepipe weights add lpips alex.pth",
+        "failed: c: no face",
+    ]

@@ -1,0 +1,140 @@
+"""The whole, on a clip that facepipe made of a photograph."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facepipe.evaluate.reenactment import BARS, rows_of
+from facepipe.evaluate.run import Outcome
+from facepipe.media.decode import decode_frames
+from facepipe.media.encode import VideoWriter
+from facepipe.media.probe import probe_video
+from tests.evaluate.motions import judged
+from tests.pipeline.scene import Scene, run
+
+
+def scores_of(out: Path, name: str, contender: str) -> dict[str, float]:
+    with (out / "clips.csv").open(encoding="utf-8", newline="") as table:
+        for row in csv.DictReader(table):
+            if (row["name"], row["contender"]) == (name, contender):
+                return {key: float(value) for key, value in row.items() if value and key not in PATHS}
+    raise AssertionError(f"{name} has no {contender}")
+
+
+PATHS = ("name", "contender", "driver", "source", "result")
+
+
+def test_the_mesh_repeats_a_clip_better_than_its_first_frame(scene: Scene, tmp_path: Path) -> None:
+    """Every file is there, figures are finite, and what is missing is named."""
+    (tmp_path / "list.csv").write_text(f"driver\n{scene.driver}\n", encoding="utf-8")
+    out = tmp_path / "out"
+    outcome = run("evaluate", tmp_path / "list.csv", "--renderer", "mesh", "-o", out, "--size", "128")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert outcome.stdout.splitlines()[-1] == str(out / "report.html")
+    assert "LPIPS not registered: " in outcome.stdout
+    mesh, still = scores_of(out, "driver", "result"), scores_of(out, "driver", "unmoved")
+    for better in ("psnr", "ssim"):
+        assert mesh[better] > still[better] + 0.01
+    for lower in ("mouth_l1", "aed", "apd_angles", "apd_translation", "landmarks"):
+        assert mesh[lower] < still[lower]
+    assert still["flicker"] == 0
+    assert 0.1 < mesh["flicker"] < 3
+    assert mesh["correlation_yaw"] > 0.9
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["cases"], summary["task"], summary["tested"]) == (1, "same", "mesh")
+    assert probe_video(out / "result" / "clips" / "driver.mp4").frame_count_estimate == 20
+
+
+def rewrite(video: Path, out: Path, *, shift: int = 0, frames: int = 20, size: int = 0) -> Path:
+    """Write a clip with its pictures moved to the right."""
+    info = probe_video(video)
+    with VideoWriter(out, size=(size or info.width, info.height), fps=info.fps, quality=95) as writer:
+        for picture in list(decode_frames(video, info=info))[:frames]:
+            writer.write(np.ascontiguousarray(np.roll(picture, shift, axis=1)[:, : size or info.width]))
+    return out
+
+
+def test_finished_results_are_judged_and_odd_ones_cost_themselves(scene: Scene, tmp_path: Path) -> None:
+    """The driver itself is the best result there is; others are short, moved, or cut, and are told of by name."""
+    rewrite(scene.driver, tmp_path / "good.mp4")
+    rewrite(scene.driver, tmp_path / "short.mp4", frames=12)
+    rewrite(scene.driver, tmp_path / "moved.mp4", shift=60)
+    rewrite(scene.driver, tmp_path / "cut.mp4", size=200)
+    rows = [f"{name},{scene.driver},{name}.mp4" for name in ("good", "short", "moved", "cut")]
+    (tmp_path / "list.csv").write_text("\n".join(["name,driver,result", *rows]) + "\n", encoding="utf-8")
+    out = tmp_path / "out"
+    outcome = run("evaluate", tmp_path / "list.csv", "-o", out, "--size", "128")
+    assert outcome.exit_code == 4
+    for told in ("short.mp4: has 12 frames", "moved.mp4: its first frame does not show", "cut.mp4: shows 200x"):
+        assert told in outcome.stderr
+    good = scores_of(out, "good", "result")
+    assert good["psnr"] > 35
+    assert good["sharpness"] == pytest.approx(1, abs=0.1)
+    assert good["flicker"] == pytest.approx(1, abs=0.1)
+    assert good["aed"] < 0.5 * scores_of(out, "good", "mesh")["aed"]
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["cases"], len(summary["failed"]), summary["tested"]) == (1, 3, "given results")
+
+
+def test_a_portrait_keeps_its_colours_across_identities(scene: Scene, tmp_path: Path) -> None:
+    """Of a few frames only, as asked; a finished result stands beside the renderer."""
+    rewrite(scene.driver, tmp_path / "made.mp4")
+    (tmp_path / "list.csv").write_text(
+        f"name,source,driver,result\nown,{scene.portrait},{scene.driver},\nmade,{scene.portrait},{scene.driver},made.mp4\n",
+        encoding="utf-8",
+    )
+    out = tmp_path / "out"
+    asked = ["--task", "cross", "--renderer", "mesh", "--frames", "12", "--size", "128"]
+    outcome = run("evaluate", tmp_path / "list.csv", *asked, "-o", out)
+    assert outcome.exit_code == 0, outcome.stderr
+    for name in ("own", "made"):
+        scores = scores_of(out, name, "result")
+        assert scores["frames"] == 12
+        assert scores["colour"] < 8
+        assert scores["correlation_yaw"] > 0.9
+        assert "psnr" not in scores
+    assert set(json.loads((out / "summary.json").read_text(encoding="utf-8"))["means"]) == {"result", "mesh", "unmoved"}
+
+
+def test_a_folder_of_something_else_is_left_alone(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(f"driver\n{scene.driver}\n", encoding="utf-8")
+    outcome = run("evaluate", tmp_path / "list.csv", "-o", tmp_path)
+    assert outcome.exit_code == 2
+    assert "holds no evaluation" in outcome.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["list.csv"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--task", "both"), "expected same or cross"),
+        (("--renderer", "photo"), "expected one of"),
+        (("--size", "101"), "Take 102"),
+        (("--teacher", "/no/python"), "expected the Python of"),
+    ],
+)
+def test_what_cannot_be_is_told_at_once(scene: Scene, tmp_path: Path, flags: tuple[str, str], told: str) -> None:
+    (tmp_path / "list.csv").write_text(f"driver\n{scene.driver}\n", encoding="utf-8")
+    outcome = run("evaluate", tmp_path / "list.csv", "-o", tmp_path / "out", *flags)
+    assert outcome.exit_code in (2, 3)
+    assert told in outcome.stderr
+
+
+def test_the_table_of_the_first_renderers_days() -> None:
+    """The same figures, held against the bars of then."""
+    from facepipe.evaluate.figures import gather
+
+    case = judged(
+        "a", "same", result={"psnr": 30.0, "ssim": 1.0, "sharpness": 1.0}, unmoved={"psnr": 20.0, "ssim": 0.5}
+    )
+    figures = gather([case], {}, [case.followed["result"]])
+    table = list(rows_of(Outcome([case], figures, [], {}, 0.975)))
+    assert [row[2] for row in table[: len(BARS)]] == [f">= {BARS[name]}" for name in figures.correlations["teacher"]]
+    assert table[5][1:] == ("30.00", ">= 20.00", "yes")
+    assert table[6][1] == "100"
+    assert table[7][1] == "97.5"
