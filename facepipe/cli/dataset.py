@@ -14,6 +14,8 @@ from facepipe.cli.jobs import Running, run_job, tell_results
 from facepipe.errors import FailedItemsError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from facepipe.engine import Job
 
 app = typer.Typer(help="Make training sets out of raw videos.", rich_markup_mode=None, no_args_is_help=True)
@@ -82,8 +84,54 @@ def build(
         made.extend(build_dataset(job, clips, out, recipe, whom, Annotations(boxes) if boxes else None))
 
     identity = {"command": "dataset build", "clips": str(clips.absolute()), "out": str(out.absolute())}
+    _run(identity, Path(settings.work.folder), body, running, made)
+
+
+@app.command()
+def export(
+    dataset: Dataset,
+    out: Annotated[Path, typer.Argument(help="Folder of the export.", show_default=False, readable=False)],
+    shards: Annotated[bool, typer.Option("--shards", help="WebDataset: tar files, one series a split.")] = False,
+    lmdb: Annotated[
+        bool, typer.Option("--lmdb", help="LMDB in the layout of PIRenderer's published training.")
+    ] = False,
+    clips: Annotated[int, typer.Option("--clips", help="Clips in a shard.", min=1)] = 256,
+    coefficients: Annotated[
+        Path | None,
+        typer.Option(
+            help="For --lmdb: folder of the clips' coefficients of basis bfm, ID.npz or ID.mat.", readable=False
+        ),
+    ] = None,
+    overwrite: a.Overwrite = False,
+    as_json: a.AsJson = False,
+    quiet: a.Quiet = False,
+    work: a.Work = None,
+    _verbose: Verbose = False,
+) -> None:
+    """Hand a data set on as WebDataset shards or as LMDB. A second run writes only what changed."""
+    from facepipe.config import load_settings
+    from facepipe.dataset.export import export_lmdb, export_shards
+
+    if shards == lmdb:
+        raise UsageError("say either --shards or --lmdb: one form in one run")
+    settings = load_settings(flags={"work.folder": str(work) if work else None}, flag_names=a.FLAG_NAMES)
+    running = Running(None, False, as_json, quiet)
+    made: list[Path] = []
+
+    def body(job: Job) -> None:
+        if shards:
+            made.extend(export_shards(job, dataset, out, clips, overwrite=overwrite))
+        else:
+            made.extend(export_lmdb(job, dataset, out, coefficients, overwrite=overwrite))
+
+    identity = {"command": "dataset export", "dataset": str(dataset.absolute()), "out": str(out.absolute())}
+    _run(identity, Path(settings.work.folder), body, running, made)
+
+
+def _run(identity: dict[str, str], work: Path, body: Callable[[Job], None], running: Running, made: list[Path]) -> None:
+    """Run a job and print where its results lie, those of a run with failures too."""
     try:
-        run_job(identity, Path(settings.work.folder), body, running)
+        run_job(identity, work, body, running)
     except FailedItemsError as error:
         made.extend(error.done)
         raise

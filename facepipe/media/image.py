@@ -161,6 +161,14 @@ def write_image(
             image.save(draft, "JPEG", quality=quality, subsampling=0, **packet)
 
 
+def as_jpeg(pixels: np.ndarray) -> bytes:
+    """Return (height, width, 3) uint8 RGB as the bytes of a JPEG file, at Pillow's own quality."""
+    check_pixels(pixels)
+    with io.BytesIO() as file:
+        Image.fromarray(pixels).save(file, "JPEG")
+        return file.getvalue()
+
+
 def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Bring (height, width, 3) uint8 RGB to another (width, height), bicubic; smaller ones are filtered first."""
     check_pixels(pixels)

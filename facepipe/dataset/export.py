@@ -1,0 +1,78 @@
+"""Handing a data set on in a form that other trainings read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from facepipe.dataset.listing import read_list
+from facepipe.dataset.official import Target, export
+from facepipe.dataset.shards import planned_shards, write_shard
+from facepipe.engine import Job
+from facepipe.engine.events import Done, Progress, Result, Start
+from facepipe.errors import InputError, ToolError
+
+EXPORT = "export"
+# What `facepipe dataset build` makes beside its own coefficients.
+BFM_FOLDER = "coefficients-bfm"
+
+
+def check_package(name: str) -> None:
+    """Raise ToolError where an extra is not installed."""
+    if find_spec(name) is None:
+        raise ToolError(f"this needs the package {name}, which is not installed: pip install 'facepipe[{name}]'")
+
+
+def export_shards(job: Job, dataset: Path, out: Path, clips: int, *, overwrite: bool) -> list[Path]:
+    """Write the shards that are missing or changed, and return the paths of all."""
+    check_package("webdataset")
+    shards = list(planned_shards(read_list(dataset), clips))
+    out.mkdir(parents=True, exist_ok=True)
+    advance, done = _told(job, str(out), sum(entry.frames for shard in shards for entry in shard.entries))
+    for shard in shards:
+        changed = write_shard(dataset, shard, out, job.workspace.digests, overwrite=overwrite)
+        advance(sum(entry.frames for entry in shard.entries))
+        job.tell(Result(path=str(out / shard.name), changed=changed))
+    done()
+    return [out / shard.name for shard in shards]
+
+
+def export_lmdb(job: Job, dataset: Path, out: Path, coefficients: Path | None, *, overwrite: bool) -> list[Path]:
+    """Bring an environment in the official layout to hold the data set, and return its path."""
+    check_package("lmdb")
+    entries = read_list(dataset)
+    folder = coefficients or dataset / BFM_FOLDER
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder} is no folder: the official layout holds coefficients of basis bfm; give those of the clips, "
+            "ID.npz or ID.mat, with --coefficients"
+        )
+    sizes = {entry.size_pixels for entry in entries}
+    if len(sizes) != 1:
+        raise InputError(f"{dataset} holds clips of sizes {sorted(sizes)}, expected one size; build it again")
+    target = Target(dataset, out, folder, sizes.pop())
+    advance, done = _told(job, str(target.folder), sum(entry.frames for entry in entries))
+    changed = export(target, entries, job.workspace.digests, advance, overwrite=overwrite)
+    done()
+    job.tell(Result(path=str(target.folder), changed=changed))
+    return [target.folder]
+
+
+def _told(job: Job, label: str, frames: int) -> tuple[Callable[[int], None], Callable[[], None]]:
+    """Tell of an export as of a stage; return what counts frames, and what ends it."""
+    started, so_far = time.monotonic(), 0
+    job.tell(Start(stage=EXPORT, label=f"{EXPORT} {label}", reason="asked for", fingerprint=None, frames=frames))
+
+    def advance(count: int) -> None:
+        nonlocal so_far
+        so_far += count
+        job.tell(Progress(stage=EXPORT, label=f"{EXPORT} {label}", frames_done=so_far, frames=frames))
+
+    def done() -> None:
+        seconds = round(time.monotonic() - started, 3)
+        told = f"{EXPORT} {label}"
+        job.tell(Done(stage=EXPORT, label=told, fingerprint=None, seconds=seconds, frames_done=so_far, folder=label))
+
+    return advance, done

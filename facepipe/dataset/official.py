@@ -1,0 +1,209 @@
+"""A data set in the LMDB layout that PIRenderer's published training reads.
+
+`OUT/<size>/` is the environment, `OUT/train_list.txt` and `OUT/test_list.txt` name its clips. Keys are texts, their
+parts joined by `-`, numbers seven digits wide: `<clip>-0000012` (JPEG), `<clip>-length`, `<clip>-coeff_3dmm` (float32,
+260 a frame: identity, expression, texture, angles, lighting, translation, crop), and `length`, the number of clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.dataset.listing import Entry, path_of
+from facepipe.engine.digest import DigestCache
+from facepipe.errors import EncoderError, FailedItemsError, InputError
+from facepipe.face.bfm.layout import COUNT, Row
+from facepipe.face.coefficients import BfmCoefficients, load_coefficients
+from facepipe.media.decode import decode_frames
+from facepipe.media.files import draft_of
+from facepipe.media.grid import resize
+from facepipe.media.image import as_jpeg
+
+if TYPE_CHECKING:
+    import lmdb
+
+NUMBERS = COUNT + 3
+BASIS = "bfm"
+MARK = "facepipe"
+# The file takes what it needs; this is how far it may grow at first.
+MAP_BYTES = 1 << 28
+LONGEST_KEY_BYTES = 511
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an export goes, and what it is made of."""
+
+    dataset: Path
+    out: Path
+    coefficients: Path
+    """Folder of `ID.npz` of basis bfm, or `ID.mat` as the official scripts write them."""
+    size_pixels: int
+
+    @property
+    def folder(self) -> Path:
+        """Return the environment."""
+        return self.out / str(self.size_pixels)
+
+
+def rows_of(path: Path, entry: Entry) -> NDArray[np.float32]:
+    """Return the (N, 260) rows of a clip out of its coefficient file. Raises InputError where they do not fit."""
+    rows = _of_mat(path) if path.suffix == ".mat" else _of_npz(path)
+    if rows.shape != (entry.frames, NUMBERS) or not np.isfinite(rows).all():
+        raise InputError(f"{entry.id}: has {entry.frames} frames, its coefficients are {rows.shape}; make them again")
+    return rows
+
+
+def _of_npz(path: Path) -> NDArray[np.float32]:
+    found = load_coefficients(path, basis=BASIS)
+    assert isinstance(found, BfmCoefficients)
+    row = Row(found.identity, found.expression, found.texture, found.angles, found.lighting, found.translation)
+    return np.concatenate([row.joined(), found.crops], axis=1).astype(np.float32)
+
+
+def _of_mat(path: Path) -> NDArray[np.float32]:
+    from scipy.io import loadmat  # noqa: PLC0415 - only for whoever brings such files
+
+    try:
+        content = loadmat(path)
+        return np.concatenate([content["coeff"], content["transform_params"][:, 2:]], axis=1).astype(np.float32)
+    except Exception as error:  # scipy raises a dozen kinds on what is none, or broken
+        raise InputError(
+            f"{path} holds no coefficients ({error}); expected coeff (N, 257) and transform_params (N, 5)"
+        ) from error
+
+
+def export(
+    target: Target, entries: Sequence[Entry], digests: DigestCache, advance: Callable[[int], None], *, overwrite: bool
+) -> bool:
+    """Bring the environment and its lists to hold these clips; return False if they do already.
+
+    Each clip is one transaction, marked with the digest of what it was made of: what a killed run has written stays,
+    and only what changed is written again. Raises FailedItemsError, once all others are written, when clips could not
+    be; InputError for an environment of somebody else's.
+    """
+    with _opened(target, overwrite=overwrite) as environment:
+        changed = _remove_others(environment, entries)
+        faults: dict[str, str] = {}
+        for entry in entries:
+            try:
+                changed |= _bring(environment, target, entry, digests)
+            except (InputError, EncoderError) as error:
+                faults[entry.id] = f"{entry.id}: {error}"
+                changed |= _remove(environment, entry.id)
+            advance(entry.frames)
+        there = [entry for entry in entries if entry.id not in faults]
+        _put(environment, {"length": _number(len(there)), MARK: "\n".join(sorted(entry.id for entry in there))})
+    for split, name in (("train", "train_list.txt"), ("test", "test_list.txt")):
+        names = [entry.id for entry in there if (entry.split == "train") == (split == "train")]
+        changed |= _write_lines(target.out / name, names)
+    if faults:
+        head = f"{len(faults)} of {len(entries)} clips are left out; running this again tries them again."
+        raise FailedItemsError([head, *(f"  {fault}" for fault in faults.values())], done=[target.folder])
+    return changed
+
+
+@contextmanager
+def _opened(target: Target, *, overwrite: bool) -> Iterator[lmdb.Environment]:
+    """Open the environment, a new one where there is none. Raises InputError for one that we did not write."""
+    import lmdb  # noqa: PLC0415 - an extra
+
+    new = not target.folder.exists()
+    target.folder.mkdir(parents=True, exist_ok=True)
+    if overwrite and not new:
+        for name in ("data.mdb", "lock.mdb"):
+            (target.folder / name).unlink(missing_ok=True)
+    try:
+        environment = lmdb.open(str(target.folder), map_size=MAP_BYTES)
+    except lmdb.Error as error:
+        raise InputError(f"{target.folder} cannot be opened as LMDB ({error}); choose another folder") from error
+    with environment:
+        with environment.begin() as transaction:
+            if transaction.stat()["entries"] and transaction.get(MARK.encode()) is None:
+                raise InputError(f"{target.folder} is not of facepipe; choose another folder, or say --overwrite")
+        yield environment
+
+
+def _bring(environment: lmdb.Environment, target: Target, entry: Entry, digests: DigestCache) -> bool:
+    """Write one clip unless it is there as it should be."""
+    coefficients = next(
+        (path for suffix in (".npz", ".mat") if (path := target.coefficients / f"{entry.id}{suffix}").exists()), None
+    )
+    if coefficients is None:
+        raise InputError(f"{target.coefficients} holds no {entry.id}.npz or .mat")
+    if len(_key(entry.id, "coeff_3dmm")) > LONGEST_KEY_BYTES:
+        raise InputError("the name is too long for LMDB; build the set from shorter names")
+    clip = path_of(target.dataset, entry.id, "clip")
+    made_of = f"{digests.digest(clip)} {digests.digest(coefficients)}".encode()
+    with environment.begin() as transaction:
+        if transaction.get(_key(entry.id, MARK)) == made_of:
+            return False
+    rows = rows_of(coefficients, entry)
+    size = (target.size_pixels, target.size_pixels)
+    content: dict[str, str | bytes] = {
+        _number(n): as_jpeg(resize(frame, size)) for n, frame in enumerate(decode_frames(clip))
+    }
+    if len(content) != entry.frames:
+        raise InputError(f"{clip} holds {len(content)} frames, its list says {entry.frames}; build the set again")
+    content |= {"length": _number(entry.frames), "coeff_3dmm": rows.tobytes(), MARK: made_of}
+    _remove(environment, entry.id)
+    _put(environment, {f"{entry.id}-{what}": value for what, value in content.items()})
+    return True
+
+
+def _remove_others(environment: lmdb.Environment, entries: Sequence[Entry]) -> bool:
+    """Remove the clips that are not wanted any more, and note which are."""
+    with environment.begin() as transaction:
+        there = set(filter(None, (transaction.get(MARK.encode()) or b"").decode().split("\n")))
+    wanted = {entry.id for entry in entries}
+    # Before the first is written, so that whatever a killed run leaves is known.
+    _put(environment, {MARK: "\n".join(sorted(there | wanted))})
+    for name in there - wanted:
+        _remove(environment, name)
+    return bool(there - wanted)
+
+
+def _remove(environment: lmdb.Environment, name: str) -> bool:
+    with environment.begin(write=True) as transaction:
+        length = transaction.get(_key(name, "length"))
+        for what in [*map(_number, range(int(length or 0))), "length", "coeff_3dmm", MARK]:
+            transaction.delete(_key(name, what))
+    return length is not None
+
+
+def _put(environment: lmdb.Environment, content: Mapping[str, str | bytes]) -> None:
+    """Write all of it or nothing, and make room for it."""
+    import lmdb  # noqa: PLC0415 - an extra
+
+    while True:
+        try:
+            with environment.begin(write=True) as transaction:
+                for key, value in content.items():
+                    transaction.put(key.encode(), value.encode() if isinstance(value, str) else value)
+            return
+        except lmdb.MapFullError:
+            environment.set_mapsize(environment.info()["map_size"] * 2)
+
+
+def _number(value: int) -> str:
+    return f"{value:07}"
+
+
+def _key(*parts: str) -> bytes:
+    return "-".join(parts).encode()
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> bool:
+    text = "".join(f"{line}\n" for line in lines)
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    with draft_of(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+    return True
