@@ -29,6 +29,12 @@ def landmarker(context: typer.Context) -> None:
     _start("landmarker", context.args)
 
 
+@app.command(context_settings=WORDS)
+def renderings(context: typer.Context) -> None:
+    """Render turned heads and borrowed expressions for the training of perception."""
+    _start("renderings", context.args)
+
+
 @app.command("face-model", context_settings=WORDS)
 def face_model(context: typer.Context) -> None:
     """Build the linear face model from labelled faces."""

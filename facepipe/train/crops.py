@@ -20,7 +20,7 @@ from facepipe.face.cropping import SquareCrop, aligned_crop, transform_points
 from facepipe.train.augment import texture, weather
 from facepipe.train.faces import FaceCache
 
-PORTRAIT_SHARE, NO_FACE_SHARE, DETECTION_SHARE = 0.4, 0.15, 0.45
+PORTRAIT_SHARE, NO_FACE_SHARE, DETECTION_SHARE, RENDERED_SHARE = 0.4, 0.15, 0.45, 0.4
 # Few people of the data look aside, and of those few the network must learn what a turned head is.
 TURNED_SHARE, TURNED_SINE = 0.3, 0.3
 
@@ -43,16 +43,26 @@ def yaw_sine(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.abs(across[:, 2]) / np.linalg.norm(across, axis=1)  # type: ignore[no-any-return]
 
 
+def _by_item(cache: FaceCache, rows: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    return [np.flatnonzero(rows & (cache.item == item)) for item in np.unique(cache.item[rows])]
+
+
 class FaceSamples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     """Endless random samples: picture (3, S, S) uint8, points (478, 3) in crop sides, 1 for a face or 0."""
 
-    def __init__(self, cache: FaceCache, mirror: NDArray[np.intp], size_pixels: int, seed: int) -> None:
+    def __init__(
+        self,
+        cache: FaceCache,
+        mirror: NDArray[np.intp],
+        size_pixels: int,
+        seed: int,
+        *,
+        rendered: FaceCache | None = None,
+    ) -> None:
         self.cache, self.mirror, self.size_pixels, self.seed = cache, mirror, size_pixels, seed
-        self.groups = [self._by_item(~cache.portrait), self._by_item(cache.portrait)]
-        self.turned = self._by_item(yaw_sine(cache.points) > TURNED_SINE)
-
-    def _by_item(self, rows: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-        return [np.flatnonzero(rows & (self.cache.item == item)) for item in np.unique(self.cache.item[rows])]
+        self.groups = [_by_item(cache, ~cache.portrait), _by_item(cache, cache.portrait)]
+        self.turned = _by_item(cache, yaw_sine(cache.points) > TURNED_SINE)
+        self.rendered = rendered
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         worker = get_worker_info()
@@ -62,17 +72,19 @@ class FaceSamples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
             picture, points, face = self.sample(random)
             yield torch.from_numpy(picture).permute(2, 0, 1), torch.from_numpy(points), torch.tensor(face)
 
-    def pick(self, random: np.random.Generator) -> int:
+    def pick(self, random: np.random.Generator) -> tuple[FaceCache, int]:
         """Choose a frame: first the kind, then the item, then the frame, so that long clips do not dominate."""
+        if self.rendered and random.random() < RENDERED_SHARE:
+            return self.rendered, int(random.integers(len(self.rendered.points)))
         group = self.groups[int(random.random() < PORTRAIT_SHARE)]
         if random.random() < TURNED_SHARE and self.turned:
             group = self.turned
-        return int(random.choice(group[random.integers(len(group))]))
+        return self.cache, int(random.choice(group[random.integers(len(group))]))
 
     def sample(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32], float]:
         """Draw one sample."""
-        index, other = self.pick(random), self.pick(random)
-        points = self.cache.points[index]
+        (cache, index), (other_cache, other) = self.pick(random), self.pick(random)
+        points = cache.points[index]
         crop = jittered(aligned_crop(points), random, as_detection=random.random() < DETECTION_SHARE)
         face = 1.0
         if random.random() < NO_FACE_SHARE:
@@ -80,11 +92,11 @@ class FaceSamples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         matrix = crop.matrix(self.size_pixels)
         border = (cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT)[random.integers(3)]
         size = (self.size_pixels, self.size_pixels)
-        cut = cv2.warpAffine(self.cache.pictures[index], matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
+        cut = cv2.warpAffine(cache.pictures[index], matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
         if not face and random.random() < 0.25:
             cut = texture(self.size_pixels, random)
         shape = transform_points(points, matrix).astype(np.float32) / np.float32(self.size_pixels)
-        picture = weather(np.asarray(cut, np.uint8), self.cache.pictures[other], random)
+        picture = weather(np.asarray(cut, np.uint8), other_cache.pictures[other], random)
         if random.random() < 0.5:
             picture = np.ascontiguousarray(picture[:, ::-1])
             shape = ((shape * (-1, 1, 1) + (1, 0, 0))[self.mirror]).astype(np.float32)

@@ -1,16 +1,21 @@
 """Training of the landmarker on teacher's points.
 
     facepipe train landmarker --data DATA --labels LABELS --cache CACHE --out RUN
+        [--renderings RENDERINGS --renderings-labels LABELS] [--start OTHER-RUN/checkpoint.pt]
 
-The run goes on from RUN/checkpoint.pt when it is there.
+RENDERINGS are what `facepipe train renderings` makes, labelled as DATA is; their crops are cached beside the others.
+--start begins with the averaged network of another run instead of a new one. The run goes on from RUN/checkpoint.pt
+when it is there.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,9 +30,9 @@ from facepipe.train.crops import FaceSamples
 from facepipe.train.faces import FaceCache, build_cache
 from facepipe.train.loop import Recipe, fit, to_network
 from facepipe.train.mirror import aligned_shapes, mirror_permutation
-from facepipe.train.split import split_items
+from facepipe.train.split import Item, split_items
 
-CACHE_RATIO, CACHE_PIXELS, UNSEEN_FRAMES_PER_CLIP = 2.2, 224, 24
+CACHE_RATIO, CACHE_PIXELS, FEW_FRAMES_PER_CLIP = 2.2, 224, 24
 RECIPE = Recipe(batch=48, steps=6400, peak_rate=2e-3)
 FINE = sorted(
     {
@@ -88,26 +93,52 @@ def errors(net: nn.Module, cache: FaceCache) -> NDArray[np.floating]:
     return np.concatenate(found)
 
 
-def train(data: Path, labels: Path, cache: Path, out: Path, recipe: Recipe) -> nn.Module:
+def rendered_faces(renderings: Path, labels: Path, cache: Path) -> FaceCache:
+    """Return the crops of `facepipe train renderings`."""
+    items = [
+        Item(path=path, kind="clip", identity="", fps="", has_sound=False)
+        for path in sorted((renderings / "clips").glob("*.mp4"))
+    ]
+    return build_cache(
+        items, labels, cache, ratio=CACHE_RATIO, size_pixels=CACHE_PIXELS, frames_per_clip=FEW_FRAMES_PER_CLIP
+    )
+
+
+def start_at_run(net: nn.Module, checkpoint: Path) -> None:
+    """Take over the averaged network of another run."""
+    mean = torch.load(checkpoint, weights_only=True)["mean"]
+    net.load_state_dict({name[7:]: value for name, value in mean.items() if name.startswith("module.")})
+
+
+def train(asked: argparse.Namespace, recipe: Recipe) -> nn.Module:
     """Train and return the averaged network."""
-    seen, unseen = split_items(data)
+    # A worker forked while OpenCV's threads are about waits for them for ever.
+    cv2.setNumThreads(1)
+    labels, cache = asked.labels, asked.cache
+    seen, unseen = split_items(asked.data)
     sizes: dict[str, Any] = {"ratio": CACHE_RATIO, "size_pixels": CACHE_PIXELS}
     faces = build_cache(seen, labels, cache / "train", **sizes)
-    held_out = build_cache(unseen, labels, cache / "unseen", **sizes, frames_per_clip=UNSEEN_FRAMES_PER_CLIP)
+    held_out = build_cache(unseen, labels, cache / "unseen", **sizes, frames_per_clip=FEW_FRAMES_PER_CLIP)
+    rendered = None
+    if asked.renderings:
+        rendered = rendered_faces(asked.renderings, asked.renderings_labels, cache / "rendered")
     mirror = mirror_permutation(faces.points)
     torch.manual_seed(recipe.seed)
     net = Landmarker(LandmarkerConfig())
-    start_at_components(net, aligned_shapes(faces.points))
+    if asked.start:
+        start_at_run(net, asked.start)
+    else:
+        start_at_components(net, aligned_shapes(faces.points))
 
     def batches(first: int) -> Iterable[Any]:
-        samples = FaceSamples(faces, mirror, net.config.size_pixels, recipe.seed + first)
+        samples = FaceSamples(faces, mirror, net.config.size_pixels, recipe.seed + first, rendered=rendered)
         return DataLoader(samples, batch_size=recipe.batch, num_workers=1, prefetch_factor=4)
 
     def evaluate(average: nn.Module) -> str:
         error = errors(average, held_out)
         return f"clips {error[~held_out.portrait].mean():.4f} portraits {error[held_out.portrait].mean():.4f}"
 
-    return fit(net, recipe, out, batches=batches, loss_of=loss_of, evaluate=evaluate)
+    return fit(net, recipe, asked.out, batches=batches, loss_of=loss_of, evaluate=evaluate)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -116,9 +147,13 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=RECIPE.steps)
     parser.add_argument("--batch", type=int, default=RECIPE.batch)
     parser.add_argument("--peak-rate", type=float, default=RECIPE.peak_rate)
+    parser.add_argument("--renderings", type=Path, help="folder of `facepipe train renderings`")
+    parser.add_argument("--renderings-labels", type=Path, help="what the labelling tool made of it")
+    parser.add_argument("--start", type=Path, help="checkpoint of another run to start from")
     asked = parser.parse_args(words)
-    recipe = Recipe(batch=asked.batch, steps=asked.steps, peak_rate=asked.peak_rate)
-    train(asked.data, asked.labels, asked.cache, asked.out, recipe)
+    if bool(asked.renderings) != bool(asked.renderings_labels):
+        parser.error("--renderings and --renderings-labels go together: give both or neither.")
+    train(asked, Recipe(batch=asked.batch, steps=asked.steps, peak_rate=asked.peak_rate))
 
 
 if __name__ == "__main__":

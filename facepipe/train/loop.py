@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,17 @@ def rate_at(step: int, recipe: Recipe) -> float:
     return recipe.peak_rate * 0.5 * (1 + float(np.cos(np.pi * min(1.0, step / recipe.steps))))
 
 
+def averaging_with(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Return the running mean of AveragedModel: a plain mean at first, that forgets with `decay` at most."""
+
+    def averaged(mean: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+        if not now.is_floating_point():  # how many batches a norm has seen
+            return now
+        return torch.lerp(mean, now, max(1 - decay, 9 / (10 + float(count))))
+
+    return averaged
+
+
 def to_network(pictures: Tensor) -> Tensor:
     """Turn (B, 3, H, W) uint8 into float32 in [-1, 1], channels last."""
     return (pictures.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
@@ -55,8 +66,7 @@ def fit(
     `evaluate(averaged net)` a line of figures to print.
     """
     out.mkdir(parents=True, exist_ok=True)
-    averaging = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
-    average = AveragedModel(net, multi_avg_fn=averaging, use_buffers=True)
+    average = AveragedModel(net, avg_fn=averaging_with(recipe.average), use_buffers=True)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.peak_rate, weight_decay=recipe.decay)
     parts: dict[str, Any] = {"net": net, "mean": average, "optimiser": optimiser}
     first = 0
