@@ -136,6 +136,10 @@ class MeshRenderer:
 
     def render(self, points: Floats, pose: Similarity) -> NDArray[np.uint8]:
         """Return the (S, S, 3) uint8 RGB picture with the face at (478, 3) target points in the one-row target pose."""
+        return self.drawn(points, pose)[0]
+
+    def drawn(self, points: Floats, pose: Similarity) -> tuple[NDArray[np.uint8], MeshFlow]:
+        """Return what `render` does, and the flow it was drawn by."""
         flow = self.flow(points, pose)
         image = self._sampled(flow.source_position)
         if self.own_share.min() < 1:
@@ -144,7 +148,12 @@ class MeshRenderer:
                 other = self._sampled(flow.mirror_position[top:bottom, left:right])
                 pixels.mix(image, other, flow.own_share, top, left)
         unit = float(pose.scale[0])
-        return self._with_mouth(self._with_eyes(image, flow, points, unit), flow, points, unit)
+        return self._with_mouth(self._with_eyes(image, flow, points, unit), flow, points, unit), flow
+
+    def regions(self) -> NDArray[np.intp]:
+        """Return (4,) where the triangles of skin, eyes, mouth and rings end."""
+        surface = self.surface
+        return np.array([surface.skin_end, surface.eyes_end, surface.mouth_end, len(surface.triangles)])
 
     def _sampled(self, position: NDArray[np.float32]) -> NDArray[np.uint8]:
         picture = cv2.remap(self.picture, position, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]

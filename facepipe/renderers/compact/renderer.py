@@ -1,0 +1,66 @@
+"""The compact renderer: a small PIRenderer on top of a geometric prior, for frames of one source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facepipe.face.model import FaceModel
+from facepipe.face.pose import Similarity
+from facepipe.renderers.compact.hints import Hints, Prior, hints_of, motion_of, surface_table
+from facepipe.renderers.compact.net import CompactNet
+from facepipe.renderers.portrait import Portrait
+
+Floats = NDArray[np.floating]
+
+
+def to_network(pictures: list[NDArray[np.uint8]], dtype: torch.dtype = torch.float32) -> Tensor:
+    """Turn (S, S, 3) uint8 pictures into (B, 3, S, S) in [-1, 1], channels last."""
+    batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    return batch.to(dtype) / 127.5 - 1
+
+
+def to_pictures(batch: Tensor) -> NDArray[np.uint8]:
+    """Turn (B, 3, S, S) in [-1, 1] into (B, S, S, 3) uint8."""
+    scaled = (batch.float() + 1).mul_(127.5).round_().clamp_(0, 255)
+    return np.asarray(scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy())
+
+
+class CompactRenderer:
+    """Renders one source portrait in any pose and expression."""
+
+    def __init__(
+        self, net: CompactNet, model: FaceModel, portrait: Portrait, prior: Prior, *, batch_frames: int = 4
+    ) -> None:
+        self.net, self.prior, self.batch_frames = net, prior, batch_frames
+        self.side = portrait.picture.shape[0]
+        self.dtype = next(net.parameters()).dtype
+        self.table = surface_table(model, prior.regions())
+        self.source = to_network([portrait.picture], self.dtype)
+
+    def frames(self, expression: Floats, pose: Similarity) -> Iterator[NDArray[np.uint8]]:
+        """Yield (S, S, 3) uint8 RGB pictures with (T, 64) expressions in T poses, in pixels of the picture."""
+        motion = torch.from_numpy(motion_of(expression, pose, self.side)).to(self.dtype)
+        hints = iter(self._hints(expression, pose))
+        for first in range(0, len(expression), self.batch_frames):
+            batch = list(islice(hints, self.batch_frames))
+            yield from self._drawn(batch, motion[first : first + len(batch)])
+
+    def _hints(self, expression: Floats, pose: Similarity) -> Iterator[Hints]:
+        for index in range(len(expression)):
+            one = pose.rows(slice(index, index + 1))
+            points = self.prior.target_points(expression[index : index + 1], one)[0]
+            yield hints_of(self.prior, self.table, points, one)
+
+    @torch.inference_mode()
+    def _drawn(self, batch: list[Hints], motion: Tensor) -> NDArray[np.uint8]:
+        prior = to_network([hints.picture for hints in batch], self.dtype)
+        position = torch.from_numpy(np.stack([hints.position for hints in batch]))
+        maps = torch.from_numpy(np.stack([hints.maps for hints in batch])).to(self.dtype)
+        source = self.source.expand(len(batch), -1, -1, -1)
+        return to_pictures(self.net(source, prior, position, maps, motion).picture)

@@ -1,0 +1,1 @@
+"""Training of PIRenderer: the published network and the compact one."""
