@@ -35,6 +35,12 @@ def renderings(context: typer.Context) -> None:
     _start("renderings", context.args)
 
 
+@app.command(context_settings=WORDS)
+def pirender(context: typer.Context) -> None:
+    """Train the renderer on a data set of head clips."""
+    _start("pirender.command", context.args)
+
+
 @app.command("face-model", context_settings=WORDS)
 def face_model(context: typer.Context) -> None:
     """Build the linear face model from labelled faces."""

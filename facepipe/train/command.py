@@ -8,7 +8,7 @@ from pathlib import Path
 FOLDERS = {
     "data": "folder with clips/, portraits/ and sources.tsv",
     "labels": "what tools/label_with_mediapipe.py made of it",
-    "cache": "folder for the face crops; made when it is empty",
+    "cache": "folder for unpacked pictures; made when it is empty",
     "out": "where the run keeps its checkpoint, or the file that is made",
 }
 

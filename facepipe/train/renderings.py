@@ -10,6 +10,7 @@ rendering is the truth, not what was asked of the renderer. A clip that is there
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from facepipe.train.command import parser_of
 from facepipe.train.faces import around_face, chosen_frames, read_frames
 from facepipe.train.split import Item, split_items
 
-FRAMES, SIZE_PIXELS, RATIO, FPS = 48, 256, 2.2, 25
+FRAMES, SIZE_PIXELS, RATIO, FPS = 48, 256, 2.2, Fraction(25)
 # How far a head swings about each axis at most, in degrees: pitch, yaw, roll.
 SWING_DEGREES = (28.0, 65.0, 15.0)
 Floats = NDArray[np.float64]

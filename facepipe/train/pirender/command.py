@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.loggers import TensorBoardLogger
+from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, default_collate
 
@@ -31,12 +31,17 @@ from facepipe.renderers.compact.net import CompactNet
 from facepipe.train.command import parser_of
 from facepipe.train.pirender import compact
 from facepipe.train.pirender.discriminator import PatchDiscriminator
-from facepipe.train.pirender.heads import Heads, open_heads
+from facepipe.train.pirender.heads import Heads, build_heads, clips_of, size_of
 from facepipe.train.pirender.loop import Recipe, Run, new_run, step, train
 from facepipe.train.pirender.losses import LandmarkerFeatures
 from facepipe.train.pirender.pairs import Pair, Pairs
 
 TARGETS_OF_UNSEEN, SAMPLE_ROWS = 4, 8
+
+
+def heads_of(dataset: Path, cache: Path, *splits: str) -> Heads:
+    """Return the frames of some splits of a data set, unpacked into a folder of CACHE once."""
+    return build_heads(clips_of(dataset, *splits), cache / splits[0], size_of(dataset))
 
 
 def unseen_batches(heads: Heads, pairs: Pairs) -> list[Pair]:
@@ -70,7 +75,10 @@ def run_training(asked: Any, recipe: Recipe) -> None:
     fabric.launch()
     torch.manual_seed(recipe.seed)
     model = load_face_model(weights.find("face-model").path)
-    heads, unseen = open_heads(asked.cache / "train"), open_heads(asked.cache / "unseen")
+    heads, unseen = (
+        heads_of(asked.dataset, asked.cache, "train"),
+        heads_of(asked.dataset, asked.cache, "unseen", "test"),
+    )
     held_out = unseen_batches(unseen, Pairs(unseen, model, 0, augment=False)) if fabric.is_global_zero else []
     landmarker = load_network(weights.find("landmarker").path, "landmarker", Landmarker, LandmarkerConfig)
     torch.set_num_threads(asked.threads or torch.get_num_threads())
@@ -83,7 +91,7 @@ def run_training(asked: Any, recipe: Recipe) -> None:
     def batches(images: int) -> Iterable[Any]:
         pairs = Pairs(heads, model, recipe.seed + images + 1000 * fabric.global_rank)
         loader = DataLoader(pairs, batch_size=recipe.batch, num_workers=asked.workers, prefetch_factor=4)
-        return fabric.setup_dataloaders(loader)  # type: ignore[no-any-return]
+        return fabric.setup_dataloaders(loader)
 
     def advance(run: Run, pair: Pair, adversarial: bool) -> dict[str, Tensor]:
         batch = compact.to_batch(pair)
@@ -115,7 +123,7 @@ def run_training(asked: Any, recipe: Recipe) -> None:
 def main(words: Sequence[str] | None = None) -> None:
     """Start as the words of a command line say."""
     parser = parser_of("pirender", __doc__, "cache", "out")
-    parser.add_argument("--dataset", type=Path, help="what `facepipe dataset build` made")
+    parser.add_argument("--dataset", type=Path, required=True, help="what `facepipe dataset build` made")
     parser.add_argument("--images", type=int, default=400_000)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--peak-rate", type=float, default=4e-4)

@@ -30,10 +30,11 @@ class Batch(NamedTuple):
 
 def to_batch(pair: Pair) -> Batch:
     """Turn uint8 pictures into [-1, 1], channels last."""
-    pictures = (
-        (part.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-        for part in (pair.source, pair.truth, pair.prior)
-    )
+
+    def signed(part: Tensor) -> Tensor:
+        return (part.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+    pictures = signed(pair.source), signed(pair.truth), signed(pair.prior)
     return Batch(*pictures, pair.position, pair.maps, pair.motion, pair.points)
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.dataset.listing import path_of, read_list
+from facepipe.errors import InputError
 from facepipe.face.fitting import Fit, fit
 from facepipe.face.model import FaceModel
+from facepipe.face.track import load_track
+from facepipe.media.decode import decode_frames
 
 LIST = "heads.json"
 
@@ -48,6 +52,22 @@ class Heads:
     def clip(self, index: int) -> slice:
         """Return the rows of a clip."""
         return slice(int(self.first[index]), int(self.first[index + 1]))
+
+
+def clips_of(dataset: Path, *splits: str) -> Iterator[HeadClip]:
+    """Yield the clips of some splits of what `facepipe dataset build` made."""
+    for entry in read_list(dataset, *splits):
+        track = load_track(path_of(dataset, entry.id, "track")).track
+        frames = decode_frames(path_of(dataset, entry.id, "clip"))
+        yield HeadClip(entry.id, entry.person, frames, track.points, track.valid)
+
+
+def size_of(dataset: Path) -> int:
+    """Return the side of a data set's clips in pixels. Raises InputError where they differ, or there are none."""
+    sizes = {entry.size_pixels for entry in read_list(dataset)}
+    if len(sizes) != 1:
+        raise InputError(f"{dataset} holds clips of {sorted(sizes) or 'no'} pixels, expected one size. Build it again.")
+    return sizes.pop()
 
 
 def build_heads(clips: Iterable[HeadClip], cache: Path, size_pixels: int) -> Heads:
@@ -90,7 +110,7 @@ def open_heads(cache: Path) -> Heads:
 def mirrored(points: NDArray[np.floating], model: FaceModel, side: int) -> NDArray[np.float32]:
     """Return (T, 478, 3) points of the mirrored frames."""
     flipped = points * np.array([-1, 1, 1]) + np.array([side - 1, 0, 0])
-    return flipped[:, model.mirror].astype(np.float32)
+    return np.asarray(flipped[:, model.mirror], np.float32)
 
 
 def fits_of(heads: Heads, model: FaceModel) -> list[tuple[Fit, Fit]]:

@@ -83,7 +83,9 @@ class Pairs(IterableDataset[Pair]):
             pose, expression = fitted.pose.rows(slice(row, row + 1)), fitted.expression[row : row + 1]
             hints = hints_of(prior, table, prior.target_points(expression, pose)[0], pose)
             yield Pair(
-                *(to_tensor(part) for part in (picture, truth, hints.picture)),
+                to_tensor(picture),
+                to_tensor(truth),
+                to_tensor(hints.picture),
                 torch.from_numpy(hints.position),
                 torch.from_numpy(hints.maps),
                 torch.from_numpy(motion_of(expression, pose, side)[0]),

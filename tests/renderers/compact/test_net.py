@@ -1,0 +1,93 @@
+"""The compact network: it starts as its prior, and its parts agree with their definitions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from facepipe.renderers.compact.config import HINT_CHANNELS, CompactConfig
+from facepipe.renderers.compact.net import AdaIN, Block, CompactNet
+
+TINY = CompactConfig(descriptor=16, warp_widths=(8, 8, 8), edit_widths=(8, 8, 8))
+
+
+def inputs(count: int = 2, side: int = 64) -> tuple[torch.Tensor, ...]:
+    """Smooth pictures, the identity as position, random hints and motion."""
+    random = torch.Generator().manual_seed(3)
+    source, prior = (
+        functional.interpolate(torch.rand(count, 3, 8, 8, generator=random) * 2 - 1, size=side, mode="bilinear")
+        for _ in range(2)
+    )
+    line = torch.linspace(-1, 1, side)
+    position = torch.stack([line.expand(side, side), line[:, None].expand(side, side)]).expand(count, -1, -1, -1)
+    hints = torch.randn(count, HINT_CHANNELS, side // 2, side // 2, generator=random)
+    return source, prior, position, hints, torch.randn(count, TINY.motion_channels, generator=random)
+
+
+def test_before_training_it_draws_its_prior() -> None:
+    """Nearly all of the blend lies on the prior, and the warp moves nothing beyond the mesh's flow."""
+    torch.manual_seed(0)
+    source, prior, *rest = inputs()
+    made = CompactNet(TINY)(source, prior, *rest)
+    assert (made.blend[:, 0] > 0.8).all()
+    assert (made.picture - prior).abs().mean() < 0.1
+    torch.testing.assert_close(made.warped, source, atol=1e-4, rtol=0)
+
+
+def test_the_picture_is_the_blend_of_prior_warp_and_drawing() -> None:
+    """Shares are positive and sum to one, so that no pixel leaves the range of what is blended."""
+    torch.manual_seed(1)
+    net = CompactNet(TINY)
+    torch.nn.init.normal_(net.final.weight, std=2.0)
+    source, prior, *rest = inputs()
+    made = net(source, prior, *rest)
+    torch.testing.assert_close(made.blend.sum(1), torch.ones_like(made.blend[:, 0]))
+    low, high = torch.minimum(prior, made.warped), torch.maximum(prior, made.warped)
+    assert (made.picture >= torch.minimum(low, torch.tensor(-1.0)) - 1e-5).all()
+    assert (made.picture <= torch.maximum(high, torch.tensor(1.0)) + 1e-5).all()
+    assert (made.picture - prior).abs().mean() > 0.05
+
+
+def test_the_correction_is_bounded() -> None:
+    """However large the last layer, no pixel comes from further than `most_shift` beyond the mesh's flow."""
+    net = CompactNet(TINY)
+    torch.nn.init.constant_(net.correction.bias, 50.0)
+    source, prior, position, hints, motion = inputs()
+    side = source.shape[-1]
+    line = torch.linspace(-1, 1, side).expand(1, 3, side, side)  # x itself as the picture
+    warped = net(line.expand(2, -1, -1, -1), prior, position, hints, motion).warped
+    expected = (line + 2 * TINY.most_shift).clamp(max=1)
+    torch.testing.assert_close(warped, expected.expand_as(warped), atol=1e-4, rtol=0)
+
+
+def test_adain_is_an_instance_norm_scaled_and_shifted_by_the_descriptor() -> None:
+    """Against torch's own instance norm."""
+    torch.manual_seed(2)
+    norm, x, vector = AdaIN(6, 4), torch.randn(3, 6, 5, 7) * 3 + 2, torch.randn(3, 4)
+    torch.nn.init.normal_(norm.affine.weight)
+    gamma, beta = norm.affine(vector).chunk(2, 1)
+    expected = functional.instance_norm(x) * (1 + gamma[..., None, None]) + beta[..., None, None]
+    torch.testing.assert_close(norm(x, vector), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("part", ["source", "prior", "hints", "motion"])
+def test_everything_it_is_given_reaches_the_picture(part: str) -> None:
+    """A change of any input changes what is drawn."""
+    torch.manual_seed(4)
+    net = CompactNet(TINY)
+    given = dict(zip(("source", "prior", "position", "hints", "motion"), inputs(), strict=True))
+    for name, weight in net.named_parameters():
+        if "affine" in name:
+            torch.nn.init.normal_(weight, std=0.5)
+    before = net(*given.values()).picture
+    given[part] = given[part].flip(-1)
+    assert (net(*given.values()).picture - before).abs().max() > 1e-4
+
+
+def test_a_block_keeps_what_it_cannot_improve() -> None:
+    """With its last convolution at zero a block hands its input on."""
+    block, x = Block(4, 3), torch.randn(1, 4, 6, 6)
+    torch.nn.init.zeros_(block.convs[1].weight)  # type: ignore[arg-type]
+    torch.nn.init.zeros_(block.convs[1].bias)  # type: ignore[arg-type]
+    torch.testing.assert_close(block(x, torch.randn(1, 3)), x)

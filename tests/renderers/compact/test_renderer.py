@@ -1,0 +1,95 @@
+"""The compact renderer on painted heads, with a tiny network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from facepipe.face.coefficients import from_fit
+from facepipe.face.cropping import SquareCrop
+from facepipe.face.fitting import fit
+from facepipe.face.pose import Similarity
+from facepipe.renderers.compact.hints import hints_of, motion_of, surface_table
+from facepipe.renderers.compact.net import CompactNet
+from facepipe.renderers.compact.renderer import CompactRenderer
+from facepipe.renderers.mesh.renderer import MeshRenderer
+from tests.face.faces import face_model
+from tests.renderers import painted
+from tests.renderers.compact.test_net import TINY
+from tests.renderers.painted import Picture, closed, expression_of, pose_at
+
+SIZE = 64
+
+
+def poses(*degrees: tuple[float, float, float]) -> Similarity:
+    rows = [pose_at(SIZE, one) for one in degrees]
+    return Similarity(*(np.concatenate(parts) for parts in zip(*rows, strict=True)))
+
+
+def renderer(*, trained: bool, batch_frames: int = 4) -> CompactRenderer:
+    torch.manual_seed(0)
+    net = CompactNet(TINY).eval()
+    if trained:
+        torch.nn.init.normal_(net.final.weight, std=0.5)
+    source = painted.portrait(SIZE, closed(), pose_at(SIZE))
+    return CompactRenderer(net, face_model(), source, MeshRenderer(face_model(), source), batch_frames=batch_frames)
+
+
+def rows() -> tuple[np.ndarray, Similarity]:
+    expression = np.concatenate([closed(), expression_of(jaw_open=1.0), closed(smile=1.0)])
+    return expression, poses((0, 0, 0), (0, 20, 0), (10, -15, 5))
+
+
+def drawn(made: CompactRenderer) -> list[Picture]:
+    return list(made.frames(*rows()))
+
+
+def test_the_untrained_network_stays_close_to_the_mesh_renderer() -> None:
+    """It draws every frame, in order, nearly as its prior does."""
+    made = renderer(trained=False)
+    wanted = list(made.prior.frames(*rows()))  # type: ignore[attr-defined]
+    found = drawn(made)
+    assert len(found) == len(wanted) == 3
+    for one, other in zip(found, wanted, strict=True):
+        assert one.shape == (SIZE, SIZE, 3)
+        assert one.dtype == np.uint8
+        assert np.abs(one.astype(int) - other).mean() < 8
+    assert np.abs(wanted[0].astype(int) - wanted[1]).mean() > 2
+
+
+@pytest.mark.parametrize("batch_frames", [1, 2])
+def test_batches_do_not_change_a_frame(batch_frames: int) -> None:
+    """Frames drawn in batches are those drawn one by one, up to rounding."""
+    for one, other in zip(
+        drawn(renderer(trained=True, batch_frames=batch_frames)), drawn(renderer(trained=True)), strict=True
+    ):
+        assert np.abs(one.astype(int) - other).max() <= 1
+
+
+def test_hints_say_what_is_where() -> None:
+    """A pixel is of one region at most, canonical points lie on the face alone, the own pose moves nothing."""
+    source = painted.portrait(SIZE, closed(), pose_at(SIZE))
+    prior = MeshRenderer(face_model(), source)
+    table = surface_table(face_model(), prior.regions())
+    hints = hints_of(prior, table, source.points, source.pose)
+    regions, canonical = hints.maps[3:6], hints.maps[6:]
+    assert set(np.unique(regions.sum(0))) == {0.0, 1.0}
+    assert (np.abs(canonical).sum(0)[regions.sum(0) == 0] == 0).all()
+    assert np.abs(hints.maps[:2]).max() < 0.02
+    middle = canonical[0][regions[0] > 0]
+    left, right = canonical[0, SIZE // 4, 8:16].min(), canonical[0, SIZE // 4, 16:24].max()
+    assert middle.min() < -0.3 < 0.3 < middle.max()
+    assert left < 0 < right
+
+
+def test_motion_is_told_as_coefficients_tell_it() -> None:
+    """Expressions, angles and translation are those of a coefficient file of the same crop."""
+    expression, pose = rows()
+    shapes = pose.apply(face_model().shape(np.zeros(80), expression))
+    fitted = fit(face_model(), shapes, np.ones(3, bool))
+    crop = SquareCrop(SIZE / 2, SIZE / 2, SIZE)
+    own = from_fit(fitted, np.ones(3, bool), fps=25, crop=crop, picture_size=(SIZE, SIZE))  # type: ignore[arg-type]
+    found = motion_of(own.expression, own.pose(SIZE), SIZE)
+    wanted = np.concatenate([own.expression, own.angles, own.translation], axis=1)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)

@@ -1,0 +1,85 @@
+"""Heads unpacked from clips, and the pairs that a renderer is trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facepipe.train.pirender.heads import HeadClip, Heads, build_heads, mirrored, open_heads
+from facepipe.train.pirender.pairs import Pairs
+from tests.face.faces import face_model
+from tests.renderers.painted import paint
+from tests.train.material import heads as moving
+
+SIDE = 160
+
+
+def clip(number: int, frames: int = 4) -> HeadClip:
+    points = moving(frames, seed=number, person=number).astype(np.float64)
+    valid = np.ones(frames, bool)
+    valid[1] = False
+    return HeadClip(f"c{number}", f"p{number}", [paint(face, SIDE) for face in points], points, valid)
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory: pytest.TempPathFactory) -> Heads:
+    faceless = HeadClip("none", "p9", [np.zeros((SIDE, SIDE, 3), np.uint8)], np.zeros((1, 478, 3)), np.zeros(1, bool))
+    return build_heads([clip(0), faceless, clip(1, 5)], tmp_path_factory.mktemp("heads") / "cache", SIDE)
+
+
+def test_heads_hold_every_frame_of_clips_with_a_face(heads: Heads) -> None:
+    assert heads.names == ["c0", "c1"]
+    assert heads.first.tolist() == [0, 4, 9]
+    wanted = clip(1, 5)
+    np.testing.assert_array_equal(heads.frames[heads.clip(1)], np.stack(list(wanted.frames)))
+    np.testing.assert_allclose(heads.points[heads.clip(1)], wanted.points, atol=1e-4)
+    np.testing.assert_array_equal(heads.valid[heads.clip(1)], wanted.valid)
+
+
+def test_heads_are_unpacked_once(tmp_path: Path) -> None:
+    build_heads([clip(0)], tmp_path, SIDE)
+
+    def never() -> None:
+        raise AssertionError("read again")
+
+    again = build_heads((never() for _ in range(1)), tmp_path, SIDE)  # type: ignore[misc]
+    np.testing.assert_array_equal(again.frames, open_heads(tmp_path).frames)
+
+
+def test_a_mirrored_face_is_a_face_of_the_mirrored_picture() -> None:
+    """Mirroring twice gives the points back, and once puts the right eye where the left one's picture is."""
+    points = moving(1, seed=5, person=5)
+    twice = mirrored(mirrored(points, face_model(), SIDE), face_model(), SIDE)
+    np.testing.assert_allclose(twice, points, atol=1e-3)
+    once = mirrored(points, face_model(), SIDE)[0]
+    assert once[33, 0] < once[263, 0]
+    np.testing.assert_allclose(once[33, 0], SIDE - 1 - points[0, 263, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_pairs_show_one_clip_twice_and_the_prior_of_the_second(heads: Heads, flip: bool) -> None:
+    """The prior of a frame from itself is the frame; of another it is nearer to it than the source is."""
+    pairs = Pairs(heads, face_model(), 0, augment=False)
+    random = np.random.default_rng(0)
+    same, other = pairs.drawn(0, 0, [0, 3], random, flip=flip)
+    frame = heads.frames[0][:, ::-1] if flip else heads.frames[0]
+    np.testing.assert_array_equal(same.source.permute(1, 2, 0).numpy(), frame)
+    assert torch.equal(same.truth, same.source)
+    assert (same.prior.float() - same.truth.float()).abs().mean() < 3
+    gap = (other.prior.float() - other.truth.float()).abs().mean()
+    assert gap < 0.8 * (other.source.float() - other.truth.float()).abs().mean()
+    low, high = other.points.amin(0), other.points.amax(0)
+    assert (low > 0).all()
+    assert (high < SIDE).all()
+
+
+def test_frames_without_a_face_are_never_drawn(heads: Heads) -> None:
+    """Frame 1 of each clip shows no face: its picture appears nowhere in many pairs."""
+    pairs = Pairs(heads, face_model(), 3, augment=False)
+    hidden = {heads.frames[heads.clip(index).start + 1].tobytes() for index in range(2)}
+    for _, pair in zip(range(40), pairs, strict=False):
+        for part in (pair.source, pair.truth):
+            assert np.ascontiguousarray(part.permute(1, 2, 0).numpy()).tobytes() not in hidden

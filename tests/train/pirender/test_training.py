@@ -1,0 +1,155 @@
+"""The renderer's training: its losses, and a run of a few steps that is stopped and resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from facepipe.models.landmarker import Landmarker, LandmarkerConfig
+from facepipe.train.pirender import losses
+from facepipe.train.pirender.discriminator import PatchDiscriminator, hinge, matching
+
+lightning = pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
+SIDE = 64
+
+
+def pictures(seed: int = 0, count: int = 2) -> torch.Tensor:
+    random = torch.Generator().manual_seed(seed)
+    return functional.interpolate(torch.rand(count, 3, 16, 16, generator=random) * 2 - 1, size=SIDE, mode="bilinear")
+
+
+def points(count: int = 2) -> torch.Tensor:
+    from tests.face.faces import face_model
+
+    return torch.from_numpy(face_model().mean[:, :2]).float().expand(count, -1, -1) * 18 + 32
+
+
+def test_attention_lies_on_mouth_and_eyes() -> None:
+    weight = losses.attention(points(), SIDE)
+    assert weight.shape == (2, 1, SIDE, SIDE)
+    assert weight.unique().tolist() == [1.0, 2.0, 5.0]
+    mouth = points()[0, losses.MOUTH].mean(0).round().long()
+    assert weight[0, 0, mouth[1], mouth[0]] == 5
+    assert weight[0, 0, 0, 0] == 1
+
+
+def test_pyramid_is_the_mean_of_l1_at_each_size() -> None:
+    """Against a plain loop, with the weight at one everywhere."""
+    first, second = pictures(0), pictures(1)
+    wanted = sum(
+        (functional.avg_pool2d(first, 2**level) - functional.avg_pool2d(second, 2**level)).abs().mean()
+        for level in range(4)
+    )
+    found = losses.pyramid(first, second, torch.ones(2, 1, SIDE, SIDE))
+    torch.testing.assert_close(found, torch.as_tensor(wanted) / 4)
+
+
+def test_edges_and_detail_see_blur_that_is_small_in_l1() -> None:
+    """A blurred picture keeps its mean, but not its edges nor its energy of detail."""
+    truth = torch.rand(1, 3, SIDE, SIDE) * 2 - 1
+    blurred = functional.avg_pool2d(truth, 3, 1, 1)
+    ones = torch.ones(1, 1, SIDE, SIDE)
+    assert losses.detail(blurred, truth) > 5 * losses.detail(truth.flip(3), truth)
+    assert losses.edges(blurred, truth, ones) > losses.edges(truth + 0.2, truth, ones)
+    assert losses.detail(truth, truth) == 0
+
+
+def test_features_of_the_landmarker_tell_pictures_apart() -> None:
+    """Zero for the same picture, more for another; gradients reach the picture and not the network."""
+    torch.manual_seed(0)
+    features = losses.LandmarkerFeatures(Landmarker(LandmarkerConfig(widths=(8, 8), depths=(1, 1), size_pixels=32)))
+    made = pictures(0).requires_grad_()
+    assert features(made, pictures(0), points()) == 0
+    loss = features(made, pictures(1), points())
+    loss.backward()
+    assert loss > 0.05
+    assert made.grad is not None
+    assert made.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in features.parameters())
+    near = features(pictures(0) * 0.95 + 0.05 * pictures(1), pictures(0), points())
+    assert near < features(pictures(1), pictures(0), points())
+
+
+def test_the_discriminator_learns_to_tell_noise_from_smooth_pictures() -> None:
+    torch.manual_seed(0)
+    judge = PatchDiscriminator(8)
+    optimiser = torch.optim.Adam(judge.parameters(), lr=5e-3)
+    prior = pictures(2)
+    for _ in range(30):
+        loss = hinge(judge(pictures(0), prior)[0], judge(torch.rand(2, 3, SIDE, SIDE) * 2 - 1, prior)[0])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    real, fake = judge(pictures(1), prior), judge(torch.rand(2, 3, SIDE, SIDE) * 2 - 1, prior)
+    assert real[0].mean() > fake[0].mean() + 0.5
+    assert matching(real[1], real[1]) == 0
+    assert matching(real[1], fake[1]) > 0
+
+
+class _Line(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x)  # type: ignore[no-any-return]
+
+
+def _train(out: Path, images: int, *, stop_after: int = 0) -> Any:
+    """Learn y = 2 x - 1; a stop raises in the middle, as a crash would."""
+    from lightning_fabric import Fabric
+
+    from facepipe.train.pirender.loop import Recipe, Run, new_run, step, train
+
+    torch.manual_seed(0)
+    fabric = Fabric(accelerator="cpu")
+    recipe = Recipe(
+        batch=4, images=images, peak_rate=0.05, warm_up_images=8, report_images=400, evaluate_images=400,
+        average=0.9, checkpoint_minutes=0.0,
+    )  # fmt: skip
+    run = new_run(_Line(), nn.Linear(1, 1), recipe)
+    steps = []
+
+    def batches(first: int) -> Any:
+        while True:
+            random = torch.Generator().manual_seed(first)
+            yield torch.rand(4, 1, generator=random)
+            first += 4
+
+    def advance(run: Run, batch: torch.Tensor, adversarial: bool) -> dict[str, torch.Tensor]:
+        assert not adversarial
+        steps.append(run.images)
+        if stop_after and run.images >= stop_after:
+            raise KeyboardInterrupt
+        loss = (run.net(batch) - (2 * batch - 1)).square().mean()
+        step(run.optimiser, loss, run.net, fabric)
+        return {"loss": loss}
+
+    train(run, recipe, out, fabric, batches=batches, advance=advance, evaluate=lambda *_: "fine")
+    return run, steps
+
+
+def test_a_run_learns_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, steps = _train(tmp_path, 1200)
+    assert len(steps) == 300
+    assert abs(run.mean.module.layer.weight.item() - 2) < 0.3
+    told = capsys.readouterr().out
+    assert "400 images" in told
+    assert "1200 images: fine" in told
+    assert list((tmp_path / "curves").rglob("events*"))
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Stopped and started again, it ends with the weights of a run that was never stopped."""
+    whole, _ = _train(tmp_path / "whole", 400)
+    with pytest.raises(KeyboardInterrupt):
+        _train(tmp_path / "cut", 400, stop_after=200)
+    again, steps = _train(tmp_path / "cut", 400)
+    assert steps[0] == 200
+    for name, value in whole.mean.state_dict().items():
+        torch.testing.assert_close(again.mean.state_dict()[name], value)
