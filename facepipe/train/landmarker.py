@@ -10,7 +10,6 @@ when it is there.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -110,23 +109,29 @@ def start_at_run(net: nn.Module, checkpoint: Path) -> None:
     net.load_state_dict({name[7:]: value for name, value in mean.items() if name.startswith("module.")})
 
 
-def train(asked: argparse.Namespace, recipe: Recipe) -> nn.Module:
-    """Train and return the averaged network."""
+def train(
+    data: Path,
+    labels: Path,
+    cache: Path,
+    out: Path,
+    recipe: Recipe,
+    *,
+    renderings: tuple[Path, Path] | None = None,
+    start: Path | None = None,
+) -> nn.Module:
+    """Train and return the averaged network; `renderings` are those clips and their labels."""
     # A worker forked while OpenCV's threads are about waits for them for ever.
     cv2.setNumThreads(1)
-    labels, cache = asked.labels, asked.cache
-    seen, unseen = split_items(asked.data)
+    seen, unseen = split_items(data)
     sizes: dict[str, Any] = {"ratio": CACHE_RATIO, "size_pixels": CACHE_PIXELS}
     faces = build_cache(seen, labels, cache / "train", **sizes)
     held_out = build_cache(unseen, labels, cache / "unseen", **sizes, frames_per_clip=FEW_FRAMES_PER_CLIP)
-    rendered = None
-    if asked.renderings:
-        rendered = rendered_faces(asked.renderings, asked.renderings_labels, cache / "rendered")
+    rendered = rendered_faces(*renderings, cache / "rendered") if renderings else None
     mirror = mirror_permutation(faces.points)
     torch.manual_seed(recipe.seed)
     net = Landmarker(LandmarkerConfig())
-    if asked.start:
-        start_at_run(net, asked.start)
+    if start:
+        start_at_run(net, start)
     else:
         start_at_components(net, aligned_shapes(faces.points))
 
@@ -138,7 +143,7 @@ def train(asked: argparse.Namespace, recipe: Recipe) -> nn.Module:
         error = errors(average, held_out)
         return f"clips {error[~held_out.portrait].mean():.4f} portraits {error[held_out.portrait].mean():.4f}"
 
-    return fit(net, recipe, asked.out, batches=batches, loss_of=loss_of, evaluate=evaluate)
+    return fit(net, recipe, out, batches=batches, loss_of=loss_of, evaluate=evaluate)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -153,7 +158,15 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(words)
     if bool(asked.renderings) != bool(asked.renderings_labels):
         parser.error("--renderings and --renderings-labels go together: give both or neither.")
-    train(asked, Recipe(batch=asked.batch, steps=asked.steps, peak_rate=asked.peak_rate))
+    train(
+        asked.data,
+        asked.labels,
+        asked.cache,
+        asked.out,
+        Recipe(batch=asked.batch, steps=asked.steps, peak_rate=asked.peak_rate),
+        renderings=(asked.renderings, asked.renderings_labels) if asked.renderings else None,
+        start=asked.start,
+    )
 
 
 if __name__ == "__main__":

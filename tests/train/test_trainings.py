@@ -14,8 +14,9 @@ from facepipe.checkpoint import load_network
 from facepipe.errors import InputError
 from facepipe.face.fitting import fit
 from facepipe.face.model import load_face_model
+from facepipe.media.decode import decode_frames
 from facepipe.models.detector import Detector, DetectorConfig
-from facepipe.train import detector, face_model, landmarker, release
+from facepipe.train import detector, face_model, landmarker, release, renderings
 from facepipe.train.faces import build_cache, chosen_frames
 from facepipe.train.loop import Recipe
 from facepipe.train.split import read_items, split_items, unseen_identities
@@ -146,3 +147,19 @@ def test_a_release_is_the_average_registered(tmp_path: Path, monkeypatch: pytest
     assert text.count('name = "detector"') == 1
     assert hashlib.sha256(path.read_bytes()).hexdigest() in text
     assert text.count("[[weight]]") == (embedded_folder() / "registry.toml").read_text("utf-8").count("[[weight]]")
+
+
+def test_renderings_move_known_faces_and_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every seen clip and portrait becomes a clip that moves; unseen people become none; what is there stays."""
+    monkeypatch.setattr(renderings, "FRAMES", FRAMES - 1)
+    data, labels = make_data(tmp_path)
+    words = ["--data", str(data), "--labels", str(labels), "--out", str(tmp_path / "out")]
+    renderings.main(words)
+    made = sorted((tmp_path / "out" / "clips").iterdir())
+    assert [path.name for path in made] == ["c0-0.mp4", "c1-0.mp4", "p0-0.mp4", "p1-0.mp4"]
+    frames = np.stack(list(decode_frames(made[0]))).astype(int)
+    assert frames.shape == (FRAMES - 1, renderings.SIZE_PIXELS, renderings.SIZE_PIXELS, 3)
+    assert np.abs(frames[0] - frames[-1]).mean() > 1
+    times = [path.stat().st_mtime_ns for path in made]
+    renderings.main(words)
+    assert [path.stat().st_mtime_ns for path in made] == times

@@ -52,7 +52,7 @@ def test_the_picture_is_the_blend_of_prior_warp_and_drawing() -> None:
 def test_the_correction_is_bounded() -> None:
     """However large the last layer, no pixel comes from further than `most_shift` beyond the mesh's flow."""
     net = CompactNet(TINY)
-    torch.nn.init.constant_(net.correction.bias, 50.0)
+    torch.nn.init.constant_(net.correction.bias, 50.0)  # type: ignore[arg-type]
     source, prior, position, hints, motion = inputs()
     side = source.shape[-1]
     line = torch.linspace(-1, 1, side).expand(1, 3, side, side)  # x itself as the picture

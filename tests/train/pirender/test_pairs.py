@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +43,12 @@ def test_heads_hold_every_frame_of_clips_with_a_face(heads: Heads) -> None:
 def test_heads_are_unpacked_once(tmp_path: Path) -> None:
     build_heads([clip(0)], tmp_path, SIDE)
 
-    def never() -> None:
+    def never() -> Iterator[HeadClip]:
+        yield clip(1)
         raise AssertionError("read again")
 
-    again = build_heads((never() for _ in range(1)), tmp_path, SIDE)  # type: ignore[misc]
+    again = build_heads(never(), tmp_path, SIDE)
+    assert again.names == ["c0"]
     np.testing.assert_array_equal(again.frames, open_heads(tmp_path).frames)
 
 
