@@ -27,25 +27,32 @@ def save_network(net: nn.Module, path: Path, *, kind: str) -> None:
     """Write a network that has a dataclass `config`: batch norms folded (in `net` itself), numbers as float16."""
     folded = fold_norms(net)
     tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in folded.state_dict().items()}
-    config = json.dumps(dataclasses.asdict(folded.config))  # type: ignore[call-overload]
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, {"kind": kind, "config": config})
+    save_file(tensors, path, header_of(kind, folded.config))
+
+
+def header_of(kind: str, config: Any) -> dict[str, str]:
+    """Return what the header of a network's file says, `config` being the dataclass that the network is built from."""
+    return {"kind": kind, "config": json.dumps(dataclasses.asdict(config))}
 
 
 def check_state(state: Mapping[str, Tensor], net: nn.Module, path: Path) -> None:
-    """Raise WeightsError, telling the first differences, unless `state` has the names and shapes of the network's."""
+    """Raise WeightsError, telling the first differences of each kind, unless `state` has the network's tensors."""
     wanted = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     got = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    faults = [f"lacks {name}" for name in wanted if name not in got]
-    faults += [f"has {name}, which does not belong" for name in got if name not in wanted]
-    faults += [
-        f"has {name} of shape {got[name]}, expected {shape}"
-        for name, shape in wanted.items()
-        if got.get(name, shape) != shape
-    ]
-    if faults:
-        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-        raise WeightsError(f"{path} is of another network: it {'; it '.join(faults[:3])}{more}. Give the right file.")
+    other = [name for name, shape in wanted.items() if got.get(name, shape) != shape]
+    faults = {
+        "it lacks {}": [name for name in wanted if name not in got],
+        "it has {}, where there should be no such": [name for name in got if name not in wanted],
+        "it has {}": [f"{name} of shape {got[name]}, expected {wanted[name]}" for name in other],
+    }
+    told = [sentence.format(_listed(names)) for sentence, names in faults.items() if names]
+    if told:
+        raise WeightsError(f"{path} is of another network: {'; '.join(told)}. Give the right file.")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def load_network(

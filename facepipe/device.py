@@ -72,12 +72,20 @@ def bfloat16_is_fast() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def compute_dtype(precision: Precision = "auto") -> "torch.dtype":
-    """Return the dtype that networks run in on the CPU: the one asked for, or the faster one."""
+def compute_device() -> "torch.device":
+    """Return where large networks run: the first GPU that CUDA knows, else the CPU."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def compute_dtype(precision: Precision = "auto", device: "torch.device | None" = None) -> "torch.dtype":
+    """Return the dtype that networks run in, on the CPU where no device is given: the one asked for, or the fastest."""
     import torch
 
     if precision == "auto":
-        precision = "bf16" if bfloat16_is_fast() else "fp32"
+        on_gpu = device is not None and device.type == "cuda"
+        precision = "bf16" if on_gpu or bfloat16_is_fast() else "fp32"
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 

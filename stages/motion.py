@@ -23,6 +23,8 @@ class Params:
     first_frame: int = 0
     frame_count: int = 0
     """0 takes all the rest."""
+    context_frames: int = 0
+    """How many frames before and after the segment are written too, where the clip has them."""
     retargeting: Retargeting = field(default_factory=Retargeting)
     no_face: NoFace = "hold"
     edit: Edit = field(default_factory=Edit)
@@ -39,7 +41,7 @@ def motion(run: StageRun[Params]) -> Mapping[str, Any]:
         target = retarget(source, driving, params.retargeting, no_face=params.no_face)
     target = edited(target, params.edit, load_face_model(run.weights["face-model"]))
     end = params.first_frame + params.frame_count if params.frame_count else len(target)
-    segment = target.rows(params.first_frame, end)
+    segment = target.rows(max(0, params.first_frame - params.context_frames), end + params.context_frames)
     save_coefficients(segment, run.output / "motion.npz")
     run.advance(len(segment))
     return {"frames": len(segment)}

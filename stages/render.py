@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.coefficients import Coefficients, load_coefficients
 from facepipe.face.cropping import transform_points
-from facepipe.face.model import load_face_model
 from facepipe.face.track import TrackFile, load_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import DEFAULT_QUALITY, VideoWriter
@@ -34,6 +33,10 @@ class Params:
     renderer: str = "mesh"
     first_frame: int = 0
     """Frame of the driver with which the segment begins; only the grid needs it."""
+    lead_frames: int = 0
+    """Rows of the motion before the segment's first, which the renderer looks at."""
+    frame_count: int = 0
+    """How many frames are drawn; 0 draws all the rest."""
     picture: str = ""
     """png, jpg or webp to write the first frame as a picture; empty for a video."""
     grid: bool = False
@@ -48,21 +51,21 @@ class Params:
 
 def render(run: StageRun[Params]) -> Mapping[str, Any]:
     """Render the frames of the motion file one by one."""
+    from facepipe.renderers import RENDERERS
     from facepipe.renderers.pasting import Paste
 
-    params, motion = run.params, load_coefficients(run.input("motion"))
-    picture, source, track = (
-        read_image(run.input("picture")),
-        load_coefficients(run.input("source")),
-        load_track(run.input("track")),
-    )
-    frames, shown = _rendered(run, picture, source, track, motion), picture
+    params, basis = run.params, RENDERERS[run.params.renderer].basis
+    motion = load_coefficients(run.input("motion"), basis=basis)
+    source = load_coefficients(run.input("source"), basis=basis)
+    picture, track = read_image(run.input("picture")), load_track(run.input("track"))
+    count = params.frame_count or len(motion) - params.lead_frames
+    frames, shown = _rendered(run, picture, source, track, motion, count), picture
     if "full" in run.inputs:
         shown = read_image(run.input("full"), NO_LIMITS)
         paste = Paste(shown, track.crop, picture.shape[0])
         frames = (paste.into_full(frame) for frame in frames)
     if params.grid:
-        panels = [repeat(shown), _driver(run, len(motion), picture.shape[0]), frames]
+        panels = [repeat(shown), _driver(run, count, picture.shape[0]), frames]
         frames = (side_by_side([panel for panel in row if panel is not None]) for row in zip(*panels, strict=False))
     if params.picture:
         write_image(run.output / f"picture.{params.picture}", next(frames), metadata=origin_metadata())
@@ -72,22 +75,13 @@ def render(run: StageRun[Params]) -> Mapping[str, Any]:
 
 
 def _rendered(
-    run: StageRun[Params], picture: Picture, source: Coefficients, track: TrackFile, motion: Coefficients
+    run: StageRun[Params], picture: Picture, source: Coefficients, track: TrackFile, motion: Coefficients, count: int
 ) -> Iterator[Picture]:
-    # Here, not above: a finished job must not wait for the renderers' compiled loops.
-    from facepipe.renderers import RENDERERS, Portrait
+    from facepipe.renderers import RENDERERS, Sitter
 
-    size = picture.shape[0]
-    points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(size))
-    portrait = Portrait(
-        picture=picture,
-        points=points,
-        pose=source.pose(size),
-        identity=source.identity,
-        expression=source.expression[0],
-    )
-    renderer = RENDERERS[run.params.renderer](load_face_model(run.weights["face-model"]), portrait)
-    return renderer.frames(motion.expression, motion.pose(size))
+    points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(picture.shape[0]))
+    draw = RENDERERS[run.params.renderer].open(run.weights, Sitter(picture, points, source))
+    return draw(motion, run.params.lead_frames, run.params.lead_frames + count)
 
 
 def _driver(run: StageRun[Params], count: int, side: int) -> Iterator[Picture | None]:
@@ -151,5 +145,5 @@ STAGE = Stage(
     outputs=("segment.mp4?", "picture.png?", "picture.jpg?", "picture.webp?"),
     params=Params,
     function=render,
-    weights=("face-model",),
+    weights=("face-model?", "network?"),
 )

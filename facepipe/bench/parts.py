@@ -25,7 +25,7 @@ from facepipe.face.tracking import Tracker
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
 from facepipe.media.image import read_image
-from facepipe.renderers import RENDERERS, Portrait
+from facepipe.renderers import RENDERERS, Sitter
 
 Picture = NDArray[np.uint8]
 
@@ -75,16 +75,9 @@ def _drawing(made: Made) -> Callable[[], Iterable[Picture]]:
     source, track = load_coefficients(made.fit_source / "coefficients.npz"), load_track(made.crop_source / "track.npz")
     motions = [load_coefficients(folder / "motion.npz") for folder in made.motions]
     picture = read_image(made.crop_source / "crop.png")
-    size = picture.shape[0]
-    portrait = Portrait(
-        picture=picture,
-        points=transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(size)),
-        pose=source.pose(size),
-        identity=source.identity,
-        expression=source.expression[0],
-    )
-    renderer = RENDERERS["mesh"](load_face_model(weights.find("face-model").path), portrait)
-    return lambda: (frame for motion in motions for frame in renderer.frames(motion.expression, motion.pose(size)))
+    points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(picture.shape[0]))
+    draw = RENDERERS["mesh"].open({"face-model": weights.find("face-model").path}, Sitter(picture, points, source))
+    return lambda: (frame for motion in motions for frame in draw(motion, 0, len(motion)))
 
 
 def _encode(frames: list[Picture]) -> None:

@@ -55,7 +55,14 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
         "output.fit",
         Annotated[str | None, typer.Option(help="Length where sound and pictures differ: shortest, driver or pad.")],
     ),
-    "renderer": ("render.renderer", Annotated[str | None, typer.Option(help="What draws the frames: mesh.")]),
+    "renderer": (
+        "render.renderer",
+        Annotated[str | None, typer.Option(help="What draws the frames: mesh or pirender.")],
+    ),
+    "weights": (
+        "render.weights",
+        Annotated[str | None, typer.Option(help="Registered network that draws, instead of the renderer's own.")],
+    ),
     "face": (
         "face.face",
         Annotated[str | None, typer.Option(help="Which face: largest, left, right, or N from the left.")],
@@ -109,7 +116,7 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
 FLAG_NAMES = {key: f"--{name.replace('_', '-')}" for name, (key, _) in SETTINGS.items()}
 FACES, LIMITS = ("face", "driver_face", "no_face", "landmarker", "smoothing"), ("max_pixels", "max_duration", "work")
 MOTIONS = ("motion", "strength", "only", "scale", "reference")
-RENDERING = ("size", "quality", "codec", "renderer")
+RENDERING = ("size", "quality", "codec", "renderer", "weights")
 
 _SLIDER_HELP = {
     "yaw": "Turn the head; positive turns the nose to the left of the picture.",

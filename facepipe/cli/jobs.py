@@ -51,6 +51,7 @@ def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
         codec=settings.output.codec,
         fit=settings.output.fit,
         renderer=settings.render.renderer,
+        weights=settings.render.weights,
         face=settings.face.face,
         driver_face=settings.face.driver_face,
         no_face=settings.face.no_face,

@@ -240,15 +240,18 @@ def _run(
     from facepipe.pipeline.batch import run_items
     from facepipe.pipeline.perception import perception_weights
     from facepipe.pipeline.precheck import all_of, check_work_folder
+    from facepipe.pipeline.rendering import renderer_weights
     from facepipe.pipeline.steps import Steps
 
     made: list[Path] = []
 
     def body(job: Job) -> None:
         checks: list[Callable[[], Any]] = [find, lambda: perception_weights(options) if sees else {}]
+        checks.append(lambda: renderer_weights(options) if encodes else {})
         checks += [lambda: check_codec(options.codec)] if encodes else []
         checks.append(lambda: check_work_folder(job))
-        items, weights = all_of(checks)[:2]
+        items, perception, drawing = all_of(checks)[:3]
+        weights = {**perception, **drawing}
         steps: Steps = Steps(job, options, weights, source)
         made.extend(run_items(job, command, items, partial(getattr(steps, command), **how)))
 

@@ -17,7 +17,9 @@ from facepipe.face.cropping import SquareCrop
 from facepipe.media.info import VideoInfo
 from facepipe.media.probe import probe_video
 from facepipe.motion.retargeting import Retargeting, retarget
-from facepipe.renderers import RENDERERS, Portrait
+from facepipe.pipeline.options import Options
+from facepipe.pipeline.rendering import renderer_weights
+from facepipe.renderers import RENDERERS, Sitter
 
 UNMOVED, MESH = "unmoved", "mesh"
 # A result that has so many frames more or less than its driver is not of this driver.
@@ -113,13 +115,12 @@ def _drawn(
 ) -> dict[str, Contender]:
     """Return what the renderers make of a source, and the source standing still."""
     own = source.coefficients.rows(0, 1)
-    portrait = Portrait(source.still(), source.points[0], own.pose(source.size), own.identity, own.expression[0])
+    sitter = Sitter(source.still(), source.points[0], own)
 
     def drawn(name: str) -> Contender:
-        renderer = RENDERERS[name]
-        return Contender(
-            lambda: renderer(eyes.model, portrait).frames(motion.expression, motion.pose(source.size)), points
-        )
+        needed = renderer_weights(Options(renderer=name, size_pixels=source.size))
+        files = {role: file.path for role, file in needed.items()}
+        return Contender(lambda: RENDERERS[name].open(files, sitter)(motion, 0, len(motion)), points)
 
     # A finished result is the one under test; otherwise the renderer is, and the mesh cannot be its own baseline.
     names = {} if case.result else {"result": setting.renderer}
@@ -127,7 +128,7 @@ def _drawn(
     still = face_points(own, eyes.model, source.size) if setting.task == "cross" else points
     return {
         **{role: drawn(name) for role, name in names.items()},
-        UNMOVED: Contender(lambda: repeat(portrait.picture, len(motion)), still),
+        UNMOVED: Contender(lambda: repeat(sitter.picture, len(motion)), still),
     }
 
 

@@ -25,6 +25,10 @@ class Options:
     grid: bool = False
     paste_back: bool = False
     renderer: str = "mesh"
+    weights: str = ""
+    """Registry name of the renderer's network, where not its own."""
+    basis: str = "facepipe"
+    """Of the coefficients that the job makes."""
     face: str = "largest"
     driver_face: str = "largest"
     no_face: str = "hold"

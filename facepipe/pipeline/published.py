@@ -10,6 +10,7 @@ import torch
 from facepipe.face.bfm.matlab import read_model
 from facepipe.face.bfm.model import KIND as BFM
 from facepipe.face.bfm.network import read_published as read_deep3d
+from facepipe.renderers.pirender.checkpoint import read_published as read_pirender
 from facepipe.weights.conversion import Converted, read_checkpoint
 
 
@@ -25,4 +26,8 @@ def _read_bfm(path: Path) -> Converted:
 
 
 #: For those that are more than a checkpoint of tensors, which whoever uses them checks.
-READERS: Mapping[str, Callable[[Path], Converted]] = {"deep3d": read_deep3d, "bfm": _read_bfm}
+READERS: Mapping[str, Callable[[Path], Converted]] = {
+    "deep3d": read_deep3d,
+    "bfm": _read_bfm,
+    "pirender-official": read_pirender,
+}

@@ -19,7 +19,7 @@ from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, fit_driver, fit_source, perception_weights
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, inspect
-from facepipe.pipeline.rendering import Scene, join, render_segments
+from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights
 from stages import motion, sheet
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
@@ -65,6 +65,7 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
             lambda: inspect(source, options.limits),
             lambda: inspect(driver, options.limits, motion=True) if driver else None,
             lambda: perception_weights(options),
+            lambda: renderer_weights(options),
             lambda: check_codec(options.codec),
             *(
                 lambda path=path: check_destination(
@@ -75,7 +76,7 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
             lambda: check_work_folder(job),
         ]
     )
-    work = Reenactment(source=found[0], driver=found[1], out=out, weights=found[2], options=options)
+    work = Reenactment(source=found[0], driver=found[1], out=out, weights={**found[2], **found[3]}, options=options)
     check_edit(options.edit, read_bounds(work.weights["face-model"].path))
     if still and (frames := work.driver.frames if work.driver else options.edit.frames) > 1:
         raise UsageError(f"{out} is a picture, but the motion has {frames} frames; end the name in .mp4")

@@ -8,12 +8,47 @@ from pathlib import Path
 
 from facepipe import __version__
 from facepipe.engine import Job, Output, Pending
+from facepipe.errors import UsageError
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights
-from facepipe.pipeline.precheck import Medium
+from facepipe.pipeline.precheck import Medium, find_weights
+from facepipe.renderers import RENDERERS
+from facepipe.weights import WeightFile, lookup
 from stages import motion, mux, render
 
 Input = Output | Pending | Path
+NETWORK = "network"
+"""How the stage calls the renderer's network, whichever it is."""
+
+
+def renderer_weights(options: Options) -> dict[str, WeightFile]:
+    """Return the verified weights of the chosen renderer, its network as "network".
+
+    Raises UsageError for a renderer, or a network, that wants coefficients of another basis than those of the job, for
+    a network where none is wanted, and for a size that the renderer cannot draw; WeightsError for what is not here.
+    """
+    kind, name = RENDERERS[options.renderer], options.weights or RENDERERS[options.renderer].network
+    _check_basis(f"the renderer {options.renderer}", kind.basis, options)
+    if options.weights and not kind.network:
+        raise UsageError(f"--weights names {options.weights}, but the renderer {options.renderer} has no network")
+    if options.size_pixels % kind.side_multiple:
+        raise UsageError(
+            f"--size is {options.size_pixels}, but the renderer {options.renderer} draws multiples of "
+            f"{kind.side_multiple} pixels; take {-(-options.size_pixels // kind.side_multiple) * kind.side_multiple}"
+        )
+    if name and (basis := lookup(name).basis):
+        _check_basis(f"the weight {name}", basis, options)
+    found = find_weights(*kind.weights, *([name] if name else []))
+    return {NETWORK if one == name else one: file for one, file in found.items()}
+
+
+def _check_basis(what: str, basis: str, options: Options) -> None:
+    if basis != options.basis:
+        fitting = ", ".join(name for name, kind in RENDERERS.items() if kind.basis == options.basis)
+        raise UsageError(
+            f"{what} wants coefficients of basis {basis}, but this job makes them in basis {options.basis}; renderers "
+            f"for that: {fitting or 'none'}"
+        )
 
 
 @dataclass(frozen=True)
@@ -40,21 +75,20 @@ def render_segments(
 
 
 def _segment(job: Job, scene: Scene, moved: Mapping[str, Input], params: motion.Params, first: int, count: int) -> Made:
-    number = first // scene.options.segment_frames + 1
-    face_model = {"face-model": scene.weights["face-model"]}
+    number, kind = first // scene.options.segment_frames + 1, RENDERERS[scene.options.renderer]
     rows = job.run(
         motion.STAGE,
         moved,
-        replace(params, first_frame=first, frame_count=count),
-        weights=face_model,
+        replace(params, first_frame=first, frame_count=count, context_frames=kind.context_frames),
+        weights={"face-model": scene.weights["face-model"]},
         label=f"motion {number}",
         frames=count,
     )
     return job.run(
         render.STAGE,
         _inputs(scene, rows),
-        _params(scene, first),
-        weights=face_model,
+        _params(scene, first, count),
+        weights={name: scene.weights[name] for name in (*kind.weights, *([NETWORK] if kind.network else []))},
         label=f"render {number}",
         frames=count,
     )
@@ -75,8 +109,8 @@ def _inputs(scene: Scene, rows: Made) -> dict[str, Input]:
     return inputs
 
 
-def _params(scene: Scene, first: int) -> render.Params:
-    options = scene.options
+def _params(scene: Scene, first: int, count: int) -> render.Params:
+    options, context = scene.options, RENDERERS[scene.options.renderer].context_frames
     shows_driver = options.grid and scene.tracked is not None
     params = render.Params(
         renderer=options.renderer,
@@ -84,6 +118,8 @@ def _params(scene: Scene, first: int) -> render.Params:
         first_frame=first if shows_driver else 0,
         grid=options.grid,
         cut=shows_driver and options.no_face == "cut",
+        lead_frames=min(first, context),
+        frame_count=count if context else 0,
     )
     if scene.picture:
         return replace(params, picture=scene.picture, program=f"facepipe {__version__}")

@@ -2,9 +2,90 @@
 
 from __future__ import annotations
 
-from facepipe.renderers.mesh.renderer import MeshRenderer
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.face.coefficients import BfmCoefficients, Coefficients
+from facepipe.face.descriptor import RADIUS
+from facepipe.face.model import load_face_model
 from facepipe.renderers.portrait import Portrait
 
-RENDERERS = {"mesh": MeshRenderer}
+if TYPE_CHECKING:
+    from pathlib import Path
 
-__all__ = ["RENDERERS", "Portrait"]
+Picture = NDArray[np.uint8]
+Drawing = Callable[[Coefficients, int, int], Iterator[Picture]]
+"""Yields (S, S, 3) uint8 RGB pictures of some rows of motion, from the first up to an end that is left out."""
+
+
+@dataclass(frozen=True)
+class Sitter:
+    """The source, as stages have it."""
+
+    picture: Picture
+    """(S, S, 3) RGB, the crop."""
+    points: NDArray[np.floating]
+    """(478, 3) landmarks in pixels of the picture."""
+    coefficients: Coefficients
+    """Its first row, in the renderer's basis."""
+
+    def portrait(self) -> Portrait:
+        """Return what renderers of the basis `facepipe` are given."""
+        own = self.coefficients
+        return Portrait(self.picture, self.points, own.pose(len(self.picture)), own.identity, own.expression[0])
+
+
+@dataclass(frozen=True)
+class RendererKind:
+    """What a renderer needs, told without loading it."""
+
+    basis: str
+    """Of the coefficients that it draws from."""
+    weights: tuple[str, ...]
+    """Registry names of what it needs beside its network."""
+    network: str
+    """Registry name of its network, for which another of its form can be given; empty where it has none."""
+    context_frames: int
+    """How many frames before and after the one that is drawn it looks at."""
+    side_multiple: int
+    """What the side of a picture must be divisible by, in pixels."""
+    open: Callable[[Mapping[str, Path], Sitter], Drawing]
+    """Takes the files by name, the network's as "network"."""
+
+
+def _mesh(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
+    # Here as in the others: to know what a renderer needs shall not take as long as to load it.
+    from facepipe.renderers.mesh.renderer import MeshRenderer
+
+    renderer = MeshRenderer(load_face_model(weights["face-model"]), sitter.portrait())
+
+    def draw(motion: Coefficients, first: int, end: int) -> Iterator[Picture]:
+        rows = motion.rows(first, end)
+        return renderer.frames(rows.expression, rows.pose(len(sitter.picture)))
+
+    return draw
+
+
+def _pirender(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
+    from facepipe.renderers.pirender.checkpoint import load_pirender
+    from facepipe.renderers.pirender.renderer import PirenderRenderer
+
+    renderer = PirenderRenderer(load_pirender(weights["network"]), sitter.picture)
+
+    def draw(motion: Coefficients, first: int, end: int) -> Iterator[Picture]:
+        assert isinstance(motion, BfmCoefficients)
+        return renderer.frames(motion.descriptor_rows(), first, end)
+
+    return draw
+
+
+RENDERERS = {
+    "mesh": RendererKind("facepipe", ("face-model",), "", 0, 2, _mesh),
+    "pirender": RendererKind("bfm", (), "pirender-official", RADIUS, 32, _pirender),
+}
+
+__all__ = ["RENDERERS", "Drawing", "Portrait", "RendererKind", "Sitter"]

@@ -45,6 +45,14 @@ FOREIGN = {
     ),
     "fan-depth": Foreign("depth-2a464da4ea.pth.tar", f"{_FAN}/depth-2a464da4ea.pth.tar", "their depth"),
     "deep3d": Foreign("epoch_20.pth", _DEEP3D, "the coefficient network of Deep3DFaceRecon", basis="bfm"),
+    "pirender-official": Foreign(
+        "epoch_00190_iteration_000400000_checkpoint.pt",
+        "https://github.com/RenYurui/PIRender",
+        "the published PIRenderer: folder result/face of its face.zip",
+        kind="pirender",
+        licence="CC-BY-NC-4.0",
+        basis="bfm",
+    ),
     "bfm": Foreign(
         "BFM_model_front.mat",
         _DEEP3D,

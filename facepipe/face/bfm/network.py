@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facepipe.checkpoint import check_state, load_network
+from facepipe.checkpoint import check_state, header_of, load_network
 from facepipe.models.blocks import fold_norms
 from facepipe.models.deep3d import CoefficientNetwork, Deep3dConfig
 from facepipe.weights.conversion import Converted, read_checkpoint
@@ -44,4 +42,4 @@ def read_published(path: Path, config: Deep3dConfig | None = None) -> Converted:
     net.load_state_dict(state, assign=True)
     folded = fold_norms(net.requires_grad_(False)).state_dict()
     tensors = {name: tensor.float().contiguous() for name, tensor in folded.items()}
-    return Converted(tensors, {"kind": KIND, "config": json.dumps(asdict(net.config))})
+    return Converted(tensors, header_of(KIND, net.config))

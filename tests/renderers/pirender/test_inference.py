@@ -1,0 +1,134 @@
+"""The fast way against the plain one, and pictures frame by frame against windows one by one."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from facepipe.face.descriptor import windows
+from facepipe.media.image import to_tensor
+from facepipe.renderers.pirender.config import PirenderConfig
+from facepipe.renderers.pirender.inference import FastPirender
+from facepipe.renderers.pirender.net import Pirender, Rendering
+from facepipe.renderers.pirender.renderer import PirenderRenderer
+
+CPU = torch.device("cpu")
+
+
+class Case(NamedTuple):
+    net: Pirender
+    source: Tensor
+    windows: Tensor
+    plain: Rendering
+
+
+def lively(config: PirenderConfig) -> Pirender:
+    """A network whose norms, flow and biases do something."""
+    torch.manual_seed(0)
+    net = Pirender(config).eval().requires_grad_(False)
+    for name, value in net.named_parameters():
+        if value.dim() == 1 or value.shape[1:] == (1, 1):
+            value.add_(0.3 * torch.randn_like(value))
+        elif "flow_out" in name or "mlp" in name:
+            value.mul_(2)
+    return net
+
+
+def case(size: tuple[int, int], *, frames: int, dtype: torch.dtype = torch.float32, **sizes: int | bool) -> Case:
+    given = {"vector": 16, "warping_width": 8, "editing_width": 8, "widest": 24, **sizes}
+    net = lively(PirenderConfig(**given)).to(dtype)  # type: ignore[arg-type]
+    source, windows = torch.rand(1, 3, *size, dtype=dtype) * 2 - 1, torch.randn(frames, 73, 27, dtype=dtype)
+    with torch.inference_mode():
+        return Case(net, source, windows, net(source.expand(frames, -1, -1, -1), windows))
+
+
+def furthest(made: Rendering, plain: Rendering) -> float:
+    """How far any number of any output lies from the plain one."""
+    assert made.fake_image is not None
+    assert plain.fake_image is not None
+    pairs = [
+        (made.flow_field, plain.flow_field),
+        (made.warp_image, plain.warp_image),
+        (made.fake_image, plain.fake_image),
+    ]
+    return max(float((one - other).abs().max()) for one, other in pairs)
+
+
+def one_frame(made: Rendering, frame: int) -> Rendering:
+    return Rendering(*(part[frame : frame + 1] for part in made if part is not None))
+
+
+@pytest.mark.parametrize("unused_branch", [True, False])
+@pytest.mark.parametrize("spectral_norm", [True, False])
+def test_the_fast_way_gives_what_the_plain_one_gives(spectral_norm: bool, unused_branch: bool) -> None:
+    sizes = {"spectral_norm": spectral_norm, "unused_branch": unused_branch}
+    given = case((96, 64), frames=3, dtype=torch.float64, **sizes)
+    fast = FastPirender(given.net, dtype=torch.float64)
+    work, steering = fast.prepare(given.source), fast.steer(given.windows)
+    assert furthest(fast.render(work, steering), given.plain) <= 1e-9
+    for frame in range(3):
+        made = fast.render(work, steering.rows(frame, frame + 1))
+        assert furthest(made, one_frame(given.plain, frame)) <= 1e-9
+
+
+def test_it_does_so_in_single_precision() -> None:
+    given = case((64, 96), frames=2)
+    fast = FastPirender(given.net)
+    work, steering = fast.prepare(given.source), fast.steer(given.windows)
+    for frame in range(2):
+        made = fast.render(work, steering.rows(frame, frame + 1))
+        assert furthest(made, one_frame(given.plain, frame)) <= 1e-4
+
+
+def test_the_source_is_worked_on_once() -> None:
+    """What is kept of it is not written to while frames are rendered."""
+    given = case((64, 64), frames=2)
+    fast = FastPirender(given.net)
+    work, steering = fast.prepare(given.source), fast.steer(given.windows)
+    first = fast.render(work, steering)
+    assert furthest(fast.render(work, steering), first) == 0
+
+
+def test_half_precision_is_near() -> None:
+    given = case((64, 64), frames=2)
+    fast = FastPirender(given.net, dtype=torch.bfloat16)
+    made = fast.render(fast.prepare(given.source), fast.steer(given.windows))
+    assert made.fake_image is not None
+    assert given.plain.fake_image is not None
+    assert made.flow_field.dtype == made.fake_image.dtype == torch.float32
+    assert (made.fake_image - given.plain.fake_image).abs().mean() < 0.05
+
+
+def test_frames_of_a_clip() -> None:
+    """Each frame is what the plain network makes of its own window; a part sees what lies around it."""
+    rng = np.random.default_rng(0)
+    net, rows = case((64, 64), frames=1).net, rng.normal(size=(30, 73))
+    picture = rng.integers(0, 256, (64, 64, 3), np.uint8)
+    with torch.inference_mode():
+        wanted = net(to_tensor(picture)[None].expand(4, -1, -1, -1), torch.from_numpy(windows(rows, 10, 14)).float())
+    renderer = PirenderRenderer(net, picture, device=CPU, dtype=torch.float32)
+    part = list(renderer.frames(rows, 10, 14))
+    assert [(frame.shape, frame.dtype.name) for frame in part] == [((64, 64, 3), "uint8")] * 4
+    assert wanted.fake_image is not None
+    for frame, plain in zip(part, wanted.fake_image, strict=True):
+        assert (to_tensor(frame) - plain).abs().max() <= 1 / 127
+    again = list(renderer.frames(rows))
+    assert len(again) == 30
+    assert np.array_equal(np.stack(again[10:14]), np.stack(part))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_gpu_gives_the_same_pictures(compiled: bool) -> None:
+    if not torch.cuda.is_available():
+        assert not os.environ.get("FACEPIPE_REQUIRE_CUDA"), "FACEPIPE_REQUIRE_CUDA is set, but torch sees no GPU"
+        pytest.skip("torch sees no GPU")
+    rng = np.random.default_rng(0)
+    net, rows, picture = case((64, 64), frames=1).net, rng.normal(size=(20, 73)), np.zeros((64, 64, 3), np.uint8)
+    picture[16:48, 16:48] = 255
+    slow = list(PirenderRenderer(net, picture, device=CPU, dtype=torch.float32).frames(rows))
+    quick = list(PirenderRenderer(net, picture, device=torch.device("cuda"), compiled=compiled).frames(rows))
+    assert np.abs(np.stack(slow).astype(int) - np.stack(quick)).mean() < 6
