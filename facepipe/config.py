@@ -42,6 +42,7 @@ class WorkSettings:
 
     folder: str = setting(".facepipe", "folder of the work files; a relative one is taken from the current folder")
     segment_frames: int = setting(125, "frames in a rendered segment: what a kill costs at most", least=1)
+    stale_seconds: float = setting(120.0, "after this long a silent claim of another machine is taken over", least=1.0)
 
 
 @dataclass(frozen=True)

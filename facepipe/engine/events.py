@@ -134,6 +134,51 @@ class Result(Event):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Batch(Event):
+    """How a batch stands; one a second."""
+
+    event = "batch"
+    items: int
+    """All of this process's share, those of earlier runs included."""
+    done: int
+    made: int
+    """In this run."""
+    failed: int
+    """In this run, for good."""
+    left: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ItemPlan(Event):
+    """In a dry run: what would be done about an item of a batch, and why."""
+
+    event = "item"
+    item: str
+    label: str
+    output: str
+    reason: str
+    wanted: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BatchSummary(Event):
+    """The last event of a batch."""
+
+    event = "batch-summary"
+    dry_run: bool
+    items: int
+    done: int
+    made: int
+    failed: int
+    held: int
+    """By other processes."""
+    left: int
+    seconds: float
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Summary(Event):
     """The last event of a job."""
 

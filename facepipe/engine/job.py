@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from facepipe.engine.artefact import Artefact, Pending
+from facepipe.engine.claim import Claims
 from facepipe.engine.events import (
     Done,
     Event,
@@ -46,6 +47,10 @@ class Job:
     `identity` describes the job by its command and the *names* of its inputs and outputs: a job with the same identity
     is the same job again, and its reasons tell what changed since. `force` names the stages to be made anew ("all" for
     all), each result once. In a dry run nothing is made and nothing written, the digest cache apart.
+
+    What a batch wants of its many jobs: `remembers` is whether the job notes what it was made from; with `claims` a
+    stage that another process is at is waited for and not made twice; `check` is called while a stage runs or is waited
+    for, and may raise to end it.
     """
 
     def __init__(
@@ -56,9 +61,17 @@ class Job:
         force: Collection[str] = (),
         dry_run: bool = False,
         events: Sink = ignore,
+        remembers: bool = True,
+        claims: Claims | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.workspace = workspace
         self.dry_run = dry_run
+        self.results: list[Artefact] = []
+        """What `run` has returned so far, the same result perhaps twice."""
+        self._remembers = remembers
+        self._claims = claims
+        self._check = check
         self.id = hashlib.sha256(canonical_json(dict(identity)).encode()).hexdigest()[:16]
         self._force = frozenset(force)
         self._emit = events
@@ -77,7 +90,7 @@ class Job:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None and not self.dry_run:
+        if kind is None and not self.dry_run and self._remembers:
             self._forget_unused_labels()
         if self._lock:
             self._lock.release()
@@ -121,9 +134,11 @@ class Job:
         elif decision.artefact and decision.done:
             artefact = self._skip(decision, decision.artefact, frames)
         else:
-            artefact = self._make(decision, frames)
-        if decision.identity and not self.dry_run:
+            artefact = self._make_alone(decision, frames)
+        if decision.identity and not self.dry_run and self._remembers:
             self._memory.set(label, decision.identity.as_json())
+        if isinstance(artefact, Artefact):
+            self.results.append(artefact)
         return artefact
 
     def _decide(
@@ -155,6 +170,17 @@ class Job:
         self._tell(Skipped, decision, frames)
         return artefact
 
+    def _make_alone(self, decision: Decision[P], frames: int | None) -> Artefact:
+        """Make a result unless another process is at it: then wait, and take what it made."""
+        if self._claims is None or decision.fingerprint is None:
+            return self._make(decision, frames)
+        with self._claims.turn(decision.fingerprint, self._check) as waited:
+            assert decision.identity is not None
+            found = self.workspace.store.find(decision.identity) if waited else None
+            if found and decision.reason != FORCED:
+                return self._skip(replace(decision, reason=DONE), found, frames)
+            return self._make(decision, frames)
+
     def _make(self, decision: Decision[P], frames: int | None) -> Artefact:
         stage, label = decision.stage.name, decision.label
         started = told = time.monotonic()
@@ -165,6 +191,7 @@ class Job:
             frames_done += count
             if time.monotonic() - told >= PROGRESS_SECONDS:
                 told = time.monotonic()
+                self._check()
                 self._emit(Progress(stage=stage, label=label, frames_done=frames_done, frames=frames))
 
         try:

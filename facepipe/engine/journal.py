@@ -1,26 +1,62 @@
-"""A small file of keys and values that several processes append to: the last line of a key counts."""
+"""The one form in which facepipe notes things: lines of a key and a value that are only ever appended.
+
+A line is `[key, value]` in JSON, written by one call, so that two processes on one disk do not mix theirs. It *begins*
+with a line break, so that the torn line of a killed process spoils no other; a line that cannot be read does not exist.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from facepipe.engine.stage import Json
 
 V = TypeVar("V", bound=Json)
 
 SPARE_LINES = 1000
+BLOCK_BYTES = 1 << 20
+
+
+def line_of(key: str, value: Json) -> bytes:
+    """Return a line without its line break."""
+    return json.dumps([key, value], separators=(",", ":")).encode("ascii")
+
+
+def read_lines(path: Path, offset: int = 0) -> Iterator[tuple[str, Any, int]]:
+    """Yield (key, value, offset to go on from) of the lines from an offset on, in memory that does not grow.
+
+    What follows the last whole line is left for later: it may still be being written. Raises OSError.
+    """
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        rest = b""
+        while block := stream.read(BLOCK_BYTES):
+            *lines, rest = (rest + block).split(b"\n")
+            for line in lines:
+                offset += len(line) + 1
+                if (entry := _entry(line)) is not None:
+                    # The break in front of the next line belongs to it, and may be read again.
+                    yield *entry, offset - 1
+        if (entry := _entry(rest)) is not None:
+            yield *entry, offset + len(rest)
+
+
+def _entry(line: bytes) -> tuple[str, Any] | None:
+    with contextlib.suppress(ValueError, TypeError):
+        key, value = json.loads(line)
+        return str(key), value
+    return None
 
 
 class Journal(Generic[V]):
-    """Append-only JSON lines `[key, value]`.
+    """A small file of keys and values that several processes append to: the last line of a key counts.
 
-    One write call a line, so that two processes on one disk do not mix theirs; each line *begins* with a line break, so
-    that the torn line of a killed process spoils no other; a line that cannot be read does not exist. The content is
-    never the truth about results: where it cannot be written (read-only or full disk) it is silently not written.
+    The content is never the truth about results: where it cannot be written (read-only or full disk) it is silently not
+    written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,19 +89,14 @@ class Journal(Generic[V]):
 
     def _read(self) -> dict[str, V]:
         values: dict[str, V] = {}
-        try:
-            content = self.path.read_bytes()
-        except OSError:
-            return values
-        for line in content.split(b"\n"):
-            self._lines += 1
-            with contextlib.suppress(ValueError, TypeError):
-                key, value = json.loads(line)
-                values[str(key)] = value
+        with contextlib.suppress(OSError):
+            for key, value, _ in read_lines(self.path):
+                self._lines += 1
+                values[key] = value
         return values
 
     def _append(self) -> None:
-        lines = [b"\n" + _line(key, value) for key, value in self._unsaved.items()]
+        lines = [b"\n" + line_of(key, value) for key, value in self._unsaved.items()]
         with contextlib.suppress(FileExistsError):
             self.path.parent.mkdir()
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
@@ -80,7 +111,7 @@ class Journal(Generic[V]):
     def _compact(self) -> None:
         # What another process appends between reading and renaming is forgotten; it costs that process one look-up.
         self._lines, self._values = 0, {**self._read(), **self.values}
-        lines = [_line(key, value) for key, value in self._values.items()]
+        lines = [line_of(key, value) for key, value in self._values.items()]
         draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.draft")
         try:
             draft.write_bytes(b"\n".join(lines))
@@ -88,7 +119,3 @@ class Journal(Generic[V]):
             self._lines = len(lines)
         finally:
             draft.unlink(missing_ok=True)
-
-
-def _line(key: str, value: Json) -> bytes:
-    return json.dumps([key, value], separators=(",", ":")).encode("ascii")

@@ -6,11 +6,14 @@ import time
 from dataclasses import dataclass, field
 
 from facepipe.engine.events import (
+    Batch,
+    BatchSummary,
     Done,
     Estimate,
     Event,
     Expected,
     Failed,
+    ItemPlan,
     Plan,
     Progress,
     Skipped,
@@ -106,7 +109,7 @@ class Tally:
         if isinstance(event, Summary):
             # A job that ended before its first stage has nothing to sum up.
             return bool(event.dry_run or event.made or event.skipped or event.failed)
-        if isinstance(event, Failed | Plan | Estimate):
+        if isinstance(event, Failed | Plan | Estimate | ItemPlan | BatchSummary):
             return True
         if not isinstance(event, Skipped | Start | Done):
             return False
@@ -134,7 +137,27 @@ def line_of(event: Event) -> str:
     if isinstance(event, Estimate):
         work, result = (f"{size / 1e6:.1f} MB" for size in (event.work_bytes, event.result_bytes))
         return printable(f"estimate for {event.label}: {event.frames} frames, {work} of work files, {result} of result")
+    if isinstance(event, Batch | ItemPlan | BatchSummary):
+        return printable(_batch_line(event))
     return _summary_line(event) if isinstance(event, Summary) else ""
+
+
+def _batch_line(event: Batch | ItemPlan | BatchSummary) -> str:
+    if isinstance(event, ItemPlan):
+        return f"{'make' if event.wanted else 'keep'} {event.output} ({event.reason})"
+    if isinstance(event, BatchSummary):
+        counts = {"made": event.made, "failed": event.failed, "held by others": event.held, "left": event.left}
+        told = ", ".join(f"{name} {count}" for name, count in counts.items() if count or name == "made")
+        return f"{event.done} of {event.items} items done ({told}) in {duration_text(event.seconds)}"
+    text = f"{event.done}/{event.items} items"
+    if event.failed:
+        text += f", {event.failed} failed"
+    ended = event.made + event.failed
+    if ended and event.seconds > SETTLING_SECONDS:
+        rate = ended / event.seconds
+        speed = f"{rate:.1f} items/s" if rate >= 1 else f"{rate * 60:.1f} items/min"
+        text += f", {speed}, {duration_text(event.left / rate)} left"
+    return text
 
 
 def _summary_line(event: Summary) -> str:

@@ -1,0 +1,190 @@
+"""Claims: which process does a piece of work, told by files that any disk can carry."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+from facepipe.engine.disk import disk_errors, make_folder
+from facepipe.engine.draft import draft_beside, is_running, this_host
+
+STALE_SECONDS = 120.0
+"""A claim that nobody touched for so long is taken over."""
+BEATS_PER_STALE = 8
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.02, 0.5
+
+Sign = tuple[str, int]
+Verdict = Literal["free", "dead", "live", "unknown"]
+
+
+def this_machine() -> str:
+    """Return what names those processes that can be asked whether they live: host, boot and process name space."""
+    boot, space = "", ""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")[:8]
+            space = str(Path("/proc/self/ns/pid").readlink())[5:-1]
+    return f"{this_host()}.{boot}.{space}"
+
+
+def birth_of(pid: int) -> str:
+    """Return when a process of this machine began; it tells the process from a later one of its number."""
+    with suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
+    return ""
+
+
+def process_token() -> str:
+    """Return a name for this process that no other one ever has."""
+    return f"{this_machine()} {os.getpid()} {birth_of(os.getpid())} {os.urandom(4).hex()}"
+
+
+def is_process_dead(token: str) -> bool | None:
+    """Tell whether the process of a token has ended; None where it cannot be asked."""
+    parts = token.split(" ")
+    if len(parts) != 4 or parts[0] != this_machine() or not parts[1].isdigit():
+        return None
+    pid = int(parts[1])
+    return not is_running(pid) or birth_of(pid) != parts[2]
+
+
+class Claims:
+    """The right to do what a name stands for, held by one process at a time.
+
+    A claim is a file that is created exclusively and touched by `beat`. It is dead when its process, on this machine,
+    has ended; on another, when it was watched for `stale_seconds` and was not touched. No clocks are compared: they
+    may be set back, or differ. At worst two processes do the same work, and the first result stands.
+    """
+
+    def __init__(self, folder: Path, *, stale_seconds: float = STALE_SECONDS) -> None:
+        self.token = process_token()
+        self.stale_seconds = stale_seconds
+        self._folder = folder
+        self._held: set[str] = set()
+        self._watched: dict[str, tuple[Sign, float, bool]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def beat_seconds(self) -> float:
+        """How often `beat` is to be called at least."""
+        return self.stale_seconds / BEATS_PER_STALE
+
+    def take(self, name: str) -> bool:
+        """Claim a name and return True; False if another lives to hold it. Raises DiskError."""
+        path = self._path(name)
+        with disk_errors(self._folder):
+            taken = self._create(path) or (self.judge(name) == "dead" and self._take_over(path))
+        if taken:
+            with self._lock:
+                self._held.add(name)
+                self._watched.pop(name, None)
+        return taken
+
+    def release(self, name: str) -> None:
+        """Let go of a name; if it was taken over meanwhile (this process slept), it stays the other's."""
+        with self._lock:
+            self._held.discard(name)
+        path = self._path(name)
+        with suppress(OSError):
+            if path.read_text("utf-8") == self.token:
+                path.unlink()
+
+    @contextmanager
+    def turn(self, name: str, check: Callable[[], None]) -> Iterator[bool]:
+        """Hold a name; yield whether it had to be waited for. `check` may raise to give the waiting up."""
+        waited, pause = False, FIRST_WAIT_SECONDS
+        while not self.take(name):
+            check()
+            waited = True
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_WAIT_SECONDS)
+        try:
+            yield waited
+        finally:
+            self.release(name)
+
+    def beat(self) -> None:
+        """Touch what is held, so that others see that this process lives."""
+        with self._lock:
+            held = list(self._held)
+        for name in held:
+            with suppress(OSError):
+                os.utime(self._path(name))
+
+    def holder(self, name: str) -> str | None:
+        """Return the token of whoever holds a name, dead or alive; None where nobody does."""
+        try:
+            return self._path(name).read_text("utf-8", "replace")
+        except OSError:
+            return None
+
+    def judge(self, name: str) -> Verdict:
+        """Tell what is known of a name: free; held by a dead or a live process; held, and still to be watched."""
+        sign = self._sign(name)
+        if sign is None:
+            return "free"
+        known = is_process_dead(sign[0])
+        if known is not None:
+            return "dead" if known else "live"
+        now = time.monotonic()
+        with self._lock:
+            seen, since, touched = self._watched.get(name, (sign, now, False))
+            if seen != sign:
+                since, touched = now, True
+            self._watched[name] = (sign, since, touched)
+        if now - since >= self.stale_seconds:
+            return "dead"
+        return "live" if touched else "unknown"
+
+    def names(self) -> Iterator[str]:
+        """Yield all names that are held, by the dead too."""
+        with suppress(OSError):
+            for shard in sorted(os.scandir(self._folder), key=lambda entry: entry.name):
+                with suppress(OSError):
+                    yield from sorted(entry.name for entry in os.scandir(shard) if "." not in entry.name)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / name[:2] / name
+
+    def _sign(self, name: str) -> Sign | None:
+        path = self._path(name)
+        try:
+            return path.read_text("utf-8", "replace"), path.stat().st_mtime_ns
+        except OSError:
+            return None
+
+    def _create(self, path: Path) -> bool:
+        while True:
+            try:
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            except FileExistsError:
+                return False
+            except FileNotFoundError:
+                make_folder(path.parent)
+                continue
+            try:
+                os.write(handle, self.token.encode())
+            except OSError:
+                path.unlink(missing_ok=True)  # a full disk; a claim without a name would look like another's
+                raise
+            finally:
+                os.close(handle)
+            return True
+
+    def _take_over(self, path: Path) -> bool:
+        """Put this process's claim in the place of a dead one's. Of several who try, the last counts."""
+        draft = draft_beside(path)
+        try:
+            draft.write_text(self.token, "utf-8")
+            draft.replace(path)
+            return path.read_text("utf-8") == self.token
+        except FileNotFoundError:
+            return False
+        finally:
+            draft.unlink(missing_ok=True)
