@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from facepipe import __version__
-from facepipe.cli import bench, dataset, doctor, edit, evaluate, reenact, steps, train, weights, work
+from facepipe.cli import batch, bench, dataset, doctor, edit, evaluate, reenact, steps, train, weights, work
 from facepipe.cli.guard import Guarded, Verbose
 from facepipe.device import let_threads_sleep
 
@@ -53,6 +53,8 @@ app.command("motion")(steps.motion)
 app.command("render")(steps.render)
 app.command("mux")(steps.mux)
 app.command("plan")(reenact.plan)
+app.command("batch")(batch.batch)
+app.command("retry")(batch.retry)
 app.command("status")(work.status)
 app.command("clean")(work.clean)
 app.command("config")(work.config)

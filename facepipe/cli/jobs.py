@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -96,8 +97,16 @@ def fps_of(text: str) -> Fraction:
     return fps
 
 
+Runner = Callable[[dict[str, Any], "Callable[[Job], None]"], None]
+RUNNER: ContextVar[Runner | None] = ContextVar("runner", default=None)
+"""What runs the jobs of commands that are called for the rows of a batch, in place of the terminal's way."""
+
+
 def run_job(identity: dict[str, Any], work: Path, body: Callable[[Job], None], running: Running) -> None:
     """Run a job's body with the sink that suits."""
+    if (runner := RUNNER.get()) is not None:
+        runner(identity, body)
+        return
     from facepipe.console import open_sink
     from facepipe.engine import Job, Workspace
     from stages import NAMES
@@ -134,7 +143,7 @@ def _told_once(sink: Sink) -> Sink:
 
 def tell_results(outs: Iterable[Path], running: Running) -> None:
     """Print where results lie, alone on stdout, one a line, so that a shell can take them up."""
-    if not running.as_json and not running.dry_run:
+    if not running.as_json and not running.dry_run and RUNNER.get() is None:
         for out in outs:
             # As bytes, because a name need not be text in the encoding of the terminal.
             typer.echo(os.fsencode(out))

@@ -1,0 +1,181 @@
+"""Where the work is done: processes of this machine, or those of a dask or ray cluster, all through joblib.
+
+An engine only carries a function to its arguments. Who does what, what is done and what failed stands in the ledger and
+in the claims, so engines differ in nothing that could be seen in a result.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Literal, TypeVar
+
+from facepipe.errors import ToolError, UsageError
+
+EngineName = Literal["loky", "dask", "ray"]
+ENGINES: tuple[EngineName, ...] = ("loky", "dask", "ray")
+T = TypeVar("T")
+Apply = Callable[[Callable[[T], None], Iterable[T]], None]
+"""Calls a function with each of the arguments, which are taken as they are needed. Raises BrokenEngineError."""
+
+
+class BrokenEngineError(Exception):
+    """Workers were lost; what they were at is not known here."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Which engine, and how large."""
+
+    name: EngineName = "loky"
+    workers: int = 1
+    threads: int = 1
+    """Of each worker: workers times threads are the cores, or they fight over them."""
+    scheduler: str = ""
+    """Address of a dask or ray cluster; without one it is started on this machine."""
+
+    def check(self) -> None:
+        """Raise ToolError where the engine is not installed, UsageError for a scheduler that nobody takes."""
+        package = {"dask": "distributed", "ray": "ray"}.get(self.name)
+        if package and find_spec(package) is None:
+            raise ToolError(
+                f"--engine {self.name} needs a package that is not installed: pip install 'facepipe[{self.name}]'"
+            )
+        if self.scheduler and self.name == "loky":
+            raise UsageError("--scheduler is for --engine dask and ray; loky works on this machine alone")
+
+    @contextmanager
+    def started(self) -> Iterator[Apply[Any]]:
+        """Start the engine, and end it afterwards."""
+        start = {"loky": _loky, "dask": _dask, "ray": _ray}[self.name]
+        with start(self) as apply:
+            yield apply
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that keep numerical libraries to the threads of a worker."""
+        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+        return {**{name: str(self.threads) for name in names}, "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+
+
+@contextmanager
+def _loky(engine: Engine) -> Iterator[Apply[Any]]:
+    """Give every worker an executor of its own: loky ends all workers of an executor when one of them dies."""
+    from joblib import Parallel, delayed
+
+    seats = _Seats(engine)
+
+    def apply(function: Callable[[T], None], tasks: Iterable[T]) -> None:
+        parallel = Parallel(n_jobs=engine.workers, backend="threading", pre_dispatch="n_jobs", batch_size=1)
+        parallel(delayed(seats.call)(function, task) for task in tasks)
+
+    try:
+        yield apply
+    finally:
+        seats.close()
+
+
+class _Seats:
+    """One-process executors, each taken by a thread for as long as a task lasts."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._free: queue.LifoQueue[Any] = queue.LifoQueue()
+        for _ in range(engine.workers):
+            self._free.put(None)
+
+    def call(self, function: Callable[[T], None], task: T) -> None:
+        """Run a task in a process; if that is killed, the task is left as it is and the next gets a new process."""
+        from joblib.externals.loky import BrokenProcessPool
+
+        seat = self._free.get()
+        try:
+            seat = seat or self._new()
+            seat.submit(function, task).result()
+        except BrokenProcessPool:
+            seat.shutdown(wait=False, kill_workers=True)
+            seat = None
+        finally:
+            self._free.put(seat)
+
+    def _new(self) -> Any:
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        return ProcessPoolExecutor(max_workers=1, env=self._engine.environment())
+
+    def close(self) -> None:
+        """End all processes."""
+        while not self._free.empty():
+            if seat := self._free.get():
+                seat.shutdown(wait=True, kill_workers=True)
+
+
+@contextmanager
+def _dask(engine: Engine) -> Iterator[Apply[Any]]:
+    import distributed
+    from joblib import Parallel, delayed, parallel_config
+
+    untyped: Any = distributed
+
+    def apply(function: Callable[[T], None], tasks: Iterable[T]) -> None:
+        with parallel_config(backend="dask", client=client), _told("dask"):
+            Parallel(pre_dispatch=2 * engine.workers, batch_size=1)(delayed(function)(task) for task in tasks)
+
+    if engine.scheduler:
+        with untyped.Client(engine.scheduler, set_as_default=False) as client:
+            yield apply
+        return
+    cluster = untyped.LocalCluster(
+        n_workers=engine.workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        env=engine.environment(),
+        silence_logs="ERROR",
+    )
+    with cluster, untyped.Client(cluster, set_as_default=False) as client:
+        yield apply
+
+
+@contextmanager
+def _ray(engine: Engine) -> Iterator[Apply[Any]]:
+    import logging
+    from importlib import import_module
+
+    import ray
+    from joblib import Parallel, delayed, parallel_config
+
+    register_ray: Any = import_module("ray.util.joblib").register_ray
+
+    def apply(function: Callable[[T], None], tasks: Iterable[T]) -> None:
+        with parallel_config(backend="ray", n_jobs=engine.workers), _told("ray"):
+            Parallel(pre_dispatch=2 * engine.workers, batch_size=1)(delayed(function)(task) for task in tasks)
+
+    where = {"address": engine.scheduler} if engine.scheduler else {"num_cpus": engine.workers}
+    ray.init(
+        **where,
+        include_dashboard=False if not engine.scheduler else None,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        runtime_env={"env_vars": {**engine.environment(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}},
+    )
+    register_ray()
+    try:
+        yield apply
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Tell the loss of workers, which every library calls by other names, from an error of our own."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.split(".")[0] in ("distributed", "dask", "ray"):
+            raise BrokenEngineError(f"{name}: {type(error).__name__}: {error}") from error
+        raise

@@ -1,0 +1,38 @@
+"""Where a batch keeps its state: beside the results, in the work folder, so that the folder alone tells all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = "batch"
+
+
+@dataclass(frozen=True)
+class Places:
+    """The state of the batches of one work folder."""
+
+    work: Path
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of all of it."""
+        return self.work / FOLDER
+
+    @property
+    def journal(self) -> Path:
+        """Return the folder of the journals, one a process."""
+        return self.folder / "journal"
+
+    @property
+    def claims(self) -> Path:
+        """Return the folder of the claims on items and on results that are being made."""
+        return self.folder / "claims"
+
+    def stop(self, run: str) -> Path:
+        """Return the file whose existence asks the workers of a run to stop."""
+        return self.folder / "runs" / f"{run}.stop"
+
+    def marks(self, run: str) -> Path:
+        """Return the file that says how much of the journals the leader of a run had read before it began."""
+        return self.folder / "runs" / f"{run}.json"

@@ -1,0 +1,430 @@
+"""The loop that leads a batch: plan, hand out, look at what the ledger says, until nothing is left."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from facepipe.batch.engines import BrokenEngineError, Engine
+from facepipe.batch.joblist import JobList
+from facepipe.batch.keeping import Keep
+from facepipe.batch.places import Places
+from facepipe.batch.plan import Checked, Decision, Planner
+from facepipe.batch.worker import Orders, Task, told, work
+from facepipe.engine.claim import STALE_SECONDS, Claims
+from facepipe.engine.disk import disk_errors, make_folder
+from facepipe.engine.events import Batch, Event, Failed, Sink
+from facepipe.engine.ledger import BEGUN, DONE, FAILED, RUN, Entries, Entry, Ledger
+from facepipe.errors import ExitCode, FacepipeError, MemoryLimitError
+
+TELL_SECONDS = 1.0
+LOST_ENGINES = 5
+"""So many times in a row an engine may break without an item done in between."""
+DISK_FAILURES_IN_A_ROW = 3
+"""A name can be too long for a disk; but if this many items in a row fail by the disk, it is the disk."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a batch stops early, and how often it tries."""
+
+    failures: int | None = None
+    failures_percent: float | None = None
+    """Of the items that were to be made."""
+    retries: int = 2
+    """How often an item is tried again in one run when it failed for a reason that may pass."""
+
+    def most(self, wanted: int) -> float:
+        """Return the number of failures at which the batch stops."""
+        if self.failures is not None:
+            return self.failures
+        return math.inf if self.failures_percent is None else math.ceil(wanted * self.failures_percent / 100)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How a batch ended."""
+
+    total: int
+    done: int
+    """With those of earlier runs."""
+    made: int
+    failed: int
+    held: int
+    """By other processes."""
+    left: int
+    exit_code: ExitCode
+    message: str
+
+
+@dataclass
+class Survey:
+    """What a look at all items after a round finds."""
+
+    open: list[str] = field(default_factory=list)
+    """To be made, now or when others let go of them."""
+    done: int = 0
+    failed: int = 0
+    held: int = 0
+    left: int = 0
+
+
+class Run:
+    """One process's lead of a batch."""
+
+    def __init__(
+        self,
+        jobs: JobList,
+        work: Path,
+        folder: Path,
+        engine: Engine,
+        *,
+        limits: Limits,
+        events: Sink,
+        keep: Keep = "all",
+        stale_seconds: float = STALE_SECONDS,
+        again: frozenset[str] = frozenset(),
+    ) -> None:
+        self.id = os.urandom(6).hex()
+        self.jobs, self.engine, self.limits, self.events, self.keep = jobs, engine, limits, events, keep
+        self.places = Places(work.absolute())
+        self.entries = Entries(self.places.journal)
+        self.entries.refresh()
+        self.planner = Planner(jobs, folder, self.entries, run=self.id, retries=limits.retries, again=again)
+        self.claims = Claims(self.places.claims, stale_seconds=stale_seconds)
+        self.ledger = Ledger(self.places.journal, about={"role": "lead", "run": self.id})
+        self.orders = Orders(
+            run=self.id,
+            token=self.claims.token,
+            folder=folder,
+            work=self.places.work,
+            programme=jobs.programme,
+            threads=engine.threads,
+            stale_seconds=stale_seconds,
+            keep=keep,
+            environment=tuple(
+                sorted(
+                    (name, value)
+                    for name, value in {**os.environ, **engine.environment()}.items()
+                    if name.startswith("FACEPIPE_") or name in engine.environment()
+                )
+            ),
+        )
+        self.progress = Progress(self.events)
+        self.stopped_by = 0
+        """Number of the signal that asked to stop."""
+        self.message = ""
+        """Why the batch stopped early, if a limit or the disk did it."""
+        self.limit_reached = False
+        self.disk_message = ""
+
+    def check(self) -> Checked:
+        """Look at all items before the first is begun."""
+        return self.planner.check(count_inputs=self.keep != "all")
+
+    def lead(self, checked: Checked) -> Settled:
+        """Have everything done that is to be done; return how it ended."""
+        if not checked.wanted:
+            survey = Survey(done=checked.done, failed=checked.failed)
+            return self._settle(checked, survey)
+        self.ledger.tell(f"{RUN}{self.id}", self._about(checked))
+        self._mark()
+        self.progress.begin(checked, self.limits.most(checked.wanted))
+        for decision, fault in checked.bad.values():
+            self.ledger.tell(decision.item.id, {**self._known(decision), "state": FAILED, **told(fault)})
+        with self._stoppable(), self.engine.started() as apply, self.progress.ticking(self._look):
+            survey = self._rounds(apply, checked)
+        settled = self._settle(checked, survey)
+        self.ledger.tell(f"{RUN}{self.id}", {"exit_code": int(settled.exit_code), "ended": True})
+        self.ledger.close()
+        return settled
+
+    def _mark(self) -> None:
+        """Tell the workers from where on the journals hold news: an item may be done elsewhere until they begin it."""
+        path = self.places.marks(self.id)
+        with disk_errors(path.parent):
+            make_folder(path.parent)
+            path.write_text(json.dumps(dict(self.entries.offsets)), "ascii")
+
+    def _about(self, checked: Checked) -> dict[str, Any]:
+        shard = self.jobs.shard
+        return {
+            "jobs": self.jobs.name,
+            "items": checked.total,
+            "mine": checked.mine,
+            "wanted": checked.wanted,
+            "rank": shard.rank,
+            "world": shard.world,
+            "engine": self.engine.name,
+            "workers": self.engine.workers,
+            "folder": str(self.orders.folder),
+            "keep": self.keep,
+            "retries": self.limits.retries,
+        }
+
+    def _rounds(self, apply: Callable[..., None], checked: Checked) -> Survey:
+        """Hand out what is open, again and again, until nothing is, or others hold it, or it is time to stop."""
+        broken = idle = 0
+        survey = self._survey()
+        while survey.open and not self.stopping:
+            before, entries = self.progress.ended, self.progress.entries
+            try:
+                apply(partial(work, self.orders), self._tasks(checked))
+            except BrokenEngineError as error:
+                broken = 0 if self.progress.ended > before else broken + 1
+                if broken >= LOST_ENGINES:
+                    raise FacepipeError(f"the engine breaks again and again ({error}); try --engine loky") from error
+            survey = self._survey()
+            idle = 0 if self.progress.entries > entries else idle + 1
+            if idle > LOST_ENGINES:
+                raise FacepipeError(f"{len(survey.open)} items are never begun; this is a bug in facepipe, report it")
+            if not self._wait_for_others(survey.open):
+                return replace(survey, held=len(survey.open))
+        return survey
+
+    def _tasks(self, checked: Checked) -> Iterator[Task]:
+        """Yield what is to be made, as long as nothing speaks against it, each as the ledger is at that moment."""
+        for planned in self.planner.decisions():
+            if self.stopping:
+                return
+            if not planned.wanted:
+                continue
+            self._look()
+            decision = self.planner.decide(planned.item)
+            if decision.wanted:
+                yield self._task(decision, checked)
+
+    def _task(self, decision: Decision, checked: Checked) -> Task:
+        inputs = tuple(decision.item.inputs.values())
+        return Task(
+            decision.item,
+            decision.entry.number if decision.entry else 0,
+            decision.key,
+            decision.tries,
+            shared=tuple(name for name in inputs if checked.inputs[hash(name)] > 1),
+            repeated=checked.inputs[hash(inputs)] > 1,
+        )
+
+    def _survey(self) -> Survey:
+        """Look at all items, and note a failure for those on which workers died as often as an item may fail."""
+        self._look()
+        survey = Survey()
+        for decision in self.planner.decisions():
+            name, entry = decision.item.id, decision.entry
+            if decision.reason == "done":
+                survey.done += 1
+            elif decision.wanted:
+                survey.open.append(name)
+            elif entry and entry.state == BEGUN and entry.run == self.id:
+                if self.claims.judge(name) in ("free", "dead"):
+                    self.ledger.tell(name, self._lost(decision))
+                    survey.failed += 1
+            elif decision.reason.startswith("failed"):
+                survey.failed += 1
+            else:
+                survey.left += 1
+        self._look()
+        return survey
+
+    def _wait_for_others(self, names: list[str]) -> bool:
+        """Return True when there is something to do again; False when all that is left is held by live processes."""
+        doubtful, seen = set(names), {name: self.claims.holder(name) for name in names}
+        while doubtful:
+            if self.stopping:
+                return True
+            verdicts = {name: self.claims.judge(name) for name in doubtful}
+            if any(verdict in ("free", "dead") or seen[name] is None for name, verdict in verdicts.items()):
+                return True
+            doubtful = {name for name, verdict in verdicts.items() if verdict == "unknown"}
+            if doubtful:
+                time.sleep(min(0.5, self.claims.beat_seconds))
+        return not names
+
+    def _known(self, decision: Decision) -> dict[str, Any]:
+        """Return what an entry that this process writes about an item says in any case."""
+        return {
+            "number": (decision.entry.number if decision.entry else 0) + 1,
+            "run": self.id,
+            "tries": decision.tries + 1,
+            "key": decision.key,
+            "stage": "",
+            "item": decision.item.as_json(),
+            "label": decision.item.label,
+        }
+
+    def _lost(self, decision: Decision) -> dict[str, Any]:
+        fault = MemoryLimitError(
+            f"the worker was killed {decision.tries} times while it was at this item; most often the system does that "
+            "when memory is short: run fewer jobs"
+        )
+        return {**self._known(decision), "tries": decision.tries, "state": FAILED, **told(fault)}
+
+    def _look(self) -> None:
+        """Take in what the workers noted; stop where a limit is reached."""
+        with self.progress.lock:
+            for name, entry, said in self.entries.refresh():
+                if entry.run == self.id and self.progress.count(name, entry, self.limits.retries):
+                    self.events(_failed(said))
+                if entry.kind == "disk":
+                    self.disk_message = str(said.get("message", ""))
+        if self.progress.failed >= self.progress.most and not self.message:
+            self.limit_reached = True
+            self._stop(f"stopped by the failure limit: {self.progress.failed} items failed")
+        if self.progress.disk_in_a_row >= DISK_FAILURES_IN_A_ROW and not self.message:
+            self._stop(f"stopped, for the disk fails: {self.disk_message}; then the same command goes on")
+
+    def _stop(self, message: str = "") -> None:
+        self.message = self.message or message
+        path = self.places.stop(self.id)
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no more items are handed out."""
+        return bool(self.stopped_by or self.message)
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Let a first SIGINT or SIGTERM end the run in order; a second one ends it at once."""
+        numbers = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            del frame
+            self.stopped_by = number
+            self._stop()
+            for again in numbers:
+                signal.signal(again, before[again])
+
+        before: dict[int, Any] = {n: signal.getsignal(n) for n in numbers}
+        for number in numbers:
+            if before[number] is not signal.SIG_IGN:
+                signal.signal(number, stop)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                signal.signal(number, before[number])
+            for path in (self.places.stop(self.id), self.places.marks(self.id)):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+
+    def _settle(self, checked: Checked, survey: Survey) -> Settled:
+        open_items = len(survey.open) - survey.held
+        code, message = self._verdict(survey.failed, survey.held, survey.left + open_items)
+        left = survey.left + open_items
+        return Settled(checked.mine, survey.done, self.progress.made, survey.failed, survey.held, left, code, message)
+
+    def _verdict(self, failed: int, held: int, left: int) -> tuple[ExitCode, str]:
+        if self.stopped_by:
+            code = ExitCode.INTERRUPTED if self.stopped_by == signal.SIGINT else ExitCode.TRY_AGAIN
+            name = signal.Signals(self.stopped_by).name
+            return code, f"stopped by {name}; what is done is kept, run the same command to go on"
+        if self.limit_reached:
+            return ExitCode.FAILURE_LIMIT, self.message
+        if self.message:
+            return ExitCode.FAILED_ITEMS, self.message
+        if held:
+            return ExitCode.TRY_AGAIN, f"{held} items are being made by other processes; run the same command later"
+        if failed or left:
+            return (
+                ExitCode.FAILED_ITEMS,
+                f"{failed + left} of the items failed; `facepipe failures` tells which and why",
+            )
+        return ExitCode.DONE, ""
+
+
+class Progress:
+    """What is told while a batch runs."""
+
+    def __init__(self, events: Sink) -> None:
+        self.events = events
+        self.lock = threading.Lock()
+        self.made = self.failed = self.done_before = self.total = self.wanted = self.entries = 0
+        self.most = math.inf
+        self.disk_in_a_row = 0
+        self._failed: dict[str, str] = {}
+        self._made: set[int] = set()
+        self._started = time.monotonic()
+
+    @property
+    def ended(self) -> int:
+        """Items that came to an end in this run."""
+        return self.made + self.failed
+
+    def begin(self, checked: Checked, most: float) -> None:
+        """Take in what there is to do."""
+        self.total, self.wanted, self.done_before, self.most = checked.mine, checked.wanted, checked.done, most
+        self._started = time.monotonic()
+
+    def count(self, name: str, entry: Entry, retries: int) -> bool:
+        """Take an entry of this run into account; return whether it is a failure for good."""
+        self.entries += 1
+        final = False
+        if entry.state == DONE:
+            self._failed.pop(name, None)
+            if hash(name) not in self._made:
+                self._made.add(hash(name))
+                self.made += 1
+            self.disk_in_a_row = 0
+        elif entry.state == FAILED:
+            self.disk_in_a_row = self.disk_in_a_row + 1 if entry.kind == "disk" else 0
+            final = entry.permanent or entry.tries > retries
+            if final:
+                self._failed[name] = entry.kind
+        self.failed = len(self._failed)
+        return final
+
+    def event(self) -> Event:
+        """Return how things stand."""
+        seconds = time.monotonic() - self._started
+        return Batch(
+            items=self.total,
+            done=self.done_before + self.made,
+            made=self.made,
+            failed=self.failed,
+            left=max(0, self.wanted - self.made - self.failed),
+            seconds=round(seconds, 3),
+        )
+
+    @contextmanager
+    def ticking(self, look: Callable[[], None]) -> Iterator[None]:
+        """Look and tell every second, whatever the engine does meanwhile."""
+        ended = threading.Event()
+
+        def tick() -> None:
+            while not ended.wait(TELL_SECONDS):
+                look()
+                self.events(self.event())
+
+        thread = threading.Thread(target=tick, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self.events(self.event())
+
+
+def _failed(said: Mapping[str, Any]) -> Event:
+    return Failed(
+        stage=str(said.get("stage", "")),
+        label=str(said.get("label", "")),
+        failure_class=str(said.get("class", "bug")),
+        permanent=bool(said.get("permanent", True)),
+        message=str(said.get("message", "")),
+        detail=str(said.get("detail", "")),
+    )

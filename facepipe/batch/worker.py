@@ -1,0 +1,238 @@
+"""What a worker does: one item after another, each claimed, made and noted down."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from facepipe.batch.item import Item
+from facepipe.batch.keeping import Keep, discard
+from facepipe.batch.places import Places
+from facepipe.batch.programme import Programme
+from facepipe.engine import Artefact, Job, Workspace
+from facepipe.engine.claim import Claims, is_process_dead
+from facepipe.engine.events import Done, Event, Failed, Skipped
+from facepipe.engine.ledger import BEGUN, DONE, DROPPED, FAILED, Entries, Ledger
+from facepipe.errors import FacepipeError, Interrupted, MemoryLimitError
+
+DETAIL_CHARACTERS = 2000
+PAUSE_SECONDS = 0.5
+"""Between two tries of one item, doubled each time."""
+STOP_LOOK_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What all items of a run have in common."""
+
+    run: str
+    token: str
+    """Of the process that leads the run: its workers end when it does."""
+    folder: Path
+    """From where the paths of items are taken."""
+    work: Path
+    programme: Programme
+    threads: int
+    stale_seconds: float
+    keep: Keep = "all"
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """An item to be made, and what is known of it."""
+
+    item: Item
+    number: int
+    """Of its last entry; 0 without one."""
+    key: str
+    tries: int
+    """How often it was tried in this run already."""
+    shared: tuple[str, ...] = ()
+    """Inputs that other items use too, where that matters."""
+    repeated: bool = False
+    """Whether another item has the same inputs altogether."""
+
+
+def work(orders: Orders, task: Task) -> None:
+    """Do one task in this process. What came of it stands in the ledger; only DiskError is raised."""
+    worker_of(orders).do(task)
+
+
+@lru_cache(maxsize=1)
+def worker_of(orders: Orders) -> Worker:
+    """Return this process's worker for a run; models and memories last as long as it."""
+    return Worker(orders)
+
+
+class Worker:
+    """A process's part in a run."""
+
+    def __init__(self, orders: Orders) -> None:
+        self.orders = orders
+        os.environ.update(orders.environment)
+        os.chdir(orders.folder)
+        if threading.current_thread() is threading.main_thread():
+            # Ctrl-C reaches all processes of a terminal; the one that leads says what is to be done about it.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._places = Places(orders.work)
+        self._workspace = Workspace(orders.work)
+        self._claims = Claims(self._places.claims, stale_seconds=orders.stale_seconds)
+        self._ledger = Ledger(self._places.journal, about={"role": "worker", "run": orders.run})
+        self._entries = Entries(self._places.journal, read_marks(self._places.marks(orders.run)))
+        self._stopping = False
+        self._looked = 0.0
+        orders.programme.prepare(orders.threads)
+        threading.Thread(target=self._live, name="heartbeat", daemon=True).start()
+
+    def do(self, task: Task) -> None:
+        """Make an item unless another process has it, or has made it."""
+        if self.stopping(now=True) or not self._claims.take(task.item.id):
+            return
+        try:
+            self._entries.refresh()
+            latest = self._entries.get(task.item.id)
+            if latest and latest.number > task.number and latest.state == DONE and latest.key == task.key:
+                return
+            number = max(task.number, latest.number if latest else 0) + 1
+            if task.tries:
+                time.sleep(PAUSE_SECONDS * 2 ** min(task.tries - 1, 5))
+            known: dict[str, Any] = {"number": number, "run": self.orders.run, "tries": task.tries + 1, "key": task.key}
+            self._ledger.tell(task.item.id, {**known, "state": BEGUN})
+            self._ledger.tell(task.item.id, {**known, **self._outcome(task)})
+        finally:
+            self._claims.release(task.item.id)
+
+    def _outcome(self, task: Task) -> dict[str, Any]:
+        seen, started = Seen(), time.monotonic()
+        try:
+            self.orders.programme.make(task.item, self.orders.folder, lambda who, body: self._run(seen, who, body))
+        except (KeyboardInterrupt, Interrupted):
+            return {"state": DROPPED}
+        except Exception as error:
+            if self.stopping(now=True):
+                return {"state": DROPPED}  # what the stopping broke is no failure
+            return {
+                "state": FAILED,
+                "stage": seen.failed_stage,
+                "item": task.item.as_json(),
+                "label": task.item.label,
+                "seconds": round(time.monotonic() - started, 3),
+                **told(error),
+            }
+        uses = discard(seen.results, self.orders.keep, self._roots(task), task.shared, repeated=task.repeated)
+        return {
+            "state": DONE,
+            "label": task.item.label,
+            "out": task.item.output,
+            "seconds": round(time.monotonic() - started, 3),
+            "stages": dict(seen.stages),
+            "frames": seen.frames,
+            "lost": seen.lost,
+            "uses": uses,
+            "bytes": self._size(task.item.output),
+        }
+
+    def _run(self, seen: Seen, identity: Mapping[str, Any], body: Callable[[Job], None]) -> None:
+        with Job(
+            self._workspace, identity, events=seen, remembers=False, claims=self._claims, check=self._check
+        ) as job:
+            try:
+                body(job)
+            finally:
+                seen.results = job.results
+
+    def _roots(self, task: Task) -> dict[str, str]:
+        """Return the digests of the item's inputs by their names."""
+        names = self.orders.programme.inputs(task.item)
+        return {name: self._workspace.digests.digest(self.orders.folder / name) for name in names}
+
+    def _size(self, output: str) -> int:
+        with suppress(OSError):
+            return (self.orders.folder / output).stat().st_size
+        return 0
+
+    def _check(self) -> None:
+        if self.stopping():
+            raise KeyboardInterrupt
+
+    def stopping(self, *, now: bool = False) -> bool:
+        """Tell whether the run is to stop, looking again if the last look is a while ago, or `now`."""
+        if not self._stopping and (now or time.monotonic() - self._looked > STOP_LOOK_SECONDS):
+            self._looked = time.monotonic()
+            self._stopping = self._places.stop(self.orders.run).exists() or bool(is_process_dead(self.orders.token))
+        return self._stopping
+
+    def _live(self) -> None:
+        while True:
+            time.sleep(min(self._claims.beat_seconds, 5.0))
+            self._claims.beat()
+
+
+def read_marks(path: Path) -> dict[str, int]:
+    """Return how much of each journal was read before the run began; nothing where that is not known any more."""
+    with suppress(OSError, ValueError):
+        return {str(name): int(offset) for name, offset in json.loads(path.read_bytes()).items()}
+    return {}
+
+
+@dataclass
+class Seen:
+    """The events of one item, added up."""
+
+    stages: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0.0, 0]))
+    """By stage: how often made, how often kept, seconds, frames."""
+    failed_stage: str = ""
+    results: list[Artefact] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        if isinstance(event, Done):
+            made = self.stages[event.stage]
+            made[0], made[2], made[3] = made[0] + 1, round(made[2] + event.seconds, 3), made[3] + event.frames_done
+        elif isinstance(event, Skipped):
+            self.stages[event.stage][1] += 1
+        elif isinstance(event, Failed):
+            self.failed_stage = event.stage
+
+    @property
+    def frames(self) -> int:
+        """Frames that were rendered, now or before."""
+        return self._sum("frames", "render")
+
+    @property
+    def lost(self) -> int:
+        """Frames in which no face was found."""
+        return self._sum("frames_without_face", "coefficients")
+
+    def _sum(self, fact: str, stage: str) -> int:
+        results = {one.folder: one for one in self.results if one.record.identity.stage == stage}
+        return sum(int(one.facts.get(fact, 0)) for one in results.values())
+
+
+def told(error: Exception) -> dict[str, Any]:
+    """Return what a failure record says of an error."""
+    if isinstance(error, MemoryError):
+        error = MemoryLimitError("out of memory; run fewer jobs, or choose a smaller size")
+    if isinstance(error, FacepipeError):
+        return {
+            "class": error.failure_class,
+            "permanent": error.permanent,
+            "message": str(error),
+            "detail": error.detail[-DETAIL_CHARACTERS:],
+            "type": type(error).__name__,
+        }
+    trace = "".join(traceback.format_exception(error))[-DETAIL_CHARACTERS:]
+    message = f"a bug in facepipe: {type(error).__name__}: {error}"
+    return {"class": "bug", "permanent": True, "message": message, "detail": trace, "type": type(error).__name__}

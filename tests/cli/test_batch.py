@@ -1,0 +1,160 @@
+"""`facepipe batch` on real files: rows of several commands give what the commands give."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from facepipe.cli import app
+from facepipe.cli.batch import limits_of, shard_of
+from facepipe.errors import UsageError
+from tests.pipeline.scene import ROOT, Scene
+
+PROGRAM = "from facepipe.cli import main; main()"
+
+
+def facepipe(*words: object, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the program in the current folder."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "FACEPIPE_WORK_SEGMENT_FRAMES": "8"}
+    command = [sys.executable, "-c", PROGRAM, *map(str, words)]
+    return subprocess.run(command, env=variables, input=given, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.fixture
+def folder(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder with a portrait under two names, a driver and a file that is none."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(scene.portrait, "one.png")
+    shutil.copy(scene.portrait, "two.png")
+    shutil.copy(scene.driver, "driver.mp4")
+    Path("broken.mp4").write_bytes(Path("driver.mp4").read_bytes()[:2000])
+    return tmp_path
+
+
+ROWS = """source,driving,command,output,size,strength,paste-back
+one.png,driver.mp4,,out/whole.mp4,128,0.5,true
+two.png,driver.mp4,,out/{source}-{id}.{ext},128,,
+one.png,,edit,,64,,
+driver.mp4,,coefficients,out/{source}.{ext},,,
+one.png,broken.mp4,,out/broken.mp4,128,,
+"""
+
+
+def test_rows_give_what_their_commands_give(folder: Path) -> None:
+    Path("jobs.csv").write_text(ROWS)
+    done = facepipe("batch", "jobs.csv", "-j", 2, "--json", "--set", "quality=60", "-o", "{source}-{command}.{ext}")
+    assert done.returncode == 3  # coefficients know no quality
+    done = facepipe("batch", "jobs.csv", "-j", 2, "--json", "-o", "{source}-{command}.{ext}")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 4, done.stderr
+    assert (events[-1]["event"], events[-1]["made"], events[-1]["failed"]) == ("batch-summary", 4, 1)
+    assert [one["failure_class"] for one in events if one["event"] == "failed"] == ["input"]
+    alone = facepipe(
+        *("reenact", "one.png", "driver.mp4", "-o", "alone.mp4", "--size", 128, "--strength", 0.5, "--paste-back"),
+        *("--work", "other"),
+    )
+    assert alone.returncode == 0, alone.stderr
+    assert Path("alone.mp4").read_bytes() == Path("out/whole.mp4").read_bytes()
+    assert {path.suffix for path in Path("out").iterdir()} == {".mp4", ".json", ".npz"}
+    assert Path("one-edit.png").exists()
+    # The driver was tracked once, whoever came first.
+    stages = [
+        entry[1]["stages"]
+        for journal in Path(".facepipe/batch/journal").glob("*.jsonl")
+        for line in journal.read_text().splitlines()
+        if line and (entry := json.loads(line))[1].get("state") == "done"
+    ]
+    crops = [stage["crop"][0] for stage in stages if "crop" in stage]
+    assert sum(crops) == len(list(Path(".facepipe/crop").glob("*/*")))
+    again = facepipe("batch", "jobs.csv", "--dry-run", "-o", "{source}-{command}.{ext}")
+    assert again.returncode == 0
+    assert again.stderr.count("(done)") == 4
+
+
+def test_everything_wrong_is_told_at_once(folder: Path) -> None:
+    rows = [
+        {"source": "one.png", "driving": "driver.mp4", "output": "x.mp4", "strength": 9},
+        {"source": "nowhere.png", "driving": "driver.mp4", "output": "y.mp4"},
+        {"source": "one.png", "driving": "driver.mp4", "output": "z.mp4", "colour": "red"},
+        {"source": "one.png", "driving": "driver.mp4", "output": "z.mp4"},
+        {"source": "one.png", "command": "fly"},
+        {"source": "one.png", "driving": "driver.mp4", "output": "{banana}"},
+        {"source": "one.png", "output": "w.mp4"},
+        {"source": "one.png", "driving": "driver.mp4", "output": "v.mp4", "no_face": "cry"},
+        {"source": "one.png", "driving": "driver.mp4", "output": "u.mp4", "work": "elsewhere"},
+    ]
+    done = facepipe("batch", "-", given="\n".join(map(json.dumps, rows)))
+    assert done.returncode == 3
+    for said in (
+        "--strength",
+        "nowhere.png",
+        "colour",
+        "would be z.mp4",
+        "'fly'",
+        "banana",
+        "takes 2 files",
+        "cry",
+        "work",
+    ):
+        assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not Path(".facepipe/batch").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["jobs.csv", "--pair", "circle"],
+        ["*.png", "driver.mp4", "--pair", "zip"],
+        ["jobs.csv", "--engine", "steam"],
+        ["jobs.csv", "--scheduler", "tcp://nowhere:1"],
+        ["jobs.csv", "--rank", "1"],
+        ["jobs.csv", "--rank", "2", "--world", "2"],
+        ["jobs.csv", "--max-failures", "none"],
+        ["jobs.csv", "--keep", "some"],
+        ["jobs.csv", "--set", "size"],
+        ["jobs.csv", "more.csv"],
+    ],
+)
+def test_usage_is_refused(folder: Path, words: list[str]) -> None:
+    Path("jobs.csv").write_text("source,driving\none.png,driver.mp4\n")
+    told = CliRunner().invoke(app, ["batch", *words], prog_name="facepipe")
+    assert told.exit_code == 2, told.stderr
+    assert told.stderr.startswith("facepipe: ")
+
+
+@pytest.mark.parametrize(
+    ("variables", "shard"),
+    [
+        ({}, (0, 1)),
+        ({"ID": "3", "COUNT": "4", "MIN": "0"}, (3, 4)),
+        ({"ID": "4", "COUNT": "4", "MIN": "1"}, (3, 4)),
+        ({"ID": "30", "COUNT": "4", "MIN": "0", "STEP": "10"}, (3, 4)),
+    ],
+)
+def test_a_slurm_array_is_a_set_of_shards(variables: Mapping[str, str], shard: tuple[int, int]) -> None:
+    found = shard_of(None, None, {f"SLURM_ARRAY_TASK_{name}": value for name, value in variables.items()})
+    assert (found.rank, found.world) == shard
+    assert shard_of(1, 5, {"SLURM_ARRAY_TASK_ID": "3"}).world == 5
+
+
+def test_a_slurm_array_with_gaps_is_refused() -> None:
+    with pytest.raises(UsageError, match="without gaps"):
+        shard_of(None, None, {"SLURM_ARRAY_TASK_ID": "9", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "1"})
+
+
+def test_limits() -> None:
+    assert limits_of("5", 2, fail_fast=False).most(1000) == 5
+    assert limits_of("5%", 2, fail_fast=False).most(1000) == 50
+    assert limits_of("", 2, fail_fast=True).most(1000) == 1
+    for wrong in ("0", "-1", "1.5", "0%", "101%", "x"):
+        with pytest.raises(UsageError):
+            limits_of(wrong, 2, fail_fast=False)
