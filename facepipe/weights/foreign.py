@@ -76,6 +76,11 @@ FOREIGN = {
         "the features of FID",
         scripted=True,
     ),
+    "vgg19": Foreign(
+        "vgg19-dcbb9e9d.pth",
+        "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+        "the network of PIRenderer's own losses, of torchvision",
+    ),
     "recognition": Foreign(
         "recognition.pt",
         "",

@@ -1,16 +1,31 @@
-"""What the training of the compact renderer optimises."""
+"""The training of the compact renderer.
+
+Its losses need no weights of others: L1 and edges at several sizes, what our own landmarker sees, the energy of detail,
+and in the last phase a patch discriminator; mouth and eyes count extra.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, default_collate
 
+from facepipe.face.model import FaceModel
+from facepipe.models.landmarker import Landmarker
+from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet, Rendered
 from facepipe.train.pirender.discriminator import PatchDiscriminator, hinge, matching
+from facepipe.train.pirender.heads import Heads
+from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
 from facepipe.train.pirender.losses import LandmarkerFeatures, attention, detail, edges, pyramid
-from facepipe.train.pirender.pairs import Pair
+from facepipe.train.pirender.pairs import Pair, Pairs
+
+TARGETS_OF_UNSEEN, SAMPLE_ROWS = 4, 8
 
 # How much each loss counts. The adversarial ones join in the last phase.
 WEIGHTS = {"l1": 4.0, "edges": 2.0, "features": 1.0, "warp": 1.0, "detail": 1.0, "matching": 2.0, "adversarial": 0.05}
@@ -56,7 +71,7 @@ def picture_losses(made: Rendered, batch: Batch, features: LandmarkerFeatures) -
     }
 
 
-def adversarial_losses(made: Rendered, batch: Batch, judge: PatchDiscriminator) -> dict[str, Tensor]:
+def adversarial_losses(made: Rendered, batch: Batch, judge: nn.Module) -> dict[str, Tensor]:
     """Return what the discriminator adds for the renderer."""
     score, fake = judge(made.picture, batch.prior)
     with torch.no_grad():
@@ -78,7 +93,7 @@ def weighted(losses: dict[str, Tensor]) -> Tensor:
 
 @torch.no_grad()
 def figures(net: CompactNet, batches: list[Pair]) -> dict[str, float]:
-    """Return PSNR in dB of result and prior over batches of unseen people, and the L1 of their mouths."""
+    """Return PSNR in dB of result and prior over batches, the L1 of mouth and eyes, and what their detail lacks."""
     sums: dict[str, list[float]] = {}
     for pair in batches:
         batch = to_batch(pair)
@@ -92,3 +107,68 @@ def figures(net: CompactNet, batches: list[Pair]) -> dict[str, float]:
             sums.setdefault(f"fine l1 {name}", []).append(float(inside))
             sums.setdefault(f"detail {name}", []).append(float(detail(picture, batch.truth)))
     return {name: sum(values) / len(values) for name, values in sums.items()}
+
+
+def sample_sheet(net: CompactNet, batches: list[Pair]) -> Picture:
+    """Return rows of source, truth, prior, warp, result and blend (prior red, warp green, drawing blue)."""
+    rows = []
+    for pair in batches[:: max(1, len(batches) // SAMPLE_ROWS)]:
+        batch = to_batch(Pair(*(part[-1:] for part in pair)))
+        with torch.no_grad():
+            made = rendered(net, batch)
+        parts = (batch.source, batch.truth, batch.prior, made.warped, made.picture, made.blend * 2 - 1)
+        rows.append(torch.cat([part[0] for part in parts], dim=2))
+    sheet = (torch.cat(rows, dim=1) + 1) * 127.5
+    return np.asarray(sheet.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy())
+
+
+class CompactTraining:
+    """The compact network with its discriminator."""
+
+    def __init__(
+        self, recipe: Recipe, fabric: Fabric, heads: Heads, unseen: Heads, model: FaceModel, landmarker: Landmarker
+    ) -> None:
+        """Set up a run; `fabric` has been launched."""
+        self.recipe, self.fabric, self.heads, self.model = recipe, fabric, heads, model
+        self.held_out = self._held_out(unseen) if fabric.is_global_zero else []
+        self.features = LandmarkerFeatures(landmarker).to(fabric.device)
+        torch.manual_seed(recipe.seed)
+        net, judge = CompactNet(CompactConfig()), PatchDiscriminator()
+        self.run = new_run(net.to(fabric.device), judge.to(fabric.device), recipe)
+        self.net, self.run.optimiser = fabric.setup(self.run.net, self.run.optimiser)
+        self.judge, self.run.judge_optimiser = fabric.setup(self.run.judge, self.run.judge_optimiser)
+
+    def _held_out(self, unseen: Heads) -> list[Pair]:
+        """Return every unseen clip's first frame with a few of its others, one batch a clip."""
+        pairs, random, batches = Pairs(unseen, self.model, 0, augment=False), np.random.default_rng(0), []
+        for clip in range(len(unseen.names)):
+            there = np.flatnonzero(unseen.valid[unseen.clip(clip)])
+            rows = there[np.linspace(0, len(there) - 1, TARGETS_OF_UNSEEN + 1).astype(int)].tolist()
+            batches.append(default_collate(list(pairs.drawn(clip, rows[0], rows[1:], random))))
+        return batches
+
+    def batches(self, images: int) -> Iterable[Any]:
+        """Return endless batches of pairs."""
+        pairs = Pairs(self.heads, self.model, self.recipe.seed + images + 1000 * self.fabric.global_rank)
+        words = {"num_workers": self.recipe.workers, "prefetch_factor": 4 if self.recipe.workers else None}
+        return self.fabric.setup_dataloaders(DataLoader(pairs, batch_size=self.recipe.batch, **words))  # type: ignore[arg-type]
+
+    def advance(self, batch: Pair) -> dict[str, Tensor]:
+        """Take a step of the network, and of the discriminator once it has joined."""
+        seen, adversarial = to_batch(batch), self.recipe.adversarial(self.run.images)
+        made = rendered(self.net, seen)
+        losses = picture_losses(made, seen, self.features)
+        if adversarial:
+            losses |= adversarial_losses(made, seen, self.judge)
+        step(self.run.optimiser, weighted(losses), self.run.net, self.fabric)
+        if adversarial:
+            judged = discriminator_loss(made, seen, self.judge)
+            step(self.run.judge_optimiser, judged, self.run.judge, self.fabric)
+            losses |= {"discriminator": judged}
+        return losses
+
+    def evaluate(self, mean: nn.Module) -> tuple[dict[str, float], Picture]:
+        """Judge the averaged network on the CPU, as it will be used."""
+        net = CompactNet(CompactConfig()).eval()
+        net.load_state_dict(mean.state_dict())
+        return figures(net, self.held_out), sample_sheet(net, self.held_out)

@@ -6,18 +6,23 @@ A crash loses the minutes since the last checkpoint: started again with the same
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from facepipe.media.image import write_image
 from facepipe.train.loop import averaging_with
+
+Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,18 @@ class Recipe:
     adversarial_from: int = 0
     """Images after which the discriminator joins; 0 for never."""
     average: float = 0.999
+    betas: tuple[float, float] = (0.5, 0.99)
+    decay: float = 1e-4
     seed: int = 1
+    workers: int = 1
+    """Processes that prepare the batches."""
     report_images: int = 800
     checkpoint_minutes: float = 4.0
     evaluate_images: int = 8000
+
+    def adversarial(self, images: int) -> bool:
+        """Whether the discriminator has joined."""
+        return 0 < self.adversarial_from <= images
 
     def rate(self, images: int) -> float:
         """Return the learning rate: a linear rise, then constant, then down to a tenth over the last third."""
@@ -77,7 +90,9 @@ def new_run(net: nn.Module, judge: nn.Module, recipe: Recipe) -> Run:
         net=net,
         mean=AveragedModel(net, avg_fn=averaging_with(recipe.average), use_buffers=True),
         judge=judge,
-        optimiser=torch.optim.AdamW(net.parameters(), lr=recipe.peak_rate, betas=(0.5, 0.99), weight_decay=1e-4),
+        optimiser=torch.optim.AdamW(
+            net.parameters(), lr=recipe.peak_rate, betas=recipe.betas, weight_decay=recipe.decay
+        ),
         judge_optimiser=torch.optim.AdamW(judge.parameters(), lr=2 * recipe.peak_rate, betas=(0.0, 0.99)),
     )
 
@@ -89,6 +104,15 @@ def save(run: Run, path: Path) -> None:
     path.with_suffix(".part").replace(path)
 
 
+def report(figures: dict[str, float], sheet: Picture, images: int, out: Path, curves: TensorBoardLogger) -> None:
+    """Print and plot figures, and keep the sheet of samples beside the curves and in OUT/samples."""
+    print(f"{images} images: " + " ".join(f"{name} {value:.3f}" for name, value in figures.items()), flush=True)
+    curves.log_metrics({f"unseen {name}": value for name, value in figures.items()}, images)
+    curves.experiment.add_image("unseen", sheet, images, dataformats="HWC")
+    (out / "samples").mkdir(parents=True, exist_ok=True)
+    write_image(out / "samples" / f"{images:08}.png", sheet)
+
+
 def step(optimiser: torch.optim.Optimizer, loss: Tensor, net: nn.Module, fabric: Fabric) -> None:
     """Take one step down a loss; a batch that gives no finite gradient is left out."""
     optimiser.zero_grad(set_to_none=True)
@@ -98,33 +122,36 @@ def step(optimiser: torch.optim.Optimizer, loss: Tensor, net: nn.Module, fabric:
         optimiser.step()
 
 
-def train(
-    run: Run,
-    recipe: Recipe,
-    out: Path,
-    fabric: Fabric,
-    *,
-    batches: Callable[[int], Iterable[Any]],
-    advance: Callable[[Run, Any, bool], dict[str, Tensor]],
-    evaluate: Callable[[nn.Module, TensorBoardLogger, int], str],
-) -> None:
-    """Train until `recipe.images`, going on from OUT/checkpoint.pt where it is there.
+class Training(Protocol):
+    """What is trained, and how."""
 
-    `advance(run, batch, adversarial)` takes one step and returns its losses, `evaluate(averaged net, curves, images)`
-    draws samples and returns a line of figures; the first device alone does that.
-    """
+    recipe: Recipe
+    run: Run
+
+    def batches(self, images: int) -> Iterable[Any]:
+        """Return endless batches, from the one after `images` images on."""
+
+    def advance(self, batch: Any) -> dict[str, Tensor]:
+        """Take one step and return its losses."""
+
+    def evaluate(self, mean: nn.Module) -> tuple[dict[str, float], Picture]:
+        """Return figures of the averaged network on unseen people, and a sheet of samples."""
+
+
+def train(training: Training, out: Path, fabric: Fabric) -> None:
+    """Train until `recipe.images`, from OUT/checkpoint.pt on where it is there; the first device alone reports."""
+    run, recipe = training.run, training.recipe
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists():
         run.resume(checkpoint)
     curves = TensorBoardLogger(str(out), name="curves")
     began, first, saved = time.monotonic(), run.images, time.monotonic()
-    stream: Iterator[Any] = iter(batches(run.images))
+    stream: Iterator[Any] = iter(training.batches(run.images))
     while run.images < recipe.images:
         for optimiser, factor in ((run.optimiser, 1.0), (run.judge_optimiser, 2.0)):
             for group in optimiser.param_groups:
                 group["lr"] = factor * recipe.rate(run.images)
-        adversarial = 0 < recipe.adversarial_from <= run.images
-        losses = advance(run, next(stream), adversarial)
+        losses = training.advance(next(stream))
         run.mean.update_parameters(run.net)
         before, run.images = run.images, run.images + recipe.batch * fabric.world_size
 
@@ -140,7 +167,7 @@ def train(
             words = " ".join(f"{name} {value:.4f}" for name, value in told.items())
             print(f"{run.images} images, {rate:.1f}/s: {words}", flush=True)
         if passed(recipe.evaluate_images):
-            print(f"{run.images} images: {evaluate(run.mean.module.eval(), curves, run.images)}", flush=True)
+            report(*training.evaluate(run.mean.module.eval()), run.images, out, curves)
         if time.monotonic() - saved > 60 * recipe.checkpoint_minutes or run.images >= recipe.images:
             save(run, checkpoint)
             saved = time.monotonic()

@@ -1,0 +1,158 @@
+"""The paper's own training (sections 3 and 4.1): a network of any size, VGG losses, warping first, then all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, default_collate
+
+from facepipe import weights
+from facepipe.errors import WeightsError
+from facepipe.face.descriptor import CHANNELS
+from facepipe.face.model import FaceModel
+from facepipe.models.vgg import vgg19_of
+from facepipe.renderers.compact.hints import motion_of
+from facepipe.renderers.pirender.config import PirenderConfig
+from facepipe.renderers.pirender.net import Pirender, Rendering
+from facepipe.train.pirender.frames import FramePairs, Frames, both_ways
+from facepipe.train.pirender.heads import Heads, fits_of
+from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
+from facepipe.train.pirender.perceptual import VggLoss, paper_losses
+
+SAMPLE_ROWS = 8
+
+INITIAL_DEVIATION = 0.02
+
+
+@dataclass(frozen=True)
+class PaperRecipe(Recipe):
+    """The paper's schedule: as long for the warp alone as for everything, and slower in the last quarter."""
+
+    average: float = 0.5 ** (32 / 10_000)
+    betas: tuple[float, float] = (0.5, 0.999)
+    decay: float = 0.0
+
+    def rate(self, images: int) -> float:
+        """Return the learning rate: constant, and a fifth of it from three quarters of the images on."""
+        return self.peak_rate * (0.2 if 4 * images >= 3 * self.images else 1.0)
+
+    def warps_only(self, images: int) -> bool:
+        """Whether the first stage is still on."""
+        return 2 * images < self.images
+
+
+def initialise(net: Pirender) -> Pirender:
+    """Draw the weights of all layers as the paper's code does: normal with deviation 0.02, biases zero."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(layer.weight, std=INITIAL_DEVIATION)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return net
+
+
+@torch.no_grad()
+def figures(net: Pirender, held_out: list[Frames], *, warps_only: bool) -> dict[str, float]:
+    """Return the mean PSNR in dB of warp and picture over frames of unseen people, and of the unmoved source."""
+    sums: dict[str, list[float]] = {}
+    for frames in held_out:
+        sources, told, truths = both_ways(frames)
+        made: Rendering = net(sources, told, edit=not warps_only)
+        found = {"unmoved": sources, "warp": made.warp_image, "picture": made.fake_image}
+        for name, picture in found.items():
+            if picture is not None:
+                error = ((picture - truths) * 127.5).square().mean((1, 2, 3)).clamp_min(1e-6)
+                sums.setdefault(f"psnr {name}", []).append(float((10 * torch.log10(255**2 / error)).mean()))
+    return {name: sum(values) / len(values) for name, values in sums.items()}
+
+
+def open_vgg() -> VggLoss:
+    """Return the losses over the registered VGG-19. Raises WeightsError that tells how it is brought."""
+    if "vgg19" not in weights.registered():
+        raise WeightsError(f"The paper's losses need VGG-19: {weights.FOREIGN['vgg19'].remedy('vgg19')}.")
+    file = weights.find("vgg19")
+    try:
+        return VggLoss(vgg19_of(load_file(file.path)))
+    except (KeyError, RuntimeError) as error:
+        raise WeightsError(f"{file.path} is no VGG-19 ({str(error).splitlines()[0]}): add the right file.") from error
+
+
+def rows_of(heads: Heads, model: FaceModel) -> list[NDArray[np.float64]]:
+    """Return the (T, 73) descriptor rows of every clip in the basis `facepipe`; the crop is the frame, so zero."""
+    side, rows = heads.frames.shape[1], []
+    for fitted, _ in fits_of(heads, model):
+        motion = motion_of(fitted.expression, fitted.pose, side)
+        rows.append(np.pad(motion.astype(np.float64), ((0, 0), (0, CHANNELS - motion.shape[1]))))
+    return rows
+
+
+class PublishedTraining:
+    """The paper's network, in the paper's size unless another config is given."""
+
+    def __init__(
+        self,
+        recipe: PaperRecipe,
+        fabric: Fabric,
+        heads: Heads,
+        unseen: Heads,
+        model: FaceModel,
+        loss: VggLoss,
+        config: PirenderConfig | None = None,
+    ) -> None:
+        """Set up a run; `fabric` has been launched."""
+        self.recipe, self.fabric, self.heads = recipe, fabric, heads
+        self.config = config or PirenderConfig(unused_branch=False)
+        self.rows = rows_of(heads, model)
+        self.held_out = self._held_out(unseen, model) if fabric.is_global_zero else []
+        self.loss = loss.to(fabric.device)
+        torch.manual_seed(recipe.seed)
+        net = initialise(Pirender(self.config)).to(fabric.device)
+        self.run = new_run(net, nn.Linear(1, 1), recipe)
+        self.net, self.run.optimiser = fabric.setup(self.run.net, self.run.optimiser)
+
+    @staticmethod
+    def _held_out(unseen: Heads, model: FaceModel) -> list[Frames]:
+        """Return the first and the middle frame of every unseen clip, one batch a clip."""
+        pairs, held_out = FramePairs(unseen, rows_of(unseen, model), 0), []
+        for clip in range(len(unseen.names)):
+            there = np.flatnonzero(unseen.valid[unseen.clip(clip)])
+            held_out.append(default_collate([pairs.pair(clip, int(there[0]), int(there[len(there) // 2]))]))
+        return held_out
+
+    def batches(self, images: int) -> Iterable[Any]:
+        """Return endless batches of pairs of frames."""
+        pairs = FramePairs(self.heads, self.rows, self.recipe.seed + images + 1000 * self.fabric.global_rank)
+        return self.fabric.setup_dataloaders(  # type: ignore[no-any-return]
+            DataLoader(pairs, batch_size=self.recipe.batch, num_workers=self.recipe.workers)
+        )
+
+    def advance(self, batch: Frames) -> dict[str, Tensor]:
+        """Take a step both ways."""
+        sources, told, truths = both_ways(batch)
+        made = self.net(sources, told, edit=not self.recipe.warps_only(self.run.images))
+        losses = paper_losses(self.loss, made.warp_image, made.fake_image, truths)
+        step(self.run.optimiser, torch.stack([*losses.values()]).sum(), self.run.net, self.fabric)
+        return losses
+
+    def evaluate(self, mean: nn.Module) -> tuple[dict[str, float], Picture]:
+        """Judge the averaged network on the CPU."""
+        net = Pirender(self.config).eval()
+        net.load_state_dict(mean.state_dict())
+        warps_only = self.recipe.warps_only(self.run.images)
+        rows = []
+        for frames in self.held_out[:SAMPLE_ROWS]:
+            sources, told, truths = both_ways(frames)
+            with torch.no_grad():
+                made = net(sources, told, edit=not warps_only)
+            parts = (sources, truths, made.warp_image, *(() if warps_only else (made.fake_image,)))
+            rows.append(torch.cat([part[0] for part in parts], dim=2))
+        sheet = ((torch.cat(rows, dim=1) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        return figures(net, self.held_out, warps_only=warps_only), np.asarray(sheet.permute(1, 2, 0).numpy())
