@@ -57,7 +57,7 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
     ),
     "renderer": (
         "render.renderer",
-        Annotated[str | None, typer.Option(help="What draws the frames: mesh or pirender.")],
+        Annotated[str | None, typer.Option(help="What draws the frames: compact, mesh or pirender.")],
     ),
     "weights": (
         "render.weights",

@@ -70,6 +70,25 @@ def _mesh(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
     return draw
 
 
+def _compact(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
+    from facepipe.checkpoint import load_network
+    from facepipe.renderers.compact.config import CompactConfig
+    from facepipe.renderers.compact.net import CompactNet
+    from facepipe.renderers.compact.renderer import CompactRenderer
+    from facepipe.renderers.mesh.renderer import MeshRenderer
+
+    model, portrait = load_face_model(weights["face-model"]), sitter.portrait()
+    net = load_network(weights["network"], "pirender-compact", CompactNet, CompactConfig)
+    # Here alone the two meet: the mesh is what the network draws on top of.
+    renderer = CompactRenderer(net, model, portrait, MeshRenderer(model, portrait))
+
+    def draw(motion: Coefficients, first: int, end: int) -> Iterator[Picture]:
+        rows = motion.rows(first, end)
+        return renderer.frames(rows.expression, rows.pose(len(sitter.picture)))
+
+    return draw
+
+
 def _pirender(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
     from facepipe.renderers.pirender.checkpoint import load_pirender
     from facepipe.renderers.pirender.renderer import PirenderRenderer
@@ -84,6 +103,7 @@ def _pirender(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
 
 
 RENDERERS = {
+    "compact": RendererKind("facepipe", ("face-model",), "pirender-compact", 0, 16, _compact),
     "mesh": RendererKind("facepipe", ("face-model",), "", 0, 2, _mesh),
     "pirender": RendererKind("bfm", (), "pirender-official", RADIUS, 32, _pirender),
 }

@@ -11,17 +11,25 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from facepipe.checkpoint import save_network
 from facepipe.models.detector import Detector, DetectorConfig
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
+from facepipe.renderers.compact.config import CompactConfig
+from facepipe.renderers.compact.net import CompactNet
 from facepipe.train.command import parser_of
 from facepipe.weights import embedded_folder
 
 LICENCE = "CC-BY-NC-4.0"
-NETWORKS = {"detector": (Detector, DetectorConfig), "landmarker": (Landmarker, LandmarkerConfig)}
+NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
+    "detector": (Detector, DetectorConfig),
+    "landmarker": (Landmarker, LandmarkerConfig),
+    "pirender-compact": (CompactNet, CompactConfig),
+}
 
 
 def release(name: str, trained: Path, *, part: str = "mean") -> Path:

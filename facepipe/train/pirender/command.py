@@ -4,7 +4,7 @@
 
 DATASET is what `facepipe dataset build` made; its frames are unpacked into CACHE once. The run goes on from
 RUN/checkpoint.pt when it is there; RUN/samples and RUN/curves (TensorBoard) show how it does. `compact` is the embedded
-renderer, `published` the paper's own training in the paper's size, which needs VGG-19 (facepipe weights add vgg19 FILE).
+renderer, `published` the paper's training of the paper's size, which needs VGG-19 (facepipe weights add vgg19 FILE).
 With several GPUs start it by `torchrun --nproc-per-node N -m facepipe.train.pirender.command` and the same words.
 """
 

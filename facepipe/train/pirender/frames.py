@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +30,7 @@ class Frames(NamedTuple):
 class FramePairs(IterableDataset[Frames]):
     """Endless random pairs of frames: a person, one of the person's clips, two of its frames, which may be one."""
 
-    def __init__(self, heads: Heads, rows: list[NDArray[np.floating]], seed: int) -> None:
+    def __init__(self, heads: Heads, rows: Sequence[NDArray[np.floating]], seed: int) -> None:
         """Take the (T, 73) descriptor rows of each clip, with those of frames without a face held or filled."""
         self.heads, self.rows, self.seed = heads, rows, seed
         self.clips = [

@@ -125,8 +125,11 @@ def step(optimiser: torch.optim.Optimizer, loss: Tensor, net: nn.Module, fabric:
 class Training(Protocol):
     """What is trained, and how."""
 
-    recipe: Recipe
     run: Run
+
+    @property
+    def recipe(self) -> Recipe:
+        """Return its numbers."""
 
     def batches(self, images: int) -> Iterable[Any]:
         """Return endless batches, from the one after `images` images on."""

@@ -130,7 +130,7 @@ class PublishedTraining:
     def batches(self, images: int) -> Iterable[Any]:
         """Return endless batches of pairs of frames."""
         pairs = FramePairs(self.heads, self.rows, self.recipe.seed + images + 1000 * self.fabric.global_rank)
-        return self.fabric.setup_dataloaders(  # type: ignore[no-any-return]
+        return self.fabric.setup_dataloaders(
             DataLoader(pairs, batch_size=self.recipe.batch, num_workers=self.recipe.workers)
         )
 
