@@ -94,6 +94,16 @@ class RenderSettings:
 
 
 @dataclass(frozen=True)
+class ProvenanceSettings:
+    """Who vouches for results."""
+
+    certificate: str = setting("", "certificate chain (PEM) with which results are signed (C2PA); needs the key")
+    key: str = setting("", "private key (PEM) that belongs to the certificate")
+    consent: str = setting("", "file with the consent of the person shown; its digest goes into the record")
+    require_consent: bool = setting(False, "refuse what comes without consent")
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, checked, and the source of each."""
 
@@ -103,6 +113,7 @@ class Settings:
     face: FaceSettings = FaceSettings()
     motion: MotionSettings = MotionSettings()
     render: RenderSettings = RenderSettings()
+    provenance: ProvenanceSettings = ProvenanceSettings()
     origins: Mapping[str, str] = field(default_factory=dict)
     """By "section.key", for what is not a default."""
 

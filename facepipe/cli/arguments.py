@@ -112,10 +112,32 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
         Annotated[float | None, typer.Option(help="Longest video that is read, in seconds.", min=0)],
     ),
     "work": ("work.folder", Work),
+    "consent": (
+        "provenance.consent",
+        Annotated[
+            Path | None,
+            typer.Option(help="File with the consent of the person shown; its digest is recorded.", readable=False),
+        ],
+    ),
+    "require_consent": (
+        "provenance.require_consent",
+        Annotated[bool | None, typer.Option("--require-consent/--no-require-consent", help="Refuse without consent.")],
+    ),
+    "certificate": (
+        "provenance.certificate",
+        Annotated[
+            Path | None, typer.Option(help="Certificate chain (PEM) to sign the result with (C2PA).", readable=False)
+        ],
+    ),
+    "key": (
+        "provenance.key",
+        Annotated[Path | None, typer.Option(help="Private key (PEM) of the certificate.", readable=False)],
+    ),
 }
 FLAG_NAMES = {key: f"--{name.replace('_', '-')}" for name, (key, _) in SETTINGS.items()}
 FACES, LIMITS = ("face", "driver_face", "no_face", "landmarker", "smoothing"), ("max_pixels", "max_duration", "work")
 MOTIONS = ("motion", "strength", "only", "scale", "reference")
+PROVENANCE = ("consent", "require_consent", "certificate", "key")
 RENDERING = ("size", "quality", "codec", "renderer", "weights")
 
 _SLIDER_HELP = {
@@ -152,7 +174,11 @@ def accepting(*settings: str, sliders: bool = False) -> Callable[[Command], Comm
         def called(**values: Any) -> None:
             mine = {name: values.pop(name) for name in flags}
             work = mine.pop("work", None)
-            given = {SETTINGS[name][0]: value for name, value in mine.items() if name in SETTINGS}
+            given = {
+                SETTINGS[name][0]: str(value) if isinstance(value, Path) else value
+                for name, value in mine.items()
+                if name in SETTINGS
+            }
             moved = {name: mine[name] for name in SLIDERS if mine.get(name) is not None}
             command(**values, given=Given({**given, "work.folder": str(work) if work else None}, moved))
 

@@ -37,7 +37,7 @@ Fps = Annotated[str | None, typer.Option("--fps", help=f"Frames per second of a 
 ListThem = Annotated[bool, typer.Option("--list", help="Print every slider with its bounds, and end.")]
 
 
-@a.accepting(*a.RENDERING, "face", "landmarker", *a.LIMITS, sliders=True)
+@a.accepting(*a.RENDERING, "face", "landmarker", *a.LIMITS, *a.PROVENANCE, sliders=True)
 def edit(
     given: a.Given,
     source: Source = None,

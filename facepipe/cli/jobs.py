@@ -37,6 +37,7 @@ def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
     from facepipe.media.limits import MediaLimits
     from facepipe.motion.retargeting import Retargeting
     from facepipe.pipeline.options import Options
+    from facepipe.pipeline.provenance import Provenance
 
     settings = load_settings(flags=given.settings, flag_names=FLAG_NAMES)
     check_face_rule(settings.face.face, "--face")
@@ -67,9 +68,20 @@ def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
         ),
         limits=MediaLimits(settings.media.max_pixels, settings.media.max_duration_seconds),
         segment_frames=settings.work.segment_frames,
+        provenance=Provenance(
+            certificate=path_of(settings.provenance.certificate),
+            key=path_of(settings.provenance.key),
+            consent=path_of(settings.provenance.consent),
+            require_consent=settings.provenance.require_consent,
+        ),
         **others,
     )
     return options, Path(settings.work.folder)
+
+
+def path_of(setting: str) -> Path | None:
+    """Return the path that a setting names; None for an empty one."""
+    return Path(setting).expanduser() if setting else None
 
 
 def check_face_rule(rule: str, flag: str) -> None:

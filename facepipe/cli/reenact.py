@@ -17,7 +17,7 @@ Source = Annotated[
 Driver = Annotated[
     Path, typer.Argument(help="What moves it: a video, a picture, or a motion file (.npz).", readable=False)
 ]
-SHAPING = (*a.RENDERING, "fit", *a.FACES, *a.MOTIONS, *a.LIMITS)
+SHAPING = (*a.RENDERING, "fit", *a.FACES, *a.MOTIONS, *a.LIMITS, *a.PROVENANCE)
 
 
 @a.accepting(*SHAPING)

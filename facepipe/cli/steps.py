@@ -159,7 +159,7 @@ def motion(
     _run("motion", drivers, find, out, options, work, Running(force, dry_run, as_json, quiet), source=source)
 
 
-@a.accepting(*a.RENDERING, "face", "landmarker", *a.LIMITS)
+@a.accepting(*a.RENDERING, "face", "landmarker", *a.LIMITS, *a.PROVENANCE)
 def render(
     source: Portrait,
     motions: Motions,
@@ -185,7 +185,7 @@ def render(
     _run("render", motions, find, out, options, work, running, source=source, encodes=True)
 
 
-@a.accepting("fit", "quality", *a.LIMITS)
+@a.accepting("fit", "quality", *a.LIMITS, *a.PROVENANCE)
 def mux(
     segments: Segments,
     out: Out,
@@ -249,6 +249,7 @@ def _run(
         checks: list[Callable[[], Any]] = [find, lambda: perception_weights(options) if sees else {}]
         checks.append(lambda: renderer_weights(options) if encodes else {})
         checks += [lambda: check_codec(options.codec)] if encodes else []
+        checks += [options.provenance.check] if command == "render" else []
         checks.append(lambda: check_work_folder(job))
         items, perception, drawing = all_of(checks)[:3]
         weights = {**perception, **drawing}

@@ -12,6 +12,7 @@ from facepipe.media.limits import MediaLimits
 from facepipe.media.mux import Fit
 from facepipe.motion.retargeting import Retargeting
 from facepipe.motion.sliders import Edit
+from facepipe.pipeline.provenance import Provenance
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,13 @@ class Options:
     limits: MediaLimits = field(default_factory=MediaLimits)
     segment_frames: int = 125
     overwrite: bool = False
+    provenance: Provenance = field(default_factory=Provenance)
     sheet: Path | None = None
     """Where to write a contact sheet of the result."""
 
     def as_json(self) -> Mapping[str, Any]:
         """Return what shapes the result, and not where it goes, for the sidecar."""
         content = asdict(self)
-        for name in ("overwrite", "sheet", "segment_frames", "limits"):
+        for name in ("overwrite", "sheet", "segment_frames", "limits", "provenance"):
             del content[name]
         return content

@@ -19,6 +19,7 @@ from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, fit_driver, fit_source, perception_weights
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, inspect
+from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights
 from stages import motion, sheet
 
@@ -59,7 +60,7 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
     still = is_picture(out)
     if options.sheet and options.sheet.suffix.lower() != ".png":
         raise UsageError(f"the contact sheet is to be called {options.sheet}; it is a PNG, so end its name in .png")
-    check_apart(outs, [source, *([driver] if driver else [])])
+    check_apart(outs, [source, *([driver] if driver else []), *options.provenance.paths()])
     found = all_of(
         [
             lambda: inspect(source, options.limits),
@@ -67,6 +68,7 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
             lambda: perception_weights(options),
             lambda: renderer_weights(options),
             lambda: check_codec(options.codec),
+            options.provenance.check,
             *(
                 lambda path=path: check_destination(
                     path, digests, overwrite=options.overwrite, described_by=sidecar_of(out)
@@ -153,6 +155,7 @@ def _policy(no_face: str) -> motion.NoFace:
 def finish(job: Job, work: Reenactment, result: Made, before: list[Made]) -> None:
     """Make the contact sheet and bring all to its place with a sidecar; in a dry run tell what it will take."""
     laid = _sheet(job, work, result, before[0]) if work.options.sheet else None
+    unsigned, result = result, signed(job, result, work.options.provenance, _inputs(work))
     if isinstance(result, Pending):
         frames = 1 if work.still else _frame_count(work, Pending("") if work.driver else None)
         job.tell(estimate(work.source, work.driver, work.options, frames=frames, still=work.still))
@@ -161,10 +164,8 @@ def finish(job: Job, work: Reenactment, result: Made, before: list[Made]) -> Non
     outs = {work.out: result.sole_output()}
     if isinstance(laid, Artefact) and work.options.sheet:
         outs[work.options.sheet] = laid.sole_output()
-    stages = [*before, *([] if work.still else [result])]
-    changed = deliver(
-        outs, job.workspace.digests, _about(job, work, [one for one in stages if isinstance(one, Artefact)])
-    )
+    stages = {one.folder: one for one in [*before, unsigned, result] if isinstance(one, Artefact)}
+    changed = deliver(outs, job.workspace.digests, _about(job, work, list(stages.values())))
     job.tell(Result(path=str(work.out), changed=changed))
 
 
@@ -173,6 +174,10 @@ def _sheet(job: Job, work: Reenactment, result: Made, source: Made) -> Made:
     if work.still:
         inputs["source"] = source.output("crop.png")
     return job.run(sheet.STAGE, inputs, sheet.Params(), label="contact sheet")
+
+
+def _inputs(work: Reenactment) -> Mapping[str, Path]:
+    return {"source": work.source.path, **({"driver": work.driver.path} if work.driver else {})}
 
 
 def _about(job: Job, work: Reenactment, stages: list[Artefact]) -> Mapping[str, Any]:
@@ -184,6 +189,7 @@ def _about(job: Job, work: Reenactment, stages: list[Artefact]) -> Mapping[str, 
             role: {"path": str(medium.path), "kind": medium.kind, "sha256": digests.digest(medium.path)}
             for role, medium in media.items()
         },
+        **work.options.provenance.about(digests),
         "options": work.options.as_json(),
         "stages": [described(made) for made in stages],
         "weights": {name: weight.sha256 for name, weight in work.weights.items()},

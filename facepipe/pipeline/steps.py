@@ -27,6 +27,7 @@ from facepipe.pipeline.items import TRACK, Item
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, fit_source, fit_track, track_clip
 from facepipe.pipeline.precheck import Medium, inspect, inspect_motion
+from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments
 from stages import coefficients, features, motion, mux
 
@@ -100,18 +101,21 @@ class Steps:
         # The stage edits the rows that it is given as source; here those of the file, with no slider touched.
         segments = render_segments(self.job, scene, {"source": item.path}, motion.Params(), medium.frames)
         made = join(self.job, scene, segments)
-        return self._deliver(item, outs, made, [fitted.crop, fitted.coefficients, *segments, made])
+        given = {"source": portrait.path, "motion": item.path}
+        return self._deliver_signed(item, outs, made, [fitted.crop, fitted.coefficients, *segments, made], given)
 
     def mux(self, segments: list[Path], sound: Path | None, out: Path) -> list[Path]:
         """Join videos of one size, rate and codec without encoding them again, and add sound."""
         codec, muted = _common_codec(segments, self.options)
         outs, item = {out: "result.mp4"}, Item(segments[0], out.with_suffix(""), out)
+        self.options.provenance.check()
         check_apart(outs, [*segments, *([sound] if sound else [])])
         self._check(item, outs)
         inputs: dict[str, Any] = {"segments": segments, **({"sound": sound} if sound else {})}
         params = mux.Params(fit=self.options.fit, quality=self.options.quality, codec=codec, mute_segments=muted)
         made = self.job.run(mux.STAGE, inputs, params, label="mux")
-        return self._deliver(item, outs, made, [made])
+        given = {f"segment_{number}": path for number, path in enumerate(segments, start=1)}
+        return self._deliver_signed(item, outs, made, [made], {**given, **({"sound": sound} if sound else {})})
 
     def _portrait(self) -> Path:
         assert self.source is not None
@@ -146,7 +150,7 @@ class Steps:
         return fit_track(self.job, tracked, self.weights, f"fit {label}", smoothing=smoothing, frames=medium.frames)
 
     def _check(self, item: Item, outs: Mapping[Path, str]) -> None:
-        check_apart(outs, [item.path, *([self.source] if self.source else [])])
+        check_apart(outs, [item.path, *([self.source] if self.source else []), *self.options.provenance.paths()])
         if item.out is None and not self.job.dry_run:
             make_parent(item.base)
         if item.out is None and not item.base.parent.exists():
@@ -156,6 +160,15 @@ class Steps:
             digests = self.job.workspace.digests
             check_destination(out, digests, overwrite=self.options.overwrite, described_by=sidecar)
 
+    def _deliver_signed(
+        self, item: Item, outs: Mapping[Path, str], made: Made, stages: list[Made], given: Mapping[str, Path]
+    ) -> list[Path]:
+        """Deliver a result that shows somebody, signed where that is asked for."""
+        final = signed(self.job, made, self.options.provenance, given, f"sign {item.label}")
+        if final is not made:
+            outs = dict.fromkeys(outs, "signed.mp4")
+        return self._deliver(item, outs, final, [*stages, final])
+
     def _deliver(self, item: Item, outs: Mapping[Path, str], made: Made, stages: list[Made]) -> list[Path]:
         if self.job.dry_run or not isinstance(made, Artefact):
             return list(outs)
@@ -163,6 +176,7 @@ class Steps:
         about = {
             "inputs": {"item": {"path": str(item.path)}}
             | ({"source": {"path": str(self.source)}} if self.source else {}),
+            **self.options.provenance.about(self.job.workspace.digests),
             "options": self.options.as_json(),
             "stages": [described(one) for one in unique.values()],
             "weights": {name: weight.sha256 for name, weight in self.weights.items()},

@@ -20,7 +20,7 @@ from facepipe.media.image import read_image, write_image
 from facepipe.media.probe import probe_video
 from facepipe.motion.sliders import Edit
 from facepipe.weights import find
-from stages import NAMES, clip, coefficients, crop, features, motion, mux, render, sheet, spans, utterances
+from stages import NAMES, clip, coefficients, crop, features, motion, mux, render, sheet, sign, spans, utterances
 from tests.pipeline.scene import Scene
 
 STAGES: tuple[Stage[Any], ...] = (
@@ -30,6 +30,7 @@ STAGES: tuple[Stage[Any], ...] = (
     motion.STAGE,
     render.STAGE,
     mux.STAGE,
+    sign.STAGE,
     sheet.STAGE,
     spans.STAGE,
     utterances.STAGE,
