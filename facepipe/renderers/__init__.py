@@ -13,9 +13,12 @@ from facepipe.face.coefficients import BfmCoefficients, Coefficients
 from facepipe.face.descriptor import RADIUS
 from facepipe.face.model import load_face_model
 from facepipe.renderers.portrait import Portrait
+from facepipe.weights.loaded import kept
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from facepipe.renderers.compact.net import CompactNet
 
 Picture = NDArray[np.uint8]
 Drawing = Callable[[Coefficients, int, int], Iterator[Picture]]
@@ -61,7 +64,7 @@ def _mesh(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
     # Here as in the others: to know what a renderer needs shall not take as long as to load it.
     from facepipe.renderers.mesh.renderer import MeshRenderer
 
-    renderer = MeshRenderer(load_face_model(weights["face-model"]), sitter.portrait())
+    renderer = MeshRenderer(kept(load_face_model, weights["face-model"]), sitter.portrait())
 
     def draw(motion: Coefficients, first: int, end: int) -> Iterator[Picture]:
         rows = motion.rows(first, end)
@@ -70,15 +73,21 @@ def _mesh(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
     return draw
 
 
-def _compact(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
+def _compact_net(path: Path) -> CompactNet:
     from facepipe.checkpoint import load_network
     from facepipe.renderers.compact.config import CompactConfig
     from facepipe.renderers.compact.net import CompactNet
+
+    return load_network(path, "pirender-compact", CompactNet, CompactConfig)
+
+
+def _compact(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
+    from facepipe.checkpoint import THREADS
     from facepipe.renderers.compact.renderer import CompactRenderer
     from facepipe.renderers.mesh.renderer import MeshRenderer
 
-    model, portrait = load_face_model(weights["face-model"]), sitter.portrait()
-    net = load_network(weights["network"], "pirender-compact", CompactNet, CompactConfig)
+    model, portrait = kept(load_face_model, weights["face-model"]), sitter.portrait()
+    net = kept(_compact_net, weights["network"], threads=THREADS)
     # Here alone the two meet: the mesh is what the network draws on top of.
     renderer = CompactRenderer(net, model, portrait, MeshRenderer(model, portrait))
 
@@ -90,10 +99,11 @@ def _compact(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
 
 
 def _pirender(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
+    from facepipe.device import thread_count
     from facepipe.renderers.pirender.checkpoint import load_pirender
     from facepipe.renderers.pirender.renderer import PirenderRenderer
 
-    renderer = PirenderRenderer(load_pirender(weights["network"]), sitter.picture)
+    renderer = PirenderRenderer(kept(load_pirender, weights["network"], threads=thread_count()), sitter.picture)
 
     def draw(motion: Coefficients, first: int, end: int) -> Iterator[Picture]:
         assert isinstance(motion, BfmCoefficients)

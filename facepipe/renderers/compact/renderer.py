@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from facepipe.face.model import FaceModel
 from facepipe.face.pose import Similarity
+from facepipe.renderers.batches import Batches
 from facepipe.renderers.compact.hints import Hints, Prior, hints_of, motion_of, surface_table
 from facepipe.renderers.compact.net import CompactNet
 from facepipe.renderers.portrait import Portrait
@@ -37,7 +39,7 @@ class CompactRenderer:
     def __init__(
         self, net: CompactNet, model: FaceModel, portrait: Portrait, prior: Prior, *, batch_frames: int = 4
     ) -> None:
-        self.net, self.prior, self.batch_frames = net, prior, batch_frames
+        self.net, self.prior, self.batches = net, prior, Batches(batch_frames)
         self.side = portrait.picture.shape[0]
         self.dtype = next(net.parameters()).dtype
         self.table = surface_table(model, prior.regions())
@@ -46,10 +48,17 @@ class CompactRenderer:
     def frames(self, expression: Floats, pose: Similarity) -> Iterator[NDArray[np.uint8]]:
         """Yield (S, S, 3) uint8 RGB pictures with (T, 64) expressions in T poses, in pixels of the picture."""
         motion = torch.from_numpy(motion_of(expression, pose, self.side)).to(self.dtype)
-        hints = iter(self._hints(expression, pose))
-        for first in range(0, len(expression), self.batch_frames):
-            batch = list(islice(hints, self.batch_frames))
-            yield from self._drawn(batch, motion[first : first + len(batch)])
+        hints, ready = iter(self._hints(expression, pose)), deque[Hints]()
+
+        def draw(begin: int, end: int) -> NDArray[np.uint8]:
+            ready.extend(islice(hints, max(0, end - begin - len(ready))))
+            pictures = self._drawn(list(islice(ready, end - begin)), motion[begin:end])
+            for _ in range(end - begin):
+                ready.popleft()
+            return pictures
+
+        for pictures in self.batches.drawn(len(expression), draw):
+            yield from pictures
 
     def _hints(self, expression: Floats, pose: Similarity) -> Iterator[Hints]:
         for index in range(len(expression)):

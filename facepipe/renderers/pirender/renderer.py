@@ -12,6 +12,7 @@ from torch import Tensor
 from facepipe.device import compute_device, compute_dtype
 from facepipe.face.descriptor import windows
 from facepipe.media.image import from_tensor, to_tensor
+from facepipe.renderers.batches import Batches
 from facepipe.renderers.pirender.inference import FastPirender, Steering
 from facepipe.renderers.pirender.net import Pirender, Rendering
 
@@ -39,7 +40,7 @@ class PirenderRenderer:
         self.device = device or compute_device()
         self.fast = FastPirender(net.to(self.device), dtype=dtype or compute_dtype(device=self.device))
         self.work = self.fast.prepare(to_tensor(picture)[None].to(self.device))
-        self.batch_frames = BATCH_FRAMES[self.device.type]
+        self.batches = Batches(BATCH_FRAMES[self.device.type])
         self.render = torch.compile(self.fast.render) if compiled else self.fast.render
 
     def frames(self, rows: NDArray[np.floating], first: int = 0, end: int | None = None) -> Iterator[NDArray[np.uint8]]:
@@ -55,8 +56,7 @@ class PirenderRenderer:
         """Yield what the network makes of those frames, batch by batch."""
         steering = self.steered(windows(rows.astype(np.float32), first, end))
         count = (len(rows) if end is None else end) - first
-        for begin in range(0, count, self.batch_frames):
-            yield self.render(self.work, steering.rows(begin, begin + self.batch_frames))
+        yield from self.batches.drawn(count, lambda begin, end: self.render(self.work, steering.rows(begin, end)))
 
     def steered(self, descriptors: NDArray[np.float32]) -> Steering:
         """Return the steering of (T, 73, 27) windows."""

@@ -1,0 +1,54 @@
+"""Batches that are halved when memory is short."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from facepipe.errors import MemoryLimitError
+from facepipe.renderers.batches import Batches, is_out_of_memory
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError("CUDA"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_the_batch_is_halved_down_to_what_fits(error: Exception) -> None:
+    tried: list[int] = []
+
+    def draw(begin: int, end: int) -> list[int]:
+        tried.append(end - begin)
+        if end - begin > 2:
+            raise error
+        return list(range(begin, end))
+
+    batches = Batches(8)
+    assert [frame for drawn in batches.drawn(9, draw) for frame in drawn] == list(range(9))
+    assert tried == [8, 4, 2, 2, 2, 2, 1]
+    assert batches.frames == 2
+
+
+def test_a_frame_that_does_not_fit_alone_is_a_failure_of_memory() -> None:
+    tried: list[int] = []
+
+    def draw(begin: int, end: int) -> None:
+        tried.append(end - begin)
+        raise MemoryError
+
+    with pytest.raises(MemoryLimitError) as told:
+        list(Batches(4).drawn(4, draw))
+    assert tried == [4, 2, 1]
+    assert told.value.failure_class == "memory"
+
+
+def test_other_errors_are_let_through() -> None:
+    def draw(begin: int, end: int) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        list(Batches(4).drawn(4, draw))
+
+
+def test_what_torch_says_for_want_of_memory_is_known() -> None:
+    with pytest.raises(RuntimeError) as told:
+        torch.empty(1 << 50, dtype=torch.uint8)
+    assert is_out_of_memory(told.value)
