@@ -20,6 +20,7 @@ from facepipe.media.grid import resize
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.mux import concat_and_mux
 from facepipe.media.probe import probe_video
+from facepipe.weights.loaded import kept
 
 if TYPE_CHECKING:
     from facepipe.face.tracking import Tracker
@@ -93,11 +94,15 @@ def _each_written(frames: Iterator[Picture], writer: VideoWriter, size: int) -> 
 
 def _tracker(run: StageRun[Params]) -> Tracker:
     # Here, not above: a finished job must not wait for torch.
+    from facepipe.checkpoint import THREADS
     from facepipe.face.detector import Detector
     from facepipe.face.landmarker import Landmarker
     from facepipe.face.tracking import Tracker
 
-    tracker = Tracker(Detector(run.weights["detector"]), Landmarker(run.weights["landmarker"]))
+    tracker = Tracker(
+        kept(Detector, run.weights["detector"], threads=THREADS),
+        kept(Landmarker, run.weights["landmarker"], threads=THREADS),
+    )
     # Whoever else comes into the square: the face that is meant lies around its middle.
     tracker.crop = whole_picture(run.params.span.side)
     return tracker

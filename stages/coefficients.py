@@ -14,6 +14,7 @@ from facepipe.face.fitting import fit
 from facepipe.face.model import load_face_model
 from facepipe.face.track import load_track
 from facepipe.motion.smoothing import Smoothing, jitter, smooth
+from facepipe.weights.loaded import kept
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Params:
 
 def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
     """Fit identity, poses and expressions, smooth if asked, and write the coefficient file."""
-    model, file = load_face_model(run.weights["face-model"]), load_track(run.input("track"))
+    model, file = kept(load_face_model, run.weights["face-model"]), load_track(run.input("track"))
     valid = file.track.valid
     fitted = fit(model, file.track.points, valid)
     raw = from_fit(fitted, valid, fps=file.fps, crop=file.crop, picture_size=file.picture_size)

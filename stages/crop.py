@@ -23,6 +23,7 @@ from facepipe.media.image import read_image, write_image
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
+from facepipe.weights.loaded import kept
 
 if TYPE_CHECKING:
     from facepipe.face.landmarker import FaceLandmarker
@@ -53,11 +54,12 @@ class Params:
 def crop(run: StageRun[Params]) -> Mapping[str, Any]:
     """Track the face, choose the crop, and write what was asked for. How large the input may be was checked before."""
     # Here, not above: a finished job must not wait for torch.
+    from facepipe.checkpoint import THREADS
     from facepipe.face.detector import Detector
     from facepipe.face.tracking import Tracker
 
     path, params = run.input("media"), run.params
-    tracker = Tracker(Detector(run.weights["detector"]), _landmarker(run), face=params.face)
+    tracker = Tracker(kept(Detector, run.weights["detector"], threads=THREADS), _landmarker(run), face=params.face)
     if kind_of(path) == "image":
         picture = read_image(path, NO_LIMITS)
         track = _checked(tracker.track([picture], run.advance), path, STILL_FPS, params)
@@ -74,13 +76,15 @@ def crop(run: StageRun[Params]) -> Mapping[str, Any]:
 
 
 def _landmarker(run: StageRun[Params]) -> FaceLandmarker:
+    from facepipe.checkpoint import THREADS
     from facepipe.face.landmarker import Landmarker
 
     if run.params.landmarker == "embedded":
-        return Landmarker(run.weights["landmarker"])
+        return kept(Landmarker, run.weights["landmarker"], threads=THREADS)
     from facepipe.face.fan import FanLandmarker
 
-    return FanLandmarker(run.weights["fan-3d"], run.weights["fan-depth"], run.weights["face-model"])
+    files = (run.weights[name] for name in ("fan-3d", "fan-depth", "face-model"))
+    return kept(FanLandmarker, *files, threads=THREADS)
 
 
 def _checked(track: Track, path: Path, fps: Fraction, params: Params) -> Track:

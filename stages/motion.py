@@ -12,6 +12,7 @@ from facepipe.face.model import load_face_model
 from facepipe.motion.editing import edited
 from facepipe.motion.retargeting import Retargeting, retarget
 from facepipe.motion.sliders import Edit
+from facepipe.weights.loaded import kept
 
 NoFace = Literal["hold", "source", "cut"]
 
@@ -39,7 +40,7 @@ def motion(run: StageRun[Params]) -> Mapping[str, Any]:
     if "driving" in run.inputs:
         driving = load_coefficients(run.input("driving"))
         target = retarget(source, driving, params.retargeting, no_face=params.no_face)
-    target = edited(target, params.edit, load_face_model(run.weights["face-model"]))
+    target = edited(target, params.edit, kept(load_face_model, run.weights["face-model"]))
     end = params.first_frame + params.frame_count if params.frame_count else len(target)
     segment = target.rows(max(0, params.first_frame - params.context_frames), end + params.context_frames)
     save_coefficients(segment, run.output / "motion.npz")

@@ -14,6 +14,7 @@ from facepipe.face.track import TrackFile, save_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
+from facepipe.weights.loaded import kept
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Params:
 def spans(run: StageRun[Params]) -> Mapping[str, Any]:
     """Write the span and the track of its face, in pixels of the video."""
     # Here, not above: a finished job must not wait for torch.
+    from facepipe.checkpoint import THREADS
     from facepipe.face.detector import Detector
     from facepipe.face.landmarker import Landmarker
     from facepipe.face.tracking import Tracker
@@ -35,7 +37,10 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
 
     path, fps = run.input("media"), run.params.fps
     info = probe_video(path, NO_LIMITS)
-    tracker = Tracker(Detector(run.weights["detector"]), Landmarker(run.weights["landmarker"]))
+    tracker = Tracker(
+        kept(Detector, run.weights["detector"], threads=THREADS),
+        kept(Landmarker, run.weights["landmarker"], threads=THREADS),
+    )
     track = tracker.track(decode_frames(path, info=info, fps=fps), run.advance)
     if not track.valid.any():
         raise NoFaceError(f"{path}: no face was found in {len(track.valid)} frames; take the clip out of the folder")

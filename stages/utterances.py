@@ -12,6 +12,7 @@ from facepipe.face.spans import save_sightings
 from facepipe.media.decode import decode_frames
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
+from facepipe.weights.loaded import kept
 
 # Faces are looked for in pictures of this height, as the rule does.
 LOOK_HEIGHT_PIXELS = 360
@@ -29,6 +30,7 @@ class Params:
 def utterances(run: StageRun[Params]) -> Mapping[str, Any]:
     """Follow all faces, or where annotations are given those that they mean, and write the spans that are accepted."""
     # Here, not above: a finished job must not wait for torch.
+    from facepipe.checkpoint import THREADS
     from facepipe.face.crowd import Crowd
     from facepipe.face.detector import Detector
     from facepipe.face.landmarker import Landmarker
@@ -40,7 +42,10 @@ def utterances(run: StageRun[Params]) -> Mapping[str, Any]:
     annotations = [read_utterance(text) for text in run.many("boxes")]
     height = min(info.height, LOOK_HEIGHT_PIXELS)
     frames = decode_frames(path, info=info, fps=fps, size=(max(1, round(info.width * height / info.height)), height))
-    crowd = Crowd(Detector(run.weights["detector"]), Landmarker(run.weights["landmarker"]))
+    crowd = Crowd(
+        kept(Detector, run.weights["detector"], threads=THREADS),
+        kept(Landmarker, run.weights["landmarker"], threads=THREADS),
+    )
     runs = crowd.follow(frames, run.advance, is_annotated(annotations, fps))
     for one in runs:
         one.boxes = [box * (info.height / height) for box in one.boxes]
