@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from facepipe.engine import Artefact
 from facepipe.engine.disk import remove_folder
+from facepipe.engine.status import USED_DIGITS, artefact_folders, batch_uses, referenced_fingerprints, stage_folders
 from facepipe.errors import DiskError
 
 Keep = Literal["none", "results", "coefficients", "all"]
 SMALL_AND_VALUABLE = ("coefficients",)
-USED_DIGITS = 12
 
 
 def discard(
@@ -38,6 +39,25 @@ def discard(
                     remove_folder(one.folder)
                     removed.add(one.folder)
     return [one.folder.name[:USED_DIGITS] for one in unique if one.folder not in removed]
+
+
+def sweep(work: Path, keep: Keep) -> None:
+    """Remove the results that done items of a batch used and `keep` does not name; those of single jobs stay."""
+    wanted = set(referenced_fingerprints(work, batches=False))
+    used: set[str] = set()
+    last: set[str] = set()
+    for uses in batch_uses(work):
+        used.update(uses)
+        last.update(uses[-1:] if keep != "none" else ())
+    gone = used - last
+    for stage_folder in stage_folders(work):
+        if is_kept(stage_folder.name, keep):
+            continue
+        for folder in artefact_folders(stage_folder):
+            short = folder.name[:USED_DIGITS]
+            if short in gone and folder.name not in wanted:
+                with suppress(DiskError, OSError):
+                    remove_folder(folder)
 
 
 def is_kept(stage: str, keep: Keep) -> bool:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from facepipe.batch.item import Item, item_of
-from facepipe.batch.places import Places
 from facepipe.engine.claim import is_process_dead
 from facepipe.engine.ledger import BEGUN, DONE, DROPPED, FAILED, PROCESS, RUN, Entry, LedgerReader, entry_of, supersedes
+from facepipe.engine.places import Places
 
 RATE_SECONDS = 300.0
 """The rate is that of the last minutes."""

@@ -18,14 +18,15 @@ from typing import Any
 
 from facepipe.batch.engines import BrokenEngineError, Engine
 from facepipe.batch.joblist import JobList
-from facepipe.batch.keeping import Keep
-from facepipe.batch.places import Places
+from facepipe.batch.keeping import Keep, sweep
 from facepipe.batch.plan import Checked, Decision, Planner
 from facepipe.batch.worker import Orders, Task, told, work
 from facepipe.engine.claim import STALE_SECONDS, Claims
 from facepipe.engine.disk import disk_errors, make_folder
 from facepipe.engine.events import Batch, Event, Failed, Sink
 from facepipe.engine.ledger import BEGUN, DONE, FAILED, RUN, Entries, Entry, Ledger
+from facepipe.engine.lock import FolderLock
+from facepipe.engine.places import Places
 from facepipe.errors import ExitCode, FacepipeError, MemoryLimitError
 
 TELL_SECONDS = 1.0
@@ -156,6 +157,15 @@ class Run:
         with disk_errors(path.parent):
             make_folder(path.parent)
             path.write_text(json.dumps(dict(self.entries.offsets)), "ascii")
+
+    def tidy(self, settled: Settled) -> None:
+        """Remove what was kept for items still to come, where nothing is left to be made and nobody else is at work."""
+        if self.keep == "all" or settled.exit_code != ExitCode.DONE or not settled.made:
+            return
+        with suppress(OSError):
+            lock = FolderLock(self.places.work)
+            sweep(self.places.work, self.keep)
+            lock.release()
 
     def _about(self, checked: Checked) -> dict[str, Any]:
         shard = self.jobs.shard

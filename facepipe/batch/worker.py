@@ -18,12 +18,12 @@ from typing import Any
 
 from facepipe.batch.item import Item
 from facepipe.batch.keeping import Keep, discard
-from facepipe.batch.places import Places
 from facepipe.batch.programme import Programme
 from facepipe.engine import Artefact, Job, Workspace
 from facepipe.engine.claim import Claims, is_process_dead
 from facepipe.engine.events import Done, Event, Failed, Skipped
 from facepipe.engine.ledger import BEGUN, DONE, DROPPED, FAILED, Entries, Ledger
+from facepipe.engine.places import Places
 from facepipe.errors import FacepipeError, Interrupted, MemoryLimitError
 
 DETAIL_CHARACTERS = 2000

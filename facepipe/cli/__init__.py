@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from facepipe import __version__
-from facepipe.cli import batch, bench, dataset, doctor, edit, evaluate, reenact, steps, train, weights, work
+from facepipe.cli import batch, bench, dataset, doctor, edit, evaluate, overview, reenact, steps, train, weights, work
 from facepipe.cli.guard import Guarded, Verbose
 from facepipe.device import let_threads_sleep
 
@@ -56,6 +56,9 @@ app.command("plan")(reenact.plan)
 app.command("batch")(batch.batch)
 app.command("retry")(batch.retry)
 app.command("status")(work.status)
+app.command("failures")(overview.failures)
+app.command("stats")(overview.stats)
+app.command("report")(overview.report)
 app.command("clean")(work.clean)
 app.command("config")(work.config)
 app.command("doctor")(doctor.doctor)

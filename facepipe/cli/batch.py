@@ -132,7 +132,7 @@ def retry(
     from facepipe.cli.rows import Commands
 
     how = _Settings(engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work)
-    overview = read_overview(how.folder())
+    overview = read_overview(how.work)
     wanted = [one for one in overview.failures.values() if not classes or one.kind in classes]
     if classes and (unknown := sorted(set(classes) - set(overview.failure_classes))):
         known = ", ".join(sorted(overview.failure_classes)) or "none"
@@ -151,33 +151,27 @@ class _Settings:
     """How a batch is run, checked."""
 
     def __init__(self, engine: str, workers: int, scheduler: str, limits: Limits, keep: str, work: Path | None) -> None:
-        self.engine, self.limits, self.keep = engine_of(engine, workers, scheduler), limits, keep
-        self._work = work
-        if keep not in ("none", "results", "coefficients", "all"):
-            raise UsageError(f"--keep is {keep!r}, expected none, results, coefficients or all")
-
-    def folder(self) -> Path:
-        """Return the work folder."""
         from facepipe.config import load_settings
 
-        return Path(
-            load_settings(flags={"work.folder": str(self._work) if self._work else None}).work.folder
-        ).absolute()
+        settings = load_settings(flags={"work.folder": str(work) if work else None})
+        self.engine, self.limits, self.keep = engine_of(engine, workers, scheduler), limits, keep
+        self.work, self._stale_seconds = Path(settings.work.folder).absolute(), settings.work.stale_seconds
+        if keep not in ("none", "results", "coefficients", "all"):
+            raise UsageError(f"--keep is {keep!r}, expected none, results, coefficients or all")
 
     def run(self, jobs: JobList, events: Sink, again: frozenset[str]) -> Run:
         """Return the run, which has begun nothing yet."""
         from facepipe.batch.run import Run
-        from facepipe.config import load_settings
 
         return Run(
             jobs,
-            self.folder(),
+            self.work,
             Path.cwd(),
             self.engine,
             limits=self.limits,
             events=events,
             keep=cast("Keep", self.keep),
-            stale_seconds=load_settings().work.stale_seconds,
+            stale_seconds=self._stale_seconds,
             again=again,
         )
 
@@ -202,11 +196,12 @@ def _run(
             _plan(run, sink, started)
             return
         # Its lock keeps `clean` away for as long as the batch runs.
-        Workspace(how.folder()).precheck()
-        with Job(Workspace(how.folder()), {"command": "batch"}, remembers=False):
+        Workspace(how.work).precheck()
+        with Job(Workspace(how.work), {"command": "batch"}, remembers=False):
             checked = run.check()
             _refuse(checked, skip_invalid=skip_invalid)
             settled = run.lead(checked)
+        run.tidy(settled)
         sink(_summary(settled, started))
     if settled.message:
         print(f"facepipe: {settled.message}", file=sys.stderr)

@@ -11,20 +11,32 @@ import typer
 from facepipe.cli.guard import Verbose
 from facepipe.errors import UsageError
 
+DAY_SECONDS = 86400.0
 Folder = Annotated[
     Path | None, typer.Argument(help="The work folder (default: that of the settings, .facepipe).", readable=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def status(work: Folder = None, as_json: AsJson = False, _verbose: Verbose = False) -> None:
-    """Print what a work folder holds, stage by stage. It is only read, also while jobs run in it."""
+def status(
+    work: Folder = None,
+    disk: Annotated[bool, typer.Option("--disk", help="Also list the work files of a batch, stage by stage.")] = False,
+    as_json: AsJson = False,
+    _verbose: Verbose = False,
+) -> None:
+    """Print how the batch of a work folder stands, or what the folder holds. It is only read, also while jobs run."""
     from dataclasses import asdict
 
+    from facepipe.batch.overview import has_batch
+    from facepipe.cli.overview import print_status
     from facepipe.engine import read_status
     from facepipe.engine.tally import duration_text
 
-    folder = _folder(work)
+    folder = folder_of(work)
+    if has_batch(folder):
+        print_status(folder, as_json=as_json)
+        if not disk:
+            return
     found = read_status(folder)
     if as_json:
         stages = [asdict(stage) for stage in found.stages]
@@ -34,11 +46,11 @@ def status(work: Folder = None, as_json: AsJson = False, _verbose: Verbose = Fal
         typer.echo(f"{folder}: no work files")
         return
     columns = ("unreferenced", "damaged", "foreign", "running", "broken_off")
-    typer.echo(f"{folder}: {found.jobs} jobs, {_size(sum(stage.bytes for stage in found.stages))}")
+    typer.echo(f"{folder}: {found.jobs} jobs, {size_text(sum(stage.bytes for stage in found.stages))}")
     typer.echo(f"{'stage':<14}{'results':>8}{'size':>11}{'took':>11}  remarks")
     for stage in found.stages:
         remarks = [f"{getattr(stage, name)} {name.replace('_', ' ')}" for name in columns if getattr(stage, name)]
-        line = f"{stage.stage:<14}{stage.artefacts:>8}{_size(stage.bytes):>11}{duration_text(stage.seconds):>11}"
+        line = f"{stage.stage:<14}{stage.artefacts:>8}{size_text(stage.bytes):>11}{duration_text(stage.seconds):>11}"
         typer.echo(f"{line}  {', '.join(remarks)}".rstrip())
 
 
@@ -48,6 +60,9 @@ def clean(
     unreferenced: Annotated[
         bool, typer.Option("--unreferenced", help="Also remove results that no job used when it last ran.")
     ] = False,
+    older_than: Annotated[
+        float | None, typer.Option("--older-than", help="Also remove results made more than this many days ago.", min=0)
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be removed; remove nothing.")] = False,
     _verbose: Verbose = False,
 ) -> None:
@@ -57,14 +72,17 @@ def clean(
     """
     from facepipe.engine import clean as clean_folder
 
-    folder = _folder(work)
+    folder = folder_of(work)
     if work is not None and not folder.is_dir():
         raise UsageError(f"{folder} is no folder, so there is nothing to clean; name the work folder of a job")
-    done = clean_folder(folder, unreferenced=unreferenced, everything=every, dry_run=dry_run)
+    seconds = None if older_than is None else older_than * DAY_SECONDS
+    done = clean_folder(
+        folder, unreferenced=unreferenced, older_than_seconds=seconds, everything=every, dry_run=dry_run
+    )
     for path in done.paths if dry_run else ():
         typer.echo(path)
     verb = "would remove" if dry_run else "removed"
-    typer.echo(f"{verb} {len(done.paths)} of {folder}, {_size(done.bytes)}")
+    typer.echo(f"{verb} {len(done.paths)} of {folder}, {size_text(done.bytes)}")
 
 
 def config(
@@ -86,13 +104,15 @@ def config(
         typer.echo(f"{line:<{width}}  # {origin}" if show_origin else line)
 
 
-def _folder(work: Path | None) -> Path:
+def folder_of(work: Path | None) -> Path:
+    """Return the work folder that a person means."""
     from facepipe.config import load_settings
 
     return work or Path(load_settings().work.folder)
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
+    """Return a number of bytes as a person says it."""
     return (
         f"{count / 1e9:.1f} GB"
         if count >= 1e9

@@ -77,7 +77,7 @@ class Claims:
 
     def take(self, name: str) -> bool:
         """Claim a name and return True; False if another lives to hold it. Raises DiskError."""
-        path = self._path(name)
+        path = self.path(name)
         with disk_errors(self._folder):
             taken = self._create(path) or (self.judge(name) == "dead" and self._take_over(path))
         if taken:
@@ -90,7 +90,7 @@ class Claims:
         """Let go of a name; if it was taken over meanwhile (this process slept), it stays the other's."""
         with self._lock:
             self._held.discard(name)
-        path = self._path(name)
+        path = self.path(name)
         with suppress(OSError):
             if path.read_text("utf-8") == self.token:
                 path.unlink()
@@ -115,12 +115,12 @@ class Claims:
             held = list(self._held)
         for name in held:
             with suppress(OSError):
-                os.utime(self._path(name))
+                os.utime(self.path(name))
 
     def holder(self, name: str) -> str | None:
         """Return the token of whoever holds a name, dead or alive; None where nobody does."""
         try:
-            return self._path(name).read_text("utf-8", "replace")
+            return self.path(name).read_text("utf-8", "replace")
         except OSError:
             return None
 
@@ -149,11 +149,12 @@ class Claims:
                 with suppress(OSError):
                     yield from sorted(entry.name for entry in os.scandir(shard) if "." not in entry.name)
 
-    def _path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
+        """Return where the claim on a name lies, or would."""
         return self._folder / name[:2] / name
 
     def _sign(self, name: str) -> Sign | None:
-        path = self._path(name)
+        path = self.path(name)
         try:
             return path.read_text("utf-8", "replace"), path.stat().st_mtime_ns
         except OSError:

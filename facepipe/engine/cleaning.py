@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from facepipe.engine.claim import Claims
 from facepipe.engine.disk import disk_errors, remove_folder
 from facepipe.engine.draft import drafts_in, is_dead
 from facepipe.engine.job import JOBS
 from facepipe.engine.lock import FolderLock
-from facepipe.engine.status import artefact_folders, job_files, referenced_fingerprints, stage_folders
+from facepipe.engine.places import Places
+from facepipe.engine.status import artefact_folders, is_referenced, job_files, referenced_fingerprints, stage_folders
 from facepipe.engine.store import find_artefact, stage_shards
 from facepipe.engine.workspace import DIGESTS
 from facepipe.errors import BusyError, RecordError
@@ -24,20 +28,31 @@ class Cleaned:
     bytes: int
 
 
-def clean(root: Path, *, unreferenced: bool = False, everything: bool = False, dry_run: bool = False) -> Cleaned:
+def clean(
+    root: Path,
+    *,
+    unreferenced: bool = False,
+    older_than_seconds: float | None = None,
+    everything: bool = False,
+    dry_run: bool = False,
+) -> Cleaned:
     """Remove from a work folder what is of no use.
 
     That is always the drafts of dead processes and results that this program cannot read (damaged, or written by
-    another version); with `unreferenced` also the results that no job used when it last ran; with `everything` all
-    results and memories. Only names that the engine gives are touched, whatever else lies in the folder. Raises
-    BusyError while a job runs there; DiskError if the disk refuses.
+    another version), and what dead processes had claimed; with `unreferenced` also the results that no job and no done
+    item of a batch used when it last ran; with `older_than_seconds` those that were made before that; with `everything`
+    all results and memories. Only names that the engine gives are touched, whatever else lies in the folder. Raises
+    BusyError while a job runs there, on another machine too; DiskError if the disk refuses.
     """
     if not root.is_dir():
         return Cleaned((), 0)
     lock = _exclusive(root)
     try:
-        folders = _useless(root, unreferenced, everything)
+        claims = _dead_claims(root)
+        folders = _useless(root, unreferenced, everything, older_than_seconds)
         files = [root / DIGESTS, *job_files(root), root / "CACHEDIR.TAG"] if everything else []
+        folders += [Places(root).folder] if everything and Places(root).folder.is_dir() else []
+        files += [] if everything else claims
         files = [path for path in files if path.exists()]
         cleaned = Cleaned((*folders, *files), sum(map(_size_bytes, (*folders, *files))))
         if not dry_run:
@@ -56,16 +71,40 @@ def _exclusive(root: Path) -> FolderLock:
         raise BusyError(f"a job is running in {str(root)!r}; clean when it has ended") from None
 
 
-def _useless(root: Path, unreferenced: bool, everything: bool) -> list[Path]:
+def _dead_claims(root: Path) -> list[Path]:
+    """Return the claims of dead processes. Raises BusyError where one may live."""
+    claims = Claims(Places(root).claims)
+    dead = []
+    for name in claims.names():
+        if claims.judge(name) not in ("free", "dead"):
+            holder = (claims.holder(name) or "?").split(".")[0]
+            raise BusyError(
+                f"{str(root)!r} is in use: {holder} has claimed work there; clean when it has ended. If it is gone for "
+                "good, run the batch once more, which takes the claim over"
+            )
+        dead.append(claims.path(name))
+    return dead
+
+
+def _useless(root: Path, unreferenced: bool, everything: bool, older_than_seconds: float | None) -> list[Path]:
+    oldest = -math.inf if older_than_seconds is None else time.time() - older_than_seconds
     wanted = referenced_fingerprints(root)
     useless = []
     for stage_folder in stage_folders(root):
         for shard in stage_shards(stage_folder):
             useless += [draft for draft in drafts_in(shard) if is_dead(draft)]
         for folder in artefact_folders(stage_folder):
-            if everything or (unreferenced and folder.name not in wanted) or not _is_readable(folder):
+            loose = unreferenced and not is_referenced(folder.name, wanted)
+            if everything or loose or _made(folder) < oldest or not _is_readable(folder):
                 useless.append(folder)
     return useless
+
+
+def _made(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return math.inf
 
 
 def _is_readable(folder: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,13 @@ from facepipe.engine.draft import drafts_in, is_dead
 from facepipe.engine.fingerprint import Identity
 from facepipe.engine.job import JOBS
 from facepipe.engine.journal import Journal
+from facepipe.engine.ledger import DONE, LedgerReader
+from facepipe.engine.places import Places
 from facepipe.engine.store import FINGERPRINT, find_artefact, stage_shards
 from facepipe.errors import RecordError
+
+USED_DIGITS = 12
+"""So much of a fingerprint the records of a batch hold: there are a million of them."""
 
 
 @dataclass
@@ -67,9 +72,24 @@ def job_files(root: Path) -> list[Path]:
     return sorted((root / JOBS).glob("*.jsonl"))
 
 
-def referenced_fingerprints(root: Path) -> frozenset[str]:
-    """Return the fingerprints that the jobs of a work folder used the last time each ran."""
-    fingerprints = set()
+def batch_uses(root: Path) -> Iterator[list[str]]:
+    """Yield what each done item of the batches of a work folder stands on, as the first digits of fingerprints."""
+    latest: dict[str, tuple[int, str]] = {}  # as texts, for there may be a million
+    for key, value, _ in LedgerReader(Places(root).journal).news():
+        if isinstance(value, dict) and value.get("state") == DONE and value["number"] >= latest.get(key, (0, ""))[0]:
+            latest[key] = (value["number"], " ".join(value.get("uses", ())))
+    for _, uses in latest.values():
+        yield uses.split()
+
+
+def is_referenced(fingerprint: str, wanted: Collection[str]) -> bool:
+    """Tell whether a result is among those that `referenced_fingerprints` returned."""
+    return fingerprint in wanted or fingerprint[:USED_DIGITS] in wanted
+
+
+def referenced_fingerprints(root: Path, *, batches: bool = True) -> frozenset[str]:
+    """Return the fingerprints that jobs used the last time each ran, and, in their first digits, those of batches."""
+    fingerprints = {one for uses in batch_uses(root) for one in uses} if batches else set()
     for path in job_files(root):
         for content in Journal[dict[str, object] | None](path).values.values():  # type: ignore[type-var]
             try:
@@ -103,4 +123,4 @@ def _count(status: StageStatus, folder: Path, wanted: frozenset[str]) -> None:
     status.artefacts += 1
     status.bytes += sum(output.bytes for output in artefact.record.outputs.values())
     status.seconds += artefact.record.seconds
-    status.unreferenced += folder.name not in wanted
+    status.unreferenced += not is_referenced(folder.name, wanted)
