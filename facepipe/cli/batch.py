@@ -103,12 +103,12 @@ def batch(
     from facepipe.batch.joblist import JobList
     from facepipe.cli.rows import Commands
 
-    how = _Settings(engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work)
+    how = BatchSettings(engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work)
     with _rows(jobs, pair, command) as (name, rows):
         shard = shard_of(rank, world, os.environ)
         common = dict(read_setting(text) for text in set_options or ())
         listed = JobList(name, rows, Commands(), command, common, out, shard)
-        _run(listed, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=skip_invalid)
+        run_list(listed, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=skip_invalid)
 
 
 def retry(
@@ -131,7 +131,7 @@ def retry(
     from facepipe.batch.overview import read_overview
     from facepipe.cli.rows import Commands
 
-    how = _Settings(engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work)
+    how = BatchSettings(engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work)
     overview = read_overview(how.work)
     wanted = [one for one in overview.failures.values() if not classes or one.kind in classes]
     if classes and (unknown := sorted(set(classes) - set(overview.failure_classes))):
@@ -144,10 +144,10 @@ def retry(
     items = tuple(one.item for one in wanted if one.item)
     listed = Recorded("retry", lambda: (), Commands(), recorded=items)
     again = frozenset(one.kind for one in wanted)
-    _run(listed, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=True, again=again)
+    run_list(listed, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=True, again=again)
 
 
-class _Settings:
+class BatchSettings:
     """How a batch is run, checked."""
 
     def __init__(self, engine: str, workers: int, scheduler: str, limits: Limits, keep: str, work: Path | None) -> None:
@@ -176,9 +176,9 @@ class _Settings:
         )
 
 
-def _run(
+def run_list(
     jobs: JobList,
-    how: _Settings,
+    how: BatchSettings,
     *,
     dry_run: bool,
     as_json: bool,
@@ -186,6 +186,7 @@ def _run(
     skip_invalid: bool,
     again: frozenset[str] = frozenset(),
 ) -> None:
+    """Run or plan a batch, and end the program with its exit code where that is not 0."""
     from facepipe.console import open_sink
     from facepipe.engine import Job, Workspace
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from facepipe.cli import arguments as a
+from facepipe.cli import batch as b
 from facepipe.cli.guard import Verbose
-from facepipe.cli.jobs import Running, run_job, tell_results
-from facepipe.errors import FailedItemsError, UsageError
+from facepipe.cli.jobs import Running, fps_of, run_job, tell_results
+from facepipe.errors import ExitCode, FailedItemsError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from facepipe.engine import Job
 
+LIST = "dataset.jsonl"
 app = typer.Typer(help="Make training sets out of raw videos.", rich_markup_mode=None, no_args_is_help=True)
 
 Clips = Annotated[Path, typer.Argument(help="Folder of raw videos.", show_default=False, readable=False)]
@@ -49,8 +48,15 @@ def build(
     test_percent: Annotated[
         float, typer.Option("--test-percent", help="Of a hundred people, so many go to the split test.", min=0, max=100)
     ] = 0.0,
+    engine: b.EngineName = "loky",
+    workers: b.Workers = 0,
+    scheduler: b.Scheduler = "",
+    rank: b.Rank = None,
+    world: b.World = None,
+    retries: b.Retries = 2,
+    max_failures: b.MaxFailures = "",
+    keep: b.KeepWhat = "all",
     overwrite: a.Overwrite = False,
-    force: a.Force = None,
     dry_run: a.DryRun = False,
     as_json: a.AsJson = False,
     quiet: a.Quiet = False,
@@ -59,13 +65,16 @@ def build(
 ) -> None:
     """Cut raw videos into clips of one head, with track, coefficients and sound features, split by person.
 
-    A person is what the table says, else the name before the first #, else the folder, else the file. A second run
-    makes only what is missing.
+    A person is what the table says, else the name before the first #, else the folder, else the file. It is a batch: a
+    raw video is an item, what is done is kept, and `facepipe status` and `failures` read how it stands.
     """
+    import os
+
     from facepipe.config import load_settings
     from facepipe.dataset.annotations import Annotations
-    from facepipe.dataset.build import Recipe, build_dataset
+    from facepipe.dataset.build import Recipe
     from facepipe.dataset.people import find_people
+    from facepipe.dataset.programme import assemble, list_videos
     from facepipe.media.limits import MediaLimits
 
     if size % 2:
@@ -73,18 +82,23 @@ def build(
     if boxes and (rule != "voxceleb" or not boxes.is_dir()):
         told = f"{boxes} is no folder" if rule == "voxceleb" else f"goes with --rule voxceleb, not {rule}"
         raise UsageError(f"--boxes {told}; give the folder of VoxCeleb's annotations (.txt)")
-    settings = load_settings(flags={"work.folder": str(work) if work else None}, flag_names=a.FLAG_NAMES)
-    limits = MediaLimits(settings.media.max_pixels, settings.media.max_duration_seconds)
-    recipe = Recipe(rule, size, rate_of(fps), quality, limits, overwrite)
-    running = Running(force, dry_run, as_json, quiet)
-    made: list[Path] = []
-
-    def body(job: Job) -> None:
-        whom = find_people(clips, people, test_percent=test_percent)
-        made.extend(build_dataset(job, clips, out, recipe, whom, Annotations(boxes) if boxes else None))
-
-    identity = {"command": "dataset build", "clips": str(clips.absolute()), "out": str(out.absolute())}
-    _run(identity, Path(settings.work.folder), body, running, made)
+    media = load_settings().media
+    limits = MediaLimits(media.max_pixels, media.max_duration_seconds)
+    recipe = Recipe(rule, size, fps_of(fps), quality, limits, overwrite)
+    how = b.BatchSettings(engine, workers, scheduler, b.limits_of(max_failures, retries, fail_fast=False), keep, work)
+    whom = find_people(clips, people, test_percent=test_percent)
+    shard = b.shard_of(rank, world, os.environ)
+    videos = list_videos(clips, out, recipe, whom, Annotations(boxes) if boxes else None, shard)
+    code = 0
+    try:
+        b.run_list(videos, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=True)
+    except typer.Exit as ended:
+        code = ended.exit_code
+    if not dry_run and code not in (ExitCode.INTERRUPTED, ExitCode.TRY_AGAIN):
+        assemble(videos, out)
+    tell_results([out / LIST] if (out / LIST).exists() else [], Running(None, dry_run, as_json, quiet))
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -125,26 +139,10 @@ def export(
             made.extend(export_lmdb(job, dataset, out, coefficients, overwrite=overwrite))
 
     identity = {"command": "dataset export", "dataset": str(dataset.absolute()), "out": str(out.absolute())}
-    _run(identity, Path(settings.work.folder), body, running, made)
-
-
-def _run(identity: dict[str, str], work: Path, body: Callable[[Job], None], running: Running, made: list[Path]) -> None:
-    """Run a job and print where its results lie, those of a run with failures too."""
     try:
-        run_job(identity, work, body, running)
+        run_job(identity, Path(settings.work.folder), body, running)
     except FailedItemsError as error:
         made.extend(error.done)
         raise
     finally:
         tell_results(made, running)
-
-
-def rate_of(text: str) -> Fraction:
-    """Read frames per second. Raises UsageError for what is no positive number."""
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 1 <= rate <= 240:
-        raise UsageError(f"--fps is {text!r}; expected a number from 1 to 240, or a fraction such as 30000/1001")
-    return rate

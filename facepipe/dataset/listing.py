@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from facepipe.errors import InputError
 from facepipe.media.files import draft_of
@@ -92,8 +93,12 @@ def by_person(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     return groups
 
 
-def _entry(row: dict[str, object]) -> Entry:
-    if row.pop("format", None) != FORMAT or (version := row.pop("version", None)) != VERSION:
-        raise ValueError(f"a row that is not of {FORMAT}, version {VERSION}: {version if row else row}")
-    box = row.pop("box")
-    return Entry(**row, box=tuple(box))  # type: ignore[arg-type]
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    """Return the clip that a JSON object describes. Raises KeyError or TypeError on anything else."""
+    return Entry(**{**row, "box": tuple(row["box"])})
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    if row.pop("format", None) != FORMAT or row.pop("version", None) != VERSION:
+        raise ValueError(f"a line is not of format {FORMAT}, version {VERSION}")
+    return entry_of(row)

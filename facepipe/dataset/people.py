@@ -21,9 +21,9 @@ VOXCELEB_TEST = re.compile(r"id10(2[7-9]\d|30\d)")
 class People:
     """Persons by file, from a table or from names."""
 
-    persons: Mapping[str, str] = field(default_factory=dict)
+    persons: Mapping[str, str] = field(default_factory=dict, hash=False)
     """By path below the folder of the clips, or by file name; empty where there is no table."""
-    splits: Mapping[str, str] = field(default_factory=dict)
+    splits: Mapping[str, str] = field(default_factory=dict, hash=False)
     """By person, what the table says."""
     test_percent: float = 0.0
     """How many of a hundred persons go to the split `test` where neither table nor list says."""

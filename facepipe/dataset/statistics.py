@@ -26,14 +26,17 @@ MOST_TILES, COLUMNS, TILE_PIXELS = 96, 12, 128
 _DOT = (0, 255, 0)
 
 
-def write_statistics(dataset: Path, entries: Sequence[Entry], rejected: Mapping[str, int], failed: int) -> None:
-    """Write `statistics.json` over all clips and, for each split, over its own."""
+def write_statistics(dataset: Path, entries: Sequence[Entry], rejected: Mapping[str, int], missing: int) -> None:
+    """Write `statistics.json` over all clips and, for each split, over its own.
+
+    `rejected` counts by reason what the rule did not accept, `missing` the raw videos that gave nothing.
+    """
     splits = sorted({entry.split for entry in entries})
     content = {
         "format": FORMAT,
         "version": VERSION,
         "rejected": dict(rejected),
-        "failed": failed,
+        "missing": missing,
         "all": _counted(dataset, entries),
         **{split: _counted(dataset, [entry for entry in entries if entry.split == split]) for split in splits},
     }

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,10 @@ from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image
 from facepipe.media.probe import probe_video
 from facepipe.motion.features import load_features
+from tests.dataset.building import build
 from tests.pipeline.scene import Scene, ffmpeg, run
+
+SMALL: dict[str, Any] = {"size_pixels": 64, "fps": Fraction(20)}
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +38,8 @@ def raw(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def dataset(raw: Path, scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("set")
-    outcome = run("dataset", "build", raw, out, "--size", "64", "--fps", "20", "--work", scene.work)
-    assert outcome.exit_code == 4, "the damaged one"
-    assert "1 of 3 items failed" in outcome.stderr
-    assert str(raw / "broken.mp4") in outcome.stderr
-    assert outcome.stdout.splitlines() == [str(out / "dataset.jsonl")]
+    (error,) = build(raw, out, scene.work, **SMALL).errors
+    assert "broken.mp4: is truncated" in str(error)
     return out
 
 
@@ -72,25 +74,56 @@ def test_coefficients_and_track_are_in_pixels_of_the_clip(dataset: Path) -> None
         assert frame.shape == (64, 64, 3)
 
 
-def test_second_run_does_nothing(dataset: Path, raw: Path, scene: Scene) -> None:
-    before = {path: path.stat().st_mtime_ns for path in dataset.rglob("*")}
-    outcome = run("dataset", "build", raw, dataset, "--size", "64", "--fps", "20", "--work", scene.work, "--json")
-    assert outcome.made() == []
-    assert {path: path.stat().st_mtime_ns for path in dataset.rglob("*")} == before
+@pytest.mark.timeout(600)  # a worker is started, which loads all there is
+def test_the_command_is_a_batch_and_a_second_run_does_nothing(
+    dataset: Path, raw: Path, scene: Scene, tmp_path: Path
+) -> None:
+    words = ("dataset", "build", raw, tmp_path / "set", "--size", "64", "--fps", "20", "--work", scene.work)
+    outcome = run(*words, "-j", "1")
+    assert outcome.exit_code == 4, "the damaged one"
+    assert "broken.mp4: is truncated" in outcome.stderr
+    assert outcome.stdout.splitlines() == [str(tmp_path / "set" / "dataset.jsonl")]
+    assert read_list(tmp_path / "set") == read_list(dataset)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    outcome = run(*words, "--json")
+    assert outcome.exit_code == 4, "what failed for good is still not there"
+    assert (outcome.events[-1]["done"], outcome.events[-1]["made"]) == (2, 0)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-def test_other_people_keep_the_clips(dataset: Path, raw: Path, scene: Scene, tmp_path: Path) -> None:
+def test_other_people_keep_the_cuts(dataset: Path, raw: Path, scene: Scene, tmp_path: Path) -> None:
     table = tmp_path / "people.csv"
     table.write_text("file,person\none.mp4,otto\nid023#two.mp4,otto\nbroken.mp4,otto\n", encoding="utf-8")
-    words = ("--size", "64", "--fps", "20", "--people", table, "--work", scene.work, "--json")
-    outcome = run("dataset", "build", raw, tmp_path / "set", *words)
-    assert outcome.made() == [], "the same cuts of the same videos"
+    assert dataset.exists(), "built before, in the same work folder"
+    built = build(raw, tmp_path / "set", scene.work, people=table, **SMALL)
+    assert built.made == [], "the same cuts of the same videos"
     assert {entry.person for entry in read_list(tmp_path / "set")} == {"otto"}
+    assert len(built.errors) == 1
+
+
+def test_one_who_is_not_in_the_table_is_told_before_all_work(raw: Path, scene: Scene, tmp_path: Path) -> None:
+    table = tmp_path / "people.csv"
+    table.write_text("file,person\none.mp4,otto\n", encoding="utf-8")
+    outcome = run("dataset", "build", raw, tmp_path / "set", "--people", table, "--work", scene.work)
+    assert outcome.exit_code == 3
+    assert all(f"{name} is not in the table" in outcome.stderr for name in ("broken.mp4", "id023#two.mp4"))
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_video_that_broke_since_loses_its_clips(raw: Path, scene: Scene, tmp_path: Path) -> None:
+    videos = tmp_path / "raw"
+    shutil.copytree(raw / "anna", videos / "anna")
+    build(videos, tmp_path / "set", scene.work, **SMALL)
+    assert len(read_list(tmp_path / "set")) == 1
+    shutil.copy(raw / "anna" / "one.mp4", videos / "ida.mp4")
+    (videos / "anna" / "one.mp4").write_bytes(b"nothing")
+    assert len(build(videos, tmp_path / "set", scene.work, **SMALL).errors) == 1
+    assert [entry.id for entry in read_list(tmp_path / "set")] == ["ida"]
 
 
 def test_statistics_and_sheet(dataset: Path) -> None:
     told = json.loads((dataset / "statistics.json").read_text(encoding="utf-8"))
-    assert told["failed"] == 1
+    assert told["missing"] == 1
     assert told["all"]["clips"] == 2
     assert told["unseen"]["people"] == 1
     assert 0.2 < told["all"]["face_height_of_side"]["p50"] < 1
@@ -132,17 +165,15 @@ def talk(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_voxceleb_rule_makes_a_clip_of_each_face(talk: Path, scene: Scene, tmp_path: Path) -> None:
-    words = ("--rule", "voxceleb", "--size", "64", "--work", scene.work, "--json")
-    outcome = run("dataset", "build", talk, tmp_path / "set", *words)
-    assert outcome.exit_code == 0, outcome.stderr
-    entries = read_list(tmp_path / "set")
+    assert not build(talk, tmp_path, scene.work, rule="voxceleb", size_pixels=64).errors
+    entries = read_list(tmp_path)
     assert [entry.person for entry in entries] == ["talk", "talk"]
     assert {entry.id.split("#", 2)[2] for entry in entries} == {"000000#000080"}
     assert abs(entries[0].box[0] - entries[1].box[0]) > 100, "one is on the left, one on the right"
     assert [entry.valid_frames for entry in entries] == [80, 80]
-    told = json.loads((tmp_path / "set" / "statistics.json").read_text(encoding="utf-8"))
+    told = json.loads((tmp_path / "statistics.json").read_text(encoding="utf-8"))
     assert told["rejected"] == {"too short": 1}
-    assert run("dataset", "build", talk, tmp_path / "set", *words).made() == []
+    assert build(talk, tmp_path, scene.work, rule="voxceleb", size_pixels=64).made == []
 
 
 def test_annotations_say_who_and_when(talk: Path, scene: Scene, tmp_path: Path) -> None:
@@ -150,17 +181,29 @@ def test_annotations_say_who_and_when(talk: Path, scene: Scene, tmp_path: Path) 
     folder.mkdir(parents=True)
     rows = "".join(f"{frame:06} 0.5 0 0.5 1\n" for frame in range(5, 75))
     (folder / "00001.txt").write_text(f"Identity : id00017\n\nFRAME X Y W H\n{rows}", encoding="utf-8")
-    words = ("--rule", "voxceleb", "--size", "64", "--work", scene.work)
-    outcome = run("dataset", "build", talk, tmp_path / "set", *words, "--boxes", tmp_path / "txt")
-    assert outcome.exit_code == 0, outcome.stderr
+    settings: dict[str, Any] = {"rule": "voxceleb", "size_pixels": 64}
+    assert not build(talk, tmp_path / "set", scene.work, boxes=tmp_path / "txt", **settings).errors
     (entry,) = read_list(tmp_path / "set")
     assert (entry.id, entry.person) == ("id00017#talk#00001#000005#000075", "id00017")
     assert entry.box[0] > 300, "the face on the right"
-    outcome = run("dataset", "build", talk, tmp_path / "other", *words, "--boxes", folder.parent / "nothing")
-    assert (outcome.exit_code, "is no folder" in outcome.stderr) == (2, True)
+    with pytest.raises(InputError, match=r"talk\.mp4: .* has no annotation of it"):
+        build(talk, tmp_path / "set", scene.work, boxes=tmp_path / "set" / "clips", **settings)
+
+
+def test_a_clip_that_fails_does_not_cost_the_others(talk: Path, scene: Scene, tmp_path: Path) -> None:
+    """A file of somebody else's stands where the first clip is to go."""
+    settings: dict[str, Any] = {"rule": "voxceleb", "size_pixels": 64}
+    (tmp_path / "clips").mkdir()
+    theirs = tmp_path / "clips" / "talk#face0#000000#000080.mp4"
+    theirs.write_bytes(b"mine")
+    (error,) = build(talk, tmp_path, scene.work, **settings).errors
+    assert "was not written by facepipe" in str(error)
+    assert [entry.id for entry in read_list(tmp_path)] == ["talk#face1#000000#000080"]
+    assert theirs.read_bytes() == b"mine"
+    assert not build(talk, tmp_path, scene.work, overwrite=True, **settings).errors
+    assert len(read_list(tmp_path)) == 2
 
 
 def test_union_rule_draws_closer(raw: Path, scene: Scene, dataset: Path, tmp_path: Path) -> None:
-    words = ("--rule", "union", "--size", "64", "--fps", "20", "--work", scene.work)
-    assert run("dataset", "build", raw / "anna", tmp_path, *words).exit_code == 0
+    assert not build(raw / "anna", tmp_path, scene.work, rule="union", **SMALL).errors
     assert read_list(tmp_path)[0].box[2] < read_list(dataset)[0].box[2]

@@ -1,0 +1,44 @@
+"""What became of one raw video, as a value and as a file: the parts that the list of a data set is put together of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from facepipe.dataset.listing import Entry, entry_of
+from facepipe.errors import FacepipeError
+from facepipe.media.files import draft_of
+
+FORMAT, VERSION = "facepipe-dataset-part", 1
+
+
+@dataclass(frozen=True)
+class Part:
+    """The clips of one raw video."""
+
+    entries: Sequence[Entry] = ()
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    """By reason, how many stretches the rule did not accept."""
+    faults: Sequence[FacepipeError] = ()
+    """One for each clip that could not be made; a file does not hold them."""
+
+
+def save_part(part: Part, path: Path) -> None:
+    """Write a part."""
+    rows = [asdict(entry) for entry in part.entries]
+    content = {"format": FORMAT, "version": VERSION, "entries": rows, "rejected": dict(part.rejected)}
+    with draft_of(path) as draft:
+        draft.write_text(json.dumps(content, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load_part(path: Path) -> Part | None:
+    """Read a part; None where there is none that can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if (content["format"], content["version"]) != (FORMAT, VERSION):
+            return None
+        return Part([entry_of(row) for row in content["entries"]], content["rejected"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
