@@ -99,6 +99,7 @@ def _tile(dataset: Path, entry: Entry) -> NDArray[np.uint8]:
     track = load_track(path_of(dataset, entry.id, "track")).track
     if track.valid[middle]:
         points = track.points[middle, :, :2].round().astype(int)
-        inside = points[((points >= 0) & (points < entry.size_pixels)).all(1)]
-        frame[inside[:, 1], inside[:, 0]] = _DOT
+        inside = points[((points >= 0) & (points < entry.size_pixels - 1)).all(1)]
+        for right, down in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            frame[inside[:, 1] + down, inside[:, 0] + right] = _DOT
     return frame

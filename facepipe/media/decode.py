@@ -90,6 +90,11 @@ def _decode_command(
         # Half a frame early, so that rounding cannot lose the frame itself.
         options["ss"] = f"{float((start_frame - Fraction(1, 2)) / fps) + info.delay_seconds:.6f}"
         skipped = 0
+    elif not info.resampled and fps.denominator == 1 and info.container.startswith(_SEEKABLE):
+        # A whole second early at least, and at a whole second: which frame is nearest to which time stays the same.
+        begin_seconds = max(start_frame // fps.numerator - 1, 0)
+        options |= {"ss": str(begin_seconds)} if begin_seconds else {}
+        skipped = start_frame - begin_seconds * fps.numerator
     steps = [*_picture_steps(info, box), *_time_steps(fps, resampled=resampled)]
     if skipped:
         steps.append(f"trim=start_frame={skipped},setpts=PTS-STARTPTS")

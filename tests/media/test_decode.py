@@ -36,6 +36,16 @@ def test_a_start_is_exact(make: Make, clip: Path, suffix: str, start: int) -> No
     assert all(np.array_equal(a, b) for a, b in zip(part, frames[start:], strict=False))
 
 
+@pytest.mark.parametrize("rate", ["30", "50", "30000/1001"])
+@pytest.mark.parametrize("start", [24, 76])
+def test_seeking_in_another_rate_finds_the_same_frames(make: Make, rate: str, start: int) -> None:
+    """Of 30 to 25, say: the frames that decoding from the start gives at that place."""
+    path = make(f"{rate.replace('/', '-')}.mp4", *pictures(rate, seconds=4.2), *H264)
+    whole = list(decode_frames(path, fps=Fraction(25)))[start : start + 3]
+    part = list(decode_frames(path, fps=Fraction(25), start_frame=start, frame_count=3))
+    np.testing.assert_array_equal(part, whole)
+
+
 def test_no_frame_wanted(clip: Path) -> None:
     assert list(decode_frames(clip, frame_count=0)) == []
 
