@@ -9,6 +9,7 @@ import typer
 
 from facepipe.cli import arguments as a
 from facepipe.cli.guard import Verbose
+from facepipe.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +20,14 @@ FOLDER = "bench"
 
 
 def bench(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[renderer [NAME]...]",
+            help="Measure renderers' networks alone, each against its plain form: all that can be, or those named.",
+            show_default=False,
+        ),
+    ] = None,
     clip: Annotated[
         Path | None, typer.Option("--clip", help="Measure this clip instead of the one that facepipe makes.")
     ] = None,
@@ -32,8 +41,41 @@ def bench(
 
     Takes some minutes. The exit code is 0 whatever the figures say; a column tells whether each bar was met.
     """
+    if what:
+        _bench_renderers(what, repeats=repeats, as_json=as_json)
+    else:
+        _bench_program(clip, repeats=repeats, long=long, as_json=as_json, work=work)
+
+
+def _bench_renderers(what: list[str], *, repeats: int, as_json: bool) -> None:
+    from facepipe.bench.machine import describe_machine
+    from facepipe.bench.renderers import MEASURES
+    from facepipe.device import set_threads
+
+    names = what[1:] or list(MEASURES)
+    if what[0] != "renderer" or not set(names) <= set(MEASURES):
+        known = ", ".join(MEASURES)
+        raise UsageError(f"bench cannot measure {' '.join(what)}; expected renderer, and none or some of {known}")
+    threads = set_threads()
+    _tell_machine({**describe_machine(), "threads": threads, "repeats": repeats}, as_json=as_json)
+    for name in names:
+        _tell(MEASURES[name](repeats), as_json=as_json)
+
+
+def _tell_machine(about: dict[str, object], *, as_json: bool) -> None:
     import json
 
+    typer.echo(json.dumps({"schema": 1, "machine": about}) if as_json else heading(about))
+
+
+def _tell(figures: Iterable[Figure], *, as_json: bool) -> None:
+    import json
+
+    for figure in figures:
+        typer.echo(json.dumps(figure.as_json()) if as_json else line_of(figure))
+
+
+def _bench_program(clip: Path | None, *, repeats: int, long: bool, as_json: bool, work: Path | None) -> None:
     from facepipe.bench.clip import longer, prepare_material
     from facepipe.bench.machine import describe_machine
     from facepipe.bench.parts import measure_parts
@@ -45,20 +87,16 @@ def bench(
     if clip:
         check_input(clip)
 
-    def tell(figures: Iterable[Figure]) -> None:
-        for figure in figures:
-            typer.echo(json.dumps(figure.as_json()) if as_json else line_of(figure))
-
     material = prepare_material(folder, clip)
     about = {**describe_machine(), "clip": str(material.clip), "frames": material.frames, "repeats": repeats}
-    typer.echo(json.dumps({"schema": 1, "machine": about}) if as_json else heading(about))
+    _tell_machine(about, as_json=as_json)
     figures, cold = measure_programs(material, folder, repeats=repeats)
-    tell(figures)
+    _tell(figures, as_json=as_json)
     figures, made = measure_warm(material, folder, repeats=repeats)
-    tell(figures)
-    tell(measure_parts(material, made, repeats=repeats))
+    _tell(figures, as_json=as_json)
+    _tell(measure_parts(material, made, repeats=repeats), as_json=as_json)
     if long:
-        tell(measure_long(longer(material, folder), folder, cold))
+        _tell(measure_long(longer(material, folder), folder, cold), as_json=as_json)
 
 
 def heading(about: dict[str, object]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.renderers.mesh.compiled import compiled
+from facepipe.models.compiled import compiled
 
 Floats = NDArray[np.float32]
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from facepipe.models.normalisation import EPSILON, AdaIN, LayerNorm
 from facepipe.renderers.pirender.config import SLOPE
+from facepipe.renderers.pirender.cpu import CpuEditing
 from facepipe.renderers.pirender.net import Pirender, Rendering
 from facepipe.renderers.pirender.warping import warped
 
@@ -56,6 +57,8 @@ class FastPirender:
         channels, conv = self.config.image_channels, net.editing_net.encoder.first.conv
         self.first_source = conv.weight[:, :channels].contiguous()
         self.first_warped = conv.weight[:, channels:].contiguous()
+        on_cpu = conv.weight.device.type == "cpu" and dtype in (torch.float32, torch.float64)
+        self.cpu_editing = CpuEditing(net.editing_net, threads=torch.get_num_threads()) if on_cpu else None
 
     @torch.inference_mode()
     def prepare(self, picture: Tensor) -> SourceWork:
@@ -102,8 +105,18 @@ class FastPirender:
         return conv(_leaky(norm(x)))  # type: ignore[no-any-return]
 
     def _edited(self, work: SourceWork, warp_image: Tensor, steering: Steering) -> Tensor:
+        first = F.conv2d(warp_image, self.first_warped, padding=3).add_(work.editing)
+        if self.cpu_editing and self.cpu_editing.takes(first):
+            one_by_one = [
+                self.cpu_editing(first[frame : frame + 1], steering.rows(frame, frame + 1).of)
+                for frame in range(len(first))
+            ]
+            return torch.cat(one_by_one)
+        return self._edited_in_batch(first, steering)
+
+    def _edited_in_batch(self, first: Tensor, steering: Steering) -> Tensor:
         encoder, decoder = self.net.editing_net.encoder, self.net.editing_net.decoder
-        features = [encoder.first.finish(F.conv2d(warp_image, self.first_warped, padding=3).add_(work.editing))]
+        features = [encoder.first.finish(first)]
         for unit in encoder.units:
             features.append(F.avg_pool2d(unit.finish(unit.conv(features[-1])), 2))
         x = features[-1]

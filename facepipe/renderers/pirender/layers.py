@@ -48,6 +48,11 @@ class ConvUnit(nn.Module):
         """The convolution alone."""
         return part(self.model, "0", nn.Conv2d)
 
+    @property
+    def norm(self) -> LayerNorm:
+        """What follows it."""
+        return part(self.model, "1", LayerNorm)
+
     def finish(self, x: Tensor) -> Tensor:
         """Do what follows the convolution; what it gave is overwritten."""
         return F.leaky_relu(self.model[1](x), SLOPE, inplace=True)

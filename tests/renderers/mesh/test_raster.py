@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facepipe.renderers.mesh import compiled
+from facepipe.models import compiled
 from facepipe.renderers.mesh.raster import NOTHING, rasterise
 
 Floats = NDArray[np.float32]

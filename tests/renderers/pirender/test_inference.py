@@ -11,6 +11,7 @@ from torch import Tensor
 from facepipe.face.descriptor import windows
 from facepipe.media.image import to_tensor
 from facepipe.renderers.pirender.config import PirenderConfig
+from facepipe.renderers.pirender.cpu import CpuEditing
 from facepipe.renderers.pirender.inference import FastPirender
 from facepipe.renderers.pirender.net import Pirender, Rendering
 from facepipe.renderers.pirender.renderer import PirenderRenderer
@@ -81,6 +82,21 @@ def test_it_does_so_in_single_precision() -> None:
     for frame in range(2):
         made = fast.render(work, steering.rows(frame, frame + 1))
         assert furthest(made, one_frame(given.plain, frame)) <= 1e-4
+
+
+def test_threads_share_the_work() -> None:
+    given = case((96, 64), frames=1)
+    alone, shared = FastPirender(given.net), FastPirender(given.net)
+    shared.cpu_editing = CpuEditing(given.net.editing_net, threads=3)
+    work, steering = alone.prepare(given.source), alone.steer(given.windows)
+    assert furthest(shared.render(work, steering), alone.render(work, steering)) == 0
+
+
+def test_pictures_that_tiles_do_not_fill() -> None:
+    """So deep that its coarsest level is two pixels wide."""
+    given = case((64, 64), frames=1, dtype=torch.float64, editing_layers=5)
+    fast = FastPirender(given.net, dtype=torch.float64)
+    assert furthest(fast.render(fast.prepare(given.source), fast.steer(given.windows)), given.plain) <= 1e-9
 
 
 def test_the_source_is_worked_on_once() -> None:

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from facepipe.bench.recipe import PIRENDER, filled_state
 from facepipe.renderers.pirender.config import PirenderConfig
 from facepipe.renderers.pirender.net import Pirender
 from facepipe.renderers.pirender.warping import warped
-from tests.fixtures import FOLDER, filled, load_fixture
+from tests.fixtures import FOLDER, load_fixture
 from tests.renderers.pirender.official import config_of_sidecar
 
 # How far numbers may lie from the stored ones.
@@ -41,7 +42,8 @@ def test_small_networks_give_what_the_published_one_gives(name: str, dtype: torc
 def test_the_full_size_gives_what_the_published_one_gives() -> None:
     tensors, told = load_fixture("pirender_full_recipe")
     net = Pirender(config_of_sidecar(told["config"])).eval()
-    state = {key: filled(key, value.shape, told["rules"]) for key, value in net.state_dict().items()}
+    assert [list(rule) for rule in PIRENDER] == told["rules"]
+    state = filled_state(net.state_dict(), PIRENDER)
     for key, values in told["first_three_values"].items():
         assert state[key].flatten()[:3].tolist() == pytest.approx(values, rel=1e-6)
     net.load_state_dict(state)

@@ -1,0 +1,89 @@
+"""What the editing network does between its convolutions, on (H, W, C) pictures, each in one pass.
+
+A picture that a convolution is to read has a rim of zeros, `pad` pixels wide. Scale and shift are (C,) and hold a norm
+with all that follows it; `first` and `end` are rows of what is written, so that threads can share a picture.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.models.compiled import compiled_fused
+from facepipe.renderers.pirender.config import SLOPE
+
+Floats = NDArray[np.floating]
+
+
+@compiled_fused
+def activate(x: Floats, scale: Floats, shift: Floats, out: Floats, pad: int, first: int, end: int) -> None:
+    """Write leaky(scale * x + shift)."""
+    slope = x.dtype.type(SLOPE)
+    for y in range(first, end):
+        for column in range(x.shape[1]):
+            pixel, target = x[y, column], out[y + pad, column + pad]
+            for c in range(x.shape[2]):
+                value = scale[c] * pixel[c] + shift[c]
+                target[c] = max(value, slope * value)
+
+
+@compiled_fused
+def activate_pooled(x: Floats, scale: Floats, shift: Floats, out: Floats, pad: int, first: int, end: int) -> None:
+    """Write leaky(scale * x + shift), averaged over 2x2 pixels."""
+    slope, quarter = x.dtype.type(SLOPE), x.dtype.type(0.25)
+    for y in range(first, end):
+        for column in range(x.shape[1] // 2):
+            a, b = x[2 * y, 2 * column], x[2 * y, 2 * column + 1]
+            d, e = x[2 * y + 1, 2 * column], x[2 * y + 1, 2 * column + 1]
+            target = out[y + pad, column + pad]
+            for c in range(x.shape[2]):
+                p, q = scale[c] * a[c] + shift[c], scale[c] * b[c] + shift[c]
+                r, s = scale[c] * d[c] + shift[c], scale[c] * e[c] + shift[c]
+                upper, lower = max(p, slope * p) + max(q, slope * q), max(r, slope * r) + max(s, slope * s)
+                target[c] = quarter * (upper + lower)
+
+
+@compiled_fused
+def add(x: Floats, scale: Floats, shift: Floats, out: Floats, pad: int, first: int, end: int) -> None:
+    """Add scale * x + shift to what is there."""
+    for y in range(first, end):
+        for column in range(x.shape[1]):
+            pixel, target = x[y, column], out[y + pad, column + pad]
+            for c in range(x.shape[2]):
+                target[c] += scale[c] * pixel[c] + shift[c]
+
+
+@compiled_fused
+def double(x: Floats, out: Floats, pad: int, first: int, end: int) -> None:
+    """Write every pixel of a picture with a rim four times, into one twice as large; rows are those of the smaller."""
+    for y in range(first, end):
+        for column in range(x.shape[1] - 2 * pad):
+            pixel = x[y + pad, column + pad]
+            for i in range(2):
+                for j in range(2):
+                    target = out[2 * y + i + pad, 2 * column + j + pad]
+                    for c in range(x.shape[2]):
+                        target[c] = pixel[c]
+
+
+@compiled_fused
+def join(
+    x: Floats,
+    scale: Floats,
+    shift: Floats,
+    other: Floats,
+    other_scale: Floats,
+    other_shift: Floats,
+    out: Floats,
+    pad: int,
+    first: int,
+    end: int,
+) -> None:
+    """Write leaky(scale * x + shift) plus the same of another picture."""
+    slope = x.dtype.type(SLOPE)
+    for y in range(first, end):
+        for column in range(x.shape[1]):
+            one, two, target = x[y, column], other[y, column], out[y + pad, column + pad]
+            for c in range(x.shape[2]):
+                p, q = scale[c] * one[c] + shift[c], other_scale[c] * two[c] + other_shift[c]
+                target[c] = max(p, slope * p) + max(q, slope * q)

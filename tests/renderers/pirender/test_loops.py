@@ -1,0 +1,51 @@
+"""Each pass against NumPy, in two parts, as two threads would do it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from facepipe.renderers.pirender import loops
+
+Floats = NDArray[np.floating]
+RNG = np.random.default_rng(0)
+X, OTHER = RNG.normal(size=(2, 6, 4, 3))
+SCALE, SHIFT, OTHER_SCALE, OTHER_SHIFT = RNG.normal(size=(4, 3))
+BEFORE = RNG.normal(size=(6, 4, 3))
+
+
+def leaky(x: Floats) -> Floats:
+    return np.where(x > 0, x, 0.1 * x)
+
+
+def pooled(x: Floats) -> Floats:
+    return np.asarray(x.reshape(3, 2, 2, 2, 3).mean((1, 3)))
+
+
+CASES: list[tuple[Callable[..., None], tuple[Any, ...], Floats, int]] = [
+    (loops.activate, (X, SCALE, SHIFT), leaky(SCALE * X + SHIFT), 6),
+    (loops.activate_pooled, (X, SCALE, SHIFT), pooled(leaky(SCALE * X + SHIFT)), 3),
+    (loops.add, (X, SCALE, SHIFT), BEFORE + SCALE * X + SHIFT, 6),
+    (loops.double, (np.pad(X, ((2, 2), (2, 2), (0, 0))),), X.repeat(2, 0).repeat(2, 1), 6),
+    (
+        loops.join,
+        (X, SCALE, SHIFT, OTHER, OTHER_SCALE, OTHER_SHIFT),
+        leaky(SCALE * X + SHIFT) + leaky(OTHER_SCALE * OTHER + OTHER_SHIFT),
+        6,
+    ),
+]
+
+
+@pytest.mark.parametrize(("loop", "arguments", "wanted", "rows"), CASES, ids=[case[0].__name__ for case in CASES])
+def test_a_pass(loop: Callable[..., None], arguments: tuple[Any, ...], wanted: Floats, rows: int) -> None:
+    """The rim stays zero."""
+    out = np.zeros((wanted.shape[0] + 4, wanted.shape[1] + 4, 3))
+    if wanted.shape == BEFORE.shape:
+        out[2:-2, 2:-2] = BEFORE
+    for first, end in ((0, 2), (2, rows)):
+        loop(*arguments, out, 2, first, end)
+    np.testing.assert_allclose(out[2:-2, 2:-2], wanted, rtol=1e-12)
+    out[2:-2, 2:-2] = 0
+    assert not out.any()
