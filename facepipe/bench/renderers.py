@@ -33,7 +33,7 @@ def measure_pirender(rounds: int) -> Iterable[Figure]:
     ways = {
         "pirender as published": plainly(published, picture, window),
         "pirender plain": plainly(plain, picture, window),
-        "pirender fast": quickly(FastPirender(random_pirender()), picture, window),
+        "pirender fast": quickly(FastPirender(random_pirender(), dtype=torch.float32), picture, window),
     }
     if bfloat16_is_fast():
         ways["pirender fast, bf16"] = quickly(FastPirender(random_pirender(), dtype=torch.bfloat16), picture, window)
@@ -92,8 +92,7 @@ def quickly(fast: FastPirender, picture: Tensor, windows: Tensor) -> Callable[[]
 
 
 def _on_gpu(picture: Tensor, window: Tensor) -> Callable[[], Rendering]:
-    fast = FastPirender(random_pirender().cuda(), dtype=torch.bfloat16)
-    render = quickly(fast, picture.cuda(), window.cuda().expand(GPU_BATCH, -1, -1))
+    render = quickly(FastPirender(random_pirender().cuda()), picture, window.expand(GPU_BATCH, -1, -1))
 
     def finished() -> Rendering:
         return Rendering(*(part.cpu() for part in render() if part is not None))

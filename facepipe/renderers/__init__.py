@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from facepipe.renderers.compact.net import CompactNet
+    from facepipe.renderers.pirender.inference import FastPirender
 
 Picture = NDArray[np.uint8]
 Drawing = Callable[[Coefficients, int, int], Iterator[Picture]]
@@ -98,12 +99,19 @@ def _compact(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
     return draw
 
 
+def _fast_pirender(path: Path) -> FastPirender:
+    from facepipe.device import compute_device
+    from facepipe.renderers.pirender.checkpoint import load_pirender
+    from facepipe.renderers.pirender.inference import FastPirender
+
+    return FastPirender(load_pirender(path).to(compute_device()))
+
+
 def _pirender(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
     from facepipe.device import thread_count
-    from facepipe.renderers.pirender.checkpoint import load_pirender
     from facepipe.renderers.pirender.renderer import PirenderRenderer
 
-    renderer = PirenderRenderer(kept(load_pirender, weights["network"], threads=thread_count()), sitter.picture)
+    renderer = PirenderRenderer(kept(_fast_pirender, weights["network"], threads=thread_count()), sitter.picture)
 
     def draw(motion: Coefficients, first: int, end: int) -> Iterator[Picture]:
         assert isinstance(motion, BfmCoefficients)

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from facepipe.device import compute_dtype
 from facepipe.models.normalisation import EPSILON, AdaIN, LayerNorm
 from facepipe.renderers.pirender.config import SLOPE
 from facepipe.renderers.pirender.cpu import CpuEditing
@@ -44,26 +45,33 @@ class Steering(NamedTuple):
 class FastPirender:
     """Renders frames of one source after another. The network is taken over: do not train it on."""
 
-    def __init__(self, net: Pirender, *, dtype: torch.dtype = torch.float32) -> None:
-        self.net, self.dtype = without_spectral_norm(net).eval().requires_grad_(False), dtype
-        self.config = net.config
+    def __init__(self, net: Pirender, *, dtype: torch.dtype | None = None) -> None:
+        """Compute where the network lies, in `dtype`, or in half precision where that is faster."""
+        self.net, self.config = without_spectral_norm(net).eval().requires_grad_(False), net.config
+        self.device = next(net.parameters()).device
+        self.dtype = dtype or compute_dtype(device=self.device)
+        # What multiplies matrices of half precision wants the channels side by side.
+        self.layout = torch.channels_last if self.dtype == torch.bfloat16 else torch.contiguous_format
         # The motion is followed in float32 up to the scales and shifts, which are few.
         for part in (net.warpping_net, net.editing_net):
             for module in part.modules():
                 if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | LayerNorm):
-                    module.to(dtype)
+                    module.to(self.dtype)
+                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                    module.to(memory_format=self.layout)  # type: ignore[call-overload]
         norms = {name: module for name, module in net.named_modules() if isinstance(module, AdaIN)}
         self.norms = [norm for name, norm in norms.items() if not name.endswith(".norm1")]
         channels, conv = self.config.image_channels, net.editing_net.encoder.first.conv
-        self.first_source = conv.weight[:, :channels].contiguous()
-        self.first_warped = conv.weight[:, channels:].contiguous()
-        on_cpu = conv.weight.device.type == "cpu" and dtype in (torch.float32, torch.float64)
-        self.cpu_editing = CpuEditing(net.editing_net, threads=torch.get_num_threads()) if on_cpu else None
+        self.first_source = conv.weight[:, :channels].contiguous(memory_format=self.layout)
+        self.first_warped = conv.weight[:, channels:].contiguous(memory_format=self.layout)
+        in_full = self.device.type == "cpu" and self.dtype in (torch.float32, torch.float64)
+        self.cpu_editing = CpuEditing(net.editing_net, threads=torch.get_num_threads()) if in_full else None
 
     @torch.inference_mode()
     def prepare(self, picture: Tensor) -> SourceWork:
-        """Take a (1, 3, H, W) float32 picture in [-1, 1]."""
-        drawn = picture.to(self.dtype)
+        """Take a (1, 3, H, W) picture in [-1, 1], float32 or, for a network that is, float64."""
+        picture = picture.to(self.device)
+        drawn = picture.to(self.dtype, memory_format=self.layout)
         features = self.net.warpping_net.hourglass.encoder.input_layer(drawn)
         editing = F.conv2d(drawn, self.first_source, self.net.editing_net.encoder.first.conv.bias, padding=3)
         return SourceWork(picture, features, F.instance_norm(features, eps=EPSILON), editing)
@@ -71,7 +79,7 @@ class FastPirender:
     @torch.inference_mode()
     def steer(self, windows: Tensor) -> Steering:
         """Take the (T, 73, 27) windows of T frames."""
-        z = self.net.mapping_net(windows)
+        z = self.net.mapping_net(windows.to(self.device))
         steering = {norm: norm.modulation(z) for norm in self.norms}
         return Steering(
             {norm: (scale.to(self.dtype), shift.to(self.dtype)) for norm, (scale, shift) in steering.items()}
@@ -83,7 +91,9 @@ class FastPirender:
         flow_field = self._flow(work, steering).to(work.picture.dtype)
         picture = work.picture.expand(len(flow_field), -1, -1, -1)
         warp_image = warped(picture, flow_field)
-        fake_image = self._edited(work, warp_image.to(self.dtype), steering).to(work.picture.dtype)
+        fake_image = self._edited(work, warp_image.to(self.dtype, memory_format=self.layout), steering).to(
+            work.picture.dtype
+        )
         return Rendering(flow_field, warp_image, fake_image)
 
     def _flow(self, work: SourceWork, steering: Steering) -> Tensor:

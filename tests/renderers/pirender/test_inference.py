@@ -16,8 +16,6 @@ from facepipe.renderers.pirender.inference import FastPirender
 from facepipe.renderers.pirender.net import Pirender, Rendering
 from facepipe.renderers.pirender.renderer import PirenderRenderer
 
-CPU = torch.device("cpu")
-
 
 class Case(NamedTuple):
     net: Pirender
@@ -77,7 +75,7 @@ def test_the_fast_way_gives_what_the_plain_one_gives(spectral_norm: bool, unused
 
 def test_it_does_so_in_single_precision() -> None:
     given = case((64, 96), frames=2)
-    fast = FastPirender(given.net)
+    fast = FastPirender(given.net, dtype=torch.float32)
     work, steering = fast.prepare(given.source), fast.steer(given.windows)
     for frame in range(2):
         made = fast.render(work, steering.rows(frame, frame + 1))
@@ -86,7 +84,7 @@ def test_it_does_so_in_single_precision() -> None:
 
 def test_threads_share_the_work() -> None:
     given = case((96, 64), frames=1)
-    alone, shared = FastPirender(given.net), FastPirender(given.net)
+    alone, shared = FastPirender(given.net, dtype=torch.float32), FastPirender(given.net, dtype=torch.float32)
     shared.cpu_editing = CpuEditing(given.net.editing_net, threads=3)
     work, steering = alone.prepare(given.source), alone.steer(given.windows)
     assert furthest(shared.render(work, steering), alone.render(work, steering)) == 0
@@ -102,7 +100,7 @@ def test_pictures_that_tiles_do_not_fill() -> None:
 def test_the_source_is_worked_on_once() -> None:
     """What is kept of it is not written to while frames are rendered."""
     given = case((64, 64), frames=2)
-    fast = FastPirender(given.net)
+    fast = FastPirender(given.net, dtype=torch.float32)
     work, steering = fast.prepare(given.source), fast.steer(given.windows)
     first = fast.render(work, steering)
     assert furthest(fast.render(work, steering), first) == 0
@@ -125,7 +123,7 @@ def test_frames_of_a_clip() -> None:
     picture = rng.integers(0, 256, (64, 64, 3), np.uint8)
     with torch.inference_mode():
         wanted = net(to_tensor(picture)[None].expand(4, -1, -1, -1), torch.from_numpy(windows(rows, 10, 14)).float())
-    renderer = PirenderRenderer(net, picture, device=CPU, dtype=torch.float32)
+    renderer = PirenderRenderer(FastPirender(net, dtype=torch.float32), picture)
     part = list(renderer.frames(rows, 10, 14))
     assert [(frame.shape, frame.dtype.name) for frame in part] == [((64, 64, 3), "uint8")] * 4
     assert wanted.fake_image is not None
@@ -145,6 +143,6 @@ def test_a_gpu_gives_the_same_pictures(compiled: bool) -> None:
     rng = np.random.default_rng(0)
     net, rows, picture = case((64, 64), frames=1).net, rng.normal(size=(20, 73)), np.zeros((64, 64, 3), np.uint8)
     picture[16:48, 16:48] = 255
-    slow = list(PirenderRenderer(net, picture, device=CPU, dtype=torch.float32).frames(rows))
-    quick = list(PirenderRenderer(net, picture, device=torch.device("cuda"), compiled=compiled).frames(rows))
+    slow = list(PirenderRenderer(FastPirender(net, dtype=torch.float32), picture).frames(rows))
+    quick = list(PirenderRenderer(FastPirender(net.cuda()), picture, compiled=compiled).frames(rows))
     assert np.abs(np.stack(slow).astype(int) - np.stack(quick)).mean() < 6
