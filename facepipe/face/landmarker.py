@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facepipe.checkpoint import load_network
 from facepipe.face.cropping import SquareCrop, invert, sample, transform_points
+from facepipe.face.mirror import mirror_permutation
 from facepipe.models import landmarker as network
 
 
@@ -33,11 +34,13 @@ class FaceLandmarker(Protocol):
 
 
 class Landmarker:
-    """The embedded landmarker."""
+    """The embedded landmarker. It looks at each crop and at its mirror image: what the two disagree on is error."""
 
     def __init__(self, weight: Path) -> None:
         self.net = load_network(weight, "landmarker", network.Landmarker, network.LandmarkerConfig)
         self.dtype = next(self.net.parameters()).dtype
+        mean = self.net.shape.bias.detach().float().numpy().reshape(1, -1, 3)
+        self.mirror = mirror_permutation(mean)
 
     @torch.inference_mode()
     def locate(self, pictures: Sequence[NDArray[np.uint8]], crops: Sequence[SquareCrop]) -> Located:
@@ -45,7 +48,9 @@ class Landmarker:
         size = self.net.config.size_pixels
         batch = np.stack([sample(picture, crop, size) for picture, crop in zip(pictures, crops, strict=True)])
         tensor = torch.from_numpy(batch).permute(0, 3, 1, 2).to(self.dtype) / 127.5 - 1
-        out = self.net(tensor)
-        found = out.points.numpy().astype(np.float64) * size
+        out = self.net(torch.cat([tensor, tensor.flip(3)]))
+        plain, mirrored = np.split(out.points.numpy().astype(np.float64), 2)
+        found = (plain + (mirrored * (-1, 1, 1) + (1, 0, 0))[:, self.mirror]) * (size / 2)
+        logit = out.face_logit.view(2, -1).mean(0)
         points = [transform_points(row, invert(crop.matrix(size))) for row, crop in zip(found, crops, strict=True)]
-        return Located(np.stack(points).astype(np.float32), torch.sigmoid(out.face_logit).numpy())
+        return Located(np.stack(points).astype(np.float32), torch.sigmoid(logit).numpy())

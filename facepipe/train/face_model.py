@@ -21,10 +21,10 @@ from scipy.spatial import Delaunay
 
 from facepipe.face import topology as at
 from facepipe.face.measures import MEASURES, measure_rows
+from facepipe.face.mirror import mirror_permutation
 from facepipe.face.model import BASIS, EXPRESSION_COUNT, IDENTITY_COUNT
 from facepipe.face.pose import similarity_onto
 from facepipe.train.command import parser_of
-from facepipe.train.mirror import mirror_permutation
 from facepipe.train.split import Item, split_items
 
 Floats = NDArray[np.floating]

@@ -23,12 +23,12 @@ from torch.utils.data import DataLoader
 
 from facepipe.face import topology
 from facepipe.face.cropping import aligned_crop, outer_eye_distance, sample, transform_points
+from facepipe.face.mirror import aligned_shapes, mirror_permutation
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.train.command import parser_of
 from facepipe.train.crops import FaceSamples
 from facepipe.train.faces import FaceCache, build_cache
 from facepipe.train.loop import Recipe, fit, to_network
-from facepipe.train.mirror import aligned_shapes, mirror_permutation
 from facepipe.train.split import Item, split_items
 
 CACHE_RATIO, CACHE_PIXELS, FEW_FRAMES_PER_CLIP = 2.2, 224, 24

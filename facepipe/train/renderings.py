@@ -28,6 +28,7 @@ from facepipe.train.faces import around_face, chosen_frames, read_frames
 from facepipe.train.split import Item, split_items
 
 FRAMES, SIZE_PIXELS, RATIO, FPS = 48, 256, 2.2, Fraction(25)
+OPENED_SHARE = 0.6
 # How far a head swings about each axis at most, in degrees: pitch, yaw, roll.
 SWING_DEGREES = (28.0, 65.0, 15.0)
 Floats = NDArray[np.float64]
@@ -71,10 +72,28 @@ def swung(angles: Floats, random: np.random.Generator) -> Floats:
     return np.asarray(middle + reach * np.sin(start + 2 * np.pi * turns * time))
 
 
+def opened(model: FaceModel, random: np.random.Generator) -> Floats:
+    """Return (FRAMES, 64) expressions to add: now and then a mouth opened wide, and eyes that close for some frames.
+
+    People at rest and in talk do neither often, and a network that sees it rarely learns to doubt it.
+    """
+    time, added = np.arange(FRAMES) / FRAMES, np.zeros((FRAMES, len(model.expression)))
+    if random.random() < OPENED_SHARE:
+        wave = np.maximum(0, np.sin(2 * np.pi * (random.uniform(0.7, 3) * time + random.random())))
+        for name in ("jaw_open", "mouth_open"):
+            added += random.uniform(0.3, 1.3) * wave[:, None] * model.controls[name].direction
+    if random.random() < OPENED_SHARE:
+        for middle in random.uniform(0, 1, 3):
+            pulse = np.exp(-(((time - middle) * FRAMES / random.uniform(2, 5)) ** 2))[:, None]
+            for name in ("blink_left", "blink_right"):
+                added += random.uniform(0.8, 1.2) * pulse * model.controls[name].direction
+    return added
+
+
 def render(portrait: Portrait, borrowed: Floats, model: FaceModel, random: np.random.Generator, out: Path) -> None:
     """Write one clip of a portrait with a stretch of (T, 64) borrowed expressions."""
     first = int(random.integers(len(borrowed) - FRAMES + 1))
-    expression = borrowed[first : first + FRAMES] * random.uniform(0.8, 1.5)
+    expression = borrowed[first : first + FRAMES] * random.uniform(0.8, 1.5) + opened(model, random)
     pose = portrait.pose.rows(np.zeros(FRAMES, np.intp))
     pose = pose._replace(rotation=rotation_of(swung(angles_of(pose.rotation)[0], random)))
     with VideoWriter(out, size=(SIZE_PIXELS, SIZE_PIXELS), fps=FPS, quality=90) as writer:

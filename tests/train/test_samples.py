@@ -11,11 +11,11 @@ import torch
 from facepipe.face import topology as at
 from facepipe.face.cropping import SquareCrop, aligned_crop
 from facepipe.face.detector import overlap
+from facepipe.face.mirror import aligned_shapes, mirror_permutation
 from facepipe.models.detector import STRIDE_PIXELS, Detector, DetectorConfig
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.train import augment, crops, detector, landmarker
 from facepipe.train.crops import FaceSamples, jittered, yaw_sine
-from facepipe.train.mirror import aligned_shapes, mirror_permutation
 from facepipe.train.scenes import LARGEST_PIXELS, SceneSamples, targets
 from tests.face.faces import face_model, posed
 from tests.train.material import cache_of
