@@ -69,8 +69,8 @@ class Coefficients:
     def pose(self, size_pixels: int) -> Similarity:
         """Return the poses in a crop of `size_pixels`; in the basis `facepipe` only."""
         assert self.basis == BASIS, "a head in another basis is seen by another camera"
-        half = size_pixels / 2
-        shift = np.concatenate([half + half * self.translation[:, :2], np.zeros((len(self), 1))], axis=1)
+        half, middle = size_pixels / 2, (size_pixels - 1) / 2
+        shift = np.concatenate([middle + half * self.translation[:, :2], np.zeros((len(self), 1))], axis=1)
         return Similarity(
             scale=half * np.exp(self.translation[:, 2]), rotation=rotation_of(self.angles), translation=shift
         )

@@ -29,16 +29,32 @@ class SquareCrop:
     angle_radians: float = 0.0
 
     def matrix(self, size_pixels: int) -> Floats:
-        """Return the 2x3 affine map from picture pixels to pixels of a `size_pixels` square crop."""
+        """Return the 2x3 affine map from picture pixels to pixels of a `size_pixels` square crop.
+
+        Pixels are told by their middles: those of the crop go from 0 to `size_pixels` - 1.
+        """
         scale = size_pixels / self.side
         cos, sin = scale * np.cos(self.angle_radians), scale * np.sin(self.angle_radians)
-        half = size_pixels / 2
+        half = (size_pixels - 1) / 2
         return np.array(
             [
                 [cos, sin, half - cos * self.center_x - sin * self.center_y],
                 [-sin, cos, half + sin * self.center_x - cos * self.center_y],
             ]
         )
+
+    def normalised(self, points: Floats) -> Floats:
+        """Return (..., 2 or 3) points of the picture in sides of the crop, from its top left corner."""
+        inside = transform_points(points, self.matrix(1))
+        inside[..., :2] += 0.5
+        return inside
+
+
+def pixels_of(normalised: Floats, size_pixels: int) -> Floats:
+    """Return points in sides of a crop, (..., 2 or 3), in pixels of a `size_pixels` square of it."""
+    inside: Floats = normalised * size_pixels
+    inside[..., :2] -= 0.5
+    return inside
 
 
 def invert(matrix: Floats) -> Floats:

@@ -54,7 +54,7 @@ class FanLandmarker:
         """Return (68, 3) points in pixels of the picture, z smaller towards the camera, and their score."""
         face = crop.side / ALIGNED_SIDE_RATIO
         view = SquareCrop(crop.center_x, crop.center_y, VIEW_RATIO * face, crop.angle_radians)
-        half, middle = VIEW_PIXELS / VIEW_RATIO / 2, VIEW_PIXELS / 2
+        half, middle = VIEW_PIXELS / VIEW_RATIO / 2, (VIEW_PIXELS - 1) / 2
         box = np.array([middle - half, middle - half, middle + half, middle + half])
         points, scores, _ = self.package.get_landmarks_from_image(
             sample(picture, view, VIEW_PIXELS), detected_faces=[box], return_landmark_score=True

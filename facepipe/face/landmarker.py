@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from facepipe.checkpoint import load_network
-from facepipe.face.cropping import SquareCrop, invert, sample, transform_points
+from facepipe.face.cropping import SquareCrop, invert, pixels_of, sample, transform_points
 from facepipe.face.mirror import mirror_permutation
 from facepipe.models import landmarker as network
 
@@ -50,7 +50,7 @@ class Landmarker:
         tensor = torch.from_numpy(batch).permute(0, 3, 1, 2).to(self.dtype) / 127.5 - 1
         out = self.net(torch.cat([tensor, tensor.flip(3)]))
         plain, mirrored = np.split(out.points.numpy().astype(np.float64), 2)
-        found = (plain + (mirrored * (-1, 1, 1) + (1, 0, 0))[:, self.mirror]) * (size / 2)
+        found = pixels_of((plain + (mirrored * (-1, 1, 1) + (1, 0, 0))[:, self.mirror]) / 2, size)
         logit = out.face_logit.view(2, -1).mean(0)
         points = [transform_points(row, invert(crop.matrix(size))) for row, crop in zip(found, crops, strict=True)]
         return Located(np.stack(points).astype(np.float32), torch.sigmoid(logit).numpy())

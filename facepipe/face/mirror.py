@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.face.cropping import aligned_crop, transform_points
+from facepipe.face.cropping import aligned_crop
 
 
 def aligned_shapes(points: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return (N, 478, 3) points in sides of their aligned crops."""
-    return np.stack([transform_points(row, aligned_crop(row).matrix(1)) for row in points]).astype(np.float32)
+    return np.stack([aligned_crop(row).normalised(row) for row in points]).astype(np.float32)
 
 
 def mirror_permutation(points: NDArray[np.floating]) -> NDArray[np.intp]:

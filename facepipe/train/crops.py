@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from facepipe.face import topology
-from facepipe.face.cropping import SquareCrop, aligned_crop, transform_points
+from facepipe.face.cropping import SquareCrop, aligned_crop
 from facepipe.train.augment import texture, weather
 from facepipe.train.faces import FaceCache
 
@@ -95,7 +95,7 @@ class FaceSamples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         cut = cv2.warpAffine(cache.pictures[index], matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
         if not face and random.random() < 0.25:
             cut = texture(self.size_pixels, random)
-        shape = transform_points(points, matrix).astype(np.float32) / np.float32(self.size_pixels)
+        shape = crop.normalised(points).astype(np.float32)
         picture = weather(np.asarray(cut, np.uint8), other_cache.pictures[other], random)
         if random.random() < 0.5:
             picture = np.ascontiguousarray(picture[:, ::-1])

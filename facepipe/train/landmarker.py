@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from facepipe.face import topology
-from facepipe.face.cropping import aligned_crop, outer_eye_distance, sample, transform_points
+from facepipe.face.cropping import aligned_crop, outer_eye_distance, sample
 from facepipe.face.mirror import aligned_shapes, mirror_permutation
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.train.command import parser_of
@@ -86,7 +86,7 @@ def errors(net: nn.Module, cache: FaceCache) -> NDArray[np.floating]:
         crops = [aligned_crop(cache.points[row]) for row in rows]
         pictures = [sample(cache.pictures[row], crop, size) for row, crop in zip(rows, crops, strict=True)]
         batch = to_network(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2))
-        truth = [transform_points(cache.points[row], crop.matrix(1)) for row, crop in zip(rows, crops, strict=True)]
+        truth = [crop.normalised(cache.points[row]) for row, crop in zip(rows, crops, strict=True)]
         distance = np.linalg.norm(net(batch).points.numpy()[..., :2] - np.stack(truth)[..., :2], axis=-1).mean(1)
         found.append(distance / outer_eye_distance(np.stack(truth)))
     return np.concatenate(found)

@@ -84,7 +84,7 @@ def hints_of(prior: Prior, table: NDArray[np.float32], points: Floats, pose: Sim
 
 def motion_of(expression: Floats, pose: Similarity, side: int) -> NDArray[np.float32]:
     """Return (T, 70): (T, 64) expressions, angles in radians, and translation as coefficients give it."""
-    half = side / 2
-    shift = pose.translation[:, :2] / half - 1
+    half, middle = side / 2, (side - 1) / 2
+    shift = (pose.translation[:, :2] - middle) / half
     depth = np.log(pose.scale / half)[:, None]
     return np.concatenate([expression, angles_of(pose.rotation), shift, depth], axis=1).astype(np.float32)
