@@ -14,6 +14,7 @@ from facepipe.face.cropping import (
     box_of,
     invert,
     outer_eye_distance,
+    pixels_of,
     roll_radians,
     sample,
     transform_points,
@@ -34,7 +35,18 @@ def test_a_crop_has_its_middle_side_and_turn() -> None:
     crop = SquareCrop(70, 40, 50, 0.3)
     along = np.array([np.cos(0.3), np.sin(0.3)])
     picture = np.array([[70, 40], [70, 40] + 25 * along, [70, 40] + 25 * np.array([-along[1], along[0]])])
-    np.testing.assert_allclose(transform_points(picture, crop.matrix(100)), [[50, 50], [100, 50], [50, 100]], atol=1e-9)
+    np.testing.assert_allclose(
+        transform_points(picture, crop.matrix(100)), [[49.5, 49.5], [99.5, 49.5], [49.5, 99.5]], atol=1e-9
+    )
+
+
+def test_sides_of_a_crop_go_from_edge_to_edge() -> None:
+    """The outer edges of its corner pixels are 0 and 1, so that a mirror image's points are 1 - x."""
+    crop, size = SquareCrop(31.5, 41.5, 64.0), 64
+    corners = np.array([[0.0, 10, 3], [63, 73, -5]])  # middles of the outermost pixels
+    seen = crop.normalised(corners)
+    np.testing.assert_allclose(seen, [[0.5 / 64, 0.5 / 64, 3 / 64], [63.5 / 64, 63.5 / 64, -5 / 64]])
+    np.testing.assert_allclose(pixels_of(seen, size), transform_points(corners, crop.matrix(size)), atol=1e-9)
 
 
 def test_invert_goes_back_and_depth_takes_the_scale() -> None:
@@ -75,9 +87,9 @@ def test_shrinking_by_area_is_the_mean_of_blocks() -> None:
     """Where crop pixels fall on whole blocks, each is the mean of its block: nothing aliases."""
     picture = np.random.default_rng(1).integers(0, 256, (160, 160, 3)).astype(np.uint8)
     shrink, size = 4, 20
-    # The crop's pixel j lies at center + (j - size / 2) * shrink; the blocks' middles lie at 4 k + 1.5.
-    crop = SquareCrop(81.5, 61.5, shrink * size)
-    first_x, first_y = (int(middle - 1.5) - shrink * size // 2 for middle in (81.5, 61.5))
+    # Blocks begin at multiples of four; the middle of 80 pixels lies 39.5 after the first.
+    first_x, first_y = 40, 20
+    crop = SquareCrop(first_x + 39.5, first_y + 39.5, shrink * size)
     blocks = picture[first_y : first_y + 80, first_x : first_x + 80].reshape(size, shrink, size, shrink, 3)
     assert np.abs(sample(picture, crop, size) - blocks.mean((1, 3))).max() <= 1
 
@@ -90,8 +102,8 @@ def test_the_aligned_crop_holds_a_face_upright(roll: float, yaw: float) -> None:
     face = posed(degrees=(5, yaw, roll), size=90, middle=(400, 300))
     turn = (roll_radians(face) - roll_radians(straight) - np.radians(roll) + np.pi) % (2 * np.pi) - np.pi
     assert abs(turn) < 1e-6
-    seen = transform_points(face, aligned_crop(face).matrix(1))
-    np.testing.assert_allclose(seen, transform_points(straight, aligned_crop(straight).matrix(1)), atol=1e-6)
+    seen = aligned_crop(face).normalised(face)
+    np.testing.assert_allclose(seen, aligned_crop(straight).normalised(straight), atol=1e-6)
     assert (seen[: at.SKIN_COUNT, :2] > 0.05).all()
     assert (seen[: at.SKIN_COUNT, :2] < 0.95).all()
     assert abs(roll_radians(seen)) < 1e-6
