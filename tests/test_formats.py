@@ -47,7 +47,7 @@ def test_every_field_of_an_npz_is_documented(scene: Scene, tmp_path: Path, title
 def test_every_key_of_a_sidecar_and_a_record_is_documented(scene: Scene, tmp_path: Path) -> None:
     scene.run("reenact", scene.portrait, scene.motion, "-o", tmp_path / "out.mp4", "--size", "64")
     content = json.loads((tmp_path / "out.mp4.json").read_text())
-    assert set(content) | {"replaces"} == documented("Sidecar") | {"format", "version"}
+    assert set(content) | {"replaces", "consent"} == documented("Sidecar") | {"format", "version"}
     for key in content["stages"][0]:
         assert f"`{key}`" in section("Sidecar")
     record = json.loads(next(scene.work.glob("mux/*/*/record.json")).read_text())
