@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from facepipe.engine.events import Sink
 
 STDIN = "-"
+DATASET = "dataset"
+"""The command of the items of `facepipe dataset build`, which are no rows."""
 WORKER_BYTES = 1.2e9
 """What one worker may need; of these fit so many as there is memory."""
 
@@ -142,6 +144,8 @@ def retry(
         return
     os.chdir(overview.folder or Path.cwd())
     items = tuple(one.item for one in wanted if one.item)
+    if any(item.command == DATASET for item in items):
+        raise UsageError("what failed here is a data set's; say `facepipe dataset build … --again`")
     listed = Recorded("retry", lambda: (), Commands(), recorded=items)
     again = frozenset(one.kind for one in wanted)
     run_list(listed, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=True, again=again)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -11,7 +11,7 @@ from facepipe.cli import arguments as a
 from facepipe.cli import batch as b
 from facepipe.cli.guard import Verbose
 from facepipe.cli.jobs import Running, fps_of, run_job, tell_results
-from facepipe.errors import ExitCode, FailedItemsError, UsageError
+from facepipe.errors import ExitCode, FailedItemsError, FailureClass, UsageError
 
 if TYPE_CHECKING:
     from facepipe.engine import Job
@@ -56,6 +56,7 @@ def build(
     retries: b.Retries = 2,
     max_failures: b.MaxFailures = "",
     keep: b.KeepWhat = "all",
+    again: Annotated[bool, typer.Option("--again", help="Try again also what failed for good.")] = False,
     overwrite: a.Overwrite = False,
     dry_run: a.DryRun = False,
     as_json: a.AsJson = False,
@@ -91,7 +92,8 @@ def build(
     videos = list_videos(clips, out, recipe, whom, Annotations(boxes) if boxes else None, shard)
     code = 0
     try:
-        b.run_list(videos, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=True)
+        classes = frozenset(get_args(FailureClass) if again else ())
+        b.run_list(videos, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=True, again=classes)
     except typer.Exit as ended:
         code = ended.exit_code
     if not dry_run and code not in (ExitCode.INTERRUPTED, ExitCode.TRY_AGAIN):

@@ -125,6 +125,8 @@ def list_videos(
     """
     if not clips.is_dir():
         raise InputError(f"{clips} is no folder; give the folder of the raw videos")
+    if dataset.exists() and not dataset.is_dir():
+        raise UsageError(f"{dataset} is a file; name a folder for the data set, a new one or one of before")
     found = find_items([clips], dataset, is_video, kinds="videos")
 
     def item(path: Path) -> Item:
@@ -134,20 +136,22 @@ def list_videos(
             options["boxes"] = [str(text) for text in annotations.of(name)]
         return identified(Item(COMMAND, {"source": str(path)}, options))
 
-    items = all_of(partial(item, one.path) for one in found)
-    placed = [replace(one, output=str(dataset / PARTS / f"{one.id}.json")) for one in items]
-    _check_names(placed, clips)
+    items = _placed(all_of(partial(item, one.path) for one in found), clips, dataset)
     programme = Building(recipe, replace(people, persons={}), str(clips), str(dataset))
-    return Recorded(f"data set {dataset}", lambda: (), programme, shard=shard, recorded=tuple(placed))
+    return Recorded(f"data set {dataset}", lambda: (), programme, shard=shard, recorded=tuple(items))
 
 
-def _check_names(items: Sequence[Item], clips: Path) -> None:
+def _placed(items: Sequence[Item], clips: Path, dataset: Path) -> list[Item]:
+    """Return the items with the places of their parts, which bear the names of the clips."""
     owners: dict[str, str] = {}
     for item in items:
         source = item.inputs["source"]
         called = clip_name(str(item.options["person"]), PurePath(source).relative_to(clips))
         if (other := owners.setdefault(called, source)) is not source:
             raise UsageError(f"{other} and {source} would both give the clip {called}; rename one")
+    return [
+        replace(item, output=str(dataset / PARTS / f"{name}.json")) for item, name in zip(items, owners, strict=True)
+    ]
 
 
 def assemble(videos: Recorded, dataset: Path) -> None:

@@ -85,10 +85,12 @@ def test_the_command_is_a_batch_and_a_second_run_does_nothing(
     assert outcome.stdout.splitlines() == [str(tmp_path / "set" / "dataset.jsonl")]
     assert read_list(tmp_path / "set") == read_list(dataset)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    outcome = run(*words, "--json")
-    assert outcome.exit_code == 4, "what failed for good is still not there"
-    assert (outcome.events[-1]["done"], outcome.events[-1]["made"]) == (2, 0)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    for more, tried in ((), 0), (("--again", "-j", "1"), 1):
+        outcome = run(*words, "--json", *more)
+        assert outcome.exit_code == 4, "what failed for good is still not there"
+        assert (outcome.events[-1]["done"], outcome.events[-1]["made"]) == (2, 0)
+        assert len([event for event in outcome.events if event["event"] == "failed"]) == tried
+        assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_other_people_keep_the_cuts(dataset: Path, raw: Path, scene: Scene, tmp_path: Path) -> None:
