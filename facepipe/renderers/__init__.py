@@ -76,19 +76,21 @@ def _mesh(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
 
 def _compact_net(path: Path) -> CompactNet:
     from facepipe.checkpoint import load_network
+    from facepipe.device import compute_device, compute_dtype
     from facepipe.renderers.compact.config import CompactConfig
     from facepipe.renderers.compact.net import CompactNet
 
-    return load_network(path, "pirender-compact", CompactNet, CompactConfig)
+    net = load_network(path, "pirender-compact", CompactNet, CompactConfig, threads=0)
+    return net.to(compute_device(), compute_dtype(device=compute_device()))
 
 
 def _compact(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
-    from facepipe.checkpoint import THREADS
+    from facepipe.device import thread_count
     from facepipe.renderers.compact.renderer import CompactRenderer
     from facepipe.renderers.mesh.renderer import MeshRenderer
 
     model, portrait = kept(load_face_model, weights["face-model"]), sitter.portrait()
-    net = kept(_compact_net, weights["network"], threads=THREADS)
+    net = kept(_compact_net, weights["network"], threads=thread_count())
     # Here alone the two meet: the mesh is what the network draws on top of.
     renderer = CompactRenderer(net, model, portrait, MeshRenderer(model, portrait))
 

@@ -140,7 +140,8 @@ def test_a_mirrored_face_is_seen_mirrored() -> None:
     """Each crop is looked at both ways, so that no side of a face is seen better than the other."""
     _, landmarker = networks()
     picture = astronaut()
-    crop = SquareCrop(*(float(part) for part in (box_of(points_in(picture)).reshape(2, 2).mean(0))), 200.0)
+    left, top, right, bottom = (float(edge) for edge in box_of(points_in(picture)))
+    crop = SquareCrop((left + right) / 2, (top + bottom) / 2, 200.0)
     side = picture.shape[1] - 1
     turned = SquareCrop(side - crop.center_x, crop.center_y, crop.side)
     mirrored = np.ascontiguousarray(picture[:, ::-1])

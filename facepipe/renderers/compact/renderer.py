@@ -21,16 +21,10 @@ from facepipe.renderers.portrait import Portrait
 Floats = NDArray[np.floating]
 
 
-def to_network(pictures: list[NDArray[np.uint8]], dtype: torch.dtype = torch.float32) -> Tensor:
-    """Turn (S, S, 3) uint8 pictures into (B, 3, S, S) in [-1, 1], channels last."""
-    batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-    return batch.to(dtype) / 127.5 - 1
-
-
 def to_pictures(batch: Tensor) -> NDArray[np.uint8]:
     """Turn (B, 3, S, S) in [-1, 1] into (B, S, S, 3) uint8."""
     scaled = (batch.float() + 1).mul_(127.5).round_().clamp_(0, 255)
-    return np.asarray(scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy())
+    return np.asarray(scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
 class CompactRenderer:
@@ -41,13 +35,14 @@ class CompactRenderer:
     ) -> None:
         self.net, self.prior, self.batches = net, prior, Batches(batch_frames)
         self.side = portrait.picture.shape[0]
-        self.dtype = next(net.parameters()).dtype
+        # Dtype and device of whatever is calculated with the network.
+        self.like = next(net.parameters())
         self.table = surface_table(model, prior.regions())
-        self.source = to_network([portrait.picture], self.dtype)
+        self.source = self._pictures([portrait.picture])
 
     def frames(self, expression: Floats, pose: Similarity) -> Iterator[NDArray[np.uint8]]:
         """Yield (S, S, 3) uint8 RGB pictures with (T, 64) expressions in T poses, in pixels of the picture."""
-        motion = torch.from_numpy(motion_of(expression, pose, self.side)).to(self.dtype)
+        motion = torch.from_numpy(motion_of(expression, pose, self.side)).to(self.like)
         hints, ready = iter(self._hints(expression, pose)), deque[Hints]()
 
         def draw(begin: int, end: int) -> NDArray[np.uint8]:
@@ -66,10 +61,16 @@ class CompactRenderer:
             points = self.prior.target_points(expression[index : index + 1], one)[0]
             yield hints_of(self.prior, self.table, points, one)
 
+    def _pictures(self, pictures: list[NDArray[np.uint8]]) -> Tensor:
+        """Turn (S, S, 3) uint8 pictures into (B, 3, S, S) in [-1, 1], channels last."""
+        batch = torch.from_numpy(np.stack(pictures)).to(self.like.device).permute(0, 3, 1, 2)
+        return batch.to(self.like.dtype) / 127.5 - 1
+
     @torch.inference_mode()
     def _drawn(self, batch: list[Hints], motion: Tensor) -> NDArray[np.uint8]:
-        prior = to_network([hints.picture for hints in batch], self.dtype)
-        position = torch.from_numpy(np.stack([hints.position for hints in batch]))
-        maps = torch.from_numpy(np.stack([hints.maps for hints in batch])).to(self.dtype)
+        prior = self._pictures([hints.picture for hints in batch])
+        # Places stay float32: bfloat16 cannot tell neighbouring pixels apart.
+        position = torch.from_numpy(np.stack([hints.position for hints in batch])).to(self.like.device)
+        maps = torch.from_numpy(np.stack([hints.maps for hints in batch])).to(self.like)
         source = self.source.expand(len(batch), -1, -1, -1)
         return to_pictures(self.net(source, prior, position, maps, motion).picture)
