@@ -53,7 +53,7 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
 
 STAGE = Stage(
     name="spans",
-    version=1,
+    version=2,
     inputs=("media",),
     outputs=("spans.json", "track.npz?"),
     params=Params,

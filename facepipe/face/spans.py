@@ -82,7 +82,7 @@ def whole_span(track: Track, picture_size: tuple[int, int]) -> Span:
 
 def whole_picture(size_pixels: int) -> SquareCrop:
     """Return the crop of a clip that is nothing but face: what is said relative to it is said of the clip's pixels."""
-    return SquareCrop(size_pixels / 2, size_pixels / 2, float(size_pixels))
+    return SquareCrop((size_pixels - 1) / 2, (size_pixels - 1) / 2, float(size_pixels))
 
 
 def cut_track(track: Track, span: Span, size_pixels: int) -> Track:
