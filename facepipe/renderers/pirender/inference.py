@@ -52,18 +52,14 @@ class FastPirender:
         self.dtype = dtype or compute_dtype(device=self.device)
         # What multiplies matrices of half precision wants the channels side by side.
         self.layout = torch.channels_last if self.dtype == torch.bfloat16 else torch.contiguous_format
-        # The motion is followed in float32 up to the scales and shifts, which are few.
         for part in (net.warpping_net, net.editing_net):
-            for module in part.modules():
-                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | LayerNorm):
-                    module.to(self.dtype)
-                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                    module.to(memory_format=self.layout)  # type: ignore[call-overload]
+            _lay_out(part, self.dtype, self.layout)
         norms = {name: module for name, module in net.named_modules() if isinstance(module, AdaIN)}
         self.norms = [norm for name, norm in norms.items() if not name.endswith(".norm1")]
         channels, conv = self.config.image_channels, net.editing_net.encoder.first.conv
-        self.first_source = conv.weight[:, :channels].contiguous(memory_format=self.layout)
-        self.first_warped = conv.weight[:, channels:].contiguous(memory_format=self.layout)
+        # Side by side in either case, for the loops on the CPU want them so too.
+        self.first_source = conv.weight[:, :channels].contiguous(memory_format=torch.channels_last)
+        self.first_warped = conv.weight[:, channels:].contiguous(memory_format=torch.channels_last)
         in_full = self.device.type == "cpu" and self.dtype in (torch.float32, torch.float64)
         self.cpu_editing = CpuEditing(net.editing_net, threads=torch.get_num_threads()) if in_full else None
 
@@ -73,7 +69,8 @@ class FastPirender:
         picture = picture.to(self.device)
         drawn = picture.to(self.dtype, memory_format=self.layout)
         features = self.net.warpping_net.hourglass.encoder.input_layer(drawn)
-        editing = F.conv2d(drawn, self.first_source, self.net.editing_net.encoder.first.conv.bias, padding=3)
+        side_by_side = drawn.contiguous(memory_format=torch.channels_last)
+        editing = F.conv2d(side_by_side, self.first_source, self.net.editing_net.encoder.first.conv.bias, padding=3)
         return SourceWork(picture, features, F.instance_norm(features, eps=EPSILON), editing)
 
     @torch.inference_mode()
@@ -136,6 +133,15 @@ class FastPirender:
             x = step.up.finish(step.up.conv(F.interpolate(x, scale_factor=2.0, mode="nearest")))
             x += step.jump.finish(step.jump.conv(features[step.level]))
         return torch.tanh(decoder.final.conv(x))
+
+
+def _lay_out(part: nn.Module, dtype: torch.dtype, layout: torch.memory_format) -> None:
+    """Cast what works on pictures; motion is followed in float32 up to the scales and shifts, which are few."""
+    for module in part.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            module.to(dtype).to(memory_format=layout)  # type: ignore[call-overload]
+        elif isinstance(module, LayerNorm):
+            module.to(dtype)
 
 
 def _normed(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
