@@ -1,18 +1,30 @@
-"""Stage `coefficients`: fit the face model to a track."""
+"""Stage `coefficients`: fit the face model to a track; or, in the other basis, estimate them from the frames."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.face.coefficients import Coefficients, from_fit, save_coefficients
+from facepipe.face.bfm import BASIS as BFM
+from facepipe.face.bfm.estimation import FRAME_PIXELS, Estimate, estimate
+from facepipe.face.bfm.layout import Row, split
+from facepipe.face.bfm.model import load_bfm
+from facepipe.face.coefficients import BfmCoefficients, Coefficients, from_fit, save_coefficients
+from facepipe.face.cropping import sample, transform_points
 from facepipe.face.fitting import fit
 from facepipe.face.model import load_face_model
-from facepipe.face.track import load_track
+from facepipe.face.track import TrackFile, load_track
+from facepipe.media.decode import decode_frames
+from facepipe.media.files import kind_of
+from facepipe.media.image import read_image
+from facepipe.media.limits import NO_LIMITS
+from facepipe.media.probe import probe_video
 from facepipe.motion.smoothing import Smoothing, jitter, smooth
 from facepipe.weights.loaded import kept
 
@@ -46,9 +58,71 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
     return facts
 
 
+@dataclass(frozen=True)
+class BfmParams(Params):
+    """Settings of the stage in the basis `bfm`."""
+
+    basis: str = BFM
+
+
+def bfm_coefficients(run: StageRun[BfmParams]) -> Mapping[str, Any]:
+    """Align the face in every frame, estimate, smooth if asked, and write the coefficient file."""
+    # Here, not above: a finished job must not wait for torch.
+    from facepipe.face.bfm.network import Regressor
+
+    file, path = load_track(run.input("track")), run.input("media")
+    sixty_eight = load_face_model(run.weights["face-model"]).sixty_eight
+    points = transform_points(file.track.points[:, sixty_eight, :2].astype(float), file.crop.matrix(FRAME_PIXELS))
+    found = estimate(
+        Regressor(run.weights["deep3d"]),
+        _frames(path, file),
+        points,
+        file.track.valid,
+        model=load_bfm(run.weights["bfm"]) if "bfm" in run.weights else None,
+        advance=run.advance,
+    )
+    raw = _described(found, file)
+    result = cast("BfmCoefficients", _smoothed(raw, cast("Smoothing", run.params.smoothing)))
+    save_coefficients(result, run.output / "coefficients.npz")
+    facts: dict[str, Any] = {
+        "frames": len(result),
+        "frames_without_face": int((~found.valid).sum()),
+        "jitter": _jitter(raw),
+    }
+    if "bfm" in run.weights:
+        facts["reprojection_error"] = round(float(found.residual[found.valid].mean()), 5)
+    if run.params.smoothing != "none":
+        facts["jitter_smoothed"] = _jitter(result)
+    return facts
+
+
+def _frames(path: Path, file: TrackFile) -> Iterator[NDArray[np.uint8]]:
+    """Yield the crop of every frame."""
+    if kind_of(path) == "image":
+        yield sample(read_image(path, NO_LIMITS), file.crop, FRAME_PIXELS)
+        return
+    box, size = file.crop.box(), (FRAME_PIXELS, FRAME_PIXELS)
+    yield from decode_frames(path, info=probe_video(path, NO_LIMITS), crop=box, size=size)
+
+
+def _described(found: Estimate, file: TrackFile) -> BfmCoefficients:
+    groups = split(found.rows)
+    return BfmCoefficients(
+        **{one.name: getattr(groups, one.name) for one in fields(Row)},
+        crops=found.crops,
+        valid=found.valid,
+        residual=found.residual,
+        fps=file.fps,
+        crop=file.crop,
+        picture_size=file.picture_size,
+    )
+
+
 def _smoothed(raw: Coefficients, method: Smoothing) -> Coefficients:
     fps = float(raw.fps)
     # Angles of consecutive frames never jump by a turn here, because a tracked head stays within a quarter turn.
+    if isinstance(raw, BfmCoefficients):
+        raw = replace(raw, crops=smooth(raw.crops, method, fps))
     return raw.with_motion(
         *(smooth(np.asarray(rows), method, fps) for rows in (raw.expression, raw.angles, raw.translation))
     )
@@ -67,4 +141,16 @@ STAGE = Stage(
     params=Params,
     function=coefficients,
     weights=("face-model",),
+)
+
+# The same stage in the other basis. The face model tells which of a track's points are the 68; `bfm`, where it is there,
+# how well the estimate lies on them.
+BFM_STAGE = Stage(
+    name="coefficients",
+    version=1,
+    inputs=("track", "media"),
+    outputs=("coefficients.npz",),
+    params=BfmParams,
+    function=bfm_coefficients,
+    weights=("deep3d", "face-model", "bfm?"),
 )

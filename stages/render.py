@@ -89,9 +89,7 @@ def _driver(run: StageRun[Params], count: int, side: int) -> Iterator[Picture | 
     if "driver" not in run.inputs:
         return repeat(None)
     path, track = run.input("driver"), load_track(run.input("driver_track"))
-    length = int(track.crop.side)
-    left = max(0, round(track.crop.center_x + 0.5 - length / 2))
-    top = max(0, round(track.crop.center_y + 0.5 - length / 2))
+    left, top, length, _ = box = track.crop.box()
     if kind_of(path) == "image":
         return repeat(read_image(path, NO_LIMITS)[top : top + length, left : left + length])
     first = run.params.first_frame
@@ -103,7 +101,7 @@ def _driver(run: StageRun[Params], count: int, side: int) -> Iterator[Picture | 
         info=probe_video(path, NO_LIMITS),
         start_frame=wanted[0],
         frame_count=wanted[-1] + 1 - wanted[0],
-        crop=(left, top, length, length),
+        crop=box,
         size=(side, side),
     )
     return _held(frames, first=wanted[0], wanted=frozenset(wanted))

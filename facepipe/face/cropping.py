@@ -43,6 +43,13 @@ class SquareCrop:
             ]
         )
 
+    def box(self) -> tuple[int, int, int, int]:
+        """Return left, top, width and height of an upright crop in whole pixels, as decoding cuts it."""
+        length = int(self.side)
+        left = max(0, round(self.center_x + 0.5 - length / 2))
+        top = max(0, round(self.center_y + 0.5 - length / 2))
+        return left, top, length, length
+
     def normalised(self, points: Floats) -> Floats:
         """Return (..., 2 or 3) points of the picture in sides of the crop, from its top left corner."""
         inside = transform_points(points, self.matrix(1))

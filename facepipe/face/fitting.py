@@ -55,7 +55,7 @@ def fit(
     if not len(there):
         raise ValueError("no valid frame to fit")
     solved = _fit_valid(model, points[there], identity)
-    nearest = _nearest(there, len(points))
+    nearest = nearest_valid(there, len(points))
     return Fit(
         identity=solved.identity,
         expression=solved.expression[nearest],
@@ -65,7 +65,7 @@ def fit(
     )
 
 
-def _nearest(there: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+def nearest_valid(there: NDArray[np.intp], count: int) -> NDArray[np.intp]:
     """Return for each of `count` frames the place in `there` of the nearest valid frame, the earlier one on a tie."""
     after = np.clip(np.searchsorted(there, np.arange(count)), 0, len(there) - 1)
     before = np.maximum(after - 1, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ PER_FRAME = tuple(ARRAYS["bfm"])
 def some(count: int = 5) -> BfmCoefficients:
     """Coefficients of frames that all differ; the second shows no face."""
     rng = np.random.default_rng(0)
-    floats = {
+    floats: dict[str, Any] = {
         name: rng.normal(size=tuple(length or count for length in shape)).astype(np.float32)
         for name, shape in ARRAYS["bfm"].items()
         if name != "valid"

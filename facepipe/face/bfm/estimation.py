@@ -1,0 +1,99 @@
+"""From the frames of a clip and the points in them to coefficients of the basis `bfm`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.errors import NoFaceError
+from facepipe.face.bfm.alignment import Alignment, align, cut_square, upward
+from facepipe.face.bfm.layout import COUNT, split
+from facepipe.face.bfm.model import BfmModel
+from facepipe.face.fitting import nearest_valid
+
+Floats = NDArray[np.floating]
+Picture = NDArray[np.uint8]
+
+#: Coefficients are estimated in crops of this size: the crop part of a descriptor is in their pixels.
+FRAME_PIXELS = 256
+BATCH_FRAMES = 4
+# What a face can be enlarged by; beyond, the points are those of no face, and the enlarged frame would be huge.
+SCALES = (0.1, 10.0)
+OUTER_EYES = (36, 45)
+
+
+class CoefficientRegressor(Protocol):
+    """What estimates coefficients."""
+
+    def estimate(self, squares: Sequence[Picture]) -> NDArray[np.float32]:
+        """Return (B, 257) coefficients of (224, 224, 3) uint8 RGB squares."""
+        ...
+
+
+class Estimate(NamedTuple):
+    """What T frames show; those without a face hold what the nearest frame with one holds."""
+
+    rows: Floats
+    """(T, 257) coefficients."""
+    crops: Floats
+    """(T, 3) scale, x and y of the alignments."""
+    valid: NDArray[np.bool_]
+    """(T,)"""
+    residual: Floats
+    """(T,) mean distance of the face model's 68 points from those given, in outer-eye distances; 0 without a model."""
+
+
+def estimate(
+    regressor: CoefficientRegressor,
+    frames: Iterable[Picture],
+    points: Floats,
+    valid: NDArray[np.bool_],
+    *,
+    model: BfmModel | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Estimate:
+    """Estimate the coefficients of (256, 256, 3) frames by their (T, 68, 2) points in pixels, y down.
+
+    Where fewer frames come than there are points, the rest counts as without a face. Raises NoFaceError where there
+    is none at all.
+    """
+    count, stream, number = len(points), iter(frames), 0
+    alignments = [_alignment(row) if there else None for row, there in zip(points, valid, strict=True)]
+    rows = np.zeros((count, COUNT), np.float32)
+    while number < count and (batch := list(islice(stream, BATCH_FRAMES))):
+        seen = [index for index, _ in enumerate(batch, number) if index < count and alignments[index]]
+        if seen:
+            rows[seen] = regressor.estimate([_square(batch[index - number], alignments[index]) for index in seen])
+        number += len(batch)
+        advance(len(batch))
+    there = np.array([index for index, one in enumerate(alignments[:number]) if one], int)
+    if not len(there):
+        raise NoFaceError("no frame shows a face that can be aligned. Give a clip in which one is to be seen.")
+    found = [one for one in alignments[:number] if one]
+    residual = _residual(model, rows[there], found, upward(points[there], FRAME_PIXELS))
+    nearest = nearest_valid(there, count)
+    crops = np.array([one.triple for one in found], np.float32)
+    return Estimate(rows[there][nearest], crops[nearest], np.isin(np.arange(count), there), residual[nearest])
+
+
+def _alignment(points: Floats) -> Alignment | None:
+    found = align(points, (FRAME_PIXELS, FRAME_PIXELS))
+    return found if SCALES[0] < found.scale < SCALES[1] else None
+
+
+def _square(frame: Picture, alignment: Alignment | None) -> Picture:
+    assert alignment is not None
+    return cut_square(frame, alignment)
+
+
+def _residual(model: BfmModel | None, rows: Floats, alignments: list[Alignment], points: Floats) -> Floats:
+    if model is None:
+        return np.zeros(len(rows), np.float32)
+    given = np.stack([one.into_square(some) for one, some in zip(alignments, points, strict=True)])
+    unit = np.linalg.norm(given[:, OUTER_EYES[1]] - given[:, OUTER_EYES[0]], axis=1)
+    drawn = model.of_keypoints().landmarks(split(rows))
+    return np.asarray(np.linalg.norm(drawn - given, axis=2).mean(1) / unit, np.float32)
