@@ -35,10 +35,10 @@ class Params:
 def motion(run: StageRun[Params]) -> Mapping[str, Any]:
     """Retarget, edit, and write the rows of the segment. Without a driver the source's own rows are what is edited."""
     params = run.params
-    source = load_coefficients(run.input("source"))
+    source = load_coefficients(run.input("source"), basis=None)
     target = source
     if "driving" in run.inputs:
-        driving = load_coefficients(run.input("driving"))
+        driving = load_coefficients(run.input("driving"), basis=source.basis)
         target = retarget(source, driving, params.retargeting, no_face=params.no_face)
     target = edited(target, params.edit, kept(load_face_model, run.weights["face-model"]))
     end = params.first_frame + params.frame_count if params.frame_count else len(target)

@@ -57,7 +57,7 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
 
 def _kept(path: Path) -> list[tuple[int, int]]:
     """Return the runs of driving frames that show a face, half-open."""
-    valid = np.concatenate([[False], load_coefficients(path).valid, [False]])
+    valid = np.concatenate([[False], load_coefficients(path, basis=None).valid, [False]])
     edges = np.flatnonzero(np.diff(valid.astype(np.int8)))
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.errors import UsageError
-from facepipe.face.coefficients import Coefficients
+from facepipe.face.coefficients import BfmCoefficients, Coefficients
+from facepipe.face.descriptor import CROP, with_crop
 from facepipe.face.pose import angles_of, rotation_of
 
 Floats = NDArray[np.floating]
@@ -29,7 +30,7 @@ class Retargeting:
     only: Only = "all"
     scale: ScaleRule = "adapt"
     """Size and place in the picture: source keeps them, adapt moves by the driver's movement in head sizes, driver
-    takes the driver's."""
+    takes the driver's. Absolute motion in the basis `bfm` goes by the published rule (`descriptor.with_crop`)."""
     reference: str = "best"
     """Reference frame of relative motion: best (the frame most like the source), first, or a frame number from 0."""
 
@@ -54,40 +55,26 @@ def reference_frame(source: Coefficients, driving: Coefficients, rule: str) -> i
 def retarget(source: Coefficients, driving: Coefficients, how: Retargeting, *, no_face: str = "hold") -> Coefficients:
     """Return the source's coefficients (of one frame, its first) with the driver's motion, one row a driving frame.
 
+    Both are of one basis.
+
     Driving frames without a face hold what the nearest frame shows ("hold"), the source's own state ("source"), or are
     left out ("cut").
     """
     count, at = len(driving), reference_frame(source, driving, how.reference)
-    own_expression, own_angles, own_translation = (
-        np.repeat(rows[:1], count, axis=0) for rows in (source.expression, source.angles, source.translation)
-    )
-    expression, angles, translation = own_expression, own_angles, own_translation
+    own = source.repeated(count)
+    motion: dict[str, Floats] = {}
     if how.only != "pose":
         base = driving.expression[at] if how.motion == "relative" else source.expression[0] * 0
         start = source.expression[0] if how.motion == "relative" else base
-        expression = start + how.strength * (driving.expression - base)
+        motion["expression"] = start + how.strength * (driving.expression - base)
     if how.only != "expression":
-        angles = _turned(source, driving, at, how)
-        translation = _moved(source, driving, at, how)
+        motion["angles"] = _turned(source, driving, at, how)
+        motion |= _placed(source, driving, at, how)
     if no_face == "source":
         there = driving.valid[:, None]
-        expression, angles, translation = (
-            np.where(there, moved, own)
-            for moved, own in ((expression, own_expression), (angles, own_angles), (translation, own_translation))
-        )
-    result = Coefficients(
-        identity=source.identity,
-        expression=expression,
-        angles=angles,
-        translation=translation,
-        valid=driving.valid,
-        residual=driving.residual,
-        fps=driving.fps,
-        crop=source.crop,
-        picture_size=source.picture_size,
-        basis=source.basis,
-    )
-    return result.without(~driving.valid) if no_face == "cut" else result
+        motion = {name: np.where(there, rows, getattr(own, name)) for name, rows in motion.items()}
+    moved = replace(own, **motion, valid=driving.valid, residual=driving.residual, fps=driving.fps)
+    return moved.without(~driving.valid) if no_face == "cut" else moved
 
 
 def _turned(source: Coefficients, driving: Coefficients, at: int, how: Retargeting) -> Floats:
@@ -96,6 +83,29 @@ def _turned(source: Coefficients, driving: Coefficients, at: int, how: Retargeti
     # The driver's turn since its reference, made in the frame of the picture, then applied to the source's head.
     turn = rotation_of(driving.angles) @ rotation_of(driving.angles[at : at + 1]).transpose(0, 2, 1)
     return angles_of(rotation_of(how.strength * angles_of(turn)) @ rotation_of(source.angles[:1]))
+
+
+def _placed(source: Coefficients, driving: Coefficients, at: int, how: Retargeting) -> dict[str, Floats]:
+    """Return what says where the head is and how large."""
+    if not isinstance(source, BfmCoefficients) or not isinstance(driving, BfmCoefficients):
+        return {"translation": _moved(source, driving, at, how)}
+    if how.motion == "absolute":
+        rows = with_crop(source.descriptor_rows()[0], driving.descriptor_rows(), how.scale)
+        return {"translation": driving.translation, "crops": rows[:, CROP]}
+    moved = source.translation[0] + how.strength * (driving.translation - driving.translation[at])
+    return {"translation": moved, "crops": _moved_crops(source.crops[0], driving.crops, driving.crops[at], how)}
+
+
+def _moved_crops(start: Floats, crops: Floats, base: Floats, how: Retargeting) -> Floats:
+    """Return (T, 3) crops that change from `start` as the driver's from `base`: the scale in proportion."""
+    moved = np.repeat(start[None], len(crops), axis=0)
+    if how.scale == "source":
+        return moved
+    # The larger the scale, the smaller the head; a small head moves by fewer pixels.
+    head_ratio = base[0] / start[0] if how.scale == "adapt" else 1.0
+    moved[:, 0] *= (crops[:, 0] / base[0]) ** how.strength
+    moved[:, 1:] += how.strength * head_ratio * (crops[:, 1:] - base[1:])
+    return moved
 
 
 def _moved(source: Coefficients, driving: Coefficients, at: int, how: Retargeting) -> Floats:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from facepipe.errors import UsageError, WeightsError
 
+# The basis of the controls, as `facepipe.face.model` names it.
+BASIS = "facepipe"
+
 # Angles in degrees; move_x and move_y in outer-eye distances, right and down; zoom is a factor.
 POSE_BOUNDS: Mapping[str, tuple[float, float]] = {
     "yaw": (-60, 60),
@@ -108,8 +111,19 @@ def bounds_of_control(low: float, high: float) -> tuple[float, float]:
     return round(low * CONTROL_SLACK, 2), round(high * CONTROL_SLACK, 2)
 
 
-def check_edit(edit: Edit, bounds: Bounds) -> None:
-    """Raise UsageError, naming all that is wrong, for sliders that there are not and values out of their bounds."""
+def check_edit(edit: Edit, bounds: Bounds, *, basis: str = BASIS) -> None:
+    """Raise UsageError, naming all that is wrong, for sliders that there are not and values out of their bounds.
+
+    Only the basis `facepipe` has named controls.
+    """
+    if basis != BASIS:
+        bounds = POSE_BOUNDS
+        foreign = [name for name in (*edit.values, *edit.sweeps) if name in CONTROLS]
+        if foreign:
+            raise UsageError(
+                f"The slider {foreign[0]} moves the face model of basis {BASIS}, but this is basis {basis}, in which "
+                f"only the head can be moved: {', '.join(POSE_SLIDERS)}."
+            )
     wanted = [*edit.values.items(), *((name, value) for name, ends in edit.sweeps.items() for value in ends)]
     faults = []
     for name, value in wanted:

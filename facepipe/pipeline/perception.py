@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 
 from facepipe import weights
-from facepipe.engine import Artefact, Job, Pending
+from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.errors import ToolError
+from facepipe.face.bfm import BASIS as BFM
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from stages import coefficients, crop
@@ -17,6 +19,7 @@ from stages import coefficients, crop
 LANDMARKERS = {"embedded": ("landmarker",), "face-alignment": ("fan-3d", "fan-depth", "face-model")}
 Weights = Mapping[str, weights.WeightFile]
 Made = Artefact | Pending
+Input = Output | Pending | Path
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,16 @@ class Fitted:
 
 def perception_weights(options: Options) -> dict[str, weights.WeightFile]:
     """Return verified weights for all of perception; raise one error that tells of all that is missing."""
-    names = dict.fromkeys(("detector", *LANDMARKERS[options.landmarker], "face-model"))
+    names = dict.fromkeys(("detector", *LANDMARKERS[options.landmarker], *_basis_weights(options.basis)))
     found, _ = all_of([lambda: find_weights(*names), lambda: _check_package(options.landmarker)])
     return dict(found)
+
+
+def _basis_weights(basis: str) -> tuple[str, ...]:
+    """Return what coefficients of a basis are made with; the Basel Face Model only tells how well they fit."""
+    if basis != BFM:
+        return ("face-model",)
+    return ("face-model", "deep3d", *(["bfm"] if "bfm" in weights.registered() else []))
 
 
 def _check_package(landmarker: str) -> None:
@@ -74,27 +84,42 @@ def _crop(job: Job, medium: Medium, params: crop.Params, weights: Weights, label
     return job.run(crop.STAGE, {"media": medium.path}, params, weights=needed, label=label, frames=medium.frames)
 
 
-def fit_track(job: Job, cropped: Made, weights: Weights, label: str, *, smoothing: str, frames: int) -> Fitted:
-    """Fit the face model to a track."""
-    fitted = job.run(
-        coefficients.STAGE,
-        {"track": cropped.output("track.npz")},
-        coefficients.Params(smoothing=smoothing),
-        weights={"face-model": weights["face-model"]},
-        label=label,
-        frames=frames,
-    )
-    return Fitted(cropped, fitted)
+def fit_track(
+    job: Job, cropped: Made | Path, media: Input, options: Options, weights: Weights, label: str, *, frames: int
+) -> Fitted:
+    """Make coefficients of a track, or of a track file; in the basis `bfm` also of the pictures that it was made on."""
+    track = cropped if isinstance(cropped, Path) else cropped.output("track.npz")
+    needed = {name: weights[name] for name in ("face-model", "deep3d", "bfm") if name in weights}
+    smoothing = options.smoothing if frames > 1 else "none"
+    if options.basis == BFM:
+        fitted = job.run(
+            coefficients.BFM_STAGE,
+            {"track": track, "media": media},
+            coefficients.BfmParams(smoothing=smoothing),
+            weights=needed,
+            label=label,
+            frames=frames,
+        )
+    else:
+        fitted = job.run(
+            coefficients.STAGE,
+            {"track": track},
+            coefficients.Params(smoothing=smoothing),
+            weights={"face-model": weights["face-model"]},
+            label=label,
+            frames=frames,
+        )
+    return Fitted(fitted if isinstance(cropped, Path) else cropped, fitted)
 
 
 def fit_source(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:
     """Crop and fit the portrait."""
     cropped = crop_source(job, medium, options, weights, "crop source")
-    return fit_track(job, cropped, weights, "fit source", smoothing="none", frames=1)
+    picture = cropped.output("picture.png") if medium.kind == "video" else medium.path
+    return fit_track(job, cropped, picture, options, weights, "fit source", frames=1)
 
 
 def fit_driver(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:
     """Track and fit the driver."""
     tracked = track_clip(job, medium, options, weights, "crop driver", face=options.driver_face)
-    smoothing = options.smoothing if medium.frames > 1 else "none"
-    return fit_track(job, tracked, weights, "fit driver", smoothing=smoothing, frames=medium.frames)
+    return fit_track(job, tracked, medium.path, options, weights, "fit driver", frames=medium.frames)

@@ -34,15 +34,15 @@ class Medium:
     fps: Fraction = Fraction(25)
 
 
-def inspect(path: Path, limits: MediaLimits, *, motion: bool = False) -> Medium:
+def inspect(path: Path, limits: MediaLimits, *, motion: str = "") -> Medium:
     """Look at an input without decoding it.
 
-    Raises InputError for what is no image, no video and (if `motion`) no motion file.
+    Raises InputError for what is no image, no video and, with the basis `motion`, no motion file of that.
     """
     check_input(path)
     if path.suffix.lower() == ".npz":
         if motion:
-            return inspect_motion(path)
+            return inspect_motion(path, motion)
         raise InputError(
             f"{path}: is a motion file, which has no picture; give a picture or a video as SOURCE, and it as DRIVER"
         )
@@ -54,7 +54,7 @@ def inspect(path: Path, limits: MediaLimits, *, motion: bool = False) -> Medium:
         video = probe_video(path, limits)
         size = (video.width, video.height)
         return Medium(path, kind, video.frame_count_estimate, video.has_sound, size, video.fps)
-    raise InputError(f"{path}: {_refused(path, kind, motion=motion)}")
+    raise InputError(f"{path}: {_refused(path, kind, motion=bool(motion))}")
 
 
 def _refused(path: Path, kind: str, *, motion: bool) -> str:
@@ -67,7 +67,7 @@ def _refused(path: Path, kind: str, *, motion: bool) -> str:
     return f"is {found}, neither an image nor a video; {wanted}"
 
 
-def inspect_motion(path: Path) -> Medium:
+def inspect_motion(path: Path, basis: str) -> Medium:
     """Look at a motion file. Raises InputError if it is none, is damaged, or of another basis."""
     check_input(path)
     with path.open("rb") as file:
@@ -79,7 +79,7 @@ def inspect_motion(path: Path) -> Medium:
                 "or a video"
             )
     # All of it: it is small, and damage shall not come to light only after the source was worked on.
-    motion = load_coefficients(path)
+    motion = load_coefficients(path, basis=basis)
     return Medium(path, "motion", len(motion), size=motion.picture_size, fps=motion.fps)
 
 

@@ -64,7 +64,7 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
     found = all_of(
         [
             lambda: inspect(source, options.limits),
-            lambda: inspect(driver, options.limits, motion=True) if driver else None,
+            lambda: inspect(driver, options.limits, motion=options.basis) if driver else None,
             lambda: perception_weights(options),
             lambda: renderer_weights(options),
             lambda: check_codec(options.codec),
@@ -79,7 +79,7 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
         ]
     )
     work = Reenactment(source=found[0], driver=found[1], out=out, weights={**found[2], **found[3]}, options=options)
-    check_edit(options.edit, read_bounds(work.weights["face-model"].path))
+    check_edit(options.edit, read_bounds(work.weights["face-model"].path), basis=options.basis)
     if still and (frames := work.driver.frames if work.driver else options.edit.frames) > 1:
         raise UsageError(f"{out} is a picture, but the motion has {frames} frames; end the name in .mp4")
     return replace(work, options=replace(options, retargeting=_retargeting(work)))

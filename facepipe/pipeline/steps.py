@@ -11,6 +11,7 @@ from typing import Any
 from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.engine.events import Result
 from facepipe.errors import InputError, UsageError
+from facepipe.face.model import BASIS
 from facepipe.face.track import load_track
 from facepipe.media.probe import probe_video
 from facepipe.media.sound import probe_sound
@@ -90,7 +91,7 @@ class Steps:
 
     def render(self, item: Item) -> list[Path]:
         """Draw the source in the poses and expressions of a motion file, as they stand."""
-        medium = inspect_motion(item.path)
+        medium = inspect_motion(item.path, self.options.basis)
         outs = {item.result(".mp4"): "result.mp4"}
         self._check(item, outs)
         portrait = inspect(self._portrait(), self.options.limits)
@@ -124,7 +125,7 @@ class Steps:
     def _coefficients_of(self, path: Path, label: str, face: str) -> tuple[Output | Pending | Path, list[Made]]:
         """Return coefficients as they lie in a file, or made of what the file shows, and what was made for them."""
         if path.suffix == ".npz" and not path.name.endswith(TRACK):
-            inspect_motion(path)
+            inspect_motion(path, self.options.basis)
             return path, []
         if label not in self._fitted:
             self._fitted[label] = self._fit(path, label, face)
@@ -132,22 +133,19 @@ class Steps:
         return fitted.coefficients.output("coefficients.npz"), [fitted.crop, fitted.coefficients]
 
     def _fit(self, path: Path, label: str, face: str) -> Fitted:
-        smoothing = self.options.smoothing
         if path.name.endswith(TRACK):
+            if self.options.basis != BASIS:
+                raise UsageError(
+                    f"{path} is a track, which has no pictures, and coefficients of basis {self.options.basis} are made "
+                    "of pictures; give the picture or video itself"
+                )
             frames = len(load_track(path).track.valid)
-            made = self.job.run(
-                coefficients.STAGE,
-                {"track": path},
-                coefficients.Params(smoothing=smoothing),
-                weights={"face-model": self.weights["face-model"]},
-                label=f"fit {label}",
-                frames=frames,
-            )
-            return Fitted(made, made)
+            return fit_track(self.job, path, path, self.options, self.weights, f"fit {label}", frames=frames)
         medium: Medium = inspect(path, self.options.limits)
         tracked = track_clip(self.job, medium, self.options, self.weights, f"crop {label}", face=face)
-        smoothing = smoothing if medium.frames > 1 else "none"
-        return fit_track(self.job, tracked, self.weights, f"fit {label}", smoothing=smoothing, frames=medium.frames)
+        return fit_track(
+            self.job, tracked, path, self.options, self.weights, f"fit {label}", frames=medium.frames
+        )
 
     def _check(self, item: Item, outs: Mapping[Path, str]) -> None:
         check_apart(outs, [item.path, *([self.source] if self.source else []), *self.options.provenance.paths()])
