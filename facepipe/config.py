@@ -71,6 +71,7 @@ class FaceSettings:
     driver_face: str = setting("largest", "which face of the driver, likewise")
     no_face: Literal["fail", "hold", "source", "cut"] = setting("hold", "what a frame without a face becomes")
     landmarker: Literal["embedded", "face-alignment"] = setting("embedded", "what finds the landmarks")
+    basis: Literal["auto", "facepipe", "bfm"] = setting("auto", "basis of coefficients; auto takes the renderer's")
 
 
 @dataclass(frozen=True)

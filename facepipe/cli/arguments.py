@@ -79,6 +79,13 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
         "face.landmarker",
         Annotated[str | None, typer.Option(help="What finds the landmarks: embedded or face-alignment (68 points).")],
     ),
+    "basis": (
+        "face.basis",
+        Annotated[
+            str | None,
+            typer.Option(help="Basis of the coefficients: facepipe, bfm (docs/official.md), or auto, the renderer's."),
+        ],
+    ),
     "smoothing": (
         "motion.smoothing",
         Annotated[str | None, typer.Option(help="Smooth the driver's motion: none, one-euro or savitzky-golay.")],
@@ -138,7 +145,7 @@ FLAG_NAMES = {key: f"--{name.replace('_', '-')}" for name, (key, _) in SETTINGS.
 FACES, LIMITS = ("face", "driver_face", "no_face", "landmarker", "smoothing"), ("max_pixels", "max_duration", "work")
 MOTIONS = ("motion", "strength", "only", "scale", "reference")
 PROVENANCE = ("consent", "require_consent", "certificate", "key")
-RENDERING = ("size", "quality", "codec", "renderer", "weights")
+RENDERING = ("size", "quality", "codec", "renderer", "weights", "basis")
 
 _SLIDER_HELP = {
     "yaw": "Turn the head; positive turns the nose to the left of the picture.",

@@ -16,8 +16,10 @@ from facepipe.cli.arguments import FLAG_NAMES, Given
 from facepipe.errors import UsageError
 
 if TYPE_CHECKING:
+    from facepipe.config import Settings
     from facepipe.engine import Job
     from facepipe.engine.events import Event, Sink
+    from facepipe.motion.retargeting import MotionKind
     from facepipe.pipeline.options import Options
 
 
@@ -47,20 +49,22 @@ def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
     if settings.output.size_pixels % 2:
         size = settings.output.size_pixels
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
+    renderer, basis = _drawn_by(settings)
     options = Options(
         size_pixels=settings.output.size_pixels,
         quality=settings.output.quality,
         codec=settings.output.codec,
         fit=settings.output.fit,
-        renderer=settings.render.renderer,
+        renderer=renderer,
         weights=settings.render.weights,
         face=settings.face.face,
         driver_face=settings.face.driver_face,
         no_face=settings.face.no_face,
         landmarker=settings.face.landmarker,
+        basis=basis,
         smoothing=settings.motion.smoothing,
         retargeting=Retargeting(
-            motion=settings.motion.motion,
+            motion=_kind_of_motion(settings, basis),
             strength=settings.motion.strength,
             only=settings.motion.only,
             scale=settings.motion.scale,
@@ -82,6 +86,28 @@ def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
 def path_of(setting: str) -> Path | None:
     """Return the path that a setting names; None for an empty one."""
     return Path(setting).expanduser() if setting else None
+
+
+def _drawn_by(settings: Settings) -> tuple[str, str]:
+    """Return the renderer, chosen or told by its network or the basis, and the basis, chosen or told by the renderer."""
+    from facepipe.config import DEFAULT
+    from facepipe.pipeline.rendering import renderer_for
+    from facepipe.renderers import RENDERERS
+
+    renderer: str = settings.render.renderer
+    if settings.origin("render.renderer") == DEFAULT:
+        renderer = renderer_for(settings.render.weights, settings.face.basis, otherwise=renderer)
+    basis = settings.face.basis
+    return renderer, RENDERERS[renderer].basis if basis == "auto" else basis
+
+
+def _kind_of_motion(settings: Settings, basis: str) -> MotionKind:
+    """Return how motion is carried over: as published where the basis is, unless something else was asked for."""
+    from facepipe.config import DEFAULT
+    from facepipe.face.bfm import BASIS
+
+    published = basis == BASIS and settings.origin("motion.motion") == DEFAULT
+    return "absolute" if published else settings.motion.motion
 
 
 def check_face_rule(rule: str, flag: str) -> None:

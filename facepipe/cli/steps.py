@@ -87,7 +87,7 @@ def crop(
     _run("crop", inputs, find, out, options, work, Running(force, dry_run, as_json, quiet), encodes=True)
 
 
-@a.accepting("face", "no_face", "landmarker", "smoothing", *a.LIMITS)
+@a.accepting("face", "no_face", "landmarker", "smoothing", "basis", *a.LIMITS)
 def coefficients(
     inputs: Tracked,
     out: Out,
@@ -132,7 +132,7 @@ def features(
     _run("features", sounds, find, out, options, work, running, sees=False, params=params)
 
 
-@a.accepting(*a.FACES, *a.MOTIONS, *a.LIMITS)
+@a.accepting(*a.FACES, *a.MOTIONS, "basis", *a.LIMITS)
 def motion(
     source: SourceMotion,
     drivers: Drivers,

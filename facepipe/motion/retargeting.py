@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ def retarget(source: Coefficients, driving: Coefficients, how: Retargeting, *, n
     """
     count, at = len(driving), reference_frame(source, driving, how.reference)
     own = source.repeated(count)
-    motion: dict[str, Floats] = {}
+    motion: dict[str, Any] = {}
     if how.only != "pose":
         base = driving.expression[at] if how.motion == "relative" else source.expression[0] * 0
         start = source.expression[0] if how.motion == "relative" else base

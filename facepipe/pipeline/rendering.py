@@ -6,19 +6,47 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from safetensors import safe_open
+
 from facepipe import __version__
 from facepipe.engine import Job, Output, Pending
 from facepipe.errors import UsageError
+from facepipe.face.bfm import BASIS as BFM
+from facepipe.face.bfm.estimation import FRAME_PIXELS
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights
 from facepipe.pipeline.precheck import Medium, find_weights
 from facepipe.renderers import RENDERERS
-from facepipe.weights import WeightFile, lookup
+from facepipe.weights import WeightFile, find, lookup
 from stages import motion, mux, render
 
 Input = Output | Pending | Path
 NETWORK = "network"
 """How the stage calls the renderer's network, whichever it is."""
+
+
+def renderer_for(network: str, basis: str, *, otherwise: str) -> str:
+    """Return the renderer that takes a network (a registry name, or nothing) or else a basis ("auto": any).
+
+    Raises UsageError for a network of which it cannot be told, WeightsError for one that is not here.
+    """
+    if network:
+        kind = _kind_of(network)
+        if kind not in RENDERERS:
+            raise UsageError(f"--weights names {network}, which holds {kind or 'what no renderer takes'}; choose another")
+        return kind
+    if basis in ("auto", RENDERERS[otherwise].basis):
+        return otherwise
+    return next(name for name, kind in RENDERERS.items() if kind.basis == basis)
+
+
+def _kind_of(network: str) -> str:
+    """Return what a file says that it holds, which for the network of a renderer is the renderer's name."""
+    for name, kind in RENDERERS.items():
+        if kind.network == network:
+            return name
+    with safe_open(find(network).path, framework="numpy") as file:
+        return str((file.metadata() or {}).get("kind", ""))
 
 
 def renderer_weights(options: Options) -> dict[str, WeightFile]:
@@ -35,6 +63,11 @@ def renderer_weights(options: Options) -> dict[str, WeightFile]:
         raise UsageError(
             f"--size is {options.size_pixels}, but the renderer {options.renderer} draws multiples of "
             f"{kind.side_multiple} pixels; take {-(-options.size_pixels // kind.side_multiple) * kind.side_multiple}"
+        )
+    if kind.basis == BFM and options.size_pixels != FRAME_PIXELS:
+        raise UsageError(
+            f"--size is {options.size_pixels}, but coefficients of basis {BFM} speak of pixels of a crop of "
+            f"{FRAME_PIXELS}, and the renderer {options.renderer} goes by them; leave --size out"
         )
     if name and (basis := lookup(name).basis):
         _check_basis(f"the weight {name}", basis, options)

@@ -60,7 +60,8 @@ def test_frames_without_a_face_hold_the_nearest() -> None:
     frames, points = clip(8)
     valid = np.array([False, True, True, False, True, True, True, True])
     points[2] = 128 + points[2] * 1e-5
-    reader, done = Reader(), []
+    reader = Reader()
+    done: list[int] = []
     found = estimate(reader, frames[:6], points, valid, advance=done.append)
     assert sum(reader.batches) == 3
     assert done == [4, 2]
