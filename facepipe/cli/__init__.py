@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from facepipe import __version__
-from facepipe.cli import batch, bench, dataset, doctor, edit, evaluate, overview, reenact, steps, train, weights, work
+from facepipe.cli import batch, bench, convert, dataset, doctor, edit, evaluate, overview, reenact, steps, train, weights, work
 from facepipe.cli.guard import Guarded, Verbose
 from facepipe.device import let_threads_sleep
 
@@ -52,6 +52,7 @@ app.command("features")(steps.features)
 app.command("motion")(steps.motion)
 app.command("render")(steps.render)
 app.command("mux")(steps.mux)
+app.command("convert")(convert.convert)
 app.command("plan")(reenact.plan)
 app.command("batch")(batch.batch)
 app.command("retry")(batch.retry)

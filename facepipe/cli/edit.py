@@ -117,16 +117,22 @@ def read_sweep(text: str) -> tuple[str, tuple[float, float]]:
 
 def moving(asked: Edit, frames: int | None, fps: str | None) -> Edit:
     """Return an edit that fills a video."""
-    try:
-        rate = Fraction(fps or FPS)
-        if not 1 <= rate <= 240:
-            raise ValueError
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--fps is {fps!r}, expected a number from 1 to 240, or a fraction as 30000/1001") from None
+    rate = rate_of(fps or FPS)
     values, sweeps = asked.values, asked.sweeps
     if not sweeps:
         values, sweeps = {}, {name: (neutral(name), value) for name, value in values.items()}
     return Edit(values=values, sweeps=sweeps, frames=frames or FRAMES, fps=str(rate))
+
+
+def rate_of(fps: str) -> Fraction:
+    """Return the rate that --fps names. Raises UsageError."""
+    try:
+        rate = Fraction(fps)
+        if not 1 <= rate <= 240:
+            raise ValueError
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"--fps is {fps!r}, expected a number from 1 to 240, or a fraction as 30000/1001") from None
+    return rate
 
 
 def still(asked: Edit, out: Path, frames: int | None, fps: str | None) -> Edit:

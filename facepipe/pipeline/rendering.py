@@ -33,7 +33,9 @@ def renderer_for(network: str, basis: str, *, otherwise: str) -> str:
     if network:
         kind = _kind_of(network)
         if kind not in RENDERERS:
-            raise UsageError(f"--weights names {network}, which holds {kind or 'what no renderer takes'}; choose another")
+            raise UsageError(
+                f"--weights names {network}, which holds {kind or 'what no renderer takes'}; choose another"
+            )
         return kind
     if basis in ("auto", RENDERERS[otherwise].basis):
         return otherwise

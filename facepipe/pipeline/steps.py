@@ -143,9 +143,7 @@ class Steps:
             return fit_track(self.job, path, path, self.options, self.weights, f"fit {label}", frames=frames)
         medium: Medium = inspect(path, self.options.limits)
         tracked = track_clip(self.job, medium, self.options, self.weights, f"crop {label}", face=face)
-        return fit_track(
-            self.job, tracked, path, self.options, self.weights, f"fit {label}", frames=medium.frames
-        )
+        return fit_track(self.job, tracked, path, self.options, self.weights, f"fit {label}", frames=medium.frames)
 
     def _check(self, item: Item, outs: Mapping[Path, str]) -> None:
         check_apart(outs, [item.path, *([self.source] if self.source else []), *self.options.provenance.paths()])

@@ -95,4 +95,6 @@ def test_the_residual_is_the_distance_of_the_models_points() -> None:
     for index in range(2):
         flipped = np.stack([points[index][:, 0], 255 - points[index][:, 1]], axis=1)
         given = align(points[index], SIZE).into_square(flipped)
-        assert found.residual[index] == pytest.approx(np.linalg.norm(drawn - given, axis=1).mean() / unit[index], rel=1e-5)
+        assert found.residual[index] == pytest.approx(
+            np.linalg.norm(drawn - given, axis=1).mean() / unit[index], rel=1e-5
+        )

@@ -1,0 +1,50 @@
+"""`facepipe convert`: coefficient files of the published programs to ours and back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facepipe.cli import arguments as a
+from facepipe.cli.guard import Verbose
+from facepipe.errors import InputError, UsageError
+
+FPS = "25"
+Source = Annotated[
+    Path,
+    typer.Argument(help="A .mat or .txt of PIRenderer or Deep3DFaceRecon, a .npy of DreamTalk, or our .npz."),
+]
+Out = Annotated[
+    Path, typer.Option("-o", "--out", help="The .npz, or the .mat or .txt (one frame).", show_default=False)
+]
+Fps = Annotated[str, typer.Option("--fps", help="Frames per second, which published files do not tell.")]
+
+
+def convert(
+    source: Source, out: Out, fps: Fps = FPS, overwrite: a.Overwrite = False, _verbose: Verbose = False
+) -> None:
+    """Turn a published file of coefficients (basis bfm) into a motion file (.npz), or back; docs/official.md."""
+    from facepipe.cli.edit import rate_of
+    from facepipe.face.bfm.published import READ, WRITTEN, read_published, write_published
+    from facepipe.face.coefficients import BfmCoefficients, load_coefficients, save_coefficients
+    from facepipe.media.files import check_input, check_output, draft_of
+
+    incoming = source.suffix in READ and out.suffix == ".npz"
+    if not incoming and not (source.suffix == ".npz" and out.suffix in WRITTEN):
+        raise UsageError(
+            f"cannot turn {source} into {out}: expected one of {', '.join(READ)} and -o NAME.npz, or a .npz and -o NAME "
+            f"with one of {', '.join(WRITTEN)}"
+        )
+    rate = rate_of(fps)
+    check_input(source)
+    check_output(out)
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} exists; choose another name, or say --overwrite")
+    found = read_published(source, rate) if incoming else load_coefficients(source, basis="bfm")
+    assert isinstance(found, BfmCoefficients)
+    with draft_of(out) as draft:
+        (save_coefficients if incoming else write_published)(found, draft)
+    typer.echo(os.fsencode(out))
