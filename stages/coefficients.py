@@ -143,8 +143,8 @@ STAGE = Stage(
     weights=("face-model",),
 )
 
-# The same stage in the other basis. The face model tells which of a track's points are the 68; `bfm`, where it is there,
-# how well the estimate lies on them.
+# The same stage in the other basis. The face model tells which of a track's points are the 68, and `bfm`, where it is
+# there, how well the estimate lies on them.
 BFM_STAGE = Stage(
     name="coefficients",
     version=1,

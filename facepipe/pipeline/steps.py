@@ -30,7 +30,7 @@ from facepipe.pipeline.perception import Fitted, Made, Weights, fit_source, fit_
 from facepipe.pipeline.precheck import Medium, inspect, inspect_motion
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments
-from stages import coefficients, features, motion, mux
+from stages import features, motion, mux
 
 CODEC_NAMES = {"h264": "h264", "hevc": "h265", "vp9": "vp9"}
 
@@ -136,8 +136,8 @@ class Steps:
         if path.name.endswith(TRACK):
             if self.options.basis != BASIS:
                 raise UsageError(
-                    f"{path} is a track, which has no pictures, and coefficients of basis {self.options.basis} are made "
-                    "of pictures; give the picture or video itself"
+                    f"{path} is a track, which has no pictures, and coefficients of basis {self.options.basis} are "
+                    "made of pictures; give the picture or video itself"
                 )
             frames = len(load_track(path).track.valid)
             return fit_track(self.job, path, path, self.options, self.weights, f"fit {label}", frames=frames)

@@ -8,39 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save_file
+from numpy.typing import NDArray
 
 from facepipe import weights
-from facepipe.checkpoint import save_network
 from facepipe.face.bfm.alignment import align, cut_square
-from facepipe.face.bfm.matlab import converted
 from facepipe.face.bfm.network import Regressor
 from facepipe.face.coefficients import BfmCoefficients, load_coefficients
 from facepipe.face.cropping import sample, transform_points
+from facepipe.face.descriptor import CROP, windows, with_crop
 from facepipe.face.model import load_face_model
 from facepipe.face.track import load_track
 from facepipe.media.decode import decode_frames
-from facepipe.media.image import read_image
+from facepipe.media.image import from_tensor, read_image, to_tensor
 from facepipe.media.probe import probe_video
-from facepipe.models.deep3d import CoefficientNetwork, Deep3dConfig
-from tests.face.bfm.invented import invented_model
+from facepipe.renderers.pirender.net import Pirender
+from tests.pipeline.published_weights import add_bfm, add_deep3d, add_pirender
 from tests.pipeline.scene import Scene, run
 
-
-def add_deep3d(folder: Path) -> None:
-    """Register a small network of the published form."""
-    torch.manual_seed(0)
-    net = CoefficientNetwork(Deep3dConfig(width=8, depths=(1, 1, 1, 1)))
-    for layer in net.final_layers:
-        torch.nn.init.normal_(layer.weight, 0, 0.1)  # type: ignore[arg-type]
-    save_network(net, folder / "deep3d.safetensors", kind="deep3d")
-    weights.add(folder / "deep3d.safetensors", name="deep3d", licence="", source="invented", basis="bfm")
-
-
-def add_bfm(folder: Path) -> None:
-    """Register an invented face model."""
-    save_file(converted(invented_model()), folder / "bfm.safetensors", {"kind": "bfm"})
-    weights.add(folder / "bfm.safetensors", name="bfm", licence="", source="invented", basis="bfm")
+OFFICIAL = ("--basis", "bfm", "--weights", "pirender-official")
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +55,7 @@ def test_a_clip_gives_what_each_frame_alone_gives(scene: Scene, mine: Path) -> N
         alignment = align(points[:, :2], (256, 256))
         np.testing.assert_allclose(found.crops[index, 0], alignment.scale, rtol=0.005)
         # The one map's edge of the crop is the other's middle of the first pixel.
-        np.testing.assert_allclose(
-            found.crops[index, 1:], [alignment.x - 0.5, alignment.y + 0.5], atol=0.02
-        )
+        np.testing.assert_allclose(found.crops[index, 1:], [alignment.x - 0.5, alignment.y + 0.5], atol=0.02)
         row = regressor.estimate([cut_square(sample(frame, file.crop, 256), alignment)])[0]
         near = np.abs(row[80:144] - found.expression[index]).mean()
         assert near < 0.1 * np.abs(row[80:144]).mean()
@@ -148,3 +131,80 @@ def test_a_track_alone_has_no_pictures(scene: Scene, mine: Path) -> None:
     assert outcome.exit_code in (2, 3)
     assert "a.track.npz" in outcome.stderr
     assert "give the picture or video itself" in outcome.stderr
+
+
+def frames_of(path: Path) -> NDArray[np.uint8]:
+    return np.stack(list(decode_frames(path, info=probe_video(path))))
+
+
+def drawn_plainly(net: Pirender, picture: Path, source: Path, driver: Path, rule: str) -> NDArray[np.uint8]:
+    """The published way, frame by frame: crop rule, windows, the whole network."""
+    rows = with_crop(bfm_of(source).descriptor_rows()[0], bfm_of(driver).descriptor_rows(), rule)  # type: ignore[arg-type]
+    portrait = to_tensor(read_image(picture))[None]
+    with torch.inference_mode():
+        made = [net(portrait, torch.from_numpy(one[None]).float()).fake_image for one in windows(rows)]
+    return from_tensor(torch.cat([one for one in made if one is not None]))
+
+
+@pytest.mark.parametrize("rule", ["adapt", "source"])
+def test_the_published_pipeline_from_raw_files(
+    rule: str, scene: Scene, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes out is what the parts give one after the other, in whatever segments it is rendered."""
+    add_deep3d(mine)
+    net = add_pirender(mine)
+    for name, media in (("source", scene.portrait), ("driver", scene.driver)):
+        scene.run("coefficients", media, "-o", mine / f"{name}.npz", "--basis", "bfm")
+    monkeypatch.setenv("FACEPIPE_WORK_SEGMENT_FRAMES", "7")
+    scene.run("reenact", scene.portrait, scene.driver, "-o", mine / "out.mp4", *OFFICIAL, "--scale", rule, "--quality", "95")
+    scene.run("crop", scene.portrait, "-o", mine / "portrait.png")
+    expected = drawn_plainly(net, mine / "portrait.png", mine / "source.npz", mine / "driver.npz", rule)
+    made = frames_of(mine / "out.mp4")
+    assert made.shape == expected.shape
+    apart = np.abs(made.astype(int) - expected).mean((1, 2, 3))
+    wrong = np.abs(made.astype(int) - expected[::-1]).mean((1, 2, 3))
+    assert apart.max() < 6, apart  # what the encoder leaves
+    assert apart[0] < wrong[0] / 2
+    assert probe_video(mine / "out.mp4").has_sound
+
+
+def test_files_of_coefficients_drive_too(scene: Scene, mine: Path) -> None:
+    """Our own and, converted, the published ones; sliders turn the head on top."""
+    add_deep3d(mine)
+    add_pirender(mine)
+    scene.run("coefficients", scene.driver, "-o", mine / "d.npz", "--basis", "bfm")
+    assert run("convert", mine / "d.npz", "-o", mine / "d.mat").exit_code == 0
+    assert run("convert", mine / "d.mat", "-o", mine / "e.npz").exit_code == 0
+    scene.run("reenact", scene.portrait, mine / "e.npz", "-o", mine / "out.mp4", *OFFICIAL)
+    scene.run("motion", scene.portrait, mine / "d.npz", "-o", mine / "m.npz", "--basis", "bfm")
+    driver, moved = bfm_of(mine / "d.npz"), bfm_of(mine / "m.npz")
+    np.testing.assert_allclose(moved.descriptor_rows()[:, : CROP.start], driver.descriptor_rows()[:, : CROP.start])
+    scene.run("render", scene.portrait, mine / "m.npz", "-o", mine / "again.mp4", *OFFICIAL)
+    np.testing.assert_array_equal(frames_of(mine / "again.mp4"), frames_of(mine / "out.mp4"))
+    scene.run("edit", scene.portrait, "-o", mine / "turned.png", *OFFICIAL, "--yaw", "20")
+    scene.run("edit", scene.portrait, "-o", mine / "same.png", *OFFICIAL, "--yaw", "0")
+    assert (read_image(mine / "turned.png") != read_image(mine / "same.png")).any()
+
+
+def test_no_basis_is_taken_for_the_other(scene: Scene, mine: Path) -> None:
+    """A file, a renderer, a size, a slider of the other basis: each is refused before the work begins."""
+    add_deep3d(mine)
+    add_pirender(mine)
+    scene.run("coefficients", scene.portrait, "-o", mine / "b.npz", "--basis", "bfm")
+    x, portrait = mine / "x.mp4", scene.portrait
+    cases = [
+        (("reenact", portrait, scene.motion, "-o", x, *OFFICIAL), 3, ("'facepipe'", "'bfm' is needed", "--basis bfm")),
+        (("reenact", portrait, mine / "b.npz", "-o", x), 3, ("'bfm'", "'facepipe' is needed")),
+        (("render", portrait, mine / "b.npz", "-o", x), 3, ("'bfm'", "'facepipe' is needed")),
+        (("motion", scene.motion, mine / "b.npz", "-o", mine / "x.npz"), 3, ("b.npz", "'facepipe' is needed")),
+        (("reenact", portrait, scene.driver, "-o", x, "--renderer", "pirender", "--basis", "facepipe"), 2, ("pirender",)),
+        (("reenact", portrait, scene.driver, "-o", x, "--renderer", "mesh", *OFFICIAL), 2, ("mesh", "facepipe", "bfm")),
+        (("reenact", portrait, scene.driver, "-o", x, "--weights", "detector"), 2, ("--weights names detector",)),
+        (("reenact", portrait, scene.driver, "-o", x, *OFFICIAL, "--size", "512"), 2, ("--size is 512", "256")),
+        (("edit", portrait, "-o", mine / "x.png", *OFFICIAL, "--smile", "1"), 2, ("slider smile", "yaw, pitch, roll")),
+    ]
+    for arguments, code, words in cases:
+        outcome = run(*arguments, "--work", scene.work)
+        assert outcome.exit_code == code, (arguments, outcome.stderr)
+        assert all(word in outcome.stderr for word in words), outcome.stderr
+    assert not list(mine.glob("x.*"))
