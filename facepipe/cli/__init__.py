@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 
 from facepipe import __version__
-from facepipe.cli import batch, bench, convert, dataset, doctor, edit, evaluate, overview, reenact, steps, train, weights, work
+from facepipe.cli import (
+    batch,
+    bench,
+    convert,
+    dataset,
+    doctor,
+    edit,
+    evaluate,
+    overview,
+    reenact,
+    steps,
+    train,
+    weights,
+    work,
+)
 from facepipe.cli.guard import Guarded, Verbose
 from facepipe.device import let_threads_sleep
 

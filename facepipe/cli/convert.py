@@ -35,8 +35,8 @@ def convert(
     incoming = source.suffix in READ and out.suffix == ".npz"
     if not incoming and not (source.suffix == ".npz" and out.suffix in WRITTEN):
         raise UsageError(
-            f"cannot turn {source} into {out}: expected one of {', '.join(READ)} and -o NAME.npz, or a .npz and -o NAME "
-            f"with one of {', '.join(WRITTEN)}"
+            f"cannot turn {source} into {out}: expected one of {', '.join(READ)} and -o NAME.npz, or a .npz and -o "
+            f"NAME with one of {', '.join(WRITTEN)}"
         )
     rate = rate_of(fps)
     check_input(source)

@@ -89,7 +89,7 @@ def path_of(setting: str) -> Path | None:
 
 
 def _drawn_by(settings: Settings) -> tuple[str, str]:
-    """Return the renderer, chosen or told by its network or the basis, and the basis, chosen or told by the renderer."""
+    """Return the renderer, chosen or told by network or basis, and the basis, chosen or told by the renderer."""
     from facepipe.config import DEFAULT
     from facepipe.pipeline.rendering import renderer_for
     from facepipe.renderers import RENDERERS

@@ -31,24 +31,23 @@ def renderer_for(network: str, basis: str, *, otherwise: str) -> str:
     Raises UsageError for a network of which it cannot be told, WeightsError for one that is not here.
     """
     if network:
-        kind = _kind_of(network)
-        if kind not in RENDERERS:
-            raise UsageError(
-                f"--weights names {network}, which holds {kind or 'what no renderer takes'}; choose another"
-            )
-        return kind
+        return _taker_of(network)
     if basis in ("auto", RENDERERS[otherwise].basis):
         return otherwise
     return next(name for name, kind in RENDERERS.items() if kind.basis == basis)
 
 
-def _kind_of(network: str) -> str:
-    """Return what a file says that it holds, which for the network of a renderer is the renderer's name."""
+def _taker_of(network: str) -> str:
+    """Return the renderer that takes a network: by its name, or by what its file says that it holds."""
     for name, kind in RENDERERS.items():
         if kind.network == network:
             return name
     with safe_open(find(network).path, framework="numpy") as file:
-        return str((file.metadata() or {}).get("kind", ""))
+        held = (file.metadata() or {}).get("kind", "")
+    for name, kind in RENDERERS.items():
+        if held and held in (name, kind.network):
+            return name
+    raise UsageError(f"--weights names {network}, which is no network of a renderer{held and f' but a {held}'}")
 
 
 def renderer_weights(options: Options) -> dict[str, WeightFile]:

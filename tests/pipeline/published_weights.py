@@ -22,7 +22,7 @@ def add_deep3d(folder: Path) -> None:
     torch.manual_seed(0)
     net = CoefficientNetwork(Deep3dConfig(width=8, depths=(1, 1, 1, 1)))
     for layer in net.final_layers:
-        torch.nn.init.normal_(layer.weight, 0, 0.1)  # type: ignore[arg-type]
+        torch.nn.init.normal_(layer.weight, 0, 100)  # type: ignore[arg-type]
     save_network(net, folder / "deep3d.safetensors", kind="deep3d")
     weights.add(folder / "deep3d.safetensors", name="deep3d", licence="", source="invented", basis="bfm")
 
