@@ -54,8 +54,7 @@ def test_a_clip_gives_what_each_frame_alone_gives(scene: Scene, mine: Path) -> N
         points = transform_points(file.track.points[index, sixty_eight].astype(float), file.crop.matrix(256))
         alignment = align(points[:, :2], (256, 256))
         np.testing.assert_allclose(found.crops[index, 0], alignment.scale, rtol=0.005)
-        # The one map's edge of the crop is the other's middle of the first pixel.
-        np.testing.assert_allclose(found.crops[index, 1:], [alignment.x - 0.5, alignment.y + 0.5], atol=0.02)
+        np.testing.assert_allclose(found.crops[index, 1:], [alignment.x, alignment.y], atol=0.02)
         row = regressor.estimate([cut_square(sample(frame, file.crop, 256), alignment)])[0]
         near = np.abs(row[80:144] - found.expression[index]).mean()
         assert near < 0.1 * np.abs(row[80:144]).mean()
