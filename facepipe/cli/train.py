@@ -47,6 +47,12 @@ def face_model(context: typer.Context) -> None:
     _start("face_model", context.args)
 
 
+@app.command("expression-vae", context_settings=WORDS)
+def expression_vae(context: typer.Context) -> None:
+    """Train what draws expressions and poses for `edit --random`."""
+    _start("expression_vae", context.args)
+
+
 @app.command(context_settings=WORDS)
 def release(context: typer.Context) -> None:
     """Make a weight file of a finished training, and register it among the embedded ones."""

@@ -2,6 +2,7 @@
 
 facepipe train release landmarker RUN/checkpoint.pt
 facepipe train release face-model FILE.safetensors
+facepipe train release expression-vae FILE.safetensors
 """
 
 from __future__ import annotations
@@ -31,9 +32,12 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "pirender-compact": (CompactNet, CompactConfig),
 }
 
+# Whose training writes the file itself.
+FILES = ("face-model", "expression-vae")
+
 
 def release(name: str, trained: Path, *, part: str = "mean") -> Path:
-    """Write weights/NAME.safetensors from a checkpoint's averaged network (or a face model) and register it."""
+    """Write weights/NAME.safetensors from a checkpoint's averaged network (or a file of FILES) and register it."""
     target = embedded_folder() / f"{name}.safetensors"
     if name in NETWORKS:
         network, config = NETWORKS[name]
@@ -44,6 +48,7 @@ def release(name: str, trained: Path, *, part: str = "mean") -> Path:
         save_network(net, target, kind=name)
     else:
         shutil.copyfile(trained, target)
+    target.chmod(0o644)  # safetensors writes for its owner only, and wheels keep that
     register(name, target)
     return target
 
@@ -65,7 +70,7 @@ def register(name: str, file: Path) -> None:
 def main(words: Sequence[str] | None = None) -> None:
     """Release as the words of a command line say."""
     parser = parser_of("release", __doc__)
-    parser.add_argument("name", choices=[*NETWORKS, "face-model"])
+    parser.add_argument("name", choices=[*NETWORKS, *FILES])
     parser.add_argument("trained", type=Path)
     parser.add_argument("--part", choices=["mean", "net"], default="mean", help="averaged or last weights")
     asked = parser.parse_args(words)

@@ -1,0 +1,83 @@
+"""Drawing what a face might do: expressions and poses as real people have them, from a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from facepipe.errors import WeightsError
+from facepipe.face.coefficients import Coefficients
+
+Floats = NDArray[np.float64]
+KIND, WEIGHT = "expression-vae", "expression-vae"
+EXPRESSION_COUNT, LAYERS = 64, (0, 2, 4)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Which of the infinitely many draws of a seed is meant."""
+
+    seed: int
+    number: int
+    """From 1; the same whatever else is drawn."""
+
+
+@dataclass(frozen=True)
+class ExpressionVae:
+    """The decoder, in NumPy: it is so small that torch would only have to be waited for."""
+
+    layers: tuple[tuple[Floats, Floats], ...]
+    """Matrix (out, in) and shift (out,) of each; tanh between them."""
+    mean: Floats
+    """(67,) of expression and angles in radians."""
+    scale: Floats
+    """(67,) their standard deviations."""
+    latent_mean: Floats
+    """(L,) of the latents of real frames."""
+    latent_root: Floats
+    """(L, L), lower triangle: times its transpose it is their covariance."""
+    rest_root: Floats
+    """(67, 67), likewise of what the decoder leaves unsaid."""
+
+    def decode(self, latents: Floats) -> tuple[Floats, Floats]:
+        """Return (N, 64) expressions and (N, 3) angles in radians of (N, L) latents."""
+        rows = latents
+        for number, (matrix, shift) in enumerate(self.layers):
+            rows = rows @ matrix.T + shift
+            rows = np.tanh(rows) if number + 1 < len(self.layers) else rows
+        rows = self.mean + self.scale * rows
+        return rows[:, :EXPRESSION_COUNT], rows[:, EXPRESSION_COUNT:]
+
+    def draw(self, seed: int, numbers: range) -> tuple[Floats, Floats]:
+        """Return an expression (N, 64) and angles (N, 3) in radians for each of the numbers."""
+        length, count = len(self.latent_mean), len(self.latent_mean) + len(self.mean)
+        normal = np.array([np.random.default_rng([seed, number]).standard_normal(count) for number in numbers])
+        expression, angles = self.decode(self.latent_mean + normal[:, :length] @ self.latent_root.T)
+        rest = normal[:, length:] @ self.rest_root.T
+        return expression + rest[:, :EXPRESSION_COUNT], angles + rest[:, EXPRESSION_COUNT:]
+
+
+def load_expression_vae(path: Path) -> ExpressionVae:
+    """Read the decoder of a weight. Raises WeightsError for what is none."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            if (file.metadata() or {}).get("kind") != KIND:
+                raise WeightsError(f"{path} holds no {KIND}. Install facepipe again, for this weight ships with it.")
+            tensors = {name: file.get_tensor(name).astype(np.float64) for name in file.keys()}  # noqa: SIM118
+        return ExpressionVae(
+            layers=tuple((tensors[f"decoder.{one}.weight"], tensors[f"decoder.{one}.bias"]) for one in LAYERS),
+            **{name: tensors[name] for name in ("mean", "scale", "latent_mean", "latent_root", "rest_root")},
+        )
+    except (SafetensorError, OSError, KeyError) as error:
+        raise WeightsError(f"{path} is no readable {KIND} ({error}). Fetch or install it again.") from error
+
+
+def drawn(source: Coefficients, draw: Draw, vae: ExpressionVae) -> Coefficients:
+    """Return the source's first row with an expression and a pose that were drawn, in its own place and size."""
+    expression, angles = vae.draw(draw.seed, range(draw.number, draw.number + 1))
+    first = source.rows(0, 1)
+    return first.with_motion(expression, angles, first.translation)
