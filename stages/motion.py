@@ -9,6 +9,7 @@ from typing import Any, Literal
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.coefficients import load_coefficients, save_coefficients
 from facepipe.face.model import load_face_model
+from facepipe.motion.drawing import WEIGHT, drawn, load_expression_vae, travelled
 from facepipe.motion.editing import edited
 from facepipe.motion.retargeting import Retargeting, retarget
 from facepipe.motion.sliders import Edit
@@ -40,6 +41,10 @@ def motion(run: StageRun[Params]) -> Mapping[str, Any]:
     if "driving" in run.inputs:
         driving = load_coefficients(run.input("driving"), basis=source.basis)
         target = retarget(source, driving, params.retargeting, no_face=params.no_face)
+    if params.edit.draw:
+        target = drawn(source, params.edit.draw, kept(load_expression_vae, run.weights[WEIGHT]))
+    if params.edit.travels:
+        target = travelled(source, target, params.edit)
     target = edited(target, params.edit, kept(load_face_model, run.weights["face-model"]))
     end = params.first_frame + params.frame_count if params.frame_count else len(target)
     segment = target.rows(max(0, params.first_frame - params.context_frames), end + params.context_frames)
@@ -55,5 +60,5 @@ STAGE = Stage(
     outputs=("motion.npz",),
     params=Params,
     function=motion,
-    weights=("face-model",),
+    weights=("face-model", f"{WEIGHT}?"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,12 +15,13 @@ from facepipe.cli import arguments as a
 from facepipe.cli.guard import Verbose
 from facepipe.cli.jobs import Running, options_of, run_job, tell_results
 from facepipe.errors import UsageError
-from facepipe.motion.sliders import Edit, neutral, read_bounds, unit_of
+from facepipe.motion.sliders import Draw, Edit, neutral, read_bounds, unit_of
 
 if TYPE_CHECKING:
     from facepipe.weights import WeightFile
 
-FRAMES, FPS = 75, "25"
+FRAMES, FRAMES_PER_DRAW, FPS = 75, 25, "25"
+FACES = ("face", "driver_face", "landmarker")
 Source = Annotated[
     Path | None, typer.Argument(help="The portrait: a picture, or a video one frame of which is taken.", readable=False)
 ]
@@ -30,6 +32,24 @@ Sweep = Annotated[
 Save = Annotated[
     Path | None, typer.Option("--save-preset", help="Write the sliders and sweeps to this file (JSON).", readable=False)
 ]
+FromImage = Annotated[
+    Path | None,
+    typer.Option(
+        "--from-image",
+        help="Take expression and pose of the face in this picture, or with --only one of the two.",
+        metavar="FACE",
+        readable=False,
+    ),
+]
+Random = Annotated[
+    int | None,
+    typer.Option(
+        "--random", help="Draw so many expressions and poses: a picture each, or a video of all.", min=1, max=999
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="The same seed, the same draws (default: 0).", min=0, max=2**63 - 1)
+]
 Frames = Annotated[
     int | None, typer.Option("--frames", help=f"Length of a video (default: {FRAMES}).", min=2, max=100_000)
 ]
@@ -37,7 +57,9 @@ Fps = Annotated[str | None, typer.Option("--fps", help=f"Frames per second of a 
 ListThem = Annotated[bool, typer.Option("--list", help="Print every slider with its bounds, and end.")]
 
 
-@a.accepting(*a.RENDERING, "face", "landmarker", *a.LIMITS, *a.PROVENANCE, sliders=True)
+@a.accepting(
+    *a.RENDERING, "face", "driver_face", "landmarker", "only", "strength", *a.LIMITS, *a.PROVENANCE, sliders=True
+)
 def edit(
     given: a.Given,
     source: Source = None,
@@ -47,6 +69,9 @@ def edit(
     fps: Fps = None,
     preset: a.Preset = None,
     save_preset: Save = None,
+    from_image: FromImage = None,
+    random: Random = None,
+    seed: Seed = None,
     list_sliders: ListThem = False,
     grid: a.Grid = False,
     paste_back: a.PasteBack = False,
@@ -59,12 +84,14 @@ def edit(
     quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Pose and shape the face in SOURCE by sliders: one picture, or a video.
+    """Pose and shape the face in SOURCE by sliders, after another picture, or by chance: pictures, or a video.
 
-    A video without --sweep goes from SOURCE as it is to the sliders given. Sliders win over those of a --preset.
+    A video without --sweep goes from SOURCE as it is to what is asked for. Sliders win over those of a --preset, and
+    come on top of --from-image and --random.
     """
     from facepipe.motion import presets
-    from facepipe.pipeline.reenact import is_picture, prepare, reenact
+    from facepipe.pipeline.reenact import is_picture
+    from facepipe.pipeline.variation import make_edits, prepare_edits
 
     if list_sliders:
         print_sliders()
@@ -72,21 +99,55 @@ def edit(
     if source is None:
         raise UsageError("edit needs a SOURCE, a picture or a video; or say --list to see the sliders")
     asked = asked_for(given.sliders, sweep, presets.load_preset(preset) if preset else Edit())
-    out = out or Path(f"{source.stem}--edit{'.mp4' if asked.sweeps else '.png'}")
+    check_chance(from_image, random, seed, given.settings)
+    outs = named(source, out, random, seed or 0, moves=bool(asked.sweeps))
+    out = outs[0]
     if save_preset:
         check_saving(asked, save_preset, overwrite=overwrite)
         presets.save_preset(asked, save_preset)
-    wanted = moving(asked, frames, fps) if not is_picture(out) else still(asked, out, frames, fps)
+    if is_picture(out):
+        wanted = still(asked, out, frames, fps)
+    else:
+        wanted = moving(asked, frames or (random and FRAMES_PER_DRAW * random), fps)
+        wanted = replace(wanted, travels=random is not None or (from_image is not None and not asked.sweeps))
+    if random:
+        wanted = replace(wanted, draw=Draw(seed or 0, count=1 if is_picture(out) else random))
     shown = {"grid": grid, "paste_back": paste_back, "sheet": sheet}
     options, work = options_of(given, **shown, source_frame=source_frame, overwrite=overwrite, edit=wanted)
     running = Running(force, dry_run, as_json, quiet)
     run_job(
         {"command": "edit", "source": str(source.absolute()), "out": str(out.absolute())},
         work,
-        lambda job: (reenact(job, prepare(job, source, None, out, options)), None)[1],
+        lambda job: make_edits(job, prepare_edits(job, source, from_image, outs, options)),
         running,
     )
-    tell_results([out, *([sheet] if sheet else [])], running)
+    tell_results([*outs, *([sheet] if sheet else [])], running)
+
+
+def check_chance(from_image: Path | None, random: int | None, seed: int | None, settings: Mapping[str, object]) -> None:
+    """Raise UsageError for flags of which one needs, or does not go with, another."""
+    if from_image and random:
+        raise UsageError("--from-image and --random both say what the face does; leave one of the two out")
+    if seed is not None and not random:
+        raise UsageError("--seed goes with --random N, which says how many faces are drawn")
+    for name in ("motion.only", "motion.strength", "face.driver_face"):
+        if settings.get(name) is not None and not from_image:
+            raise UsageError(f"--{name.split('.')[1].replace('_', '-')} goes with --from-image FACE")
+
+
+def named(source: Path, out: Path | None, random: int | None, seed: int, *, moves: bool) -> list[Path]:
+    """Return where results go: one file, or one for each draw."""
+    if not random:
+        return [out or Path(f"{source.stem}--edit{'.mp4' if moves else '.png'}")]
+    if out and out.suffix and out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        return [out]
+    base = Path(f"{source.stem}--random-{seed}.png") if out is None else out
+    if out and not out.suffix:
+        base = out / f"{source.stem}--random-{seed}.png"
+    if out and out.suffix and random == 1:
+        return [out]
+    digits = len(str(random))
+    return [base.with_name(f"{base.stem}-{number:0{digits}}{base.suffix}") for number in range(1, random + 1)]
 
 
 def asked_for(sliders: Mapping[str, float], sweeps: list[str] | None, preset: Edit) -> Edit:

@@ -1,7 +1,7 @@
 """Contact sheets: a whole clip on one picture."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +25,16 @@ def contact_sheet(
     labels: Sequence[str] = (),
     tile_height: int = 160,
     count: int = 12,
+    caption: Callable[[float], str] | None = None,
 ) -> np.ndarray:
     """Lay pictures (height, width, 3) uint8 RGB out in rows, each `tile_height` pixels high, with a label below.
 
-    Given the path of a video, `count` frames are taken evenly over it and labelled with their times in seconds.
+    Given the path of a video, `count` frames are taken evenly over it and labelled with their times in seconds
+    and with what `caption` says of the share of the video that lies before each.
     Returns (height, width, 3) uint8 RGB.
     """
     if isinstance(frames, Path):
-        frames, labels = _spread(frames, count)
+        frames, labels = _spread(frames, count, caption)
     tiles = []
     for frame in frames:
         check_pixels(frame)
@@ -50,13 +52,17 @@ def contact_sheet(
     return _with_labels(sheet, [(x, y + tile_height) for x, y in places], labels) if labels else sheet
 
 
-def _spread(path: Path, count: int) -> tuple[list[np.ndarray], list[str]]:
+def _spread(path: Path, count: int, caption: Callable[[float], str] | None) -> tuple[list[np.ndarray], list[str]]:
     info = probe_video(path, NO_LIMITS)
     total = info.frame_count_estimate
     wanted = {(2 * n + 1) * total // (2 * count) for n in range(count)}
     # The clip is read once from its start: that is exact for each container, and a sheet is made once a job.
     chosen = [(n, frame) for n, frame in enumerate(decode_frames(path, info=info)) if n in wanted]
-    return [frame for _, frame in chosen], [f"{float(n / info.fps):.2f} s" for n, _ in chosen]
+    said = [caption(n / max(total - 1, 1)) if caption else "" for n, _ in chosen]
+    times = [f"{float(n / info.fps):.2f} s" for n, _ in chosen]
+    return [frame for _, frame in chosen], [
+        ": ".join(part for part in pair if part) for pair in zip(times, said, strict=True)
+    ]
 
 
 def _with_labels(sheet: np.ndarray, places: Sequence[tuple[int, int]], labels: Sequence[str]) -> np.ndarray:

@@ -50,6 +50,4 @@ class ExpressionVae(nn.Module):
 
 
 def _layers(first: int, width: int, last: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(first, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, last)
-    )
+    return nn.Sequential(nn.Linear(first, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, last))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,11 @@ from safetensors import SafetensorError, safe_open
 
 from facepipe.errors import WeightsError
 from facepipe.face.coefficients import Coefficients
+from facepipe.motion.sliders import Draw, Edit
 
 Floats = NDArray[np.float64]
 KIND, WEIGHT = "expression-vae", "expression-vae"
 EXPRESSION_COUNT, LAYERS = 64, (0, 2, 4)
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Which of the infinitely many draws of a seed is meant."""
-
-    seed: int
-    number: int
-    """From 1; the same whatever else is drawn."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +47,14 @@ class ExpressionVae:
 
     def draw(self, seed: int, numbers: range) -> tuple[Floats, Floats]:
         """Return an expression (N, 64) and angles (N, 3) in radians for each of the numbers."""
-        length, count = len(self.latent_mean), len(self.latent_mean) + len(self.mean)
-        normal = np.array([np.random.default_rng([seed, number]).standard_normal(count) for number in numbers])
-        expression, angles = self.decode(self.latent_mean + normal[:, :length] @ self.latent_root.T)
-        rest = normal[:, length:] @ self.rest_root.T
-        return expression + rest[:, :EXPRESSION_COUNT], angles + rest[:, EXPRESSION_COUNT:]
+        # One by one: the last bits of a product depend on how many rows it has.
+        rows = np.stack([self._draw(np.random.default_rng([seed, number])) for number in numbers])
+        return rows[:, :EXPRESSION_COUNT], rows[:, EXPRESSION_COUNT:]
+
+    def _draw(self, random: np.random.Generator) -> Floats:
+        latent = self.latent_mean + self.latent_root @ random.standard_normal(len(self.latent_mean))
+        decoded = np.concatenate(self.decode(latent[None]), axis=1)[0]
+        return np.asarray(decoded + self.rest_root @ random.standard_normal(len(self.mean)))
 
 
 def load_expression_vae(path: Path) -> ExpressionVae:
@@ -77,7 +73,24 @@ def load_expression_vae(path: Path) -> ExpressionVae:
 
 
 def drawn(source: Coefficients, draw: Draw, vae: ExpressionVae) -> Coefficients:
-    """Return the source's first row with an expression and a pose that were drawn, in its own place and size."""
-    expression, angles = vae.draw(draw.seed, range(draw.number, draw.number + 1))
-    first = source.rows(0, 1)
-    return first.with_motion(expression, angles, first.translation)
+    """Return the source's first row with each expression and pose that is drawn, in its own place and size."""
+    expression, angles = vae.draw(draw.seed, range(draw.first, draw.first + draw.count))
+    rows = source.repeated(draw.count)
+    return rows.with_motion(expression, angles, rows.translation)
+
+
+def travelled(source: Coefficients, stops: Coefficients, edit: Edit) -> Coefficients:
+    """Return a clip of the edit's frames that begins with the source's first row and goes on to each of the stops."""
+    count = edit.frames
+    place = np.linspace(0, len(stops), count)
+    # Eased, so that a face comes to rest at each stop.
+    share = place - np.floor(place)
+    place = np.floor(place) + share * share * (3 - 2 * share)
+    after = np.minimum(np.ceil(place).astype(int), len(stops))
+    before, part = np.maximum(after - 1, 0), np.asarray(place - np.maximum(after - 1, 0))[:, None]
+    moved = []
+    for name in ("expression", "angles", "translation"):
+        rows = np.concatenate([getattr(source, name)[:1], getattr(stops, name)])
+        moved.append(rows[before] + part * (rows[after] - rows[before]))
+    clip = source.repeated(count)
+    return replace(clip, fps=Fraction(edit.fps or "25")).with_motion(*moved)

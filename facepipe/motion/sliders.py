@@ -64,6 +64,16 @@ Bounds = Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
+class Draw:
+    """Expressions and poses that are drawn: which of the infinitely many of a seed."""
+
+    seed: int
+    first: int = 1
+    """Counted from 1; a draw is the same whatever others are made."""
+    count: int = 1
+
+
+@dataclass(frozen=True)
 class Edit:
     """Values of sliders; an empty edit changes nothing."""
 
@@ -74,6 +84,10 @@ class Edit:
     """How many frames a single one becomes; a clip keeps its own number. 0 leaves it single."""
     fps: str = ""
     """Frames per second of such a clip, as "25" or "30000/1001"."""
+    draw: Draw | None = None
+    """What takes the place of the face's own expression and pose, before the sliders."""
+    travels: bool = False
+    """Whether such a clip begins with the face as it is and goes to where it would otherwise stand."""
 
 
 def neutral(name: str) -> float:
@@ -86,6 +100,11 @@ def unit_of(name: str) -> str:
     if name in ("yaw", "pitch", "roll"):
         return "degrees"
     return {"move_x": "outer-eye distances", "move_y": "outer-eye distances", "zoom": "times"}.get(name, "")
+
+
+def told(values: Mapping[str, float]) -> str:
+    """Return sliders in words, as a label."""
+    return ", ".join(f"{name} {value:g}" for name, value in values.items())
 
 
 def read_bounds(face_model: Path) -> dict[str, tuple[float, float]]:

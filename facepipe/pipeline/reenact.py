@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,13 +12,14 @@ from facepipe.engine.events import Result
 from facepipe.errors import UsageError
 from facepipe.face.coefficients import read_header
 from facepipe.media.encode import check_codec
+from facepipe.motion.drawing import WEIGHT
 from facepipe.motion.retargeting import Retargeting
-from facepipe.motion.sliders import check_edit, read_bounds
+from facepipe.motion.sliders import check_edit, read_bounds, told
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, fit_driver, fit_source, perception_weights
-from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, inspect
+from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights
 from stages import motion, sheet
@@ -66,7 +67,7 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
             lambda: inspect(source, options.limits),
             lambda: inspect(driver, options.limits, motion=options.basis) if driver else None,
             lambda: perception_weights(options),
-            lambda: renderer_weights(options),
+            lambda: {**renderer_weights(options), **(find_weights(WEIGHT) if options.edit.draw else {})},
             lambda: check_codec(options.codec),
             options.provenance.check,
             *(
@@ -138,7 +139,7 @@ def _kept(work: Reenactment, fitted: Fitted | None) -> Output | Pending | None:
 
 def _frame_count(work: Reenactment, driving: Output | Pending | Path | None) -> int:
     """Return how many frames the result has; in a dry run before the driver was fitted, an estimate."""
-    if driving is None:
+    if driving is None or work.options.edit.frames:
         return work.options.edit.frames or 1
     if isinstance(driving, Pending):
         assert work.driver is not None
@@ -165,22 +166,34 @@ def finish(job: Job, work: Reenactment, result: Made, before: list[Made]) -> Non
     if isinstance(laid, Artefact) and work.options.sheet:
         outs[work.options.sheet] = laid.sole_output()
     stages = {one.folder: one for one in [*before, unsigned, result] if isinstance(one, Artefact)}
-    changed = deliver(outs, job.workspace.digests, _about(job, work, list(stages.values())))
+    changed = deliver(outs, job.workspace.digests, about(job, work, list(stages.values())))
     job.tell(Result(path=str(work.out), changed=changed))
 
 
 def _sheet(job: Job, work: Reenactment, result: Made, source: Made) -> Made:
-    inputs: dict[str, Output | Pending] = {"result": result.sole_output() if isinstance(result, Artefact) else result}
-    if work.still:
-        inputs["source"] = source.output("crop.png")
-    return job.run(sheet.STAGE, inputs, sheet.Params(), label="contact sheet")
+    labels, driver = [told(work.options.edit.values) or "result"], work.driver
+    if work.still and driver and driver.kind == "image":
+        return lay_out(job, work.options, [driver.path, result], source, ["driver", *labels])
+    return lay_out(job, work.options, [result], source if work.still else None, labels)
+
+
+def lay_out(
+    job: Job, options: Options, results: Sequence[Made | Path], source: Made | None, labels: Sequence[str]
+) -> Made:
+    """Lay out pictures with their labels, the source first where it is given, or one video."""
+    inputs: dict[str, Any] = {
+        "results": [one.sole_output() if isinstance(one, Artefact) else one for one in results],
+        **({"source": source.output("crop.png")} if source else {}),
+    }
+    params = sheet.Params(labels=tuple(labels), sweeps=options.edit.sweeps)
+    return job.run(sheet.STAGE, inputs, params, label="contact sheet")
 
 
 def _inputs(work: Reenactment) -> Mapping[str, Path]:
     return {"source": work.source.path, **({"driver": work.driver.path} if work.driver else {})}
 
 
-def _about(job: Job, work: Reenactment, stages: list[Artefact]) -> Mapping[str, Any]:
+def about(job: Job, work: Reenactment, stages: list[Artefact]) -> Mapping[str, Any]:
     """Return what the sidecar says of where a result comes from."""
     media = {"source": work.source, **({"driver": work.driver} if work.driver else {})}
     digests = job.workspace.digests

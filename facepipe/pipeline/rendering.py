@@ -13,6 +13,7 @@ from facepipe.engine import Job, Output, Pending
 from facepipe.errors import UsageError
 from facepipe.face.bfm import BASIS as BFM
 from facepipe.face.bfm.estimation import FRAME_PIXELS
+from facepipe.motion.drawing import WEIGHT
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights
 from facepipe.pipeline.precheck import Medium, find_weights
@@ -114,7 +115,7 @@ def _segment(job: Job, scene: Scene, moved: Mapping[str, Input], params: motion.
         motion.STAGE,
         moved,
         replace(params, first_frame=first, frame_count=count, context_frames=kind.context_frames),
-        weights={"face-model": scene.weights["face-model"]},
+        weights={name: scene.weights[name] for name in ("face-model", *([WEIGHT] if params.edit.draw else []))},
         label=f"motion {number}",
         frames=count,
     )

@@ -23,9 +23,8 @@ from facepipe.face.fitting import fit
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import angles_of
 from facepipe.models.expression_vae import ExpressionVae, ExpressionVaeConfig
-from facepipe.motion.drawing import EXPRESSION_COUNT, KIND
+from facepipe.motion.drawing import EXPRESSION_COUNT, KIND, load_expression_vae
 from facepipe.motion.drawing import ExpressionVae as Decoder
-from facepipe.motion.drawing import load_expression_vae
 from facepipe.train.command import parser_of
 from facepipe.train.split import Item, split_items
 
@@ -71,7 +70,9 @@ def visible(model: FaceModel) -> Floats:
 
     Points of lips and lids count more, as in a fit.
     """
-    flat = (model.expression * np.sqrt(model.weights / model.weights.mean())[:, None]).reshape(len(model.expression), -1)
+    flat = (model.expression * np.sqrt(model.weights / model.weights.mean())[:, None]).reshape(
+        len(model.expression), -1
+    )
     return np.linalg.cholesky(flat @ flat.T / model.expression.shape[1])
 
 
@@ -108,7 +109,8 @@ def loss_of(net: ExpressionVae, given: Tensor, wanted: Tensor, see: Tensor) -> T
     turned = difference[:, EXPRESSION_COUNT:].pow(2).sum(1).mean()
     likelihood = 0.5 * (EXPRESSION_COUNT * error.log() + turned / ANGLE_NOISE**2)
     distance = 0.5 * (encoded.mean.pow(2) + encoded.log_variance.exp() - 1 - encoded.log_variance).sum(1).mean()
-    return likelihood + distance
+    total: Tensor = likelihood + distance
+    return total
 
 
 @torch.no_grad()
@@ -132,7 +134,9 @@ def save(net: ExpressionVae, mean: Floats, scale: Floats, rows: Floats, out: Pat
 
 
 @torch.no_grad()
-def figures(net: ExpressionVae, decoder: Decoder, mean: Floats, scale: Floats, unseen: Floats, model: FaceModel) -> dict[str, float]:
+def figures(
+    net: ExpressionVae, decoder: Decoder, mean: Floats, scale: Floats, unseen: Floats, model: FaceModel
+) -> dict[str, float]:
     """Return how well unseen people's (N, 67) rows come back, and how draws lie among them."""
     latents = net.encode(torch.tensor((unseen - mean) / scale, dtype=torch.float32)).mean.double().numpy()
     expression, angles = decoder.decode(latents)

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from facepipe.cli.edit import moving, read_sweep
 from facepipe.errors import UsageError
+from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image
 from facepipe.media.probe import probe_video
 from facepipe.motion.sliders import SLIDERS, Edit
@@ -84,7 +86,7 @@ def test_what_is_no_sweep_is_refused(text: str) -> None:
         (("x.png", "--sweep", "yaw=0:1", "-o", "x2.png"), "--sweep makes a video"),
         (("x.png", "--fps", "0", "-o", "x.mp4"), "--fps is '0'"),
         (("x.png", "--yaw", "nan"), "--yaw is nan"),
-        (("x.png", "--codec", "h264", "--renderer", "clay"), "--renderer is 'clay'; expected one of mesh"),
+        (("x.png", "--codec", "h264", "--renderer", "clay"), "--renderer is 'clay'; expected one of "),
         (("x.png", "--size", "65"), "--size is 65; video needs an even number"),
         (("x.png", "--source-frame", "-1"), "--source-frame is '-1', expected best"),
     ],
@@ -92,4 +94,78 @@ def test_what_is_no_sweep_is_refused(text: str) -> None:
 def test_what_cannot_be_is_a_usage_error(arguments: tuple[str, ...], told: str) -> None:
     outcome = run("edit", *arguments)
     assert outcome.exit_code == 2
+    assert told in outcome.stderr
+
+
+def test_another_picture_lends_expression_and_pose(scene: Scene, tmp_path: Path) -> None:
+    """Both, one of the two, or half of them; the video goes there from the face as it is."""
+    face, out = tmp_path / "face.png", tmp_path / "out"
+    scene.run("edit", scene.portrait, "--yaw", "20", "--mouth-open", "0.8", "--paste-back", "-o", face)
+    out.mkdir()
+    small = ("--size", "96")
+    pictures = {}
+    for name, flags in {
+        "still": (),
+        "both": ("--from-image", face),
+        "pose": ("--from-image", face, "--only", "pose"),
+        "expression": ("--from-image", face, "--only", "expression"),
+        "half": ("--from-image", face, "--strength", "0.5"),
+    }.items():
+        scene.run("edit", scene.portrait, *flags, *small, "-o", out / f"{name}.png")
+        pictures[name] = read_image(out / f"{name}.png").astype(int)
+    away = {name: np.abs(picture - pictures["still"]).mean() for name, picture in pictures.items()}
+    assert away["both"] > away["expression"] > 0.3
+    assert away["both"] > away["half"] > 0.3
+    assert np.abs(pictures["both"] - pictures["pose"]).mean() > 0.3
+    scene.run("edit", scene.portrait, "--from-image", face, "--frames", "6", *small, "-o", out / "clip.mp4")
+    frames = list(decode_frames(out / "clip.mp4"))
+    assert len(frames) == 6
+    assert np.abs(frames[0].astype(int) - pictures["still"]).mean() < 5
+    assert np.abs(frames[-1].astype(int) - pictures["both"]).mean() < 5
+
+
+def test_chance_is_the_seeds(scene: Scene, tmp_path: Path) -> None:
+    """A picture a draw, the same bytes again, whatever the number; one labelled sheet shows the source and all."""
+    small, sheet = ("--size", "64"), tmp_path / "sheet.png"
+    outcome = scene.run("edit", scene.portrait, "--random", "3", *small, "-o", tmp_path / "a", "--sheet", sheet)
+    drawn = sorted((tmp_path / "a").glob("*.png"))
+    assert [path.name for path in drawn] == [f"portrait--random-0-{number}.png" for number in (1, 2, 3)]
+    assert outcome.stdout.splitlines() == [*map(str, drawn), str(sheet)]
+    assert len({path.read_bytes() for path in drawn}) == 3
+    scene.run(
+        "edit", scene.portrait, "--random", "2", "--seed", "0", *small, "-o", tmp_path / "b.png", "--force", "all"
+    )
+    assert (tmp_path / "b-2.png").read_bytes() == drawn[1].read_bytes()
+    scene.run("edit", scene.portrait, "--random", "1", "--seed", "1", *small, "-o", tmp_path / "c.png")
+    assert (tmp_path / "c.png").read_bytes() != drawn[0].read_bytes()
+    # Four tiles beside each other, each with a line of text below.
+    assert read_image(sheet).shape[1] > 4 * 256
+    assert json.loads((tmp_path / "sheet.png.json").read_text())["files"].keys() == {"sheet.png"}
+
+
+def test_a_video_by_chance_goes_from_draw_to_draw(scene: Scene, tmp_path: Path) -> None:
+    scene.run("edit", scene.portrait, "--random", "2", "--size", "64", "--frames", "9", "-o", tmp_path / "out.mp4")
+    frames = list(decode_frames(tmp_path / "out.mp4"))
+    assert len(frames) == 9
+    scene.run("edit", scene.portrait, "--random", "1", "--size", "64", "-o", tmp_path / "one.png")
+    first = read_image(tmp_path / "one.png").astype(int)
+    assert int(np.argmin([np.abs(frame - first).mean() for frame in frames])) in (3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--from-image", "portrait", "--random", "2"), "leave one of the two out"),
+        (("--seed", "2"), "--seed goes with --random"),
+        (("--only", "pose"), "--only goes with --from-image"),
+        (("--strength", "0.5"), "--strength goes with --from-image"),
+        (("--from-image", "driver"), "takes clips"),
+        (("--from-image", "none"), "no such file"),
+    ],
+)
+def test_flags_that_do_not_go_together(scene: Scene, tmp_path: Path, flags: tuple[str, ...], told: str) -> None:
+    places = {"portrait": str(scene.portrait), "driver": str(scene.driver), "none": str(tmp_path / "none.png")}
+    words = [places.get(flag, flag) for flag in flags]
+    outcome = run("edit", scene.portrait, *words, "-o", tmp_path / "x.png", "--work", tmp_path / "work")
+    assert outcome.exit_code in (2, 3)
     assert told in outcome.stderr

@@ -133,10 +133,12 @@ def test_mux_cuts_sound_with_its_frames(scene: Scene, work: Path) -> None:
 
 
 def test_sheets_of_videos_and_pictures(scene: Scene, work: Path) -> None:
-    video = make(work, sheet.STAGE, {"result": scene.driver}, sheet.Params(count=4, tile_height=64))
-    picture = make(work, sheet.STAGE, {"result": scene.portrait, "source": scene.portrait}, sheet.Params())
+    video = make(work, sheet.STAGE, {"results": [scene.driver]}, sheet.Params(count=4, tile_height=64))
+    picture = make(
+        work, sheet.STAGE, {"results": [scene.portrait] * 2, "source": scene.portrait}, sheet.Params(labels=("a", "b"))
+    )
     assert read_image(video.path("sheet.png")).shape[1] > 4 * 64
-    assert read_image(picture.path("sheet.png")).shape[1] > 2 * 256
+    assert read_image(picture.path("sheet.png")).shape[1] > 3 * 256
 
 
 def test_spans_and_their_clips(scene: Scene, work: Path) -> None:

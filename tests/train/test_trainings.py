@@ -16,7 +16,8 @@ from facepipe.face.fitting import fit
 from facepipe.face.model import load_face_model
 from facepipe.media.decode import decode_frames
 from facepipe.models.detector import Detector, DetectorConfig
-from facepipe.train import detector, face_model, landmarker, release, renderings
+from facepipe.motion.drawing import load_expression_vae
+from facepipe.train import detector, expression_vae, face_model, landmarker, release, renderings
 from facepipe.train.faces import build_cache, chosen_frames
 from facepipe.train.loop import Recipe
 from facepipe.train.split import read_items, split_items, unseen_identities
@@ -163,3 +164,17 @@ def test_renderings_move_known_faces_and_are_made_once(tmp_path: Path, monkeypat
     times = [path.stat().st_mtime_ns for path in made]
     renderings.main(words)
     assert [path.stat().st_mtime_ns for path in made] == times
+
+
+def test_what_draws_faces_is_trained_and_loads(
+    material: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From labels to a file that draws, with figures on the unseen."""
+    out = tmp_path / "vae.safetensors"
+    expression_vae.build(*material, out, expression_vae.Recipe(batch=4, steps=3))
+    expression, angles = load_expression_vae(out).draw(1, range(5))
+    assert np.isfinite(expression).all()
+    assert np.isfinite(angles).all()
+    told = capsys.readouterr().out
+    assert "unseen: reconstruction error" in told
+    assert "nan" not in told

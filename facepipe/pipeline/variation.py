@@ -1,0 +1,74 @@
+"""Edits of one portrait: by sliders, after another picture, or as many as were drawn by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from facepipe.engine import Artefact, Job
+from facepipe.engine.events import Result
+from facepipe.errors import UsageError
+from facepipe.motion.sliders import Draw
+from facepipe.pipeline.delivery import check_apart, check_destination, deliver, make_parent
+from facepipe.pipeline.options import Options
+from facepipe.pipeline.perception import fit_source
+from facepipe.pipeline.precheck import all_of, inspect
+from facepipe.pipeline.reenact import Reenactment, about, lay_out, prepare, reenact
+
+
+def prepare_edits(
+    job: Job, source: Path, face: Path | None, outs: Sequence[Path], options: Options
+) -> list[Reenactment]:
+    """Check all that can be checked before the work; FACE is whose expression and pose is taken.
+
+    Several OUTS are one draw each, of an edit that draws; the sheet then shows all of them. Raises one error that tells
+    all that is wrong.
+    """
+    sheet = options.sheet
+    if face and face.is_file() and inspect(face, options.limits, motion=True).kind != "image":
+        raise UsageError(f"--from-image is {face}, which is no picture; `facepipe reenact` takes clips and motion")
+    if len(outs) > 1 and sheet:
+        # The sheet of all is made at the end, and belongs to no single result.
+        if sheet.suffix.lower() != ".png":
+            raise UsageError(f"the contact sheet is to be called {sheet}; it is a PNG, so end its name in .png")
+        check_apart([sheet], [source, *([face] if face else [])])
+        check_destination(sheet, job.workspace.digests, overwrite=options.overwrite)
+    if len(outs) > 1 and not job.dry_run:
+        make_parent(outs[0])
+    works = all_of(
+        [
+            partial(prepare, job, source, face, out, _share(options, number, len(outs)))
+            for number, out in enumerate(outs, 1)
+        ]
+    )
+    if len(works) > 1 and sheet:
+        works[0] = replace(works[0], options=replace(works[0].options, sheet=sheet))
+    return list(works)
+
+
+def _share(options: Options, number: int, count: int) -> Options:
+    """Return the options of one of several draws."""
+    if count == 1 or options.edit.draw is None:
+        return options
+    draw = Draw(options.edit.draw.seed, first=number)
+    return replace(options, sheet=None, edit=replace(options.edit, draw=draw))
+
+
+def make_edits(job: Job, works: Sequence[Reenactment]) -> None:
+    """Make every edit and deliver it; of several, the sheet that the first one names shows all."""
+    if len(works) == 1:
+        reenact(job, works[0])
+        return
+    first, sheet = works[0], works[0].options.sheet
+    made = [reenact(job, replace(work, options=replace(work.options, sheet=None))) for work in works]
+    if sheet is None:
+        return
+    source = fit_source(job, first.source, first.options, first.weights)
+    laid = lay_out(job, first.options, made, source.crop, [f"{number}" for number in range(1, len(made) + 1)])
+    if job.dry_run or not isinstance(laid, Artefact):
+        return
+    parts = [one for one in (source.crop, *made, laid) if isinstance(one, Artefact)]
+    changed = deliver({sheet: laid.sole_output()}, job.workspace.digests, about(job, first, parts))
+    job.tell(Result(path=str(sheet), changed=changed))
