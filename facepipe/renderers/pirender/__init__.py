@@ -1,4 +1,4 @@
 """PIRenderer (Ren et al., ICCV 2021), compatible with the published weights; written from the paper and from facts.
 
-Its weights want coefficients in the basis `bfm`. The authors' code is CC BY-NC 4.0; none of it is here.
+Upstream: RenYurui/PIRender as of January 2022, CC BY-NC 4.0, as are its weights; none of its code is here.
 """
