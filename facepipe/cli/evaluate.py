@@ -28,6 +28,7 @@ TaskFlag = Annotated[
 Renderer = Annotated[
     str | None, typer.Option(help="What renders where the manifest names no result (default: the settings').")
 ]
+Weights = Annotated[str, typer.Option("--weights", help="Registry name of the renderer's network, where not its own.")]
 OutFolder = Annotated[
     Path | None,
     typer.Option("-o", "--out", help="Folder of the report (default: NAME--TASK).", show_default=False, readable=False),
@@ -47,6 +48,7 @@ def evaluate(
     manifest: Manifest,
     task: TaskFlag = "same",
     renderer: Renderer = None,
+    weights: Weights = "",
     out: OutFolder = None,
     teacher: Teacher = None,
     frames: Frames = 0,
@@ -74,7 +76,8 @@ def evaluate(
     if size % 2:
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
     cases = read_cases(manifest, task)  # type: ignore[arg-type]
-    setting = Setting(task, renderer or load_settings().render.renderer, size, frames)  # type: ignore[arg-type]
+    chosen = renderer or load_settings().render.renderer
+    setting = Setting(task, chosen, weights, size, frames)  # type: ignore[arg-type]
     out = out or Path(f"{manifest.absolute().stem}--{task}")
     check_out(out, overwrite=overwrite)
     set_threads()

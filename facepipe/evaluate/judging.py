@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.errors import InputError
+from facepipe.evaluate.bfm import distances, estimated
 from facepipe.evaluate.footage import Eyes, Floats
 from facepipe.evaluate.frechet import Moments
 from facepipe.evaluate.manifest import Case, Task
@@ -21,6 +22,7 @@ from facepipe.evaluate.pixels import Box, Picture, lip_box
 from facepipe.evaluate.scene import UNMOVED, Scene, Setting, set_up
 from facepipe.evaluate.signals import SIGNALS, Followed, correlation, follow
 from facepipe.face import topology as at
+from facepipe.face.bfm.estimation import Estimate
 from facepipe.face.coefficients import Coefficients, from_fit
 from facepipe.face.cropping import SquareCrop, outer_eye_distance
 from facepipe.face.fitting import fit
@@ -68,12 +70,26 @@ class Judge:
         album = Album(scene)
         scores = self._stream(scene, album)
         followed = {}
+        wanted = self._estimate(scene, DRIVER, scene.driver.points, scene.driver.valid)
         for name in scene.contenders:
-            found, track = landmark_scores(scene, name, self._track(scene, name), self.eyes.model)
+            track = self._track(scene, name)
+            found, signals = landmark_scores(scene, name, track, self.eyes.model)
             scores[name] |= found
-            if track is not None:
-                followed[name] = track
+            if signals is not None:
+                followed[name] = signals
+            made = self._estimate(scene, name, track.points, track.valid)
+            if wanted and made:
+                scores[name] |= distances(made, wanted, scene.moving())
         return Judged(case, scene.task, len(scene.driver.frames), scores, followed, album.stills, album.mouths)
+
+    def _estimate(self, scene: Scene, name: str, points: Floats, valid: NDArray[np.bool_]) -> Estimate | None:
+        """Return what Deep3DFaceRecon sees in what was written, where its network is registered."""
+        if self.networks.regressor is None:
+            return None
+        path = self.out / name / "clips" / f"{scene.case.name}.mp4"
+        rows = self.eyes.model.sixty_eight
+        count = len(scene.driver.frames)
+        return estimated(self.networks.regressor, decode_frames(path), points[:count, rows], valid[:count])
 
     def _stream(self, scene: Scene, album: Album) -> dict[str, dict[str, float]]:
         """Draw and measure frame by frame, all contenders side by side."""
@@ -176,9 +192,8 @@ def landmark_scores(
     driver, count = scene.driver, len(scene.driver.frames)
     points, valid = track.points[:count].astype(np.float64), track.valid[:count]
     scores = {"seen": float(valid.mean())}
-    both = valid & driver.valid
+    both = valid & driver.valid & scene.moving()
     if scene.task == "same":
-        both[0] = False
         _check_place(scene, name, points[0], bool(valid[0]))
     if not both.any():
         return scores, None

@@ -18,12 +18,13 @@ from facepipe.errors import WeightsError
 from facepipe.evaluate.perceptual import lpips_of
 from facepipe.evaluate.pixels import Floats, Picture
 from facepipe.face import topology as at
+from facepipe.face.bfm.network import Regressor
 from facepipe.media.image import to_tensor
 
 # Where eyes, nose and corners of the mouth lie in the 112 pixels of a recognition network's picture (ArcFace).
 RECOGNITION_PIXELS = 112
 RECOGNITION_PLACES = ((38.29, 51.70), (73.53, 51.50), (56.03, 71.74), (41.55, 92.37), (70.73, 92.20))
-NEEDED = {"lpips": ("alexnet", "lpips"), "fid": ("inception",), "identity": ("recognition",)}
+NEEDED = {"lpips": ("alexnet", "lpips"), "fid": ("inception",), "identity": ("recognition",), "bfm": ("deep3d",)}
 Measure = TypeVar("Measure")
 
 
@@ -37,6 +38,7 @@ class Networks:
         self.lpips = self._open("lpips", open_lpips)
         self.features = self._open("fid", open_inception)
         self.embed = self._open("identity", open_recognition)
+        self.regressor = self._open("bfm", Regressor)
 
     def _open(self, measure: str, opening: Callable[..., Measure]) -> Measure | None:
         absent = [name for name in NEEDED[measure] if name not in weights.registered()]

@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     options = parser.parse_args()
     set_threads()
-    setting = Setting("same", options.renderer, options.size, MOST_FRAMES, LONGEST)
+    setting = Setting("same", options.renderer, size=options.size, most=MOST_FRAMES, longest=LONGEST)
     outcome = evaluate(
         read_cases(options.data, "same"),
         setting,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import repeat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facepipe.errors import InputError
 from facepipe.evaluate.footage import Eyes, Floats, Footage, chosen, face_points, follow, whole_picture
@@ -53,6 +54,10 @@ class Scene:
         """Width and height of all pictures."""
         return self.source.size
 
+    def moving(self) -> NDArray[np.bool_]:
+        """Return which frames count, (N,): of a clip that is repeated from its first frame, all but that one."""
+        return np.arange(len(self.driver.frames)) >= (self.task == "same")
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -60,11 +65,17 @@ class Setting:
 
     task: Task
     renderer: str = MESH
+    weights: str = ""
+    """Registry name of the renderer's network, where not its own."""
     size: int = 256
     most: int = 0
     """Frames of a clip that are judged, spread evenly; 0 for all."""
     longest: int | None = None
     """Frames of a clip that are read."""
+
+    def options(self, renderer: str, size: int) -> Options:
+        """Return what the job of a renderer would be asked for."""
+        return Options(renderer=renderer, weights=self.weights if renderer == self.renderer else "", size_pixels=size)
 
 
 def set_up(case: Case, setting: Setting, eyes: Eyes) -> Scene:
@@ -118,7 +129,7 @@ def _drawn(
     sitter = Sitter(source.still(), source.points[0], own)
 
     def drawn(name: str) -> Contender:
-        needed = renderer_weights(Options(renderer=name, size_pixels=source.size))
+        needed = renderer_weights(setting.options(name, source.size))
         files = {role: file.path for role, file in needed.items()}
         return Contender(lambda: RENDERERS[name].open(files, sitter)(motion, 0, len(motion)), points)
 

@@ -88,7 +88,7 @@ def test_alexnet_is_named_and_shaped_as_torchvisions() -> None:
 def test_nothing_registered_is_said_and_nothing_fails(folder: Path) -> None:
     networks = Networks()
     assert (networks.lpips, networks.features, networks.embed) == (None, None, None)
-    assert set(networks.missing) == {"lpips", "fid", "identity"}
+    assert set(networks.missing) == {"lpips", "fid", "identity", "bfm"}
     assert all("facepipe weights add" in remedy for remedy in networks.missing.values())
 
 
@@ -105,7 +105,7 @@ def test_networks_are_added_and_measure(folder: Path) -> None:
     for name in ("alexnet", "lpips", "inception"):
         assert add(folder / weights.FOREIGN[name].file, name) == ""
     networks = Networks()
-    assert set(networks.missing) == {"identity"}
+    assert set(networks.missing) == {"identity", "bfm"}
     assert add(folder / "recognition.pt", "recognition") == ""
     networks = Networks()
     picture = np.random.default_rng(0).integers(0, 256, (96, 96, 3)).astype(np.uint8)
