@@ -14,6 +14,8 @@ from facepipe.engine import Artefact, Job, Pending
 from facepipe.engine.artefact import Output
 from facepipe.engine.events import Result
 from facepipe.errors import FacepipeError, InputError, NoFaceError
+from facepipe.face.bfm import BASIS as BFM
+from facepipe.face.model import BASIS
 from facepipe.face.spans import Sighting, load_sightings
 from facepipe.media.limits import MediaLimits
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, make_parent, sidecar_of
@@ -30,6 +32,8 @@ class Recipe:
     size_pixels: int = 256
     fps: Fraction = Fraction(25)
     quality: int = 90
+    basis: str = BASIS
+    """With "bfm", clips get coefficients of that basis besides."""
     limits: MediaLimits = field(default_factory=MediaLimits)
     overwrite: bool = False
 
@@ -115,6 +119,9 @@ class Builder:
             outs["track"]: made.output("track.npz"),
         }
         stages = [made, fitted]
+        if recipe.basis == BFM:
+            stages.append(self._bfm(name, made))
+            files[outs["bfm"]] = stages[-1].output("coefficients.npz")
         if made.facts["sound"] != "none":
             heard = self.job.run(
                 features.STAGE,
@@ -128,6 +135,19 @@ class Builder:
             stages.append(heard)
         self._deliver(files, medium, stages)
         return [self._entry(name, person, medium, seen, made)]
+
+    def _bfm(self, name: str, made: Artefact) -> Artefact:
+        """Make a clip's coefficients of the other basis, as the published renderer wants them."""
+        found = self.job.run(
+            coefficients.BFM_STAGE,
+            {"track": made.output("track.npz"), "media": made.output("clip.mp4")},
+            coefficients.BfmParams(),
+            weights={key: self.weights[key] for key in ("face-model", "deep3d", "bfm") if key in self.weights},
+            label=f"fit {name} ({BFM})",
+            frames=made.facts["frames"],
+        )
+        assert isinstance(found, Artefact)
+        return found
 
     def _check(self, outs: Mapping[str, Path], source: Path) -> None:
         check_apart(outs.values(), [source])
@@ -161,6 +181,7 @@ class Builder:
             fps=str(self.recipe.fps),
             size_pixels=self.recipe.size_pixels,
             sound=facts["sound"] != "none",
+            bfm=self.recipe.basis == BFM,
             source=self.name.as_posix(),
             source_sha256=self.job.workspace.digests.digest(medium.path),
             first_frame=span.first_frame,

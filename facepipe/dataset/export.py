@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from facepipe.dataset.listing import read_list
+from facepipe.dataset.listing import FOLDERS, read_list
 from facepipe.dataset.official import Target, export
 from facepipe.dataset.shards import planned_shards, write_shard
 from facepipe.engine import Job
@@ -15,8 +15,6 @@ from facepipe.engine.events import Done, Progress, Result, Start
 from facepipe.errors import InputError, ToolError
 
 EXPORT = "export"
-# What `facepipe dataset build` makes beside its own coefficients.
-BFM_FOLDER = "coefficients-bfm"
 
 
 def check_package(name: str) -> None:
@@ -43,11 +41,11 @@ def export_lmdb(job: Job, dataset: Path, out: Path, coefficients: Path | None, *
     """Bring an environment in the official layout to hold the data set, and return its path."""
     check_package("lmdb")
     entries = read_list(dataset)
-    folder = coefficients or dataset / BFM_FOLDER
+    folder = coefficients or dataset / FOLDERS["bfm"][0]
     if not folder.is_dir():
         raise InputError(
-            f"{folder} is no folder: the official layout holds coefficients of basis bfm; give those of the clips, "
-            "ID.npz or ID.mat, with --coefficients"
+            f"{folder} is no folder: the official layout holds coefficients of basis bfm; build the set with "
+            "--basis bfm, or give those of its clips, ID.npz or ID.mat, with --coefficients"
         )
     sizes = {entry.size_pixels for entry in entries}
     if len(sizes) != 1:

@@ -19,6 +19,7 @@ FOLDERS = {
     "coefficients": ("coefficients", ".npz"),
     "track": ("coefficients", ".track.npz"),
     "features": ("features", ".npz"),
+    "bfm": ("coefficients-bfm", ".npz"),
 }
 
 
@@ -44,6 +45,8 @@ class Entry:
     """Of the raw video at the rate of the clip."""
     box: tuple[int, int, int]
     """Left, top and side of what was cut out, in pixels of the raw video."""
+    bfm: bool = False
+    """Whether it has coefficients of basis bfm too."""
     face: int = 0
     """Which of the raw video's faces, in the order in which they appear."""
 
@@ -54,7 +57,7 @@ class Entry:
 
 
 def path_of(dataset: Path, name: str, kind: str) -> Path:
-    """Return where a clip's file of a kind (clip, coefficients, track, features) lies."""
+    """Return where a clip's file of a kind (clip, coefficients, track, features, bfm) lies."""
     folder, suffix = FOLDERS[kind]
     return dataset / folder / f"{name}{suffix}"
 

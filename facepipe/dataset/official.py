@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from facepipe.dataset.listing import Entry, path_of
 from facepipe.engine.digest import DigestCache
 from facepipe.errors import EncoderError, FailedItemsError, InputError
-from facepipe.face.bfm.layout import COUNT, Row
+from facepipe.face.bfm import BASIS
+from facepipe.face.bfm.layout import GROUPS, Row
+from facepipe.face.bfm.published import read_published
 from facepipe.face.coefficients import BfmCoefficients, load_coefficients
 from facepipe.media.decode import decode_frames
 from facepipe.media.files import draft_of
@@ -29,8 +31,6 @@ from facepipe.media.image import as_jpeg
 if TYPE_CHECKING:
     import lmdb
 
-NUMBERS = COUNT + 3
-BASIS = "bfm"
 MARK = "facepipe"
 # The file takes what it needs; this is how far it may grow at first.
 MAP_BYTES = 1 << 28
@@ -55,29 +55,12 @@ class Target:
 
 def rows_of(path: Path, entry: Entry) -> NDArray[np.float32]:
     """Return the (N, 260) rows of a clip out of its coefficient file. Raises InputError where they do not fit."""
-    rows = _of_mat(path) if path.suffix == ".mat" else _of_npz(path)
-    if rows.shape != (entry.frames, NUMBERS) or not np.isfinite(rows).all():
-        raise InputError(f"{entry.id}: has {entry.frames} frames, its coefficients are {rows.shape}; make them again")
-    return rows
-
-
-def _of_npz(path: Path) -> NDArray[np.float32]:
-    found = load_coefficients(path, basis=BASIS)
+    found = read_published(path, entry.rate) if path.suffix == ".mat" else load_coefficients(path, basis=BASIS)
     assert isinstance(found, BfmCoefficients)
-    row = Row(found.identity, found.expression, found.texture, found.angles, found.lighting, found.translation)
-    return np.concatenate([row.joined(), found.crops], axis=1).astype(np.float32)
-
-
-def _of_mat(path: Path) -> NDArray[np.float32]:
-    from scipy.io import loadmat  # noqa: PLC0415 - only for whoever brings such files
-
-    try:
-        content = loadmat(path)
-        return np.concatenate([content["coeff"], content["transform_params"][:, 2:]], axis=1).astype(np.float32)
-    except Exception as error:  # scipy raises a dozen kinds on what is none, or broken
-        raise InputError(
-            f"{path} holds no coefficients ({error}); expected coeff (N, 257) and transform_params (N, 5)"
-        ) from error
+    row = Row(**{name: getattr(found, name) for name in GROUPS}).joined()
+    if len(row) != entry.frames:
+        raise InputError(f"the clip has {entry.frames} frames, {path} has {len(row)}; make one of them again")
+    return np.concatenate([row, found.crops], axis=1).astype(np.float32)
 
 
 def export(

@@ -21,11 +21,11 @@ from facepipe.device import set_threads
 from facepipe.engine import Job, Json
 from facepipe.errors import FacepipeError, InputError, PrecheckError, UsageError
 from facepipe.pipeline.items import find_items, is_video
+from facepipe.pipeline.perception import basis_weights
 from facepipe.pipeline.precheck import all_of, find_weights
 from stages import clip, coefficients, features, spans, utterances
 
 COMMAND, PARTS = "dataset", "parts"
-WEIGHTS = ("detector", "landmarker", "face-model")
 STAGES = (clip.STAGE, coefficients.STAGE, features.STAGE, spans.STAGE, utterances.STAGE)
 
 
@@ -62,19 +62,22 @@ class Building:
         """Return which weights are missing."""
         del items, folder
         try:
-            find_weights(*WEIGHTS)
+            find_weights(*self._weights())
         except PrecheckError as error:
             return list(error.errors)
         except FacepipeError as error:
             return [error]
         return []
 
+    def _weights(self) -> list[str]:
+        return ["detector", "landmarker", *basis_weights(self.recipe.basis)]
+
     def settings(self) -> str:
         """Return the recipe, who goes where, the versions of the stages and the digests of the weights."""
         recipe = {**asdict(replace(self.recipe, overwrite=False)), "fps": str(self.recipe.fps)}
         splits = [sorted(self.people.splits.items()), self.people.test_percent, sorted(self.people.unseen)]
         versions = {stage.name: stage.version for stage in STAGES}
-        weights = {name: weight.sha256 for name, weight in find_weights(*WEIGHTS).items()}
+        weights = {name: weight.sha256 for name, weight in find_weights(*self._weights()).items()}
         return json.dumps([recipe, splits, versions, weights], sort_keys=True)
 
     def prepare(self, threads: int) -> None:
@@ -92,7 +95,7 @@ class Building:
             builder = Builder(
                 job,
                 self.recipe,
-                find_weights(*WEIGHTS),
+                find_weights(*self._weights()),
                 self.people,
                 folder / self.dataset,
                 PurePath(item.inputs["source"]).relative_to(self.root),

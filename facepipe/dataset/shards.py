@@ -18,7 +18,13 @@ INDEX = "shards.json"
 FORMAT, VERSION = "facepipe-shards", 1
 CLIPS_A_SHARD = 256
 # What a member of a sample is called.
-SUFFIXES = {"clip": "mp4", "coefficients": "coefficients.npz", "track": "track.npz", "features": "features.npz"}
+SUFFIXES = {
+    "clip": "mp4",
+    "coefficients": "coefficients.npz",
+    "track": "track.npz",
+    "features": "features.npz",
+    "bfm": "bfm.npz",
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,8 @@ def _described(dataset: Path, entry: Entry, digests: DigestCache) -> list[object
 
 
 def _kinds(entry: Entry) -> list[str]:
-    return [kind for kind in FOLDERS if kind != "features" or entry.sound]
+    has = {"features": entry.sound, "bfm": entry.bfm}
+    return [kind for kind in FOLDERS if has.get(kind, True)]
 
 
 def _read_index(out: Path) -> dict[str, str]:

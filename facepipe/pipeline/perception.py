@@ -32,12 +32,12 @@ class Fitted:
 
 def perception_weights(options: Options) -> dict[str, weights.WeightFile]:
     """Return verified weights for all of perception; raise one error that tells of all that is missing."""
-    names = dict.fromkeys(("detector", *LANDMARKERS[options.landmarker], *_basis_weights(options.basis)))
+    names = dict.fromkeys(("detector", *LANDMARKERS[options.landmarker], *basis_weights(options.basis)))
     found, _ = all_of([lambda: find_weights(*names), lambda: _check_package(options.landmarker)])
     return dict(found)
 
 
-def _basis_weights(basis: str) -> tuple[str, ...]:
+def basis_weights(basis: str) -> tuple[str, ...]:
     """Return what coefficients of a basis are made with; the Basel Face Model only tells how well they fit."""
     if basis != BFM:
         return ("face-model",)

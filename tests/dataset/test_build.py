@@ -24,6 +24,7 @@ from facepipe.media.probe import probe_video
 from facepipe.motion.features import load_features
 from facepipe.weights import find
 from tests.dataset.building import build
+from tests.pipeline.published_weights import add_deep3d
 from tests.pipeline.scene import Scene, ffmpeg, run
 
 SMALL: dict[str, Any] = {"size_pixels": 64, "fps": Fraction(20)}
@@ -219,3 +220,19 @@ def test_a_clip_that_fails_does_not_cost_the_others(talk: Path, scene: Scene, tm
 def test_union_rule_draws_closer(raw: Path, scene: Scene, dataset: Path, tmp_path: Path) -> None:
     assert not build(raw / "anna", tmp_path, scene.work, rule="union", **SMALL).errors
     assert read_list(tmp_path)[0].box[2] < read_list(dataset)[0].box[2]
+
+
+def test_clips_get_the_published_coefficients_too(
+    raw: Path, scene: Scene, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From raw videos to the published layout, with a network of the true form that says something of every face."""
+    pytest.importorskip("lmdb")
+    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
+    add_deep3d(tmp_path)
+    assert not build(raw / "anna", tmp_path / "set", scene.work, basis="bfm", **SMALL).errors
+    (entry,) = read_list(tmp_path / "set")
+    found = load_coefficients(path_of(tmp_path / "set", entry.id, "bfm"), basis="bfm")
+    assert (len(found), entry.bfm) == (entry.frames, True)
+    outcome = run("dataset", "export", tmp_path / "set", tmp_path / "out", "--lmdb", "--work", scene.work)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert (tmp_path / "out" / "train_list.txt").read_text(encoding="utf-8") == f"{entry.id}\n"
