@@ -55,7 +55,7 @@ def _watch(child: subprocess.Popen[bytes]) -> int:
     """Wait for a child; return the most that it and its children held at a time."""
     peak = 0
     while True:
-        peak = max(peak, sum(_peak_of(pid) for pid in _family(child.pid)))
+        peak = max(peak, sum(peak_of(pid) for pid in _family(child.pid)))
         try:
             child.wait(SECONDS_BETWEEN_LOOKS)
         except subprocess.TimeoutExpired:
@@ -84,7 +84,7 @@ def _children_files(pid: int) -> list[Path]:
         return []
 
 
-def _peak_of(pid: int) -> int:
+def peak_of(pid: int) -> int:
     """Return the most memory that a process ever held, in bytes."""
     found = re.search(r"^VmHWM:\s*(\d+) kB", _text(PROCESSES / str(pid) / "status"), re.MULTILINE)
     return int(found.group(1)) * 1024 if found else 0

@@ -12,7 +12,7 @@ from facepipe.cli.guard import Verbose
 from facepipe.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from facepipe.bench.figure import Figure
 
@@ -23,8 +23,9 @@ def bench(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[renderer [NAME]...]",
-            help="Measure renderers' networks alone, each against its plain form: all that can be, or those named.",
+            metavar="[renderer [NAME]...|batch]",
+            help="Measure renderers' networks alone, each against its plain form: all that can be, or those named; or "
+            "the machinery of a batch, with a stage that makes next to nothing.",
             show_default=False,
         ),
     ] = None,
@@ -33,6 +34,10 @@ def bench(
     ] = None,
     repeats: Annotated[int, typer.Option("--repeats", help="How often each thing is measured.", min=1)] = 3,
     long: Annotated[bool, typer.Option("--long", help="Also run the clip ten times over, for its memory.")] = False,
+    items: Annotated[int, typer.Option("--items", help="Of a batch: how many are planned and found done.")] = 20_000,
+    executed: Annotated[int, typer.Option("--executed", help="Of a batch: how many are really made.")] = 20_000,
+    most: Annotated[int, typer.Option("--most", help="Of a batch: up to how many are planned.")] = 1_000_000,
+    reenactments: Annotated[int, typer.Option("--reenactments", help="Of a batch: how many real ones.", min=0)] = 40,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     work: a.Work = None,
     _verbose: Verbose = False,
@@ -41,7 +46,10 @@ def bench(
 
     Takes some minutes. The exit code is 0 whatever the figures say; a column tells whether each bar was met.
     """
-    if what:
+    if what == ["batch"]:
+        sizes = {"items": items, "executed": executed, "most": most}
+        _bench_batch(sizes, reenactments, as_json=as_json, work=work)
+    elif what:
         _bench_renderers(what, repeats=repeats, as_json=as_json)
     else:
         _bench_program(clip, repeats=repeats, long=long, as_json=as_json, work=work)
@@ -55,11 +63,32 @@ def _bench_renderers(what: list[str], *, repeats: int, as_json: bool) -> None:
     names = what[1:] or list(MEASURES)
     if what[0] != "renderer" or not set(names) <= set(MEASURES):
         known = ", ".join(MEASURES)
-        raise UsageError(f"bench cannot measure {' '.join(what)}; expected renderer, and none or some of {known}")
+        raise UsageError(
+            f"bench cannot measure {' '.join(what)}; expected batch, or renderer and none or some of {known}"
+        )
     threads = set_threads()
     _tell_machine({**describe_machine(), "threads": threads, "repeats": repeats}, as_json=as_json)
     for name in names:
         _tell(MEASURES[name](repeats), as_json=as_json)
+
+
+def _bench_batch(sizes: Mapping[str, int], reenactments: int, *, as_json: bool, work: Path | None) -> None:
+    import os
+    import shutil
+
+    from facepipe.bench.batch import measure_batch
+    from facepipe.bench.machine import describe_machine
+    from facepipe.bench.scaling import measure_scaling
+    from facepipe.config import load_settings
+
+    settings = load_settings(flags={"work.folder": str(work) if work else None})
+    folder = Path(settings.work.folder).absolute() / FOLDER / "batch"
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
+    _tell_machine({**describe_machine(), "load": load}, as_json=as_json)
+    _tell(measure_batch(folder, **sizes), as_json=as_json)
+    if reenactments:
+        _tell(measure_scaling(folder / "real", reenactments), as_json=as_json)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tell_machine(about: dict[str, object], *, as_json: bool) -> None:
