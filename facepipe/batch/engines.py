@@ -19,6 +19,8 @@ from facepipe.errors import ToolError, UsageError
 
 EngineName = Literal["loky", "dask", "ray"]
 ENGINES: tuple[EngineName, ...] = ("loky", "dask", "ray")
+IDLE_SECONDS = 60.0
+"""A process of ours that is asked for nothing for so long ends, so that none outlives a leader that was killed."""
 T = TypeVar("T")
 Apply = Callable[[Callable[[T], None], Iterable[T]], None]
 """Calls a function with each of the arguments, which are taken as they are needed. Raises BrokenEngineError."""
@@ -105,7 +107,7 @@ class _Seats:
     def _new(self) -> Any:
         from joblib.externals.loky import ProcessPoolExecutor
 
-        return ProcessPoolExecutor(max_workers=1, env=self._engine.environment())
+        return ProcessPoolExecutor(max_workers=1, timeout=IDLE_SECONDS, env=self._engine.environment())
 
     def close(self) -> None:
         """End all processes."""

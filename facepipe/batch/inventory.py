@@ -9,7 +9,9 @@ from pathlib import Path
 from facepipe.errors import FacepipeError, InputError
 from facepipe.media.files import check_input
 
-FOLDERS, FILES = 64, 200_000
+FILES = 200_000
+MOST_NAMES = 2_000_000
+"""So many names of listed folders are remembered at a time."""
 
 
 class Inventory:
@@ -17,14 +19,21 @@ class Inventory:
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
-        self._names = lru_cache(maxsize=FOLDERS)(_names_in)
+        self._listed: dict[str, frozenset[str]] = {}
+        self._held = 0
         self.sign = lru_cache(maxsize=FILES)(self._sign)
         self.fault = lru_cache(maxsize=FILES)(self._fault)
 
     def exists(self, name: str) -> bool:
         """Tell whether a file lies there, by the listing of its folder."""
         parent, name = os.path.split(os.path.join(self._folder, name))  # noqa: PTH118 (a million times)
-        return name in self._names(parent)
+        if parent not in self._listed:
+            if self._held > MOST_NAMES:
+                self._listed.clear()
+                self._held = 0
+            self._listed[parent] = _names_in(parent)
+            self._held += len(self._listed[parent]) + 1
+        return name in self._listed[parent]
 
     def _sign(self, name: str) -> str:
         """Return size and time of a file; they change when its content does. Empty where there is none."""

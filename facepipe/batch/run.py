@@ -114,6 +114,7 @@ class Run:
             threads=engine.threads,
             stale_seconds=stale_seconds,
             keep=keep,
+            orphans_end=engine.name == "loky",
             environment=tuple(
                 sorted(
                     (name, value)
@@ -147,6 +148,7 @@ class Run:
         with self._stoppable(), self.engine.started() as apply, self.progress.ticking(self._look):
             survey = self._rounds(apply, checked)
         settled = self._settle(checked, survey)
+        self.claims.sweep()
         self.ledger.tell(f"{RUN}{self.id}", {"exit_code": int(settled.exit_code), "ended": True})
         self.ledger.close()
         return settled
@@ -216,7 +218,9 @@ class Run:
                 yield self._task(decision, checked)
 
     def _task(self, decision: Decision, checked: Checked) -> Task:
-        inputs = tuple(decision.item.inputs.values())
+        inputs, name = tuple(decision.item.inputs.values()), decision.item.id
+        holder = self.claims.holder(name)
+        silent = holder if holder and self.claims.judge(name) == "dead" else ""
         return Task(
             decision.item,
             decision.entry.number if decision.entry else 0,
@@ -224,6 +228,7 @@ class Run:
             decision.tries,
             shared=tuple(name for name in inputs if checked.inputs[hash(name)] > 1),
             repeated=checked.inputs[hash(inputs)] > 1,
+            silent=silent,
         )
 
     def _survey(self) -> Survey:
@@ -283,7 +288,7 @@ class Run:
     def _look(self) -> None:
         """Take in what the workers noted; stop where a limit is reached."""
         with self.progress.lock:
-            for name, entry, said in self.entries.refresh():
+            for name, entry, said in self.entries.changes():
                 if entry.run == self.id and self.progress.count(name, entry, self.limits.retries):
                     self.events(_failed(said))
                 if entry.kind == "disk":

@@ -24,7 +24,7 @@ from facepipe.engine.claim import Claims, is_process_dead
 from facepipe.engine.events import Done, Event, Failed, Skipped
 from facepipe.engine.ledger import BEGUN, DONE, DROPPED, FAILED, Entries, Ledger
 from facepipe.engine.places import Places
-from facepipe.errors import FacepipeError, Interrupted, MemoryLimitError
+from facepipe.errors import ExitCode, FacepipeError, Interrupted, MemoryLimitError
 
 DETAIL_CHARACTERS = 2000
 PAUSE_SECONDS = 0.5
@@ -47,6 +47,8 @@ class Orders:
     stale_seconds: float
     keep: Keep = "all"
     environment: tuple[tuple[str, str], ...] = ()
+    orphans_end: bool = False
+    """Whether worker processes are the run's own, to be ended when their leader is gone."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Task:
     """Inputs that other items use too, where that matters."""
     repeated: bool = False
     """Whether another item has the same inputs altogether."""
+    silent: str = ""
+    """Token of a process that claimed the item and is known to be dead, so that it need not be watched again."""
 
 
 def work(orders: Orders, task: Task) -> None:
@@ -98,6 +102,8 @@ class Worker:
 
     def do(self, task: Task) -> None:
         """Make an item unless another process has it, or has made it."""
+        if task.silent:
+            self._claims.bury(task.silent)
         if self.stopping(now=True) or not self._claims.take(task.item.id):
             return
         try:
@@ -178,6 +184,9 @@ class Worker:
         while True:
             time.sleep(min(self._claims.beat_seconds, 5.0))
             self._claims.beat()
+            if self.orders.orphans_end and not self._claims.holds_any and is_process_dead(self.orders.token):
+                # Nobody will ever ask this process for anything again.
+                os._exit(int(ExitCode.TRY_AGAIN))
 
 
 def read_marks(path: Path) -> dict[str, int]:

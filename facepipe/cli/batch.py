@@ -16,7 +16,7 @@ import typer
 
 from facepipe.cli import arguments as a
 from facepipe.cli.guard import Verbose
-from facepipe.errors import FacepipeError, PrecheckError, UsageError
+from facepipe.errors import BusyError, FacepipeError, PrecheckError, UsageError
 
 if TYPE_CHECKING:
     from facepipe.batch.engines import Engine
@@ -195,7 +195,7 @@ def run_list(
     from facepipe.engine import Job, Workspace
 
     started = time.monotonic()
-    with open_sink(as_json=as_json, quiet=quiet) as sink:
+    with _requeued(), open_sink(as_json=as_json, quiet=quiet) as sink:
         run = how.run(jobs, sink, again)
         if dry_run:
             _plan(run, sink, started)
@@ -212,6 +212,17 @@ def run_list(
         print(f"facepipe: {settled.message}", file=sys.stderr)
     if settled.exit_code:
         raise typer.Exit(int(settled.exit_code))
+
+
+@contextmanager
+def _requeued() -> Iterator[None]:
+    """Let a scheduler that stops the program before its first item hear what it hears after it: try again."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        if str(stopped) == "SIGTERM":
+            raise BusyError("stopped by SIGTERM; run the same command to go on") from None
+        raise
 
 
 def _plan(run: Run, sink: Sink, started: float) -> None:

@@ -67,6 +67,7 @@ class Claims:
         self.stale_seconds = stale_seconds
         self._folder = folder
         self._held: set[str] = set()
+        self._buried: set[str] = set()
         self._watched: dict[str, tuple[Sign, float, bool]] = {}
         self._lock = threading.Lock()
 
@@ -109,6 +110,11 @@ class Claims:
         finally:
             self.release(name)
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether this process holds a claim."""
+        return bool(self._held)
+
     def beat(self) -> None:
         """Touch what is held, so that others see that this process lives."""
         with self._lock:
@@ -132,6 +138,8 @@ class Claims:
         known = is_process_dead(sign[0])
         if known is not None:
             return "dead" if known else "live"
+        if sign[0] in self._buried:
+            return "dead"
         now = time.monotonic()
         with self._lock:
             seen, since, touched = self._watched.get(name, (sign, now, False))
@@ -139,8 +147,21 @@ class Claims:
                 since, touched = now, True
             self._watched[name] = (sign, since, touched)
         if now - since >= self.stale_seconds:
+            self.bury(sign[0])
             return "dead"
         return "live" if touched else "unknown"
+
+    def bury(self, token: str) -> None:
+        """Take a process for dead, with all that it claims: somebody has watched it for long enough."""
+        self._buried.add(token)
+
+    def sweep(self) -> None:
+        """Remove the claims of the dead: on work that was done just before they died, which nobody will claim again."""
+        for name in list(self.names()):
+            sign = self._sign(name)
+            if sign and self.judge(name) == "dead" and self._sign(name) == sign:
+                with suppress(OSError):
+                    self.path(name).unlink()
 
     def names(self) -> Iterator[str]:
         """Yield all names that are held, by the dead too."""

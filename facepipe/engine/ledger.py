@@ -131,25 +131,29 @@ class Entries:
         self._entries: dict[str, Entry] = {}
         self._shared: dict[str, str] = {}
 
-    def refresh(self) -> list[tuple[str, Entry, Mapping[str, Any]]]:
-        """Read what is new; return the items whose entry changed, each with the new one and with all that it says."""
-        changed = []
+    def refresh(self) -> None:
+        """Read what is new."""
+        for _ in self.changes():
+            continue
+
+    def changes(self) -> Iterator[tuple[str, Entry, Mapping[str, Any]]]:
+        """Read what is new; yield the items whose entry changed, each with the new one and with all that it says."""
         for key, value, _ in self._reader.news():
             if key == PROCESS or key.startswith(RUN):
                 continue
             with suppress(KeyError, TypeError, ValueError):
                 entry = entry_of(value)
-                if supersedes(entry, self._entries.get(key)):
-                    # A million of them: texts that many have in common are held once.
-                    share = self._shared.setdefault
-                    entry = entry._replace(
-                        state=share(entry.state, entry.state),
-                        run=share(entry.run, entry.run),
-                        kind=share(entry.kind, entry.kind),
-                    )
-                    self._entries[key] = entry
-                    changed.append((key, entry, value))
-        return changed
+                if not supersedes(entry, self._entries.get(key)):
+                    continue
+                # A million of them: texts that many have in common are held once.
+                share = self._shared.setdefault
+                entry = entry._replace(
+                    state=share(entry.state, entry.state),
+                    run=share(entry.run, entry.run),
+                    kind=share(entry.kind, entry.kind),
+                )
+                self._entries[key] = entry
+                yield key, entry, value
 
     @property
     def offsets(self) -> Mapping[str, int]:

@@ -6,6 +6,8 @@ import importlib.util
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from facepipe.batch.engines import ENGINES, EngineName
 from facepipe.batch.joblist import Shard
+from facepipe.batch.overview import read_overview
 from facepipe.batch.run import Limits
 from facepipe.engine.claim import Claims
 from facepipe.engine.events import Batch, Failed
@@ -155,6 +158,26 @@ def test_signals_end_the_run_in_order(bench: Bench, number: int, code: ExitCode)
     assert list(bench.work.rglob("*.draft")) == []
     assert list(Claims(bench.work / "batch" / "claims").names()) == []
     assert bench.prepare(rows).check().wanted == 4
+
+
+def test_workers_do_not_outlive_a_leader_that_was_killed(bench: Bench) -> None:
+    root = Path(__file__).parents[2]
+    leader = subprocess.Popen(
+        [sys.executable, "-m", "tests.batch.orphans", str(bench.folder)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    while len(lines(bench.work, "begun")) < 2:
+        assert leader.poll() is None
+        time.sleep(0.05)
+    leader.kill()
+    leader.wait()
+    until = time.monotonic() + 60
+    while (alive := read_overview(bench.work).workers) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert alive == 0
+    assert len(lines(bench.work, "dropped")) == 2
+    assert list(Claims(bench.work / "batch" / "claims").names()) == []
 
 
 def test_all_faults_are_told_before_anything_is_made(bench: Bench) -> None:

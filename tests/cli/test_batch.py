@@ -77,6 +77,32 @@ def test_rows_give_what_their_commands_give(folder: Path) -> None:
     again = facepipe("batch", "jobs.csv", "--dry-run", "-o", "{source}-{command}.{ext}")
     assert again.returncode == 0
     assert again.stderr.count("(done)") == 4
+    the_folder_tells_all()
+
+
+def the_folder_tells_all() -> None:
+    """Ask for what the batch left behind, mend its failure, and try that again."""
+    run = CliRunner()
+
+    def asked(*words: str) -> str:
+        told = run.invoke(app, list(words), prog_name="facepipe")
+        assert told.exit_code == 0, told.stderr
+        return told.stdout
+
+    assert "5 items: 4 done, 1 failed" in asked("status")
+    assert json.loads(asked("status", "--json"))["failures"] == {"input": 1}
+    assert "broken.mp4" in asked("failures", "--class", "input")
+    assert json.loads(asked("failures", "--json"))["item"]["inputs"]["driving"] == "broken.mp4"
+    assert asked("failures", "--class", "memory") == "no failures\n"
+    assert set(json.loads(asked("stats", "--json"))["stages"]) >= {"crop", "render", "mux"}
+    assert asked("report", "-o", "page.html") == "page.html\n"
+    assert Path("page.html").read_text().count("data:image/jpeg") == 4  # coefficients are no picture
+    assert run.invoke(app, ["retry", "--class", "memory"]).exit_code == 2
+    shutil.copy("driver.mp4", "broken.mp4")
+    done = facepipe("retry", "-j", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["made"] == 1
+    assert "5 items: 5 done" in asked("status")
 
 
 def test_everything_wrong_is_told_at_once(folder: Path) -> None:

@@ -72,6 +72,15 @@ def test_another_machine_is_watched_by_its_heartbeat_and_no_clock(
     assert mine.take("abc")
 
 
+def test_only_the_claims_of_the_dead_are_swept(tmp_path: Path) -> None:
+    mine, other = Claims(tmp_path), Claims(tmp_path)
+    other.take("abc")
+    mine.path("abd").write_text("elsewhere 1 2 3")
+    mine.bury("elsewhere 1 2 3")
+    mine.sweep()
+    assert list(mine.names()) == ["abc"]
+
+
 def test_turns_are_waited_for(tmp_path: Path) -> None:
     one, other = Claims(tmp_path), Claims(tmp_path)
     one.take("abc")

@@ -33,15 +33,15 @@ def test_torn_lines_spoil_no_other_and_are_read_when_they_are_whole(tmp_path: Pa
     with journal.path.open("ab") as stream:
         stream.write(b'\n["b",{"number":1,"sta')
     entries = Entries(tmp_path)
-    assert [key for key, _, _ in entries.refresh()] == ["a"]
+    assert [key for key, _, _ in entries.changes()] == ["a"]
     with journal.path.open("ab") as stream:
         stream.write(b'te":"done"}]')
-    assert [key for key, _, _ in entries.refresh()] == ["b"]
+    assert [key for key, _, _ in entries.changes()] == ["b"]
     with journal.path.open("ab") as stream:
         stream.write(b'\n["torn",{"num')
     journal.tell("c", entry(1, DONE))  # type: ignore[arg-type]
-    assert [key for key, _, _ in entries.refresh()] == ["c"]
-    assert entries.refresh() == []
+    assert [key for key, _, _ in entries.changes()] == ["c"]
+    assert list(entries.changes()) == []
     assert len(entries) == 3
 
 
@@ -52,5 +52,5 @@ def test_a_reader_with_marks_sees_only_what_follows(tmp_path: Path) -> None:
     first.refresh()
     entries = Entries(tmp_path, first.offsets)
     journal.tell("b", entry(1, DONE))  # type: ignore[arg-type]
-    assert [key for key, _, _ in entries.refresh()] == ["b"]
+    assert [key for key, _, _ in entries.changes()] == ["b"]
     assert entries.get("a") is None
