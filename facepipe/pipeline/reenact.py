@@ -156,7 +156,8 @@ def _policy(no_face: str) -> motion.NoFace:
 def finish(job: Job, work: Reenactment, result: Made, before: list[Made]) -> None:
     """Make the contact sheet and bring all to its place with a sidecar; in a dry run tell what it will take."""
     laid = _sheet(job, work, result, before[0]) if work.options.sheet else None
-    unsigned, result = result, signed(job, result, work.options.provenance, _inputs(work))
+    laid = laid and vouched(job, work, laid, "sign contact sheet")
+    unsigned, result = result, vouched(job, work, result, "sign")
     if isinstance(result, Pending):
         frames = 1 if work.still else _frame_count(work, Pending("") if work.driver else None)
         job.tell(estimate(work.source, work.driver, work.options, frames=frames, still=work.still))
@@ -187,6 +188,11 @@ def lay_out(
     }
     params = sheet.Params(labels=tuple(labels), sweeps=options.edit.sweeps)
     return job.run(sheet.STAGE, inputs, params, label="contact sheet")
+
+
+def vouched(job: Job, work: Reenactment, made: Made, label: str) -> Made:
+    """Return something that shows the result, signed where that is asked for."""
+    return signed(job, made, work.options.provenance, _inputs(work), label)
 
 
 def _inputs(work: Reenactment) -> Mapping[str, Path]:

@@ -15,7 +15,7 @@ from facepipe.pipeline.delivery import check_apart, check_destination, deliver, 
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import fit_source
 from facepipe.pipeline.precheck import all_of, inspect
-from facepipe.pipeline.reenact import Reenactment, about, lay_out, prepare, reenact
+from facepipe.pipeline.reenact import Reenactment, about, lay_out, prepare, reenact, vouched
 
 
 def prepare_edits(
@@ -67,6 +67,7 @@ def make_edits(job: Job, works: Sequence[Reenactment]) -> None:
         return
     source = fit_source(job, first.source, first.options, first.weights)
     laid = lay_out(job, first.options, made, source.crop, [f"{number}" for number in range(1, len(made) + 1)])
+    laid = vouched(job, first, laid, "sign contact sheet")
     if job.dry_run or not isinstance(laid, Artefact):
         return
     parts = [one for one in (source.crop, *made, laid) if isinstance(one, Artefact)]

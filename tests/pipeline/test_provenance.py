@@ -72,8 +72,10 @@ def test_a_signed_video_says_what_it_is_made_of(scene: Scene, credentials: tuple
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
 def test_signed_pictures(scene: Scene, credentials: tuple[Any, ...], tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"out{suffix}"
-    scene.run("edit", scene.portrait, "--smile", "0.5", "-o", out, *credentials)
-    assert assertion(manifest_of(out, credentials), INPUTS_LABEL) == {"source_sha256": sha256(scene.portrait)}
+    sheet = tmp_path / "sheet.png"
+    scene.run("edit", scene.portrait, "--smile", "0.5", "-o", out, "--sheet", sheet, *credentials)
+    for path in (out, sheet):
+        assert assertion(manifest_of(path, credentials), INPUTS_LABEL) == {"source_sha256": sha256(scene.portrait)}
     assert read_image(out).shape == (256, 256, 3)
 
 
