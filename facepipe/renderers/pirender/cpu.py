@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -22,8 +23,8 @@ from facepipe.renderers.pirender.layers import ConvUnit
 Floats = NDArray[np.floating]
 Affine = tuple[Floats, Floats]
 """Scale and shift of every channel."""
-RIM = 1
-FINAL_RIM = 3
+# As many zeros around a picture as the convolution reads beyond its edge.
+RIM, FINAL_RIM = 1, 3
 
 
 class CpuEditing:
@@ -34,6 +35,8 @@ class CpuEditing:
         self.crew = ThreadPoolExecutor(threads, "editing") if threads > 1 else None
         self.kernels = {conv: _kernel(conv) for name, conv in net.named_modules() if _is_used(name, conv)}
         self.kept: dict[tuple[Any, ...], Floats] = {}
+        # What it works on is shared by all who render with this network.
+        self.lock = Lock()
 
     def takes(self, first: Tensor) -> bool:
         """Tell whether tiles fill the pictures at every level."""
@@ -41,8 +44,14 @@ class CpuEditing:
 
     def __call__(self, first: Tensor, steering: dict[AdaIN, tuple[Tensor, Tensor]]) -> Tensor:
         """Take what the first convolution gives, (1, C, H, W), and one row of steering; return (1, 3, H, W)."""
-        encoder, decoder = self.net.encoder, self.net.decoder
-        x = first.permute(0, 2, 3, 1).contiguous().numpy()[0]
+        with self.lock:
+            x = self._decoded(self._encoded(first.permute(0, 2, 3, 1).contiguous().numpy()[0]), steering)
+            final = self.net.decoder.final.conv
+            return torch.tanh(F.conv2d(torch.from_numpy(x)[None].permute(0, 3, 1, 2), final.weight, final.bias))
+
+    def _encoded(self, x: Floats) -> list[Floats]:
+        """Return features with rims, from full resolution to the coarsest."""
+        encoder = self.net.encoder
         features = [self._room("feature", 0, *x.shape, rim=RIM)]
         self._over(len(x), loops.activate, x, *_layer_norm(encoder.first, self._moments(x)), features[0], RIM)
         for unit in encoder.units:
@@ -50,8 +59,12 @@ class CpuEditing:
             height, width, channels = raw.shape
             features.append(self._room("feature", len(features), height // 2, width // 2, channels, rim=RIM))
             self._over(height // 2, loops.activate_pooled, raw, *_layer_norm(unit, moments), features[-1], RIM)
-        x, rim = features[-1], RIM
-        for step in decoder.steps:
+        return features
+
+    def _decoded(self, features: list[Floats], steering: dict[AdaIN, tuple[Tensor, Tensor]]) -> Floats:
+        """Return the features that the last convolution reads; the coarsest of those given are overwritten."""
+        x = features[-1]
+        for step in self.net.decoder.steps:
             for block in step.residual.blocks:
                 raw, moments = self._convolved(block.conv2, x)
                 self._over(len(raw), loops.add, raw, *_adain(*steering[block.norm2], moments), x, RIM)
@@ -64,8 +77,7 @@ class CpuEditing:
             x = self._room("joined", step.level, *raised.shape, rim=rim)
             affine = (*_layer_norm(step.up, raised_moments), other, *_layer_norm(step.jump, other_moments))
             self._over(len(raised), loops.join, raised, *affine, x, rim)
-        final = decoder.final.conv
-        return torch.tanh(F.conv2d(torch.from_numpy(x)[None].permute(0, 3, 1, 2), final.weight, final.bias))
+        return x
 
     def _convolved(self, conv: nn.Conv2d, padded: Floats, purpose: str = "raw") -> tuple[Floats, Moments]:
         kernel, height, width = self.kernels[conv], padded.shape[0] - 2, padded.shape[1] - 2
