@@ -29,6 +29,11 @@ class Measure:
     ratio: bool = False
     """Whether the middle of the clips is taken in place of the mean: a ratio to next to nothing knows no bounds."""
 
+    @property
+    def of_clip(self) -> str:
+        """What it is called where it is one clip's."""
+        return self.title.removesuffix(", median")
+
 
 MEASURES: Mapping[str, Measure] = {
     "psnr": Measure("PSNR, dB", 2, ("same",)),

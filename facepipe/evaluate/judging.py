@@ -207,7 +207,10 @@ def landmark_scores(
         apart = np.linalg.norm(points[both, :, :2] - driver.points[both, :, :2], axis=-1).mean(1)
         scores["landmarks"] = float(np.mean(apart / outer_eye_distance(driver.points[both])))
     else:
-        scores["shape"] = shape_distance(made.identity, scene.source.coefficients.identity, model)
+        # As many frames as there are of the result: the more a fit is shown, the farther it dares to go from the mean.
+        still = np.repeat(scene.source.points[:1], count, axis=0)
+        source = fit(model, still, np.ones(count, bool)).identity
+        scores["shape"] = shape_distance(made.identity, source, model)
         scores["shape_driver"] = shape_distance(made.identity, driver.coefficients.identity, model)
     if name == UNMOVED:
         return scores, None

@@ -116,13 +116,14 @@ def _plots(cases: Sequence[Judged]) -> list[str]:
         if cases[0].task not in MEASURES[measure].tasks:
             continue
         series: Mapping[str, list[float]] = {
-            name: [case.scores.get(name, {}).get(measure, math.nan) for case in cases] for name in names
+            name: [MEASURES[measure].scale * case.scores.get(name, {}).get(measure, math.nan) for case in cases]
+            for name in names
         }
         if measure in ("sharpness", "flicker"):
             series = {name: values for name, values in series.items() if name != "unmoved"}
         if any(math.isfinite(value) for values in series.values() for value in values):
             band = (DULLEST, SHARPEST) if measure == "sharpness" and cases[0].task == "same" else None
-            found.append(dots(MEASURES[measure].title, series, band=band))
+            found.append(dots(MEASURES[measure].of_clip, series, band=band))
     return found
 
 
@@ -136,7 +137,7 @@ def _shown(cases: Sequence[Judged], sheets: Path) -> str:
 def _case(case: Judged, sheets: Path) -> str:
     picture = base64.b64encode((sheets / f"{case.case.name}.jpg").read_bytes()).decode()
     figures = ", ".join(
-        f"{MEASURES[measure].title} {shown(measure, value)}"
+        f"{MEASURES[measure].of_clip} {shown(measure, value)}"
         for measure, value in case.scores[RESULT].items()
         if measure in ("psnr", "mouth_l1", "sharpness", "flicker", "aed", "shape", "colour")
     )
