@@ -100,10 +100,10 @@ def coefficients(
     _verbose: Verbose = False,
 ) -> None:
     """Fit the face model; write coefficients (.npz), which can drive `reenact`. Media with a track beside use that."""
-    from facepipe.pipeline.items import is_track_or_medium
+    from facepipe.pipeline.items import fittable
 
     options, work = options_of(given, overwrite=overwrite)
-    find = _finder(inputs, out, is_track_or_medium, "tracks, pictures or videos")
+    find = _finder(inputs, out, fittable(options.basis), "tracks, pictures or videos")
     _run("coefficients", inputs, find, out, options, work, Running(force, dry_run, as_json, quiet))
 
 
@@ -149,13 +149,12 @@ def motion(
     """Give SOURCE the motion of drivers; write it as coefficients (.npz) for `render`."""
     from facepipe.motion.presets import load_preset
     from facepipe.motion.sliders import Edit
-    from facepipe.pipeline.items import is_motion, is_track_or_medium
+    from facepipe.pipeline.items import fittable, is_motion
 
     edit = load_preset(preset) if preset else Edit()
     options, work = options_of(given, overwrite=overwrite, edit=edit)
-    find = _finder(
-        drivers, out, lambda path: is_motion(path) or is_track_or_medium(path), "motion files, tracks or media"
-    )
+    fits = fittable(options.basis)
+    find = _finder(drivers, out, lambda path: is_motion(path) or fits(path), "motion files, tracks or media")
     _run("motion", drivers, find, out, options, work, Running(force, dry_run, as_json, quiet), source=source)
 
 

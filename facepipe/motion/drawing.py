@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from facepipe.errors import WeightsError
-from facepipe.face.coefficients import Coefficients
+from facepipe.face.coefficients import BfmCoefficients, Coefficients
 from facepipe.motion.sliders import Draw, Edit
 
 Floats = NDArray[np.float64]
@@ -88,9 +89,8 @@ def travelled(source: Coefficients, stops: Coefficients, edit: Edit) -> Coeffici
     place = np.floor(place) + share * share * (3 - 2 * share)
     after = np.minimum(np.ceil(place).astype(int), len(stops))
     before, part = np.maximum(after - 1, 0), np.asarray(place - np.maximum(after - 1, 0))[:, None]
-    moved = []
-    for name in ("expression", "angles", "translation"):
+    moved: dict[str, Any] = {}
+    for name in ("expression", "angles", "translation", *(["crops"] if isinstance(source, BfmCoefficients) else [])):
         rows = np.concatenate([getattr(source, name)[:1], getattr(stops, name)])
-        moved.append(rows[before] + part * (rows[after] - rows[before]))
-    clip = source.repeated(count)
-    return replace(clip, fps=Fraction(edit.fps or "25")).with_motion(*moved)
+        moved[name] = rows[before] + part * (rows[after] - rows[before])
+    return replace(source.repeated(count), fps=Fraction(edit.fps or "25"), **moved)

@@ -137,6 +137,8 @@ def check_edit(edit: Edit, bounds: Bounds, *, basis: str = BASIS) -> None:
     """
     if basis != BASIS:
         bounds = POSE_BOUNDS
+        if edit.draw:
+            raise UsageError(f"--random draws expressions of basis {BASIS}, but this is basis {basis}; leave it out.")
         foreign = [name for name in (*edit.values, *edit.sweeps) if name in CONTROLS]
         if foreign:
             raise UsageError(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facepipe.errors import InputError, UsageError
+from facepipe.face.model import BASIS
 from facepipe.media.files import kind_of
 
 TRACK = ".track.npz"
@@ -83,6 +84,11 @@ def is_sound_or_video(path: Path) -> bool:
         return path.suffix.lower() not in (".json", ".npz") and kind_of(path) in ("sound", "video")
     except InputError:
         return False
+
+
+def fittable(basis: str) -> Callable[[Path], bool]:
+    """Return what tells files that coefficients of a basis are made of; a track has no pictures for other bases."""
+    return is_track_or_medium if basis == BASIS else is_medium
 
 
 def is_motion(path: Path) -> bool:

@@ -13,9 +13,10 @@ from facepipe.face.bfm.alignment import STANDARD, Alignment
 from facepipe.face.coefficients import BfmCoefficients
 from facepipe.face.descriptor import rows_of_257, windows
 from facepipe.face.pose import rotation_of
+from facepipe.motion.drawing import travelled
 from facepipe.motion.editing import edited
 from facepipe.motion.retargeting import Retargeting, retarget
-from facepipe.motion.sliders import Edit
+from facepipe.motion.sliders import Draw, Edit
 from facepipe.weights import find
 from tests.face.bfm.test_coefficients import some
 from tests.fixtures import load_fixture
@@ -121,3 +122,15 @@ def test_zoom_enlarges_and_roll_is_clockwise() -> None:
 def test_controls_of_the_other_basis_are_refused() -> None:
     with pytest.raises(UsageError, match="smile moves the face model of basis facepipe"):
         edited(SOURCE, Edit({"smile": 1}), model())
+    with pytest.raises(UsageError, match="--random draws expressions of basis facepipe"):
+        edited(SOURCE, Edit(draw=Draw(1)), model())
+
+
+def test_a_travel_goes_from_the_source_to_the_stop() -> None:
+    """The alignment goes along."""
+    moved = travelled(SOURCE, DRIVING.rows(2, 3), Edit(frames=5, fps="25"))
+    assert isinstance(moved, BfmCoefficients)
+    for name in MOTION:
+        np.testing.assert_allclose(
+            getattr(moved, name)[[0, -1]], [getattr(SOURCE, name)[0], getattr(DRIVING, name)[2]], 1e-5
+        )

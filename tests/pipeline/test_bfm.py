@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,17 @@ def test_a_track_alone_has_no_pictures(scene: Scene, mine: Path) -> None:
     assert outcome.exit_code in (2, 3)
     assert "a.track.npz" in outcome.stderr
     assert "give the picture or video itself" in outcome.stderr
+
+
+def test_a_folder_gives_its_media_even_where_tracks_lie_beside(scene: Scene, mine: Path) -> None:
+    """Those are for the other basis."""
+    add_deep3d(mine)
+    (mine / "in").mkdir()
+    shutil.copy(scene.portrait, mine / "in/a.png")
+    scene.run("crop", mine / "in/a.png", "-o", mine / "in/b.png")
+    assert sorted(path.name for path in (mine / "in").glob("*.npz")) == ["b.track.npz"]
+    scene.run("coefficients", mine / "in", "-o", mine / "out", "--basis", "bfm")
+    assert sorted(path.name for path in (mine / "out").glob("*.npz")) == ["a.npz", "b.npz"]
 
 
 def frames_of(path: Path) -> NDArray[np.uint8]:
