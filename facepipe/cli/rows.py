@@ -25,7 +25,7 @@ THE_BATCH_S = frozenset(
     ("out", "work", "force", "dry_run", "json", "quiet", "verbose", "list", "save_preset", "help", "samples", "jobs")
 )
 """Flags that a row cannot have."""
-FILES = ("preset", "consent", "sound")
+FILES = ("preset", "consent", "sound", "pose_from")
 """Flags that name files which are read."""
 EXTENSIONS = {"coefficients": "npz", "motion": "npz", "features": "npz"}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -178,9 +178,12 @@ def _words(command: Any, item: Item, folder: Path) -> list[str]:
     """Return the command line that a row stands for. Raises UsageError for columns that the command does not know."""
     flags = _flags(command)
     words = ["--out", str(folder / item.output)]
-    if item.sample and "sample" not in flags:
-        raise UsageError(f"{item.command} makes one result of a pair, so it takes no column sample")
-    options = {**item.options, **({"sample": item.sample} if "sample" in flags else {})}
+    options = dict(item.options)
+    if item.sample:
+        if "seed" not in flags:
+            raise UsageError(f"{item.command} makes one result of a pair, so it takes no column sample")
+        # Takes of one pair differ by their seeds, whatever else is in the list.
+        options["seed"] = _whole(options.get("seed", 0), "seed") + item.sample
     for column, value in options.items():
         if column not in flags or column in THE_BATCH_S:
             own = "belongs to the batch as a whole" if column in flags else f"is no option of {item.command}"
@@ -195,6 +198,13 @@ def _named(command: Any, roles: Iterable[str]) -> list[str]:
     """Return the files that a command takes as options, as mux does with sound."""
     flags = _flags(command)
     return [role for role in list(roles)[len(_arguments(command)) :] if role in flags]
+
+
+def _whole(value: object, column: str) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise UsageError(f"{column} is {value!r}, expected a whole number") from None
 
 
 def _said(parameter: Any, column: str, value: Any) -> Iterator[str]:
