@@ -94,11 +94,9 @@ def chosen(path: Path, info: VideoInfo, frames: NDArray[np.intp], crop: SquareCr
         raise InputError(f"{path}: ends before frame {frames[-1]}")
 
 
-def whole_picture(info: VideoInfo, size: int) -> SquareCrop:
-    """Return the crop that is a whole square picture, brought to `size` pixels."""
-    # The middles of the outermost pixels must keep half a pixel of either size from the rim.
-    middle = (info.width - 1 + info.width / size) / 2
-    return SquareCrop(middle, middle, float(info.width))
+def whole_picture(width: int) -> SquareCrop:
+    """Return the crop that is a whole square picture."""
+    return SquareCrop((width - 1) / 2, (width - 1) / 2, float(width))
 
 
 def follow(
@@ -118,7 +116,7 @@ def follow(
         raise NoFaceError(f"{path}: shows no face in its first frame, and all is measured from there")
     frame_size = (info.width, info.height)
     square = whole and info.width == info.height
-    crop = whole_picture(info, size) if square else crop_around(track.points[track.valid], frame_size)
+    crop = whole_picture(info.width) if square else crop_around(track.points[track.valid], frame_size)
     frames = np.unique(np.linspace(0, count - 1, most).astype(int)) if most else np.arange(count)
     return _footage(path, info, eyes.model, track, crop, size, frames, frame_size)
 

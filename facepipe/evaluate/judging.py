@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facepipe.errors import InputError
 from facepipe.evaluate.bfm import distances, estimated
-from facepipe.evaluate.footage import Eyes, Floats
+from facepipe.evaluate.footage import Eyes, Floats, whole_picture
 from facepipe.evaluate.frechet import Moments
 from facepipe.evaluate.manifest import Case, Task
 from facepipe.evaluate.meter import Look, Meter
@@ -24,7 +24,7 @@ from facepipe.evaluate.signals import SIGNALS, Followed, correlation, follow
 from facepipe.face import topology as at
 from facepipe.face.bfm.estimation import Estimate
 from facepipe.face.coefficients import Coefficients, from_fit
-from facepipe.face.cropping import SquareCrop, outer_eye_distance
+from facepipe.face.cropping import outer_eye_distance
 from facepipe.face.fitting import fit
 from facepipe.face.model import FaceModel
 from facepipe.face.track import Track
@@ -199,7 +199,7 @@ def landmark_scores(
         return scores, None
     own = driver.coefficients.identity if scene.task == "same" else None
     fitted = fit(model, points, valid, identity=None if own is None else np.asarray(own, np.float64))
-    whole = SquareCrop(scene.size / 2, scene.size / 2, float(scene.size))
+    whole = whole_picture(scene.size)
     fps = driver.coefficients.fps
     made = from_fit(fitted, valid, fps=fps, crop=whole, picture_size=(scene.size, scene.size))
     scores |= coefficient_distances(made, driver.motion(), both)

@@ -172,5 +172,5 @@ def _beside(case: Case, given: VideoInfo, driver: Footage) -> Iterator[Picture]:
         (driver.crop.center_x + 0.5) * ratio - 0.5, (driver.crop.center_y + 0.5) * ratio - 0.5, driver.crop.side * ratio
     )
     if driver.info.width == driver.info.height:
-        crop = whole_picture(given, driver.size)
+        crop = whole_picture(given.width)
     yield from chosen(case.result, given, np.asarray(driver.frames), crop, driver.size)
