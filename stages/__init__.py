@@ -4,5 +4,19 @@ Stages never import each other: they meet on disk. A new stage is a file here, w
 and its declaration; CONTRIBUTING.md goes through it step by step.
 """
 
-NAMES = ("crop", "coefficients", "features", "motion", "render", "mux", "sign", "sheet", "spans", "utterances", "clip")
+NAMES = (
+    "crop",
+    "coefficients",
+    "features",
+    "speech",
+    "motion",
+    "render",
+    "mux",
+    "sign",
+    "sheet",
+    "report",
+    "spans",
+    "utterances",
+    "clip",
+)
 """In the order in which they run."""

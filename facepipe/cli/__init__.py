@@ -10,6 +10,7 @@ import typer
 
 from facepipe import __version__
 from facepipe.cli import (
+    audio,
     batch,
     bench,
     convert,
@@ -59,6 +60,7 @@ def facepipe(
 
 # The order here is the order of the help.
 app.command("reenact")(reenact.reenact)
+app.command("audio")(audio.audio)
 app.command("edit")(edit.edit)
 app.command("crop")(steps.crop)
 app.command("coefficients")(steps.coefficients)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -141,6 +141,34 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
         Annotated[Path | None, typer.Option(help="Private key (PEM) of the certificate.", readable=False)],
     ),
 }
+# How something is said: parameters of `audio`, and of `motion` where sound drives.
+SPEECH: Mapping[str, Any] = {
+    "seed": Annotated[int, typer.Option(help="Another number, another take; the same, the same bytes.")],
+    "temperature": Annotated[float, typer.Option(help="How far takes stray: 0 is the likeliest motion.", min=0, max=3)],
+    "fps": Fps,
+    "expression_strength": Annotated[float, typer.Option(help="Factor on the face's motion.", min=0, max=3)],
+    "pose_strength": Annotated[float, typer.Option(help="Factor on the head's motion.", min=0, max=3)],
+    "still": Annotated[bool, typer.Option("--still", help="Keep the head where it is.")],
+    "lookahead": Annotated[
+        int | None, typer.Option(help="Frames (at 25 a second) of coming sound that the face may know of.", min=0)
+    ],
+    "blinks": Annotated[bool, typer.Option(help="Blink, at human rates.")],
+    "breath": Annotated[bool, typer.Option(help="Breathe.")],
+    "smooth_head": Annotated[bool, typer.Option(help="Smooth the head's motion.")],
+    "resting_lips": Annotated[bool, typer.Option(help="Rest the lips in silence, and keep them from crossing.")],
+    "steady_lips": Annotated[
+        bool, typer.Option(help="Stress what the sound tells of the face over what it leaves open.")
+    ],
+}
+_SPEECH_DEFAULTS: Mapping[str, Any] = {
+    "seed": 0,
+    "temperature": 1.0,
+    "fps": "25",
+    "expression_strength": 1.0,
+    "pose_strength": 1.0,
+    "still": False,
+    "lookahead": None,
+} | dict.fromkeys(("blinks", "breath", "smooth_head", "resting_lips", "steady_lips"), True)
 FLAG_NAMES = {key: f"--{name.replace('_', '-')}" for name, (key, _) in SETTINGS.items()}
 FACES, LIMITS = ("face", "driver_face", "no_face", "landmarker", "smoothing"), ("max_pixels", "max_duration", "work")
 MOTIONS = ("motion", "strength", "only", "scale", "reference")
@@ -165,16 +193,23 @@ class Given:
     """By "section.key"; None for what was not given."""
     sliders: Mapping[str, float]
     """The sliders that were given."""
+    speech: Mapping[str, Any] = field(default_factory=dict)
+    """All of SPEECH, for a command that takes it."""
 
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
-def accepting(*settings: str, sliders: bool = False) -> Callable[[Command], Command]:
-    """Give a command flags for these settings, and for all sliders; it gets them as its parameter `given`."""
+def accepting(*settings: str, sliders: bool = False, speech: bool = False) -> Callable[[Command], Command]:
+    """Give a command flags for these settings, for all sliders, and for how something is said.
+
+    It gets them as its parameter `given`.
+    """
     flags = {name: SETTINGS[name][1] for name in settings}
     if sliders:
         flags |= {name: _slider(name) for name in SLIDERS}
+    if speech:
+        flags |= SPEECH
 
     def extend(command: Command) -> Command:
         @wraps(command)
@@ -187,7 +222,8 @@ def accepting(*settings: str, sliders: bool = False) -> Callable[[Command], Comm
                 if name in SETTINGS
             }
             moved = {name: mine[name] for name in SLIDERS if mine.get(name) is not None}
-            command(**values, given=Given({**given, "work.folder": str(work) if work else None}, moved))
+            said = {name: mine[name] for name in SPEECH} if speech else {}
+            command(**values, given=Given({**given, "work.folder": str(work) if work else None}, moved, said))
 
         signature = inspect.signature(command)
         hints = get_type_hints(command, include_extras=True)
@@ -197,7 +233,7 @@ def accepting(*settings: str, sliders: bool = False) -> Callable[[Command], Comm
             if parameter.name != "given"
         ]
         more = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=flag)
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_SPEECH_DEFAULTS.get(name), annotation=flag)
             for name, flag in flags.items()
         ]
         # typer reads both.

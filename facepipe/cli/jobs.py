@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from facepipe.engine import Job
     from facepipe.engine.events import Event, Sink
     from facepipe.motion.retargeting import MotionKind
+    from facepipe.motion.utterance import Delivery
     from facepipe.pipeline.options import Options
 
 
@@ -133,6 +134,17 @@ def fps_of(text: str) -> Fraction:
     if not 1 <= fps <= 240 or fps.denominator > 1001:
         raise UsageError(f"--fps is {text!r}, expected frames a second from 1 to 240, as 25, 29.97 or 30000/1001.")
     return fps
+
+
+def delivery_of(said: Mapping[str, Any]) -> Delivery:
+    """Return how something is said, by the flags of `arguments.SPEECH`."""
+    from facepipe.motion.aids import Aids
+    from facepipe.motion.utterance import Delivery
+
+    names = ("seed", "temperature", "expression_strength", "pose_strength", "still")
+    aids = {name: said[name] for name in ("blinks", "breath", "smooth_head", "resting_lips", "steady_lips")}
+    lookahead = -1 if said["lookahead"] is None else said["lookahead"]
+    return Delivery(**{name: said[name] for name in names}, lookahead=lookahead, aids=Aids(**aids))
 
 
 Runner = Callable[[dict[str, Any], "Callable[[Job], None]"], None]

@@ -11,11 +11,12 @@ import typer
 
 from facepipe.cli import arguments as a
 from facepipe.cli.guard import Verbose
-from facepipe.cli.jobs import Running, fps_of, options_of, run_job, tell_results
+from facepipe.cli.jobs import Running, delivery_of, fps_of, options_of, run_job, tell_results
 from facepipe.errors import FailedItemsError, UsageError
 
 if TYPE_CHECKING:
     from facepipe.engine import Job
+    from facepipe.pipeline.audio import Takes
     from facepipe.pipeline.options import Options
     from facepipe.pipeline.steps import Steps
 
@@ -31,7 +32,7 @@ Tracked = Annotated[
 Drivers = Annotated[
     list[Path],
     typer.Argument(
-        help="Motion files (.npz), tracks, pictures, videos, or folders.", show_default=False, readable=False
+        help="Motion files (.npz), tracks, sound, pictures, videos, or folders.", show_default=False, readable=False
     ),
 ]
 Motions = Annotated[
@@ -132,7 +133,7 @@ def features(
     _run("features", sounds, find, out, options, work, running, sees=False, params=params)
 
 
-@a.accepting(*a.FACES, *a.MOTIONS, "basis", *a.LIMITS)
+@a.accepting(*a.FACES, *a.MOTIONS, "basis", *a.LIMITS, speech=True)
 def motion(
     source: SourceMotion,
     drivers: Drivers,
@@ -146,16 +147,23 @@ def motion(
     quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Give SOURCE the motion of drivers; write it as coefficients (.npz) for `render`."""
+    """Give SOURCE the motion of drivers; write it as coefficients (.npz) for `render`. Sound drives as in `audio`."""
     from facepipe.motion.presets import load_preset
     from facepipe.motion.sliders import Edit
-    from facepipe.pipeline.items import fittable, is_motion
+    from facepipe.pipeline.audio import Takes
+    from facepipe.pipeline.items import fittable, is_motion, is_sound
 
     edit = load_preset(preset) if preset else Edit()
     options, work = options_of(given, overwrite=overwrite, edit=edit)
     fits = fittable(options.basis)
-    find = _finder(drivers, out, lambda path: is_motion(path) or fits(path), "motion files, tracks or media")
-    _run("motion", drivers, find, out, options, work, Running(force, dry_run, as_json, quiet), source=source)
+    takes = Takes(delivery_of(given.speech), fps=fps_of(given.speech["fps"]))
+
+    def wanted(path: Path) -> bool:
+        return is_motion(path) or fits(path) or is_sound(path)
+
+    find = _finder(drivers, out, wanted, "motion files, tracks, sound or media")
+    running = Running(force, dry_run, as_json, quiet)
+    _run("motion", drivers, find, out, options, work, running, source=source, takes=takes)
 
 
 @a.accepting(*a.RENDERING, "face", "landmarker", *a.LIMITS, *a.PROVENANCE)
@@ -232,6 +240,7 @@ def _run(
     source: Path | None = None,
     encodes: bool = False,
     sees: bool = True,
+    takes: Takes | None = None,
     **how: Any,
 ) -> None:
     """Run one stage on all items, and print where the results lie, those of a run with failures too."""
@@ -252,7 +261,7 @@ def _run(
         checks.append(lambda: check_work_folder(job))
         items, perception, drawing = all_of(checks)[:3]
         weights = {**perception, **drawing}
-        steps: Steps = Steps(job, options, weights, source)
+        steps: Steps = Steps(job, options, weights, source, takes)
         made.extend(run_items(job, command, items, partial(getattr(steps, command), **how)))
 
     names = {"inputs": [str(path.absolute()) for path in inputs], "out": str(out.absolute())}

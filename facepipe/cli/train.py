@@ -54,6 +54,12 @@ def expression_vae(context: typer.Context) -> None:
 
 
 @app.command(context_settings=WORDS)
+def flow(context: typer.Context) -> None:
+    """Train the flow that moves a face by sound."""
+    _start("flow", context.args)
+
+
+@app.command(context_settings=WORDS)
 def release(context: typer.Context) -> None:
     """Make a weight file of a finished training, and register it among the embedded ones."""
     _start("release", context.args)

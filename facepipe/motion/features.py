@@ -23,8 +23,8 @@ WINDOW_SAMPLES = 1024
 OVERLAP = 1.25
 BANDS, LOWEST_HERTZ, HIGHEST_HERTZ = 40, 60.0, 7600.0
 MFCC_COUNT = 13
-FLOOR = 1e-6
-"""Power below which a band counts as silent, 60 dB under a band that holds all of full scale's power."""
+FLOOR = 1e-8
+"""Power below which a band counts as silent, 80 dB under a band that holds all of full scale's power."""
 PITCH_HERTZ = (70, 400)
 
 # Loudness is the mean power of what is loud enough to be speech, as in EBU R 128, without its filter.
@@ -39,7 +39,7 @@ class Features:
 
     log_mel: Floats
     """(T, 40) natural logarithm of the power in bands from 60 to 7600 Hz, of sound brought to -23 dB; never below
-    log(1e-6)."""
+    log(1e-8)."""
     energy: Floats
     """(T,) power of the window in dB of full scale, likewise; never below -60."""
     voicing: Floats

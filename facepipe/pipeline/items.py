@@ -76,6 +76,11 @@ def is_track_or_medium(path: Path) -> bool:
     return is_medium(path) and not tracked
 
 
+def is_sound(path: Path) -> bool:
+    """Tell whether a file of a folder is sound by its name."""
+    return path.suffix.lower() in SOUND_SUFFIXES
+
+
 def is_sound_or_video(path: Path) -> bool:
     """Tell whether a file of a folder is sound or a video, or was meant to be."""
     if path.suffix.lower() in (*SOUND_SUFFIXES, *VIDEO_SUFFIXES):

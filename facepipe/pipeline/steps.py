@@ -13,9 +13,12 @@ from facepipe.engine.events import Result
 from facepipe.errors import InputError, UsageError
 from facepipe.face.model import BASIS
 from facepipe.face.track import load_track
+from facepipe.media.files import kind_of
 from facepipe.media.probe import probe_video
 from facepipe.media.sound import probe_sound
 from facepipe.motion.features import frames_of
+from facepipe.motion.utterance import Delivery
+from facepipe.pipeline.audio import Takes, hear, speak
 from facepipe.pipeline.delivery import (
     check_apart,
     check_destination,
@@ -27,7 +30,7 @@ from facepipe.pipeline.delivery import (
 from facepipe.pipeline.items import TRACK, Item
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, fit_source, fit_track, track_clip
-from facepipe.pipeline.precheck import Medium, inspect, inspect_motion
+from facepipe.pipeline.precheck import Medium, find_weights, inspect, inspect_motion
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments
 from stages import features, motion, mux
@@ -44,6 +47,8 @@ class Steps:
     weights: Weights
     source: Path | None = None
     """The portrait of `motion` and `render`."""
+    takes: Takes | None = None
+    """How `motion` says what sound says."""
     _fitted: dict[str, Fitted] = field(default_factory=dict)
 
     def crop(self, item: Item) -> list[Path]:
@@ -78,6 +83,8 @@ class Steps:
         outs = {item.result(".npz"): "motion.npz"}
         self._check(item, outs)
         source, before = self._coefficients_of(self._portrait(), "source", self.options.face)
+        if kind_of(item.path) == "sound":
+            return self._say(item, outs, source, before)
         driving, own = self._coefficients_of(item.path, item.label, self.options.driver_face)
         params = motion.Params(
             retargeting=self.options.retargeting,
@@ -88,6 +95,16 @@ class Steps:
         inputs = {"source": source, "driving": driving}
         made = self.job.run(motion.STAGE, inputs, params, weights=face_model, label=f"motion {item.label}")
         return self._deliver(item, outs, made, [*before, *own, made])
+
+    def _say(
+        self, item: Item, outs: Mapping[Path, str], source: Output | Pending | Path, before: list[Made]
+    ) -> list[Path]:
+        """Let the source say what a sound file says."""
+        sound, takes = probe_sound(item.path, self.options.limits), self.takes or Takes(Delivery())
+        heard = hear(self.job, sound)
+        weights = {**self.weights, **find_weights("audio")}
+        made = speak(self.job, (self._portrait(), sound), takes, heard, source, weights)
+        return self._deliver(item, outs, made, [*before, heard, made])
 
     def render(self, item: Item) -> list[Path]:
         """Draw the source in the poses and expressions of a motion file, as they stand."""

@@ -3,6 +3,7 @@
 facepipe train release landmarker RUN/checkpoint.pt
 facepipe train release face-model FILE.safetensors
 facepipe train release expression-vae FILE.safetensors
+facepipe train release audio RUN/model.pt
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from torch import nn
 from facepipe.checkpoint import save_network
 from facepipe.models.detector import Detector, DetectorConfig
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
+from facepipe.motion.speech import Speech, SpeechConfig
+from facepipe.motion.speech_file import save_speech
 from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet
 from facepipe.train.command import parser_of
@@ -46,11 +49,21 @@ def release(name: str, trained: Path, *, part: str = "mean") -> Path:
         net = network(config())
         net.load_state_dict({key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)})
         save_network(net, target, kind=name)
+    elif name == "audio":
+        save_speech(read_speech(trained), target)
     else:
         shutil.copyfile(trained, target)
     target.chmod(0o644)  # safetensors writes for its owner only, and wheels keep that
     register(name, target)
     return target
+
+
+def read_speech(trained: Path) -> Speech:
+    """Build the speech model that a training has written."""
+    content = torch.load(trained, weights_only=True)
+    speech = Speech(SpeechConfig(**content["config"]))
+    speech.load_state_dict(content["speech"])
+    return speech
 
 
 def register(name: str, file: Path) -> None:
@@ -70,7 +83,7 @@ def register(name: str, file: Path) -> None:
 def main(words: Sequence[str] | None = None) -> None:
     """Release as the words of a command line say."""
     parser = parser_of("release", __doc__)
-    parser.add_argument("name", choices=[*NETWORKS, *FILES])
+    parser.add_argument("name", choices=[*NETWORKS, *FILES, "audio"])
     parser.add_argument("trained", type=Path)
     parser.add_argument("--part", choices=["mean", "net"], default="mean", help="averaged or last weights")
     asked = parser.parse_args(words)

@@ -20,18 +20,35 @@ from facepipe.media.image import read_image, write_image
 from facepipe.media.probe import probe_video
 from facepipe.motion.sliders import Edit
 from facepipe.weights import find
-from stages import NAMES, clip, coefficients, crop, features, motion, mux, render, sheet, sign, spans, utterances
+from stages import (
+    NAMES,
+    clip,
+    coefficients,
+    crop,
+    features,
+    motion,
+    mux,
+    render,
+    report,
+    sheet,
+    sign,
+    spans,
+    speech,
+    utterances,
+)
 from tests.pipeline.scene import Scene
 
 STAGES: tuple[Stage[Any], ...] = (
     crop.STAGE,
     coefficients.STAGE,
     features.STAGE,
+    speech.STAGE,
     motion.STAGE,
     render.STAGE,
     mux.STAGE,
     sign.STAGE,
     sheet.STAGE,
+    report.STAGE,
     spans.STAGE,
     utterances.STAGE,
     clip.STAGE,

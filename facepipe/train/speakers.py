@@ -1,0 +1,92 @@
+"""Clips of people who speak: their sound's features and their motion, frame by frame at the flow's rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.face.coefficients import Coefficients, from_fit
+from facepipe.face.cropping import SquareCrop, box_of
+from facepipe.face.fitting import fit
+from facepipe.face.model import FaceModel
+from facepipe.media.sound import decode_sound
+from facepipe.motion.departure import Handles, departure_of, resampled
+from facepipe.motion.features import Features, features_of, load_features, save_features
+from facepipe.motion.speech import FPS
+from facepipe.train.split import Item
+
+Floats = NDArray[np.floating]
+
+CROP_RATIO = 1.8
+# Of a clip with more frames without a face, the motion is not known well enough.
+LEAST_VISIBLE = 0.95
+LEAST_FRAMES = 40
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A clip: T frames at 25 frames/s."""
+
+    name: str
+    identity: str
+    features: Features
+    motion: Coefficients
+    """As fitted, blinks and all."""
+    departure: Floats
+    """(T, 70), of this speaker's own size."""
+
+    def __len__(self) -> int:
+        return len(self.departure)
+
+    def shifted(self, lag: int) -> Speaker:
+        """Return the clip with its sound brought forward by `lag` frames, less the frames that lose their partner."""
+        count = len(self) - abs(lag)
+        sound, sight = slice(max(lag, 0), max(lag, 0) + count), slice(max(-lag, 0), max(-lag, 0) + count)
+        heard = self.features
+        parts = {name: getattr(heard, name)[sound] for name in ("log_mel", "energy", "voicing")}
+        motion = self.motion.rows(sight.start, sight.stop)
+        return replace(self, features=replace(heard, **parts), motion=motion, departure=self.departure[sight])
+
+
+def read_speakers(items: list[Item], labels: Path, cache: Path, model: FaceModel, handles: Handles) -> list[Speaker]:
+    """Return the clips with sound in which a face is seen and something is heard; features are kept in `cache`."""
+    cache.mkdir(parents=True, exist_ok=True)
+    speakers = []
+    for item in items:
+        if item.kind != "clip" or not item.has_sound:
+            continue
+        features = _features(item, cache / f"{item.path.stem}.features.npz")
+        motion = _motion(item, labels / "clips" / f"{item.path.stem}.npz", model, len(features))
+        count = min(len(features), len(motion))
+        if features.silent or count < LEAST_FRAMES or motion.valid.mean() < LEAST_VISIBLE:
+            continue
+        parts = {name: getattr(features, name)[:count] for name in ("log_mel", "energy", "voicing")}
+        motion = motion.rows(0, count)
+        departure = departure_of(motion, handles)
+        speakers.append(Speaker(item.path.stem, item.identity, replace(features, **parts), motion, departure))
+    return speakers
+
+
+def _features(item: Item, kept: Path) -> Features:
+    if not kept.exists():
+        save_features(features_of(decode_sound(item.path), Fraction(FPS)), kept)
+    return load_features(kept)
+
+
+def _motion(item: Item, label: Path, model: FaceModel, longest: int) -> Coefficients:
+    """Fit the teacher's points of a clip and bring them to the flow's rate."""
+    with np.load(label) as file:
+        points, valid = file["points"], file["valid"]
+    boxes = np.median([box_of(frame) for frame in points[valid]], axis=0)
+    side = CROP_RATIO * float(max(boxes[2] - boxes[0], boxes[3] - boxes[1]))
+    crop = SquareCrop(float(boxes[0] + boxes[2]) / 2, float(boxes[1] + boxes[3]) / 2, side)
+    given = Fraction(item.fps).limit_denominator(1001)
+    rows = from_fit(fit(model, points, valid), valid, fps=given, crop=crop, picture_size=(1, 1))
+    count, rate = min(longest, int(len(rows) / given * FPS)), Fraction(FPS)
+    moved = (resampled(part, given, rate, count) for part in (rows.expression, rows.angles, rows.translation))
+    seen = resampled(valid[:, None].astype(float), given, rate, count)[:, 0] > 0.99
+    return replace(rows.rows(0, 1).repeated(count).with_motion(*moved), fps=rate, valid=seen)

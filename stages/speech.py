@@ -1,0 +1,53 @@
+"""Stage `speech`: the motion of the source's face as it says what a sound says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from facepipe.engine.stage import Stage, StageRun
+from facepipe.face.coefficients import load_coefficients, save_coefficients
+from facepipe.face.model import load_face_model
+from facepipe.motion.features import load_features
+from facepipe.motion.speech_file import load_speech
+from facepipe.motion.utterance import Delivery, utter
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of the stage."""
+
+    fps: str = "25"
+    frame_count: int = 1
+    delivery: Delivery = field(default_factory=Delivery)
+
+
+def speech(run: StageRun[Params]) -> Mapping[str, Any]:
+    """Draw the motion of a whole sound, and write it as coefficients of the source."""
+    params = run.params
+    made = utter(
+        load_face_model(run.weights["face-model"]),
+        load_speech(run.weights["audio"]),
+        load_coefficients(run.input("source")),
+        load_features(run.input("features")),
+        params.delivery,
+        fps=Fraction(params.fps),
+        count=params.frame_count,
+        head=load_coefficients(run.input("head")) if "head" in run.inputs else None,
+    )
+    save_coefficients(made, run.output / "motion.npz")
+    run.advance(len(made))
+    return {"frames": len(made)}
+
+
+STAGE = Stage(
+    name="speech",
+    version=1,
+    inputs=("features", "source", "head?"),
+    outputs=("motion.npz",),
+    params=Params,
+    function=speech,
+    weights=("face-model", "audio"),
+)

@@ -1,0 +1,207 @@
+"""The speech model: drawing frame by frame, its likelihood, departures, and the aids."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facepipe.errors import WeightsError
+from facepipe.face.coefficients import Coefficients
+from facepipe.face.cropping import SquareCrop
+from facepipe.face.model import FaceModel, load_face_model
+from facepipe.motion.aids import Aids, blink_depths, speaking
+from facepipe.motion.departure import departed, departure_of, handles_of, resampled
+from facepipe.motion.features import Features, features_of
+from facepipe.motion.flow import conditions
+from facepipe.motion.speaking import draw_motion, longest_lookahead
+from facepipe.motion.speech import ENCODER_RADIUS, Speech, SpeechConfig, padded
+from facepipe.motion.speech_file import load_speech, save_speech
+from facepipe.motion.utterance import Delivery, utter
+from facepipe.weights import find
+from tests.media.sounds import voice
+
+SMALL = SpeechConfig(directions=6, encoders=2, encoder_width=8, memory=3, lookahead=2, controls=4, hidden=5, steps=2)
+RATE = Fraction(25)
+
+
+@pytest.fixture(scope="module")
+def model() -> FaceModel:
+    return load_face_model(find("face-model").path)
+
+
+@pytest.fixture(scope="module")
+def features() -> Features:
+    return features_of([voice(3.0)], RATE)
+
+
+def small_speech() -> Speech:
+    torch.manual_seed(5)
+    speech = Speech(SMALL)
+    for name, value in {
+        "column_deviation": 3.0,
+        "deviation": 0.3,
+        "innovation": 0.4,
+        "emphasis": 1.0,
+    }.items():
+        getattr(speech, name).fill_(value)
+    speech.encode.normal_(std=0.1)
+    speech.decode.copy_(torch.linalg.pinv(speech.encode))
+    speech.prediction.normal_(std=0.1)
+    for step in speech.flow.each:
+        torch.nn.init.normal_(step.f.linear.weight, std=0.2)
+    return speech.eval().requires_grad_(False)
+
+
+def someone(count: int = 1) -> Coefficients:
+    dice = np.random.default_rng(6)
+    return Coefficients(
+        identity=dice.normal(0, 0.3, 80),
+        expression=dice.normal(0, 0.1, (count, 64)),
+        angles=dice.normal(0, 0.1, (count, 3)),
+        translation=dice.normal(0, 0.05, (count, 3)),
+        valid=np.ones(count, bool),
+        residual=np.zeros(count),
+        fps=RATE,
+        crop=SquareCrop(50, 50, 100),
+        picture_size=(100, 100),
+    )
+
+
+def test_drawing_is_the_inverse_of_the_flow_under_its_own_past(features: Features) -> None:
+    """The slow way: conditions laid out by the function that training uses, torch's LSTM, frame by frame."""
+    speech, k, tau = small_speech(), SMALL.memory, SMALL.lookahead
+    mean, drawn = draw_motion(speech, features, torch.Generator().manual_seed(3), lookahead=longest_lookahead(speech))
+    columns = padded(speech.columns(features), k + ENCODER_RADIUS, tau + ENCODER_RADIUS)
+    means = speech.mean(columns)
+    controls = speech.controls(means, columns[ENCODER_RADIUS:-ENCODER_RADIUS])[None]
+    latents = speech.flow.draw(len(features), torch.Generator().manual_seed(3))
+    past, state = torch.zeros(1, k, SMALL.channels), None
+    for frame in range(20):
+        window = controls[:, frame : frame + k + 1 + tau]
+        condition = conditions(past[:, -k:], window, memory=k, lookahead=tau)
+        error, state = speech.flow.invert(latents[..., frame : frame + 1], condition, state)
+        one = past[:, -k:].flatten(1) @ speech.prediction + speech.innovation * error[..., 0]
+        past = torch.cat([past, one[:, None]], 1)
+    np.testing.assert_allclose(drawn[:20], past[0, k:].numpy(), atol=1e-4)
+    np.testing.assert_allclose(mean, means[k : k + len(features)].numpy(), atol=1e-5)
+
+
+def test_a_lookahead_hears_no_further(features: Features) -> None:
+    speech, ahead = small_speech(), 3
+    spoiled = replace(features, log_mel=features.log_mel.copy(), voicing=features.voicing.copy())
+    spoiled.log_mel[40:] += 3
+    plain, other = (
+        draw_motion(speech, one, torch.Generator().manual_seed(3), lookahead=ahead) for one in (features, spoiled)
+    )
+    for mine, theirs in zip(plain, other, strict=True):
+        np.testing.assert_array_equal(mine[: 40 - ahead], theirs[: 40 - ahead])
+        assert np.abs(mine[40 - ahead :] - theirs[40 - ahead :]).max() > 1e-3
+
+
+def test_blocks_do_not_show(features: Features, monkeypatch: pytest.MonkeyPatch) -> None:
+    speech = small_speech()
+    speech.flow.draw = lambda count, *_: torch.zeros(1, SMALL.channels, count)  # type: ignore[method-assign]
+    whole = draw_motion(speech, features, torch.Generator(), lookahead=99)
+    monkeypatch.setattr("facepipe.motion.speaking.BLOCK_FRAMES", 7)
+    for mine, theirs in zip(draw_motion(speech, features, torch.Generator(), lookahead=99), whole, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+def test_the_likelihood_is_that_of_the_motion(features: Features) -> None:
+    """By the change of variables: scaling motion, its deviation and its mean alike changes no bit but by the scale."""
+    speech = small_speech()
+    columns = speech.columns(features)[None]
+    mean, motion = torch.zeros(1, len(features), 6), torch.randn(1, len(features), SMALL.channels)
+    before = speech.nll(motion, mean, columns)
+    speech.innovation.mul_(2)
+    error, condition = speech.flow_inputs(motion, mean, columns)
+    expected = speech.flow.nll(error, condition) + torch.log2(speech.innovation).sum()
+    torch.testing.assert_close(speech.nll(motion, mean, columns), expected)
+    assert not torch.allclose(before, expected)
+
+
+def test_departures_come_back(model: FaceModel) -> None:
+    clip, handles = someone(40), handles_of(model)
+    departure = departure_of(clip, handles)
+    # On a source that is where the clip is on average, with the clip's rest, the clip comes back, less its blinks.
+    rest = clip.expression[0] - departure[0, :64]
+    source = replace(clip.rows(0, 1), translation=clip.translation.mean(0)[None], angles=np.zeros((1, 3)))
+    made = departed(source, departure, RATE, expression=rest)
+    mouths = (handles.mouth_open(one.expression) for one in (made, clip))
+    np.testing.assert_allclose(*mouths, atol=0.05)
+    np.testing.assert_allclose(made.translation, clip.translation, atol=1e-9)
+    np.testing.assert_allclose(made.angles, departure[:, 64:67], atol=1e-9)
+
+
+def test_resampling_keeps_times() -> None:
+    given = (np.arange(50) + 0.5)[:, None] / 25
+    wanted = resampled(given, RATE, Fraction(30), 60)[:, 0]
+    np.testing.assert_allclose(wanted[1:-1], (np.arange(1, 59) + 0.5) / 30, atol=1e-9)
+
+
+def test_blinks_come_at_human_rates_and_never_at_once() -> None:
+    count = 25 * 600
+    depth = blink_depths(count, 25, torch.Generator().manual_seed(1))
+    began = np.flatnonzero(np.diff((depth > 0.5).astype(int)) == 1)
+    assert 14 <= len(began) / 10 <= 21
+    assert np.diff(began).min() >= 0.6 * 25
+    assert depth.max() == pytest.approx(1, abs=0.05)
+    for seed in range(50):
+        assert blink_depths(25, 25, torch.Generator().manual_seed(seed))[:12].max() == 0
+
+
+def said(model: FaceModel, heard: Features, delivery: Delivery, count: int = 75) -> Coefficients:
+    return utter(model, load_speech(find("audio").path), someone(), heard, delivery, fps=RATE, count=count)
+
+
+def test_silence_is_a_resting_blinking_breathing_face_with_its_mouth_shut(model: FaceModel) -> None:
+    heard = features_of([np.zeros(16_000 * 20, np.float32)], RATE)
+    made, handles = said(model, heard, Delivery(seed=2), count=500), handles_of(model, someone().identity)
+    assert np.abs(handles.mouth_open(made.expression)).max() < 0.01
+    assert (handles.lids_down(made.expression).max(0) > -0.02).all()
+    assert np.ptp(made.translation, axis=0)[1] > 0.005
+    assert speaking(heard).max() == 0
+
+
+def test_a_voice_opens_the_mouth_and_the_seed_decides(model: FaceModel, features: Features) -> None:
+    handles = handles_of(model, someone().identity)
+    one, same, other = (said(model, features, Delivery(seed=seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.expression, same.expression)
+    np.testing.assert_array_equal(one.angles, same.angles)
+    assert np.abs(one.angles - other.angles).mean() > 0.005
+    assert handles.mouth_open(one.expression).std() > 0.01
+    assert handles.mouth_open(one.expression).min() > -1e-6
+
+
+def test_switches_switch(model: FaceModel, features: Features) -> None:
+    still = said(model, features, Delivery(still=True))
+    assert np.abs(still.angles - still.angles[0]).max() < 1e-9
+    assert np.abs(still.translation - still.translation[0]).max() < 1e-9
+    unblinking = said(model, features, Delivery(aids=Aids(blinks=False)))
+    mute = said(model, features, Delivery(expression_strength=0.0, aids=Aids(blinks=False)))
+    assert handles_of(model).lids_down(unblinking.expression).std(0).max() < 0.05
+    assert np.abs(np.diff(mute.expression, axis=0)).max() < 1e-9
+    calm = said(model, features, Delivery(temperature=0.0, aids=Aids(breath=False)))
+    assert calm.angles.std() < said(model, features, Delivery(aids=Aids(breath=False))).angles.std()
+
+
+def test_a_head_of_another_moves(model: FaceModel, features: Features) -> None:
+    head = someone(30)
+    made = utter(model, load_speech(find("audio").path), someone(), features, Delivery(), fps=RATE, count=75, head=head)
+    # There and back again.
+    np.testing.assert_allclose(made.angles[29], made.angles[30], atol=1e-6)
+    np.testing.assert_allclose(made.angles[0], someone().angles[0], atol=1e-6)
+
+
+def test_files_come_back_as_they_went(tmp_path: Path) -> None:
+    speech = small_speech()
+    save_speech(speech, tmp_path / "a.safetensors")
+    again = load_speech(tmp_path / "a.safetensors")
+    torch.testing.assert_close(again.flow.state_dict(), speech.flow.state_dict())
+    with pytest.raises(WeightsError, match="kind"):
+        load_speech(find("landmarker").path)

@@ -1,0 +1,81 @@
+"""`facepipe audio`: takes, seeds, what is made again and what is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facepipe.face.coefficients import load_coefficients
+from facepipe.media.image import read_image
+from facepipe.media.probe import probe_video
+from facepipe.pipeline.audio import seed_of
+from tests.media.sounds import write_voice
+from tests.pipeline.scene import Scene, ffmpeg
+
+
+@pytest.fixture
+def voice(tmp_path: Path) -> Path:
+    return write_voice(tmp_path / "voice.wav", 1.2)
+
+
+def test_takes_differ_and_a_rerun_does_nothing(scene: Scene, voice: Path, tmp_path: Path) -> None:
+    words = ("audio", scene.portrait, voice, "-o", tmp_path / "a.mp4", "--samples", "2", "--size", "64")
+    outcome = scene.run(*words, "--report", tmp_path / "r.png")
+    outs = [tmp_path / "a-1.mp4", tmp_path / "a-2.mp4"]
+    assert outcome.stdout.split() == [str(path) for path in outs]
+    one, two = (path.read_bytes() for path in outs)
+    assert one != two
+    assert probe_video(outs[0]).frame_count_estimate == 30
+    assert probe_video(outs[0]).has_sound
+    assert read_image(tmp_path / "r-1.png").shape[0] > 300
+    sidecar = json.loads((tmp_path / "a-2.mp4.json").read_text("utf-8"))
+    assert sidecar["take"] == 2
+    assert set(sidecar["inputs"]) == {"source", "sound"}
+    assert scene.run(*words, "--report", tmp_path / "r.png", "--json").made() == []
+    # The first of two is the only one of one.
+    scene.run("audio", scene.portrait, voice, "-o", tmp_path / "b.mp4", "--size", "64")
+    assert (tmp_path / "b.mp4").read_bytes() == one
+
+
+def test_names_do_not_count_and_seeds_do(scene: Scene, voice: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.wav"
+    other.write_bytes(voice.read_bytes())
+    for name, sound, words in (("a", voice, ()), ("b", other, ()), ("c", voice, ("--seed", "1"))):
+        scene.run("motion", scene.portrait, sound, "-o", tmp_path / f"{name}.npz", *words)
+    a, b, c = (load_coefficients(tmp_path / f"{name}.npz") for name in "abc")
+    np.testing.assert_array_equal(a.expression, b.expression)
+    assert np.abs(a.angles - c.angles).max() > 1e-3
+    assert len(a) == 30
+    assert seed_of(1, "x", 0) != seed_of(1, "x", 1) != seed_of(2, "x", 0)
+
+
+def test_the_rate_is_the_wanted_one(scene: Scene, voice: Path, tmp_path: Path) -> None:
+    scene.run("audio", scene.portrait, voice, "-o", tmp_path / "a.mp4", "--fps", "30000/1001", "--size", "64")
+    info = probe_video(tmp_path / "a.mp4")
+    assert (str(info.fps), info.frame_count_estimate) == ("30000/1001", 36)
+
+
+def test_a_head_can_be_borrowed_or_kept(scene: Scene, voice: Path, tmp_path: Path) -> None:
+    scene.run("motion", scene.portrait, voice, "-o", tmp_path / "still.npz", "--still")
+    still = load_coefficients(tmp_path / "still.npz")
+    assert np.ptp(still.angles, axis=0).max() < 1e-6
+    words = ("audio", scene.portrait, voice, "-o", tmp_path / "a.mp4", "--pose-from", scene.motion, "--size", "64")
+    scene.run(*words)
+    assert "head" in json.loads((tmp_path / "a.mp4.json").read_text("utf-8"))["inputs"]
+
+
+def test_sound_that_an_mp4_can_hold_is_copied(scene: Scene, voice: Path, tmp_path: Path) -> None:
+    ffmpeg("-i", voice, "-c:a", "aac", tmp_path / "v.m4a")
+    scene.run("audio", scene.portrait, tmp_path / "v.m4a", "-o", tmp_path / "a.mp4", "--size", "64")
+    sidecar = json.loads((tmp_path / "a.mp4.json").read_text("utf-8"))
+    assert next(stage for stage in sidecar["stages"] if stage["stage"] == "mux")["facts"]["sound"] == "copied"
+
+
+def test_a_dry_run_makes_nothing(scene: Scene, voice: Path, tmp_path: Path) -> None:
+    outcome = scene.run("audio", scene.portrait, voice, "-o", tmp_path / "a.mp4", "--dry-run", "--json", "--seed", "9")
+    planned = {event["stage"] for event in outcome.events if event["event"] == "plan"}
+    assert "speech" in planned
+    assert not (tmp_path / "a.mp4").exists()
