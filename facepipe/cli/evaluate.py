@@ -23,7 +23,11 @@ Manifest = Annotated[
     ),
 ]
 TaskFlag = Annotated[
-    str, typer.Option("--task", help="same: a clip from its own first frame; cross: another person's portrait.")
+    str,
+    typer.Option(
+        "--task",
+        help="same: a clip from its own first frame; cross: another person's portrait; audio: motion from its sound.",
+    ),
 ]
 Renderer = Annotated[
     str | None, typer.Option(help="What renders where the manifest names no result (default: the settings').")
@@ -36,6 +40,10 @@ OutFolder = Annotated[
 Teacher = Annotated[
     Path | None,
     typer.Option(help="Python of an environment with MediaPipe, to judge the results from outside.", readable=False),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="For --task audio: what tools/label_with_mediapipe.py made of MANIFEST.", readable=False),
 ]
 Frames = Annotated[int, typer.Option(help="Frames of a clip that are judged, spread evenly; 0 for all.", min=0)]
 Size = Annotated[
@@ -51,6 +59,7 @@ def evaluate(
     weights: Weights = "",
     out: OutFolder = None,
     teacher: Teacher = None,
+    labels: Labels = None,
     frames: Frames = 0,
     size: Size = 256,
     overwrite: Overwrite = False,
@@ -71,8 +80,11 @@ def evaluate(
     from facepipe.evaluate.run import evaluate as run
     from facepipe.evaluate.scene import Setting
 
-    if task not in ("same", "cross"):
-        raise UsageError(f"--task is {task!r}, expected same or cross")
+    if task not in ("same", "cross", "audio"):
+        raise UsageError(f"--task is {task!r}, expected same, cross or audio")
+    if task == "audio":
+        _evaluate_audio(manifest, labels)
+        return
     if size % 2:
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
     cases = read_cases(manifest, task)  # type: ignore[arg-type]
@@ -124,3 +136,17 @@ def print_figures(figures: Figures, missing: dict[str, str]) -> None:
     console.print(means)
     for note in notes_on(missing, []):
         console.print(note, soft_wrap=True)
+
+
+def _evaluate_audio(data: Path, labels: Path | None) -> None:
+    """Print how well motion follows the sound of speakers that no training heard."""
+    import tempfile
+
+    from facepipe.evaluate.audio import evaluate as run
+    from facepipe.weights import find
+
+    if labels is None:
+        raise UsageError("--task audio needs --labels FOLDER, which tools/label_with_mediapipe.py makes of MANIFEST")
+    with tempfile.TemporaryDirectory(prefix="facepipe-") as cache:
+        lines = run(data, labels, Path(cache), find("audio").path, find("face-model").path)
+    typer.echo("\n".join(lines))

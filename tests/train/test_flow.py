@@ -1,0 +1,99 @@
+"""The training of the flow, in its parts and as a tiny whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from facepipe.face.model import load_face_model
+from facepipe.motion.departure import departure_of, handles_of
+from facepipe.motion.features import features_of
+from facepipe.motion.speech import SpeechConfig
+from facepipe.train.encoders import folds_of
+from facepipe.train.flow import (
+    FlowRecipe,
+    Material,
+    choose_directions,
+    fit_prediction,
+    fresh_speech,
+    kept_and_shifted,
+    mirror_of,
+    noam,
+    set_emphasis,
+    train_flow,
+)
+from facepipe.train.speakers import Speaker
+from facepipe.weights import find
+from tests.media.sounds import voice
+from tests.motion.test_speech import someone
+
+MODEL = load_face_model(find("face-model").path)
+HANDLES = handles_of(MODEL)
+TINY = SpeechConfig(directions=6, encoders=2, encoder_width=8, memory=2, lookahead=1, controls=3, hidden=4, steps=2)
+
+
+def speakers(count: int = 4) -> list[Speaker]:
+    made = []
+    for number in range(count):
+        clip = someone(75)
+        clip = replace(clip, expression=np.random.default_rng(number).normal(0, 0.2, (75, 64)).cumsum(0) / 5)
+        features = features_of([voice(3.0, seed=number)], Fraction(25))
+        made.append(Speaker(f"s{number}", f"id{number}", features, clip, departure_of(clip, HANDLES)))
+    return made
+
+
+def test_the_rate_rises_and_falls_to_its_floor() -> None:
+    recipe = FlowRecipe()
+    rates = [noam(step, recipe) for step in (0, 100, recipe.warm_up - 1, 4 * recipe.warm_up, 10**7)]
+    assert rates[0] < rates[1] < rates[2]
+    assert rates[2] > rates[3] > rates[4] == recipe.least_rate
+
+
+def test_a_mirror_is_its_own_inverse_and_keeps_the_mouth_open() -> None:
+    mirror = mirror_of(MODEL)
+    np.testing.assert_allclose(mirror @ mirror, np.eye(64), atol=0.05)
+    np.testing.assert_allclose(mirror @ HANDLES.mouth, HANDLES.mouth, atol=0.05 * np.abs(HANDLES.mouth).max())
+
+
+def test_directions_lead_there_and_back() -> None:
+    encode, decode, signs = choose_directions(speakers(), MODEL, 6)
+    np.testing.assert_allclose(decode @ encode, np.eye(6), atol=1e-6)
+    assert set(signs.tolist()) <= {-1.0, 1.0}
+
+
+def test_folds_part_identities() -> None:
+    folds = folds_of(["a", "b", "a", "c", "d"], 2)
+    assert folds[0] == folds[2]
+    assert set(folds) == {0, 1}
+
+
+def test_who_does_not_follow_goes_and_late_sound_is_brought_forward() -> None:
+    clips = speakers()
+    kept = kept_and_shifted(clips, [(0.9, 0), (0.1, 0), (0.9, 3), (0.9, 12)])
+    assert [one.name for one in kept] == ["s0", "s2"]
+    assert len(kept[1]) == 72
+    np.testing.assert_array_equal(kept[1].features.log_mel, clips[2].features.log_mel[3:])
+    np.testing.assert_array_equal(kept[1].departure, clips[2].departure[:-3])
+
+
+def test_a_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    clips = speakers()
+    speech, _ = fresh_speech(clips, MODEL, TINY)
+    speech.eval()
+    material = Material(clips, speech, np.array([0, 1, 0, 1]))
+    material.means = [torch.zeros(75, 6) + 0.1 * motion[:, :6] for motion in material.motion]
+    fit_prediction(
+        speech, [speech.remainder(motion, mean) for motion, mean in zip(material.motion, material.means, strict=True)]
+    )
+    set_emphasis(speech, material, HANDLES)
+    assert speech.emphasis[0] > 1
+    recipe = FlowRecipe(batch=4, window=30, steps=4, evaluate_every=2, held_out=4)
+    first = train_flow(speech, material, tmp_path, recipe)
+    again, _ = fresh_speech(clips, MODEL, TINY)
+    again.load_state_dict(speech.state_dict())
+    assert train_flow(again, material, tmp_path, recipe) == first
+    torch.testing.assert_close(again.flow.state_dict(), speech.flow.state_dict())
