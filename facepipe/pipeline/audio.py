@@ -12,6 +12,7 @@ from typing import Any
 from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.engine.events import Result
 from facepipe.errors import UsageError
+from facepipe.face.model import BASIS
 from facepipe.media.encode import check_codec
 from facepipe.media.sound import SoundInfo, probe_sound
 from facepipe.motion.features import frames_of
@@ -20,7 +21,7 @@ from facepipe.motion.utterance import Delivery
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import Fitted, Made, Weights, fit_source, fit_track, perception_weights, track_clip
+from facepipe.pipeline.perception import Fitted, Made, Weights, fit_driver, fit_source, perception_weights
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights
@@ -80,7 +81,7 @@ def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, ta
         [
             lambda: inspect(source, options.limits),
             lambda: probe_sound(sound, options.limits),
-            lambda: inspect(takes.pose_from, options.limits, motion=True) if takes.pose_from else None,
+            lambda: inspect(takes.pose_from, options.limits, motion=BASIS) if takes.pose_from else None,
             lambda: {**perception_weights(options), **find_weights("audio")},
             lambda: renderer_weights(options),
             lambda: check_codec(options.codec),
@@ -103,6 +104,8 @@ def _check_names(out: Path, options: Options, takes: Takes) -> None:
     for path, flag in ((options.sheet, "--sheet"), (takes.report, "--report")):
         if path and path.suffix.lower() != ".png":
             raise UsageError(f"{flag} is to be called {path}; it is a PNG, so end its name in .png")
+    if options.basis != BASIS:
+        raise UsageError(f"sound moves faces in the basis {BASIS} only, but this job is to use {options.basis}")
     if takes.pose_from and takes.delivery.still:
         raise UsageError("--still keeps the head where it is, and --pose-from moves it; give one of the two")
 
@@ -143,8 +146,7 @@ def _head(job: Job, work: Performance) -> tuple[Output | Pending | Path | None, 
         return None, []
     if work.head.kind == "motion":
         return work.head.path, []
-    tracked = track_clip(job, work.head, work.options, work.weights, "crop head", face=work.options.driver_face)
-    fitted = fit_track(job, tracked, work.weights, "fit head", smoothing="none", frames=work.head.frames)
+    fitted = fit_driver(job, work.head, work.options, work.weights)
     return fitted.coefficients.output("coefficients.npz"), [fitted.crop, fitted.coefficients]
 
 

@@ -96,7 +96,7 @@ def point_weights(model: FaceModel) -> Floats:
     """Return how much each point counts (478,) in the choice of directions."""
     weights = np.ones(len(model.mean))
     weights[[*at.LIP_INNER, *at.LIP_OUTER]] = MOUTH_WEIGHT**2
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def mirror_of(model: FaceModel) -> Floats:

@@ -62,8 +62,9 @@ def test_a_head_can_be_borrowed_or_kept(scene: Scene, voice: Path, tmp_path: Pat
     scene.run("motion", scene.portrait, voice, "-o", tmp_path / "still.npz", "--still")
     still = load_coefficients(tmp_path / "still.npz")
     assert np.ptp(still.angles, axis=0).max() < 1e-6
-    words = ("audio", scene.portrait, voice, "-o", tmp_path / "a.mp4", "--pose-from", scene.motion, "--size", "64")
-    scene.run(*words)
+    words = ("audio", scene.portrait, voice, "-o", tmp_path / "a.mp4", "--size", "64", "--pose-from")
+    scene.run(*words, scene.driver)
+    scene.run(*words, scene.motion)
     assert "head" in json.loads((tmp_path / "a.mp4.json").read_text("utf-8"))["inputs"]
 
 
