@@ -20,11 +20,14 @@ from facepipe.face.landmarker import FaceLandmarker
 from facepipe.face.track import Track
 
 Picture = NDArray[np.uint8]
-BATCH_FRAMES = 4
+# Few: what a batch holds after the frame in which the face leaves its crop is looked at twice.
+BATCH_FRAMES = 2
 # A face that is followed may be less sure than one that is newly found: heads turn away, hands pass.
 FOLLOWED_SCORE_FLOOR = 0.25
 # A crop is kept while the face's own crop differs by less than this: shift and size in sides, turn in radians.
-KEPT_SHIFT, KEPT_SIZE, KEPT_TURN = 0.06, 0.10, 0.15
+KEPT_SHIFT, KEPT_SIZE, KEPT_TURN = 0.03, 0.05, 0.075
+# Up to so many times that, points seen through the old crop are good enough to lay the new one by.
+DRIFT = 4.0
 # A face this different from the one that was followed is somebody else (correlation of small pictures of both).
 SAME_FACE_FLOOR = 0.35
 THUMBNAIL_PIXELS = 16
@@ -82,7 +85,9 @@ class Tracker:
         self, frame: Picture, points: NDArray[np.float32], score: float
     ) -> Iterator[tuple[NDArray[np.float32], float]]:
         """Place the crop anew on a face that has moved, or find the face again."""
-        if score < FOLLOWED_SCORE_FLOOR or not self._settle(frame, aligned_crop(points)):
+        own = aligned_crop(points)
+        drifted = self.crop is not None and is_near(own, self.crop, times=DRIFT)
+        if score < FOLLOWED_SCORE_FLOOR or not (self._take if drifted else self._settle)(frame, own):
             self.crop = None
             if not self._find(frame):
                 yield np.zeros((478, 3), np.float32), 0.0
@@ -154,11 +159,15 @@ class Tracker:
         return [] if choice is None else [choice]
 
 
-def is_near(own: SquareCrop, kept: SquareCrop) -> bool:
-    """Tell whether a face's own crop is so like the crop it is seen through that this one can be kept."""
+def is_near(own: SquareCrop, kept: SquareCrop, *, times: float = 1.0) -> bool:
+    """Tell whether a face's own crop is so like the crop it is seen through that this one can be kept.
+
+    `times` widens what may be kept.
+    """
     shift = np.hypot(own.center_x - kept.center_x, own.center_y - kept.center_y) / kept.side
     turn = (own.angle_radians - kept.angle_radians + np.pi) % (2 * np.pi) - np.pi
-    return bool(shift < KEPT_SHIFT and abs(np.log(own.side / kept.side)) < KEPT_SIZE and abs(turn) < KEPT_TURN)
+    growth = abs(np.log(own.side / kept.side))
+    return bool(shift < times * KEPT_SHIFT and growth < times * KEPT_SIZE and abs(turn) < times * KEPT_TURN)
 
 
 def looks_of(frame: Picture, crop: SquareCrop) -> NDArray[np.float32]:
