@@ -15,7 +15,7 @@ from facepipe.face.landmarker import FaceLandmarker
 
 Picture = NDArray[np.uint8]
 # What both networks together must say, as the sum of their log odds: a doubtful proposal needs a sure confirmation.
-EVIDENCE_FLOOR = 3.75
+EVIDENCE_FLOOR = 5.0
 # The landmarker looks this often at a proposal, each time through the crop that its last look suggests.
 ROUNDS = 3
 MOST_PROPOSALS = 16
