@@ -254,17 +254,20 @@ class Run:
 
     def _wait_for_others(self, names: list[str]) -> bool:
         """Return True when there is something to do again; False when all that is left is held by live processes."""
+        if self.stopping:
+            return True
         doubtful, seen = set(names), {name: self.claims.holder(name) for name in names}
-        while doubtful:
-            if self.stopping:
-                return True
+        while doubtful and not self._is_stopping():
             verdicts = {name: self.claims.judge(name) for name in doubtful}
             if any(verdict in ("free", "dead") or seen[name] is None for name, verdict in verdicts.items()):
                 return True
             doubtful = {name for name, verdict in verdicts.items() if verdict == "unknown"}
             if doubtful:
                 time.sleep(min(0.5, self.claims.beat_seconds))
-        return not names
+        return not names or self._is_stopping()
+
+    def _is_stopping(self) -> bool:
+        return self.stopping  # asked anew: a signal may have come since
 
     def _known(self, decision: Decision) -> dict[str, Any]:
         """Return what an entry that this process writes about an item says in any case."""

@@ -94,7 +94,9 @@ class Worker:
         self._workspace = Workspace(orders.work)
         self._claims = Claims(self._places.claims, stale_seconds=orders.stale_seconds)
         self._ledger = Ledger(self._places.journal, about={"role": "worker", "run": orders.run})
-        self._entries = Entries(self._places.journal, read_marks(self._places.marks(orders.run)))
+        # What this run did is known to its leader; a worker holds only what others do meanwhile.
+        marks = read_marks(self._places.marks(orders.run))
+        self._entries = Entries(self._places.journal, marks, without_run=orders.run)
         self._stopping = False
         self._looked = 0.0
         orders.programme.prepare(orders.threads)

@@ -125,8 +125,9 @@ class LedgerReader:
 class Entries:
     """The last entry of every item, kept up to date."""
 
-    def __init__(self, folder: Path, offsets: Mapping[str, int] | None = None) -> None:
-        """With `offsets`, what was read up to there before does not count."""
+    def __init__(self, folder: Path, offsets: Mapping[str, int] | None = None, *, without_run: str = "") -> None:
+        """With `offsets`, what was read up to there before does not count; nor does what `without_run` wrote."""
+        self._without_run = without_run
         self._reader = LedgerReader(folder, offsets)
         self._entries: dict[str, Entry] = {}
         self._shared: dict[str, str] = {}
@@ -143,6 +144,8 @@ class Entries:
                 continue
             with suppress(KeyError, TypeError, ValueError):
                 entry = entry_of(value)
+                if self._without_run and entry.run == self._without_run:
+                    continue
                 if not supersedes(entry, self._entries.get(key)):
                     continue
                 # A million of them: texts that many have in common are held once.
