@@ -224,6 +224,7 @@ class Run:
         return Task(
             decision.item,
             decision.entry.number if decision.entry else 0,
+            decision.entry.state if decision.entry else "",
             decision.key,
             decision.tries,
             shared=tuple(name for name in inputs if checked.inputs[hash(name)] > 1),

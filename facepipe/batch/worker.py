@@ -22,7 +22,7 @@ from facepipe.batch.programme import Programme
 from facepipe.engine import Artefact, Job, Workspace
 from facepipe.engine.claim import Claims, is_process_dead
 from facepipe.engine.events import Done, Event, Failed, Skipped
-from facepipe.engine.ledger import BEGUN, DONE, DROPPED, FAILED, Entries, Ledger
+from facepipe.engine.ledger import BEGUN, DONE, DROPPED, FAILED, RANK, Entries, Entry, Ledger
 from facepipe.engine.places import Places
 from facepipe.errors import ExitCode, FacepipeError, Interrupted, MemoryLimitError
 
@@ -58,6 +58,8 @@ class Task:
     item: Item
     number: int
     """Of its last entry; 0 without one."""
+    state: str
+    """What its last entry says; empty without one."""
     key: str
     tries: int
     """How often it was tried in this run already."""
@@ -111,8 +113,8 @@ class Worker:
         try:
             self._entries.refresh()
             latest = self._entries.get(task.item.id)
-            if latest and latest.number > task.number and latest.state == DONE and latest.key == task.key:
-                return
+            if latest and latest.state == DONE and latest.key == task.key and is_news(latest, task):
+                return  # another process was faster
             number = max(task.number, latest.number if latest else 0) + 1
             if task.tries:
                 time.sleep(PAUSE_SECONDS * 2 ** min(task.tries - 1, 5))
@@ -189,6 +191,12 @@ class Worker:
             if self.orders.orphans_end and not self._claims.holds_any and is_process_dead(self.orders.token):
                 # Nobody will ever ask this process for anything again.
                 os._exit(int(ExitCode.TRY_AGAIN))
+
+
+def is_news(entry: Entry, task: Task) -> bool:
+    """Tell whether an entry came after what the leader knew when it handed the task out."""
+    known = RANK.get(task.state, -1)
+    return (entry.number, RANK.get(entry.state, 0)) > (task.number, known)
 
 
 def read_marks(path: Path) -> dict[str, int]:
