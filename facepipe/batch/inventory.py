@@ -33,7 +33,8 @@ class Inventory:
                 self._held = 0
             self._listed[parent] = _names_in(parent)
             self._held += len(self._listed[parent]) + 1
-        return name in self._listed[parent]
+        # What is not in the listing may have come since, from another process.
+        return name in self._listed[parent] or os.path.exists(os.path.join(parent, name))  # noqa: PTH110, PTH118
 
     def _sign(self, name: str) -> str:
         """Return size and time of a file; they change when its content does. Empty where there is none."""
