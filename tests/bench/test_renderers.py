@@ -78,4 +78,4 @@ def test_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_measured(words: list[str], tmp_path: Path) -> None:
     outcome = run("bench", *words)
     assert outcome.exit_code == 2
-    assert f"bench cannot measure {' '.join(words)}; expected renderer" in outcome.stderr
+    assert f"bench cannot measure {' '.join(words)}; expected batch, or renderer" in outcome.stderr
