@@ -112,7 +112,7 @@ def test_a_folder_of_something_else_is_left_alone(scene: Scene, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (("--task", "both"), "expected same or cross"),
+        (("--task", "both"), "expected same, cross or audio"),
         (("--renderer", "photo"), "expected one of"),
         (("--size", "101"), "Take 102"),
         (("--teacher", "/no/python"), "expected the Python of"),
