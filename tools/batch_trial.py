@@ -40,6 +40,7 @@ from facepipe.batch.joblist import JobList  # noqa: E402
 from facepipe.batch.overview import read_overview  # noqa: E402
 from facepipe.batch.programme import RunJob  # noqa: E402
 from facepipe.batch.run import Limits, Run  # noqa: E402
+from facepipe.bench.notes import Notes  # noqa: E402
 from facepipe.engine import Artefact, Job, Stage, StageRun  # noqa: E402
 from facepipe.engine.claim import is_process_dead  # noqa: E402
 from facepipe.engine.events import ignore  # noqa: E402
@@ -85,43 +86,12 @@ JOIN = Stage("join", 1, ("segments*",), ("joined.txt",), Params, join)
 
 
 @dataclass(frozen=True)
-class Texts:
-    """The programme."""
+class Texts(Notes):
+    """The programme: some segments an item, joined."""
 
     segments: int = 8
     seconds: float = 0.1
     bytes: int = 0
-
-    def extension(self, item: Item) -> str:
-        """Return the suffix of a result."""
-        del item
-        return "txt"
-
-    def inputs(self, item: Item) -> Sequence[str]:
-        """Return the files that an item reads."""
-        return tuple(item.inputs.values())
-
-    def check(self, item: Item) -> FacepipeError | None:
-        """Find nothing wrong."""
-        del item
-        return None
-
-    def kind(self, item: Item) -> str:
-        """Return the command."""
-        return item.command
-
-    def check_machine(self, items: Sequence[Item], folder: Path) -> list[FacepipeError]:
-        """Find nothing missing."""
-        del items, folder
-        return []
-
-    def settings(self) -> str:
-        """Depend on nothing."""
-        return ""
-
-    def prepare(self, threads: int) -> None:
-        """Need nothing."""
-        del threads
 
     def make(self, item: Item, folder: Path, run_job: RunJob) -> None:
         """Make an item; its result appears whole or not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import shutil
@@ -69,7 +70,9 @@ def _batches(folder: Path, items: int) -> Iterator[Figure]:
             yield _seconds(f"{named}status", found["status"], 5)
     for phase, values in per_item.items():
         name = f"an item's cost, {phase}, {items} to {SMALL}"
-        yield Figure(name, "times", (values[-1] / values[0],), Bar(FLAT_WITHIN, "at most"))
+        # So few items can be done within one tick of the clock, and then nothing is shown.
+        ratio = values[-1] / values[0] if values[0] else math.inf
+        yield Figure(name, "times", (ratio,), Bar(FLAT_WITHIN, "at most"))
 
 
 def _plans(folder: Path, items: int, most: int) -> Iterator[Figure]:
