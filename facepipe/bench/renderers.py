@@ -51,10 +51,6 @@ def measure_pirender(rounds: int) -> Iterable[Figure]:
         yield difference(f"{half}, mean difference", made[first], made[half], mean=True)
 
 
-#: What can be measured, by the renderer's name.
-MEASURES: Mapping[str, Callable[[int], Iterable[Figure]]] = {"pirender": measure_pirender}
-
-
 def random_pirender() -> Pirender:
     """Return a network of the published size, its weights by recipe."""
     net = Pirender(PirenderConfig()).eval().requires_grad_(False)

@@ -57,7 +57,7 @@ def bench(
 
 def _bench_renderers(what: list[str], *, repeats: int, as_json: bool) -> None:
     from facepipe.bench.machine import describe_machine
-    from facepipe.bench.renderers import MEASURES
+    from facepipe.bench.networks import MEASURES
     from facepipe.device import set_threads
 
     names = what[1:] or list(MEASURES)
