@@ -1,7 +1,8 @@
 """The compact network: PIRenderer's mapping, warping and editing (section 3.1 of its paper) around a geometric prior.
 
 The flow is the mesh's flow plus a correction of the warping network; the editing network sees where the target mesh
-lies, and blends three pictures: the prior's own, the corrected warp and what it draws itself. It starts as the prior.
+lies, and blends three pictures: the prior's own, the corrected warp, and what it draws on top of these two. It starts
+as the prior.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from torch.nn import functional
 from facepipe.renderers.compact.config import HINT_CHANNELS, CompactConfig
 
 SLOPE = 0.1
-# How far the blend leans to the prior before any training.
-PRIOR_LEAD = 4.0
+# How far prior and drawing lead the corrected warp before any training. A drawing begins as what it is laid on, so that
+# it may lead from the start, and must: what has no share in the picture learns nothing.
+LEAD = 2.0
 
 
 class Rendered(NamedTuple):
@@ -129,8 +131,9 @@ class CompactNet(nn.Module):
             nn.init.zeros_(self.correction.weight)
             nn.init.zeros_(self.correction.bias)  # type: ignore[arg-type]
             self.final.weight.mul_(0.1)
+            self.final.weight[:12] = 0
             bias = torch.zeros(6, 4)
-            bias[3] = PRIOR_LEAD
+            bias[3] = bias[5] = LEAD
             self.final.bias.copy_(bias.flatten())  # type: ignore[union-attr]
 
     def forward(self, source: Tensor, prior: Tensor, position: Tensor, hints: Tensor, motion: Tensor) -> Rendered:
@@ -150,6 +153,7 @@ class CompactNet(nn.Module):
         warped = functional.grid_sample(source.float(), grid, padding_mode="border", align_corners=True).to(prior.dtype)
         pictures = [functional.pixel_unshuffle(part, 2) for part in (source, prior, warped)]
         out = functional.pixel_shuffle(self.final(self.editing(torch.cat([*pictures, hints], 1), vector)), 2)
-        drawn, blend = out[:, :3].tanh(), out[:, 3:].softmax(1)
-        picture = blend[:, :1] * prior + blend[:, 1:2] * warped + blend[:, 2:] * drawn
-        return Rendered(picture, warped, blend)
+        change, blend = out[:, :3].tanh(), out[:, 3:].softmax(1)
+        # Drawn is the mean of prior and warp, by their shares, and a change of it; so this is the blend of all three.
+        moved = warped + (out[:, 3:4] - out[:, 4:5]).sigmoid() * (prior - warped)
+        return Rendered(moved + blend[:, 2:] * change, warped, blend)

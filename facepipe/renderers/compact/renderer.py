@@ -72,5 +72,6 @@ class CompactRenderer:
         # Places stay float32: bfloat16 cannot tell neighbouring pixels apart.
         position = torch.from_numpy(np.stack([hints.position for hints in batch])).to(self.like.device)
         maps = torch.from_numpy(np.stack([hints.maps for hints in batch])).to(self.like)
+        maps = maps.contiguous(memory_format=torch.channels_last)
         source = self.source.expand(len(batch), -1, -1, -1)
         return to_pictures(self.net(source, prior, position, maps, motion).picture)
