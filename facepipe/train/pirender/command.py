@@ -5,12 +5,14 @@
 DATASET is what `facepipe dataset build` made; its frames are unpacked into CACHE once. The run goes on from
 RUN/checkpoint.pt when it is there; RUN/samples and RUN/curves (TensorBoard) show how it does. `compact` is the embedded
 renderer, `published` the paper's training of the paper's size, which needs VGG-19 (facepipe weights add vgg19 FILE).
-With several GPUs start it by `torchrun --nproc-per-node N -m facepipe.train.pirender.command` and the same words.
+With several GPUs, or a process a core, start it by `torchrun --nproc-per-node N -m facepipe.train.pirender.command` and
+the same words.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,7 +74,9 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(words)
     # A worker forked while OpenCV's threads are about waits for them for ever.
     cv2.setNumThreads(1)
-    fabric = Fabric(accelerator="auto", precision=asked.precision)
+    # As many processes as torchrun has started here; on a CPU Lightning would take one.
+    devices = os.environ.get("LOCAL_WORLD_SIZE", "auto")
+    fabric = Fabric(accelerator="auto", devices=devices, precision=asked.precision)
     fabric.launch()
     train(training_of(asked, fabric), asked.out, fabric)
 

@@ -1,0 +1,129 @@
+"""The training of the compact renderer: its two phases, alone and on two processes that learn the same."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from facepipe.models.landmarker import Landmarker, LandmarkerConfig
+from facepipe.train.pirender.compact import (
+    Batch,
+    CompactTraining,
+    Window,
+    adversarial_losses,
+    discriminator_loss,
+    random_window,
+)
+from facepipe.train.pirender.discriminator import PatchDiscriminator, hinge, matching
+from facepipe.train.pirender.heads import Heads, build_heads
+from facepipe.train.pirender.loop import Recipe
+from tests.face.faces import face_model
+from tests.train.pirender.test_pairs import SIDE, clip
+
+
+def training(heads: Heads, fabric: Fabric) -> CompactTraining:
+    torch.manual_seed(0)
+    landmarker = Landmarker(LandmarkerConfig(widths=(8, 8), depths=(1, 1), size_pixels=32))
+    recipe = Recipe(batch=1, images=40, peak_rate=1e-3, warm_up_images=1, adversarial_from=20, workers=0)
+    return CompactTraining(recipe, fabric, heads, heads, face_model(), landmarker)
+
+
+def state_of(module: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([value.detach().flatten() for value in module.parameters()])
+
+
+def test_the_discriminator_joins_in_the_second_phase(tmp_path: Path) -> None:
+    """Before it nothing of it moves; then both learn, and what the renderer learns of it leaves it as it was."""
+    found = training(build_heads([clip(0), clip(1)], tmp_path, SIDE), Fabric(accelerator="cpu"))
+    stream = iter(found.batches(0))
+    before = state_of(found.run.net), state_of(found.run.judge)
+    first = found.advance(next(stream))
+    assert set(first) == {"l1", "edges", "features", "warp", "detail"}
+    assert not torch.equal(before[0], state_of(found.run.net))
+    assert torch.equal(before[1], state_of(found.run.judge))
+    found.run.images = 20
+    assert set(found.advance(next(stream))) == {*first, "adversarial", "matching", "discriminator"}
+    assert not torch.equal(before[1], state_of(found.run.judge))
+    assert all(value.requires_grad for value in found.run.judge.parameters())
+
+
+def pictures(seed: int) -> torch.Tensor:
+    return torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def test_the_window_is_the_same_part_of_all_pictures() -> None:
+    nothing = torch.zeros(0)
+    batch = Batch(nothing, pictures(1) + 10, pictures(1) + 20, nothing, nothing, nothing, nothing)
+    torch.manual_seed(0)
+    places = set()
+    for _ in range(20):
+        seen = random_window(pictures(1), batch)
+        assert seen.made.shape == (2, 3, 32, 32)
+        torch.testing.assert_close(seen.truth, seen.made + 10)
+        torch.testing.assert_close(seen.prior, seen.made + 20)
+        places.add(float(seen.made[0, 0, 0, 0]))
+    assert len(places) > 10
+
+
+def test_one_pass_over_both_pictures_judges_as_two() -> None:
+    torch.manual_seed(0)
+    judge = PatchDiscriminator(8).eval()
+    seen = Window(pictures(0), pictures(1), pictures(2))
+    fake, real = judge(seen.made, seen.prior), judge(seen.truth, seen.prior)
+    losses = adversarial_losses(seen, judge)
+    torch.testing.assert_close(losses["adversarial"], -fake[0].mean())
+    torch.testing.assert_close(losses["matching"], matching(fake[1], real[1]))
+    torch.testing.assert_close(discriminator_loss(seen, judge), hinge(real[0], fake[0]))
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import torch
+from lightning_fabric import Fabric
+from facepipe.train.pirender.heads import open_heads
+from tests.train.pirender.test_compact import state_of, training
+
+torch.set_num_threads(1)
+fabric = Fabric(accelerator="cpu", devices=2)
+fabric.launch()
+found = training(open_heads(Path(sys.argv[1])), fabric)
+stream = iter(found.batches(0))
+for images in (0, 20, 22):
+    found.run.images = images
+    found.advance(next(stream))
+both = fabric.all_gather(torch.cat([state_of(found.run.net), state_of(found.run.judge)]))
+if fabric.is_global_zero:
+    print("apart by", float((both[0] - both[1]).abs().max()), "of", float(both.abs().max()))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_learn_the_same(tmp_path: Path) -> None:
+    """Each sees other pairs; what they learn of them is exchanged, in both phases."""
+    cache = tmp_path / "cache"
+    build_heads([clip(0), clip(1)], cache, SIDE)
+    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
+    paths = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [*words, str(tmp_path / "program.py"), str(cache)],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    apart = float(done.stdout.split("apart by ")[1].split()[0])
+    assert apart == 0, done.stdout
