@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.coefficients import load_coefficients, save_coefficients
 from facepipe.face.model import load_face_model
 from facepipe.motion.features import load_features
-from facepipe.motion.speech_file import load_speech
-from facepipe.motion.utterance import Delivery, utter
+
+if TYPE_CHECKING:
+    from facepipe.motion.utterance import Delivery
 
 
 @dataclass(frozen=True)
 class Params:
     """Settings of the stage."""
 
+    delivery: Delivery
     fps: str = "25"
     frame_count: int = 1
-    delivery: Delivery = field(default_factory=Delivery)
 
 
 def speech(run: StageRun[Params]) -> Mapping[str, Any]:
     """Draw the motion of a whole sound, and write it as coefficients of the source."""
+    # Here, not above: a finished job must not wait for torch.
+    from facepipe.motion.speech_file import load_speech
+    from facepipe.motion.utterance import utter
+
     params = run.params
     made = utter(
         load_face_model(run.weights["face-model"]),

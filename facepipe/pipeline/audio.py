@@ -172,7 +172,7 @@ def speak(
     return job.run(
         speech.STAGE,
         inputs,
-        speech.Params(str(takes.fps), frames, replace(takes.delivery, seed=seed)),
+        speech.Params(replace(takes.delivery, seed=seed), str(takes.fps), frames),
         weights={name: weights[name] for name in speech.STAGE.weights},
         label=f"speech {take + 1}",
         frames=frames,

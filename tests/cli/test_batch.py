@@ -48,6 +48,13 @@ one.png,broken.mp4,,out/broken.mp4,128,,
 """
 
 
+def test_whoever_leads_a_batch_does_not_wait_for_torch() -> None:
+    code = "import sys; from facepipe.cli.rows import Commands; Commands().settings(); print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT).split()
+    assert "stages.speech" in loaded
+    assert {"torch", "numba", "scipy"} & set(loaded) == set()
+
+
 def test_rows_give_what_their_commands_give(folder: Path) -> None:
     Path("jobs.csv").write_text(ROWS)
     done = facepipe("batch", "jobs.csv", "-j", 2, "--json", "--set", "quality=60", "-o", "{source}-{command}.{ext}")
