@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from facepipe.engine.disk import disk_errors, make_folder
+from facepipe.engine.disk import disk_errors
 from facepipe.engine.draft import draft_beside, is_running, this_host
 
 STALE_SECONDS = 120.0
@@ -23,6 +24,7 @@ Sign = tuple[str, int]
 Verdict = Literal["free", "dead", "live", "unknown"]
 
 
+@cache
 def this_machine() -> str:
     """Return what names those processes that can be asked whether they live: host, boot and process name space."""
     boot, space = "", ""
@@ -188,7 +190,8 @@ class Claims:
             except FileExistsError:
                 return False
             except FileNotFoundError:
-                make_folder(path.parent)
+                # Not written through to the disk: after a power cut there is nobody left whose claim it could hold.
+                path.parent.mkdir(parents=True, exist_ok=True)
                 continue
             try:
                 os.write(handle, self.token.encode())

@@ -24,6 +24,13 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
     assert list(other.names()) == ["abc"]
 
 
+def test_claims_do_not_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda handle: pytest.fail(f"{handle} is written through"))
+    claims = Claims(tmp_path / "batch" / "claims")
+    assert claims.take("abc")
+    claims.release("abc")
+
+
 def test_release_leaves_a_claim_that_was_taken_over(tmp_path: Path) -> None:
     one, other = Claims(tmp_path), Claims(tmp_path)
     one.take("abc")
