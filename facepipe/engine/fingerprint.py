@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from numbers import Rational
 from typing import Any, cast
 
@@ -27,7 +28,7 @@ class Identity:
     """The sha256 of each input by name; a list where the stage takes many."""
     weights: Mapping[str, str]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """The sha256 (64 hex digits) of this identity's canonical JSON."""
         return hashlib.sha256(canonical_json(self.as_json()).encode()).hexdigest()
