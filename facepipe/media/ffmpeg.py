@@ -28,6 +28,8 @@ _FORMATS = (
     "wav,w64,aiff,mp3,aac,flac,ac3,eac3,amr,caf,au"
 )
 _INPUT_OPTIONS = {"protocol_whitelist": "file,pipe", "format_whitelist": _FORMATS}
+# Of every decoder; fixed, because what it makes of a damaged stream depends on it.
+_DECODING_THREADS = 2
 # What Python puts for a byte of a name that is no UTF-8, and a character that nobody uses.
 _STAND_INS = {0xDC00 + byte: 0x10FF00 + byte for byte in range(0x80, 0x100)}
 _STOOD_FOR = {character: surrogate for surrogate, character in _STAND_INS.items()}
@@ -121,14 +123,21 @@ def file_url(path: Path) -> str:
 
 def input_file(path: Path, **options: Any) -> Any:
     """Return the ffmpeg-python input for one media file, which can open no other file and no network."""
-    return ffmpeg.input(file_url(path), **_INPUT_OPTIONS, **options)
+    return ffmpeg.input(file_url(path), threads=_DECODING_THREADS, **_INPUT_OPTIONS, **options)
 
 
 def arguments(stream: Any, *, loglevel: str = "warning", reads_stdin: bool = False) -> list[str]:
     """Return the argument list, program first, that runs an ffmpeg-python graph."""
     options = ["-hide_banner", "-nostats", "-loglevel", loglevel, *(() if reads_stdin else ("-nostdin",))]
+    options += _filter_options()
     command: list[str] = ffmpeg.compile(stream.global_args(*options), cmd=find_ffmpeg(), overwrite_output=True)
     return [argument.translate(_STOOD_FOR) for argument in command]
+
+
+def _filter_options() -> list[str]:
+    """Keep filters to the threads that this process was given; left alone they take a thread a core of the machine."""
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    return ["-filter_threads", wished] if wished.isdigit() and int(wished) else []
 
 
 class Child:

@@ -56,6 +56,22 @@ def test_a_wrong_name(monkeypatch: pytest.MonkeyPatch) -> None:
         ffmpeg.find_ffmpeg()
 
 
+@pytest.mark.parametrize(("given", "expected"), [("3", ["3"]), ("", []), ("many", [])])
+def test_filters_keep_to_the_threads_of_a_worker(
+    monkeypatch: pytest.MonkeyPatch, given: str, expected: list[str]
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    words = ffmpeg.arguments(ffmpeg.input_file(Path("clip.mp4")).output("pipe:1", format="rawvideo"))
+    assert [words[n + 1] for n, word in enumerate(words) if word == "-filter_threads"] == expected
+
+
+def test_the_threads_of_a_decoder_depend_on_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    words = ffmpeg.arguments(ffmpeg.input_file(Path("clip.mp4")).output("pipe:1", format="rawvideo"))
+    assert words[words.index("-threads") + 1] == "2"
+    assert words.index("-threads") < words.index("-i")
+
+
 def test_none_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FACEPIPE_FFMPEG", raising=False)
     monkeypatch.setenv("PATH", "/nowhere")
