@@ -75,11 +75,15 @@ class FaceModel:
 
     def shape(self, identity: NDArray[np.floating], expression: NDArray[np.floating]) -> Floats:
         """Return (T, 478, 3) canonical points of (80,) or (T, 80) identity and (T, 64) expression coefficients."""
-        return (
-            self.mean
-            + np.tensordot(np.atleast_2d(identity), self.identity, 1)
-            + np.tensordot(expression, self.expression, 1)
-        )
+        return self.neutral(identity) + self.moved(expression)
+
+    def neutral(self, identity: NDArray[np.floating]) -> Floats:
+        """Return (1 or T, 478, 3) canonical points of (80,) or (T, 80) identity coefficients, at rest."""
+        return np.asarray(self.mean + np.tensordot(np.atleast_2d(identity), self.identity, 1))
+
+    def moved(self, expression: NDArray[np.floating]) -> Floats:
+        """Return how far (T, 478, 3) canonical points are moved by (T, 64) expression coefficients."""
+        return np.asarray(np.tensordot(expression, self.expression, 1))
 
 
 def load_face_model(path: Path) -> FaceModel:

@@ -52,8 +52,8 @@ class MeshRenderer:
         self.config = config or MeshConfig()
         self.model, self.picture, self.pose = model, portrait.picture, portrait.pose
         self.surface = build_surface(model, self.config)
-        self.identity, self.points = portrait.identity, portrait.points
-        own = model.shape(self.identity, portrait.expression[None])
+        self.neutral, self.points = model.neutral(portrait.identity), portrait.points
+        own = self.neutral + model.moved(portrait.expression[None])
         self.remainder = self.pose.undo(self.points[None])[0] - own[0]
         self.rings = self.surface.ring_points(self.points, self.pose)
         self.follow = self.surface.follow_weights(self.points)[:, None]
@@ -85,7 +85,7 @@ class MeshRenderer:
 
     def target_points(self, expression: Floats, pose: Similarity) -> Floats:
         """Return (T, 478, 3) points of this face with (T, 64) expressions in (T) poses, in pixels of the picture."""
-        return pose.apply(self.model.shape(self.identity, expression) + self.remainder)
+        return pose.apply(self.neutral + self.model.moved(expression) + self.remainder)
 
     def _facing(self, vertices: Floats) -> NDArray[np.int32]:
         """Drop eye and mouth triangles that lids or lips have closed over."""
