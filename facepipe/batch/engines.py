@@ -60,8 +60,10 @@ class Engine:
 
     def environment(self) -> dict[str, str]:
         """Return the variables that keep numerical libraries to the threads of a worker."""
-        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-        return {**{name: str(self.threads) for name in names}, "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+        shared = {name: str(self.threads) for name in names}
+        # OpenBLAS cannot be told to sleep while it waits, and takes the core on which ffmpeg decodes.
+        return {**shared, "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 
 
 @contextmanager
