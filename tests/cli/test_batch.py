@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from facepipe.cli import app
 from facepipe.cli.batch import limits_of, shard_of
 from facepipe.errors import UsageError
+from tests.media.sounds import write_voice
 from tests.pipeline.scene import ROOT, Scene
 
 PROGRAM = "from facepipe.cli import main; main()"
@@ -110,6 +111,18 @@ def the_folder_tells_all() -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["made"] == 1
     assert "5 items: 5 done" in asked("status")
+
+
+def test_a_voice_and_a_crop_are_rows_like_others(folder: Path) -> None:
+    write_voice(folder / "voice.wav", 0.8)
+    rows = ["command,source,sound,output,size,sample", "audio,one.png,voice.wav,out/{sample}.mp4,64,"]
+    rows += ["audio,one.png,voice.wav,out/{sample}.mp4,64,1", "crop,driver.mp4,,out/crop.mp4,64,"]
+    done = facepipe("batch", "-", "-j", 1, given="\n".join(rows))
+    assert done.returncode == 0, done.stderr
+    facepipe("audio", "one.png", "voice.wav", "-o", "alone.mp4", "--size", 64, "--seed", 1, "--work", "other")
+    facepipe("crop", "driver.mp4", "-o", "crop.mp4", "--size", 64, "--work", "other")
+    assert Path("out/1.mp4").read_bytes() == Path("alone.mp4").read_bytes() != Path("out/0.mp4").read_bytes()
+    assert Path("out/crop.mp4").read_bytes() == Path("crop.mp4").read_bytes()
 
 
 def test_everything_wrong_is_told_at_once(folder: Path) -> None:
