@@ -48,10 +48,10 @@ def _first(folder: Path, count: int) -> Iterator[Figure]:
     name, cpu_seconds = f"first run of {count} items, {WORKERS} workers", found["cpu_seconds"]
     yield Figure(name, "s", (found["seconds"],), None, cpu_seconds + found["children_cpu_seconds"])
     spans = _spans(Places(folder / "first"))
-    yield Figure("  of it, starting and ending of workers", "s", (found["seconds"] - max(spans),))
+    yield Figure("  starting and ending of workers", "s", (found["seconds"] - max(spans),))
     at_work, whole = (1000 * seconds / count for seconds in (sum(spans), WORKERS * found["seconds"]))
-    yield Figure("overhead an executed stage, worker at work", "ms", (at_work,), Bar(15, "at most"))
-    yield Figure("overhead an executed stage, start included", "ms", (whole,))
+    yield Figure("overhead an executed stage, by the clock", "ms", (at_work,), Bar(15, "at most"))
+    yield Figure("  with starting and ending of workers", "ms", (whole,))
     busy = 1000 * (cpu_seconds + found["children_cpu_seconds"]) / count
     yield Figure("overhead an executed stage, processor", "ms", (busy,), Bar(15, "at most"))
     yield _seconds(f"second run of {count} items", _phase("second", folder, folder / "first", count))
