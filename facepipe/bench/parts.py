@@ -25,6 +25,8 @@ from facepipe.face.tracking import Tracker
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
 from facepipe.media.image import read_image
+from facepipe.pipeline.options import Options
+from facepipe.pipeline.rendering import renderer_weights
 from facepipe.renderers import RENDERERS, Sitter
 
 Picture = NDArray[np.uint8]
@@ -40,10 +42,10 @@ class Made:
     motions: tuple[Path, ...]
 
 
-def measure_parts(material: Material, made: Made, *, repeats: int) -> list[Figure]:
+def measure_parts(material: Material, made: Made, renderer: str, *, repeats: int) -> list[Figure]:
     """Return the speed of decoding, tracking, fitting, drawing and encoding, each of its own."""
     frames = list(decode_frames(material.clip))
-    drawing = _drawing(made)
+    drawing = _drawing(made, renderer)
     rendered = list(drawing())
     parts: dict[str, tuple[int, Callable[[], object]]] = {
         "decode alone": (len(frames), lambda: _exhaust(decode_frames(material.clip))),
@@ -70,13 +72,14 @@ def _fitting(made: Made) -> Callable[[], object]:
     return lambda: fit(model, track.points, track.valid)
 
 
-def _drawing(made: Made) -> Callable[[], Iterable[Picture]]:
+def _drawing(made: Made, renderer: str) -> Callable[[], Iterable[Picture]]:
     """Return what draws the whole result, without encoding it."""
     source, track = load_coefficients(made.fit_source / "coefficients.npz"), load_track(made.crop_source / "track.npz")
     motions = [load_coefficients(folder / "motion.npz") for folder in made.motions]
     picture = read_image(made.crop_source / "crop.png")
     points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(picture.shape[0]))
-    draw = RENDERERS["mesh"].open({"face-model": weights.find("face-model").path}, Sitter(picture, points, source))
+    found = {name: file.path for name, file in renderer_weights(Options(renderer=renderer)).items()}
+    draw = RENDERERS[renderer].open(found, Sitter(picture, points, source))
     return lambda: (frame for motion in motions for frame in draw(motion, 0, len(motion)))
 
 

@@ -17,8 +17,10 @@ from facepipe.pipeline.options import Options
 from facepipe.pipeline.reenact import prepare, reenact
 
 SIZE_PIXELS = 256
-REENACT, CROP = Bar(40, "at least"), Bar(80, "at least")
-MEMORY, GROWTH = Bar(1.2, "at most"), Bar(1.1, "at most")
+CROP, GROWTH = Bar(80, "at least"), Bar(1.1, "at most")
+# By renderer: frames a second of the whole job, and gigabytes.
+REENACT = {"mesh": Bar(40, "at least"), "compact": Bar(25, "at least")}
+MEMORY = {"mesh": Bar(1.2, "at most"), "compact": Bar(1.5, "at most")}
 HELP, SECOND = Bar(0.3, "at most"), Bar(1.5, "at most")
 
 
@@ -40,31 +42,31 @@ class Stages:
         return sum(one.seconds for label, rows in self.spent.items() if label.startswith(start) for one in rows)
 
 
-def measure_programs(material: Material, folder: Path, *, repeats: int) -> tuple[list[Figure], Run]:
+def measure_programs(material: Material, folder: Path, renderer: str, *, repeats: int) -> tuple[list[Figure], Run]:
     """Return the figures of fresh processes: help, cold runs, second runs; and the last cold run."""
     helped = [run_program(["--help"], folder=folder) for _ in range(max(3, repeats))]
-    cold = [_cold(material, folder) for _ in range(repeats)]
-    again = [run_program(_words(material), folder=folder) for _ in range(max(3, repeats))]
+    cold = [_cold(material, folder, renderer) for _ in range(repeats)]
+    again = [run_program(_words(material, renderer), folder=folder) for _ in range(max(3, repeats))]
     return [
         duration("facepipe --help", [run.spent for run in helped], HELP),
         rate("reenact, cold", material.frames, [run.spent for run in cold]),
         duration("a second time", [run.spent for run in again], SECOND),
-        Figure("peak memory", "GB", tuple(run.peak_bytes / 1e9 for run in cold), MEMORY),
+        Figure("peak memory", "GB", tuple(run.peak_bytes / 1e9 for run in cold), MEMORY.get(renderer)),
     ], cold[-1]
 
 
-def measure_long(material: Material, folder: Path, short: Run) -> list[Figure]:
+def measure_long(material: Material, folder: Path, renderer: str, short: Run) -> list[Figure]:
     """Return speed and memory of one cold run of the clip ten times over."""
-    run = _cold(material, folder)
+    run = _cold(material, folder, renderer)
     return [
         rate("reenact, cold, ten times as long", material.frames, [run.spent]),
-        Figure("peak memory, ten times as long", "GB", (run.peak_bytes / 1e9,), MEMORY),
+        Figure("peak memory, ten times as long", "GB", (run.peak_bytes / 1e9,), MEMORY.get(renderer)),
         Figure("the same, over that of the clip", "ratio", (run.peak_bytes / max(1, short.peak_bytes),), GROWTH),
     ]
 
 
-def _words(material: Material) -> list[str]:
-    out = ["--size", str(SIZE_PIXELS), "-o", "cold/out.mp4", "--work", "cold/work", "--quiet"]
+def _words(material: Material, renderer: str) -> list[str]:
+    out = ["--size", str(SIZE_PIXELS), "--renderer", renderer, "-o", "cold/out.mp4", "--work", "cold/work", "--quiet"]
     return ["reenact", str(material.portrait.absolute()), str(material.clip.absolute()), *out]
 
 
@@ -73,18 +75,18 @@ def _emptied(folder: Path) -> None:
     folder.mkdir()
 
 
-def _cold(material: Material, folder: Path) -> Run:
+def _cold(material: Material, folder: Path, renderer: str) -> Run:
     _emptied(folder / "cold")
-    return run_program(_words(material), folder=folder)
+    return run_program(_words(material, renderer), folder=folder)
 
 
-def measure_warm(material: Material, folder: Path, *, repeats: int) -> tuple[list[Figure], Made]:
+def measure_warm(material: Material, folder: Path, renderer: str, *, repeats: int) -> tuple[list[Figure], Made]:
     """Return the figures of the job in this process, after one run that does not count; and where its results lie."""
     whole, runs = [], []
     for _ in range(repeats + 1):
         _emptied(folder / "warm")
         stages = Stages()
-        whole.append(spent_by(lambda: _reenact(material, folder / "warm", stages)))  # noqa: B023 - called at once
+        whole.append(spent_by(lambda: _reenact(material, folder / "warm", renderer, stages)))  # noqa: B023 - called at once
         runs.append(stages)
     frames, runs = material.frames, runs[1:]
 
@@ -92,7 +94,7 @@ def measure_warm(material: Material, folder: Path, *, repeats: int) -> tuple[lis
         return Figure(name, "frames/s", tuple(frames / run.seconds(start) for run in runs), bar)
 
     figures = [
-        rate("reenact, warm", frames, whole[1:], REENACT),
+        rate("reenact, warm", frames, whole[1:], REENACT.get(renderer)),
         by_stage("  crop of the driver", "crop driver", CROP),
         by_stage("  coefficients of the driver", "fit driver"),
         by_stage("  motion", "motion"),
@@ -113,7 +115,8 @@ def _number(label: str) -> int:
     return int("0" + label.rpartition(" ")[2]) if label[-1:].isdigit() else 0
 
 
-def _reenact(material: Material, folder: Path, stages: Stages) -> None:
+def _reenact(material: Material, folder: Path, renderer: str, stages: Stages) -> None:
+    options = Options(size_pixels=SIZE_PIXELS, renderer=renderer)
     with Job(Workspace(folder / "work"), {"command": "bench"}, events=stages.take) as job:
-        work = prepare(job, material.portrait, material.clip, folder / "out.mp4", Options(size_pixels=SIZE_PIXELS))
+        work = prepare(job, material.portrait, material.clip, folder / "out.mp4", options)
         reenact(job, work)

@@ -32,6 +32,9 @@ def bench(
     clip: Annotated[
         Path | None, typer.Option("--clip", help="Measure this clip instead of the one that facepipe makes.")
     ] = None,
+    renderer: Annotated[
+        str | None, typer.Option("--renderer", help="What draws in the whole job.", show_default="that of the settings")
+    ] = None,
     repeats: Annotated[int, typer.Option("--repeats", help="How often each thing is measured.", min=1)] = 3,
     long: Annotated[bool, typer.Option("--long", help="Also run the clip ten times over, for its memory.")] = False,
     items: Annotated[int, typer.Option("--items", help="Of a batch: how many are planned and found done.")] = 20_000,
@@ -52,7 +55,7 @@ def bench(
     elif what:
         _bench_renderers(what, repeats=repeats, as_json=as_json)
     else:
-        _bench_program(clip, repeats=repeats, long=long, as_json=as_json, work=work)
+        _bench_program(clip, renderer, repeats=repeats, long=long, as_json=as_json, work=work)
 
 
 def _bench_renderers(what: list[str], *, repeats: int, as_json: bool) -> None:
@@ -104,28 +107,36 @@ def _tell(figures: Iterable[Figure], *, as_json: bool) -> None:
         typer.echo(json.dumps(figure.as_json()) if as_json else line_of(figure))
 
 
-def _bench_program(clip: Path | None, *, repeats: int, long: bool, as_json: bool, work: Path | None) -> None:
+def _bench_program(
+    clip: Path | None, renderer: str | None, *, repeats: int, long: bool, as_json: bool, work: Path | None
+) -> None:
     from facepipe.bench.clip import longer, prepare_material
     from facepipe.bench.machine import describe_machine
     from facepipe.bench.parts import measure_parts
     from facepipe.bench.whole import measure_long, measure_programs, measure_warm
     from facepipe.config import load_settings
     from facepipe.media.files import check_input
+    from facepipe.pipeline.options import Options
+    from facepipe.pipeline.rendering import renderer_weights
 
-    folder = Path(load_settings(flags={"work.folder": str(work) if work else None}).work.folder).absolute() / FOLDER
+    settings = load_settings(flags={"work.folder": str(work) if work else None, "render.renderer": renderer})
+    folder, renderer = Path(settings.work.folder).absolute() / FOLDER, settings.render.renderer
+    # Before minutes are spent: what it draws with must be here.
+    renderer_weights(Options(renderer=renderer))
     if clip:
         check_input(clip)
 
     material = prepare_material(folder, clip)
-    about = {**describe_machine(), "clip": str(material.clip), "frames": material.frames, "repeats": repeats}
+    about = {**describe_machine(), "clip": str(material.clip), "frames": material.frames, "renderer": renderer}
+    about["repeats"] = repeats
     _tell_machine(about, as_json=as_json)
-    figures, cold = measure_programs(material, folder, repeats=repeats)
+    figures, cold = measure_programs(material, folder, renderer, repeats=repeats)
     _tell(figures, as_json=as_json)
-    figures, made = measure_warm(material, folder, repeats=repeats)
+    figures, made = measure_warm(material, folder, renderer, repeats=repeats)
     _tell(figures, as_json=as_json)
-    _tell(measure_parts(material, made, repeats=repeats), as_json=as_json)
+    _tell(measure_parts(material, made, renderer, repeats=repeats), as_json=as_json)
     if long:
-        _tell(measure_long(longer(material, folder), folder, cold), as_json=as_json)
+        _tell(measure_long(longer(material, folder), folder, renderer, cold), as_json=as_json)
 
 
 def heading(about: dict[str, object]) -> str:

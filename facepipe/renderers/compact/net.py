@@ -61,11 +61,14 @@ class AdaIN(nn.Module):
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
         """Take (B, C, H, W) and (B, descriptor)."""
-        gamma, beta = self.affine(vector).chunk(2, dim=1)
-        variance, mean = torch.var_mean(x, dim=(2, 3), correction=0)
-        scale = (1 + gamma) * torch.rsqrt(variance + 1e-5)
-        shift = beta - mean * scale
-        return torch.addcmul(shift[:, :, None, None], x, scale[:, :, None, None])
+        gamma, beta = self.affine(vector).float().chunk(2, dim=1)
+        # Picture by picture the norm of a batch is that of an instance; of torch's ways it alone is quick on a CPU with
+        # channels side by side, five times as quick as taking the moments.
+        normed = [
+            functional.batch_norm(one, None, None, 1 + scale, shift, training=True)
+            for one, scale, shift in zip(x.split(1), gamma, beta, strict=True)
+        ]
+        return torch.cat(normed)
 
 
 class Block(nn.Module):
@@ -153,7 +156,7 @@ class CompactNet(nn.Module):
         warped = functional.grid_sample(source.float(), grid, padding_mode="border", align_corners=True).to(prior.dtype)
         pictures = [functional.pixel_unshuffle(part, 2) for part in (source, prior, warped)]
         out = functional.pixel_shuffle(self.final(self.editing(torch.cat([*pictures, hints], 1), vector)), 2)
-        change, blend = out[:, :3].tanh(), out[:, 3:].softmax(1)
+        change, blend = out[:, :3], out[:, 3:].softmax(1)
         # Drawn is the mean of prior and warp, by their shares, and a change of it; so this is the blend of all three.
         moved = warped + (out[:, 3:4] - out[:, 4:5]).sigmoid() * (prior - warped)
         return Rendered(moved + blend[:, 2:] * change, warped, blend)

