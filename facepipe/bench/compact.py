@@ -12,31 +12,39 @@ from torch import Tensor, nn
 from facepipe.bench.figure import Bar, Figure, rate
 from facepipe.bench.renderers import SIDE, in_turns
 from facepipe.device import bfloat16_is_fast
+from facepipe.renderers.batches import Batches
 from facepipe.renderers.compact.config import HINT_CHANNELS, CompactConfig
 from facepipe.renderers.compact.net import CompactNet
 
-BATCHES, BATCH = (1, 2, 4, 8), 4
+BATCHES, BATCH, IN_A_ROW = (1, 2, 4, 8), 4, 4
 FAST, PLAIN = Bar(40, "at least"), Bar(10, "at least")
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 def measure_compact(rounds: int) -> Iterable[Figure]:
-    """Return frames a second by batch at 256x256, the fastest precision first, and milliseconds a frame by block.
+    """Return frames a second at 256x256 by batch, the fastest precision first, and milliseconds a frame by block.
 
-    The weights are random, which no speed depends on.
+    As in use, every thread draws a batch of its own; blocks are timed on one. The weights are random, which no speed
+    depends on.
     """
+    threads = torch.get_num_threads()
     dtypes = {"bf16": torch.bfloat16} if bfloat16_is_fast() else {}
     dtypes["fp32"] = torch.float32
     for name, dtype in dtypes.items():
         net, bar = compact_net(dtype), FAST if dtype == torch.bfloat16 else PLAIN
-        ways = {f"compact {name}, {count} at a time": drawing(net, inputs(count, dtype)) for count in BATCHES}
+        ways = {count: drawing(net, inputs(count, dtype), threads) for count in BATCHES}
         for way in ways.values():
             way()
-        for count, (way_name, spent) in zip(BATCHES, in_turns(ways, max(rounds, 5)).items(), strict=True):
-            yield rate(way_name, count, spent, bar if count == BATCH else None)
-    first = next(iter(dtypes.values()))
-    net = compact_net(first)
-    for block, seconds in block_seconds(net, inputs(BATCH, first), max(rounds, 5)).items():
+        spent = in_turns({f"compact {name}, batches of {count}": way for count, way in ways.items()}, max(rounds, 5))
+        for count, (way_name, times) in zip(BATCHES, spent.items(), strict=True):
+            yield rate(way_name, count * threads * IN_A_ROW, times, bar if count == BATCH else None)
+    yield from _blocks(next(iter(dtypes.values())), max(rounds, 5))
+    torch.set_num_threads(threads)
+
+
+def _blocks(dtype: torch.dtype, rounds: int) -> Iterable[Figure]:
+    torch.set_num_threads(1)
+    for block, seconds in block_seconds(compact_net(dtype), inputs(BATCH, dtype), rounds).items():
         yield Figure(f"  {block}", "ms", tuple(one / BATCH * 1000 for one in seconds))
 
 
@@ -59,14 +67,19 @@ def inputs(count: int, dtype: torch.dtype) -> Inputs:
     return source, prior, random(2, SIDE) * 2 - 1, hints, torch.randn(count, CompactConfig.motion_channels).to(dtype)
 
 
-def drawing(net: CompactNet, given: Inputs) -> Callable[[], Tensor]:
-    """Return what draws a batch."""
+def drawing(net: CompactNet, given: Inputs, threads: int) -> Callable[[], None]:
+    """Return what draws some batches in a row in every thread."""
+    count = len(given[0])
 
-    def draw() -> Tensor:
+    def draw(_begin: int, _end: int) -> Tensor:
         with torch.inference_mode():
             return net(*given).picture  # type: ignore[no-any-return]
 
-    return draw
+    def draw_all() -> None:
+        for _ in Batches(count, threads).drawn(count * threads * IN_A_ROW, draw):
+            pass
+
+    return draw_all
 
 
 def block_seconds(net: CompactNet, given: Inputs, rounds: int) -> dict[str, list[float]]:
@@ -81,17 +94,17 @@ def block_seconds(net: CompactNet, given: Inputs, rounds: int) -> dict[str, list
                 lambda *_, name=name: spent[name].append(time.perf_counter() - began[name])  # type: ignore[misc]
             )
         )
-    draw, rest = drawing(net, given), []
-    draw()
-    spent.clear()
-    for _ in range(rounds):
+    rest = []
+    for _ in range(rounds + 1):
         first = time.perf_counter()
-        draw()
+        with torch.inference_mode():
+            net(*given)
         whole = time.perf_counter() - first
         rest.append(whole - sum(times[-1] for times in spent.values()))
     for handle in handles:
         handle.remove()
-    return {**spent, "shuffling, sampling, blending": rest}
+    # The first round warms up.
+    return {name: times[1:] for name, times in {**spent, "shuffling, sampling, blending": rest}.items()}
 
 
 def blocks(net: CompactNet) -> dict[str, nn.Module]:

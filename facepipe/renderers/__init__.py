@@ -80,7 +80,7 @@ def _compact_net(path: Path) -> CompactNet:
     from facepipe.renderers.compact.config import CompactConfig
     from facepipe.renderers.compact.net import CompactNet
 
-    net = load_network(path, "pirender-compact", CompactNet, CompactConfig, threads=0)
+    net = load_network(path, "pirender-compact", CompactNet, CompactConfig)
     return net.to(compute_device(), compute_dtype(device=compute_device()))
 
 
@@ -90,9 +90,10 @@ def _compact(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
     from facepipe.renderers.mesh.renderer import MeshRenderer
 
     model, portrait = kept(load_face_model, weights["face-model"]), sitter.portrait()
-    net = kept(_compact_net, weights["network"], threads=thread_count())
+    net = kept(_compact_net, weights["network"])
     # Here alone the two meet: the mesh is what the network draws on top of.
-    renderer = CompactRenderer(net, model, portrait, MeshRenderer(model, portrait))
+    prior = MeshRenderer(model, portrait)
+    renderer = CompactRenderer(net, model, portrait, prior, threads=thread_count())
 
     def draw(motion: Coefficients, first: int, end: int) -> Iterator[Picture]:
         rows = motion.rows(first, end)

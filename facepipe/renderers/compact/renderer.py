@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from itertools import islice
 
 import numpy as np
 import torch
@@ -31,9 +29,16 @@ class CompactRenderer:
     """Renders one source portrait in any pose and expression."""
 
     def __init__(
-        self, net: CompactNet, model: FaceModel, portrait: Portrait, prior: Prior, *, batch_frames: int = 4
+        self,
+        net: CompactNet,
+        model: FaceModel,
+        portrait: Portrait,
+        prior: Prior,
+        *,
+        batch_frames: int = 4,
+        threads: int = 1,
     ) -> None:
-        self.net, self.prior, self.batches = net, prior, Batches(batch_frames)
+        self.net, self.prior, self.batches = net, prior, Batches(batch_frames, threads)
         self.side = portrait.picture.shape[0]
         # Dtype and device of whatever is calculated with the network.
         self.like = next(net.parameters())
@@ -43,23 +48,18 @@ class CompactRenderer:
     def frames(self, expression: Floats, pose: Similarity) -> Iterator[NDArray[np.uint8]]:
         """Yield (S, S, 3) uint8 RGB pictures with (T, 64) expressions in T poses, in pixels of the picture."""
         motion = torch.from_numpy(motion_of(expression, pose, self.side)).to(self.like)
-        hints, ready = iter(self._hints(expression, pose)), deque[Hints]()
 
         def draw(begin: int, end: int) -> NDArray[np.uint8]:
-            ready.extend(islice(hints, max(0, end - begin - len(ready))))
-            pictures = self._drawn(list(islice(ready, end - begin)), motion[begin:end])
-            for _ in range(end - begin):
-                ready.popleft()
-            return pictures
+            hints = [
+                self._hints(expression[row : row + 1], pose.rows(slice(row, row + 1))) for row in range(begin, end)
+            ]
+            return self._drawn(hints, motion[begin:end])
 
         for pictures in self.batches.drawn(len(expression), draw):
             yield from pictures
 
-    def _hints(self, expression: Floats, pose: Similarity) -> Iterator[Hints]:
-        for index in range(len(expression)):
-            one = pose.rows(slice(index, index + 1))
-            points = self.prior.target_points(expression[index : index + 1], one)[0]
-            yield hints_of(self.prior, self.table, points, one)
+    def _hints(self, expression: Floats, pose: Similarity) -> Hints:
+        return hints_of(self.prior, self.table, self.prior.target_points(expression, pose)[0], pose)
 
     def _pictures(self, pictures: list[NDArray[np.uint8]]) -> Tensor:
         """Turn (S, S, 3) uint8 pictures into (B, 3, S, S) in [-1, 1], channels last."""

@@ -27,13 +27,14 @@ def poses(*degrees: tuple[float, float, float]) -> Similarity:
     return Similarity(*(np.concatenate(parts) for parts in zip(*rows, strict=True)))
 
 
-def renderer(*, trained: bool, batch_frames: int = 4) -> CompactRenderer:
+def renderer(*, trained: bool, batch_frames: int = 4, threads: int = 1) -> CompactRenderer:
     torch.manual_seed(0)
     net = CompactNet(TINY).eval()
     if trained:
         torch.nn.init.normal_(net.final.weight, std=0.5)
     source = painted.portrait(SIZE, closed(), pose_at(SIZE))
-    return CompactRenderer(net, face_model(), source, MeshRenderer(face_model(), source), batch_frames=batch_frames)
+    prior = MeshRenderer(face_model(), source)
+    return CompactRenderer(net, face_model(), source, prior, batch_frames=batch_frames, threads=threads)
 
 
 def rows() -> tuple[np.ndarray, Similarity]:
@@ -65,6 +66,14 @@ def test_batches_do_not_change_a_frame(batch_frames: int) -> None:
         drawn(renderer(trained=True, batch_frames=batch_frames)), drawn(renderer(trained=True)), strict=True
     ):
         assert np.abs(one.astype(int) - other).max() <= 1
+
+
+@pytest.mark.parametrize("threads", [0, 2, 3])
+def test_threads_do_not_change_a_byte(threads: int) -> None:
+    """However many cores a machine has, or a worker is given, its results are the same."""
+    made = [drawn(renderer(trained=True, batch_frames=1, threads=count)) for count in (1, threads)]
+    for one, other in zip(*made, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_hints_say_what_is_where() -> None:
