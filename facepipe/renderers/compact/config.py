@@ -14,6 +14,8 @@ HINT_CHANNELS = 9
 class CompactConfig:
     """Widths of the three networks. No layer runs at the picture's own resolution: it is shuffled in and out."""
 
+    side_pixels: int = 256
+    """What the networks look at; pictures of another size are drawn by what they say of one of this size."""
     motion_channels: int = MOTION_CHANNELS
     descriptor: int = 128
     """Numbers of the vector that drives every AdaIN."""

@@ -146,17 +146,50 @@ class CompactNet(nn.Module):
         the source, x and y, -1 and 1 in the middles of the outermost pixels; `hints` (B, 9, S / 2, S / 2); `motion`
         (B, 70).
         """
-        vector = self.mapping(motion)
-        coarse = functional.avg_pool2d(hints, 2)
-        seen = torch.cat([functional.pixel_unshuffle(source, 4), functional.pixel_unshuffle(prior, 4), coarse], 1)
-        shift = self.correction(self.warping(seen, vector)).tanh() * (2 * self.config.most_shift)
-        shift = functional.interpolate(shift, size=source.shape[-2:], mode="bilinear", align_corners=False)
-        grid = (position + shift.float()).permute(0, 2, 3, 1)
-        # Places need more digits than bfloat16 has.
-        warped = functional.grid_sample(source.float(), grid, padding_mode="border", align_corners=True).to(prior.dtype)
-        pictures = [functional.pixel_unshuffle(part, 2) for part in (source, prior, warped)]
-        out = functional.pixel_shuffle(self.final(self.editing(torch.cat([*pictures, hints], 1), vector)), 2)
+        size, side = source.shape[-1], self.config.side_pixels
+        if size == side:
+            shift, warped, out = self.decide(source, prior, position, hints, motion)
+        else:
+            seen = resized(source, side), resized(prior, side), replaced(position, side), resized(hints, side // 2)
+            shift, _, out = self.decide(*seen, motion)
+            out = resized(out, size)
+            warped = warp(source, position, shift)
         change, blend = out[:, :3], out[:, 3:].softmax(1)
         # Drawn is the mean of prior and warp, by their shares, and a change of it; so this is the blend of all three.
         moved = warped + (out[:, 3:4] - out[:, 4:5]).sigmoid() * (prior - warped)
         return Rendered(moved + blend[:, 2:] * change, warped, blend)
+
+    def decide(
+        self, source: Tensor, prior: Tensor, position: Tensor, hints: Tensor, motion: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the flow's correction (B, 2, S / 4, S / 4), the warp by it, and (B, 6, S, S) change and blend."""
+        vector = self.mapping(motion)
+        coarse = functional.avg_pool2d(hints, 2)
+        seen = torch.cat([functional.pixel_unshuffle(source, 4), functional.pixel_unshuffle(prior, 4), coarse], 1)
+        shift = self.correction(self.warping(seen, vector)).tanh() * (2 * self.config.most_shift)
+        warped = warp(source, position, shift)
+        pictures = [functional.pixel_unshuffle(part, 2) for part in (source, prior, warped)]
+        out = functional.pixel_shuffle(self.final(self.editing(torch.cat([*pictures, hints], 1), vector)), 2)
+        return shift, warped, out
+
+
+def warp(source: Tensor, position: Tensor, shift: Tensor) -> Tensor:
+    """Take the (B, 3, S, S) source at (B, 2, S, S) positions, each moved by a coarser (B, 2, s, s) shift."""
+    shift = functional.interpolate(shift, size=source.shape[-2:], mode="bilinear", align_corners=False)
+    grid = (position + shift.float()).permute(0, 2, 3, 1)
+    # Places need more digits than bfloat16 has.
+    warped = functional.grid_sample(source.float(), grid, padding_mode="border", align_corners=True)
+    return warped.to(source.dtype)
+
+
+def resized(maps: Tensor, side: int) -> Tensor:
+    """Return (B, C, S, S) as (B, C, side, side), averaged over what becomes one pixel."""
+    mode = {"mode": "area"} if side < maps.shape[-1] else {"mode": "bilinear", "align_corners": False}
+    return functional.interpolate(maps, size=(side, side), **mode)  # type: ignore[arg-type]
+
+
+def replaced(position: Tensor, side: int) -> Tensor:
+    """Return positions in (B, 2, S, S) pictures as those in pictures of another side: edges meet, not middles."""
+    size = position.shape[-1]
+    share = ((resized(position, side) + 1) * (size - 1) + 1) / (2 * size)
+    return (2 * side * share - 1) / (side - 1) - 1

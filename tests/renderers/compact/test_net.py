@@ -7,9 +7,9 @@ import torch
 from torch.nn import functional
 
 from facepipe.renderers.compact.config import HINT_CHANNELS, CompactConfig
-from facepipe.renderers.compact.net import AdaIN, Block, CompactNet
+from facepipe.renderers.compact.net import AdaIN, Block, CompactNet, replaced, resized
 
-TINY = CompactConfig(descriptor=16, warp_widths=(8, 8, 8), edit_widths=(8, 8, 8))
+TINY = CompactConfig(side_pixels=64, descriptor=16, warp_widths=(8, 8, 8), edit_widths=(8, 8, 8))
 
 
 def inputs(count: int = 2, side: int = 64) -> tuple[torch.Tensor, ...]:
@@ -65,6 +65,34 @@ def test_the_correction_is_bounded() -> None:
     warped = net(line.expand(2, -1, -1, -1), prior, position, hints, motion).warped
     expected = (line + 2 * TINY.most_shift).clamp(max=1)
     torch.testing.assert_close(warped, expected.expand_as(warped), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("side", "share"), [(96, 0.25), (32, 0.5)])
+def test_at_another_size_it_draws_the_same_picture(side: int, share: float) -> None:
+    """What it says of a picture of its own size holds for larger and smaller ones, as far as they show as much."""
+    torch.manual_seed(5)
+    net = CompactNet(TINY)
+    # Smooth, as what is seen is: neither differs from one pixel of a cell to the next.
+    weight = torch.randn(6, 1, *net.final.weight.shape[1:]) * 0.1
+    net.final.weight.data.copy_(weight.expand(-1, 4, -1, -1, -1).flatten(0, 1))
+    torch.nn.init.normal_(net.correction.weight, std=0.02)
+    source, prior, position, hints, motion = inputs()
+    hints = resized(hints[..., ::8, ::8], 32)
+    wanted = net(source, prior, position, hints, motion)
+    other = resized(source, side), resized(prior, side), replaced(position, side), resized(hints, side // 2)
+    made = net(*other, motion)
+    assert made.picture.shape == (2, 3, side, side)
+    apart = (resized(made.picture, 64) - wanted.picture).abs()[..., 4:-4, 4:-4]
+    assert apart.mean() < share * (wanted.picture - prior).abs().mean()
+
+
+def test_edges_meet_when_positions_change_size() -> None:
+    """The middle of the outermost pixel lies half a pixel, of either size, from the edge."""
+    line = torch.linspace(-1, 1, 64)
+    whole = torch.stack([line.expand(64, 64), line[:, None].expand(64, 64)])[None]
+    wanted = torch.linspace(-1, 1, 32)
+    torch.testing.assert_close(replaced(whole, 32)[0, 0, 0], wanted, atol=1e-6, rtol=0)
+    torch.testing.assert_close(replaced(whole, 32)[0, 1, :, 0], wanted, atol=1e-6, rtol=0)
 
 
 def test_adain_is_an_instance_norm_scaled_and_shifted_by_the_descriptor() -> None:
