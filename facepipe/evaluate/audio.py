@@ -27,9 +27,9 @@ from facepipe.motion.features import Features
 from facepipe.motion.speech import ENCODER_RADIUS, FPS, Speech, padded
 from facepipe.motion.speech_file import load_speech
 from facepipe.motion.utterance import Delivery, utter
-from facepipe.train.flow import LARGEST_SHIFT, LEAST_FOLLOWING
 from facepipe.train.speakers import Speaker, read_speakers
 from facepipe.train.split import split_items
+from facepipe.train.synchrony import synchrony_of
 
 Floats = NDArray[np.floating]
 
@@ -67,15 +67,6 @@ class Trial:
     """Drawn for another clip's sound."""
     seconds: float
     """That drawing the takes took."""
-
-
-def follows(speaker: Speaker, handles: Handles, speech: Speech) -> bool:
-    """Tell whether lips and voice of a clip belong together, by the rule that the training keeps its clips by."""
-    with torch.no_grad():
-        mean = speech.mean(padded(speech.columns(speaker.features), ENCODER_RADIUS, ENCODER_RADIUS)).numpy()
-    told = mean * speech.deviation.numpy()[: mean.shape[1]] @ speech.decode.numpy() @ handles.mouth
-    score, lag = best_lag(told, speaker.departure[:, :64] @ handles.mouth, 2 * LARGEST_SHIFT)
-    return score >= LEAST_FOLLOWING and abs(lag) <= LARGEST_SHIFT
 
 
 def try_out(
@@ -234,16 +225,19 @@ class _Gaussian:
 
 
 def evaluate(data: Path, labels: Path, cache: Path, weight: Path, face_model: Path) -> list[str]:
-    """Return the lines of the tables: of all unseen clips with speech, and of those whose lips follow it."""
+    """Return the lines of the tables: of all unseen clips with speech, and of those whose lips and voice agree.
+
+    Which do is told by the test that chose the training's clips too, against the sounds of seen people.
+    """
     model, speech = load_face_model(face_model), load_speech(weight)
     handles = handles_of(model)
     seen_items, unseen_items = split_items(data)
     seen, unseen = (read_speakers(items, labels, cache, model, handles) for items in (seen_items, unseen_items))
-    kept = [follows(one, handles, speech) for one in unseen]
+    kept = [synchrony_of(one, seen, handles).together for one in unseen]
     dropped = [one.name for one, kept_ in zip(unseen, kept, strict=True) if not kept_]
-    lines = [f"clips of unseen speakers: {len(unseen)}; lips do not follow in {', '.join(dropped) or 'none'}"]
+    lines = [f"clips of unseen speakers: {len(unseen)}; lips and voice disagree in {', '.join(dropped) or 'none'}"]
     trials = try_out(unseen, model, speech, Delivery())
-    for name, chosen in (("lips follow", kept), ("all", [True] * len(unseen))):
+    for name, chosen in (("lips and voice agree", kept), ("all", [True] * len(unseen))):
         mine = [one for one, wanted in zip(trials, chosen, strict=True) if wanted]
         lines += [
             "",

@@ -2,9 +2,9 @@
 
 facepipe train flow --data DATA --labels LABELS --cache CACHE --out RUN
 
-Four steps: encoders on all clips with sound; by their means, clips whose mouth does not follow the sound are dropped
-and others' sound is shifted by a few frames; the encoders again; the linear prediction and the flow on what they leave
-open. A run that was stopped goes on where it was. `facepipe train release audio RUN/model.pt` makes the weight of it.
+Three steps: clips whose lips and voice do not belong together are dropped, and the sound of a few is shifted; encoders
+on the others; the linear prediction and the flow on what they leave open. A run that was stopped goes on where it was.
+`facepipe train release audio RUN/model.pt` makes the weight of it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from facepipe.train.encoders import Aim, Lesson, folds_of, means_of_strangers, t
 from facepipe.train.loop import save_checkpoint
 from facepipe.train.speakers import Speaker, read_speakers
 from facepipe.train.split import split_items
+from facepipe.train.synchrony import Synchrony, synchrony_of
 from facepipe.weights import find
 
 Floats = NDArray[np.floating]
@@ -39,8 +40,8 @@ Floats = NDArray[np.floating]
 MOUTH_MEASURES = ("mouth_open", "jaw_open", "pucker", "stretch", "lower_lip_drop", "upper_lip_raise", "smile")
 # Points of the mouth count this much more than others where directions of expression are chosen.
 MOUTH_WEIGHT = 3.0
-# A clip's mouth follows its sound if strangers' encoders foretell it this well at one of these lags, in frames.
-LEAST_FOLLOWING, LARGEST_SHIFT, SURE = 0.2, 6, 0.35
+# Sound is shifted where the test is this sure, and by no less: lips are early or late by a frame or two by themselves.
+SURE_CHANCE, LEAST_SHIFT_FRAMES = 0.05, 3
 RIDGE = 10.0
 # Of what the sound leaves open of the face, so much is shown; of the head's motion, all.
 DAMPING = 0.25
@@ -159,21 +160,24 @@ def aim_of(speech: Speech, model: FaceModel, signs: Tensor) -> Aim:
     return Aim(measures / measures.norm(dim=0), deviation.pow(2) / deviation.pow(2).sum(), signs)
 
 
-def following(material: Material, handles: Handles, speech: Speech) -> list[tuple[float, int]]:
-    """Return how well each clip's mouth is foretold by strangers' encoders, and at which lag."""
+def following(material: Material, handles: Handles, speech: Speech) -> float:
+    """Return how well mouths are foretold by strangers' encoders: the mean correlation at the best lag."""
     row = speech.decode.numpy() @ handles.mouth * speech.deviation[: speech.config.directions].numpy()
-    return [
-        best_lag(mean.numpy() @ row, one.departure[:, :64] @ handles.mouth, 2 * LARGEST_SHIFT)
+    scores = [
+        best_lag(mean.numpy() @ row, one.departure[:, :64] @ handles.mouth)[0]
         for mean, one in zip(material.means, material.speakers, strict=True)
     ]
+    return round(float(np.mean(scores)), 4)
 
 
-def kept_and_shifted(speakers: list[Speaker], found: list[tuple[float, int]]) -> list[Speaker]:
-    """Drop the clips whose mouth does not follow the sound; bring the sound of sure ones to their lips."""
+def kept_and_shifted(speakers: Sequence[Speaker], found: Sequence[Synchrony]) -> list[Speaker]:
+    """Drop the clips whose lips and voice do not belong together; bring the sound of sure ones to their lips."""
+    kept = [(one, test) for one, test in zip(speakers, found, strict=True) if test.together]
     return [
-        one.shifted(lag if score >= SURE else 0)
-        for one, (score, lag) in zip(speakers, found, strict=True)
-        if score >= LEAST_FOLLOWING and abs(lag) <= LARGEST_SHIFT
+        one.shifted(test.lag_frames)
+        if test.chance <= SURE_CHANCE and abs(test.lag_frames) >= LEAST_SHIFT_FRAMES
+        else one
+        for one, test in kept
     ]
 
 
@@ -193,21 +197,19 @@ def train(data: Path, labels: Path, cache: Path, out: Path, config: SpeechConfig
     out.mkdir(parents=True, exist_ok=True)
     model = load_face_model(find("face-model").path)
     handles = handles_of(model)
-    everyone = even_amplitudes(read_speakers(split_items(data)[0], labels, cache, model, handles), handles)
-    report: dict[str, Any] = {"clips": len(everyone)}
-    if not (out / "following.pt").exists():
-        found = _first_round(everyone, model, handles, config, recipe)
-        save_checkpoint(out / "following.pt", dict(zip([one.name for one in everyone], found, strict=True)))
-    known = torch.load(out / "following.pt", weights_only=True)
-    speakers = kept_and_shifted(everyone, [known[one.name] for one in everyone])
+    everyone = read_speakers(split_items(data)[0], labels, cache, model, handles)
+    found = [synchrony_of(one, everyone, handles) for one in everyone]
+    speakers = even_amplitudes(kept_and_shifted(everyone, found), handles)
+    report: dict[str, Any] = {"clips": len(everyone), "kept": len(speakers)}
     if not (out / "encoders.pt").exists():
-        speech, material = _second_round(speakers, model, handles, config, recipe)
+        speech, material = _trained_encoders(speakers, model, config, recipe)
+        print(f"encoders: mouth {following(material, handles, speech):.3f}", flush=True)
         save_checkpoint(out / "encoders.pt", {"speech": speech.state_dict()})
     state = torch.load(out / "encoders.pt", weights_only=True)
     speech, _ = fresh_speech(speakers, model, config)
     speech.load_state_dict(state["speech"])
     material = _material(speakers, speech, config)
-    report |= {"kept": len(speakers), "following": _mean_following(material, handles, speech)}
+    report |= {"following": following(material, handles, speech)}
     remainders = [speech.remainder(motion, mean) for motion, mean in zip(material.motion, material.means, strict=True)]
     fit_prediction(speech, remainders)
     set_emphasis(speech, material, handles)
@@ -226,7 +228,7 @@ def _material(speakers: list[Speaker], speech: Speech, config: SpeechConfig) -> 
 def _trained_encoders(
     speakers: list[Speaker], model: FaceModel, config: SpeechConfig, recipe: FlowRecipe
 ) -> tuple[Speech, Material]:
-    """Train the encoders of one round; return the model that has them and the clips with strangers' means."""
+    """Train the encoders; return the model that has them and the clips with strangers' means."""
     speech, signs = fresh_speech(speakers, model, config)
     material = Material(speakers, speech, folds_of([one.identity for one in speakers], config.encoders))
     aim = aim_of(speech, model, signs)
@@ -238,30 +240,6 @@ def _trained_encoders(
     speech.encoders.eval()
     material.means = means_of_strangers(list(speech.encoders), material.lessons)  # type: ignore[arg-type]
     return speech, material
-
-
-def _first_round(
-    speakers: list[Speaker], model: FaceModel, handles: Handles, config: SpeechConfig, recipe: FlowRecipe
-) -> list[tuple[float, int]]:
-    speech, material = _trained_encoders(speakers, model, config, recipe)
-    found = following(material, handles, speech)
-    kept = kept_and_shifted(speakers, found)
-    print(
-        f"encoders, round 1: mouth {np.mean([score for score, _ in found]):.3f}, {len(kept)} clips follow", flush=True
-    )
-    return found
-
-
-def _second_round(
-    speakers: list[Speaker], model: FaceModel, handles: Handles, config: SpeechConfig, recipe: FlowRecipe
-) -> tuple[Speech, Material]:
-    speech, material = _trained_encoders(speakers, model, config, recipe)
-    print(f"encoders, round 2: mouth {_mean_following(material, handles, speech):.3f}", flush=True)
-    return speech, material
-
-
-def _mean_following(material: Material, handles: Handles, speech: Speech) -> float:
-    return round(float(np.mean([score for score, _ in following(material, handles, speech)])), 4)
 
 
 def train_flow(speech: Speech, material: Material, out: Path, recipe: FlowRecipe) -> dict[str, Any]:

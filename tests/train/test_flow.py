@@ -27,6 +27,7 @@ from facepipe.train.flow import (
     train_flow,
 )
 from facepipe.train.speakers import Speaker
+from facepipe.train.synchrony import Synchrony
 from facepipe.weights import find
 from tests.media.sounds import voice
 from tests.motion.test_speech import someone
@@ -73,9 +74,9 @@ def test_folds_part_identities() -> None:
 
 def test_who_does_not_follow_goes_and_late_sound_is_brought_forward() -> None:
     clips = speakers()
-    kept = kept_and_shifted(clips, [(0.9, 0), (0.1, 0), (0.9, 3), (0.9, 12)])
-    assert [one.name for one in kept] == ["s0", "s2"]
-    assert len(kept[1]) == 72
+    kept = kept_and_shifted(clips, [Synchrony(0.08, 5), Synchrony(0.2, 0), Synchrony(0.01, 3), Synchrony(0.01, 2)])
+    assert [one.name for one in kept] == ["s0", "s2", "s3"]
+    assert [len(one) for one in kept] == [75, 72, 75]
     np.testing.assert_array_equal(kept[1].features.log_mel, clips[2].features.log_mel[3:])
     np.testing.assert_array_equal(kept[1].departure, clips[2].departure[:-3])
 
