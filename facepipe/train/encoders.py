@@ -20,6 +20,9 @@ WINDOW_FRAMES, BATCH = 80, 24
 RATE, DECAY = 2e-3, 0.05
 # Deviations of what is laid on standardised columns: loudness of a window, colour of a window, and noise.
 GAIN, COLOUR, NOISE = 0.3, 0.3, 0.2
+# How much it counts that the mouth's opening rises and falls as the true one does, by however much.
+FOLLOWING = 3.0
+STILL = 0.01
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Aim:
     """What counts in a mean."""
 
     measures: Tensor
-    """(D, M): directions to the measures of the mouth that count beside them, each in its own deviation."""
+    """(D, M): directions to the measures of the mouth that count beside them, each in its own deviation; the first is
+    its opening."""
     weights: Tensor
     """(D,) how much each direction counts."""
     mirrored: Tensor
@@ -48,7 +52,18 @@ class Aim:
         """Return the loss of means (B, T, D); `there` (B, T) says which frames count."""
         wrong = made - true
         every = (wrong.pow(2) * self.weights).sum(-1) + (wrong @ self.measures).pow(2).mean(-1)
-        return (every * there).sum() / there.sum()
+        opening = self.measures[:, 0]
+        following = _correlations(made @ opening, true @ opening, there).mean()
+        return (every * there).sum() / there.sum() + FOLLOWING * (1 - following)
+
+
+def _correlations(first: Tensor, second: Tensor, there: Tensor) -> Tensor:
+    """Return the correlation (B,) of signals (B, T) over the frames that count."""
+    count = there.sum(1, keepdim=True)
+    first, second = ((one - (one * there).sum(1, keepdim=True) / count) * there for one in (first, second))
+    # A floor, so that signals which hardly move do not count as much as others.
+    sizes = (first.pow(2).sum(1) + STILL) * (second.pow(2).sum(1) + STILL)
+    return (first * second).sum(1) / sizes.sqrt()
 
 
 def train_encoder(
