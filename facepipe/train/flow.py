@@ -148,7 +148,8 @@ def fresh_speech(speakers: list[Speaker], model: FaceModel, config: SpeechConfig
         "deviation": moved.std(0),
     }.items():
         getattr(speech, name).copy_(torch.tensor(value))
-    return speech, torch.tensor(signs, dtype=torch.float32)
+    # Encoders that were in training would drop what they hear, and take each clip for their norm.
+    return speech.eval(), torch.tensor(signs, dtype=torch.float32)
 
 
 def aim_of(speech: Speech, model: FaceModel, signs: Tensor) -> Aim:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ from facepipe.face.model import load_face_model
 from facepipe.motion.departure import departure_of, handles_of
 from facepipe.motion.features import features_of
 from facepipe.motion.speech import SpeechConfig
-from facepipe.train.encoders import folds_of
+from facepipe.train.encoders import folds_of, means_of_strangers
 from facepipe.train.flow import (
     FlowRecipe,
     Material,
@@ -81,10 +82,18 @@ def test_who_does_not_follow_goes_and_late_sound_is_brought_forward() -> None:
     np.testing.assert_array_equal(kept[1].departure, clips[2].departure[:-3])
 
 
+def test_means_are_the_same_each_time_and_change_no_encoder() -> None:
+    clips = speakers(2)
+    speech, _ = fresh_speech(clips, MODEL, TINY)
+    material, before = Material(clips, speech, np.array([0, 1])), copy.deepcopy(speech.state_dict())
+    first, second = (means_of_strangers(list(speech.encoders), material.lessons) for _ in range(2))
+    torch.testing.assert_close(first, second, atol=0, rtol=0)
+    torch.testing.assert_close(speech.state_dict(), before, atol=0, rtol=0)
+
+
 def test_a_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     clips = speakers()
     speech, _ = fresh_speech(clips, MODEL, TINY)
-    speech.eval()
     material = Material(clips, speech, np.array([0, 1, 0, 1]))
     material.means = [torch.zeros(75, 6) + 0.1 * motion[:, :6] for motion in material.motion]
     fit_prediction(
