@@ -62,7 +62,7 @@ class FlowRecipe:
     clip_value: float = 5.0
     clip_norm: float = 100.0
     decay: float = 1e-3
-    evaluate_every: int = 100
+    evaluate_every: int = 50
     patience: int = 4
     """Evaluations without gain after which training stops."""
     held_out: int = 10
