@@ -1,0 +1,79 @@
+"""The figures of motion made of sound: told for takes that do what is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter1d
+
+from facepipe.evaluate.audio import Bar, Trial, bars
+from facepipe.face.coefficients import Coefficients
+from facepipe.face.model import load_face_model
+from facepipe.motion.aids import blinked
+from facepipe.motion.departure import departure_of, handles_of
+from facepipe.motion.features import features_of
+from facepipe.train.speakers import Speaker
+from facepipe.weights import find
+from tests.media.sounds import voice
+from tests.motion.test_speech import someone
+
+MODEL = load_face_model(find("face-model").path)
+HANDLES = handles_of(MODEL)
+COUNT = 250
+
+
+def moving(seed: int, *, size: float = 1.0, late: int = 0, blinks: int = 0) -> Coefficients:
+    """Ten seconds of a mouth that opens by `size` as the seed says, a head that turns, and lids that shut."""
+    dice = np.random.default_rng(seed)
+    opening, *turning = (gaussian_filter1d(dice.normal(size=COUNT), 3.0) for _ in range(4))
+    expression = 0.3 * size * np.roll(opening, late)[:, None] * HANDLES.opening
+    depths = np.zeros(COUNT)
+    for number in range(blinks):
+        depths[40 * number + 20 : 40 * number + 25] = 1
+    still = someone().repeated(COUNT)
+    expression = blinked(expression, np.zeros(64), depths, HANDLES)
+    return still.with_motion(expression, size * np.stack(turning, axis=1), still.translation)
+
+
+def figures(takes: list[Coefficients], control: list[Coefficients]) -> dict[str, Bar]:
+    truth = replace(moving(1), fps=Fraction(25))
+    features = features_of([voice(COUNT / 25)], Fraction(25))
+    speaker = Speaker("s", "id", features, truth, departure_of(truth, HANDLES))
+    return {bar.name: bar for bar in bars([Trial(speaker, takes, control, seconds=2.0)], MODEL)}
+
+
+def test_the_truth_itself_is_perfect_but_that_its_takes_do_not_differ() -> None:
+    found = figures([moving(1), moving(1)], [moving(2), moving(3)])
+    for name, value in {
+        "mouth opening, correlation with the truth": 1,
+        "best lag, median, frames": 0,
+        "mouth opening, amplitude over the true one": 1,
+        "head, angular speed over the true one": 1,
+        "two takes' heads differ, over the true deviation": 0,
+        "two takes' mouths agree, correlation": 1,
+        "motion alone, times real time": 10,
+    }.items():
+        assert found[name].value == pytest.approx(value, abs=1e-6), name
+    assert abs(found["the same with another clip's sound"].value) < 0.4
+    assert found["two takes' heads differ, over the true deviation"].line.endswith("| NO |")
+
+
+def test_late_small_and_different_takes_are_told() -> None:
+    found = figures([moving(1, size=0.5, late=2), moving(2, size=0.5)], [moving(1), moving(1)])
+    assert found["mouth opening, amplitude over the true one"].value == pytest.approx(0.5, abs=0.1)
+    assert found["head, angular speed over the true one"].value == pytest.approx(0.5, abs=0.1)
+    assert found["two takes' heads differ, over the true deviation"].value > 0.5
+    assert found["two takes' mouths agree, correlation"].value < 0.5
+    assert found["the same with another clip's sound"].value == pytest.approx(1)
+    late = figures([moving(1, late=2)] * 2, [moving(2)])
+    assert late["best lag, median, frames"].value == 2
+
+
+def test_blinks_are_counted() -> None:
+    found = figures([moving(1, blinks=3), moving(1, blinks=5)], [moving(2)])
+    assert found["blinks a minute"].value == pytest.approx(8 / 20 * 60)
+    assert found["blinks a minute of the true motion"].value == 0
+    assert found["blinks a minute"].line == "| blinks a minute | 24.000 | >= 8 and <= 30 | yes |"
