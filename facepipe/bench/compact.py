@@ -90,9 +90,7 @@ def block_seconds(net: CompactNet, given: Inputs, rounds: int) -> dict[str, list
     for name, block in blocks(net).items():
         handles.append(block.register_forward_pre_hook(lambda *_, name=name: began.update({name: time.perf_counter()})))
         handles.append(
-            block.register_forward_hook(
-                lambda *_, name=name: spent[name].append(time.perf_counter() - began[name])  # type: ignore[misc]
-            )
+            block.register_forward_hook(lambda *_, name=name: spent[name].append(time.perf_counter() - began[name]))
         )
     rest = []
     for _ in range(rounds + 1):
@@ -115,7 +113,7 @@ def blocks(net: CompactNet) -> dict[str, nn.Module]:
         for level, down in enumerate(hourglass.down, 1):
             parts[f"{name}, down to level {level}"] = down
         for level, level_blocks in enumerate(hourglass.blocks):
-            for number, block in enumerate(level_blocks):  # type: ignore[arg-type]
+            for number, block in enumerate(level_blocks.children()):
                 parts[f"{name}, level {level}, block {number + 1}"] = block
         for level in range(len(hourglass.up)):
             parts[f"{name}, up to level {level}"] = hourglass.up[level]

@@ -6,6 +6,7 @@ import copy
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ import torch
 from facepipe.face.model import load_face_model
 from facepipe.motion.departure import departure_of, handles_of
 from facepipe.motion.features import features_of
-from facepipe.motion.speech import SpeechConfig
+from facepipe.motion.speech import SoundEncoder, SpeechConfig
 from facepipe.train.encoders import folds_of, means_of_strangers
 from facepipe.train.flow import (
     FlowRecipe,
@@ -86,7 +87,8 @@ def test_means_are_the_same_each_time_and_change_no_encoder() -> None:
     clips = speakers(2)
     speech, _ = fresh_speech(clips, MODEL, TINY)
     material, before = Material(clips, speech, np.array([0, 1])), copy.deepcopy(speech.state_dict())
-    first, second = (means_of_strangers(list(speech.encoders), material.lessons) for _ in range(2))
+    encoders = cast("list[SoundEncoder]", list(speech.encoders.children()))
+    first, second = (means_of_strangers(encoders, material.lessons) for _ in range(2))
     torch.testing.assert_close(first, second, atol=0, rtol=0)
     torch.testing.assert_close(speech.state_dict(), before, atol=0, rtol=0)
 

@@ -66,7 +66,7 @@ class AdaIN(nn.Module):
         # channels side by side, five times as quick as taking the moments.
         normed = [
             functional.batch_norm(one, None, None, 1 + scale, shift, training=True)
-            for one, scale, shift in zip(x.split(1), gamma, beta, strict=True)
+            for one, scale, shift in zip(torch.split(x, 1), gamma, beta, strict=True)
         ]
         return torch.cat(normed)
 
@@ -184,8 +184,9 @@ def warp(source: Tensor, position: Tensor, shift: Tensor) -> Tensor:
 
 def resized(maps: Tensor, side: int) -> Tensor:
     """Return (B, C, S, S) as (B, C, side, side), averaged over what becomes one pixel."""
-    mode = {"mode": "area"} if side < maps.shape[-1] else {"mode": "bilinear", "align_corners": False}
-    return functional.interpolate(maps, size=(side, side), **mode)  # type: ignore[arg-type]
+    if side < maps.shape[-1]:
+        return functional.interpolate(maps, size=(side, side), mode="area")
+    return functional.interpolate(maps, size=(side, side), mode="bilinear", align_corners=False)
 
 
 def replaced(position: Tensor, side: int) -> Tensor:

@@ -28,7 +28,7 @@ from facepipe.train.pirender.pairs import Pair, Pairs
 TARGETS_OF_UNSEEN, SAMPLE_ROWS = 4, 8
 
 # How much each loss counts. The adversarial ones join in the last phase.
-WEIGHTS = {"l1": 4.0, "edges": 2.0, "features": 1.0, "warp": 1.0, "detail": 1.0, "matching": 2.0, "adversarial": 0.05}
+WEIGHTS = {"l1": 4.0, "edges": 2.0, "features": 1.0, "warp": 1.0, "detail": 4.0, "matching": 2.0, "adversarial": 0.1}
 
 
 class Batch(NamedTuple):
@@ -49,8 +49,8 @@ def to_batch(pair: Pair) -> Batch:
     def last(part: Tensor) -> Tensor:
         return part.contiguous(memory_format=torch.channels_last)
 
-    pictures = (last(part.float() / 127.5 - 1) for part in (pair.source, pair.truth, pair.prior))
-    return Batch(*pictures, last(pair.position), last(pair.maps), pair.motion, pair.points)
+    source, truth, prior = (last(part.float() / 127.5 - 1) for part in (pair.source, pair.truth, pair.prior))
+    return Batch(source, truth, prior, last(pair.position), last(pair.maps), pair.motion, pair.points)
 
 
 def rendered(net: nn.Module, batch: Batch) -> Rendered:
