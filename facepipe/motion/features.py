@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -66,19 +67,27 @@ def frames_of(seconds: float, fps: Fraction) -> int:
 
 def features_of(blocks: Iterable[Floats], fps: Fraction, *, mfcc: bool = False) -> Features:
     """Return the features of 16 kHz mono sound that comes in blocks, of which only one is held at a time."""
-    parts = list(_columns(blocks, fps))
-    power, total, voicing = (np.concatenate(part) for part in zip(*parts, strict=True))
+    # The gain is known at the end only, so powers are what is held, and each part is dropped as it is brought to it.
+    powers, totals, voicings = (deque(part) for part in zip(*_columns(blocks, fps), strict=True))
+    total = np.concatenate(totals)
     level = _loudness_db(total)
     gain_db = min(SPEECH_LEVEL_DB - level, LARGEST_GAIN_DB) if level > SILENCE_DB else 0.0
-    gain = 10 ** (gain_db / 10)
-    log_mel = np.log(np.maximum(power * gain, FLOOR))
+    gain, done = 10 ** (gain_db / 10), 0
+    log_mel = np.empty((len(total), BANDS), np.float32)
+    cepstra = np.empty((len(total), MFCC_COUNT), np.float32) if mfcc else None
+    while powers:
+        part = np.log(np.maximum(powers.popleft() * gain, FLOOR))
+        here = slice(done, done := done + len(part))
+        log_mel[here] = part
+        if cepstra is not None:
+            cepstra[here] = _mfcc(part)
     return Features(
-        log_mel=log_mel.astype(np.float32),
+        log_mel=log_mel,
         energy=np.maximum(10 * np.log10(total * gain + 1e-12), SILENCE_DB).astype(np.float32),
-        voicing=voicing.astype(np.float32),
+        voicing=np.concatenate(voicings).astype(np.float32),
         fps=fps,
         level_db=round(level, 2),
-        mfcc=_mfcc(log_mel) if mfcc else None,
+        mfcc=cepstra,
     )
 
 
