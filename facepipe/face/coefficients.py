@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -37,6 +37,10 @@ ARRAYS: Mapping[str, Mapping[str, tuple[int | None, ...]]] = {
     BFM: {"identity": (None, 80), "texture": (None, 80), "lighting": (None, 27), "crops": (None, 3), **COMMON},
 }
 Floats = NDArray[np.floating]
+
+
+def _per_frame(basis: str) -> list[str]:
+    return [name for name, shape in ARRAYS[basis].items() if shape[0] is None]
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,7 @@ class Coefficients:
 
     def taken(self, index: NDArray[np.intp]) -> Self:
         """Return the frames of an index, in its order."""
-        per_frame = [name for name, shape in ARRAYS[self.basis].items() if shape[0] is None]
-        return replace(self, **{name: getattr(self, name)[index] for name in per_frame})
+        return replace(self, **{name: getattr(self, name)[index] for name in _per_frame(self.basis)})
 
     def with_motion(self, expression: Floats, angles: Floats, translation: Floats) -> Self:
         """Return these coefficients with other motion of as many frames."""
@@ -116,6 +119,23 @@ class BfmCoefficients(Coefficients):
     def descriptor_rows(self) -> Floats:
         """Return (T, 73): expression, angles, translation, crop."""
         return np.concatenate([self.expression, self.angles, self.translation, self.crops], axis=1)
+
+
+def joined(parts: Iterable[Coefficients], count: int) -> Coefficients:
+    """Return coefficients that come in parts of one face, `count` frames in all, in the precision of files.
+
+    Beside the whole only one part is held.
+    """
+    made = 0
+    whole: dict[str, Any] = {}
+    for part in parts:
+        for name in _per_frame(part.basis):
+            rows = getattr(part, name)
+            kind = bool if rows.dtype.kind == "b" else np.float32
+            whole.setdefault(name, np.empty((count, *rows.shape[1:]), kind))[made : made + len(part)] = rows
+        made += len(part)
+    assert made == count, f"{made} frames of {count}"
+    return replace(part, **whole)
 
 
 CLASSES: Mapping[str, type[Coefficients]] = {BASIS: Coefficients, BFM: BfmCoefficients}
@@ -161,7 +181,10 @@ def save_coefficients(coefficients: Coefficients, path: Path) -> None:
     arrays: dict[str, NDArray[Any]] = {
         name: np.asarray(getattr(coefficients, name)) for name in ARRAYS[coefficients.basis]
     }
-    arrays = {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in arrays.items()}
+    arrays = {
+        name: array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
+        for name, array in arrays.items()
+    }
     arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)

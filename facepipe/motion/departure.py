@@ -109,7 +109,24 @@ def departed(source: Coefficients, departure: Floats, fps: Fraction, *, expressi
     return replace(made, fps=fps, valid=np.ones(count, bool))
 
 
-def resampled(rows: Floats, given_fps: Fraction, wanted_fps: Fraction, count: int) -> Floats:
-    """Return (T, K) rows at another rate, interpolated between the middles of frames, `count` of them."""
-    places = (np.arange(count) + 0.5) * float(given_fps / wanted_fps) - 0.5
-    return np.stack([np.interp(places, np.arange(len(rows)), column) for column in rows.T], axis=1)
+def resampled(
+    rows: Floats, given_fps: Fraction, wanted_fps: Fraction, count: int, *, first: int = 0, rows_first: int = 0
+) -> Floats:
+    """Return (T, K) rows at another rate, interpolated between the middles of frames, `count` of them.
+
+    They are those from frame `first` on, where `rows` may begin with row `rows_first` of the whole.
+    """
+    places = _places(np.arange(first, first + count), given_fps, wanted_fps)
+    known = np.arange(rows_first, rows_first + len(rows))
+    return np.stack([np.interp(places, known, column) for column in rows.T], axis=1)
+
+
+def rows_about(first: int, end: int, given_fps: Fraction, wanted_fps: Fraction, count: int) -> slice:
+    """Return which of `count` rows `resampled` needs for frames `first` up to `end`, left out."""
+    low, high = np.floor(_places(np.array([first, end - 1]), given_fps, wanted_fps)).astype(int)
+    # Two at least where there are two: torch rounds the product of a single row otherwise than that of many.
+    return slice(max(0, min(low, count - 2)), max(2, high + 2))
+
+
+def _places(frames: NDArray[np.intp], given_fps: Fraction, wanted_fps: Fraction) -> Floats:
+    return np.asarray((frames + 0.5) * float(given_fps / wanted_fps) - 0.5)

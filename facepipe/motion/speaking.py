@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +12,11 @@ from scipy.special import expit
 
 from facepipe.motion.features import Features
 from facepipe.motion.flow import SCALE_FLOOR, SCALE_OFFSET, Flow, FlowStep
-from facepipe.motion.speech import ENCODER_RADIUS, Speech, padded
+from facepipe.motion.speech import ENCODER_RADIUS, Speech
 
 Floats = NDArray[np.floating]
 
-# Frames of sound that are looked at together: memory does not grow with the sound but for its columns and its motion.
+# Frames that are drawn together.
 BLOCK_FRAMES = 500
 
 
@@ -26,47 +27,47 @@ def longest_lookahead(speech: Speech) -> int:
 
 def draw_motion(
     speech: Speech, features: Features, generator: torch.Generator, *, temperature: float = 1.0, lookahead: int
-) -> tuple[Floats, Floats]:
-    """Draw a motion for a sound at the model's rate.
+) -> Iterator[tuple[Floats, Floats]]:
+    """Draw a motion for a sound at the model's rate, in blocks of N frames.
 
-    `lookahead` is how many frames of sound after each frame may have a say in it. Returns the directions that the sound
-    itself tells (T, D), and the remainder that was drawn (T, C), both in deviations.
+    `lookahead` is how many frames of sound after each frame may have a say in it. Yields the directions that the sound
+    itself tells (N, D), and the remainder that was drawn (N, C), both in deviations.
     """
     count, config = len(features), speech.config
     k, channels = config.memory, config.channels
-    columns = speech.columns(features)
     stepper = Stepper(speech.flow, remembered=k * channels)
     prediction, innovation = speech.prediction.double().numpy(), speech.innovation.double().numpy()
-    mean, drawn = np.empty((count, config.directions)), np.zeros((k + count, channels))
+    past = np.zeros((k, channels))
     for first in range(0, count, BLOCK_FRAMES):
         end = min(count, first + BLOCK_FRAMES)
-        means, sound = _heard(speech, columns, first, end, lookahead)
-        mean[first:end] = means
+        mean, sound = _heard(speech, features, first, end, lookahead)
         projected = stepper.project(sound)
         latents = speech.flow.draw(end - first, generator, temperature)[0].T.double().numpy()
+        drawn = np.concatenate([past, np.empty((end - first, channels))])
         for place in range(end - first):
-            remembered = drawn[first + place : first + place + k].ravel()
+            remembered = drawn[place : place + k].ravel()
             error = stepper.step(latents[place], remembered, [part[place] for part in projected])
-            drawn[k + first + place] = remembered @ prediction + innovation * error
-    return mean, drawn[k:]
+            drawn[k + place] = remembered @ prediction + innovation * error
+        past = drawn[end - first :]
+        yield mean, drawn[k:]
 
 
-def _heard(speech: Speech, columns: torch.Tensor, first: int, end: int, lookahead: int) -> tuple[Floats, Floats]:
+def _heard(speech: Speech, features: Features, first: int, end: int, lookahead: int) -> tuple[Floats, Floats]:
     """Return the mean (N, D) of frames, and the flow's sound conditions (N, S (k + 1 + tau))."""
     k, tau, radius = speech.config.memory, speech.config.lookahead, ENCODER_RADIUS
     before, after = k + radius, tau + radius
-    whole = padded(columns, before, after)
+    # Before the sound is its first column, and after it its last.
+    columns = speech.columns(features, np.arange(first - before, end + after).clip(0, len(features) - 1))
     with torch.no_grad():
         if lookahead >= after:
-            block = whole[first : end + before + after]
-            mean = speech.mean(block)
-            controls = speech.controls(mean, block[radius : len(block) - radius])
+            mean = speech.mean(columns)
+            controls = speech.controls(mean, columns[radius : len(columns) - radius])
             windows = controls.unfold(0, k + 1 + tau, 1).transpose(1, 2)
             own = mean[k : k + end - first]
         else:
             # Each frame by itself, what comes later than it may hear replaced by the last that it may.
-            places = torch.arange(first, end)[:, None] + torch.arange(before + after + 1).clamp(max=before + lookahead)
-            block = whole[places]
+            places = torch.arange(end - first)[:, None] + torch.arange(before + after + 1).clamp(max=before + lookahead)
+            block = columns[places]
             means = torch.stack([encoder(block) for encoder in speech.encoders]).mean(0)
             windows = speech.controls(means, block[:, radius : block.shape[1] - radius])
             own = means[:, k]

@@ -116,9 +116,9 @@ class Speech(nn.Module):
         self.encoders = nn.ModuleList(SoundEncoder(config) for _ in range(config.encoders))
         self.flow = Flow(config.flow)
 
-    def columns(self, features: Features) -> Tensor:
-        """Return what of features is used, standardised, (T, A)."""
-        raw = np.concatenate([features.log_mel, features.voicing[:, None]], axis=1)
+    def columns(self, features: Features, frames: NDArray[np.intp] | slice = slice(None)) -> Tensor:
+        """Return what of features is used, standardised, (T, A); of some frames where it is told which."""
+        raw = np.concatenate([features.log_mel[frames], features.voicing[frames, None]], axis=1)
         return (torch.from_numpy(raw.astype(np.float32)) - self.column_mean) / self.column_deviation
 
     def mean(self, columns: Tensor) -> Tensor:
@@ -136,8 +136,17 @@ class Speech(nn.Module):
 
     def departure(self, motion: Tensor) -> Tensor:
         """Turn motion (…, C) into departures (…, 70)."""
-        scaled, count = motion * self.deviation, self.config.directions
-        return torch.cat([scaled[..., :count] @ self.decode, scaled[..., count:]], -1)
+        count = self.config.directions
+        return torch.cat([self.expression(motion[..., :count]), self.pose(motion[..., count:])], -1)
+
+    def expression(self, directions: Tensor) -> Tensor:
+        """Turn directions (…, D) into departures of expression (…, 64)."""
+        scaled: Tensor = directions * self.deviation[: self.config.directions]
+        return scaled @ self.decode
+
+    def pose(self, motion: Tensor) -> Tensor:
+        """Turn the rest of motion (…, 6) into departures of pose."""
+        return motion * self.deviation[self.config.directions :]
 
     def remainder(self, motion: Tensor, mean: Tensor) -> Tensor:
         """Return what of motion (B, T, C) the sound's mean (B, T, D) leaves."""

@@ -9,16 +9,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facepipe.face.coefficients import Coefficients
+from facepipe.face.coefficients import Coefficients, joined
 from facepipe.face.model import FaceModel
 from facepipe.motion.aids import Aids, blink_depths, blinked, breath, lips_apart, smoothed, speaking
-from facepipe.motion.departure import EXPRESSION, departed, departure_of, handles_of, resampled, resting
+from facepipe.motion.departure import departed, departure_of, handles_of, resampled, resting, rows_about
 from facepipe.motion.features import Features
 from facepipe.motion.speaking import draw_motion, longest_lookahead
 from facepipe.motion.speech import FPS, Speech
 
 Floats = NDArray[np.floating]
 POSE = slice(64, 70)
+
+# Frames that are laid on the source together, so that only the result grows with the sound.
+BLOCK_FRAMES = 1000
 
 
 @dataclass(frozen=True)
@@ -55,37 +58,49 @@ def utter(
     """
     generator = torch.Generator().manual_seed(delivery.seed)
     handles, aids = handles_of(model, source.identity), delivery.aids
-    drawn = drawn_departure(speech, features, generator, delivery)
-    rest = source.expression[0]
-    if aids.resting_lips:
-        rest = resting(rest, handles)
-        drawn[:, EXPRESSION] *= speaking(features)[:, None]
-    departure = resampled(drawn, Fraction(FPS), fps, count)
+    face, pose = drawn_motion(speech, features, generator, delivery)
     if head is not None:
-        departure[:, POSE] = _head_motion(head, fps, count, departure_of(head, handles)[:, POSE])
-    elif aids.smooth_head:
-        departure[:, POSE] = smoothed(departure[:, POSE], float(fps))
-    if aids.breath and head is None:
-        departure[:, POSE] += breath(count, float(fps), generator)
-    departure[:, POSE] *= 0.0 if delivery.still else delivery.pose_strength
-    departure[:, EXPRESSION] *= delivery.expression_strength
-    made = departed(source, departure, fps, expression=rest)
-    expression = made.expression
-    if aids.resting_lips:
-        expression = lips_apart(expression, handles)
-    if aids.blinks:
-        expression = blinked(expression, rest, blink_depths(count, float(fps), generator), handles)
-    return made.with_motion(expression, made.angles, made.translation)
+        pose = _head_motion(head, fps, count, departure_of(head, handles)[:, POSE])
+    else:
+        pose = resampled(pose, Fraction(FPS), fps, count)
+        if aids.smooth_head:
+            pose = smoothed(pose, float(fps))
+        if aids.breath:
+            pose += breath(count, float(fps), generator)
+    pose *= 0.0 if delivery.still else delivery.pose_strength
+    depths = blink_depths(count, float(fps), generator) if aids.blinks else None
+    rest = resting(source.expression[0], handles) if aids.resting_lips else source.expression[0]
+    loud = speaking(features) if aids.resting_lips else np.ones(len(features))
+
+    def frames(first: int, end: int) -> Coefficients:
+        given = rows_about(first, end, Fraction(FPS), fps, len(face))
+        told = speech.expression(torch.from_numpy(face[given])).double().numpy() * loud[given, None]
+        away = resampled(told, Fraction(FPS), fps, end - first, first=first, rows_first=given.start)
+        departure = np.concatenate([away * delivery.expression_strength, pose[first:end]], axis=1)
+        made = departed(source, departure, fps, expression=rest)
+        expression = lips_apart(made.expression, handles) if aids.resting_lips else made.expression
+        if depths is not None:
+            expression = blinked(expression, rest, depths[first:end], handles)
+        return made.with_motion(expression, made.angles, made.translation)
+
+    begins = range(0, count, BLOCK_FRAMES)
+    return joined((frames(first, min(count, first + BLOCK_FRAMES)) for first in begins), count)
 
 
-def drawn_departure(speech: Speech, features: Features, generator: torch.Generator, delivery: Delivery) -> Floats:
-    """Draw a departure (T, 70) for a sound, at its rate."""
+def drawn_motion(
+    speech: Speech, features: Features, generator: torch.Generator, delivery: Delivery
+) -> tuple[Floats, Floats]:
+    """Draw a motion for a sound, at its rate: directions (T, D) in deviations, and departures of pose (T, 6)."""
     lookahead = longest_lookahead(speech) if delivery.lookahead < 0 else delivery.lookahead
-    mean, remainder = draw_motion(speech, features, generator, temperature=delivery.temperature, lookahead=lookahead)
     told, open_ = (float(one) for one in speech.emphasis) if delivery.aids.steady_lips else (1.0, 1.0)
     directions = speech.config.directions
-    motion = np.concatenate([told * mean + open_ * remainder[:, :directions], remainder[:, directions:]], axis=1)
-    return np.asarray(speech.departure(torch.from_numpy(motion).float()).double().numpy())
+    face, pose, done = np.empty((len(features), directions), np.float32), np.empty((len(features), 6)), 0
+    blocks = draw_motion(speech, features, generator, temperature=delivery.temperature, lookahead=lookahead)
+    for mean, remainder in blocks:
+        here = slice(done, done := done + len(mean))
+        face[here] = told * mean + open_ * remainder[:, :directions]
+        pose[here] = speech.pose(torch.from_numpy(remainder[:, directions:]).float()).double().numpy()
+    return face, pose
 
 
 def _head_motion(head: Coefficients, fps: Fraction, count: int, pose: Floats) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from facepipe.face.cropping import SquareCrop
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.motion.aids import Aids, blink_depths, speaking
 from facepipe.motion.departure import departed, departure_of, handles_of, resampled
-from facepipe.motion.features import Features, features_of
+from facepipe.motion.features import Features, features_of, frames_of
 from facepipe.motion.flow import conditions
 from facepipe.motion.speaking import draw_motion, longest_lookahead
 from facepipe.motion.speech import ENCODER_RADIUS, Speech, SpeechConfig, padded
@@ -72,10 +73,16 @@ def someone(count: int = 1) -> Coefficients:
     )
 
 
+def all_drawn(*arguments: Any, **named: Any) -> tuple[Any, Any]:
+    """Blocks of `draw_motion`, joined."""
+    mean, drawn = (np.concatenate(blocks) for blocks in zip(*draw_motion(*arguments, **named), strict=True))
+    return mean, drawn
+
+
 def test_drawing_is_the_inverse_of_the_flow_under_its_own_past(features: Features) -> None:
     """The slow way: conditions laid out by the function that training uses, torch's LSTM, frame by frame."""
     speech, k, tau = small_speech(), SMALL.memory, SMALL.lookahead
-    mean, drawn = draw_motion(speech, features, torch.Generator().manual_seed(3), lookahead=longest_lookahead(speech))
+    mean, drawn = all_drawn(speech, features, torch.Generator().manual_seed(3), lookahead=longest_lookahead(speech))
     columns = padded(speech.columns(features), k + ENCODER_RADIUS, tau + ENCODER_RADIUS)
     means = speech.mean(columns)
     controls = speech.controls(means, columns[ENCODER_RADIUS:-ENCODER_RADIUS])[None]
@@ -96,7 +103,7 @@ def test_a_lookahead_hears_no_further(features: Features) -> None:
     spoiled = replace(features, log_mel=features.log_mel.copy(), voicing=features.voicing.copy())
     spoiled.log_mel[40:] += 3
     plain, other = (
-        draw_motion(speech, one, torch.Generator().manual_seed(3), lookahead=ahead) for one in (features, spoiled)
+        all_drawn(speech, one, torch.Generator().manual_seed(3), lookahead=ahead) for one in (features, spoiled)
     )
     for mine, theirs in zip(plain, other, strict=True):
         np.testing.assert_array_equal(mine[: 40 - ahead], theirs[: 40 - ahead])
@@ -106,10 +113,36 @@ def test_a_lookahead_hears_no_further(features: Features) -> None:
 def test_blocks_do_not_show(features: Features, monkeypatch: pytest.MonkeyPatch) -> None:
     speech = small_speech()
     speech.flow.draw = lambda count, *_: torch.zeros(1, SMALL.channels, count)  # type: ignore[method-assign]
-    whole = draw_motion(speech, features, torch.Generator(), lookahead=99)
+    whole = all_drawn(speech, features, torch.Generator(), lookahead=99)
     monkeypatch.setattr("facepipe.motion.speaking.BLOCK_FRAMES", 7)
-    for mine, theirs in zip(draw_motion(speech, features, torch.Generator(), lookahead=99), whole, strict=True):
+    for mine, theirs in zip(all_drawn(speech, features, torch.Generator(), lookahead=99), whole, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("fps", [RATE, Fraction(30000, 1001), Fraction(12)], ids=str)
+def test_motion_in_blocks_is_that_of_the_whole(
+    model: FaceModel, features: Features, fps: Fraction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = frames_of(3.0, fps)
+
+    def made(block_frames: int) -> Coefficients:
+        monkeypatch.setattr("facepipe.motion.utterance.BLOCK_FRAMES", block_frames)
+        return utter(model, load_speech(find("audio").path), someone(), features, Delivery(), fps=fps, count=count)
+
+    whole = made(count)
+    assert whole.fps == fps
+    for block_frames in (1, 7, count - 1):
+        blocks = made(block_frames)
+        for name in ("expression", "angles", "translation", "valid", "residual"):
+            np.testing.assert_array_equal(getattr(blocks, name), getattr(whole, name))
+
+
+def test_a_voice_in_the_second_block_is_heard_in_the_second_block(model: FaceModel) -> None:
+    """Sound that is silent but for its end: faces rest until then, across blocks of drawing and of frames."""
+    sound = np.concatenate([np.zeros(45 * 16_000, np.float32), voice(5.0)])
+    made = said(model, features_of([sound], RATE), Delivery(aids=Aids(blinks=False)), count=1250)
+    moves = np.ptp(made.expression[:1100], axis=0).max(), np.ptp(made.expression[1125:], axis=0).max()
+    assert moves[0] < 1e-6 < 0.1 < moves[1]
 
 
 def test_the_likelihood_is_that_of_the_motion(features: Features) -> None:
