@@ -7,9 +7,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter1d
+from scipy.signal import lfilter
 
-from facepipe.evaluate.audio import Bar, Trial, bars
+from facepipe.evaluate.audio import Bar, Trial, bars, likelihoods
 from facepipe.face.coefficients import Coefficients
 from facepipe.face.model import load_face_model
 from facepipe.motion.aids import blinked
@@ -18,7 +20,7 @@ from facepipe.motion.features import features_of
 from facepipe.train.speakers import Speaker
 from facepipe.weights import find
 from tests.media.sounds import voice
-from tests.motion.test_speech import someone
+from tests.motion.test_speech import SMALL, small_speech, someone
 
 MODEL = load_face_model(find("face-model").path)
 HANDLES = handles_of(MODEL)
@@ -77,3 +79,47 @@ def test_blinks_are_counted() -> None:
     assert found["blinks a minute"].value == pytest.approx(8 / 20 * 60)
     assert found["blinks a minute of the true motion"].value == 0
     assert found["blinks a minute"].line == "| blinks a minute | 24.000 | >= 8 and <= 30 | yes |"
+
+
+def test_likelihoods_are_those_of_the_processes_that_made_the_motion() -> None:
+    """Motion of one channel after another that keeps 0.8 of its last value: both entropies are known.
+
+    Its values have deviation 0.5, and what is new in each 0.5 * sqrt(1 - 0.64).
+    """
+    speech = small_speech()
+    speech.encode.copy_(torch.eye(64, SMALL.directions))
+    speech.deviation.fill_(1.0)
+    heard = features_of([voice(80.0)], Fraction(25))
+    seen, unseen = (autoregressive(seed, len(heard)) for seed in (1, 2))
+    speakers = [Speaker("s", "id", heard, someone(len(heard)), rows) for rows in (seen, unseen)]
+    found = {bar.name: bar for bar in likelihoods(speakers[1:], speakers[:1], speech)}
+    for name, deviation in {
+        "bits a frame, Gaussian": 0.5,
+        "bits a frame, linear prediction from the last frames": 0.5 * 0.6,
+    }.items():
+        entropy = SMALL.channels * np.log2(deviation * np.sqrt(2 * np.pi * np.e))
+        assert found[name].value == pytest.approx(entropy, abs=0.3), name
+    bar = found["bits a frame, flow"]
+    assert bar.high == min(one.value for name, one in found.items() if name != bar.name)
+    # The errors of the true prediction, on a flow that leaves them as they are, have the entropy of what is new.
+    speech.flow.nll = standard_bits  # type: ignore[method-assign]
+    speech.prediction.zero_()
+    speech.prediction[-SMALL.channels :] = 0.8 * torch.eye(SMALL.channels)
+    speech.innovation.fill_(0.3)
+    speech.mean = lambda columns: torch.zeros(len(columns) - 20, SMALL.directions)  # type: ignore[method-assign]
+    told = {one.name: one.value for one in likelihoods(speakers[1:], speakers[:1], speech)}
+    assert told[bar.name] == pytest.approx(entropy, abs=0.2)
+
+
+def standard_bits(x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+    """Return the bits a frame (B,) of a flow that leaves its data (B, C, T) as they are."""
+    assert len(condition) == len(x)
+    bits: torch.Tensor = 0.5 * (x.square() + np.log(2 * np.pi)).sum(1).mean(1) / np.log(2)
+    return bits
+
+
+def autoregressive(seed: int, count: int) -> np.ndarray:
+    """Departures (T, 70) each number of which keeps 0.8 of its last value, deviation 0.5."""
+    fresh = np.random.default_rng(seed).normal(0, 0.5 * 0.6, (count, 70))
+    fresh[0] /= 0.6
+    return np.asarray(lfilter([1.0], [1.0, -0.8], fresh, axis=0))
