@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
-from facepipe.face.coefficients import load_coefficients
+from facepipe.face.coefficients import Coefficients, load_coefficients
 from facepipe.media.image import read_image
 from facepipe.media.probe import probe_video
 from facepipe.pipeline.audio import seed_of
+from tests.media.sounds import voice as voice_of
 from tests.media.sounds import write_voice
 from tests.pipeline.scene import Scene, ffmpeg
 
@@ -66,6 +68,45 @@ def test_a_head_can_be_borrowed_or_kept(scene: Scene, voice: Path, tmp_path: Pat
     scene.run(*words, scene.driver)
     scene.run(*words, scene.motion)
     assert "head" in json.loads((tmp_path / "a.mp4.json").read_text("utf-8"))["inputs"]
+
+
+def test_strengths_and_temperature_reach_the_motion(scene: Scene, voice: Path, tmp_path: Path) -> None:
+    def made(*words: str) -> Coefficients:
+        scene.run("motion", scene.portrait, voice, "-o", tmp_path / "m.npz", "--overwrite", "--no-blinks", *words)
+        return load_coefficients(tmp_path / "m.npz")
+
+    plain, mute, still = made(), made("--expression-strength", "0"), made("--pose-strength", "0")
+    double = made("--pose-strength", "2")
+    assert np.ptp(plain.expression, axis=0).max() > 0.1
+    assert np.ptp(mute.expression, axis=0).max() < 1e-6
+    np.testing.assert_array_equal(mute.angles, plain.angles)
+    assert max(np.ptp(still.angles, axis=0).max(), np.ptp(still.translation, axis=0).max()) < 1e-6
+    moved = plain.translation - still.translation
+    np.testing.assert_allclose(double.translation - still.translation, 2 * moved, atol=1e-5)
+    assert np.abs(moved).max() > 1e-3
+    calm = [made("--no-breath", "--temperature", "0", "--seed", seed) for seed in "12"]
+    np.testing.assert_array_equal(calm[0].expression, calm[1].expression)
+    wild = [made("--no-breath", "--seed", seed) for seed in "12"]
+    assert np.abs(wild[0].expression - wild[1].expression).max() > 1e-2
+
+
+def test_without_lookahead_a_sudden_sound_is_unheard_before_it_comes(scene: Scene, tmp_path: Path) -> None:
+    """Two sounds that part after a second: frames before are alike, unless they may look ahead."""
+    parting = [voice_of(2.0, seed=1), voice_of(2.0, seed=1)]
+    parting[1][16_000:] = parting[1][16_000:][::-1]
+    files = [tmp_path / f"{name}.wav" for name in "ab"]
+    for path, sound in zip(files, parting, strict=True):
+        wavfile.write(path, 16_000, sound)
+
+    def apart(lookahead: str) -> np.ndarray:
+        words = ("--no-blinks", "--no-breath", "--no-resting-lips", "--temperature", "0", "--lookahead", lookahead)
+        for path in files:
+            scene.run("motion", scene.portrait, path, "-o", path.with_suffix(".npz"), "--overwrite", *words)
+        one, other = (load_coefficients(path.with_suffix(".npz")).expression for path in files)
+        return np.asarray(np.abs(one - other).max(1))
+
+    # The window of a frame reaches 12 ms beyond it, and both are brought to one loudness.
+    assert apart("0")[:23].max() < 1e-2 * apart("14")[15:23].max()
 
 
 def test_sound_that_an_mp4_can_hold_is_copied(scene: Scene, voice: Path, tmp_path: Path) -> None:
