@@ -11,6 +11,7 @@ from facepipe.face.coefficients import read_header
 from facepipe.face.track import load_track
 from facepipe.media.probe import probe_video
 from facepipe.pipeline.items import find_items, is_medium
+from tests.media.sounds import write_voice
 from tests.pipeline.scene import Scene, ffmpeg, run
 
 
@@ -114,6 +115,15 @@ def test_segments_are_joined_in_order_and_must_agree(scene: Scene, tmp_path: Pat
     outcome = run("mux", tmp_path / "a.mp4", tmp_path / "c.mp4", "-o", tmp_path / "x.mp4", "--work", scene.work)
     assert outcome.exit_code == 3
     assert "has width 96, but" in outcome.stderr
+
+
+def test_sound_is_put_back_packet_for_packet(scene: Scene, tmp_path: Path) -> None:
+    write_voice(tmp_path / "v.m4a", 0.8, "-c:a", "aac")
+    scene.run("mux", scene.driver, "--sound", tmp_path / "v.m4a", "-o", tmp_path / "out.mp4")
+    for name in ("v.m4a", "out.mp4"):
+        copied = ("-i", tmp_path / name, "-map", "0:a", "-c", "copy")
+        ffmpeg(*copied, "-f", "hash", tmp_path / f"{name}.hash")
+    assert (tmp_path / "v.m4a.hash").read_text() == (tmp_path / "out.mp4.hash").read_text()
 
 
 def test_a_dry_run_writes_nothing(clips: Path, tmp_path: Path) -> None:
