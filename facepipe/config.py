@@ -90,7 +90,7 @@ class MotionSettings:
 class RenderSettings:
     """What draws the frames."""
 
-    renderer: Literal["compact", "mesh", "pirender"] = setting("mesh", "what draws the frames")
+    renderer: Literal["compact", "mesh", "pirender"] = setting("compact", "what draws the frames")
     weights: str = setting("", "registry name of the network that draws, where not the renderer's own")
 
 

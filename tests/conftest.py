@@ -1,5 +1,6 @@
 """What the tests of several packages start from."""
 
+import os
 import signal
 
 import pytest
@@ -17,6 +18,9 @@ def pytest_configure() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    # Most tests are of what surrounds a renderer, and thousands of frames are drawn in them: by the one that is quick
+    # everywhere. Those of the default take this away again.
+    os.environ.setdefault("FACEPIPE_RENDER_RENDERER", "mesh")
 
 
 @pytest.fixture(scope="session")

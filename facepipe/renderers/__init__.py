@@ -124,7 +124,7 @@ def _pirender(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
 
 
 RENDERERS = {
-    "compact": RendererKind("facepipe", ("face-model",), "pirender-compact", 0, 16, _compact),
+    "compact": RendererKind("facepipe", ("face-model",), "pirender-compact", 0, 2, _compact),
     "mesh": RendererKind("facepipe", ("face-model",), "", 0, 2, _mesh),
     "pirender": RendererKind("bfm", (), "pirender-official", RADIUS, 32, _pirender),
 }

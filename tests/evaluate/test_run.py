@@ -68,7 +68,7 @@ def test_finished_results_are_judged_and_odd_ones_cost_themselves(scene: Scene, 
     rows = [f"{name},{scene.driver},{name}.mp4" for name in ("good", "short", "moved", "cut")]
     (tmp_path / "list.csv").write_text("\n".join(["name,driver,result", *rows]) + "\n", encoding="utf-8")
     out = tmp_path / "out"
-    outcome = run("evaluate", tmp_path / "list.csv", "-o", out, "--size", "128")
+    outcome = run("evaluate", tmp_path / "list.csv", "-o", out, "--size", "256")
     assert outcome.exit_code == 4
     for told in ("short.mp4: has 12 frames", "moved.mp4: its first frame does not show", "cut.mp4: shows 200x"):
         assert told in outcome.stderr

@@ -31,8 +31,9 @@ OFFICIAL = ("--basis", "bfm", "--weights", "pirender-official")
 
 @pytest.fixture(autouse=True)
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder of the user's weights."""
+    """An empty folder of the user's weights; and what draws follows from the basis, not from a wish."""
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
+    monkeypatch.delenv("FACEPIPE_RENDER_RENDERER")
     return tmp_path
 
 

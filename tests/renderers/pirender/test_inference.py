@@ -131,7 +131,10 @@ def test_frames_of_a_clip() -> None:
         assert (to_tensor(frame) - plain).abs().max() <= 1 / 127
     again = list(renderer.frames(rows))
     assert len(again) == 30
-    assert np.array_equal(np.stack(again[10:14]), np.stack(part))
+    # Matrix products of another number of rows may round otherwise (with AVX-512 they do), and so may a pixel.
+    apart = np.abs(np.stack(again[10:14]).astype(int) - np.stack(part))
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 1e-3
 
 
 @pytest.mark.cuda
