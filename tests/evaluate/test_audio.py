@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -97,7 +98,7 @@ def test_likelihoods_are_those_of_the_processes_that_made_the_motion() -> None:
         "bits a frame, Gaussian": 0.5,
         "bits a frame, linear prediction from the last frames": 0.5 * 0.6,
     }.items():
-        entropy = SMALL.channels * np.log2(deviation * np.sqrt(2 * np.pi * np.e))
+        entropy = SMALL.channels * np.log2(deviation * np.sqrt(2 * np.pi * math.e))
         assert found[name].value == pytest.approx(entropy, abs=0.3), name
     bar = found["bits a frame, flow"]
     assert bar.high == min(one.value for name, one in found.items() if name != bar.name)
