@@ -44,10 +44,11 @@ def blink_depths(count: int, fps: float, generator: torch.Generator) -> Floats:
     times = (np.arange(count) + 0.5) / fps
     depth, at = np.zeros(count), FIRST_BLINK_SECONDS + _wait(generator)
     while at < times[-1]:
-        since = times - at
+        during = slice(int(at * fps), int((at + CLOSING_SECONDS + SHUT_SECONDS + OPENING_SECONDS) * fps) + 1)
+        since = times[during] - at
         falling = np.clip(since / CLOSING_SECONDS, 0, 1)
         rising = np.clip((since - CLOSING_SECONDS - SHUT_SECONDS) / OPENING_SECONDS, 0, 1)
-        depth = np.maximum(depth, 0.5 * (np.cos(np.pi * rising) - np.cos(np.pi * falling)))
+        depth[during] = np.maximum(depth[during], 0.5 * (np.cos(np.pi * rising) - np.cos(np.pi * falling)))
         at += BLINK_DEAD_SECONDS + _wait(generator)
     return depth
 
