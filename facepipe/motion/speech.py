@@ -19,7 +19,8 @@ from facepipe.motion.features import Features
 from facepipe.motion.flow import Flow, FlowConfig, conditions
 
 POSE_CHANNELS = 6
-ENCODER_RADIUS = 10
+ENCODER_DILATIONS = (1, 2, 2, 2, 2)
+ENCODER_RADIUS = 1 + sum(ENCODER_DILATIONS)
 """Frames to each side that an encoder hears."""
 FPS = 25
 """Frames a second of everything here."""
@@ -33,8 +34,8 @@ class SpeechConfig:
     """Of expression."""
     columns: int = 41
     """Of the features that are used: log-mel and voicing."""
-    encoders: int = 4
-    encoder_width: int = 96
+    encoders: int = 8
+    encoder_width: int = 128
     dropout: float = 0.3
     memory: int = 4
     """k: frames of motion that are remembered, and of sound before each frame."""
@@ -67,19 +68,29 @@ class SpeechConfig:
 
 
 class SoundEncoder(nn.Module):
-    """What the face does on average while something is said: convolutions over the sound's columns."""
+    """What the face does on average while something is said: residual convolutions over the sound's columns."""
 
     def __init__(self, config: SpeechConfig) -> None:
         super().__init__()
-        width, drop = config.encoder_width, config.dropout
-        parts: list[nn.Module] = [nn.Conv1d(config.columns, width, 3), nn.GELU(), nn.Dropout(drop)]
-        for dilation in (1, 2, 2, 2):
-            parts += [nn.Conv1d(width, width, 3, dilation=dilation), nn.BatchNorm1d(width), nn.GELU(), nn.Dropout(drop)]
-        self.net = nn.Sequential(*parts, nn.Conv1d(width, config.directions, 5))
+        width = config.encoder_width
+        self.enter = nn.Conv1d(config.columns, width, 3)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.BatchNorm1d(width),
+                nn.GELU(),
+                nn.Dropout(config.dropout),
+                nn.Conv1d(width, width, 3, dilation=dilation),
+            )
+            for dilation in ENCODER_DILATIONS
+        )
+        self.leave = nn.Sequential(nn.GELU(), nn.Dropout(config.dropout), nn.Conv1d(width, config.directions, 1))
 
     def forward(self, columns: Tensor) -> Tensor:
         """Map columns (B, T + 2 * ENCODER_RADIUS, A) to mean directions (B, T, D)."""
-        mean: Tensor = self.net(columns.transpose(1, 2)).transpose(1, 2)
+        x = self.enter(columns.transpose(1, 2))
+        for dilation, block in zip(ENCODER_DILATIONS, self.blocks, strict=True):
+            x = x[:, :, dilation:-dilation] + block(x)
+        mean: Tensor = self.leave(x).transpose(1, 2)
         return mean
 
 

@@ -68,8 +68,8 @@ def _correlations(first: Tensor, second: Tensor, there: Tensor) -> Tensor:
 
 def train_encoder(
     lessons: Sequence[Lesson], aim: Aim, config: SpeechConfig, *, left_out: int, epochs: int, seed: int
-) -> SoundEncoder:
-    """Train an encoder on the lessons of all folds but one; return it ready for use."""
+) -> dict[str, Tensor]:
+    """Train an encoder on the lessons of all folds but one, in this process's threads; return its state."""
     torch.manual_seed(seed)
     dice = np.random.default_rng(seed)
     mine = [lesson for lesson in lessons if lesson.fold != left_out]
@@ -88,7 +88,7 @@ def train_encoder(
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
-    return net.eval().requires_grad_(False)
+    return net.eval().state_dict()
 
 
 def _window(lesson: Lesson, aim: Aim, dice: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:

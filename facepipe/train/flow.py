@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -44,7 +45,7 @@ MOUTH_WEIGHT = 3.0
 SURE_CHANCE, LEAST_SHIFT_FRAMES = 0.05, 3
 RIDGE = 10.0
 # Of what the sound leaves open of the face, so much is shown; of the head's motion, all.
-DAMPING = 0.25
+DAMPING = 0.15
 
 
 @dataclass(frozen=True)
@@ -233,11 +234,13 @@ def _trained_encoders(
     speech, signs = fresh_speech(speakers, model, config)
     material = Material(speakers, speech, folds_of([one.identity for one in speakers], config.encoders))
     aim = aim_of(speech, model, signs)
-    for fold, encoder in enumerate(speech.encoders):
-        trained = train_encoder(
-            material.lessons, aim, config, left_out=fold, epochs=recipe.encoder_epochs, seed=recipe.seed + fold
-        )
-        encoder.load_state_dict(trained.state_dict())
+    one = delayed(train_encoder)
+    trained = Parallel(n_jobs=-1, inner_max_num_threads=1)(
+        one(material.lessons, aim, config, left_out=fold, epochs=recipe.encoder_epochs, seed=recipe.seed + fold)
+        for fold in range(config.encoders)
+    )
+    for encoder, state in zip(speech.encoders, trained, strict=True):
+        encoder.load_state_dict(state)
     speech.encoders.eval()
     material.means = means_of_strangers(list(speech.encoders), material.lessons)  # type: ignore[arg-type]
     return speech, material
