@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +30,20 @@ class Run:
     rather too much than too little. 0 where the platform does not tell."""
 
 
-def run_program(words: Sequence[str], *, folder: Path) -> Run:
-    """Run facepipe with these words in a folder. Raises FacepipeError with its last words when it fails."""
+def run_program(words: Sequence[str], *, folder: Path, environment: Mapping[str, str] | None = None) -> Run:
+    """Run facepipe with these words in a folder, with more variables if given.
+
+    Raises FacepipeError with its last words when it fails.
+    """
     before, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     with (
         (folder / "stderr.txt").open("w+b") as told,
         subprocess.Popen(
-            [sys.executable, "-c", ENTRY, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=told
+            [sys.executable, "-c", ENTRY, *words],
+            cwd=folder,
+            env=os.environ | (environment or {}),
+            stdout=subprocess.DEVNULL,
+            stderr=told,
         ) as child,
     ):
         peak_bytes = _watch(child)

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facepipe import weights
@@ -26,39 +26,64 @@ FRAMES, SIZE_PIXELS = 125, 512
 TWO_AGAINST_ONE = 1.6
 
 
-def measure_scaling(folder: Path, count: int) -> Iterator[Figure]:
-    """Yield the rate of so many reenactments of 5 s, each with a driver of its own, by one worker and by two.
+@dataclass(frozen=True)
+class Crew:
+    """Workers of one run."""
 
-    One worker by itself has the other cores too: ffmpeg decodes and encodes beside it. What a worker of many does is
-    told by one that is kept on a single core with all its children.
-    """
+    name: str
+    renderer: str
+    workers: int
+    threads: int | None = None
+    """Of each worker; None for as many as the cores allow."""
+    cores: int | None = None
+    """On how many all of them are kept with their children; None for all."""
+
+
+# A worker of the compact renderer has a thread, as in a batch with a worker a core. With more, one worker by itself
+# draws on all cores, and two of them could not gain much: that is told beside it, as is the renderer that draws on one
+# thread and leaves much of its work to ffmpeg, which has the other cores.
+CREWS = (
+    Crew("compact, 1 worker of one thread", "compact", 1, threads=1),
+    Crew("compact, 2 workers of one thread", "compact", 2, threads=1),
+    Crew("compact, 1 worker of all cores", "compact", 1),
+    Crew("mesh, 1 worker", "mesh", 1),
+    Crew("mesh, 2 workers", "mesh", 2),
+    Crew("mesh, 1 worker on one core", "mesh", 1, cores=1),
+)
+PAIRS = ((1, 0, True), (1, 2, False), (4, 3, True), (4, 5, False))
+"""Two crews of which the first is held against the second, and whether the bar is for them."""
+
+
+def measure_scaling(folder: Path, count: int) -> Iterator[Figure]:
+    """Yield the rate of so many reenactments of 5 s, each with a driver of its own, by crews of one and two workers."""
     shutil.rmtree(folder, ignore_errors=True)
     portrait = prepare_material(folder, None).portrait
-    # One worker alone draws with the network on all cores: what two gain beyond that would say nothing of batches.
-    (folder / "facepipe.toml").write_text('[render]\nrenderer = "mesh"\n', encoding="utf-8")
     _make_drivers(folder, portrait, count)
-    rates = {}
-    for name, workers, cores in (("1 worker on one core", 1, 1), ("1 worker", 1, None), ("2 workers", 2, None)):
-        with _kept_on(cores):
-            rates[name], memory = _measured(folder, portrait, count, workers, name)
-        yield rates[name]
+    rates = []
+    for crew in CREWS:
+        with _kept_on(crew.cores):
+            found, memory = _measured(folder, portrait, count, crew)
+        rates.append(found.median)
+        yield found
         yield memory
-    one, two = rates["1 worker"].median, rates["2 workers"].median
-    yield Figure("two workers against one", "times", (two / one,), Bar(TWO_AGAINST_ONE, "at least"))
-    yield Figure("two workers against one on one core", "times", (two / rates["1 worker on one core"].median,))
+    for more, less, barred in PAIRS:
+        name = f"{CREWS[more].name} against {CREWS[less].name.removeprefix(CREWS[more].renderer + ', ')}"
+        yield Figure(name, "times", (rates[more] / rates[less],), Bar(TWO_AGAINST_ONE, "at least") if barred else None)
 
 
-def _measured(folder: Path, portrait: Path, count: int, workers: int, name: str) -> tuple[Figure, Figure]:
+def _measured(folder: Path, portrait: Path, count: int, crew: Crew) -> tuple[Figure, Figure]:
     work = folder / "work"
-    words = ["batch", str(portrait), str(folder / "drivers"), "--pair", "product", "--jobs", str(workers)]
+    (folder / "facepipe.toml").write_text(f'[render]\nrenderer = "{crew.renderer}"\n', encoding="utf-8")
+    words = ["batch", str(portrait), str(folder / "drivers"), "--pair", "product", "--jobs", str(crew.workers)]
     words += ["--work", str(work), "--out", str(folder / "out" / "{driving}.mp4"), "--quiet"]
-    run = run_program(words, folder=folder)
+    threads = {"OMP_NUM_THREADS": str(crew.threads * crew.workers)} if crew.threads else {}
+    run = run_program(words, folder=folder, environment=threads)
     if (made := _rendered(work)) != count:
         raise FacepipeError(f"{made} of {count} reenactments were rendered as they were measured; the figure is void")
     shutil.rmtree(work)
     shutil.rmtree(folder / "out")
     return (
-        rate(f"{count} reenactments of 5 s, {name}", FRAMES * count, [run.spent]),
+        rate(f"{count} reenactments of 5 s, {crew.name}", FRAMES * count, [run.spent]),
         Figure("  its memory", "GB", (run.peak_bytes / 1e9,)),
     )
 
