@@ -82,6 +82,12 @@ def evaluate(
 
     if task not in ("same", "cross", "audio"):
         raise UsageError(f"--task is {task!r}, expected same, cross or audio")
+    foreign: dict[str, object] = {"--labels": labels}
+    if task == "audio":
+        foreign = {"--renderer": renderer, "--weights": weights, "--out": out, "--overwrite": overwrite}
+        foreign |= {"--teacher": teacher, "--frames": frames, "--json": as_json}
+    if given := ", ".join(name for name, value in foreign.items() if value):
+        raise UsageError(f"--task {task} has no use for {given}; leave that out")
     if task == "audio":
         _evaluate_audio(manifest, labels)
         return

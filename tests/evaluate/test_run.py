@@ -116,6 +116,8 @@ def test_a_folder_of_something_else_is_left_alone(scene: Scene, tmp_path: Path) 
         (("--renderer", "photo"), "expected one of"),
         (("--size", "101"), "Take 102"),
         (("--teacher", "/no/python"), "expected the Python of"),
+        (("--labels", "labels"), "--task same has no use for --labels"),
+        (("--task", "audio", "--frames", "5"), "--task audio has no use for --out, --frames"),
     ],
 )
 def test_what_cannot_be_is_told_at_once(scene: Scene, tmp_path: Path, flags: tuple[str, str], told: str) -> None:
