@@ -28,7 +28,7 @@ from facepipe.train.pirender.pairs import Pair, Pairs
 TARGETS_OF_UNSEEN, SAMPLE_ROWS = 4, 8
 
 # How much each loss counts. The adversarial ones join in the last phase.
-WEIGHTS = {"l1": 4.0, "edges": 2.0, "features": 1.0, "warp": 1.0, "detail": 4.0, "matching": 2.0, "adversarial": 0.1}
+WEIGHTS = {"l1": 4.0, "edges": 2.0, "features": 1.0, "warp": 1.0, "detail": 6.0, "matching": 2.0, "adversarial": 0.2}
 
 
 class Batch(NamedTuple):

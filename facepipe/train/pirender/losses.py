@@ -30,11 +30,11 @@ def box_weight(points: Tensor, side: int, parts: list[int], margin_ratio: float)
 
 
 def attention(points: Tensor, side: int) -> Tensor:
-    """Return (B, 1, S, S) weights of the pixels: the face counts twice, mouth and eyes five times."""
+    """Return (B, 1, S, S) weights of the pixels: the face counts twice, mouth and eyes eight times."""
     face = box_weight(points, side, list(range(topology.SKIN_COUNT)), 0.0)
     fine = box_weight(points, side, MOUTH, 0.2) + box_weight(points, side, EYES[: len(EYES) // 2], 0.25)
     fine = fine + box_weight(points, side, EYES[len(EYES) // 2 :], 0.25)
-    return 1 + face + 3 * fine.clamp(max=1)
+    return 1 + face + 6 * fine.clamp(max=1)
 
 
 def pyramid(first: Tensor, second: Tensor, weight: Tensor, levels: int = 4) -> Tensor:

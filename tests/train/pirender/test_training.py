@@ -33,9 +33,9 @@ def points(count: int = 2) -> torch.Tensor:
 def test_attention_lies_on_mouth_and_eyes() -> None:
     weight = losses.attention(points(), SIDE)
     assert weight.shape == (2, 1, SIDE, SIDE)
-    assert set(weight.flatten().tolist()) == {1.0, 2.0, 5.0}
+    assert set(weight.flatten().tolist()) == {1.0, 2.0, 8.0}
     mouth = points()[0, losses.MOUTH].mean(0).round().long()
-    assert weight[0, 0, mouth[1], mouth[0]] == 5
+    assert weight[0, 0, mouth[1], mouth[0]] == 8
     assert weight[0, 0, 0, 0] == 1
 
 
