@@ -1,51 +1,22 @@
-"""Train the flow that moves a face by sound.
-
-facepipe train flow --data DATA --labels LABELS --cache CACHE --out RUN
-
-Three steps: clips whose lips and voice do not belong together are dropped, and the sound of a few is shifted; encoders
-on the others; the linear prediction and the flow on what they leave open. A run that was stopped goes on where it was.
-`facepipe train release audio RUN/model.pt` makes the weight of it.
-"""
+"""The training of the flow on what sound leaves open of a face's motion, by maximum likelihood."""
 
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
-from numpy.typing import NDArray
 from torch import Tensor
 
-from facepipe.evaluate.lips import best_lag
-from facepipe.face import topology as at
-from facepipe.face.measures import MEASURES, measure_rows
-from facepipe.face.model import FaceModel, load_face_model
-from facepipe.motion.departure import Handles, handles_of
-from facepipe.motion.speech import Speech, SpeechConfig
-from facepipe.train.command import parser_of
-from facepipe.train.encoders import Aim, Lesson, folds_of, means_of_strangers, train_encoder
+from facepipe.motion.speech import Speech
 from facepipe.train.loop import save_checkpoint
-from facepipe.train.speakers import Speaker, read_speakers
-from facepipe.train.split import split_items
-from facepipe.train.synchrony import Synchrony, synchrony_of
-from facepipe.weights import find
 
-Floats = NDArray[np.floating]
-
-MOUTH_MEASURES = ("mouth_open", "jaw_open", "pucker", "stretch", "lower_lip_drop", "upper_lip_raise", "smile")
-# Points of the mouth count this much more than others where directions of expression are chosen.
-MOUTH_WEIGHT = 3.0
-# Sound is shifted where the test is this sure, and by no less: lips are early or late by a frame or two by themselves.
-SURE_CHANCE, LEAST_SHIFT_FRAMES = 0.05, 3
-RIDGE = 10.0
-# Of what the sound leaves open of the face, so much is shown; of the head's motion, all.
-DAMPING = 0.15
+Clip = tuple[Tensor, Tensor, Tensor]
+"""Motion (T, C), mean (T, D) and columns (T, A)."""
 
 
 @dataclass(frozen=True)
@@ -77,182 +48,18 @@ def noam(step: int, recipe: FlowRecipe) -> float:
     return float(scaled if step < recipe.warm_up else max(scaled, recipe.least_rate))
 
 
-def choose_directions(speakers: Sequence[Speaker], model: FaceModel, count: int) -> tuple[Floats, Floats, Floats]:
-    """Return the directions of expression in which most of the motion lies: encode (64, D), decode (D, 64), and signs.
+def train_flow(
+    speech: Speech, clips: Sequence[Clip], identities: Sequence[str], out: Path, recipe: FlowRecipe
+) -> dict[str, Any]:
+    """Train the flow of `speech` until speakers that it does not see are foretold no better; keep the best.
 
-    Distances are those of points of the mesh, those of the mouth weighing more; every face is mirrored too. The signs
-    (D,) say what a mirror makes of each direction.
+    `identities` says whose each clip is.
     """
-    rows, mirror = point_weights(model), mirror_of(model)
-    across = np.einsum("enc,n,fnc->ef", model.expression, rows, model.expression)
-    root = np.linalg.cholesky(across)
-    moved = np.concatenate([one.departure[:, :64] / one.departure[:, :64].std() for one in speakers])
-    both = np.concatenate([moved, moved @ mirror])
-    _, axes = np.linalg.eigh(root.T @ (both.T @ both) @ root / len(both))
-    chosen = axes[:, ::-1][:, :count]
-    encode, decode = root @ chosen, chosen.T @ np.linalg.inv(root)
-    return np.asarray(encode), np.asarray(decode), np.sign(np.diag(decode @ mirror @ encode))
-
-
-def point_weights(model: FaceModel) -> Floats:
-    """Return how much each point counts (478,) in the choice of directions."""
-    weights = np.ones(len(model.mean))
-    weights[[*at.LIP_INNER, *at.LIP_OUTER]] = MOUTH_WEIGHT**2
-    return np.asarray(weights / weights.sum())
-
-
-def mirror_of(model: FaceModel) -> Floats:
-    """Return the matrix (64, 64) that turns expressions into those of the mirrored face."""
-    flipped = model.expression[:, model.mirror] * (-1, 1, 1)
-    flat = model.expression.reshape(64, -1)
-    return np.asarray(np.linalg.lstsq(flat.T, flipped.reshape(64, -1).T, rcond=None)[0].T)
-
-
-def even_amplitudes(speakers: list[Speaker], handles: Handles) -> list[Speaker]:
-    """Bring the expressions of people who open their mouths wide or little nearer to each other."""
-    sizes = np.array([(one.departure[:, :64] @ handles.mouth).std() for one in speakers])
-    factors = 1 / (0.8 * sizes / np.median(sizes) + 0.2)
-    size = np.r_[np.zeros(64), np.ones(6)]
-    return [
-        replace(one, departure=one.departure * np.where(size > 0, 1, factor))
-        for one, factor in zip(speakers, factors, strict=True)
-    ]
-
-
-class Material:
-    """The clips in the form in which the networks take them."""
-
-    def __init__(self, speakers: list[Speaker], speech: Speech, folds: NDArray[np.intp]) -> None:
-        self.speakers = speakers
-        self.columns = [speech.columns(one.features) for one in speakers]
-        self.motion = [speech.standardised(torch.tensor(one.departure, dtype=torch.float32)) for one in speakers]
-        directions = speech.config.directions
-        self.lessons = [
-            Lesson(columns, motion[:, :directions], int(fold))
-            for columns, motion, fold in zip(self.columns, self.motion, folds, strict=True)
-        ]
-        self.means: list[Tensor] = []
-
-
-def fresh_speech(speakers: list[Speaker], model: FaceModel, config: SpeechConfig) -> tuple[Speech, Tensor]:
-    """Return a model with its directions and deviations set, and the signs of its directions in a mirror."""
-    torch.manual_seed(0)
-    speech = Speech(config)
-    encode, decode, signs = choose_directions(speakers, model, config.directions)
-    raw = np.concatenate([np.c_[one.features.log_mel, one.features.voicing] for one in speakers])
-    moved = np.concatenate([np.c_[one.departure[:, :64] @ encode, one.departure[:, 64:]] for one in speakers])
-    for name, value in {
-        "column_mean": raw.mean(0),
-        "column_deviation": raw.std(0),
-        "encode": encode,
-        "decode": decode,
-        "deviation": moved.std(0),
-    }.items():
-        getattr(speech, name).copy_(torch.tensor(value))
-    # Encoders that were in training would drop what they hear, and take each clip for their norm.
-    return speech.eval(), torch.tensor(signs, dtype=torch.float32)
-
-
-def aim_of(speech: Speech, model: FaceModel, signs: Tensor) -> Aim:
-    """Return what the encoders aim at: directions by how far they move the face, and the measures of the mouth."""
-    deviation = speech.deviation[: speech.config.directions]
-    chosen = measure_rows()[[list(MEASURES).index(name) for name in MOUTH_MEASURES]]
-    rows = torch.tensor(model.expression.reshape(64, -1) @ chosen.T, dtype=torch.float32)
-    measures = deviation[:, None] * (speech.decode @ rows)
-    return Aim(measures / measures.norm(dim=0), deviation.pow(2) / deviation.pow(2).sum(), signs)
-
-
-def following(material: Material, handles: Handles, speech: Speech) -> float:
-    """Return how well mouths are foretold by strangers' encoders: the mean correlation at the best lag."""
-    row = speech.decode.numpy() @ handles.mouth * speech.deviation[: speech.config.directions].numpy()
-    scores = [
-        best_lag(mean.numpy() @ row, one.departure[:, :64] @ handles.mouth)[0]
-        for mean, one in zip(material.means, material.speakers, strict=True)
-    ]
-    return round(float(np.mean(scores)), 4)
-
-
-def kept_and_shifted(speakers: Sequence[Speaker], found: Sequence[Synchrony]) -> list[Speaker]:
-    """Drop the clips whose lips and voice do not belong together; bring the sound of sure ones to their lips."""
-    kept = [(one, test) for one, test in zip(speakers, found, strict=True) if test.together]
-    return [
-        one.shifted(test.lag_frames)
-        if test.chance <= SURE_CHANCE and abs(test.lag_frames) >= LEAST_SHIFT_FRAMES
-        else one
-        for one, test in kept
-    ]
-
-
-def fit_prediction(speech: Speech, remainders: Sequence[Tensor]) -> None:
-    """Set the linear prediction of remainders (T, C) from their last k frames, by ridge regression."""
-    k = speech.config.memory
-    before = torch.cat([one[:-1].unfold(0, k, 1).transpose(1, 2).flatten(1) for one in remainders]).double()
-    after = torch.cat([one[k:] for one in remainders]).double()
-    left = before.T @ before + RIDGE * torch.eye(before.shape[1])
-    prediction = torch.linalg.solve(left, before.T @ after)
-    speech.prediction.copy_(prediction)
-    speech.innovation.copy_((after - before @ prediction).std(0))
-
-
-def train(data: Path, labels: Path, cache: Path, out: Path, config: SpeechConfig, recipe: FlowRecipe) -> Speech:
-    """Run all steps, from where an earlier run in `out` stopped; return the model, which lies there as model.pt."""
-    out.mkdir(parents=True, exist_ok=True)
-    model = load_face_model(find("face-model").path)
-    handles = handles_of(model)
-    everyone = read_speakers(split_items(data)[0], labels, cache, model, handles)
-    found = [synchrony_of(one, everyone, handles) for one in everyone]
-    speakers = even_amplitudes(kept_and_shifted(everyone, found), handles)
-    report: dict[str, Any] = {"clips": len(everyone), "kept": len(speakers)}
-    if not (out / "encoders.pt").exists():
-        speech, material = _trained_encoders(speakers, model, config, recipe)
-        print(f"encoders: mouth {following(material, handles, speech):.3f}", flush=True)
-        save_checkpoint(out / "encoders.pt", {"speech": speech.state_dict()})
-    state = torch.load(out / "encoders.pt", weights_only=True)
-    speech, _ = fresh_speech(speakers, model, config)
-    speech.load_state_dict(state["speech"])
-    material = _material(speakers, speech, config)
-    report |= {"following": following(material, handles, speech)}
-    remainders = [speech.remainder(motion, mean) for motion, mean in zip(material.motion, material.means, strict=True)]
-    fit_prediction(speech, remainders)
-    set_emphasis(speech, material, handles)
-    report |= train_flow(speech, material, out, recipe)
-    save_checkpoint(out / "model.pt", {"config": asdict(config), "speech": speech.state_dict()})
-    print(json.dumps(report), flush=True)
-    return speech
-
-
-def _material(speakers: list[Speaker], speech: Speech, config: SpeechConfig) -> Material:
-    material = Material(speakers, speech, folds_of([one.identity for one in speakers], config.encoders))
-    material.means = means_of_strangers(list(speech.encoders), material.lessons)  # type: ignore[arg-type]
-    return material
-
-
-def _trained_encoders(
-    speakers: list[Speaker], model: FaceModel, config: SpeechConfig, recipe: FlowRecipe
-) -> tuple[Speech, Material]:
-    """Train the encoders; return the model that has them and the clips with strangers' means."""
-    speech, signs = fresh_speech(speakers, model, config)
-    material = Material(speakers, speech, folds_of([one.identity for one in speakers], config.encoders))
-    aim = aim_of(speech, model, signs)
-    one = delayed(train_encoder)
-    trained = Parallel(n_jobs=-1, inner_max_num_threads=1)(
-        one(material.lessons, aim, config, left_out=fold, epochs=recipe.encoder_epochs, seed=recipe.seed + fold)
-        for fold in range(config.encoders)
+    held = set(sorted(set(identities))[:: recipe.held_out])
+    seen, unseen = (
+        [clip for clip, identity in zip(clips, identities, strict=True) if (identity in held) == side]
+        for side in (False, True)
     )
-    for encoder, state in zip(speech.encoders, trained, strict=True):
-        encoder.load_state_dict(state)
-    speech.encoders.eval()
-    material.means = means_of_strangers(list(speech.encoders), material.lessons)  # type: ignore[arg-type]
-    return speech, material
-
-
-def train_flow(speech: Speech, material: Material, out: Path, recipe: FlowRecipe) -> dict[str, Any]:
-    """Train the flow of `speech` until speakers that it does not see are foretold no better; keep the best."""
-    identities = sorted({one.identity for one in material.speakers})
-    held = set(identities[:: recipe.held_out])
-    clips = list(zip(material.motion, material.means, material.columns, material.speakers, strict=True))
-    seen = [clip[:3] for clip in clips if clip[3].identity not in held]
-    unseen = [clip[:3] for clip in clips if clip[3].identity in held]
     flow, dice = speech.flow.train(), np.random.default_rng(recipe.seed)
     torch.manual_seed(recipe.seed)
     optimiser = torch.optim.Adam(flow.parameters(), recipe.rate, weight_decay=recipe.decay)
@@ -297,10 +104,6 @@ def train_flow(speech: Speech, material: Material, out: Path, recipe: FlowRecipe
     return {"best_bits": round(best, 3), "best_step": best_step, "held_out_clips": len(unseen)}
 
 
-Clip = tuple[Tensor, Tensor, Tensor]
-"""Motion (T, C), mean (T, D) and columns (T, A)."""
-
-
 def initialise(speech: Speech, batch: Clip) -> None:
     """Set the ActNorms by a batch."""
     errors, condition = speech.flow_inputs(*batch)
@@ -327,35 +130,3 @@ def _windows(clips: Sequence[Clip], count: int, batch: int, dice: np.random.Gene
     parts = [[part[first : first + count] for part in clips[one]] for one, first in zip(chosen, firsts, strict=True)]
     motion, mean, columns = (torch.stack(part) for part in zip(*parts, strict=True))
     return motion, mean, columns
-
-
-def set_emphasis(speech: Speech, material: Material, handles: Handles) -> None:
-    """Amplify what the sound tells so that, with the rest damped, mouths open as wide as people's do."""
-    directions = speech.config.directions
-    row = torch.tensor(handles.mouth, dtype=torch.float32)
-    row = speech.deviation[:directions] * (speech.decode @ row)
-    true, told, left = (
-        float(np.mean([float((one @ row).std()) for one in lines]))
-        for lines in (
-            [motion[:, :directions] for motion in material.motion],
-            material.means,
-            [motion[:, :directions] - mean for motion, mean in zip(material.motion, material.means, strict=True)],
-        )
-    )
-    gain = max(true**2 - (DAMPING * left) ** 2, 0.0) ** 0.5 / told
-    speech.emphasis.copy_(torch.tensor([gain, DAMPING]))
-
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Train as the words of a command line say."""
-    parser = parser_of("flow", __doc__, "data", "labels", "cache", "out")
-    parser.add_argument("--steps", type=int, default=FlowRecipe.steps, help="of the flow, at most")
-    parser.add_argument("--hidden", type=int, default=SpeechConfig.hidden, help="width of the flow's LSTMs")
-    parser.add_argument("--directions", type=int, default=SpeechConfig.directions, help="of expression; 64 is all")
-    asked = parser.parse_args(words)
-    config = SpeechConfig(hidden=asked.hidden, directions=asked.directions)
-    train(asked.data, asked.labels, asked.cache, asked.out, config, FlowRecipe(steps=asked.steps))
-
-
-if __name__ == "__main__":
-    main()

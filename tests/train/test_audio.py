@@ -1,4 +1,4 @@
-"""The training of the flow, in its parts and as a tiny whole."""
+"""The training of what moves a face by sound, in its parts and as a tiny whole."""
 
 from __future__ import annotations
 
@@ -15,19 +15,10 @@ from facepipe.face.model import load_face_model
 from facepipe.motion.departure import departure_of, handles_of
 from facepipe.motion.features import features_of
 from facepipe.motion.speech import SoundEncoder, SpeechConfig
+from facepipe.train.audio import Material, fit_prediction, fresh_speech, kept_and_shifted, set_emphasis
+from facepipe.train.directions import choose_directions, mirror_of
 from facepipe.train.encoders import folds_of, means_of_strangers
-from facepipe.train.flow import (
-    FlowRecipe,
-    Material,
-    choose_directions,
-    fit_prediction,
-    fresh_speech,
-    kept_and_shifted,
-    mirror_of,
-    noam,
-    set_emphasis,
-    train_flow,
-)
+from facepipe.train.flow import FlowRecipe, noam, train_flow
 from facepipe.train.speakers import Speaker
 from facepipe.train.synchrony import Synchrony
 from facepipe.weights import find
@@ -104,8 +95,10 @@ def test_a_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     set_emphasis(speech, material, HANDLES)
     assert speech.emphasis[0] > 1
     recipe = FlowRecipe(batch=4, window=30, steps=4, evaluate_every=2, held_out=4)
-    first = train_flow(speech, material, tmp_path, recipe)
+    lines = list(zip(material.motion, material.means, material.columns, strict=True))
+    people = [one.identity for one in clips]
+    first = train_flow(speech, lines, people, tmp_path, recipe)
     again, _ = fresh_speech(clips, MODEL, TINY)
     again.load_state_dict(speech.state_dict())
-    assert train_flow(again, material, tmp_path, recipe) == first
+    assert train_flow(again, lines, people, tmp_path, recipe) == first
     torch.testing.assert_close(again.flow.state_dict(), speech.flow.state_dict())
