@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import cast
 
@@ -32,6 +33,43 @@ class InvertedResidual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Take and give (B, width, H, W)."""
         return x + cast("Tensor", self.body(x))
+
+
+def _normed(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.BatchNorm2d]]:
+    """Yield the name of every convolution that a batch norm is defined right after, and the norm."""
+    parts = list(module.named_children())
+    for name, child in parts:
+        yield from _normed(child, f"{prefix}{name}.")
+    for (name, conv), (_, norm) in pairwise(parts):
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            yield prefix + name, norm
+
+
+@torch.no_grad()
+def unfold_norms(net: nn.Module, folded: Mapping[str, Tensor], images: Tensor) -> None:
+    """Load what `fold_norms` made into a network that has its norms, so that it can be trained on; in place.
+
+    The norms take the statistics of (B, 3, S, S) images, and undo them: in eval mode the network does what the folded
+    one did.
+    """
+    net.load_state_dict({name: folded[name] for name in net.state_dict() if name in folded}, strict=False)
+
+    def take(norm: nn.BatchNorm2d, x: Tensor, bias: Tensor) -> None:
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        norm.running_mean.copy_(x.mean((0, 2, 3)))
+        norm.running_var.copy_(x.var((0, 2, 3)))
+        norm.weight.copy_((norm.running_var + norm.eps).sqrt())
+        norm.bias.copy_(bias + norm.running_mean)
+
+    hooks = [
+        norm.register_forward_pre_hook(lambda norm, inputs, bias=folded[f"{name}.bias"]: take(norm, inputs[0], bias))
+        for name, norm in _normed(net)
+    ]
+    net.eval()(images)
+    for hook in hooks:
+        hook.remove()
+    net.train()
 
 
 def fold_norms(module: nn.Module) -> nn.Module:

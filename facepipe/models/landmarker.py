@@ -17,7 +17,7 @@ POINT_COUNT = 478
 class LandmarkerConfig:
     """Sizes of the network; stored in the weight file, so that a file tells how to build its net."""
 
-    size_pixels: int = 128
+    size_pixels: int = 160
     widths: tuple[int, ...] = (48, 96, 160, 256)
     depths: tuple[int, ...] = (2, 3, 3, 2)
     expansion: int = 2
@@ -51,13 +51,17 @@ class Landmarker(nn.Module):
                 stages += [*conv_norm(widths[level - 1], width, kernel=3, stride=2), nn.ReLU()]
             stages += [InvertedResidual(width, expansion=config.expansion) for _ in range(depth)]
         self.features = nn.Sequential(*stages, *conv_norm(widths[-1], config.head_channels, kernel=1), nn.ReLU())
-        cells = config.size_pixels // 2 ** (len(widths) + 1)
-        self.encode = nn.Sequential(nn.Flatten(), nn.Linear(config.head_channels * cells * cells, config.code))
+        self.cells = config.size_pixels // 2 ** (len(widths) + 1)
+        self.encode = nn.Sequential(nn.Flatten(), nn.Linear(config.head_channels * self.cells**2, config.code))
         self.shape = nn.Linear(config.code, POINT_COUNT * 3)
         self.face = nn.Linear(config.code, 1)
 
     def forward(self, images: Tensor) -> Landmarks:
         """Take (B, 3, S, S) float32 RGB crops in [-1, 1]."""
-        code = self.encode(self.features(images))
+        return self.read(self.features(images))
+
+    def read(self, features: Tensor) -> Landmarks:
+        """Tell points and score from what `features` gives."""
+        code = self.encode(features)
         points = self.shape(code).view(-1, POINT_COUNT, 3)
         return Landmarks(points=points.float(), face_logit=self.face(torch.relu(code)).squeeze(1).float())

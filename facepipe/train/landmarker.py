@@ -1,11 +1,11 @@
 """Training of the landmarker on teacher's points.
 
     facepipe train landmarker --data DATA --labels LABELS --cache CACHE --out RUN
-        [--renderings RENDERINGS --renderings-labels LABELS] [--start OTHER-RUN/checkpoint.pt]
+        [--renderings RENDERINGS --renderings-labels LABELS] [--start OTHER-RUN/checkpoint.pt|FILE.safetensors]
 
 RENDERINGS are what `facepipe train renderings` makes, labelled as DATA is; their crops are cached beside the others.
---start begins with the averaged network of another run instead of a new one. The run goes on from RUN/checkpoint.pt
-when it is there.
+--start begins with the averaged network of another run, or with a released file, instead of a new one. The run goes on
+from RUN/checkpoint.pt when it is there.
 """
 
 from __future__ import annotations
@@ -19,50 +19,40 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from facepipe.face import topology
+from facepipe.checkpoint import load_network
+from facepipe.device import compute_dtype
 from facepipe.face.cropping import aligned_crop, outer_eye_distance, sample
 from facepipe.face.mirror import aligned_shapes, mirror_permutation
+from facepipe.models.blocks import unfold_norms
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.train.command import parser_of
 from facepipe.train.crops import FaceSamples
 from facepipe.train.faces import FaceCache, build_cache
 from facepipe.train.loop import Recipe, fit, to_network
+from facepipe.train.points import point_loss
 from facepipe.train.split import Item, split_items
 
-CACHE_RATIO, CACHE_PIXELS, FEW_FRAMES_PER_CLIP = 2.2, 224, 24
+CACHE_RATIO, CACHE_PIXELS, FEW_FRAMES_PER_CLIP = 2.2, 288, 24
 RECIPE = Recipe(batch=48, steps=6400, peak_rate=2e-3)
-FINE = sorted(
-    {
-        *topology.RIGHT_EYE,
-        *topology.LEFT_EYE,
-        *topology.LIP_INNER,
-        *topology.LIP_OUTER,
-        *topology.RIGHT_IRIS,
-        *topology.LEFT_IRIS,
-    }
-)
 
 
 def face_loss(points: Tensor, logit: Tensor, truth: Tensor, face: Tensor) -> Tensor:
-    """Return the point error in outer-eye distances (fine parts and gaps count extra) plus the face score's."""
-    eyes = (truth[:, topology.LEFT_EYE_OUTER] - truth[:, topology.RIGHT_EYE_OUTER]).norm(dim=-1).clamp_min(0.1)
-    error = (points - truth) / eyes[:, None, None]
-    distance = (error[..., :2].square().sum(-1) + 1e-5).sqrt() + 0.5 * error[..., 2].abs()
-    upper = [*topology.RIGHT_LID_UPPER, *topology.LEFT_LID_UPPER, *topology.LIP_INNER_UPPER]
-    lower = [*topology.RIGHT_LID_LOWER, *topology.LEFT_LID_LOWER, *topology.LIP_INNER_LOWER]
-    gaps = (error[:, upper, :2] - error[:, lower, :2]).norm(dim=-1).mean(1)
-    per_face = distance.mean(1) + 0.7 * distance[:, FINE].mean(1) + gaps
-    score = nn.functional.binary_cross_entropy_with_logits(logit, face)
-    total: Tensor = (per_face * face).sum() / face.sum().clamp_min(1) + 0.05 * score
+    """Return the error of the points of those crops that hold a face plus the face score's."""
+    score = functional.binary_cross_entropy_with_logits(logit, face)
+    total: Tensor = (point_loss(points, truth) * face).sum() / face.sum().clamp_min(1) + 0.05 * score
     return total
 
 
-def loss_of(net: nn.Module, batch: Any) -> Tensor:
+def loss_of(net: Landmarker, batch: Any) -> Tensor:
     """Return the loss of a batch of samples."""
     pictures, truth, face = batch
-    found = net(to_network(pictures))
+    # The last layers tell places to a thousandth of the crop, which bfloat16 cannot.
+    with torch.autocast("cpu", torch.bfloat16, enabled=compute_dtype() == torch.bfloat16):
+        features = net.features(to_network(pictures))
+    found = net.read(features.float())
     return face_loss(found.points, found.face_logit, truth, face.float())
 
 
@@ -103,6 +93,21 @@ def rendered_faces(renderings: Path, labels: Path, cache: Path) -> FaceCache:
     )
 
 
+def resized(weight: Tensor, cells: int, wanted: int) -> Tensor:
+    """Return a layer over (C, cells, cells) features, (outputs, C * cells * cells), for `wanted` cells a side."""
+    planes = weight.view(len(weight), -1, cells, cells)
+    spread = functional.interpolate(planes, size=(wanted, wanted), mode="bilinear") * (cells / wanted) ** 2
+    return spread.flatten(1)
+
+
+def start_at_file(net: Landmarker, weight: Path, pictures: Tensor) -> None:
+    """Take over a released landmarker, though its crops had other sizes; (B, 3, S, S) pictures give norms their due."""
+    small = load_network(weight, "landmarker", Landmarker, LandmarkerConfig, precision="fp32", threads=0)
+    state = small.state_dict()
+    state["encode.1.weight"] = resized(state["encode.1.weight"], small.cells, net.cells)
+    unfold_norms(net, state, to_network(pictures))
+
+
 def start_at_run(net: nn.Module, checkpoint: Path) -> None:
     """Take over the averaged network of another run."""
     mean = torch.load(checkpoint, weights_only=True)["mean"]
@@ -130,14 +135,17 @@ def train(
     mirror = mirror_permutation(faces.points)
     torch.manual_seed(recipe.seed)
     net = Landmarker(LandmarkerConfig())
-    if start:
-        start_at_run(net, start)
-    else:
-        start_at_components(net, aligned_shapes(faces.points))
 
     def batches(first: int) -> Iterable[Any]:
         samples = FaceSamples(faces, mirror, net.config.size_pixels, recipe.seed + first, rendered=rendered)
         return DataLoader(samples, batch_size=recipe.batch, num_workers=1, prefetch_factor=4)
+
+    if start and start.suffix == ".safetensors":
+        start_at_file(net, start, torch.cat([next(iter(batches(-1)))[0] for _ in range(4)]))
+    elif start:
+        start_at_run(net, start)
+    else:
+        start_at_components(net, aligned_shapes(faces.points))
 
     def evaluate(average: nn.Module) -> str:
         error = errors(average, held_out)
@@ -154,7 +162,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--peak-rate", type=float, default=RECIPE.peak_rate)
     parser.add_argument("--renderings", type=Path, help="folder of `facepipe train renderings`")
     parser.add_argument("--renderings-labels", type=Path, help="what the labelling tool made of it")
-    parser.add_argument("--start", type=Path, help="checkpoint of another run to start from")
+    parser.add_argument("--start", type=Path, help="checkpoint of another run, or a released file, to start from")
     asked = parser.parse_args(words)
     if bool(asked.renderings) != bool(asked.renderings_labels):
         parser.error("--renderings and --renderings-labels go together: give both or neither.")

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,12 @@ def to_network(pictures: Tensor) -> Tensor:
 
 
 def fit(
-    net: nn.Module,
+    net: Net,
     recipe: Recipe,
     out: Path,
     *,
     batches: Callable[[int], Iterable[Any]],
-    loss_of: Callable[[nn.Module, Any], Tensor],
+    loss_of: Callable[[Net, Any], Tensor],
     evaluate: Callable[[nn.Module], str],
 ) -> nn.Module:
     """Train `net`, going on from OUT/checkpoint.pt where it is there; return the averaged network.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from facepipe import weights
 from facepipe.checkpoint import load_network, save_network
 from facepipe.errors import WeightsError
-from facepipe.models.blocks import InvertedResidual, fold_norms
+from facepipe.models.blocks import InvertedResidual, fold_norms, unfold_norms
 from facepipe.models.detector import Detector, DetectorConfig
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 
@@ -66,6 +66,20 @@ def test_a_block_adds_to_what_it_is_given() -> None:
     nn.init.zeros_(last.weight)
     x = torch.randn(2, 6, 5, 5)
     torch.testing.assert_close(block(x), x)
+
+
+def test_unfolded_norms_do_what_the_folded_did() -> None:
+    """A network that was folded and gets its norms back says the same, and its norms have the pictures' statistics."""
+    torch.manual_seed(1)
+    trained, pictures = lived_in(Landmarker(SMALL_LANDMARKER)), torch.rand(6, 3, 64, 64) * 2 - 1
+    wanted = outputs(trained, pictures)
+    again = Landmarker(SMALL_LANDMARKER)
+    unfold_norms(again, fold_norms(trained).state_dict(), pictures)
+    for given, found in zip(wanted, outputs(copy.deepcopy(again).eval(), pictures), strict=True):
+        torch.testing.assert_close(found, given, atol=1e-4, rtol=1e-4)
+    # In training the norms take the batch's own statistics, which are those that were measured.
+    for given, found in zip(wanted, outputs(again.train(), pictures), strict=True):
+        torch.testing.assert_close(found, given, atol=1e-2, rtol=1e-2)
 
 
 @pytest.mark.parametrize(

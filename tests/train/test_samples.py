@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
+from facepipe.checkpoint import save_network
 from facepipe.face import topology as at
 from facepipe.face.cropping import SquareCrop, aligned_crop
 from facepipe.face.detector import overlap
 from facepipe.face.mirror import aligned_shapes, mirror_permutation
 from facepipe.models.detector import STRIDE_PIXELS, Detector, DetectorConfig
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
-from facepipe.train import augment, crops, detector, landmarker
+from facepipe.train import augment, crops, detector, landmarker, points
 from facepipe.train.crops import FaceSamples, jittered, yaw_sine
+from facepipe.train.loop import to_network
 from facepipe.train.scenes import LARGEST_PIXELS, SceneSamples, targets
 from tests.face.faces import face_model, posed
 from tests.train.material import cache_of
@@ -210,7 +215,7 @@ def test_one_step_of_each_training_has_a_gradient_everywhere() -> None:
     )
     for net, loss_of, samples in nets:
         batch = [torch.stack(parts) for parts in zip(*itertools.islice(iter(samples), 8), strict=True)]
-        loss = loss_of(net, batch)
+        loss = loss_of(net, batch)  # type: ignore[arg-type]
         loss.backward()  # type: ignore[no-untyped-call]
         assert torch.isfinite(loss)
         assert all(value.grad is not None and torch.isfinite(value.grad).all() for value in net.parameters())
@@ -226,6 +231,45 @@ def test_the_loss_of_points_counts_faces_only() -> None:
     assert 0.03 < worse[0] < worse[1]
     assert landmarker.face_loss(truth + 5, -sure, truth, face * 0) < 0.02
     assert landmarker.face_loss(truth, -sure, truth, face) > 0.3
+
+
+def test_a_turn_is_found_in_small_errors() -> None:
+    """What a rotation does to the points is told as its angle; shifts are no turns, and growth is none."""
+    truth = aligned_shapes(cache_of().points)[:3].astype(float)
+    centred = truth - truth.mean(1, keepdims=True)
+    vectors = np.array([[0.02, 0, 0], [0, -0.01, 0.01], [0.004, 0.003, 0]])
+    turned = np.stack([Rotation.from_rotvec(v).apply(face) for v, face in zip(vectors, centred, strict=True)])
+    error = turned - centred + 0.3
+    found = points.turns(torch.from_numpy(error), torch.from_numpy(truth)).numpy()
+    np.testing.assert_allclose(found, np.linalg.norm(vectors, axis=1), rtol=0.01)
+    grown = points.turns(torch.from_numpy(0.1 * centred), torch.from_numpy(truth))
+    assert grown.max() < 1e-3
+
+
+def test_the_landmarker_starts_at_a_released_file_of_another_size(tmp_path: Path) -> None:
+    """The points of a picture are those of the file's network, seen at the finer size."""
+    torch.manual_seed(0)
+    small, large = (LandmarkerConfig(size, (8, 8), (1, 1), 2, 8, 16) for size in (32, 64))
+    given = Landmarker(small).eval()
+    save_network(copy.deepcopy(given), tmp_path / "landmarker.safetensors", kind="landmarker")
+    net = Landmarker(large)
+    flat = torch.randint(0, 256, (4, 3, 1, 1), dtype=torch.uint8).expand(4, 3, 64, 64).contiguous()
+    landmarker.start_at_file(net, tmp_path / "landmarker.safetensors", flat)
+    cells = torch.randn(16, 8 * net.cells**2 // 4)
+    wide = landmarker.resized(cells, net.cells // 2, net.cells)
+    ones = torch.ones(1, 8, 1, 1)
+    torch.testing.assert_close(
+        wide @ ones.expand(1, 8, net.cells, net.cells).flatten(),
+        cells @ ones.expand(1, 8, net.cells // 2, net.cells // 2).flatten(),
+        atol=1e-4,
+        rtol=1e-4,
+    )
+    with torch.no_grad():
+        middle = [
+            found.features(picture)[..., found.cells // 2, found.cells // 2]
+            for found, picture in ((given, to_network(flat[..., :32, :32])), (net.eval(), to_network(flat)))
+        ]
+    torch.testing.assert_close(middle[1], middle[0], atol=2e-2, rtol=2e-2)
 
 
 def test_the_landmarker_starts_at_the_mean_of_real_faces() -> None:

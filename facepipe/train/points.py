@@ -1,0 +1,47 @@
+"""How far points of faces are from where they should be, for the trainings of what finds them and what draws them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from facepipe.face import topology
+
+FINE = sorted(
+    {
+        *topology.RIGHT_EYE,
+        *topology.LEFT_EYE,
+        *topology.LIP_INNER,
+        *topology.LIP_OUTER,
+        *topology.RIGHT_IRIS,
+        *topology.LEFT_IRIS,
+    }
+)
+UPPER = [*topology.RIGHT_LID_UPPER, *topology.LEFT_LID_UPPER, *topology.LIP_INNER_UPPER]
+LOWER = [*topology.RIGHT_LID_LOWER, *topology.LEFT_LID_LOWER, *topology.LIP_INNER_LOWER]
+# How much a turn of the whole face counts, by radian: its points give the pose, and a turn is little at each of them.
+TURN_WEIGHT = 2.0
+
+
+def turns(error: Tensor, truth: Tensor) -> Tensor:
+    """Return (B,) by how many radians (B, N, 3) errors turn the (B, N, 3) truth as a whole, as far as small turns go.
+
+    Both in the same unit. Least squares: the turn w that brings w x truth nearest to the error.
+    """
+    arm = truth - truth.mean(1, keepdim=True)
+    inertia = arm.square().sum((1, 2))[:, None, None] * torch.eye(3, device=arm.device) - arm.mT @ arm
+    moment = torch.linalg.cross(arm, error - error.mean(1, keepdim=True)).sum(1)
+    turn: Tensor = torch.linalg.solve(inertia, moment[..., None])[..., 0]
+    return turn.square().sum(-1).add(1e-7).sqrt()
+
+
+def point_loss(points: Tensor, truth: Tensor) -> Tensor:
+    """Return (B,) the error of (B, 478, 3) points in outer-eye distances; fine parts, gaps and turns count extra."""
+    eyes = (truth[:, topology.LEFT_EYE_OUTER] - truth[:, topology.RIGHT_EYE_OUTER]).norm(dim=-1).clamp_min(0.1)
+    scale = eyes[:, None, None]
+    error = (points - truth) / scale
+    distance = (error[..., :2].square().sum(-1) + 1e-5).sqrt() + 0.5 * error[..., 2].abs()
+    gaps = (error[:, UPPER, :2] - error[:, LOWER, :2]).norm(dim=-1).mean(1)
+    turn = TURN_WEIGHT * turns(error, truth / scale)
+    loss: Tensor = distance.mean(1) + 0.7 * distance[:, FINE].mean(1) + gaps + turn
+    return loss
