@@ -1,7 +1,7 @@
 """The training of the compact renderer.
 
-Its losses need no weights of others: L1 and edges at several sizes, what our own landmarker sees, the energy of detail,
-and in the last phase a patch discriminator; mouth and eyes count extra.
+Its losses need no weights of others: L1 and edges at several sizes, what our own landmarker sees, in features and in
+points, the energy of detail, and in the last phase a patch discriminator; mouth and eyes count extra.
 """
 
 from __future__ import annotations
@@ -22,13 +22,22 @@ from facepipe.renderers.compact.net import CompactNet, Rendered
 from facepipe.train.pirender.discriminator import PatchDiscriminator, hinge, matching
 from facepipe.train.pirender.heads import Heads
 from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
-from facepipe.train.pirender.losses import LandmarkerFeatures, attention, detail, edges, pyramid
+from facepipe.train.pirender.losses import LandmarkerLosses, attention, detail, edges, pyramid
 from facepipe.train.pirender.pairs import Pair, Pairs
 
 TARGETS_OF_UNSEEN, SAMPLE_ROWS = 4, 8
 
 # How much each loss counts. The adversarial ones join in the last phase.
-WEIGHTS = {"l1": 4.0, "edges": 2.0, "features": 1.0, "warp": 1.0, "detail": 6.0, "matching": 2.0, "adversarial": 0.2}
+WEIGHTS = {
+    "l1": 4.0,
+    "edges": 2.0,
+    "features": 1.0,
+    "points": 2.0,
+    "warp": 1.0,
+    "detail": 6.0,
+    "matching": 2.0,
+    "adversarial": 0.2,
+}
 
 
 class Batch(NamedTuple):
@@ -59,13 +68,15 @@ def rendered(net: nn.Module, batch: Batch) -> Rendered:
     return Rendered(*(part.float() for part in drawn))
 
 
-def picture_losses(made: Rendered, batch: Batch, features: LandmarkerFeatures) -> dict[str, Tensor]:
+def picture_losses(made: Rendered, batch: Batch, landmarker: LandmarkerLosses) -> dict[str, Tensor]:
     """Return the losses of every phase, unweighted."""
     weight = attention(batch.points, batch.truth.shape[-1])
+    features, points = landmarker(made.picture, batch.truth, batch.points)
     return {
         "l1": pyramid(made.picture, batch.truth, weight),
         "edges": edges(made.picture, batch.truth, weight),
-        "features": features(made.picture, batch.truth, batch.points),
+        "features": features,
+        "points": points,
         "warp": pyramid(made.warped, batch.truth, weight),
         "detail": detail(made.picture, batch.truth),
     }
@@ -165,7 +176,7 @@ class CompactTraining:
         """Set up a run; `fabric` has been launched."""
         self.recipe, self.fabric, self.heads, self.model = recipe, fabric, heads, model
         self.held_out = self._held_out(unseen) if fabric.is_global_zero else []
-        self.features = LandmarkerFeatures(landmarker).to(fabric.device)
+        self.landmarker = LandmarkerLosses(landmarker).to(fabric.device)
         torch.manual_seed(recipe.seed)
         # Channels side by side, in weights as in pictures: without that a CPU is a third slower.
         net, judge = (
@@ -195,7 +206,7 @@ class CompactTraining:
         """Take a step of the network, and of the discriminator once it has joined."""
         seen, adversarial = to_batch(batch), self.recipe.adversarial(self.run.images)
         made = rendered(self.net, seen)
-        losses = picture_losses(made, seen, self.features)
+        losses = picture_losses(made, seen, self.landmarker)
         window = random_window(made.picture, seen)
         if adversarial:
             # Not by what `setup` made of it: nothing of the discriminator's own is to be learned or exchanged here.

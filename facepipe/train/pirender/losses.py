@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from facepipe.face import topology
 from facepipe.models.landmarker import Landmarker
+from facepipe.train.points import point_loss
 
 EYES = [*topology.RIGHT_LID_UPPER, *topology.RIGHT_LID_LOWER, *topology.LEFT_LID_UPPER, *topology.LEFT_LID_LOWER]
 MOUTH = [*topology.LIP_OUTER]
@@ -57,13 +58,16 @@ def edges(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
     return total
 
 
-class LandmarkerFeatures(nn.Module):
-    """Distance of what our own landmarker sees in two pictures, at every width of its network: a perceptual loss."""
+class LandmarkerLosses(nn.Module):
+    """Distance of what our own landmarker sees in two pictures: features at every width of its network, and points.
+
+    The points say whether the drawn head is turned and the drawn mouth open as it should be, which pixels hardly do.
+    """
 
     def __init__(self, net: Landmarker) -> None:
         super().__init__()
         self.size = net.config.size_pixels
-        self.layers = net.features.requires_grad_(False).eval()
+        self.net = net.requires_grad_(False).eval()
         self.float()
 
     def crop(self, pictures: Tensor, points: Tensor) -> Tensor:
@@ -82,20 +86,21 @@ class LandmarkerFeatures(nn.Module):
     def stages(self, crops: Tensor) -> list[Tensor]:
         """Return the features before each halving, and the last."""
         kept, x = [], crops
-        for layer in self.layers:
+        for layer in self.net.features:
             made = layer(x)
             if made.shape[-1] < x.shape[-1] and x.shape[1] > 3 * 4:
                 kept.append(x)
             x = made
         return [*kept, x]
 
-    def forward(self, first: Tensor, second: Tensor, points: Tensor) -> Tensor:
-        """Return the mean relative L1 distance of the features."""
+    def forward(self, first: Tensor, second: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean relative L1 distance of the features, and the mean error of the first's points."""
         with torch.no_grad():
             wanted = self.stages(self.crop(second, points))
+            truth = self.net.read(wanted[-1].float()).points
         found = self.stages(self.crop(first, points))
         gaps = [(a - b).abs().mean() / b.abs().mean().clamp_min(1e-4) for a, b in zip(found, wanted, strict=True)]
-        return torch.stack(gaps).mean()
+        return torch.stack(gaps).mean(), point_loss(self.net.read(found[-1].float()).points, truth).mean()
 
 
 def sharpness(pictures: Tensor) -> Tensor:
