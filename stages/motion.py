@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.coefficients import load_coefficients, save_coefficients
-from facepipe.face.model import load_face_model
+from facepipe.face.model import BASIS, load_face_model
 from facepipe.motion.drawing import WEIGHT, drawn, load_expression_vae, travelled
 from facepipe.motion.editing import edited
 from facepipe.motion.retargeting import Retargeting, retarget
@@ -37,15 +37,16 @@ def motion(run: StageRun[Params]) -> Mapping[str, Any]:
     """Retarget, edit, and write the rows of the segment. Without a driver the source's own rows are what is edited."""
     params = run.params
     source = load_coefficients(run.input("source"), basis=None)
-    target = source
+    target, model = source, kept(load_face_model, run.weights["face-model"])
     if "driving" in run.inputs:
         driving = load_coefficients(run.input("driving"), basis=source.basis)
-        target = retarget(source, driving, params.retargeting, no_face=params.no_face)
+        known = model if source.basis == BASIS else None
+        target = retarget(source, driving, params.retargeting, known, no_face=params.no_face)
     if params.edit.draw:
         target = drawn(source, params.edit.draw, kept(load_expression_vae, run.weights[WEIGHT]))
     if params.edit.travels:
         target = travelled(source, target, params.edit)
-    target = edited(target, params.edit, kept(load_face_model, run.weights["face-model"]))
+    target = edited(target, params.edit, model)
     end = params.first_frame + params.frame_count if params.frame_count else len(target)
     segment = target.rows(max(0, params.first_frame - params.context_frames), end + params.context_frames)
     save_coefficients(segment, run.output / "motion.npz")
@@ -55,7 +56,7 @@ def motion(run: StageRun[Params]) -> Mapping[str, Any]:
 
 STAGE = Stage(
     name="motion",
-    version=1,
+    version=2,
     inputs=("source", "driving?"),
     outputs=("motion.npz",),
     params=Params,

@@ -91,7 +91,7 @@ def _same(case: Case, setting: Setting, eyes: Eyes) -> Scene:
     )
     driver = _cut_short(driver, given, case)
     motion = retarget(
-        driver.coefficients.rows(0, 1), driver.coefficients, Retargeting(reference="first", scale="driver")
+        driver.coefficients.rows(0, 1), driver.coefficients, Retargeting(reference="first", scale="driver"), eyes.model
     ).taken(driver.frames)
     points = face_points(driver.motion(), eyes.model, size)
     contenders = _drawn(case, setting, eyes, driver, motion, points)
@@ -109,7 +109,8 @@ def _cross(case: Case, setting: Setting, eyes: Eyes) -> Scene:
     given = probe_video(case.result) if case.result else None
     driver = _cut_short(driver, given, case)
     source = follow(case.source, eyes, size=setting.size, longest=1)
-    motion = retarget(source.coefficients.rows(0, 1), driver.coefficients, Retargeting()).taken(driver.frames)
+    motion = retarget(source.coefficients.rows(0, 1), driver.coefficients, Retargeting(), eyes.model)
+    motion = motion.taken(driver.frames)
     contenders = _drawn(case, setting, eyes, source, motion, face_points(motion, eyes.model, setting.size))
     if case.result and given:
         made = follow(case.result, eyes, size=setting.size, whole=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.face import topology as at
+from facepipe.face.model import FaceModel
 
 X, Y, Z = 0, 1, 2
 RIGHT_BROW_INNER, RIGHT_BROW_OUTER = (107, 66, 55, 65), (70, 63, 46, 53)
@@ -60,3 +63,13 @@ def measure_rows() -> NDArray[np.float64]:
         for share, axis, points in terms:
             row[list(points), axis] += share / len(points)
     return rows.reshape(len(MEASURES), -1)
+
+
+def measured(
+    names: Sequence[str], model: FaceModel, identity: NDArray[np.floating], expression: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return (T, K) measures of faces of one (80,) identity and (T, 64) expressions, in outer-eye distances."""
+    rows = measure_rows()[[list(MEASURES).index(name) for name in names]]
+    still = (model.mean + np.tensordot(identity, model.identity, 1)).ravel()
+    moved = model.expression.reshape(len(model.expression), -1)
+    return np.asarray(rows @ still + expression @ (rows @ moved.T).T)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 from facepipe.errors import UsageError
 from facepipe.face.coefficients import BfmCoefficients, Coefficients
 from facepipe.face.descriptor import CROP, with_crop
-from facepipe.face.pose import angles_of, rotation_of
+from facepipe.face.measures import measured
+from facepipe.face.model import FaceModel
 
 Floats = NDArray[np.floating]
 MotionKind = Literal["relative", "absolute"]
 ScaleRule = Literal["source", "adapt", "driver"]
 Only = Literal["all", "expression", "pose"]
+
+OPENINGS = ("mouth_open", "blink_left", "blink_right")
+# By outer-eye distance: lips that differ by a twentieth of it weigh as much as a turn of 15 degrees.
+OPENING_WEIGHT = 20.0
 
 
 @dataclass(frozen=True)
@@ -32,44 +37,70 @@ class Retargeting:
     """Size and place in the picture: source keeps them, adapt moves by the driver's movement in head sizes, driver
     takes the driver's. Absolute motion in the basis `bfm` goes by the published rule (`descriptor.with_crop`)."""
     reference: str = "best"
-    """Reference frame of relative motion: best (the frame most like the source), first, or a frame number from 0."""
+    """Reference frame of relative motion: best (most like the source; one for the expression, one for the pose), first,
+    or a frame number from 0."""
 
 
-def reference_frame(source: Coefficients, driving: Coefficients, rule: str) -> int:
-    """Return the driving frame that stands for the source's own state. Raises UsageError for one beyond the end."""
+class References(NamedTuple):
+    """Driving frames that stand for the source's own state."""
+
+    expression: int
+    pose: int
+
+
+def reference_frames(
+    source: Coefficients, driving: Coefficients, rule: str, model: FaceModel | None = None
+) -> References:
+    """Return the frames that a rule picks, two of them where it is `best`. Raises UsageError for one beyond the end.
+
+    A mouth that is open in the driver's frame and closed in the source would have its lips pass through each other when
+    the driver's close, so how far lips and lids are apart weighs most. That takes the face model of the basis
+    `facepipe`.
+    """
     there = np.flatnonzero(driving.valid)
     if rule == "first" or not len(there):
-        return int(there[0]) if len(there) else 0
+        first = int(there[0]) if len(there) else 0
+        return References(first, first)
     if rule != "best":
         if int(rule) >= len(driving):
             raise UsageError(
                 f"--reference is {rule}, but the driver has {len(driving)} frames; take best, first, or a number "
                 f"from 0 to {len(driving) - 1}"
             )
-        return int(rule)
-    away = np.linalg.norm(driving.expression[there] - source.expression[0], axis=1) / 4
-    away += np.linalg.norm(driving.angles[there] - source.angles[0], axis=1) * 4
-    return int(there[np.argmin(away)])
+        return References(int(rule), int(rule))
+    turned = np.linalg.norm(driving.angles[there] - source.angles[0], axis=1)
+    away = np.linalg.norm(driving.expression[there] - source.expression[0], axis=1) / 4 + turned * 4
+    if model is not None:
+        open_by = [measured(OPENINGS, model, one.identity, one.expression) for one in (source, driving)]
+        away += OPENING_WEIGHT * np.abs(open_by[1][there] - open_by[0][0]).sum(1)
+    return References(int(there[np.argmin(away)]), int(there[np.argmin(turned)]))
 
 
-def retarget(source: Coefficients, driving: Coefficients, how: Retargeting, *, no_face: str = "hold") -> Coefficients:
+def retarget(
+    source: Coefficients,
+    driving: Coefficients,
+    how: Retargeting,
+    model: FaceModel | None = None,
+    *,
+    no_face: str = "hold",
+) -> Coefficients:
     """Return the source's coefficients (of one frame, its first) with the driver's motion, one row a driving frame.
 
-    Both are of one basis.
+    Both are of one basis; `model` is that of the basis `facepipe`, None for another.
 
     Driving frames without a face hold what the nearest frame shows ("hold"), the source's own state ("source"), or are
     left out ("cut").
     """
-    count, at = len(driving), reference_frame(source, driving, how.reference)
+    count, at = len(driving), reference_frames(source, driving, how.reference, model)
     own = source.repeated(count)
     motion: dict[str, Any] = {}
     if how.only != "pose":
-        base = driving.expression[at] if how.motion == "relative" else source.expression[0] * 0
+        base = driving.expression[at.expression] if how.motion == "relative" else source.expression[0] * 0
         start = source.expression[0] if how.motion == "relative" else base
         motion["expression"] = start + how.strength * (driving.expression - base)
     if how.only != "expression":
-        motion["angles"] = _turned(source, driving, at, how)
-        motion |= _placed(source, driving, at, how)
+        motion["angles"] = _turned(source, driving, at.pose, how)
+        motion |= _placed(source, driving, at.pose, how)
     if no_face == "source":
         there = driving.valid[:, None]
         motion = {name: np.where(there, rows, getattr(own, name)) for name, rows in motion.items()}
@@ -80,9 +111,9 @@ def retarget(source: Coefficients, driving: Coefficients, how: Retargeting, *, n
 def _turned(source: Coefficients, driving: Coefficients, at: int, how: Retargeting) -> Floats:
     if how.motion == "absolute":
         return how.strength * driving.angles
-    # The driver's turn since its reference, made in the frame of the picture, then applied to the source's head.
-    turn = rotation_of(driving.angles) @ rotation_of(driving.angles[at : at + 1]).transpose(0, 2, 1)
-    return angles_of(rotation_of(how.strength * angles_of(turn)) @ rotation_of(source.angles[:1]))
+    # Angle by angle, as sliders turn it: a nod stays a nod though one head looks ahead and the other aside, which it
+    # does not where the turn itself is carried over.
+    return np.asarray(source.angles[0] + how.strength * (driving.angles - driving.angles[at]))
 
 
 def _placed(source: Coefficients, driving: Coefficients, at: int, how: Retargeting) -> dict[str, Floats]:

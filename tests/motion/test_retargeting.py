@@ -11,8 +11,10 @@ import pytest
 from facepipe.errors import UsageError
 from facepipe.face.coefficients import Coefficients
 from facepipe.face.cropping import SquareCrop
+from facepipe.face.measures import measured
 from facepipe.face.pose import rotation_of
-from facepipe.motion.retargeting import Retargeting, reference_frame, retarget
+from facepipe.motion.retargeting import OPENINGS, References, Retargeting, reference_frames, retarget
+from tests.face.faces import face_model
 
 
 def made(seed: int, count: int) -> Coefficients:
@@ -30,6 +32,7 @@ def made(seed: int, count: int) -> Coefficients:
     )
 
 
+MODEL = face_model()
 SOURCE, DRIVING = made(1, 1), made(2, 12)
 
 
@@ -112,23 +115,51 @@ def test_size_and_place_follow_the_rule() -> None:
     np.testing.assert_allclose(adapted, [0.3 / np.e, -0.1 / np.e, 0.5])
 
 
-def test_the_best_reference_is_the_frame_most_like_the_source() -> None:
-    """A frame planted near the source's state wins, unless no face was seen in it."""
-    for planted in (0, 5, 11):
+def test_the_best_references_are_the_frames_most_like_the_source() -> None:
+    """Frames planted near the source win, unless no face was seen in them; pose and expression choose their own."""
+    for planted, turned in ((0, 3), (5, 5), (11, 2)):
         expression, angles = DRIVING.expression.copy(), DRIVING.angles.copy()
-        expression[planted], angles[planted] = SOURCE.expression[0] + 0.1, SOURCE.angles[0] + 0.01
+        expression[planted], angles[turned] = SOURCE.expression[0] + 0.1, SOURCE.angles[0] + 0.01
         driving = DRIVING.with_motion(expression, angles, DRIVING.translation)
-        assert reference_frame(SOURCE, driving, "best") == planted
-        blind = replace(driving, valid=np.arange(12) != planted)
-        assert reference_frame(SOURCE, blind, "best") != planted
+        for model in (None, MODEL):
+            assert reference_frames(SOURCE, driving, "best", model) == References(planted, turned)
+            blind = replace(driving, valid=~np.isin(np.arange(12), (planted, turned)))
+            found = reference_frames(SOURCE, blind, "best", model)
+            assert found.expression != planted
+            assert found.pose != turned
+
+
+def test_lips_do_not_pass_through_each_other() -> None:
+    """A closed mouth driven by one that closes too opens as far as that does, though an open frame is more alike."""
+    opened = np.linspace(0, 1, 12)[:, None] * MODEL.controls["mouth_open"].direction
+    driving = replace(DRIVING, expression=DRIVING.expression[:1] + opened, angles=np.repeat(SOURCE.angles, 12, 0))
+    source = replace(SOURCE, identity=driving.identity, expression=driving.expression[:1] + 0)
+    # In all but the mouth the widest open frame is the source's own.
+    alike = np.linspace(3, 0, 12)[:, None] * MODEL.controls["brow_raise"].direction
+    driving = replace(driving, expression=driving.expression + alike)
+    gaps = [
+        measured(OPENINGS[:1], MODEL, one.identity, one.expression)[:, 0]
+        for one in (retarget(source, driving, Retargeting(), MODEL), driving, source)
+    ]
+    assert reference_frames(source, driving, "best").expression > 6
+    assert gaps[0].min() > gaps[2][0] - 0.01
+    np.testing.assert_allclose(gaps[0] - gaps[0][0], gaps[1] - gaps[1][0], atol=1e-9)
+
+
+def test_a_nod_stays_a_nod() -> None:
+    """A driver that looks aside and nods makes a source that looks ahead nod, and not tilt its head."""
+    angles = np.zeros((12, 3))
+    angles[:, 0], angles[:, 1] = np.linspace(-0.3, 0.3, 12), 0.8
+    found = retarget(replace(SOURCE, angles=np.zeros((1, 3))), replace(DRIVING, angles=angles), Retargeting())
+    np.testing.assert_allclose(np.ptp(found.angles, axis=0), [0.6, 0, 0], atol=1e-9)
 
 
 def test_other_references_are_taken_at_their_word() -> None:
     """The first is the first frame with a face; a number is itself, and one beyond the end is refused."""
-    assert reference_frame(SOURCE, replace(DRIVING, valid=np.arange(12) >= 3), "first") == 3
-    assert reference_frame(SOURCE, DRIVING, "11") == 11
+    assert reference_frames(SOURCE, replace(DRIVING, valid=np.arange(12) >= 3), "first") == References(3, 3)
+    assert reference_frames(SOURCE, DRIVING, "11") == References(11, 11)
     with pytest.raises(UsageError, match="from 0 to 11"):
-        reference_frame(SOURCE, DRIVING, "12")
+        reference_frames(SOURCE, DRIVING, "12")
 
 
 def test_frames_without_a_face_hold_show_the_source_or_go() -> None:
