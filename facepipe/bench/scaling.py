@@ -73,9 +73,9 @@ def measure_scaling(folder: Path, count: int) -> Iterator[Figure]:
 
 def _measured(folder: Path, portrait: Path, count: int, crew: Crew) -> tuple[Figure, Figure]:
     work = folder / "work"
-    (folder / "facepipe.toml").write_text(f'[render]\nrenderer = "{crew.renderer}"\n', encoding="utf-8")
     words = ["batch", str(portrait), str(folder / "drivers"), "--pair", "product", "--jobs", str(crew.workers)]
-    words += ["--work", str(work), "--out", str(folder / "out" / "{driving}.mp4"), "--quiet"]
+    words += ["--work", str(work), "--out", str(folder / "out" / "{driving}.mp4")]
+    words += ["--set", f"renderer={crew.renderer}", "--quiet"]
     threads = {"OMP_NUM_THREADS": str(crew.threads * crew.workers)} if crew.threads else {}
     run = run_program(words, folder=folder, environment=threads)
     if (made := _rendered(work)) != count:

@@ -19,8 +19,9 @@ FINE = sorted(
 )
 UPPER = [*topology.RIGHT_LID_UPPER, *topology.LEFT_LID_UPPER, *topology.LIP_INNER_UPPER]
 LOWER = [*topology.RIGHT_LID_LOWER, *topology.LEFT_LID_LOWER, *topology.LIP_INNER_LOWER]
-# How much a turn of the whole face counts, by radian: its points give the pose, and a turn is little at each of them.
-TURN_WEIGHT = 2.0
+# How much more than a point it counts how far lids and lips are apart, and (by radian) how far the face is turned: each
+# is little in the places of points, but what faces do is read from them.
+GAP_WEIGHT, TURN_WEIGHT = 2.0, 2.0
 
 
 def turns(error: Tensor, truth: Tensor) -> Tensor:
@@ -41,7 +42,7 @@ def point_loss(points: Tensor, truth: Tensor) -> Tensor:
     scale = eyes[:, None, None]
     error = (points - truth) / scale
     distance = (error[..., :2].square().sum(-1) + 1e-5).sqrt() + 0.5 * error[..., 2].abs()
-    gaps = (error[:, UPPER, :2] - error[:, LOWER, :2]).norm(dim=-1).mean(1)
+    gaps = GAP_WEIGHT * (error[:, UPPER, :2] - error[:, LOWER, :2]).norm(dim=-1).mean(1)
     turn = TURN_WEIGHT * turns(error, truth / scale)
     loss: Tensor = distance.mean(1) + 0.7 * distance[:, FINE].mean(1) + gaps + turn
     return loss
