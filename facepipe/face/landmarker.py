@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from facepipe.checkpoint import load_network
+from facepipe.device import compute_dtype
 from facepipe.face.cropping import SquareCrop, invert, pixels_of, sample, transform_points
 from facepipe.face.mirror import mirror_permutation
 from facepipe.models import landmarker as network
@@ -37,8 +38,10 @@ class Landmarker:
     """The embedded landmarker. It looks at each crop and at its mirror image: what the two disagree on is error."""
 
     def __init__(self, weight: Path) -> None:
-        self.net = load_network(weight, "landmarker", network.Landmarker, network.LandmarkerConfig)
-        self.dtype = next(self.net.parameters()).dtype
+        # Only what sees runs in bfloat16, which would tell a place to a 256th of the crop: lips part by less.
+        self.dtype = compute_dtype()
+        self.net = load_network(weight, "landmarker", network.Landmarker, network.LandmarkerConfig, precision="fp32")
+        self.net.features.to(self.dtype)
         mean = self.net.shape.bias.detach().float().numpy().reshape(1, -1, 3)
         self.mirror = mirror_permutation(mean)
 

@@ -17,7 +17,7 @@ POINT_COUNT = 478
 class LandmarkerConfig:
     """Sizes of the network; stored in the weight file, so that a file tells how to build its net."""
 
-    size_pixels: int = 160
+    size_pixels: int = 128
     widths: tuple[int, ...] = (48, 96, 160, 256)
     depths: tuple[int, ...] = (2, 3, 3, 2)
     expansion: int = 2
@@ -61,7 +61,7 @@ class Landmarker(nn.Module):
         return self.read(self.features(images))
 
     def read(self, features: Tensor) -> Landmarks:
-        """Tell points and score from what `features` gives."""
-        code = self.encode(features)
+        """Tell points and score from what `features` gives, in the precision of the last layers."""
+        code = self.encode(features.to(self.shape.weight.dtype))
         points = self.shape(code).view(-1, POINT_COUNT, 3)
         return Landmarks(points=points.float(), face_logit=self.face(torch.relu(code)).squeeze(1).float())

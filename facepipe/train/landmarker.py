@@ -52,7 +52,7 @@ def loss_of(net: Landmarker, batch: Any) -> Tensor:
     # The last layers tell places to a thousandth of the crop, which bfloat16 cannot.
     with torch.autocast("cpu", torch.bfloat16, enabled=compute_dtype() == torch.bfloat16):
         features = net.features(to_network(pictures))
-    found = net.read(features.float())
+    found = net.read(features)
     return face_loss(found.points, found.face_logit, truth, face.float())
 
 

@@ -32,7 +32,7 @@ WEIGHTS = {
     "l1": 4.0,
     "edges": 2.0,
     "features": 1.0,
-    "points": 2.0,
+    "points": 4.0,
     "warp": 1.0,
     "detail": 6.0,
     "matching": 2.0,
