@@ -108,7 +108,10 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
     ),
     "reference": (
         "motion.reference",
-        Annotated[str | None, typer.Option(help="Reference frame of relative motion: best, first, or a number.")],
+        Annotated[
+            str | None,
+            typer.Option(help="Reference frame of relative motion: best (most like the source), first, or a number."),
+        ],
     ),
     "max_pixels": (
         "media.max_pixels",
