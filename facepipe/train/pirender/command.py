@@ -54,7 +54,9 @@ def training_of(asked: argparse.Namespace, fabric: Fabric) -> Training:
     if asked.network == "published":
         return PublishedTraining(PaperRecipe(**words), fabric, heads, unseen, model, open_vgg())
     threads = torch.get_num_threads()
-    landmarker = load_network(weights.find("landmarker").path, "landmarker", Landmarker, LandmarkerConfig)
+    landmarker = load_network(
+        weights.find("landmarker").path, "landmarker", Landmarker, LandmarkerConfig, precision="fp32"
+    )
     torch.set_num_threads(threads)
     join = int(words["images"] * 0.6) if asked.adversarial_from is None else asked.adversarial_from
     return CompactTraining(Recipe(**words, adversarial_from=join), fabric, heads, unseen, model, landmarker)

@@ -68,7 +68,6 @@ class LandmarkerLosses(nn.Module):
         super().__init__()
         self.size = net.config.size_pixels
         self.net = net.requires_grad_(False).eval()
-        self.float()
 
     def crop(self, pictures: Tensor, points: Tensor) -> Tensor:
         """Cut the square around the (B, 478, 2) points, as the landmarker is used to it, upright."""
