@@ -110,7 +110,7 @@ def _tracker(run: StageRun[Params]) -> Tracker:
 
 STAGE = Stage(
     name="clip",
-    version=2,
+    version=3,
     inputs=("media", "track?"),
     outputs=("clip.mp4", "track.npz"),
     params=Params,

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.face import topology as at
-from facepipe.face.model import FaceModel
 
 X, Y, Z = 0, 1, 2
 RIGHT_BROW_INNER, RIGHT_BROW_OUTER = (107, 66, 55, 65), (70, 63, 46, 53)
@@ -56,20 +55,10 @@ MEASURES: dict[str, Terms] = {
 }
 
 
-def measure_rows() -> NDArray[np.float64]:
+def measure_rows(names: Sequence[str] = tuple(MEASURES)) -> NDArray[np.float64]:
     """Return (K, 478 * 3) rows: each times the flat canonical points is a measure."""
-    rows = np.zeros((len(MEASURES), at.POINT_COUNT, 3))
-    for row, terms in zip(rows, MEASURES.values(), strict=True):
-        for share, axis, points in terms:
+    rows = np.zeros((len(names), at.POINT_COUNT, 3))
+    for row, name in zip(rows, names, strict=True):
+        for share, axis, points in MEASURES[name]:
             row[list(points), axis] += share / len(points)
-    return rows.reshape(len(MEASURES), -1)
-
-
-def measured(
-    names: Sequence[str], model: FaceModel, identity: NDArray[np.floating], expression: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Return (T, K) measures of faces of one (80,) identity and (T, 64) expressions, in outer-eye distances."""
-    rows = measure_rows()[[list(MEASURES).index(name) for name in names]]
-    still = (model.mean + np.tensordot(identity, model.identity, 1)).ravel()
-    moved = model.expression.reshape(len(model.expression), -1)
-    return np.asarray(rows @ still + expression @ (rows @ moved.T).T)
+    return rows.reshape(len(names), -1)

@@ -35,14 +35,15 @@ class InvertedResidual(nn.Module):
         return x + cast("Tensor", self.body(x))
 
 
-def _normed(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.BatchNorm2d]]:
-    """Yield the name of every convolution that a batch norm is defined right after, and the norm."""
-    parts = list(module.named_children())
-    for name, child in parts:
-        yield from _normed(child, f"{prefix}{name}.")
-    for (name, conv), (_, norm) in pairwise(parts):
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            yield prefix + name, norm
+def _normed(net: nn.Module) -> Iterator[tuple[nn.Module, str, str, str]]:
+    """Yield every part of a network in which a batch norm is defined right after a convolution.
+
+    With its name as a prefix, and the names of the two in it.
+    """
+    for prefix, part in net.named_modules():
+        for (name, conv), (norm_name, norm) in pairwise(part.named_children()):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                yield part, f"{prefix}." if prefix else "", name, norm_name
 
 
 @torch.no_grad()
@@ -54,7 +55,8 @@ def unfold_norms(net: nn.Module, folded: Mapping[str, Tensor], images: Tensor) -
     """
     net.load_state_dict({name: folded[name] for name in net.state_dict() if name in folded}, strict=False)
 
-    def take(norm: nn.BatchNorm2d, x: Tensor, bias: Tensor) -> None:
+    def take(norm: nn.Module, x: Tensor, bias: Tensor) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
         assert norm.running_mean is not None
         assert norm.running_var is not None
         norm.running_mean.copy_(x.mean((0, 2, 3)))
@@ -63,8 +65,10 @@ def unfold_norms(net: nn.Module, folded: Mapping[str, Tensor], images: Tensor) -
         norm.bias.copy_(bias + norm.running_mean)
 
     hooks = [
-        norm.register_forward_pre_hook(lambda norm, inputs, bias=folded[f"{name}.bias"]: take(norm, inputs[0], bias))
-        for name, norm in _normed(net)
+        getattr(part, norm_name).register_forward_pre_hook(
+            lambda norm, inputs, bias=folded[f"{prefix}{name}.bias"]: take(norm, inputs[0], bias)
+        )
+        for part, prefix, name, norm_name in _normed(net)
     ]
     net.eval()(images)
     for hook in hooks:
@@ -75,11 +79,8 @@ def unfold_norms(net: nn.Module, folded: Mapping[str, Tensor], images: Tensor) -
 def fold_norms(module: nn.Module) -> nn.Module:
     """Fold every batch norm into the convolution defined right before it, in place; the module is in eval mode then."""
     module.eval()
-    parts = list(module.named_children())
-    for _, child in parts:
-        fold_norms(child)
-    for (name, conv), (norm_name, norm) in pairwise(parts):
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            setattr(module, name, torch.nn.utils.fuse_conv_bn_eval(conv, norm))
-            setattr(module, norm_name, nn.Identity())
+    for part, _, name, norm_name in list(_normed(module)):
+        fused = torch.nn.utils.fuse_conv_bn_eval(getattr(part, name), getattr(part, norm_name))
+        setattr(part, name, fused)
+        setattr(part, norm_name, nn.Identity())
     return module

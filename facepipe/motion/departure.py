@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.face.coefficients import Coefficients
-from facepipe.face.measures import MEASURES, measure_rows
+from facepipe.face.measures import measure_rows
 from facepipe.face.model import FaceModel
 from facepipe.face.pose import angles_of, rotation_of
 
@@ -54,7 +54,7 @@ class Handles:
 
 def handles_of(model: FaceModel, identity: Floats | None = None) -> Handles:
     """Return the handles of a face model, for the mean face or for that of an identity (80,)."""
-    rows = measure_rows()[[list(MEASURES).index(name) for name in ("mouth_open", *LIDS)]]
+    rows = measure_rows(("mouth_open", *LIDS))
     shape = model.mean if identity is None else model.shape(identity, np.zeros((1, 64)))[0]
     own = rows @ shape.ravel()
     by_expression = model.expression.reshape(64, -1) @ rows.T

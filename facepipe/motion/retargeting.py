@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from facepipe.errors import UsageError
 from facepipe.face.coefficients import BfmCoefficients, Coefficients
 from facepipe.face.descriptor import CROP, with_crop
-from facepipe.face.measures import measured
 from facepipe.face.model import FaceModel
+from facepipe.motion.departure import handles_of
 
 Floats = NDArray[np.floating]
 MotionKind = Literal["relative", "absolute"]
 ScaleRule = Literal["source", "adapt", "driver"]
 Only = Literal["all", "expression", "pose"]
 
-OPENINGS = ("mouth_open", "blink_left", "blink_right")
 # By outer-eye distance: lips that differ by a twentieth of it weigh as much as a turn of 15 degrees.
 OPENING_WEIGHT = 20.0
 
@@ -71,9 +70,15 @@ def reference_frames(
     turned = np.linalg.norm(driving.angles[there] - source.angles[0], axis=1)
     away = np.linalg.norm(driving.expression[there] - source.expression[0], axis=1) / 4 + turned * 4
     if model is not None:
-        open_by = [measured(OPENINGS, model, one.identity, one.expression) for one in (source, driving)]
-        away += OPENING_WEIGHT * np.abs(open_by[1][there] - open_by[0][0]).sum(1)
+        own, theirs = (openings(one, model) for one in (source, driving))
+        away += OPENING_WEIGHT * np.abs(theirs[there] - own[0]).sum(1)
     return References(int(there[np.argmin(away)]), int(there[np.argmin(turned)]))
+
+
+def openings(face: Coefficients, model: FaceModel) -> Floats:
+    """Return (T, 3) how far lips are apart and either lid is down, in outer-eye distances."""
+    handles = handles_of(model, face.identity)
+    return np.column_stack([handles.mouth_open(face.expression), handles.lids_down(face.expression)])
 
 
 def retarget(

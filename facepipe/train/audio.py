@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facepipe.evaluate.lips import best_lag
-from facepipe.face.measures import MEASURES, measure_rows
+from facepipe.face.measures import measure_rows
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.motion.departure import Handles, handles_of
 from facepipe.motion.speech import Speech, SpeechConfig
@@ -94,7 +94,7 @@ def fresh_speech(speakers: list[Speaker], model: FaceModel, config: SpeechConfig
 def aim_of(speech: Speech, model: FaceModel, signs: Tensor) -> Aim:
     """Return what the encoders aim at: directions by how far they move the face, and the measures of the mouth."""
     deviation = speech.deviation[: speech.config.directions]
-    chosen = measure_rows()[[list(MEASURES).index(name) for name in MOUTH_MEASURES]]
+    chosen = measure_rows(MOUTH_MEASURES)
     rows = torch.tensor(model.expression.reshape(64, -1) @ chosen.T, dtype=torch.float32)
     measures = deviation[:, None] * (speech.decode @ rows)
     return Aim(measures / measures.norm(dim=0), deviation.pow(2) / deviation.pow(2).sum(), signs)

@@ -11,9 +11,8 @@ import pytest
 from facepipe.errors import UsageError
 from facepipe.face.coefficients import Coefficients
 from facepipe.face.cropping import SquareCrop
-from facepipe.face.measures import measured
 from facepipe.face.pose import rotation_of
-from facepipe.motion.retargeting import OPENINGS, References, Retargeting, reference_frames, retarget
+from facepipe.motion.retargeting import References, Retargeting, openings, reference_frames, retarget
 from tests.face.faces import face_model
 
 
@@ -137,10 +136,7 @@ def test_lips_do_not_pass_through_each_other() -> None:
     # In all but the mouth the widest open frame is the source's own.
     alike = np.linspace(3, 0, 12)[:, None] * MODEL.controls["brow_raise"].direction
     driving = replace(driving, expression=driving.expression + alike)
-    gaps = [
-        measured(OPENINGS[:1], MODEL, one.identity, one.expression)[:, 0]
-        for one in (retarget(source, driving, Retargeting(), MODEL), driving, source)
-    ]
+    gaps = [openings(one, MODEL)[:, 0] for one in (retarget(source, driving, Retargeting(), MODEL), driving, source)]
     assert reference_frames(source, driving, "best").expression > 6
     assert gaps[0].min() > gaps[2][0] - 0.01
     np.testing.assert_allclose(gaps[0] - gaps[0][0], gaps[1] - gaps[1][0], atol=1e-9)

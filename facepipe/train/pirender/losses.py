@@ -96,10 +96,10 @@ class LandmarkerLosses(nn.Module):
         """Return the mean relative L1 distance of the features, and the mean error of the first's points."""
         with torch.no_grad():
             wanted = self.stages(self.crop(second, points))
-            truth = self.net.read(wanted[-1].float()).points
+            truth = self.net.read(wanted[-1]).points
         found = self.stages(self.crop(first, points))
         gaps = [(a - b).abs().mean() / b.abs().mean().clamp_min(1e-4) for a, b in zip(found, wanted, strict=True)]
-        return torch.stack(gaps).mean(), point_loss(self.net.read(found[-1].float()).points, truth).mean()
+        return torch.stack(gaps).mean(), point_loss(self.net.read(found[-1]).points, truth).mean()
 
 
 def sharpness(pictures: Tensor) -> Tensor:
