@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -110,8 +111,8 @@ def test_size_and_place_follow_the_rule() -> None:
         for scale in ("source", "adapt")
     )
     # The source's head is smaller by a factor e, so it moves by so much less.
-    np.testing.assert_allclose(kept, [0.3 / np.e, -0.1 / np.e, 0])
-    np.testing.assert_allclose(adapted, [0.3 / np.e, -0.1 / np.e, 0.5])
+    np.testing.assert_allclose(kept, [0.3 / math.e, -0.1 / math.e, 0])
+    np.testing.assert_allclose(adapted, [0.3 / math.e, -0.1 / math.e, 0.5])
 
 
 def test_the_best_references_are_the_frames_most_like_the_source() -> None:
