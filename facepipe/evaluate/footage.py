@@ -20,6 +20,7 @@ from facepipe.face.detector import Detector
 from facepipe.face.fitting import fit
 from facepipe.face.landmarker import Landmarker
 from facepipe.face.model import FaceModel, load_face_model
+from facepipe.face.spans import whole_picture
 from facepipe.face.track import Track, crop_around
 from facepipe.face.tracking import Tracker
 from facepipe.media.decode import decode_frames
@@ -92,11 +93,6 @@ def chosen(path: Path, info: VideoInfo, frames: NDArray[np.intp], crop: SquareCr
             yield sample(picture, crop, size)
     if found < len(wanted):
         raise InputError(f"{path}: ends before frame {frames[-1]}")
-
-
-def whole_picture(width: int) -> SquareCrop:
-    """Return the crop that is a whole square picture."""
-    return SquareCrop((width - 1) / 2, (width - 1) / 2, float(width))
 
 
 def follow(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facepipe.errors import InputError
 from facepipe.evaluate.bfm import distances, estimated
-from facepipe.evaluate.footage import Eyes, Floats, whole_picture
+from facepipe.evaluate.footage import Eyes, Floats
 from facepipe.evaluate.frechet import Moments
 from facepipe.evaluate.manifest import Case, Task
 from facepipe.evaluate.meter import Look, Meter
@@ -27,6 +27,7 @@ from facepipe.face.coefficients import Coefficients, from_fit
 from facepipe.face.cropping import outer_eye_distance
 from facepipe.face.fitting import fit
 from facepipe.face.model import FaceModel
+from facepipe.face.spans import whole_picture
 from facepipe.face.track import Track
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.errors import InputError
-from facepipe.evaluate.footage import Eyes, Floats, Footage, chosen, face_points, follow, whole_picture
+from facepipe.evaluate.footage import Eyes, Floats, Footage, chosen, face_points, follow
 from facepipe.evaluate.manifest import Case, Task
 from facepipe.evaluate.pixels import Picture
 from facepipe.face.coefficients import Coefficients
 from facepipe.face.cropping import SquareCrop
+from facepipe.face.spans import whole_picture
 from facepipe.media.info import VideoInfo
 from facepipe.media.probe import probe_video
 from facepipe.motion.retargeting import Retargeting, retarget

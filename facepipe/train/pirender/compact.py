@@ -1,13 +1,14 @@
 """The training of the compact renderer.
 
 Its losses need no weights of others: L1 and edges at several sizes, what our own landmarker sees, in features and in
-points, the energy of detail, and in the last phase a patch discriminator; mouth and eyes count extra.
+points, the energy of detail, and in the last phase a patch discriminator; mouth and eyes count extra. Of a source in
+another person's motion only the points and the discriminator tell how it should be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,13 +20,20 @@ from facepipe.face.model import FaceModel
 from facepipe.models.landmarker import Landmarker
 from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet, Rendered
-from facepipe.train.pirender.discriminator import PatchDiscriminator, hinge, matching
+from facepipe.train.pirender.batch import Batch, rendered, taken, to_batch
+from facepipe.train.pirender.discriminator import (
+    PatchDiscriminator,
+    adversarial_losses,
+    discriminator_loss,
+    random_window,
+)
 from facepipe.train.pirender.heads import Heads
 from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
 from facepipe.train.pirender.losses import LandmarkerLosses, attention, detail, edges, pyramid
 from facepipe.train.pirender.pairs import Pair, Pairs
+from facepipe.train.pirender.samples import figures, sample_sheet
 
-TARGETS_OF_UNSEEN, SAMPLE_ROWS = 4, 8
+TARGETS_OF_UNSEEN = 4
 
 # How much each loss counts. The adversarial ones join in the last phase.
 WEIGHTS = {
@@ -35,41 +43,23 @@ WEIGHTS = {
     "points": 4.0,
     "warp": 1.0,
     "detail": 6.0,
+    "crossed": 2.0,
     "matching": 2.0,
     "adversarial": 0.2,
 }
 
 
-class Batch(NamedTuple):
-    """A batch of pairs as the network takes it; see `Pair`."""
-
-    source: Tensor
-    truth: Tensor
-    prior: Tensor
-    position: Tensor
-    maps: Tensor
-    motion: Tensor
-    points: Tensor
-
-
-def to_batch(pair: Pair) -> Batch:
-    """Turn uint8 pictures into [-1, 1], channels last."""
-
-    def last(part: Tensor) -> Tensor:
-        return part.contiguous(memory_format=torch.channels_last)
-
-    source, truth, prior = (last(part.float() / 127.5 - 1) for part in (pair.source, pair.truth, pair.prior))
-    return Batch(source, truth, prior, last(pair.position), last(pair.maps), pair.motion, pair.points)
-
-
-def rendered(net: nn.Module, batch: Batch) -> Rendered:
-    """Draw a batch."""
-    drawn = net(batch.source, batch.prior, batch.position, batch.maps, batch.motion)
-    return Rendered(*(part.float() for part in drawn))
-
-
 def picture_losses(made: Rendered, batch: Batch, landmarker: LandmarkerLosses) -> dict[str, Tensor]:
     """Return the losses of every phase, unweighted."""
+    crossed = batch.crossed
+    losses = truth_losses(taken(made, ~crossed), taken(batch, ~crossed), landmarker)
+    if crossed.any():
+        losses["crossed"] = landmarker.misplaced(made.picture[crossed], batch.points[crossed])
+    return losses
+
+
+def truth_losses(made: Rendered, batch: Batch, landmarker: LandmarkerLosses) -> dict[str, Tensor]:
+    """Return the losses of pictures of which the truth is known."""
     weight = attention(batch.points, batch.truth.shape[-1])
     features, points = landmarker(made.picture, batch.truth, batch.points)
     return {
@@ -82,89 +72,9 @@ def picture_losses(made: Rendered, batch: Batch, landmarker: LandmarkerLosses) -
     }
 
 
-class Window(NamedTuple):
-    """The part of a batch that the discriminator looks at: half of each side, about the face in the middle.
-
-    Texture is judged by patches, so that a part is as good as the whole, for a quarter of the work.
-    """
-
-    made: Tensor
-    truth: Tensor
-    prior: Tensor
-
-
-class Judgement(NamedTuple):
-    """What the discriminator says of a batch: its scores, and its features."""
-
-    score: Tensor
-    features: list[Tensor]
-
-
-def random_window(made: Tensor, batch: Batch) -> Window:
-    """Cut the same window, within the middle three quarters, out of all pictures."""
-    side = made.shape[-1]
-    top, left = (int(place) for place in torch.randint(side // 8, side * 3 // 8 + 1, (2,)))
-    return Window(
-        *(part[..., top : top + side // 2, left : left + side // 2] for part in (made, batch.truth, batch.prior))
-    )
-
-
-def judged(seen: Window, judge: nn.Module) -> tuple[Judgement, Judgement]:
-    """Return what the discriminator makes of the drawn and of the true picture, in a single pass of it.
-
-    One pass a step is what distributed training and spectral norms, which change with every pass, get on with.
-    """
-    score, features = judge(torch.cat([seen.made, seen.truth]), torch.cat([seen.prior, seen.prior]))
-    fake, real = zip(*(part.float().chunk(2) for part in (score, *features)), strict=True)
-    return Judgement(fake[0], list(fake[1:])), Judgement(real[0], list(real[1:]))
-
-
-def adversarial_losses(seen: Window, judge: nn.Module) -> dict[str, Tensor]:
-    """Return what the discriminator adds for the renderer."""
-    fake, real = judged(seen, judge)
-    return {"adversarial": -fake.score.mean(), "matching": matching(fake.features, real.features)}
-
-
-def discriminator_loss(seen: Window, judge: nn.Module) -> Tensor:
-    """Return the discriminator's own loss."""
-    fake, real = judged(Window(seen.made.detach(), seen.truth, seen.prior), judge)
-    return hinge(real.score, fake.score)
-
-
 def weighted(losses: dict[str, Tensor]) -> Tensor:
     """Return their weighted sum."""
     return torch.stack([WEIGHTS[name] * value for name, value in losses.items()]).sum()
-
-
-@torch.no_grad()
-def figures(net: CompactNet, batches: list[Pair]) -> dict[str, float]:
-    """Return PSNR in dB of result and prior over batches, the L1 of mouth and eyes, and what their detail lacks."""
-    sums: dict[str, list[float]] = {}
-    for pair in batches:
-        batch = to_batch(pair)
-        made = rendered(net, batch).picture
-        mouth = attention(batch.points, made.shape[-1]) > 3
-        for name, picture in (("result", made), ("prior", batch.prior)):
-            gap = (picture - batch.truth) * 127.5
-            psnr = 10 * torch.log10(255**2 / gap.square().mean((1, 2, 3)).clamp_min(1e-6))
-            sums.setdefault(f"psnr {name}", []).append(float(psnr.mean()))
-            inside = (gap.abs() * mouth).sum() / (3 * mouth.sum())
-            sums.setdefault(f"fine l1 {name}", []).append(float(inside))
-            sums.setdefault(f"detail {name}", []).append(float(detail(picture, batch.truth)))
-    return {name: sum(values) / len(values) for name, values in sums.items()}
-
-
-def sample_sheet(net: CompactNet, batches: list[Pair]) -> Picture:
-    """Return rows of source, truth, prior, warp, result and blend (prior red, warp green, drawing blue)."""
-    rows = []
-    for pair in batches[:: max(1, len(batches) // SAMPLE_ROWS)]:
-        batch = to_batch(Pair(*(part[-1:] for part in pair)))
-        with torch.no_grad():
-            made = rendered(net, batch)
-        parts = (batch.source, batch.truth, batch.prior, made.warped, made.picture, made.blend * 2 - 1)
-        rows.append(torch.cat([part[0] for part in parts], dim=2))
-    sheet = (torch.cat(rows, dim=1) + 1) * 127.5
-    return np.asarray(sheet.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy())
 
 
 class CompactTraining:
@@ -198,7 +108,9 @@ class CompactTraining:
 
     def batches(self, images: int) -> Iterable[Any]:
         """Return endless batches of pairs."""
-        pairs = Pairs(self.heads, self.model, self.recipe.seed + images + 1000 * self.fabric.global_rank)
+        seed = self.recipe.seed + images + 1000 * self.fabric.global_rank
+        # A batch of one would now and then know no truth at all.
+        pairs = Pairs(self.heads, self.model, seed, crossed=self.recipe.batch > 1)
         words = {"num_workers": self.recipe.workers, "prefetch_factor": 4 if self.recipe.workers else None}
         return self.fabric.setup_dataloaders(DataLoader(pairs, batch_size=self.recipe.batch, **words))  # type: ignore[arg-type]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
+
+from facepipe.train.pirender.batch import Batch
 
 
 class PatchDiscriminator(nn.Module):
@@ -39,3 +41,57 @@ def hinge(real: Tensor, fake: Tensor) -> Tensor:
 def matching(fake: list[Tensor], real: list[Tensor]) -> Tensor:
     """Return the mean L1 distance of the features of both."""
     return torch.stack([(a - b.detach()).abs().mean() for a, b in zip(fake, real, strict=True)]).mean()
+
+
+class Window(NamedTuple):
+    """The part of a batch that the discriminator looks at: half of each side, about the face in the middle.
+
+    Texture is judged by patches, so that a part is as good as the whole, for a quarter of the work.
+    """
+
+    made: Tensor
+    truth: Tensor
+    prior: Tensor
+    crossed: Tensor
+    """(B,) bool: there the truth is none."""
+
+
+class Judgement(NamedTuple):
+    """What the discriminator says of a batch."""
+
+    score: Tensor
+    features: list[Tensor]
+    """Of the pictures of which the truth is known."""
+
+
+def random_window(made: Tensor, batch: Batch) -> Window:
+    """Cut the same window, within the middle three quarters, out of all pictures."""
+    side = made.shape[-1]
+    top, left = (int(place) for place in torch.randint(side // 8, side * 3 // 8 + 1, (2,)))
+    made, truth, prior = (
+        part[..., top : top + side // 2, left : left + side // 2] for part in (made, batch.truth, batch.prior)
+    )
+    return Window(made, truth, prior, batch.crossed)
+
+
+def judged(seen: Window, judge: nn.Module) -> tuple[Judgement, Judgement]:
+    """Return what the discriminator makes of all drawn and of the true pictures, in a single pass of it.
+
+    One pass a step is what distributed training and spectral norms, which change with every pass, get on with.
+    """
+    known = ~seen.crossed
+    score, features = judge(torch.cat([seen.made, seen.truth[known]]), torch.cat([seen.prior, seen.prior[known]]))
+    fake, real = zip(*(part.float().tensor_split([len(known)]) for part in (score, *features)), strict=True)
+    return Judgement(fake[0], [part[known] for part in fake[1:]]), Judgement(real[0], list(real[1:]))
+
+
+def adversarial_losses(seen: Window, judge: nn.Module) -> dict[str, Tensor]:
+    """Return what the discriminator adds for the renderer."""
+    fake, real = judged(seen, judge)
+    return {"adversarial": -fake.score.mean(), "matching": matching(fake.features, real.features)}
+
+
+def discriminator_loss(seen: Window, judge: nn.Module) -> Tensor:
+    """Return the discriminator's own loss."""
+    fake, real = judged(seen._replace(made=seen.made.detach()), judge)
+    return hinge(real.score, fake.score)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.dataset.listing import path_of, read_list
 from facepipe.errors import InputError
+from facepipe.face.coefficients import Coefficients, from_fit
 from facepipe.face.fitting import Fit, fit
 from facepipe.face.model import FaceModel
+from facepipe.face.spans import whole_picture
 from facepipe.face.track import load_track
 from facepipe.media.decode import decode_frames
 
@@ -120,4 +124,15 @@ def fits_of(heads: Heads, model: FaceModel) -> list[tuple[Fit, Fit]]:
         rows = heads.clip(index)
         points, valid = np.asarray(heads.points[rows]), heads.valid[rows]
         both.append((fit(model, points, valid), fit(model, mirrored(points, model, side), valid)))
+    return both
+
+
+def coefficients_of(heads: Heads, fits: list[tuple[Fit, Fit]]) -> list[tuple[Coefficients, Coefficients]]:
+    """Return what `fits_of` gives as coefficients relative to the whole picture, as if of 25 frames a second."""
+    side = heads.frames.shape[1]
+    words: dict[str, Any] = {"fps": Fraction(25), "crop": whole_picture(side), "picture_size": (side, side)}
+    both = []
+    for index, (own, mirror) in enumerate(fits):
+        valid = heads.valid[heads.clip(index)]
+        both.append((from_fit(own, valid, **words), from_fit(mirror, valid, **words)))
     return both

@@ -20,8 +20,9 @@ CROP_RATIO = 1.35
 
 
 def box_weight(points: Tensor, side: int, parts: list[int], margin_ratio: float) -> Tensor:
-    """Return (B, 1, S, S), 1 inside the box of some of the (B, 478, 2) points plus a margin, 0 outside."""
-    low, high = points[:, parts].amin(1), points[:, parts].amax(1)
+    """Return (B, 1, S, S), 1 inside the box of some of the (B, 478, 2 or 3) points plus a margin, 0 outside."""
+    within = points[:, parts, :2]
+    low, high = within.amin(1), within.amax(1)
     margin = (high - low).amax(1, keepdim=True) * margin_ratio
     low, high = low - margin, high + margin
     line = torch.arange(side, device=points.device)
@@ -69,18 +70,31 @@ class LandmarkerLosses(nn.Module):
         self.size = net.config.size_pixels
         self.net = net.requires_grad_(False).eval()
 
-    def crop(self, pictures: Tensor, points: Tensor) -> Tensor:
-        """Cut the square around the (B, 478, 2) points, as the landmarker is used to it, upright."""
-        skin = points[:, : topology.SKIN_COUNT]
+    def frame(self, points: Tensor, side: int) -> tuple[Tensor, Tensor]:
+        """Return the (B, 2) middle and (B,) half the side of the square around (B, 478, 2 or 3) points.
+
+        Both as `grid_sample` counts in a picture of `side`: from -1 to 1, in the middles of its outermost pixels.
+        """
+        skin = points[:, : topology.SKIN_COUNT, :2]
         low, high = skin.amin(1), skin.amax(1)
-        side = pictures.shape[-1]
-        center = (low + high) / (side - 1) - 1
-        reach = (high - low).amax(1) * (CROP_RATIO / (side - 1))
+        return (low + high) / (side - 1) - 1, (high - low).amax(1) * (CROP_RATIO / (side - 1))
+
+    def crop(self, pictures: Tensor, points: Tensor) -> Tensor:
+        """Cut the square around the points, as the landmarker is used to it, upright."""
+        middle, reach = self.frame(points, pictures.shape[-1])
         theta = torch.zeros(len(points), 2, 3, device=points.device)
         theta[:, 0, 0] = theta[:, 1, 1] = reach
-        theta[:, :, 2] = center
+        theta[:, :, 2] = middle
         grid = functional.affine_grid(theta, [len(points), 3, self.size, self.size], align_corners=True)
         return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=True)
+
+    def normalised(self, points: Tensor, side: int) -> Tensor:
+        """Return (B, 478, 3) points in pixels of a picture of `side` as the landmarker tells them of its crop."""
+        middle, reach = self.frame(points, side)
+        inside = (points[..., :2] * 2 / (side - 1) - 1 - middle[:, None]) / reach[:, None, None]
+        plane = ((inside + 1) / 2 * (self.size - 1) + 0.5) / self.size
+        depth = points[..., 2:] * (self.size - 1) / self.size / (reach[:, None, None] * (side - 1))
+        return torch.cat([plane, depth], -1)
 
     def stages(self, crops: Tensor) -> list[Tensor]:
         """Return the features before each halving, and the last."""
@@ -100,6 +114,14 @@ class LandmarkerLosses(nn.Module):
         found = self.stages(self.crop(first, points))
         gaps = [(a - b).abs().mean() / b.abs().mean().clamp_min(1e-4) for a, b in zip(found, wanted, strict=True)]
         return torch.stack(gaps).mean(), point_loss(self.net.read(found[-1]).points, truth).mean()
+
+    def misplaced(self, pictures: Tensor, wanted: Tensor) -> Tensor:
+        """Return the mean error of the points of pictures of which only (B, 478, 3) points are known, in pixels."""
+        found = self.net(self.crop(pictures, wanted)).points
+        truth = self.normalised(wanted, pictures.shape[-1])
+        # How far a face is off as a whole, from one picture nobody can tell.
+        depth = truth[..., 2:] + (found[..., 2:] - truth[..., 2:]).mean(1, keepdim=True)
+        return point_loss(found, torch.cat([truth[..., :2], depth], -1)).mean()
 
 
 def sharpness(pictures: Tensor) -> Tensor:

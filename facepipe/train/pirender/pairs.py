@@ -1,4 +1,8 @@
-"""Pairs of frames to train a renderer on: a source and another frame of the same clip, with what the prior says."""
+"""Pairs to train a renderer on: a source with another frame of its clip, or with another person's motion.
+
+Of the first the truth is known. Of the second only where the face is to be, but such a renderer has to do them, and a
+clip seldom shows its person in poses as far apart.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from facepipe.face.coefficients import Coefficients
 from facepipe.face.fitting import Fit
 from facepipe.face.model import FaceModel
+from facepipe.face.pose import Similarity
+from facepipe.motion.retargeting import Retargeting, retarget
 from facepipe.renderers.compact.hints import hints_of, motion_of, surface_table
 from facepipe.renderers.mesh.renderer import MeshRenderer
 from facepipe.renderers.portrait import Portrait
-from facepipe.train.pirender.heads import Heads, fits_of, mirrored
+from facepipe.train.pirender.heads import Heads, coefficients_of, fits_of, mirrored
 
-# Drawings of one source, before the next is set up.
-TARGETS_OF_A_SOURCE = 3
+# Drawings of one source, before the next is set up. With batches of four, each has one in another person's motion.
+TARGETS_OF_A_SOURCE, CROSSED_OF_A_SOURCE = 3, 1
 Picture = NDArray[np.uint8]
+Floats = NDArray[np.floating]
 
 
 class Pair(NamedTuple):
@@ -30,7 +38,7 @@ class Pair(NamedTuple):
     source: Tensor
     """(3, S, S) uint8."""
     truth: Tensor
-    """(3, S, S) uint8."""
+    """(3, S, S) uint8; where `crossed`, nothing to go by."""
     prior: Tensor
     """(3, S, S) uint8."""
     position: Tensor
@@ -40,15 +48,21 @@ class Pair(NamedTuple):
     motion: Tensor
     """(70,) float32."""
     points: Tensor
-    """(478, 2) float32, landmarks of the truth in pixels."""
+    """(478, 3) float32, landmarks of the truth in pixels; where `crossed`, those that the drawn face should have."""
+    crossed: Tensor
+    """() bool, whether the motion is another person's."""
 
 
 class Pairs(IterableDataset[Pair]):
     """Endless random pairs; every clip is as likely as any other, whatever its length."""
 
-    def __init__(self, heads: Heads, model: FaceModel, seed: int, *, augment: bool = True) -> None:
+    def __init__(
+        self, heads: Heads, model: FaceModel, seed: int, *, augment: bool = True, crossed: bool = False
+    ) -> None:
+        """With `crossed`, one pair in four is moved by another person, where there are several."""
         self.heads, self.model, self.seed, self.augment = heads, model, seed, augment
         self.fits = fits_of(heads, model)
+        self.motions = coefficients_of(heads, self.fits) if crossed and len({*heads.persons}) > 1 else []
 
     def __iter__(self) -> Iterator[Pair]:
         worker = get_worker_info()
@@ -56,7 +70,7 @@ class Pairs(IterableDataset[Pair]):
         torch.set_num_threads(1)
         random = np.random.default_rng([self.seed, worker.id if worker else 0])
         while True:
-            clip, flip = int(random.integers(len(self.heads.names))), self.augment and random.random() < 0.5
+            clip, flip = int(random.integers(len(self.heads.names))), bool(self.augment and random.random() < 0.5)
             there = np.flatnonzero(self.heads.valid[self.heads.clip(clip)])
             source, *targets = random.choice(there, 1 + TARGETS_OF_A_SOURCE)
             yield from self.drawn(clip, int(source), [int(row) for row in targets], random, flip=flip)
@@ -64,33 +78,55 @@ class Pairs(IterableDataset[Pair]):
     def drawn(
         self, clip: int, source: int, targets: list[int], random: np.random.Generator, *, flip: bool = False
     ) -> Iterator[Pair]:
-        """Yield the pairs of one source frame with some target frames of a clip, counted from its first frame."""
-        rows, fitted = self.heads.clip(clip), self.fits[clip][int(flip)]
-        side = self.heads.frames.shape[1]
+        """Yield the pairs of one source frame with some target frames of a clip, counted from its first frame.
+
+        And then those with motion of others.
+        """
+        fitted = self.fits[clip][int(flip)]
         change = colour_change(random) if self.augment else None
-
-        def frame(row: int) -> tuple[Picture, NDArray[np.float32]]:
-            picture, points = self.heads.frames[rows.start + row], self.heads.points[rows.start + row]
-            if flip:
-                picture, points = picture[:, ::-1], mirrored(points[None], self.model, side)[0]
-            return np.ascontiguousarray(change[picture] if change is not None else picture), np.asarray(points)
-
-        picture, points = frame(source)
+        picture, points = self.frame(clip, source, change, flip=flip)
         prior = MeshRenderer(self.model, portrait_at(picture, points, fitted, source))
         table = surface_table(self.model, prior.regions())
-        for row in targets:
-            truth, seen = frame(row)
-            pose, expression = fitted.pose.rows(slice(row, row + 1)), fitted.expression[row : row + 1]
-            hints = hints_of(prior, table, prior.target_points(expression, pose)[0], pose)
-            yield Pair(
+
+        def pair(truth: Picture, pose: Similarity, expression: Floats, seen: Floats | None) -> Pair:
+            wanted = prior.target_points(expression, pose)[0]
+            hints = hints_of(prior, table, wanted, pose)
+            return Pair(
                 to_tensor(picture),
                 to_tensor(truth),
                 to_tensor(hints.picture),
                 torch.from_numpy(hints.position),
                 torch.from_numpy(hints.maps),
-                torch.from_numpy(motion_of(expression, pose, side)[0]),
-                torch.from_numpy(seen[:, :2].astype(np.float32)),
+                torch.from_numpy(motion_of(expression, pose, len(picture))[0]),
+                torch.from_numpy((wanted if seen is None else seen).astype(np.float32)),
+                torch.tensor(seen is None),
             )
+
+        for row in targets:
+            truth, seen = self.frame(clip, row, change, flip=flip)
+            yield pair(truth, fitted.pose.rows(slice(row, row + 1)), fitted.expression[row : row + 1], seen)
+        for _ in range(CROSSED_OF_A_SOURCE if self.motions else 0):
+            moved = self.moved_by_another(clip, source, random, flip=flip)
+            yield pair(picture, moved.pose(len(picture)), moved.expression, None)
+
+    def frame(
+        self, clip: int, row: int, change: NDArray[np.uint8] | None, *, flip: bool
+    ) -> tuple[Picture, NDArray[np.float32]]:
+        """Return a frame of a clip and its (478, 3) landmarks, mirrored and with its levels changed."""
+        at, side = self.heads.clip(clip).start + row, self.heads.frames.shape[1]
+        picture, points = self.heads.frames[at], self.heads.points[at]
+        if flip:
+            picture, points = picture[:, ::-1], mirrored(points[None], self.model, side)[0]
+        return np.ascontiguousarray(change[picture] if change is not None else picture), np.asarray(points)
+
+    def moved_by_another(self, clip: int, source: int, random: np.random.Generator, *, flip: bool) -> Coefficients:
+        """Return one row, the source frame with a random frame's motion out of another person's clip."""
+        persons = np.array(self.heads.persons)
+        other = int(random.choice(np.flatnonzero(persons != persons[clip])))
+        driving = self.motions[other][int(random.integers(2))]
+        own = self.motions[clip][int(flip)].rows(source, source + 1)
+        row = int(random.choice(np.flatnonzero(driving.valid)))
+        return retarget(own, driving, Retargeting(), self.model).rows(row, row + 1)
 
 
 def portrait_at(picture: Picture, points: NDArray[np.floating], fitted: Fit, row: int) -> Portrait:

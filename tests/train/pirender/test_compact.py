@@ -13,15 +13,17 @@ import torch
 from lightning_fabric import Fabric
 
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
-from facepipe.train.pirender.compact import (
-    Batch,
-    CompactTraining,
+from facepipe.train.pirender.batch import Batch, rendered, to_batch
+from facepipe.train.pirender.compact import CompactTraining, picture_losses
+from facepipe.train.pirender.discriminator import (
+    PatchDiscriminator,
     Window,
     adversarial_losses,
     discriminator_loss,
+    hinge,
+    matching,
     random_window,
 )
-from facepipe.train.pirender.discriminator import PatchDiscriminator, hinge, matching
 from facepipe.train.pirender.heads import Heads, build_heads
 from facepipe.train.pirender.loop import Recipe
 from tests.face.faces import face_model
@@ -31,7 +33,7 @@ from tests.train.pirender.test_pairs import SIDE, clip
 def training(heads: Heads, fabric: Fabric) -> CompactTraining:
     torch.manual_seed(0)
     landmarker = Landmarker(LandmarkerConfig(widths=(8, 8), depths=(1, 1), size_pixels=32))
-    recipe = Recipe(batch=1, images=40, peak_rate=1e-3, warm_up_images=1, adversarial_from=20, workers=0)
+    recipe = Recipe(batch=4, images=40, peak_rate=1e-3, warm_up_images=1, adversarial_from=20, workers=0)
     return CompactTraining(recipe, fabric, heads, heads, face_model(), landmarker)
 
 
@@ -45,7 +47,7 @@ def test_the_discriminator_joins_in_the_second_phase(tmp_path: Path) -> None:
     stream = iter(found.batches(0))
     before = state_of(found.run.net), state_of(found.run.judge)
     first = found.advance(next(stream))
-    assert set(first) == {"l1", "edges", "features", "points", "warp", "detail"}
+    assert set(first) == {"l1", "edges", "features", "points", "warp", "detail", "crossed"}
     assert not torch.equal(before[0], state_of(found.run.net))
     assert torch.equal(before[1], state_of(found.run.judge))
     found.run.images = 20
@@ -60,7 +62,8 @@ def pictures(seed: int) -> torch.Tensor:
 
 def test_the_window_is_the_same_part_of_all_pictures() -> None:
     nothing = torch.zeros(0)
-    batch = Batch(nothing, pictures(1) + 10, pictures(1) + 20, nothing, nothing, nothing, nothing)
+    parts = (nothing, pictures(1) + 10, pictures(1) + 20, nothing, nothing, nothing, nothing)
+    batch = Batch(*parts, crossed=torch.tensor([True, False]))
     torch.manual_seed(0)
     places = set()
     for _ in range(20):
@@ -73,14 +76,35 @@ def test_the_window_is_the_same_part_of_all_pictures() -> None:
 
 
 def test_one_pass_over_both_pictures_judges_as_two() -> None:
+    """All that is drawn is judged, but only what is known to be true is held against it."""
     torch.manual_seed(0)
     judge = PatchDiscriminator(8).eval()
-    seen = Window(pictures(0), pictures(1), pictures(2))
-    fake, real = judge(seen.made, seen.prior), judge(seen.truth, seen.prior)
-    losses = adversarial_losses(seen, judge)
-    torch.testing.assert_close(losses["adversarial"], -fake[0].mean())
-    torch.testing.assert_close(losses["matching"], matching(fake[1], real[1]))
-    torch.testing.assert_close(discriminator_loss(seen, judge), hinge(real[0], fake[0]))
+    for crossed in ([False, False], [True, False]):
+        seen = Window(pictures(0), pictures(1), pictures(2), torch.tensor(crossed))
+        known = ~seen.crossed
+        fake, real = judge(seen.made, seen.prior), judge(seen.truth[known], seen.prior[known])
+        losses = adversarial_losses(seen, judge)
+        torch.testing.assert_close(losses["adversarial"], -fake[0].mean())
+        torch.testing.assert_close(losses["matching"], matching([part[known] for part in fake[1]], real[1]))
+        torch.testing.assert_close(discriminator_loss(seen, judge), hinge(real[0], fake[0]))
+
+
+def test_a_crossed_pair_has_no_truth(tmp_path: Path) -> None:
+    """What stands where the truth would be changes no loss, and where the face should be does."""
+    found = training(build_heads([clip(0), clip(1)], tmp_path, SIDE), Fabric(accelerator="cpu"))
+    batch = to_batch(next(iter(found.batches(0))))
+    assert batch.crossed.tolist() == [False, False, False, True]
+    with torch.no_grad():
+        made = rendered(found.net, batch)
+    losses = picture_losses(made, batch, found.landmarker)
+    truth = batch.truth.clone()
+    truth[3] = 0.5
+    for name, value in picture_losses(made, batch._replace(truth=truth), found.landmarker).items():
+        torch.testing.assert_close(value, losses[name])
+    moved = picture_losses(
+        made, batch._replace(points=batch.points * batch.points.new_tensor([1, 0.9, 1])), found.landmarker
+    )
+    assert moved["crossed"] != losses["crossed"]
 
 
 PROGRAM = """

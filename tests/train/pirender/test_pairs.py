@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from facepipe.face.fitting import fit
+from facepipe.face.pose import angles_of
 from facepipe.train.pirender.heads import HeadClip, Heads, build_heads, mirrored, open_heads
 from facepipe.train.pirender.pairs import Pairs
 from tests.face.faces import face_model
@@ -74,9 +76,31 @@ def test_pairs_show_one_clip_twice_and_the_prior_of_the_second(heads: Heads, fli
     assert (same.prior.float() - same.truth.float()).abs().mean() < 3
     gap = (other.prior.float() - other.truth.float()).abs().mean()
     assert gap < 0.8 * (other.source.float() - other.truth.float()).abs().mean()
-    low, high = other.points.amin(0), other.points.amax(0)
+    assert not other.crossed
+    low, high = other.points[:, :2].amin(0), other.points[:, :2].amax(0)
     assert (low > 0).all()
     assert (high < SIDE).all()
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_crossed_pairs_lay_anothers_motion_on_the_source(heads: Heads, flip: bool) -> None:
+    """The face wanted is the source's own in another pose, and the prior and the motion show it there."""
+    pairs = Pairs(heads, face_model(), 0, augment=False, crossed=True)
+    wanted: set[tuple[float, ...]] = set()
+    for _ in range(6):
+        same, crossed = pairs.drawn(0, 0, [0], np.random.default_rng(len(wanted)), flip=flip)
+        assert (bool(same.crossed), bool(crossed.crossed)) == (False, True)
+        assert torch.equal(crossed.source, same.source)
+        own = pairs.fits[0][int(flip)]
+        moved = fit(face_model(), crossed.points.numpy()[None].astype(float), np.ones(1, bool), identity=own.identity)
+        np.testing.assert_allclose(angles_of(moved.pose.rotation)[0], crossed.motion[64:67], atol=0.02)
+        wanted.add(tuple(crossed.points[1].tolist()))
+    assert len(wanted) > 1
+
+
+def test_one_person_alone_is_moved_by_no_other(tmp_path: Path) -> None:
+    alone = Pairs(build_heads([clip(0)], tmp_path, SIDE), face_model(), 0, crossed=True)
+    assert not any(pair.crossed for _, pair in zip(range(8), alone, strict=False))
 
 
 def test_frames_without_a_face_are_never_drawn(heads: Heads) -> None:

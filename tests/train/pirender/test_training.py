@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from facepipe.face import topology
+from facepipe.face.cropping import SquareCrop
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.train.pirender import losses
 from facepipe.train.pirender.discriminator import PatchDiscriminator, hinge, matching
@@ -77,6 +79,26 @@ def test_the_landmarker_tells_pictures_apart() -> None:
     assert not any(parameter.requires_grad for parameter in landmarker.parameters())
     near = landmarker(pictures(0) * 0.95 + 0.05 * pictures(1), pictures(0), points())
     assert all(a < b for a, b in zip(near, landmarker(pictures(1), pictures(0), points()), strict=True))
+
+
+def test_points_are_wanted_as_the_landmarker_tells_them() -> None:
+    """Against `SquareCrop`, whose crops it is trained on; where a face is in depth does not count."""
+    landmarker = losses.LandmarkerLosses(Landmarker(LandmarkerConfig(widths=(8, 8), depths=(1, 1), size_pixels=32)))
+    wanted = torch.cat([points(1) * torch.tensor([1.0, 1.3]), torch.linspace(-9, 9, 478)[None, :, None]], -1)
+    skin = wanted[0, : topology.SKIN_COUNT, :2]
+    low, high = skin.amin(0), skin.amax(0)
+    # Of the crop's pixels it is the middles of the outermost that lie on the square's sides.
+    side = float((high - low).max()) * losses.CROP_RATIO * 32 / 31
+    x, y = ((low + high) / 2).tolist()
+    crop = SquareCrop(x, y, side)
+    told = landmarker.normalised(wanted, SIDE)
+    np.testing.assert_allclose(told[0], crop.normalised(wanted[0].double().numpy()), atol=1e-5)
+    made = pictures(0, 1)
+    found = landmarker.net(landmarker.crop(made, wanted)).points.detach()
+    landmarker.normalised = lambda *_: found + torch.tensor([0, 0, 0.7])  # type: ignore[method-assign]
+    assert landmarker.misplaced(made, wanted) < 0.02
+    landmarker.normalised = lambda *_: found + torch.tensor([0.1, 0, 0])  # type: ignore[method-assign]
+    assert landmarker.misplaced(made, wanted) > 0.05
 
 
 def test_the_discriminator_learns_to_tell_noise_from_smooth_pictures() -> None:
