@@ -2,7 +2,8 @@
 
 Its losses need no weights of others: L1 and edges at several sizes, what our own landmarker sees, in features and in
 points, the energy of detail, and in the last phase a patch discriminator; mouth and eyes count extra. Of a source in
-another person's motion only the points and the discriminator tell how it should be.
+another person's motion the points and the discriminator tell how it should be, and in the large the prior: moved far,
+it may leave holes and stretch, but no ghost of where it was.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from facepipe.train.pirender.discriminator import (
 )
 from facepipe.train.pirender.heads import Heads
 from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
-from facepipe.train.pirender.losses import LandmarkerLosses, attention, detail, edges, pyramid
+from facepipe.train.pirender.losses import LandmarkerLosses, attention, coarse, detail, edges, pyramid
 from facepipe.train.pirender.pairs import Pair, Pairs
 from facepipe.train.pirender.samples import figures, sample_sheet
 
@@ -44,6 +45,7 @@ WEIGHTS = {
     "warp": 1.0,
     "detail": 6.0,
     "crossed": 2.0,
+    "coarse": 2.0,
     "matching": 2.0,
     "adversarial": 0.2,
 }
@@ -55,6 +57,7 @@ def picture_losses(made: Rendered, batch: Batch, landmarker: LandmarkerLosses) -
     losses = truth_losses(taken(made, ~crossed), taken(batch, ~crossed), landmarker)
     if crossed.any():
         losses["crossed"] = landmarker.misplaced(made.picture[crossed], batch.points[crossed])
+        losses["coarse"] = coarse(made.picture[crossed], batch.prior[crossed])
     return losses
 
 

@@ -135,3 +135,8 @@ def detail(first: Tensor, second: Tensor, cells: int = 8) -> Tensor:
     """Return how much the local energy of detail differs: blur that L1 rewards costs here, and so does noise."""
     energies = [functional.avg_pool2d(sharpness(part).square(), cells).add(1e-4).sqrt() for part in (first, second)]
     return (energies[0] - energies[1]).abs().mean()
+
+
+def coarse(first: Tensor, second: Tensor, cells: int = 8) -> Tensor:
+    """Return the L1 distance of the pictures made small: where things are, and nothing of their detail."""
+    return (functional.avg_pool2d(first, cells) - functional.avg_pool2d(second, cells)).abs().mean()

@@ -62,6 +62,13 @@ def test_edges_and_detail_see_blur_that_is_small_in_l1() -> None:
     assert losses.detail(truth, truth) == 0
 
 
+def test_coarse_sees_what_was_moved_and_not_what_was_blurred() -> None:
+    truth = torch.rand(1, 3, SIDE, SIDE) * 2 - 1
+    assert losses.coarse(functional.avg_pool2d(truth, 3, 1, 1), truth) < 0.1
+    truth[..., 16:32, 16:32] = 1
+    assert losses.coarse(truth.roll(16, 3), truth) > 0.1
+
+
 def test_the_landmarker_tells_pictures_apart() -> None:
     """Next to nothing for the same picture, more for another; gradients reach the picture and not the network."""
     torch.manual_seed(0)
