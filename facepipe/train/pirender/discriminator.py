@@ -10,6 +10,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from facepipe.train.pirender.batch import Batch
+from facepipe.train.pirender.losses import attention
 
 
 class PatchDiscriminator(nn.Module):
@@ -33,9 +34,11 @@ class PatchDiscriminator(nn.Module):
         return cast("Tensor", self.judge(x)), features
 
 
-def hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """Return the discriminator's loss."""
-    return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
+def weighted_mean(scores: Tensor, weight: Tensor) -> Tensor:
+    """Return the mean of (B, 1, h, w) scores by the (B, 1, H, W) weight of the pixels that they are about."""
+    height, width = scores.shape[-2:]
+    share = functional.adaptive_avg_pool2d(weight, (height, width))
+    return (scores * share).sum() / share.sum()
 
 
 def matching(fake: list[Tensor], real: list[Tensor]) -> Tensor:
@@ -52,6 +55,8 @@ class Window(NamedTuple):
     made: Tensor
     truth: Tensor
     prior: Tensor
+    weight: Tensor
+    """(B, 1, S, S) how much each pixel counts: teeth and lids are small, and looked at most."""
     crossed: Tensor
     """(B,) bool: there the truth is none."""
 
@@ -68,10 +73,9 @@ def random_window(made: Tensor, batch: Batch) -> Window:
     """Cut the same window, within the middle three quarters, out of all pictures."""
     side = made.shape[-1]
     top, left = (int(place) for place in torch.randint(side // 8, side * 3 // 8 + 1, (2,)))
-    made, truth, prior = (
-        part[..., top : top + side // 2, left : left + side // 2] for part in (made, batch.truth, batch.prior)
-    )
-    return Window(made, truth, prior, batch.crossed)
+    whole = (made, batch.truth, batch.prior, attention(batch.points, side))
+    made, truth, prior, weight = (part[..., top : top + side // 2, left : left + side // 2] for part in whole)
+    return Window(made, truth, prior, weight, batch.crossed)
 
 
 def judged(seen: Window, judge: nn.Module) -> tuple[Judgement, Judgement]:
@@ -88,10 +92,11 @@ def judged(seen: Window, judge: nn.Module) -> tuple[Judgement, Judgement]:
 def adversarial_losses(seen: Window, judge: nn.Module) -> dict[str, Tensor]:
     """Return what the discriminator adds for the renderer."""
     fake, real = judged(seen, judge)
-    return {"adversarial": -fake.score.mean(), "matching": matching(fake.features, real.features)}
+    return {"adversarial": -weighted_mean(fake.score, seen.weight), "matching": matching(fake.features, real.features)}
 
 
 def discriminator_loss(seen: Window, judge: nn.Module) -> Tensor:
-    """Return the discriminator's own loss."""
+    """Return the discriminator's own hinge loss."""
     fake, real = judged(seen._replace(made=seen.made.detach()), judge)
-    return hinge(real.score, fake.score)
+    doubted, believed = functional.relu(1 - real.score), functional.relu(1 + fake.score)
+    return weighted_mean(doubted, seen.weight[~seen.crossed]) + weighted_mean(believed, seen.weight)

@@ -20,9 +20,9 @@ from facepipe.train.pirender.discriminator import (
     Window,
     adversarial_losses,
     discriminator_loss,
-    hinge,
     matching,
     random_window,
+    weighted_mean,
 )
 from facepipe.train.pirender.heads import Heads, build_heads
 from facepipe.train.pirender.loop import Recipe
@@ -62,7 +62,8 @@ def pictures(seed: int) -> torch.Tensor:
 
 def test_the_window_is_the_same_part_of_all_pictures() -> None:
     nothing = torch.zeros(0)
-    parts = (nothing, pictures(1) + 10, pictures(1) + 20, nothing, nothing, nothing, nothing)
+    points = torch.from_numpy(face_model().mean).float().expand(2, -1, -1) * 16 + 32
+    parts = (nothing, pictures(1) + 10, pictures(1) + 20, nothing, nothing, nothing, points)
     batch = Batch(*parts, crossed=torch.tensor([True, False]))
     torch.manual_seed(0)
     places = set()
@@ -71,6 +72,7 @@ def test_the_window_is_the_same_part_of_all_pictures() -> None:
         assert seen.made.shape == (2, 3, 32, 32)
         torch.testing.assert_close(seen.truth, seen.made + 10)
         torch.testing.assert_close(seen.prior, seen.made + 20)
+        assert seen.weight.max() == 8
         places.add(float(seen.made[0, 0, 0, 0]))
     assert len(places) > 10
 
@@ -79,14 +81,25 @@ def test_one_pass_over_both_pictures_judges_as_two() -> None:
     """All that is drawn is judged, but only what is known to be true is held against it."""
     torch.manual_seed(0)
     judge = PatchDiscriminator(8).eval()
+    weight = torch.rand(2, 1, 64, 64)
     for crossed in ([False, False], [True, False]):
-        seen = Window(pictures(0), pictures(1), pictures(2), torch.tensor(crossed))
+        seen = Window(pictures(0), pictures(1), pictures(2), weight, torch.tensor(crossed))
         known = ~seen.crossed
         fake, real = judge(seen.made, seen.prior), judge(seen.truth[known], seen.prior[known])
         losses = adversarial_losses(seen, judge)
-        torch.testing.assert_close(losses["adversarial"], -fake[0].mean())
+        torch.testing.assert_close(losses["adversarial"], -weighted_mean(fake[0], weight))
         torch.testing.assert_close(losses["matching"], matching([part[known] for part in fake[1]], real[1]))
-        torch.testing.assert_close(discriminator_loss(seen, judge), hinge(real[0], fake[0]))
+        doubted, believed = torch.relu(1 - real[0]), torch.relu(1 + fake[0])
+        wanted = weighted_mean(doubted, weight[known]) + weighted_mean(believed, weight)
+        torch.testing.assert_close(discriminator_loss(seen, judge), wanted)
+
+
+def test_scores_count_as_the_pixels_that_they_are_about() -> None:
+    scores, weight = torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 64, 64)
+    scores[..., :4] = 1
+    assert weighted_mean(scores, weight) == 0.5
+    weight[..., :32] = 3
+    assert weighted_mean(scores, weight) == 0.75
 
 
 def test_a_crossed_pair_has_no_truth(tmp_path: Path) -> None:

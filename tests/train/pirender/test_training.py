@@ -15,7 +15,7 @@ from facepipe.face import topology
 from facepipe.face.cropping import SquareCrop
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.train.pirender import losses
-from facepipe.train.pirender.discriminator import PatchDiscriminator, hinge, matching
+from facepipe.train.pirender.discriminator import PatchDiscriminator, Window, discriminator_loss, matching
 
 lightning = pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
 SIDE = 64
@@ -112,9 +112,10 @@ def test_the_discriminator_learns_to_tell_noise_from_smooth_pictures() -> None:
     torch.manual_seed(0)
     judge = PatchDiscriminator(8)
     optimiser = torch.optim.Adam(judge.parameters(), lr=5e-3)
-    prior = pictures(2)
+    prior, known = pictures(2), torch.zeros(2, dtype=torch.bool)
     for _ in range(30):
-        loss = hinge(judge(pictures(0), prior)[0], judge(torch.rand(2, 3, SIDE, SIDE) * 2 - 1, prior)[0])
+        made = torch.rand(2, 3, SIDE, SIDE) * 2 - 1
+        loss = discriminator_loss(Window(made, pictures(0), prior, torch.ones_like(prior[:, :1]), known), judge)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
