@@ -29,8 +29,9 @@ from facepipe.train.pirender.discriminator import (
     random_window,
 )
 from facepipe.train.pirender.heads import Heads
+from facepipe.train.pirender.landmarks import LandmarkerLosses
 from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
-from facepipe.train.pirender.losses import LandmarkerLosses, attention, coarse, detail, edges, pyramid
+from facepipe.train.pirender.losses import attention, coarse, detail, edges, pyramid, surplus
 from facepipe.train.pirender.pairs import Pair, Pairs
 from facepipe.train.pirender.samples import figures, sample_sheet
 
@@ -44,8 +45,9 @@ WEIGHTS = {
     "points": 4.0,
     "warp": 1.0,
     "detail": 6.0,
-    "crossed": 2.0,
+    "crossed": 3.0,
     "coarse": 2.0,
+    "surplus": 6.0,
     "matching": 2.0,
     "adversarial": 0.2,
 }
@@ -56,8 +58,10 @@ def picture_losses(made: Rendered, batch: Batch, landmarker: LandmarkerLosses) -
     crossed = batch.crossed
     losses = truth_losses(taken(made, ~crossed), taken(batch, ~crossed), landmarker)
     if crossed.any():
-        losses["crossed"] = landmarker.misplaced(made.picture[crossed], batch.points[crossed])
-        losses["coarse"] = coarse(made.picture[crossed], batch.prior[crossed])
+        picture, prior, points = made.picture[crossed], batch.prior[crossed], batch.points[crossed]
+        losses["crossed"] = landmarker.misplaced(picture, points)
+        losses["coarse"] = coarse(picture, prior)
+        losses["surplus"] = surplus(picture, prior, attention(points, picture.shape[-1]))
     return losses
 
 

@@ -47,7 +47,7 @@ def test_the_discriminator_joins_in_the_second_phase(tmp_path: Path) -> None:
     stream = iter(found.batches(0))
     before = state_of(found.run.net), state_of(found.run.judge)
     first = found.advance(next(stream))
-    assert set(first) == {"l1", "edges", "features", "points", "warp", "detail", "crossed", "coarse"}
+    assert set(first) == {"l1", "edges", "features", "points", "warp", "detail", "crossed", "coarse", "surplus"}
     assert not torch.equal(before[0], state_of(found.run.net))
     assert torch.equal(before[1], state_of(found.run.judge))
     found.run.images = 20
@@ -109,6 +109,7 @@ def test_a_crossed_pair_has_no_truth(tmp_path: Path) -> None:
     assert batch.crossed.tolist() == [False, False, False, True]
     with torch.no_grad():
         made = rendered(found.net, batch)
+    found.landmarker.eval()
     losses = picture_losses(made, batch, found.landmarker)
     truth = batch.truth.clone()
     truth[3] = 0.5

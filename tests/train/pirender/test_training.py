@@ -14,7 +14,7 @@ from torch.nn import functional
 from facepipe.face import topology
 from facepipe.face.cropping import SquareCrop
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
-from facepipe.train.pirender import losses
+from facepipe.train.pirender import landmarks, losses
 from facepipe.train.pirender.discriminator import PatchDiscriminator, Window, discriminator_loss, matching
 
 lightning = pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
@@ -62,6 +62,38 @@ def test_edges_and_detail_see_blur_that_is_small_in_l1() -> None:
     assert losses.detail(truth, truth) == 0
 
 
+def test_in_training_the_landmarker_looks_from_elsewhere_each_time() -> None:
+    """But never far off, and it tells points of where it looks."""
+    landmarker, wanted = small_landmarker(), torch.cat([points(1), torch.zeros(1, 478, 1)], -1)
+    still = landmarker.frame(wanted, SIDE)
+    torch.testing.assert_close(still, landmarker.frame(wanted, SIDE))
+    landmarker.train()
+    places = set()
+    for _ in range(20):
+        frame = landmarker.frame(wanted, SIDE)
+        assert ((frame.middle - still.middle).abs() <= landmarks.SHIFT_RATIO * still.reach).all()
+        assert ((frame.reach / still.reach - 1).abs() <= landmarks.SCALE_RATIO).all()
+        at = landmarker.normalised(wanted, frame)[0, 1, :2] * 32 - 0.5
+        picture = torch.linspace(-1, 1, SIDE).expand(1, 3, SIDE, SIDE)
+        row, column = int(at[1].round()), float(at[0])
+        seen = landmarker.crop(picture, frame)[0, 0, row]
+        across = float(torch.lerp(seen[int(column)], seen[int(column) + 1], column - int(column)))
+        assert abs((across + 1) / 2 * (SIDE - 1) - float(wanted[0, 1, 0])) < 0.1
+        places.add(column)
+    assert len(places) == 20
+
+
+def test_surplus_is_detail_that_the_prior_lacks_off_mouth_and_eyes() -> None:
+    prior, weight = torch.zeros(1, 3, SIDE, SIDE), torch.full((1, 1, SIDE, SIDE), losses.FACE_ATTENTION)
+    weight[..., 32:, :] = losses.FINE_ATTENTION
+    noise = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    above, below = noise.clone(), noise.clone()
+    above[..., 32:, :], below[..., :40, :] = 0, 0
+    assert losses.surplus(above, prior, weight) > 0.1
+    assert losses.surplus(below, prior, weight) == 0
+    assert losses.surplus(prior, noise, weight) == 0
+
+
 def test_coarse_sees_what_was_moved_and_not_what_was_blurred() -> None:
     truth = torch.rand(1, 3, SIDE, SIDE) * 2 - 1
     assert losses.coarse(functional.avg_pool2d(truth, 3, 1, 1), truth) < 0.1
@@ -69,10 +101,15 @@ def test_coarse_sees_what_was_moved_and_not_what_was_blurred() -> None:
     assert losses.coarse(truth.roll(16, 3), truth) > 0.1
 
 
+def small_landmarker() -> landmarks.LandmarkerLosses:
+    torch.manual_seed(0)
+    net = Landmarker(LandmarkerConfig(widths=(8, 8), depths=(1, 1), size_pixels=32))
+    return landmarks.LandmarkerLosses(net).eval()
+
+
 def test_the_landmarker_tells_pictures_apart() -> None:
     """Next to nothing for the same picture, more for another; gradients reach the picture and not the network."""
-    torch.manual_seed(0)
-    landmarker = losses.LandmarkerLosses(Landmarker(LandmarkerConfig(widths=(8, 8), depths=(1, 1), size_pixels=32)))
+    landmarker = small_landmarker()
     made = pictures(0).requires_grad_()
     same = landmarker(made, pictures(0), points())
     assert same[0] == 0
@@ -90,18 +127,18 @@ def test_the_landmarker_tells_pictures_apart() -> None:
 
 def test_points_are_wanted_as_the_landmarker_tells_them() -> None:
     """Against `SquareCrop`, whose crops it is trained on; where a face is in depth does not count."""
-    landmarker = losses.LandmarkerLosses(Landmarker(LandmarkerConfig(widths=(8, 8), depths=(1, 1), size_pixels=32)))
+    landmarker = small_landmarker()
     wanted = torch.cat([points(1) * torch.tensor([1.0, 1.3]), torch.linspace(-9, 9, 478)[None, :, None]], -1)
     skin = wanted[0, : topology.SKIN_COUNT, :2]
     low, high = skin.amin(0), skin.amax(0)
     # Of the crop's pixels it is the middles of the outermost that lie on the square's sides.
-    side = float((high - low).max()) * losses.CROP_RATIO * 32 / 31
+    side = float((high - low).max()) * landmarks.CROP_RATIO * 32 / 31
     x, y = ((low + high) / 2).tolist()
     crop = SquareCrop(x, y, side)
-    told = landmarker.normalised(wanted, SIDE)
+    told = landmarker.normalised(wanted, landmarker.frame(wanted, SIDE))
     np.testing.assert_allclose(told[0], crop.normalised(wanted[0].double().numpy()), atol=1e-5)
     made = pictures(0, 1)
-    found = landmarker.net(landmarker.crop(made, wanted)).points.detach()
+    found = landmarker.net(landmarker.crop(made, landmarker.frame(wanted, SIDE))).points.detach()
     landmarker.normalised = lambda *_: found + torch.tensor([0, 0, 0.7])  # type: ignore[method-assign]
     assert landmarker.misplaced(made, wanted) < 0.02
     landmarker.normalised = lambda *_: found + torch.tensor([0.1, 0, 0])  # type: ignore[method-assign]

@@ -1,0 +1,98 @@
+"""What our own landmarker sees in rendered pictures, as a loss: features where no VGG is at hand, and points."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from facepipe.face import topology
+from facepipe.models.landmarker import Landmarker
+from facepipe.train.points import point_loss
+
+# Side of the landmarker's crop over the longer side of the box of the points.
+CROP_RATIO = 1.35
+# By how much of itself such a crop is shifted and scaled at most.
+SHIFT_RATIO, SCALE_RATIO = 0.06, 0.1
+
+
+class Frame(NamedTuple):
+    """Squares in pictures, as `grid_sample` counts: from -1 to 1, in the middles of the outermost pixels."""
+
+    middle: Tensor
+    """(B, 2)"""
+    reach: Tensor
+    """(B,) half the side."""
+    side: int
+    """Of the pictures, in pixels."""
+
+
+class LandmarkerLosses(nn.Module):
+    """Distance of what our own landmarker sees in two pictures: features at every width of its network, and points.
+
+    The points say whether the drawn head is turned and the drawn mouth open as it should be, which pixels hardly do.
+    """
+
+    def __init__(self, net: Landmarker) -> None:
+        super().__init__()
+        self.size = net.config.size_pixels
+        self.net = net.requires_grad_(False).eval()
+
+    def frame(self, points: Tensor, side: int) -> Frame:
+        """Return the squares around (B, 478, 2 or 3) points in pixels of pictures of `side`.
+
+        In training each is a little off, another way each time: a network can be fooled by a grid of its own strides,
+        and a picture would learn to.
+        """
+        skin = points[:, : topology.SKIN_COUNT, :2]
+        low, high = skin.amin(1), skin.amax(1)
+        middle, reach = (low + high) / (side - 1) - 1, (high - low).amax(1) * (CROP_RATIO / (side - 1))
+        if self.training:
+            middle = middle + reach[:, None] * SHIFT_RATIO * (torch.rand_like(middle) * 2 - 1)
+            reach = reach * (1 + SCALE_RATIO * (torch.rand_like(reach) * 2 - 1))
+        return Frame(middle, reach, side)
+
+    def crop(self, pictures: Tensor, frame: Frame) -> Tensor:
+        """Cut the squares, as the landmarker is used to them, upright."""
+        theta = torch.zeros(len(pictures), 2, 3, device=pictures.device)
+        theta[:, 0, 0] = theta[:, 1, 1] = frame.reach
+        theta[:, :, 2] = frame.middle
+        grid = functional.affine_grid(theta, [len(pictures), 3, self.size, self.size], align_corners=True)
+        return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=True)
+
+    def normalised(self, points: Tensor, frame: Frame) -> Tensor:
+        """Return (B, 478, 3) points in pixels of a picture as the landmarker tells them of its crop."""
+        span, reach = frame.side - 1, frame.reach[:, None, None]
+        inside = (points[..., :2] * 2 / span - 1 - frame.middle[:, None]) / reach
+        plane = ((inside + 1) / 2 * (self.size - 1) + 0.5) / self.size
+        return torch.cat([plane, points[..., 2:] * (self.size - 1) / self.size / (reach * span)], -1)
+
+    def stages(self, crops: Tensor) -> list[Tensor]:
+        """Return the features before each halving, and the last."""
+        kept, x = [], crops
+        for layer in self.net.features:
+            made = layer(x)
+            if made.shape[-1] < x.shape[-1] and x.shape[1] > 3 * 4:
+                kept.append(x)
+            x = made
+        return [*kept, x]
+
+    def forward(self, first: Tensor, second: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean relative L1 distance of the features, and the mean error of the first's points."""
+        frame = self.frame(points, first.shape[-1])
+        with torch.no_grad():
+            wanted = self.stages(self.crop(second, frame))
+            truth = self.net.read(wanted[-1]).points
+        found = self.stages(self.crop(first, frame))
+        gaps = [(a - b).abs().mean() / b.abs().mean().clamp_min(1e-4) for a, b in zip(found, wanted, strict=True)]
+        return torch.stack(gaps).mean(), point_loss(self.net.read(found[-1]).points, truth).mean()
+
+    def misplaced(self, pictures: Tensor, wanted: Tensor) -> Tensor:
+        """Return the mean error of the points of pictures of which only (B, 478, 3) points are known, in pixels."""
+        frame = self.frame(wanted, pictures.shape[-1])
+        found, truth = self.net(self.crop(pictures, frame)).points, self.normalised(wanted, frame)
+        # How far a face is off as a whole, from one picture nobody can tell.
+        depth = truth[..., 2:] + (found[..., 2:] - truth[..., 2:]).mean(1, keepdim=True)
+        return point_loss(found, torch.cat([truth[..., :2], depth], -1)).mean()
