@@ -45,3 +45,14 @@ def rendered(net: nn.Module, batch: Batch) -> Rendered:
 def taken(parts: Parts, rows: Tensor) -> Parts:
     """Return some rows of a batch, or of what was made of it; `rows` is (B,) bool."""
     return type(parts)(*(part[rows] for part in parts))
+
+
+def by_flow(made: Rendered, mouth: Tensor) -> Tensor:
+    """Return the pictures (B, 3, S, S) as they are, but for a gradient that only the flow feels, and all in the mouth.
+
+    `mouth` is (B, 1, S, S), 1 in it and 0 elsewhere. Who may paint to please a landmarker draws dark nostrils for a
+    face that looks up; who may only move things moves them.
+    """
+    share = made.blend[:, 1:2].detach() / made.blend[:, :2].detach().sum(1, keepdim=True)
+    moved = made.picture.detach() + share * (made.warped - made.warped.detach())
+    return torch.lerp(moved, made.picture, mouth)

@@ -21,7 +21,7 @@ from facepipe.face.model import FaceModel
 from facepipe.models.landmarker import Landmarker
 from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet, Rendered
-from facepipe.train.pirender.batch import Batch, rendered, taken, to_batch
+from facepipe.train.pirender.batch import Batch, by_flow, rendered, taken, to_batch
 from facepipe.train.pirender.discriminator import (
     PatchDiscriminator,
     adversarial_losses,
@@ -31,7 +31,7 @@ from facepipe.train.pirender.discriminator import (
 from facepipe.train.pirender.heads import Heads
 from facepipe.train.pirender.landmarks import LandmarkerLosses
 from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
-from facepipe.train.pirender.losses import attention, coarse, detail, edges, pyramid, surplus
+from facepipe.train.pirender.losses import attention, coarse, detail, edges, mouth_box, pyramid, surplus
 from facepipe.train.pirender.pairs import Pair, Pairs
 from facepipe.train.pirender.samples import figures, sample_sheet
 
@@ -58,24 +58,31 @@ def picture_losses(made: Rendered, batch: Batch, landmarker: LandmarkerLosses) -
     crossed = batch.crossed
     losses = truth_losses(taken(made, ~crossed), taken(batch, ~crossed), landmarker)
     if crossed.any():
-        picture, prior, points = made.picture[crossed], batch.prior[crossed], batch.points[crossed]
-        losses["crossed"] = landmarker.misplaced(picture, points)
-        losses["coarse"] = coarse(picture, prior)
-        losses["surplus"] = surplus(picture, prior, attention(points, picture.shape[-1]))
+        losses |= crossed_losses(taken(made, crossed), taken(batch, crossed), landmarker)
     return losses
 
 
 def truth_losses(made: Rendered, batch: Batch, landmarker: LandmarkerLosses) -> dict[str, Tensor]:
     """Return the losses of pictures of which the truth is known."""
-    weight = attention(batch.points, batch.truth.shape[-1])
-    features, points = landmarker(made.picture, batch.truth, batch.points)
+    picture, side = made.picture, made.picture.shape[-1]
+    weight, mouth = attention(batch.points, side), mouth_box(batch.points, side)
     return {
-        "l1": pyramid(made.picture, batch.truth, weight),
-        "edges": edges(made.picture, batch.truth, weight),
-        "features": features,
-        "points": points,
+        "l1": pyramid(picture, batch.truth, weight),
+        "edges": edges(picture, batch.truth, weight),
+        "features": landmarker(picture, batch.truth, batch.points),
+        "points": landmarker.apart(by_flow(made, mouth), batch.truth, batch.points),
         "warp": pyramid(made.warped, batch.truth, weight),
-        "detail": detail(made.picture, batch.truth),
+        "detail": detail(picture, batch.truth),
+    }
+
+
+def crossed_losses(made: Rendered, batch: Batch, landmarker: LandmarkerLosses) -> dict[str, Tensor]:
+    """Return the losses of pictures in another person's motion."""
+    side = made.picture.shape[-1]
+    return {
+        "crossed": landmarker.misplaced(by_flow(made, mouth_box(batch.points, side)), batch.points),
+        "coarse": coarse(made.picture, batch.prior),
+        "surplus": surplus(made.picture, batch.prior, attention(batch.points, side)),
     }
 
 

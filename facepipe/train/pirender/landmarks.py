@@ -79,15 +79,21 @@ class LandmarkerLosses(nn.Module):
             x = made
         return [*kept, x]
 
-    def forward(self, first: Tensor, second: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean relative L1 distance of the features, and the mean error of the first's points."""
+    def forward(self, first: Tensor, second: Tensor, points: Tensor) -> Tensor:
+        """Return the mean relative L1 distance of the features."""
         frame = self.frame(points, first.shape[-1])
         with torch.no_grad():
             wanted = self.stages(self.crop(second, frame))
-            truth = self.net.read(wanted[-1]).points
         found = self.stages(self.crop(first, frame))
         gaps = [(a - b).abs().mean() / b.abs().mean().clamp_min(1e-4) for a, b in zip(found, wanted, strict=True)]
-        return torch.stack(gaps).mean(), point_loss(self.net.read(found[-1]).points, truth).mean()
+        return torch.stack(gaps).mean()
+
+    def apart(self, first: Tensor, second: Tensor, points: Tensor) -> Tensor:
+        """Return the mean error of the points of the first pictures, those of the second being right."""
+        frame = self.frame(points, first.shape[-1])
+        with torch.no_grad():
+            truth = self.net(self.crop(second, frame)).points
+        return point_loss(self.net(self.crop(first, frame)).points, truth).mean()
 
     def misplaced(self, pictures: Tensor, wanted: Tensor) -> Tensor:
         """Return the mean error of the points of pictures of which only (B, 478, 3) points are known, in pixels."""

@@ -28,10 +28,15 @@ def box_weight(points: Tensor, side: int, parts: list[int], margin_ratio: float)
     return (down[:, None, :, None] & across[:, None, None, :]).float()
 
 
+def mouth_box(points: Tensor, side: int) -> Tensor:
+    """Return (B, 1, S, S), 1 inside the box of the lips plus a margin, 0 outside."""
+    return box_weight(points, side, MOUTH, 0.2)
+
+
 def attention(points: Tensor, side: int) -> Tensor:
     """Return (B, 1, S, S) weights of the pixels: 1, FACE_ATTENTION in the face, FINE_ATTENTION on mouth and eyes."""
     face = box_weight(points, side, list(range(topology.SKIN_COUNT)), 0.0)
-    fine = box_weight(points, side, MOUTH, 0.2) + box_weight(points, side, EYES[: len(EYES) // 2], 0.25)
+    fine = mouth_box(points, side) + box_weight(points, side, EYES[: len(EYES) // 2], 0.25)
     fine = fine + box_weight(points, side, EYES[len(EYES) // 2 :], 0.25)
     return 1 + (FACE_ATTENTION - 1) * face + (FINE_ATTENTION - FACE_ATTENTION) * fine.clamp(max=1)
 

@@ -14,7 +14,9 @@ from torch.nn import functional
 from facepipe.face import topology
 from facepipe.face.cropping import SquareCrop
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
+from facepipe.renderers.compact.net import Rendered
 from facepipe.train.pirender import landmarks, losses
+from facepipe.train.pirender.batch import by_flow
 from facepipe.train.pirender.discriminator import PatchDiscriminator, Window, discriminator_loss, matching
 
 lightning = pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
@@ -111,18 +113,33 @@ def test_the_landmarker_tells_pictures_apart() -> None:
     """Next to nothing for the same picture, more for another; gradients reach the picture and not the network."""
     landmarker = small_landmarker()
     made = pictures(0).requires_grad_()
-    same = landmarker(made, pictures(0), points())
-    assert same[0] == 0
-    assert same[1] < 0.01
-    other = landmarker(made, pictures(1), points())
-    for loss in other:
-        (grad,) = torch.autograd.grad(loss, made, retain_graph=True)
+    for loss in (landmarker, landmarker.apart):
+        same, other = (loss(made, pictures(seed), points()) for seed in (0, 1))
+        (grad,) = torch.autograd.grad(other, made)
         assert grad.abs().sum() > 0
-    assert other[0] > 0.05
-    assert other[1] > 2 * same[1]
+        assert same < 0.01
+        assert other > 2 * same
+        assert loss(pictures(0) * 0.95 + 0.05 * pictures(1), pictures(0), points()) < other
     assert not any(parameter.requires_grad for parameter in landmarker.parameters())
-    near = landmarker(pictures(0) * 0.95 + 0.05 * pictures(1), pictures(0), points())
-    assert all(a < b for a, b in zip(near, landmarker(pictures(1), pictures(0), points()), strict=True))
+
+
+def test_off_the_mouth_only_the_flow_feels_where_things_are() -> None:
+    """The picture is what it was; the network may move what it shows, and paint in the mouth alone."""
+    warped, change = pictures(0).requires_grad_(), pictures(1).requires_grad_()
+    logits = torch.rand(2, 3, SIDE, SIDE).requires_grad_()
+    share = logits.softmax(1)
+    own = share[:, 1:2] / share[:, :2].sum(1, keepdim=True)
+    picture = torch.lerp(pictures(2), warped, own) + share[:, 2:] * change
+    mouth = torch.zeros(2, 1, SIDE, SIDE)
+    mouth[..., 40:, :] = 1
+    seen = by_flow(Rendered(picture, warped, share), mouth)
+    torch.testing.assert_close(seen, picture)
+    for part in (warped, change, logits):
+        (found,) = torch.autograd.grad(seen.square().sum(), part, retain_graph=True)
+        (whole,) = torch.autograd.grad(picture.square().sum(), part, retain_graph=True)
+        torch.testing.assert_close(found[..., 40:, :], whole[..., 40:, :])
+        wanted = whole[..., :40, :] if part is warped else torch.zeros_like(whole[..., :40, :])
+        torch.testing.assert_close(found[..., :40, :], wanted)
 
 
 def test_points_are_wanted_as_the_landmarker_tells_them() -> None:
