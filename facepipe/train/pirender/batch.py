@@ -47,12 +47,12 @@ def taken(parts: Parts, rows: Tensor) -> Parts:
     return type(parts)(*(part[rows] for part in parts))
 
 
-def by_flow(made: Rendered, mouth: Tensor) -> Tensor:
-    """Return the pictures (B, 3, S, S) as they are, but for a gradient that only the flow feels, and all in the mouth.
+def by_flow(made: Rendered, painted: Tensor) -> Tensor:
+    """Return the pictures (B, 3, S, S) as they are, but for a gradient that only the flow feels off `painted`.
 
-    `mouth` is (B, 1, S, S), 1 in it and 0 elsewhere. Who may paint to please a landmarker draws dark nostrils for a
-    face that looks up; who may only move things moves them.
+    `painted` is (B, 1, S, S), 1 where all of the network feels it and 0 elsewhere. Who may paint to please a landmarker
+    draws dark nostrils for a face that looks up; who may only move things moves them.
     """
     share = made.blend[:, 1:2].detach() / made.blend[:, :2].detach().sum(1, keepdim=True)
     moved = made.picture.detach() + share * (made.warped - made.warped.detach())
-    return torch.lerp(moved, made.picture, mouth)
+    return torch.lerp(moved, made.picture, painted)

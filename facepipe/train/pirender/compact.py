@@ -31,7 +31,7 @@ from facepipe.train.pirender.discriminator import (
 from facepipe.train.pirender.heads import Heads
 from facepipe.train.pirender.landmarks import LandmarkerLosses
 from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
-from facepipe.train.pirender.losses import attention, coarse, detail, edges, mouth_box, pyramid, surplus
+from facepipe.train.pirender.losses import attention, coarse, detail, edges, fine_boxes, mouth_box, pyramid, surplus
 from facepipe.train.pirender.pairs import Pair, Pairs
 from facepipe.train.pirender.samples import figures, sample_sheet
 
@@ -47,9 +47,9 @@ WEIGHTS = {
     "detail": 6.0,
     "crossed": 3.0,
     "coarse": 2.0,
-    "surplus": 6.0,
+    "surplus": 12.0,
     "matching": 2.0,
-    "adversarial": 0.2,
+    "adversarial": 0.15,
 }
 
 
@@ -65,11 +65,11 @@ def picture_losses(made: Rendered, batch: Batch, landmarker: LandmarkerLosses) -
 def truth_losses(made: Rendered, batch: Batch, landmarker: LandmarkerLosses) -> dict[str, Tensor]:
     """Return the losses of pictures of which the truth is known."""
     picture, side = made.picture, made.picture.shape[-1]
-    weight, mouth = attention(batch.points, side), mouth_box(batch.points, side)
+    weight, mouth, fine = (area(batch.points, side) for area in (attention, mouth_box, fine_boxes))
     return {
         "l1": pyramid(picture, batch.truth, weight),
         "edges": edges(picture, batch.truth, weight),
-        "features": landmarker(picture, batch.truth, batch.points),
+        "features": landmarker(by_flow(made, fine), batch.truth, batch.points),
         "points": landmarker.apart(by_flow(made, mouth), batch.truth, batch.points),
         "warp": pyramid(made.warped, batch.truth, weight),
         "detail": detail(picture, batch.truth),

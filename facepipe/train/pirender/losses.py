@@ -33,12 +33,16 @@ def mouth_box(points: Tensor, side: int) -> Tensor:
     return box_weight(points, side, MOUTH, 0.2)
 
 
+def fine_boxes(points: Tensor, side: int) -> Tensor:
+    """Return (B, 1, S, S), 1 inside the boxes of the lips and of each eye, plus margins, 0 outside."""
+    eyes = [box_weight(points, side, lids, 0.25) for lids in (EYES[: len(EYES) // 2], EYES[len(EYES) // 2 :])]
+    return (mouth_box(points, side) + eyes[0] + eyes[1]).clamp(max=1)
+
+
 def attention(points: Tensor, side: int) -> Tensor:
     """Return (B, 1, S, S) weights of the pixels: 1, FACE_ATTENTION in the face, FINE_ATTENTION on mouth and eyes."""
     face = box_weight(points, side, list(range(topology.SKIN_COUNT)), 0.0)
-    fine = mouth_box(points, side) + box_weight(points, side, EYES[: len(EYES) // 2], 0.25)
-    fine = fine + box_weight(points, side, EYES[len(EYES) // 2 :], 0.25)
-    return 1 + (FACE_ATTENTION - 1) * face + (FINE_ATTENTION - FACE_ATTENTION) * fine.clamp(max=1)
+    return 1 + (FACE_ATTENTION - 1) * face + (FINE_ATTENTION - FACE_ATTENTION) * fine_boxes(points, side)
 
 
 def pyramid(first: Tensor, second: Tensor, weight: Tensor, levels: int = 4) -> Tensor:
