@@ -27,3 +27,5 @@ class CompactConfig:
     """Residual blocks of the editing network at each of its resolutions."""
     most_shift: float = 0.15
     """How far the warping network may move a pixel beyond the mesh's flow, in sides of the picture."""
+    most_detail: float = 0.05
+    """How much detail is painted on skin that the source shows, where 2 is from black to white."""

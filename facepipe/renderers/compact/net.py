@@ -20,6 +20,8 @@ SLOPE = 0.1
 # How far prior and drawing lead the corrected warp before any training. A drawing begins as what it is laid on, so that
 # it may lead from the start, and must: what has no share in the picture learns nothing.
 LEAD = 2.0
+# Side of the cells within which a change is a shade and not detail.
+SHADE_PIXELS = 8
 
 
 class Rendered(NamedTuple):
@@ -148,21 +150,23 @@ class CompactNet(nn.Module):
         """
         size, side = source.shape[-1], self.config.side_pixels
         if size == side:
-            shift, warped, out = self.decide(source, prior, position, hints, motion)
+            shift, warped, drawn, logits = self.decide(source, prior, position, hints, motion)
         else:
             seen = resized(source, side), resized(prior, side), replaced(position, side), resized(hints, side // 2)
-            shift, _, out = self.decide(*seen, motion)
-            out = resized(out, size)
+            shift, _, drawn, logits = self.decide(*seen, motion)
+            drawn, logits = resized(drawn, size), resized(logits, size)
             warped = warp(source, position, shift)
-        change, blend = out[:, :3], out[:, 3:].softmax(1)
         # Drawn is the mean of prior and warp, by their shares, and a change of it; so this is the blend of all three.
-        moved = warped + (out[:, 3:4] - out[:, 4:5]).sigmoid() * (prior - warped)
-        return Rendered(moved + blend[:, 2:] * change, warped, blend)
+        moved = warped + (logits[:, :1] - logits[:, 1:2]).sigmoid() * (prior - warped)
+        return Rendered(moved + drawn, warped, logits.softmax(1))
 
     def decide(
         self, source: Tensor, prior: Tensor, position: Tensor, hints: Tensor, motion: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the flow's correction (B, 2, S / 4, S / 4), the warp by it, and (B, 6, S, S) change and blend."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the flow's correction (B, 2, S / 4, S / 4), the warp by it, the change by its share, and the blend.
+
+        The blend as logits, (B, 3, S, S).
+        """
         vector = self.mapping(motion)
         coarse = functional.avg_pool2d(hints, 2)
         seen = torch.cat([functional.pixel_unshuffle(source, 4), functional.pixel_unshuffle(prior, 4), coarse], 1)
@@ -170,7 +174,23 @@ class CompactNet(nn.Module):
         warped = warp(source, position, shift)
         pictures = [functional.pixel_unshuffle(part, 2) for part in (source, prior, warped)]
         out = functional.pixel_shuffle(self.final(self.editing(torch.cat([*pictures, hints], 1), vector)), 2)
-        return shift, warped, out
+        change, logits = out[:, :3], out[:, 3:]
+        drawn = restrained(logits.softmax(1)[:, 2:] * change, hints, self.config.most_detail)
+        return shift, warped, drawn, logits
+
+
+def restrained(drawn: Tensor, hints: Tensor, most: float) -> Tensor:
+    """Return a (B, 3, S, S) change whose detail is `most` at most on skin that the source shows.
+
+    Such skin may be shaded; but its features are the source's own, moved: painted as well, they would show twice.
+    """
+    hidden = 1 - hints[:, 2:3] * hints[:, 3:4]
+    # A quarter of a cell's neighbourhood is enough for all of it to be free.
+    free = upsampled((4 * functional.avg_pool2d(hidden, 4, 2, 1)).clamp(max=1), drawn)
+    shade = upsampled(functional.avg_pool2d(drawn, SHADE_PIXELS), drawn)
+    detail = drawn - shade
+    within = detail.clamp(-most, most)
+    return shade + within + free * (detail - within)
 
 
 def warp(source: Tensor, position: Tensor, shift: Tensor) -> Tensor:
@@ -180,6 +200,13 @@ def warp(source: Tensor, position: Tensor, shift: Tensor) -> Tensor:
     # Places need more digits than bfloat16 has.
     warped = functional.grid_sample(source.float(), grid, padding_mode="border", align_corners=True)
     return warped.to(source.dtype)
+
+
+def upsampled(maps: Tensor, like: Tensor) -> Tensor:
+    """Return (B, C, h, w) at the height, the width and in the numbers of another tensor."""
+    # In bfloat16 that takes a CPU twice as long.
+    maps = functional.interpolate(maps.float(), size=like.shape[-2:], mode="bilinear", align_corners=False)
+    return maps.to(like.dtype)
 
 
 def resized(maps: Tensor, side: int) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from facepipe.renderers.compact.config import HINT_CHANNELS, CompactConfig
-from facepipe.renderers.compact.net import AdaIN, Block, CompactNet, replaced, resized
+from facepipe.renderers.compact.net import AdaIN, Block, CompactNet, replaced, resized, restrained
 
 TINY = CompactConfig(side_pixels=64, descriptor=16, warp_widths=(8, 8, 8), edit_widths=(8, 8, 8))
 
@@ -53,6 +53,23 @@ def test_the_picture_is_the_blend_of_prior_warp_and_drawing() -> None:
     mean = (of_prior * given[1] + of_warp * plain.warped) / (of_prior + of_warp)
     torch.testing.assert_close(plain.picture, mean, atol=1e-5, rtol=0)
     assert (made.picture - plain.picture).abs().mean() > 0.01
+
+
+def test_skin_that_the_source_shows_is_shaded_and_not_painted() -> None:
+    """There detail is cut off at a bound, and shades are not; elsewhere, and near it, all of a change stays."""
+    drawn = torch.zeros(1, 3, 64, 64)
+    drawn[..., 20, 12] = drawn[..., 20, 50] = 0.8
+    drawn[..., 40:56, :] += 0.5
+    hints = torch.zeros(1, 9, 32, 32)
+    hints[:, 2] = 1
+    hints[:, 3, :, :16] = 1
+    for visible in (1.0, 0.0):
+        hints[:, 2] = visible
+        found = restrained(drawn, hints, 0.05)
+        assert (found[..., 20, 12].max() < 0.1) == bool(visible)
+        torch.testing.assert_close(found[..., 38:], drawn[..., 38:])
+        torch.testing.assert_close(found[..., 46:50, :], drawn[..., 46:50, :])
+    torch.testing.assert_close(found, drawn)
 
 
 def test_the_correction_is_bounded() -> None:
