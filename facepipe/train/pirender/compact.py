@@ -31,7 +31,7 @@ from facepipe.train.pirender.discriminator import (
 from facepipe.train.pirender.heads import Heads
 from facepipe.train.pirender.landmarks import LandmarkerLosses
 from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
-from facepipe.train.pirender.losses import attention, coarse, detail, edges, fine_boxes, mouth_box, pyramid, surplus
+from facepipe.train.pirender.losses import attention, coarse, detail, edges, fine_boxes, mouth_box, pyramid
 from facepipe.train.pirender.pairs import Pair, Pairs
 from facepipe.train.pirender.samples import figures, sample_sheet
 
@@ -47,9 +47,8 @@ WEIGHTS = {
     "detail": 6.0,
     "crossed": 3.0,
     "coarse": 2.0,
-    "surplus": 12.0,
     "matching": 2.0,
-    "adversarial": 0.15,
+    "adversarial": 0.2,
 }
 
 
@@ -82,7 +81,6 @@ def crossed_losses(made: Rendered, batch: Batch, landmarker: LandmarkerLosses) -
     return {
         "crossed": landmarker.misplaced(by_flow(made, mouth_box(batch.points, side)), batch.points),
         "coarse": coarse(made.picture, batch.prior),
-        "surplus": surplus(made.picture, batch.prior, attention(batch.points, side)),
     }
 
 

@@ -72,23 +72,10 @@ def sharpness(pictures: Tensor) -> Tensor:
     return functional.conv2d(grey, kernel)
 
 
-def local_detail(pictures: Tensor, cells: int = 8) -> Tensor:
-    """Return the root of the mean energy of detail in each cell."""
-    return functional.avg_pool2d(sharpness(pictures).square(), cells).add(1e-4).sqrt()
-
-
-def detail(first: Tensor, second: Tensor) -> Tensor:
+def detail(first: Tensor, second: Tensor, cells: int = 8) -> Tensor:
     """Return how much the local energy of detail differs: blur that L1 rewards costs here, and so does noise."""
-    return (local_detail(first) - local_detail(second)).abs().mean()
-
-
-def surplus(picture: Tensor, prior: Tensor, weight: Tensor) -> Tensor:
-    """Return how much more detail than the prior a picture has where it may not: anywhere but in mouth and eyes.
-
-    `weight` is the attention, (B, 1, S, S).
-    """
-    allowed = functional.max_pool2d((weight[..., 1:-1, 1:-1] > FACE_ATTENTION).float(), 8)
-    return ((local_detail(picture) - local_detail(prior)).clamp_min(0) * (1 - allowed)).mean()
+    energies = [functional.avg_pool2d(sharpness(part).square(), cells).add(1e-4).sqrt() for part in (first, second)]
+    return (energies[0] - energies[1]).abs().mean()
 
 
 def coarse(first: Tensor, second: Tensor, cells: int = 8) -> Tensor:

@@ -47,7 +47,7 @@ def test_the_discriminator_joins_in_the_second_phase(tmp_path: Path) -> None:
     stream = iter(found.batches(0))
     before = state_of(found.run.net), state_of(found.run.judge)
     first = found.advance(next(stream))
-    assert set(first) == {"l1", "edges", "features", "points", "warp", "detail", "crossed", "coarse", "surplus"}
+    assert set(first) == {"l1", "edges", "features", "points", "warp", "detail", "crossed", "coarse"}
     assert not torch.equal(before[0], state_of(found.run.net))
     assert torch.equal(before[1], state_of(found.run.judge))
     found.run.images = 20

@@ -85,17 +85,6 @@ def test_in_training_the_landmarker_looks_from_elsewhere_each_time() -> None:
     assert len(places) == 20
 
 
-def test_surplus_is_detail_that_the_prior_lacks_off_mouth_and_eyes() -> None:
-    prior, weight = torch.zeros(1, 3, SIDE, SIDE), torch.full((1, 1, SIDE, SIDE), losses.FACE_ATTENTION)
-    weight[..., 32:, :] = losses.FINE_ATTENTION
-    noise = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
-    above, below = noise.clone(), noise.clone()
-    above[..., 32:, :], below[..., :40, :] = 0, 0
-    assert losses.surplus(above, prior, weight) > 0.1
-    assert losses.surplus(below, prior, weight) == 0
-    assert losses.surplus(prior, noise, weight) == 0
-
-
 def test_coarse_sees_what_was_moved_and_not_what_was_blurred() -> None:
     truth = torch.rand(1, 3, SIDE, SIDE) * 2 - 1
     assert losses.coarse(functional.avg_pool2d(truth, 3, 1, 1), truth) < 0.1
