@@ -4,6 +4,8 @@ facepipe train release landmarker RUN/checkpoint.pt
 facepipe train release face-model FILE.safetensors
 facepipe train release expression-vae FILE.safetensors
 facepipe train release audio RUN/model.pt
+
+Of a network, checkpoints of several moments of its run may be given; what is released is their mean.
 """
 
 from __future__ import annotations
@@ -11,12 +13,12 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from facepipe.checkpoint import save_network
 from facepipe.models.detector import Detector, DetectorConfig
@@ -39,12 +41,24 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
 FILES = ("face-model", "expression-vae")
 
 
-def release(name: str, trained: Path, *, part: str = "mean") -> Path:
-    """Write weights/NAME.safetensors from a checkpoint's averaged network (or a file of FILES) and register it."""
+def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the mean of networks of one run; what is no fraction is the last one's."""
+    last = states[-1]
+    return {
+        name: torch.stack([state[name] for state in states]).mean(0) if value.is_floating_point() else value
+        for name, value in last.items()
+    }
+
+
+def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Path:
+    """Write weights/NAME.safetensors from a checkpoint's averaged network (or a file of FILES) and register it.
+
+    Of a network it is the mean of that and of those of `earlier` moments.
+    """
     target = embedded_folder() / f"{name}.safetensors"
     if name in NETWORKS:
         network, config = NETWORKS[name]
-        state = torch.load(trained, weights_only=True)[part]
+        state = mean_of([torch.load(path, weights_only=True)[part] for path in (*earlier, trained)])
         prefix = "module." if part == "mean" else ""
         net = network(config())
         net.load_state_dict({key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)})
@@ -84,10 +98,13 @@ def main(words: Sequence[str] | None = None) -> None:
     """Release as the words of a command line say."""
     parser = parser_of("release", __doc__)
     parser.add_argument("name", choices=[*NETWORKS, *FILES, "audio"])
-    parser.add_argument("trained", type=Path)
+    parser.add_argument("trained", type=Path, nargs="+", help="of a network, checkpoints of one run, the last one last")
     parser.add_argument("--part", choices=["mean", "net"], default="mean", help="averaged or last weights")
     asked = parser.parse_args(words)
-    print(release(asked.name, asked.trained, part=asked.part))
+    *earlier, trained = asked.trained
+    if earlier and asked.name not in NETWORKS:
+        parser.error(f"{len(asked.trained)} files are given, and {asked.name} is made of one; give one file.")
+    print(release(asked.name, trained, *earlier, part=asked.part))
 
 
 if __name__ == "__main__":

@@ -138,6 +138,14 @@ def test_a_release_is_the_average_registered(tmp_path: Path, monkeypatch: pytest
     state = {"net": net.state_dict(), "mean": {f"module.{k}": v for k, v in mean.state_dict().items()}}
     state["mean"]["n_averaged"] = torch.tensor(3)
     torch.save(state, tmp_path / "checkpoint.pt")
+    torch.save({"mean": {k: v * 3 for k, v in state["mean"].items()}}, tmp_path / "later.pt")
+    release.main(["detector", str(tmp_path / "checkpoint.pt"), str(tmp_path / "later.pt")])
+    between = load_network(tmp_path / "detector.safetensors", "detector", Detector, DetectorConfig).state_dict()[
+        "head.3.weight"
+    ]
+    torch.testing.assert_close(between.float(), 2 * mean.state_dict()["head.3.weight"], rtol=1e-2, atol=2e-2)
+    with pytest.raises(SystemExit):
+        release.main(["face-model", "a.safetensors", "b.safetensors"])
     for _ in range(2):
         path = release.release("detector", tmp_path / "checkpoint.pt")
     back = load_network(path, "detector", Detector, DetectorConfig)
