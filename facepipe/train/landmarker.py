@@ -1,11 +1,11 @@
 """Training of the landmarker on teacher's points.
 
     facepipe train landmarker --data DATA --labels LABELS --cache CACHE --out RUN
-        [--renderings RENDERINGS --renderings-labels LABELS] [--start OTHER-RUN/checkpoint.pt|FILE.safetensors]
+        [--renderings RENDERINGS --renderings-labels LABELS] [--begin-with OTHER-RUN/checkpoint.pt|FILE.safetensors]
 
 RENDERINGS are what `facepipe train renderings` makes, labelled as DATA is; their crops are cached beside the others.
---start begins with the averaged network of another run, or with a released file, instead of a new one. The run goes on
-from RUN/checkpoint.pt when it is there.
+--begin-with takes the averaged network of another run, or a released file, instead of a new one. The run goes on from
+RUN/checkpoint.pt when it is there.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.train.command import parser_of
 from facepipe.train.crops import FaceSamples
 from facepipe.train.faces import FaceCache, build_cache
-from facepipe.train.loop import Recipe, fit, to_network
+from facepipe.train.loop import Recipe, averaged_state, fit, to_network
 from facepipe.train.points import point_loss
 from facepipe.train.split import Item, split_items
 
@@ -108,12 +108,6 @@ def start_at_file(net: Landmarker, weight: Path, pictures: Tensor) -> None:
     unfold_norms(net, state, to_network(pictures))
 
 
-def start_at_run(net: nn.Module, checkpoint: Path) -> None:
-    """Take over the averaged network of another run."""
-    mean = torch.load(checkpoint, weights_only=True)["mean"]
-    net.load_state_dict({name[7:]: value for name, value in mean.items() if name.startswith("module.")})
-
-
 def train(
     data: Path,
     labels: Path,
@@ -143,7 +137,7 @@ def train(
     if start and start.suffix == ".safetensors":
         start_at_file(net, start, torch.cat([next(iter(batches(-1)))[0] for _ in range(4)]))
     elif start:
-        start_at_run(net, start)
+        net.load_state_dict(averaged_state(start))
     else:
         start_at_components(net, aligned_shapes(faces.points))
 
@@ -162,7 +156,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--peak-rate", type=float, default=RECIPE.peak_rate)
     parser.add_argument("--renderings", type=Path, help="folder of `facepipe train renderings`")
     parser.add_argument("--renderings-labels", type=Path, help="what the labelling tool made of it")
-    parser.add_argument("--start", type=Path, help="checkpoint of another run, or a released file, to start from")
+    parser.add_argument("--begin-with", type=Path, help="checkpoint of another run, or a released file, to start from")
     asked = parser.parse_args(words)
     if bool(asked.renderings) != bool(asked.renderings_labels):
         parser.error("--renderings and --renderings-labels go together: give both or neither.")
@@ -173,7 +167,7 @@ def main(words: Sequence[str] | None = None) -> None:
         asked.out,
         Recipe(batch=asked.batch, steps=asked.steps, peak_rate=asked.peak_rate),
         renderings=(asked.renderings, asked.renderings_labels) if asked.renderings else None,
-        start=asked.start,
+        start=asked.begin_with,
     )
 
 

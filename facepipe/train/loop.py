@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,7 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from facepipe.errors import WeightsError
+
 Net = TypeVar("Net", bound=nn.Module)
+# What torch writes before the names of an averaged network.
+AVERAGED = "module."
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,16 @@ def averaging_with(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Ten
         return torch.lerp(mean, now, max(1 - decay, 9 / (10 + float(count))))
 
     return averaged
+
+
+def averaged_state(checkpoint: Path) -> dict[str, Tensor]:
+    """Return the tensors of a run's averaged network; raise WeightsError where the file is no run's checkpoint."""
+    try:
+        mean = torch.load(checkpoint, map_location="cpu", weights_only=True)["mean"]
+    except (OSError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
+        told = str(error).splitlines()[0]
+        raise WeightsError(f"{checkpoint} is no checkpoint of a training ({told}). Give RUN/checkpoint.pt.") from error
+    return {name[len(AVERAGED) :]: value for name, value in mean.items() if name.startswith(AVERAGED)}
 
 
 def to_network(pictures: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from facepipe.motion.speech_file import save_speech
 from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet
 from facepipe.train.command import parser_of
+from facepipe.train.loop import averaged_state
 from facepipe.weights import embedded_folder
 
 LICENCE = "CC-BY-NC-4.0"
@@ -50,6 +51,12 @@ def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     }
 
 
+def last_state(checkpoint: Path) -> dict[str, Tensor]:
+    """Return the tensors of a run's network as its last step left them."""
+    state: dict[str, Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)["net"]
+    return state
+
+
 def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Path:
     """Write weights/NAME.safetensors from a checkpoint's averaged network (or a file of FILES) and register it.
 
@@ -58,10 +65,9 @@ def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Pat
     target = embedded_folder() / f"{name}.safetensors"
     if name in NETWORKS:
         network, config = NETWORKS[name]
-        state = mean_of([torch.load(path, weights_only=True)[part] for path in (*earlier, trained)])
-        prefix = "module." if part == "mean" else ""
+        read = averaged_state if part == "mean" else last_state
         net = network(config())
-        net.load_state_dict({key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)})
+        net.load_state_dict(mean_of([read(path) for path in (*earlier, trained)]))
         save_network(net, target, kind=name)
     elif name == "audio":
         save_speech(read_speech(trained), target)

@@ -3,7 +3,8 @@
     facepipe train pirender --dataset DATASET --cache CACHE --out RUN [--network compact|published]
 
 DATASET is what `facepipe dataset build` made; its frames are unpacked into CACHE once. The run goes on from
-RUN/checkpoint.pt when it is there; RUN/samples and RUN/curves (TensorBoard) show how it does. `compact` is the embedded
+RUN/checkpoint.pt when it is there, and else begins anew, or with the network of a released file or of another run's
+checkpoint (--begin-with FILE). RUN/samples and RUN/curves (TensorBoard) show how it does. `compact` is the embedded
 renderer, `published` the paper's training of the paper's size, which needs VGG-19 (facepipe weights add vgg19 FILE).
 With several GPUs, or a process a core, start it by `torchrun --nproc-per-node N -m facepipe.train.pirender.command` and
 the same words.
@@ -71,6 +72,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, help="images at once on each device")
     parser.add_argument("--peak-rate", type=float)
     parser.add_argument("--adversarial-from", type=int, help="images after which the discriminator joins; 0 for never")
+    parser.add_argument("--begin-with", type=Path, help="checkpoint of another run, or a released file, to start from")
     parser.add_argument("--precision", default="32-true", help="of Lightning Fabric, e.g. bf16-mixed")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare the batches")
     asked = parser.parse_args(words)
@@ -80,7 +82,10 @@ def main(words: Sequence[str] | None = None) -> None:
     devices = os.environ.get("LOCAL_WORLD_SIZE", "auto")
     fabric = Fabric(accelerator="auto", devices=devices, precision=asked.precision)
     fabric.launch()
-    train(training_of(asked, fabric), asked.out, fabric)
+    training = training_of(asked, fabric)
+    if asked.begin_with:
+        training.run.start_at(asked.begin_with)
+    train(training, asked.out, fabric)
 
 
 if __name__ == "__main__":

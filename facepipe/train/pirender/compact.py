@@ -45,7 +45,7 @@ WEIGHTS = {
     "points": 4.0,
     "warp": 1.0,
     "detail": 6.0,
-    "crossed": 3.0,
+    "crossed": 4.0,
     "coarse": 2.0,
     "matching": 2.0,
     "adversarial": 0.2,

@@ -16,11 +16,15 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from facepipe.checkpoint import check_state
+from facepipe.errors import WeightsError
 from facepipe.media.image import write_image
-from facepipe.train.loop import averaging_with
+from facepipe.train.loop import averaged_state, averaging_with
 
 Picture = NDArray[np.uint8]
 
@@ -72,6 +76,13 @@ class Run:
         parts = {name: getattr(self, name).state_dict() for name in self._parts()}
         return {**parts, "images": self.images}
 
+    def start_at(self, path: Path) -> None:
+        """Begin with a network that is there already; raise WeightsError where the file holds none, or another."""
+        state = network_state(path)
+        check_state(state, self.net, path)
+        for net in (self.net, self.mean.module):
+            net.load_state_dict(state)
+
     def resume(self, path: Path) -> None:
         """Take over a checkpoint."""
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -82,6 +93,16 @@ class Run:
     @staticmethod
     def _parts() -> tuple[str, ...]:
         return ("net", "mean", "judge", "optimiser", "judge_optimiser")
+
+
+def network_state(path: Path) -> dict[str, Tensor]:
+    """Return the network of a released file, or the averaged one of a checkpoint; raise WeightsError for others."""
+    if path.suffix != ".safetensors":
+        return averaged_state(path)
+    try:
+        return {name: value.float() for name, value in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} is no readable safetensors file ({error}). Give a weight file.") from error
 
 
 def new_run(net: nn.Module, judge: nn.Module, recipe: Recipe) -> Run:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from facepipe.errors import WeightsError
 from facepipe.face import topology
 from facepipe.face.cropping import SquareCrop
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
@@ -240,3 +241,42 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert steps[0] == 200
     for name, value in whole.mean.state_dict().items():
         torch.testing.assert_close(again.mean.state_dict()[name], value)
+
+
+def _weight_file(path: Path, slope: float) -> Path:
+    from safetensors.torch import save_file
+
+    save_file({"layer.weight": torch.tensor([[slope]]).half(), "layer.bias": torch.zeros(1).half()}, path)
+    return path
+
+
+def test_a_run_begins_with_what_another_made(tmp_path: Path) -> None:
+    run = _Training(4, 0).run
+    run.start_at(_weight_file(tmp_path / "released.safetensors", 1.5))
+    for net in (run.net, run.mean.module):
+        weight = net.state_dict()["layer.weight"]
+        assert weight.item() == 1.5
+        assert weight.dtype == torch.float32
+
+    other, _ = _train(tmp_path / "other", 400)
+    run.start_at(tmp_path / "other" / "checkpoint.pt")
+    for name, value in other.mean.module.state_dict().items():
+        assert torch.equal(run.net.state_dict()[name], value)
+        assert not torch.equal(other.net.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("name", ["missing.pt", "missing.safetensors", "text.pt", "text.safetensors", "else.pt"])
+def test_what_is_no_network_of_its_kind_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "text.pt").write_text("no checkpoint", encoding="utf-8")
+    (tmp_path / "text.safetensors").write_text("no weights", encoding="utf-8")
+    torch.save({"net": {}}, tmp_path / "else.pt")
+    with pytest.raises(WeightsError, match=name.replace(".", r"\.")):
+        _Training(4, 0).run.start_at(tmp_path / name)
+
+
+def test_a_network_of_another_size_is_told(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"layer.weight": torch.zeros(2, 2), "layer.bias": torch.zeros(2)}, tmp_path / "wide.safetensors")
+    with pytest.raises(WeightsError, match=r"layer\.weight of shape"):
+        _Training(4, 0).run.start_at(tmp_path / "wide.safetensors")
