@@ -58,18 +58,18 @@ def compact_net(dtype: torch.dtype) -> CompactNet:
 def inputs(count: int, dtype: torch.dtype) -> Inputs:
     """Return what the network is given of some frames, as its renderer gives it."""
 
-    def random(channels: int, side: int) -> Tensor:
-        return torch.rand(count, channels, side, side).contiguous(memory_format=torch.channels_last)
+    def random(*shape: int) -> Tensor:
+        return torch.rand(count, *shape)
 
-    pictures = (random(3, SIDE).to(dtype) * 2 - 1 for _ in range(2))
-    source, prior = pictures
-    hints = random(HINT_CHANNELS, SIDE // 2).to(dtype)
-    return source, prior, random(2, SIDE) * 2 - 1, hints, torch.randn(count, CompactConfig.motion_channels).to(dtype)
+    source, prior = (random(3, SIDE, SIDE).to(dtype) * 2 - 1 for _ in range(2))
+    hints = random(HINT_CHANNELS, SIDE // 2, SIDE // 2).to(dtype).contiguous(memory_format=torch.channels_last)
+    motion = torch.randn(count, CompactConfig.motion_channels).to(dtype)
+    return source[:1], prior, random(2, SIDE, SIDE) * 2 - 1, hints, motion
 
 
 def drawing(net: CompactNet, given: Inputs, threads: int) -> Callable[[], None]:
     """Return what draws some batches in a row in every thread."""
-    count = len(given[0])
+    count = len(given[1])
 
     def draw(_begin: int, _end: int) -> Tensor:
         with torch.inference_mode():

@@ -7,6 +7,7 @@ as the prior.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -31,8 +32,18 @@ class Rendered(NamedTuple):
     """(B, 3, S, S) in [-1, 1]."""
     warped: Tensor
     """(B, 3, S, S), the source moved by the corrected flow."""
-    blend: Tensor
-    """(B, 3, S, S), shares of prior, warp and drawing."""
+    logits: Tensor
+    """(B, 3, S, S), of the shares of prior, warp and drawing."""
+
+    @property
+    def blend(self) -> Tensor:
+        """(B, 3, S, S), shares of prior, warp and drawing."""
+        return self.logits.softmax(1)
+
+    @property
+    def share_of_warp(self) -> Tensor:
+        """(B, 1, S, S), of warp and prior alone."""
+        return (self.logits[:, 1:2] - self.logits[:, :1]).sigmoid()
 
 
 class Mapping(nn.Module):
@@ -85,16 +96,39 @@ class Block(nn.Module):
         """Take (B, C, H, W) and (B, descriptor)."""
         y = x
         for norm, conv in zip(self.norms, self.convs, strict=True):
-            y = conv(functional.leaky_relu(norm(y, vector), SLOPE))
-        return x + y
+            y = conv(functional.leaky_relu_(norm(y, vector), SLOPE))
+        return y.add_(x)
+
+
+class Entry(nn.Conv2d):
+    """A 3x3 convolution of pictures shuffled to the resolution of the maps beside them, and of these maps.
+
+    To shuffle pixels and then convolve them is to convolve them by a wider kernel at strides, which copies nothing.
+    """
+
+    def __init__(self, planes: int, shuffle: int, maps: int, width: int) -> None:
+        super().__init__(planes * shuffle**2 + maps, width, 3, 1, 1)
+        self.planes, self.shuffle = planes, shuffle
+
+    def forward(self, pictures: Tensor, maps: Tensor) -> Tensor:  # type: ignore[override]
+        """Take (B, planes, shuffle * H, shuffle * W) and (B, maps, H, W)."""
+        planes, side = self.planes, self.shuffle
+        shuffled, plain = torch.split(self.weight, [planes * side**2, maps.shape[1]], 1)
+        # Rows and columns within a cell, which were channels, go beside those of the cells.
+        cells = shuffled.reshape(-1, planes, side, side, 3, 3).permute(0, 1, 4, 2, 5, 3)
+        wide = cells.reshape(-1, planes, 3 * side, 3 * side).contiguous(memory_format=torch.channels_last)
+        x = functional.conv2d(pictures, wide, stride=side, padding=side)
+        return x.add_(functional.conv2d(maps, plain, self.bias, padding=1))
 
 
 class Hourglass(nn.Module):
     """Down by strided convolutions, blocks at each resolution on the way down, up by shuffling, skips added."""
 
-    def __init__(self, inputs: int, widths: tuple[int, ...], blocks: tuple[int, ...], descriptor: int) -> None:
+    def __init__(
+        self, planes: int, shuffle: int, widths: tuple[int, ...], blocks: tuple[int, ...], descriptor: int
+    ) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(inputs, widths[0], 3, 1, 1)
+        self.enter = Entry(planes, shuffle, HINT_CHANNELS, widths[0])
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(nn.Conv2d(high, low, 3, 2, 1) for high, low in pairs)
         self.blocks = nn.ModuleList(
@@ -105,9 +139,9 @@ class Hourglass(nn.Module):
         self.join = nn.ModuleList(nn.Conv2d(high, high, 3, 1, 1) for high, _ in pairs)
         self.norms = nn.ModuleList(AdaIN(high, descriptor) for high, _ in pairs)
 
-    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        """Take (B, inputs, H, W) and (B, descriptor), give (B, widths[0], H, W)."""
-        x, kept = self.enter(x), []
+    def forward(self, pictures: Tensor, hints: Tensor, vector: Tensor) -> Tensor:
+        """Take (B, planes, S, S), (B, 9, H, W) and (B, descriptor), give (B, widths[0], H, W)."""
+        x, kept = self.enter(pictures, hints), []
         for level, blocks in enumerate(self.blocks):
             if level:
                 kept.append(x)
@@ -115,9 +149,9 @@ class Hourglass(nn.Module):
             for block in blocks:  # type: ignore[attr-defined]
                 x = block(x, vector)
         for level in reversed(range(len(self.up))):
-            x = functional.pixel_shuffle(self.up[level](functional.leaky_relu(x, SLOPE)), 2) + kept[level]
-            x = x + self.join[level](functional.leaky_relu(self.norms[level](x, vector), SLOPE))
-        return functional.leaky_relu(x, SLOPE)
+            x = functional.pixel_shuffle(self.up[level](functional.leaky_relu_(x, SLOPE)), 2).add_(kept[level])
+            x = self.join[level](functional.leaky_relu_(self.norms[level](x, vector), SLOPE)).add_(x)
+        return functional.leaky_relu_(x, SLOPE)
 
 
 class CompactNet(nn.Module):
@@ -128,9 +162,9 @@ class CompactNet(nn.Module):
         self.config = config
         warp, edit = config.warp_widths, config.edit_widths
         self.mapping = Mapping(config)
-        self.warping = Hourglass(2 * 3 * 16 + HINT_CHANNELS, warp, (0, 1, 2)[: len(warp)], config.descriptor)
+        self.warping = Hourglass(6, 4, warp, (0, 1, 2)[: len(warp)], config.descriptor)
         self.correction = nn.Conv2d(warp[0], 2, 3, 1, 1)
-        self.editing = Hourglass(3 * 3 * 4 + HINT_CHANNELS, edit, config.edit_blocks, config.descriptor)
+        self.editing = Hourglass(9, 2, edit, config.edit_blocks, config.descriptor)
         self.final = nn.Conv2d(edit[0], 6 * 4, 3, 1, 1)
         with torch.no_grad():
             nn.init.zeros_(self.correction.weight)
@@ -144,9 +178,9 @@ class CompactNet(nn.Module):
     def forward(self, source: Tensor, prior: Tensor, position: Tensor, hints: Tensor, motion: Tensor) -> Rendered:
         """Draw a batch.
 
-        `source` and `prior` (B, 3, S, S) in [-1, 1]; `position` (B, 2, S, S), where each pixel of the target lies in
-        the source, x and y, -1 and 1 in the middles of the outermost pixels; `hints` (B, 9, S / 2, S / 2); `motion`
-        (B, 70).
+        `source` (B, 3, S, S) in [-1, 1], or (1, 3, S, S) for all; `prior` (B, 3, S, S); `position` (B, 2, S, S), where
+        each pixel of the target lies in the source, x and y, -1 and 1 in the middles of the outermost pixels; `hints`
+        (B, 9, S / 2, S / 2); `motion` (B, 70).
         """
         size, side = source.shape[-1], self.config.side_pixels
         if size == side:
@@ -158,7 +192,7 @@ class CompactNet(nn.Module):
             warped = warp(source, position, shift)
         # Drawn is the mean of prior and warp, by their shares, and a change of it; so this is the blend of all three.
         moved = warped + (logits[:, :1] - logits[:, 1:2]).sigmoid() * (prior - warped)
-        return Rendered(moved + drawn, warped, logits.softmax(1))
+        return Rendered(moved + drawn, warped, logits)
 
     def decide(
         self, source: Tensor, prior: Tensor, position: Tensor, hints: Tensor, motion: Tensor
@@ -168,12 +202,11 @@ class CompactNet(nn.Module):
         The blend as logits, (B, 3, S, S).
         """
         vector = self.mapping(motion)
-        coarse = functional.avg_pool2d(hints, 2)
-        seen = torch.cat([functional.pixel_unshuffle(source, 4), functional.pixel_unshuffle(prior, 4), coarse], 1)
-        shift = self.correction(self.warping(seen, vector)).tanh() * (2 * self.config.most_shift)
+        pictures = torch.cat([source.expand_as(prior), prior], 1)
+        flow = self.warping(pictures, functional.avg_pool2d(hints, 2), vector)
+        shift = self.correction(flow).tanh() * (2 * self.config.most_shift)
         warped = warp(source, position, shift)
-        pictures = [functional.pixel_unshuffle(part, 2) for part in (source, prior, warped)]
-        out = functional.pixel_shuffle(self.final(self.editing(torch.cat([*pictures, hints], 1), vector)), 2)
+        out = shuffled(self.final(self.editing(torch.cat([pictures, warped], 1), hints, vector)))
         change, logits = out[:, :3], out[:, 3:]
         drawn = restrained(logits.softmax(1)[:, 2:] * change, hints, self.config.most_detail)
         return shift, warped, drawn, logits
@@ -186,27 +219,41 @@ def restrained(drawn: Tensor, hints: Tensor, most: float) -> Tensor:
     """
     hidden = 1 - hints[:, 2:3] * hints[:, 3:4]
     # A quarter of a cell's neighbourhood is enough for all of it to be free.
-    free = upsampled((4 * functional.avg_pool2d(hidden, 4, 2, 1)).clamp(max=1), drawn)
-    shade = upsampled(functional.avg_pool2d(drawn, SHADE_PIXELS), drawn)
+    free = spread((4 * functional.avg_pool2d(hidden, 4, 2, 1)).clamp(max=1), drawn.shape[-1])
+    shade = spread(functional.avg_pool2d(drawn, SHADE_PIXELS), drawn.shape[-1])
     detail = drawn - shade
     within = detail.clamp(-most, most)
     return shade + within + free * (detail - within)
 
 
 def warp(source: Tensor, position: Tensor, shift: Tensor) -> Tensor:
-    """Take the (B, 3, S, S) source at (B, 2, S, S) positions, each moved by a coarser (B, 2, s, s) shift."""
-    shift = functional.interpolate(shift, size=source.shape[-2:], mode="bilinear", align_corners=False)
-    grid = (position + shift.float()).permute(0, 2, 3, 1)
+    """Take the (B or 1, 3, S, S) source at (B, 2, S, S) positions, each moved by a coarser (B, 2, s, s) shift."""
     # Places need more digits than bfloat16 has.
-    warped = functional.grid_sample(source.float(), grid, padding_mode="border", align_corners=True)
-    return warped.to(source.dtype)
+    grid = (position + spread(shift.float(), source.shape[-1])).permute(0, 2, 3, 1)
+    pictures = source.float().expand(len(grid), -1, -1, -1)
+    return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=True).to(source.dtype)
 
 
-def upsampled(maps: Tensor, like: Tensor) -> Tensor:
-    """Return (B, C, h, w) at the height, the width and in the numbers of another tensor."""
-    # In bfloat16 that takes a CPU twice as long.
-    maps = functional.interpolate(maps.float(), size=like.shape[-2:], mode="bilinear", align_corners=False)
-    return maps.to(like.dtype)
+def shuffled(x: Tensor) -> Tensor:
+    """Return (B, 4 C, H, W) as (B, C, 2 H, 2 W), channel by channel in memory, as what follows is fastest on a CPU."""
+    count, _, height, width = x.shape
+    cells = x.view(count, -1, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
+    return cells.reshape(count, -1, 2 * height, 2 * width)
+
+
+def spread(maps: Tensor, side: int) -> Tensor:
+    """Return (B, C, s, s) enlarged to (B, C, side, side) bilinearly; by matrices, which is several times as quick."""
+    rows = bilinear(maps.shape[-1], side).to(maps)
+    return rows @ (maps @ rows.T)
+
+
+@lru_cache
+def bilinear(few: int, many: int) -> Tensor:
+    """Return the (many, few) matrix that enlarges a line, edges meeting."""
+    # It is kept, and what inference makes no training may use.
+    with torch.inference_mode(mode=False):
+        lines = functional.interpolate(torch.eye(few)[None], size=many, mode="linear", align_corners=False)
+        return lines[0].T.contiguous()
 
 
 def resized(maps: Tensor, side: int) -> Tensor:

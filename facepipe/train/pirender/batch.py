@@ -53,6 +53,5 @@ def by_flow(made: Rendered, painted: Tensor) -> Tensor:
     `painted` is (B, 1, S, S), 1 where all of the network feels it and 0 elsewhere. Who may paint to please a landmarker
     draws dark nostrils for a face that looks up; who may only move things moves them.
     """
-    share = made.blend[:, 1:2].detach() / made.blend[:, :2].detach().sum(1, keepdim=True)
-    moved = made.picture.detach() + share * (made.warped - made.warped.detach())
+    moved = made.picture.detach() + made.share_of_warp.detach() * (made.warped - made.warped.detach())
     return torch.lerp(moved, made.picture, painted)

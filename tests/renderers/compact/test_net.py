@@ -7,7 +7,18 @@ import torch
 from torch.nn import functional
 
 from facepipe.renderers.compact.config import HINT_CHANNELS, CompactConfig
-from facepipe.renderers.compact.net import AdaIN, Block, CompactNet, replaced, resized, restrained
+from facepipe.renderers.compact.net import (
+    AdaIN,
+    Block,
+    CompactNet,
+    Entry,
+    Hourglass,
+    replaced,
+    resized,
+    restrained,
+    shuffled,
+    spread,
+)
 
 TINY = CompactConfig(side_pixels=64, descriptor=16, warp_widths=(8, 8, 8), edit_widths=(8, 8, 8))
 
@@ -142,3 +153,70 @@ def test_a_block_keeps_what_it_cannot_improve() -> None:
     torch.nn.init.zeros_(block.convs[1].weight)  # type: ignore[arg-type]
     torch.nn.init.zeros_(block.convs[1].bias)  # type: ignore[arg-type]
     torch.testing.assert_close(block(x, torch.randn(1, 3)), x)
+
+
+@pytest.mark.parametrize("shuffle", [2, 4])
+def test_an_entry_is_a_convolution_of_shuffled_pictures_and_maps(shuffle: int) -> None:
+    """Against shuffling, laying side by side and convolving; gradients included."""
+    torch.manual_seed(6)
+    entry, maps = Entry(6, shuffle, 5, 7), torch.randn(2, 5, 12, 10)
+    pictures = torch.randn(2, 6, 12 * shuffle, 10 * shuffle, requires_grad=True)
+    whole = torch.cat([functional.pixel_unshuffle(pictures, shuffle), maps], 1)
+    wanted, found = functional.conv2d(whole, entry.weight, entry.bias, padding=1), entry(pictures, maps)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+    of = (pictures, entry.weight, entry.bias)
+    for mine, plain in zip(
+        torch.autograd.grad(found.square().sum(), of),  # type: ignore[arg-type]
+        torch.autograd.grad(wanted.square().sum(), of),  # type: ignore[arg-type]
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, plain, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_shuffling_is_torchs(memory_format: torch.memory_format) -> None:
+    """Whatever the order in memory."""
+    x = torch.randn(2, 24, 6, 10).contiguous(memory_format=memory_format)
+    assert torch.equal(shuffled(x), functional.pixel_shuffle(x, 2))
+
+
+@pytest.mark.parametrize(("few", "many"), [(8, 64), (16, 64), (6, 9)])
+def test_spreading_is_bilinear(few: int, many: int) -> None:
+    """Against torch's own interpolation."""
+    x = torch.randn(2, 3, few, few)
+    wanted = functional.interpolate(x, size=(many, many), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(spread(x, many), wanted)
+
+
+def test_what_inference_has_spread_can_still_be_learned() -> None:
+    """The matrices are kept, whoever asked for them first."""
+    x = torch.randn(1, 1, 5, 5, requires_grad=True)
+    with torch.inference_mode():
+        spread(x, 11)
+    (gradient,) = torch.autograd.grad(spread(x, 11).sum(), x)
+    assert gradient.sum() == pytest.approx(121, rel=1e-5)
+
+
+def test_one_source_serves_a_batch() -> None:
+    """The same pictures as of the source repeated."""
+    torch.manual_seed(7)
+    net = CompactNet(TINY)
+    torch.nn.init.normal_(net.final.weight, std=0.5)
+    source, *rest = inputs()
+    for side in (64, 96):
+        given = [resized(part, part.shape[-1] * side // 64) for part in rest[:3]]
+        one = resized(source[:1], side)
+        made, wanted = (net(each, *given, rest[3]) for each in (one, one.expand(2, -1, -1, -1)))
+        torch.testing.assert_close(made.picture, wanted.picture)
+
+
+def test_an_hourglass_learns_all_of_its_parts() -> None:
+    """Every parameter gets a gradient, though some layers work in place."""
+    torch.manual_seed(8)
+    net = Hourglass(6, 2, (8, 8, 8), (0, 1, 1), 4)
+    for name, weight in net.named_parameters():
+        if "affine" in name:
+            torch.nn.init.normal_(weight, std=0.5)
+    pictures, hints, vector = torch.randn(2, 6, 32, 32), torch.randn(2, HINT_CHANNELS, 16, 16), torch.randn(2, 4)
+    net(pictures, hints, vector).square().sum().backward()
+    assert all(weight.grad is not None and weight.grad.abs().max() > 0 for weight in net.parameters())

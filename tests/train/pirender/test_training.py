@@ -122,7 +122,7 @@ def test_off_the_mouth_only_the_flow_feels_where_things_are() -> None:
     picture = torch.lerp(pictures(2), warped, own) + share[:, 2:] * change
     mouth = torch.zeros(2, 1, SIDE, SIDE)
     mouth[..., 40:, :] = 1
-    seen = by_flow(Rendered(picture, warped, share), mouth)
+    seen = by_flow(Rendered(picture, warped, logits), mouth)
     torch.testing.assert_close(seen, picture)
     for part in (warped, change, logits):
         (found,) = torch.autograd.grad(seen.square().sum(), part, retain_graph=True)
