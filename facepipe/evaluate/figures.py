@@ -151,12 +151,12 @@ def _same_bars(figures: Figures, cases: Sequence[Judged]) -> list[Row]:
         rows.append(_at_least(f"{title}, clips above {which}, %", 100 * sum(above) / len(above), 100 * BETTER_SHARE, 0))
     if MESH in means:
         ratio = means[RESULT]["mouth_l1"] / means[MESH]["mouth_l1"]
-        rows.append(_at_most("mouth region L1 over the mesh renderer's", ratio, MOUTH_SHARE, 2))
+        rows.append(_at_most("mouth region L1 over the mesh renderer's", ratio, MOUTH_SHARE, 3))
     sharp = means[RESULT]["sharpness"]
     rows.append(
         Row(
             "sharpness over the driver's, median of clips",
-            f"{sharp:.2f}",
+            f"{sharp:.3f}",
             f"{DULLEST} to {SHARPEST}",
             DULLEST <= sharp <= SHARPEST,
         )
@@ -164,7 +164,7 @@ def _same_bars(figures: Figures, cases: Sequence[Judged]) -> list[Row]:
     for measure in ("aed", "apd_angles", "apd_translation"):
         if measure in means[RESULT]:
             ratio = means[RESULT][measure] / means[UNMOVED][measure]
-            rows.append(_at_most(f"{MEASURES[measure].title}, over the unmoved source's", ratio, DISTANCE_SHARE, 2))
+            rows.append(_at_most(f"{MEASURES[measure].title}, over the unmoved source's", ratio, DISTANCE_SHARE, 3))
     return [*rows, *_correlation_rows(figures, 0.0)]
 
 
@@ -172,11 +172,11 @@ def _cross_bars(figures: Figures, _cases: Sequence[Judged]) -> list[Row]:
     mine, rows = figures.means[RESULT], _correlation_rows(figures, CROSS_SLACK)
     if "shape" in mine:
         ratio = mine["shape"] / max(mine["shape_driver"], 1e-9)
-        rows.append(_at_most("face shape: distance to the source's over that to the driver's", ratio, SHAPE_SHARE, 2))
+        rows.append(_at_most("face shape: distance to the source's over that to the driver's", ratio, SHAPE_SHARE, 3))
     rows.append(_at_most(MEASURES["colour"].title, mine["colour"], COLOUR_DIFFERENCE, 1))
     rows.append(
         _at_most(
-            "flicker: frame-difference energy over the driver's, median of clips", mine["flicker"], MOST_FLICKER, 2
+            "flicker: frame-difference energy over the driver's, median of clips", mine["flicker"], MOST_FLICKER, 3
         )
     )
     return rows

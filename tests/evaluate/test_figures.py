@@ -24,9 +24,9 @@ def test_every_bar_of_a_good_renderer_is_met() -> None:
     figures = gather([judged("a", "same", result=GOOD, mesh=MESH, unmoved=STILL)], {})
     assert all(row.met for row in figures.rows)
     found = rows(figures)
-    assert found["mouth region L1 over the mesh renderer's"].measured == "0.70"
+    assert found["mouth region L1 over the mesh renderer's"].measured == "0.700"
     assert found["PSNR, dB, above the mesh renderer"].bar == "> 22.00"
-    assert found["AED, basis facepipe, over the unmoved source's"].measured == "0.33"
+    assert found["AED, basis facepipe, over the unmoved source's"].measured == "0.333"
     assert found["correlation of yaw, our own landmarks"].bar == ">= 0.97"
     assert figures.correlations["own"]["eye opening"] == pytest.approx((1, 1))
 
