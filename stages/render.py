@@ -138,7 +138,7 @@ def _encode(run: StageRun[Params], frames: Iterator[Picture], motion: Coefficien
 
 STAGE = Stage(
     name="render",
-    version=4,
+    version=5,
     inputs=("picture", "track", "source", "motion", "full?", "driver?", "driver_track?"),
     outputs=("segment.mp4?", "picture.png?", "picture.jpg?", "picture.webp?"),
     params=Params,
