@@ -129,6 +129,7 @@ class CompactTraining:
     def advance(self, batch: Pair) -> dict[str, Tensor]:
         """Take a step of the network, and of the discriminator once it has joined."""
         seen, adversarial = to_batch(batch), self.recipe.adversarial(self.run.images)
+        most = self.recipe.most_gradient
         made = rendered(self.net, seen)
         losses = picture_losses(made, seen, self.landmarker)
         window = random_window(made.picture, seen)
@@ -137,11 +138,11 @@ class CompactTraining:
             self.run.judge.requires_grad_(False)
             with self.fabric.autocast():
                 losses |= adversarial_losses(window, self.run.judge)
-        step(self.run.optimiser, weighted(losses), self.run.net, self.fabric)
+        step(self.run.optimiser, weighted(losses), self.run.net, self.fabric, most)
         if adversarial:
             self.run.judge.requires_grad_(True)
             losses["discriminator"] = discriminator_loss(window, self.judge)
-            step(self.run.judge_optimiser, losses["discriminator"], self.run.judge, self.fabric)
+            step(self.run.judge_optimiser, losses["discriminator"], self.run.judge, self.fabric, most)
         return losses
 
     def evaluate(self, mean: nn.Module) -> tuple[dict[str, float], Picture]:

@@ -5,6 +5,7 @@ A crash loses the minutes since the last checkpoint: started again with the same
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class Recipe:
     average: float = 0.999
     betas: tuple[float, float] = (0.5, 0.99)
     decay: float = 1e-4
+    most_gradient: float | None = 1.0
+    """The norm that a step's gradient is cut to; None for whatever it is."""
     seed: int = 1
     workers: int = 1
     """Processes that prepare the batches."""
@@ -134,11 +137,13 @@ def report(figures: dict[str, float], sheet: Picture, images: int, out: Path, cu
     write_image(out / "samples" / f"{images:08}.png", sheet)
 
 
-def step(optimiser: torch.optim.Optimizer, loss: Tensor, net: nn.Module, fabric: Fabric) -> None:
-    """Take one step down a loss; a batch that gives no finite gradient is left out."""
+def step(
+    optimiser: torch.optim.Optimizer, loss: Tensor, net: nn.Module, fabric: Fabric, most_gradient: float | None
+) -> None:
+    """Take one step down a loss, the gradient cut as the recipe says; a batch without a finite one is left out."""
     optimiser.zero_grad(set_to_none=True)
     fabric.backward(loss)
-    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), math.inf if most_gradient is None else most_gradient)
     if torch.isfinite(norm):
         optimiser.step()
 

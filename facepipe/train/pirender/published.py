@@ -39,6 +39,7 @@ class PaperRecipe(Recipe):
     average: float = 0.5 ** (32 / 10_000)
     betas: tuple[float, float] = (0.5, 0.999)
     decay: float = 0.0
+    most_gradient: float | None = None
 
     def rate(self, images: int) -> float:
         """Return the learning rate: constant, and a fifth of it from three quarters of the images on."""
@@ -139,7 +140,8 @@ class PublishedTraining:
         sources, told, truths = both_ways(batch)
         made = self.net(sources, told, edit=not self.recipe.warps_only(self.run.images))
         losses = paper_losses(self.loss, made.warp_image, made.fake_image, truths)
-        step(self.run.optimiser, torch.stack([*losses.values()]).sum(), self.run.net, self.fabric)
+        total = torch.stack([*losses.values()]).sum()
+        step(self.run.optimiser, total, self.run.net, self.fabric, self.recipe.most_gradient)
         return losses
 
     def evaluate(self, mean: nn.Module) -> tuple[dict[str, float], Picture]:

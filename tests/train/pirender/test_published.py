@@ -17,8 +17,10 @@ from tests.renderers.painted import paint
 from tests.train.material import heads as moving
 
 pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
+from facepipe.train.pirender.command import RECIPES
 from facepipe.train.pirender.frames import FramePairs, both_ways
 from facepipe.train.pirender.heads import HeadClip, Heads, build_heads
+from facepipe.train.pirender.loop import Recipe
 from facepipe.train.pirender.published import PaperRecipe, PublishedTraining, open_vgg, rows_of
 
 SIDE = 128  # after three halvings VGG halves four times more
@@ -106,6 +108,18 @@ def test_pairs_go_both_ways_and_know_their_windows(tmp_path: object) -> None:
     hidden = {found.frames[found.clip(index).start + 1].tobytes() for index in range(2)}
     for _, pair in zip(range(30), pairs, strict=False):
         assert np.ascontiguousarray(pair.first.permute(1, 2, 0).numpy()).tobytes() not in hidden
+
+
+def test_the_schedule_is_the_papers() -> None:
+    """400,000 steps: warping alone for 200,000, slower from 300,000 on, and no gradient is cut."""
+    images, batch, rate = RECIPES["published"]
+    recipe = PaperRecipe(batch=batch, images=images, peak_rate=rate)
+    assert images / batch == 400_000
+    assert [recipe.warps_only(step * batch) for step in (0, 199_999, 200_000)] == [True, True, False]
+    assert [recipe.rate(step * batch) for step in (0, 299_999)] == [1e-4, 1e-4]
+    assert [recipe.rate(step * batch) for step in (300_000, 399_999)] == pytest.approx([2e-5, 2e-5])
+    assert recipe.most_gradient is None
+    assert Recipe(batch=batch, images=images, peak_rate=rate).most_gradient == 1.0
 
 
 def test_the_two_stages_and_the_schedule(tmp_path: object) -> None:

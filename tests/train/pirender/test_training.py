@@ -206,7 +206,7 @@ class _Training:
         if self.stop_after and self.run.images >= self.stop_after:
             raise KeyboardInterrupt
         loss = (self.run.net(batch) - (2 * batch - 1)).square().mean()
-        step(self.run.optimiser, loss, self.run.net, self.fabric)
+        step(self.run.optimiser, loss, self.run.net, self.fabric, self.recipe.most_gradient)
         return {"loss": loss}
 
     def evaluate(self, mean: nn.Module) -> tuple[dict[str, float], Any]:
@@ -230,6 +230,23 @@ def test_a_run_learns_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "1200 images: slope 2." in told or "1200 images: slope 1." in told
     assert (tmp_path / "samples" / "00001200.png").exists()
     assert list((tmp_path / "curves").rglob("events*"))
+
+
+@pytest.mark.parametrize("most", [0.5, None])
+def test_a_steps_gradient_is_cut_where_the_recipe_says_so(most: float | None) -> None:
+    """The step of plain descent is the gradient: no longer than told, and else as long as it is."""
+    from lightning_fabric import Fabric
+
+    from facepipe.train.pirender.loop import step
+
+    net = nn.Linear(2, 1, bias=False)
+    before, slope = net.weight.detach().clone(), torch.tensor([[3.0, 4.0]])
+    optimiser = torch.optim.SGD(net.parameters(), lr=1.0)
+    step(optimiser, (net.weight * slope).sum(), net, Fabric(accelerator="cpu"), most)
+    wanted = slope if most is None else slope * most / 5
+    torch.testing.assert_close(before - net.weight, wanted)
+    step(optimiser, (net.weight * torch.inf).sum(), net, Fabric(accelerator="cpu"), most)
+    torch.testing.assert_close(before - net.weight, wanted)
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
