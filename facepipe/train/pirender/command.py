@@ -16,6 +16,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
@@ -39,6 +40,17 @@ RECIPES = {"compact": (400_000, 8, 4e-4), "published": (8_000_000, 20, 1e-4)}
 def heads_of(dataset: Path, cache: Path, *splits: str) -> Heads:
     """Return the frames of some splits of a data set, unpacked into a folder of CACHE once."""
     return build_heads(clips_of(dataset, *splits), cache / splits[0], size_of(dataset))
+
+
+def fabric_of(network: str, precision: Any = "32-true") -> Fabric:
+    """Return what a network is trained by, on all devices that there are."""
+    # As many processes as torchrun has started here; on a CPU Lightning would take one.
+    words = {"accelerator": "auto", "devices": os.environ.get("LOCAL_WORLD_SIZE", "auto"), "precision": precision}
+    fabric = Fabric(**words)
+    if network == "published" and fabric.world_size > 1:
+        # As long as it only warps, its editing network has no gradient to exchange.
+        return Fabric(**words, strategy="ddp_find_unused_parameters_true")
+    return fabric
 
 
 def training_of(asked: argparse.Namespace, fabric: Fabric) -> Training:
@@ -79,9 +91,7 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(words)
     # A worker forked while OpenCV's threads are about waits for them for ever.
     cv2.setNumThreads(1)
-    # As many processes as torchrun has started here; on a CPU Lightning would take one.
-    devices = os.environ.get("LOCAL_WORLD_SIZE", "auto")
-    fabric = Fabric(accelerator="auto", devices=devices, precision=asked.precision)
+    fabric = fabric_of(asked.network, asked.precision)
     fabric.launch()
     training = training_of(asked, fabric)
     if asked.begin_with:

@@ -125,43 +125,50 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import torch
-from lightning_fabric import Fabric
+from facepipe.train.pirender.command import fabric_of
 from facepipe.train.pirender.heads import open_heads
-from tests.train.pirender.test_compact import state_of, training
+from tests.train.pirender import test_compact, test_published
 
+network, cache = sys.argv[1], open_heads(Path(sys.argv[2]))
 torch.set_num_threads(1)
-fabric = Fabric(accelerator="cpu", devices=2)
+fabric = fabric_of(network)
 fabric.launch()
-found = training(open_heads(Path(sys.argv[1])), fabric)
+found = {"compact": test_compact, "published": test_published}[network].training(cache, fabric)
 stream = iter(found.batches(0))
-for images in (0, 20, 22):
+for images in (0, 2, 20, 22):
     found.run.images = images
     found.advance(next(stream))
-both = fabric.all_gather(torch.cat([state_of(found.run.net), state_of(found.run.judge)]))
+both = fabric.all_gather(torch.cat([test_compact.state_of(part) for part in (found.run.net, found.run.judge)]))
 if fabric.is_global_zero:
     print("apart by", float((both[0] - both[1]).abs().max()), "of", float(both.abs().max()))
 """
 
 
-@pytest.mark.slow
-def test_two_processes_learn_the_same(tmp_path: Path) -> None:
-    """Each sees other pairs; what they learn of them is exchanged, in both phases."""
-    cache = tmp_path / "cache"
-    build_heads([clip(0), clip(1)], cache, SIDE)
-    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
+def on_two_processes(program: Path, *words: str) -> str:
+    """Run a program by torchrun, twice at once, and return what it says."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
     paths = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [*words, str(tmp_path / "program.py"), str(cache)],
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        [*torchrun, str(program), *words],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
         timeout=110,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    apart = float(done.stdout.split("apart by ")[1].split()[0])
-    assert apart == 0, done.stdout
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["compact", "published"])
+def test_two_processes_learn_the_same(network: str, tmp_path: Path) -> None:
+    """Each sees other pairs; what they learn of them is exchanged, in both phases."""
+    cache = tmp_path / "cache"
+    build_heads([clip(0), clip(1)], cache, SIDE)
+    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
+    told = on_two_processes(tmp_path / "program.py", network, str(cache))
+    assert float(told.split("apart by ")[1].split()[0]) == 0, told

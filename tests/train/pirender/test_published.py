@@ -17,6 +17,8 @@ from tests.renderers.painted import paint
 from tests.train.material import heads as moving
 
 pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
+from lightning_fabric import Fabric
+
 from facepipe.train.pirender.command import RECIPES
 from facepipe.train.pirender.frames import FramePairs, both_ways
 from facepipe.train.pirender.heads import HeadClip, Heads, build_heads
@@ -40,6 +42,12 @@ def heads(folder: object) -> Heads:
 def loss() -> VggLoss:
     torch.manual_seed(0)
     return VggLoss(Vgg19Features(TINY_VGG).eval().requires_grad_(False))
+
+
+def training(found: Heads, fabric: Fabric) -> PublishedTraining:
+    """The warp alone for the first 20 images."""
+    recipe = PaperRecipe(batch=2, images=40, peak_rate=1e-3, workers=0)
+    return PublishedTraining(recipe, fabric, found, found, face_model(), loss(), TINY)
 
 
 def test_vgg_is_torchvisions_up_to_relu5_1() -> None:
@@ -124,19 +132,15 @@ def test_the_schedule_is_the_papers() -> None:
 
 def test_the_two_stages_and_the_schedule(tmp_path: object) -> None:
     """In the first half only the warp is trained, then all of it; in the last quarter five times slower."""
-    from lightning_fabric import Fabric
-
-    found = heads(tmp_path)
-    recipe = PaperRecipe(batch=2, images=40, peak_rate=1e-3, workers=0)
-    assert [recipe.rate(images) for images in (0, 29, 30)] == [1e-3, 1e-3, 2e-4]
-    training = PublishedTraining(recipe, Fabric(accelerator="cpu"), found, found, face_model(), loss(), TINY)
-    stream = iter(training.batches(0))
-    editing = [value.clone() for value in training.run.net.editing_net.parameters()]  # type: ignore[union-attr]
-    assert set(training.advance(next(stream))) == {"warp"}
-    assert all(torch.equal(a, b) for a, b in zip(editing, training.run.net.editing_net.parameters(), strict=True))  # type: ignore[union-attr]
-    training.run.images = 20
-    assert set(training.advance(next(stream))) == {"warp", "content", "style"}
-    assert any(not torch.equal(a, b) for a, b in zip(editing, training.run.net.editing_net.parameters(), strict=True))  # type: ignore[union-attr]
-    figures, sheet = training.evaluate(training.run.mean.module)
+    found = training(heads(tmp_path), Fabric(accelerator="cpu"))
+    assert [found.recipe.rate(images) for images in (0, 29, 30)] == [1e-3, 1e-3, 2e-4]
+    stream = iter(found.batches(0))
+    editing = [value.clone() for value in found.run.net.editing_net.parameters()]  # type: ignore[union-attr]
+    assert set(found.advance(next(stream))) == {"warp"}
+    assert all(torch.equal(a, b) for a, b in zip(editing, found.run.net.editing_net.parameters(), strict=True))  # type: ignore[union-attr]
+    found.run.images = 20
+    assert set(found.advance(next(stream))) == {"warp", "content", "style"}
+    assert any(not torch.equal(a, b) for a, b in zip(editing, found.run.net.editing_net.parameters(), strict=True))  # type: ignore[union-attr]
+    figures, sheet = found.evaluate(found.run.mean.module)
     assert set(figures) == {"psnr unmoved", "psnr warp", "psnr picture"}
     assert sheet.shape == (2 * SIDE, 4 * SIDE, 3)
