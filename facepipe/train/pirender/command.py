@@ -28,7 +28,7 @@ from facepipe.face.model import load_face_model
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.train.command import parser_of
 from facepipe.train.pirender.compact import CompactTraining
-from facepipe.train.pirender.heads import Heads, build_heads, clips_of, size_of
+from facepipe.train.pirender.heads import Heads, build_heads, clips_of, origin_of, size_of
 from facepipe.train.pirender.loop import Recipe, Training, train
 from facepipe.train.pirender.published import PaperRecipe, PublishedTraining, open_vgg
 
@@ -37,9 +37,10 @@ from facepipe.train.pirender.published import PaperRecipe, PublishedTraining, op
 RECIPES = {"compact": (400_000, 8, 4e-4), "published": (8_000_000, 20, 1e-4)}
 
 
-def heads_of(dataset: Path, cache: Path, *splits: str) -> Heads:
-    """Return the frames of some splits of a data set, unpacked into a folder of CACHE once."""
-    return build_heads(clips_of(dataset, *splits), cache / splits[0], size_of(dataset))
+def heads_of(fabric: Fabric, dataset: Path, cache: Path, *splits: str) -> Heads:
+    """Return the frames of some splits of a data set, unpacked into a folder of CACHE once, by the first process."""
+    with fabric.rank_zero_first():
+        return build_heads(clips_of(dataset, *splits), cache / splits[0], size_of(dataset), origin_of(dataset, *splits))
 
 
 def fabric_of(network: str, precision: Any = "32-true") -> Fabric:
@@ -62,8 +63,8 @@ def training_of(asked: argparse.Namespace, fabric: Fabric) -> Training:
         "peak_rate": asked.peak_rate or rate,
         "workers": asked.workers,
     }
-    heads = heads_of(asked.dataset, asked.cache, "train")
-    unseen = heads_of(asked.dataset, asked.cache, "unseen", "test")
+    heads = heads_of(fabric, asked.dataset, asked.cache, "train")
+    unseen = heads_of(fabric, asked.dataset, asked.cache, "unseen", "test")
     model = load_face_model(weights.find("face-model").path)
     if asked.network == "published":
         return PublishedTraining(PaperRecipe(**words), fabric, heads, unseen, model, open_vgg())

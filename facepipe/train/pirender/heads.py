@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from facepipe.face.model import FaceModel
 from facepipe.face.spans import whole_picture
 from facepipe.face.track import load_track
 from facepipe.media.decode import decode_frames
+from facepipe.media.files import draft_of, sweep_drafts
 
 LIST = "heads.json"
 
@@ -74,26 +76,51 @@ def size_of(dataset: Path) -> int:
     return sizes.pop()
 
 
-def build_heads(clips: Iterable[HeadClip], cache: Path, size_pixels: int) -> Heads:
-    """Write clips of more than one frame with a face into the folder `cache`, or open it when it is there."""
+def origin_of(dataset: Path, *splits: str) -> str:
+    """Return a digest that tells the frames of some splits of a data set from those of any other."""
+    # Coefficients of the other basis may come later, and leave the frames as they were.
+    rows = [asdict(replace(entry, bfm=False)) for entry in read_list(dataset, *splits)]
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+
+
+def build_heads(clips: Iterable[HeadClip], cache: Path, size_pixels: int, origin: str = "") -> Heads:
+    """Write clips of more than one frame with a face into the folder `cache`, or open it when it is there.
+
+    `origin` tells where they are from. Raises InputError where the cache is of another.
+    """
     if not (cache / LIST).exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        rows, points, valid = [], [], []
-        with (cache / "frames.u8").open("wb") as file:
-            for clip in clips:
-                if clip.valid.sum() < 2:
-                    continue
-                count = 0
-                for frame, _ in zip(clip.frames, clip.valid, strict=False):
-                    file.write(frame.tobytes())
-                    count += 1
-                rows.append((clip.name, clip.person, count))
-                points.append(clip.points[:count].astype(np.float32))
-                valid.append(clip.valid[:count])
-        np.save(cache / "points.npy", np.concatenate(points))
-        np.save(cache / "valid.npy", np.concatenate(valid))
-        (cache / LIST).write_text(json.dumps({"size_pixels": size_pixels, "clips": rows}), encoding="utf-8")
+        write_heads(clips, cache, size_pixels, origin)
+    came = json.loads((cache / LIST).read_text(encoding="utf-8")).get("origin")
+    if came != origin:
+        told = f"of the data set {came[:12]}" if came else "of a data set that it does not tell"
+        raise InputError(
+            f"{cache} holds frames {told}, expected those of {origin[:12]}, as --dataset has them now. "
+            "Give another --cache, or empty it."
+        )
     return open_heads(cache)
+
+
+def write_heads(clips: Iterable[HeadClip], cache: Path, size_pixels: int, origin: str) -> None:
+    """Write a cache. Its list comes last, so that without it all is begun anew."""
+    cache.mkdir(parents=True, exist_ok=True)
+    sweep_drafts(cache)
+    rows, points, valid = [], [], []
+    with draft_of(cache / "frames.u8") as draft, draft.open("wb") as file:
+        for clip in clips:
+            if clip.valid.sum() < 2:
+                continue
+            count = 0
+            for frame, _ in zip(clip.frames, clip.valid, strict=False):
+                file.write(frame.tobytes())
+                count += 1
+            rows.append((clip.name, clip.person, count))
+            points.append(clip.points[:count].astype(np.float32))
+            valid.append(clip.valid[:count])
+    for name, parts in (("points.npy", points), ("valid.npy", valid)):
+        with draft_of(cache / name) as draft:
+            np.save(draft, np.concatenate(parts))
+    with draft_of(cache / LIST) as draft:
+        draft.write_text(json.dumps({"size_pixels": size_pixels, "origin": origin, "clips": rows}), encoding="utf-8")
 
 
 def open_heads(cache: Path) -> Heads:

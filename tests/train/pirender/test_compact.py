@@ -26,6 +26,7 @@ from facepipe.train.pirender.discriminator import (
 )
 from facepipe.train.pirender.heads import Heads, build_heads
 from facepipe.train.pirender.loop import Recipe
+from tests.dataset.material import make_dataset
 from tests.face.faces import face_model
 from tests.train.pirender.test_pairs import SIDE, clip
 
@@ -122,18 +123,26 @@ def test_a_crossed_pair_has_no_truth(tmp_path: Path) -> None:
 
 
 PROGRAM = """
-import sys
+import sys, time
 from pathlib import Path
 import torch
-from facepipe.train.pirender.command import fabric_of
-from facepipe.train.pirender.heads import open_heads
+from facepipe.train.pirender import command
 from tests.train.pirender import test_compact, test_published
+from tests.train.pirender.test_pairs import SIDE, clip
 
-network, cache = sys.argv[1], open_heads(Path(sys.argv[2]))
+network, dataset, cache = sys.argv[1], *map(Path, sys.argv[2:])
 torch.set_num_threads(1)
-fabric = fabric_of(network)
+fabric = command.fabric_of(network)
 fabric.launch()
-found = {"compact": test_compact, "published": test_published}[network].training(cache, fabric)
+
+def clips(*_):
+    print("reads the clips", flush=True)
+    time.sleep(2)  # while the other would begin too
+    yield from (clip(0), clip(1))
+
+command.clips_of, command.size_of = clips, lambda _: SIDE
+heads = command.heads_of(fabric, dataset, cache, "train")
+found = {"compact": test_compact, "published": test_published}[network].training(heads, fabric)
 stream = iter(found.batches(0))
 for images in (0, 2, 20, 22):
     found.run.images = images
@@ -166,9 +175,9 @@ def on_two_processes(program: Path, *words: str) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["compact", "published"])
 def test_two_processes_learn_the_same(network: str, tmp_path: Path) -> None:
-    """Each sees other pairs; what they learn of them is exchanged, in both phases."""
-    cache = tmp_path / "cache"
-    build_heads([clip(0), clip(1)], cache, SIDE)
+    """One unpacks the clips for both. Each sees other pairs; what they learn is exchanged, in both phases."""
+    make_dataset(tmp_path / "set", "p0#c0", "p1#c1")
     (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
-    told = on_two_processes(tmp_path / "program.py", network, str(cache))
+    told = on_two_processes(tmp_path / "program.py", network, str(tmp_path / "set"), str(tmp_path / "cache"))
+    assert told.count("reads the clips") == 1
     assert float(told.split("apart by ")[1].split()[0]) == 0, told

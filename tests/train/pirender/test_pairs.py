@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from facepipe.dataset.listing import write_list
+from facepipe.errors import InputError
 from facepipe.face.fitting import fit
 from facepipe.face.pose import angles_of
-from facepipe.train.pirender.heads import HeadClip, Heads, build_heads, mirrored, open_heads
+from facepipe.train.pirender.heads import HeadClip, Heads, build_heads, mirrored, open_heads, origin_of
 from facepipe.train.pirender.pairs import Pairs
+from tests.dataset.material import make_dataset
 from tests.face.faces import face_model
 from tests.renderers.painted import paint
 from tests.train.material import heads as moving
@@ -52,6 +57,44 @@ def test_heads_are_unpacked_once(tmp_path: Path) -> None:
     again = build_heads(never(), tmp_path, SIDE)
     assert again.names == ["c0"]
     np.testing.assert_array_equal(again.frames, open_heads(tmp_path).frames)
+
+
+def test_a_build_that_was_stopped_is_begun_anew(tmp_path: Path) -> None:
+    """What it had written so far is neither taken for a cache nor left behind."""
+
+    def stopped() -> Iterator[HeadClip]:
+        yield clip(0)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_heads(stopped(), tmp_path, SIDE)
+    assert not list(tmp_path.iterdir())
+    assert build_heads([clip(1)], tmp_path, SIDE).names == ["c1"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames.u8", "heads.json", "points.npy", "valid.npy"]
+
+
+@pytest.mark.parametrize("came", ["another", None])
+def test_a_cache_of_another_data_set_is_refused(tmp_path: Path, came: str | None) -> None:
+    """Also one that does not tell, as none did once."""
+    build_heads([clip(0)], tmp_path, SIDE, "another")
+    if came is None:
+        facts = json.loads((tmp_path / "heads.json").read_text(encoding="utf-8"))
+        del facts["origin"]
+        (tmp_path / "heads.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(InputError, match=f"frames of .*{came or 'does not tell'}, expected those of mine.* --cache"):
+        build_heads([clip(0)], tmp_path, SIDE, "mine")
+
+
+def test_data_sets_are_told_apart_by_their_frames(tmp_path: Path) -> None:
+    """By those of the splits that are asked for; coefficients that were added later change nothing."""
+    entries = make_dataset(tmp_path, "p#a", "p#b")
+    before = origin_of(tmp_path, "train")
+    write_list(tmp_path, [replace(entries[0], split="test"), entries[1]])
+    assert origin_of(tmp_path, "test") != origin_of(tmp_path, "train") != before
+    write_list(tmp_path, [replace(entry, source_sha256="1") for entry in entries])
+    assert origin_of(tmp_path, "train") != before
+    write_list(tmp_path, [replace(entry, bfm=True) for entry in entries])
+    assert origin_of(tmp_path, "train") == before
 
 
 def test_a_mirrored_face_is_a_face_of_the_mirrored_picture() -> None:
