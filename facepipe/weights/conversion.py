@@ -52,14 +52,15 @@ def add_foreign(
         return add(file, name=name, licence=licence, source=origin, basis=basis, replace=replace)
 
 
-def read_checkpoint(path: Path, part: str = "state_dict") -> dict[str, Tensor]:
-    """Return the tensors of a PyTorch checkpoint, or of a `part` of it, by name; nothing else in it is looked at.
+def read_checkpoint(path: Path, *parts: str) -> dict[str, Tensor]:
+    """Return the tensors of a PyTorch checkpoint by name, or of the first of `parts` (else "state_dict") that it has.
 
-    A safetensors file will do as well. Raises WeightsError for a file that cannot be read, that would have to run code,
-    or that holds anything but tensors.
+    Nothing else in it is looked at. A safetensors file will do as well. Raises WeightsError for a file that cannot be
+    read, that would have to run code, or that holds anything but tensors.
     """
-    content = _content(path)
-    state = content.get(part, content) if isinstance(content, dict) else content
+    state = _content(path)
+    if isinstance(state, dict):
+        state = next((state[part] for part in parts or ("state_dict",) if part in state), state)
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         held = f" (it holds {', '.join(map(str, state))[:200]})" if isinstance(state, dict) and state else ""
         raise WeightsError(f"{path} holds no tensors by name{held}, expected a network's state: download it again")

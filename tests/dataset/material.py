@@ -53,3 +53,11 @@ def bfm_coefficients(frames: int = 5, seed: int = 0) -> BfmCoefficients:
         texture=random(frames, 80, seed=seed + 4), lighting=random(frames, 27, seed=seed + 5),
         crops=random(frames, 3, seed=seed + 6),
     )  # fmt: skip
+
+
+def add_coefficients(dataset: Path, *names: str, frames: int = 4) -> None:
+    """Give clips coefficients of the basis `bfm`."""
+    for number, name in enumerate(names):
+        path = path_of(dataset, name, "bfm")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_coefficients(bfm_coefficients(frames, seed=10 * number), path)

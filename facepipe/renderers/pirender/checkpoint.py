@@ -19,19 +19,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KIND = "pirender"
-#: Where the network lies in a published checkpoint: the average over the weights of the training's end.
-PART = "net_G_ema"
-# What the published residual blocks hold and never use.
-UNUSED = re.compile(r"\.res\d+\.res\d+\.(conv1|norm1)\.")
+#: Where the network lies in a published checkpoint, and in one of `facepipe train pirender`: the average over the
+#: weights of the training's end.
+PARTS = ("net_G_ema", "mean")
+# What the published residual blocks hold and never use; and of how many networks an average is.
+UNUSED = re.compile(r"\.res\d+\.res\d+\.(conv1|norm1)\.|^n_averaged$")
 
 
 def read_published(path: Path) -> Converted:
-    """Read a published checkpoint: exactly its tensors, spectral norms resolved, what is never used left out.
+    """Read a checkpoint, published or of our training: exactly its tensors, without spectral norms and what is unused.
 
     The file does not tell its sizes; they are read off the shapes. Raises WeightsError for any other file, and tells
     which tensors are missing, too many, or of another shape.
     """
-    state = {name: tensor for name, tensor in read_checkpoint(path, PART).items() if not UNUSED.search(name)}
+    state = {name: tensor for name, tensor in read_checkpoint(path, *PARTS).items() if not UNUSED.search(name)}
     net = Pirender(config_of(state))
     check_state(state, net, path)
     net.load_state_dict(state, strict=True)

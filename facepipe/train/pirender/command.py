@@ -5,7 +5,8 @@
 DATASET is what `facepipe dataset build` made; its frames are unpacked into CACHE once. The run goes on from
 RUN/checkpoint.pt when it is there, and else begins anew, or with the network of a released file or of another run's
 checkpoint (--begin-with FILE). RUN/samples and RUN/curves (TensorBoard) show how it does. `compact` is the embedded
-renderer, `published` the paper's training of the paper's size, which needs VGG-19 (facepipe weights add vgg19 FILE).
+renderer, `published` the paper's training of the paper's size, which needs VGG-19 (facepipe weights add vgg19 FILE) and
+a data set built with --basis bfm; its network comes in by `facepipe weights add pirender RUN/checkpoint.pt`.
 With several GPUs, or a process a core, start it by `torchrun --nproc-per-node N -m facepipe.train.pirender.command` and
 the same words.
 """
@@ -30,7 +31,7 @@ from facepipe.train.command import parser_of
 from facepipe.train.pirender.compact import CompactTraining
 from facepipe.train.pirender.heads import Heads, build_heads, clips_of, origin_of, size_of
 from facepipe.train.pirender.loop import Recipe, Training, train
-from facepipe.train.pirender.published import PaperRecipe, PublishedTraining, open_vgg
+from facepipe.train.pirender.published import PaperRecipe, PublishedTraining, check_coefficients, open_vgg
 
 # By network: images in all, images at once, and the highest learning rate. Of the published one an image is a pair,
 # used both ways, and they make the paper's 400,000 steps.
@@ -54,6 +55,34 @@ def fabric_of(network: str, precision: Any = "32-true") -> Fabric:
     return fabric
 
 
+def both_heads(asked: argparse.Namespace, fabric: Fabric) -> tuple[Heads, Heads]:
+    """Return the people to learn from, and those to judge by."""
+    return (
+        heads_of(fabric, asked.dataset, asked.cache, "train"),
+        heads_of(fabric, asked.dataset, asked.cache, "unseen", "test"),
+    )
+
+
+def published_of(asked: argparse.Namespace, fabric: Fabric, words: dict[str, Any]) -> Training:
+    """Return the paper's training."""
+    check_coefficients(asked.dataset)
+    loss = open_vgg()
+    return PublishedTraining(PaperRecipe(**words), fabric, asked.dataset, *both_heads(asked, fabric), loss)
+
+
+def compact_of(asked: argparse.Namespace, fabric: Fabric, words: dict[str, Any]) -> Training:
+    """Return the training of the embedded renderer."""
+    heads, unseen = both_heads(asked, fabric)
+    model = load_face_model(weights.find("face-model").path)
+    threads = torch.get_num_threads()
+    landmarker = load_network(
+        weights.find("landmarker").path, "landmarker", Landmarker, LandmarkerConfig, precision="fp32"
+    )
+    torch.set_num_threads(threads)
+    join = int(words["images"] * 0.6) if asked.adversarial_from is None else asked.adversarial_from
+    return CompactTraining(Recipe(**words, adversarial_from=join), fabric, heads, unseen, model, landmarker)
+
+
 def training_of(asked: argparse.Namespace, fabric: Fabric) -> Training:
     """Return the training that is asked for."""
     images, batch, rate = RECIPES[asked.network]
@@ -63,18 +92,7 @@ def training_of(asked: argparse.Namespace, fabric: Fabric) -> Training:
         "peak_rate": asked.peak_rate or rate,
         "workers": asked.workers,
     }
-    heads = heads_of(fabric, asked.dataset, asked.cache, "train")
-    unseen = heads_of(fabric, asked.dataset, asked.cache, "unseen", "test")
-    model = load_face_model(weights.find("face-model").path)
-    if asked.network == "published":
-        return PublishedTraining(PaperRecipe(**words), fabric, heads, unseen, model, open_vgg())
-    threads = torch.get_num_threads()
-    landmarker = load_network(
-        weights.find("landmarker").path, "landmarker", Landmarker, LandmarkerConfig, precision="fp32"
-    )
-    torch.set_num_threads(threads)
-    join = int(words["images"] * 0.6) if asked.adversarial_from is None else asked.adversarial_from
-    return CompactTraining(Recipe(**words, adversarial_from=join), fabric, heads, unseen, model, landmarker)
+    return (published_of if asked.network == "published" else compact_of)(asked, fabric, words)
 
 
 def main(words: Sequence[str] | None = None) -> None:

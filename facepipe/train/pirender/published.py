@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, default_collate
 
 from facepipe import weights
-from facepipe.errors import WeightsError
-from facepipe.face.descriptor import CHANNELS
-from facepipe.face.model import FaceModel
+from facepipe.dataset.listing import path_of, read_list
+from facepipe.errors import InputError, WeightsError
+from facepipe.face.bfm import BASIS as BFM
+from facepipe.face.coefficients import BfmCoefficients, Floats, load_coefficients
 from facepipe.models.vgg import vgg19_of
-from facepipe.renderers.compact.hints import motion_of
 from facepipe.renderers.pirender.config import PirenderConfig
 from facepipe.renderers.pirender.net import Pirender, Rendering
 from facepipe.train.pirender.frames import FramePairs, Frames, both_ways
-from facepipe.train.pirender.heads import Heads, fits_of
+from facepipe.train.pirender.heads import Heads
 from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
 from facepipe.train.pirender.perceptual import VggLoss, paper_losses
 
@@ -86,12 +86,30 @@ def open_vgg() -> VggLoss:
         raise WeightsError(f"{file.path} is no VGG-19 ({str(error).splitlines()[0]}): add the right file.") from error
 
 
-def rows_of(heads: Heads, model: FaceModel) -> list[NDArray[np.float64]]:
-    """Return the (T, 73) descriptor rows of every clip in the basis `facepipe`; the crop is the frame, so zero."""
-    side, rows = heads.frames.shape[1], []
-    for fitted, _ in fits_of(heads, model):
-        motion = motion_of(fitted.expression, fitted.pose, side)
-        rows.append(np.pad(motion.astype(np.float64), ((0, 0), (0, CHANNELS - motion.shape[1]))))
+def check_coefficients(dataset: Path) -> None:
+    """Raise InputError, which tells how they are made, unless every clip has coefficients of the basis `bfm`."""
+    without = [entry.id for entry in read_list(dataset) if not path_of(dataset, entry.id, "bfm").exists()]
+    if without:
+        needed = "" if "deep3d" in weights.registered() else f"; first {weights.FOREIGN['deep3d'].remedy('deep3d')}"
+        raise InputError(
+            f"{len(without)} clips of {dataset} have no coefficients of basis bfm, of which the published network is "
+            f"told motion, {without[0]} among them: `facepipe dataset build CLIPS {dataset} --basis bfm` makes them"
+            f"{needed}."
+        )
+
+
+def rows_of(dataset: Path, heads: Heads) -> list[Floats]:
+    """Return the (T, 73) descriptor rows of every clip. Raises InputError for coefficients that are not the clip's."""
+    rows = []
+    for index, name in enumerate(heads.names):
+        path, part = path_of(dataset, name, "bfm"), heads.clip(index)
+        found = load_coefficients(path, basis=BFM)
+        assert isinstance(found, BfmCoefficients)
+        if len(found) != part.stop - part.start:
+            raise InputError(
+                f"{path} tells of {len(found)} frames, its clip has {part.stop - part.start}. Build the set again."
+            )
+        rows.append(found.descriptor_rows())
     return rows
 
 
@@ -102,17 +120,17 @@ class PublishedTraining:
         self,
         recipe: PaperRecipe,
         fabric: Fabric,
+        dataset: Path,
         heads: Heads,
         unseen: Heads,
-        model: FaceModel,
         loss: VggLoss,
         config: PirenderConfig | None = None,
     ) -> None:
-        """Set up a run; `fabric` has been launched."""
+        """Set up a run over the data set that the heads are of; `fabric` has been launched."""
         self.recipe, self.fabric, self.heads = recipe, fabric, heads
         self.config = config or PirenderConfig(unused_branch=False)
-        self.rows = rows_of(heads, model)
-        self.held_out = self._held_out(unseen, model) if fabric.is_global_zero else []
+        self.rows = rows_of(dataset, heads)
+        self.held_out = self._held_out(dataset, unseen) if fabric.is_global_zero else []
         self.loss = loss.to(fabric.device)
         torch.manual_seed(recipe.seed)
         net = initialise(Pirender(self.config)).to(fabric.device)
@@ -120,9 +138,9 @@ class PublishedTraining:
         self.net, self.run.optimiser = fabric.setup(self.run.net, self.run.optimiser)
 
     @staticmethod
-    def _held_out(unseen: Heads, model: FaceModel) -> list[Frames]:
+    def _held_out(dataset: Path, unseen: Heads) -> list[Frames]:
         """Return the first and the middle frame of every unseen clip, one batch a clip."""
-        pairs, held_out = FramePairs(unseen, rows_of(unseen, model), 0), []
+        pairs, held_out = FramePairs(unseen, rows_of(dataset, unseen), 0), []
         for clip in range(len(unseen.names)):
             there = np.flatnonzero(unseen.valid[unseen.clip(clip)])
             held_out.append(default_collate([pairs.pair(clip, int(there[0]), int(there[len(there) // 2]))]))

@@ -26,7 +26,7 @@ from facepipe.train.pirender.discriminator import (
 )
 from facepipe.train.pirender.heads import Heads, build_heads
 from facepipe.train.pirender.loop import Recipe
-from tests.dataset.material import make_dataset
+from tests.dataset.material import add_coefficients, make_dataset
 from tests.face.faces import face_model
 from tests.train.pirender.test_pairs import SIDE, clip
 
@@ -142,7 +142,10 @@ def clips(*_):
 
 command.clips_of, command.size_of = clips, lambda _: SIDE
 heads = command.heads_of(fabric, dataset, cache, "train")
-found = {"compact": test_compact, "published": test_published}[network].training(heads, fabric)
+if network == "compact":
+    found = test_compact.training(heads, fabric)
+else:
+    found = test_published.training(dataset, heads, fabric)
 stream = iter(found.batches(0))
 for images in (0, 2, 20, 22):
     found.run.images = images
@@ -177,6 +180,7 @@ def on_two_processes(program: Path, *words: str) -> str:
 def test_two_processes_learn_the_same(network: str, tmp_path: Path) -> None:
     """One unpacks the clips for both. Each sees other pairs; what they learn is exchanged, in both phases."""
     make_dataset(tmp_path / "set", "p0#c0", "p1#c1")
+    add_coefficients(tmp_path / "set", "c0", "c1")
     (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
     told = on_two_processes(tmp_path / "program.py", network, str(tmp_path / "set"), str(tmp_path / "cache"))
     assert told.count("reads the clips") == 1

@@ -2,41 +2,81 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from facepipe.errors import WeightsError
+from facepipe import weights
+from facepipe.dataset.listing import Entry, path_of, write_list
+from facepipe.errors import InputError, WeightsError
+from facepipe.face.coefficients import load_coefficients
+from facepipe.face.descriptor import ANGLES, CROP, EXPRESSION, TRANSLATION, windows
+from facepipe.face.track import Track, TrackFile, save_track
+from facepipe.media.encode import VideoWriter
+from facepipe.media.image import from_tensor, to_tensor
 from facepipe.models.vgg import LAYERS, Vgg19Features, vgg19_of
+from facepipe.renderers.pirender import inference
+from facepipe.renderers.pirender.checkpoint import load_pirender
 from facepipe.renderers.pirender.config import PirenderConfig
+from facepipe.renderers.pirender.inference import FastPirender
+from facepipe.renderers.pirender.net import Pirender
+from facepipe.renderers.pirender.renderer import PirenderRenderer
 from facepipe.train.pirender.perceptual import VggLoss, gram, paper_losses
-from tests.face.faces import face_model
+from tests.dataset.material import FPS, WHOLE, add_coefficients
+from tests.pipeline.scene import run
 from tests.renderers.painted import paint
 from tests.train.material import heads as moving
 
 pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
 from lightning_fabric import Fabric
 
+from facepipe.train.loop import averaged_state
+from facepipe.train.pirender import command, published
 from facepipe.train.pirender.command import RECIPES
 from facepipe.train.pirender.frames import FramePairs, both_ways
 from facepipe.train.pirender.heads import HeadClip, Heads, build_heads
 from facepipe.train.pirender.loop import Recipe
 from facepipe.train.pirender.published import PaperRecipe, PublishedTraining, open_vgg, rows_of
+from facepipe.train.release import last_state
 
 SIDE = 128  # after three halvings VGG halves four times more
 TINY_VGG = ((4, 4), (4, 4), (6, 6), (6,), (8,))
 TINY = PirenderConfig(vector=16, warping_width=8, editing_width=8, widest=16, residual_blocks=1, unused_branch=False)
 
 
-def heads(folder: object) -> Heads:
-    clips = []
+def clips() -> list[HeadClip]:
+    made = []
     for number in range(2):
         points = moving(4, seed=number, person=number).astype(np.float64) * (SIDE / 160)
         valid = np.array([True, False, True, True])
-        clips.append(HeadClip(f"c{number}", f"p{number}", [paint(face, SIDE) for face in points], points, valid))
-    return build_heads(clips, folder, SIDE)  # type: ignore[arg-type]
+        made.append(HeadClip(f"c{number}", f"p{number}", [paint(face, SIDE) for face in points], points, valid))
+    return made
+
+
+def heads(folder: Path) -> Heads:
+    """The clips unpacked, with coefficients as in a data set in the same folder."""
+    add_coefficients(folder, "c0", "c1")
+    return build_heads(clips(), folder, SIDE)
+
+
+def dataset(folder: Path) -> Path:
+    """A data set of the clips, one to learn from and one unseen, without the coefficients."""
+    entries = []
+    for one, split in zip(clips(), ("train", "unseen"), strict=True):
+        for kind in ("clip", "track"):
+            path_of(folder, one.name, kind).parent.mkdir(parents=True, exist_ok=True)
+        with VideoWriter(path_of(folder, one.name, "clip"), size=(SIDE, SIDE), fps=FPS) as writer:
+            for frame in one.frames:
+                writer.write(frame)
+        track = Track(one.points.astype(np.float32), one.valid, np.ones(4, np.float32))
+        save_track(TrackFile(track, FPS, WHOLE, (SIDE, SIDE)), path_of(folder, one.name, "track"))
+        entries.append(Entry(one.name, one.person, split, 4, 3, "25", SIDE, False, "x.mp4", "0", 0, (0, 0, SIDE)))
+    write_list(folder, entries)
+    return folder
 
 
 def loss() -> VggLoss:
@@ -44,10 +84,10 @@ def loss() -> VggLoss:
     return VggLoss(Vgg19Features(TINY_VGG).eval().requires_grad_(False))
 
 
-def training(found: Heads, fabric: Fabric) -> PublishedTraining:
-    """The warp alone for the first 20 images."""
+def training(folder: Path, found: Heads, fabric: Fabric) -> PublishedTraining:
+    """The warp alone for the first 20 images; coefficients as in the data set in a folder."""
     recipe = PaperRecipe(batch=2, images=40, peak_rate=1e-3, workers=0)
-    return PublishedTraining(recipe, fabric, found, found, face_model(), loss(), TINY)
+    return PublishedTraining(recipe, fabric, folder, found, found, loss(), TINY)
 
 
 def test_vgg_is_torchvisions_up_to_relu5_1() -> None:
@@ -68,7 +108,7 @@ def test_a_state_of_another_network_is_refused() -> None:
         vgg19_of({"features.0.weight": torch.zeros(64, 3, 3, 3)})
 
 
-def test_without_vgg_the_error_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+def test_without_vgg_the_error_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path))
     with pytest.raises(WeightsError, match=r"vgg19-dcbb9e9d.pth .*facepipe weights add vgg19"):
         open_vgg()
@@ -101,18 +141,25 @@ def test_content_is_a_sum_over_scales_and_layers() -> None:
     assert set(paper_losses(vgg, made, None, truth)) == {"warp"}
 
 
-def test_pairs_go_both_ways_and_know_their_windows(tmp_path: object) -> None:
+def test_pairs_go_both_ways_and_know_their_windows(tmp_path: Path) -> None:
     """The window of a truth is that of its own frame, and frames without a face are never drawn."""
     found = heads(tmp_path)
-    rows = rows_of(found, face_model())
+    rows = rows_of(tmp_path, found)
     pairs = FramePairs(found, rows, 0)
     frames = pairs.pair(1, 0, 3)
     batch = type(frames)(*(part[None] for part in frames))
     sources, told, truths = both_ways(batch)
     assert torch.equal(sources, truths.flip(0))
-    np.testing.assert_allclose(told[0, :, 13], rows[1][3], atol=1e-5)
-    np.testing.assert_allclose(told[1, :, 13], rows[1][0], atol=1e-5)
-    assert (told[0, 70:] == 0).all()
+    there = load_coefficients(path_of(tmp_path, "c1", "bfm"), basis="bfm")
+    for window, frame in zip(told, (3, 0), strict=True):
+        np.testing.assert_allclose(window[:, 13], rows[1][frame], atol=1e-5)
+        for part, name in (
+            (EXPRESSION, "expression"),
+            (ANGLES, "angles"),
+            (TRANSLATION, "translation"),
+            (CROP, "crops"),
+        ):
+            np.testing.assert_allclose(window[part, 13], getattr(there, name)[frame], atol=1e-5)
     hidden = {found.frames[found.clip(index).start + 1].tobytes() for index in range(2)}
     for _, pair in zip(range(30), pairs, strict=False):
         assert np.ascontiguousarray(pair.first.permute(1, 2, 0).numpy()).tobytes() not in hidden
@@ -130,9 +177,9 @@ def test_the_schedule_is_the_papers() -> None:
     assert Recipe(batch=batch, images=images, peak_rate=rate).most_gradient == 1.0
 
 
-def test_the_two_stages_and_the_schedule(tmp_path: object) -> None:
+def test_the_two_stages_and_the_schedule(tmp_path: Path) -> None:
     """In the first half only the warp is trained, then all of it; in the last quarter five times slower."""
-    found = training(heads(tmp_path), Fabric(accelerator="cpu"))
+    found = training(tmp_path, heads(tmp_path), Fabric(accelerator="cpu"))
     assert [found.recipe.rate(images) for images in (0, 29, 30)] == [1e-3, 1e-3, 2e-4]
     stream = iter(found.batches(0))
     editing = [value.clone() for value in found.run.net.editing_net.parameters()]  # type: ignore[union-attr]
@@ -144,3 +191,56 @@ def test_the_two_stages_and_the_schedule(tmp_path: object) -> None:
     figures, sheet = found.evaluate(found.run.mean.module)
     assert set(figures) == {"psnr unmoved", "psnr warp", "psnr picture"}
     assert sheet.shape == (2 * SIDE, 4 * SIDE, 3)
+
+
+def test_coefficients_of_another_clip_are_told(tmp_path: Path) -> None:
+    found = heads(tmp_path)
+    add_coefficients(tmp_path, "c0", frames=5)
+    with pytest.raises(InputError, match=r"c0\.npz tells of 5 frames, its clip has 4"):
+        rows_of(tmp_path, found)
+
+
+def words(folder: Path) -> list[str]:
+    places = {"dataset": dataset(folder / "set"), "cache": folder / "cache", "out": folder / "run"}
+    numbers = {"network": "published", "images": 8, "batch": 2, "workers": 0}
+    return [word for name, value in {**places, **numbers}.items() for word in (f"--{name}", str(value))]
+
+
+def test_without_coefficients_it_is_said_how_they_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And before anything is unpacked."""
+    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path))
+    outcome = run("train", "pirender", *words(tmp_path))
+    assert outcome.exit_code == 3
+    for told in ("2 clips of", "c0", f"dataset build CLIPS {tmp_path / 'set'} --basis bfm", "weights add deep3d"):
+        assert told in outcome.stderr
+    assert not (tmp_path / "cache").exists()
+
+
+def test_what_was_trained_comes_in_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a data set to pictures by the renderer of the published network: those of the averaged network."""
+    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
+    monkeypatch.setattr(inference, "compute_dtype", lambda **_: torch.float32)
+    monkeypatch.setattr(command, "open_vgg", loss)
+    monkeypatch.setattr(published, "PirenderConfig", lambda **_: TINY)
+    add_coefficients(tmp_path / "set", "c0", "c1")
+    command.main(words(tmp_path))
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    outcome = run("weights", "add", "pirender", checkpoint, "--name", "pirender-mine")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert weights.lookup("pirender-mine").basis == "bfm"
+    threads = torch.get_num_threads()
+    came = load_pirender(weights.find("pirender-mine").path)
+    torch.set_num_threads(threads)
+    mean, last = Pirender(TINY).eval(), last_state(checkpoint)
+    mean.load_state_dict(averaged_state(checkpoint))
+    for name, value in came.state_dict().items():
+        assert torch.equal(value, mean.state_dict()[name])
+    assert not all(torch.equal(value, last[name]) for name, value in came.state_dict().items())
+    rows = load_coefficients(path_of(tmp_path / "set", "c1", "bfm"), basis="bfm").descriptor_rows()  # type: ignore[attr-defined]
+    picture = next(iter(clips()[1].frames))
+    drawn = list(PirenderRenderer(FastPirender(came), picture).frames(rows))
+    with torch.inference_mode():
+        told = torch.from_numpy(windows(rows)).float()
+        made = mean(to_tensor(picture)[None].expand(len(told), -1, -1, -1), told).fake_image
+    assert made is not None
+    np.testing.assert_allclose(np.stack(drawn).astype(int), from_tensor(made), atol=1)
