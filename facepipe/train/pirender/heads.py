@@ -101,7 +101,7 @@ def build_heads(clips: Iterable[HeadClip], cache: Path, size_pixels: int, origin
 
 
 def write_heads(clips: Iterable[HeadClip], cache: Path, size_pixels: int, origin: str) -> None:
-    """Write a cache. Its list comes last, so that without it all is begun anew."""
+    """Write a cache. Its list comes last, so that without it all is begun anew. Raises InputError for no clips."""
     cache.mkdir(parents=True, exist_ok=True)
     sweep_drafts(cache)
     rows, points, valid = [], [], []
@@ -116,6 +116,11 @@ def write_heads(clips: Iterable[HeadClip], cache: Path, size_pixels: int, origin
             rows.append((clip.name, clip.person, count))
             points.append(clip.points[:count].astype(np.float32))
             valid.append(clip.valid[:count])
+        if not rows:
+            raise InputError(
+                f"No clip for {cache} shows a face in two frames: training learns from the split train, and is judged "
+                "by unseen and test. Build the set of more people, or with --test-percent."
+            )
     for name, parts in (("points.npy", points), ("valid.npy", valid)):
         with draft_of(cache / name) as draft:
             np.save(draft, np.concatenate(parts))

@@ -73,6 +73,12 @@ def test_a_build_that_was_stopped_is_begun_anew(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["frames.u8", "heads.json", "points.npy", "valid.npy"]
 
 
+def test_a_split_without_people_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"No clip for .*unseen shows a face.*--test-percent"):
+        build_heads([], tmp_path / "unseen", SIDE)
+    assert not list((tmp_path / "unseen").iterdir())
+
+
 @pytest.mark.parametrize("came", ["another", None])
 def test_a_cache_of_another_data_set_is_refused(tmp_path: Path, came: str | None) -> None:
     """Also one that does not tell, as none did once."""
