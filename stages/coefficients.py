@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.bfm import BASIS as BFM
-from facepipe.face.bfm.estimation import FRAME_PIXELS, Estimate, estimate
-from facepipe.face.bfm.layout import Row, split
+from facepipe.face.bfm.estimation import FRAME_PIXELS, estimate
 from facepipe.face.bfm.model import load_bfm
-from facepipe.face.coefficients import BfmCoefficients, Coefficients, from_fit, save_coefficients
+from facepipe.face.coefficients import BfmCoefficients, Coefficients, from_estimate, from_fit, save_coefficients
 from facepipe.face.cropping import sample, transform_points
 from facepipe.face.fitting import fit
 from facepipe.face.model import load_face_model
@@ -81,7 +80,7 @@ def bfm_coefficients(run: StageRun[BfmParams]) -> Mapping[str, Any]:
         model=load_bfm(run.weights["bfm"]) if "bfm" in run.weights else None,
         advance=run.advance,
     )
-    raw = _described(found, file)
+    raw = from_estimate(found, fps=file.fps, crop=file.crop, picture_size=file.picture_size)
     result = cast("BfmCoefficients", _smoothed(raw, cast("Smoothing", run.params.smoothing)))
     save_coefficients(result, run.output / "coefficients.npz")
     facts: dict[str, Any] = {
@@ -103,19 +102,6 @@ def _frames(path: Path, file: TrackFile) -> Iterator[NDArray[np.uint8]]:
         return
     box, size = file.crop.box(), (FRAME_PIXELS, FRAME_PIXELS)
     yield from decode_frames(path, info=probe_video(path, NO_LIMITS), crop=box, size=size)
-
-
-def _described(found: Estimate, file: TrackFile) -> BfmCoefficients:
-    groups = split(found.rows)
-    return BfmCoefficients(
-        **{one.name: getattr(groups, one.name) for one in fields(Row)},
-        crops=found.crops,
-        valid=found.valid,
-        residual=found.residual,
-        fps=file.fps,
-        crop=file.crop,
-        picture_size=file.picture_size,
-    )
 
 
 def _smoothed(raw: Coefficients, method: Smoothing) -> Coefficients:

@@ -25,8 +25,7 @@ from facepipe.face.tracking import Tracker
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
 from facepipe.media.image import read_image
-from facepipe.pipeline.options import Options
-from facepipe.pipeline.rendering import renderer_weights
+from facepipe.pipeline.rendering import options_for, renderer_weights
 from facepipe.renderers import RENDERERS, Sitter
 
 Picture = NDArray[np.uint8]
@@ -74,11 +73,12 @@ def _fitting(made: Made) -> Callable[[], object]:
 
 def _drawing(made: Made, renderer: str) -> Callable[[], Iterable[Picture]]:
     """Return what draws the whole result, without encoding it."""
-    source, track = load_coefficients(made.fit_source / "coefficients.npz"), load_track(made.crop_source / "track.npz")
-    motions = [load_coefficients(folder / "motion.npz") for folder in made.motions]
+    options, track = options_for(renderer), load_track(made.crop_source / "track.npz")
+    source = load_coefficients(made.fit_source / "coefficients.npz", basis=options.basis)
+    motions = [load_coefficients(folder / "motion.npz", basis=options.basis) for folder in made.motions]
     picture = read_image(made.crop_source / "crop.png")
     points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(picture.shape[0]))
-    found = {name: file.path for name, file in renderer_weights(Options(renderer=renderer)).items()}
+    found = {name: file.path for name, file in renderer_weights(options).items()}
     draw = RENDERERS[renderer].open(found, Sitter(picture, points, source))
     return lambda: (frame for motion in motions for frame in draw(motion, 0, len(motion)))
 

@@ -13,8 +13,8 @@ from facepipe.bench.parts import Made
 from facepipe.bench.program import Run, run_program
 from facepipe.engine import Job, Workspace
 from facepipe.engine.events import Done, Event
-from facepipe.pipeline.options import Options
 from facepipe.pipeline.reenact import prepare, reenact
+from facepipe.pipeline.rendering import options_for
 
 SIZE_PIXELS = 256
 CROP, GROWTH = Bar(80, "at least"), Bar(1.1, "at most")
@@ -116,7 +116,7 @@ def _number(label: str) -> int:
 
 
 def _reenact(material: Material, folder: Path, renderer: str, stages: Stages) -> None:
-    options = Options(size_pixels=SIZE_PIXELS, renderer=renderer)
+    options = options_for(renderer, size_pixels=SIZE_PIXELS)
     with Job(Workspace(folder / "work"), {"command": "bench"}, events=stages.take) as job:
         work = prepare(job, material.portrait, material.clip, folder / "out.mp4", options)
         reenact(job, work)

@@ -116,13 +116,12 @@ def _bench_program(
     from facepipe.bench.whole import measure_long, measure_programs, measure_warm
     from facepipe.config import load_settings
     from facepipe.media.files import check_input
-    from facepipe.pipeline.options import Options
-    from facepipe.pipeline.rendering import renderer_weights
+    from facepipe.pipeline.rendering import check_weights, options_for
 
     settings = load_settings(flags={"work.folder": str(work) if work else None, "render.renderer": renderer})
     folder, renderer = Path(settings.work.folder).absolute() / FOLDER, settings.render.renderer
     # Before minutes are spent: what it draws with must be here.
-    renderer_weights(Options(renderer=renderer))
+    check_weights(options_for(renderer))
     if clip:
         check_input(clip)
 

@@ -72,13 +72,14 @@ def evaluate(
     OUT receives clips.csv, summary.json, report.html, and the clips that were compared. docs/evaluation.md explains
     every figure. Exit code 4 when some of the cases could not be judged.
     """
-    from facepipe.config import load_settings
+    from facepipe.config import DEFAULT, load_settings
     from facepipe.device import set_threads
     from facepipe.evaluate.manifest import read_cases
     from facepipe.evaluate.report import PAGE, SUMMARY
     from facepipe.evaluate.run import check_out
     from facepipe.evaluate.run import evaluate as run
     from facepipe.evaluate.scene import Setting
+    from facepipe.pipeline.rendering import renderer_for
 
     if task not in ("same", "cross", "audio"):
         raise UsageError(f"--task is {task!r}, expected same, cross or audio")
@@ -94,7 +95,10 @@ def evaluate(
     if size % 2:
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
     cases = read_cases(manifest, task)  # type: ignore[arg-type]
-    chosen = renderer or load_settings().render.renderer
+    settings = load_settings()
+    chosen: str = renderer or settings.render.renderer
+    if not renderer and settings.origin("render.renderer") == DEFAULT:
+        chosen = renderer_for(weights, "auto", otherwise=chosen)
     setting = Setting(task, chosen, weights, size, frames)  # type: ignore[arg-type]
     out = out or Path(f"{manifest.absolute().stem}--{task}")
     check_out(out, overwrite=overwrite)

@@ -67,6 +67,8 @@ class Footage:
     """(N, 478, 3) landmarks in pixels of the crop; zero where there is no face."""
     valid: NDArray[np.bool_]
     """(N,)"""
+    sixty_eight: Floats
+    """(T, 68, 2) points of all frames that were read, in pixels of the crop."""
 
     def pictures(self) -> Iterator[Picture]:
         """Yield the frames that are judged, (size, size, 3) each."""
@@ -148,6 +150,7 @@ def _footage(
         frames,
         transform_points(track.points[frames].astype(np.float64), crop.matrix(size)),
         track.valid[frames],
+        transform_points(track.points[:, model.sixty_eight, :2].astype(np.float64), crop.matrix(size)),
     )
 
 

@@ -67,7 +67,7 @@ class Judge:
 
     def judge(self, case: Case) -> Judged:
         """Render what is to be rendered, write OUT/NAME/clips/CASE.mp4 for each, and measure; raise FacepipeError."""
-        scene = set_up(case, self.setting, self.eyes)
+        scene = set_up(case, self.setting, self.eyes, self.networks.regressor)
         album = Album(scene)
         scores = self._stream(scene, album)
         followed = {}

@@ -24,7 +24,7 @@ from facepipe.evaluate.report import SHEETS, SUMMARY, write_report, write_sheet
 from facepipe.evaluate.scene import Setting
 from facepipe.evaluate.teacher import check_teacher, label, teachers_view
 from facepipe.media.files import check_output
-from facepipe.pipeline.rendering import renderer_weights
+from facepipe.pipeline.rendering import check_weights
 from facepipe.renderers import RENDERERS
 
 
@@ -55,7 +55,7 @@ def evaluate(
     if setting.renderer not in RENDERERS:
         raise UsageError(f"--renderer is {setting.renderer!r}, expected one of {', '.join(sorted(RENDERERS))}")
     if any(case.result is None for case in cases):
-        renderer_weights(setting.options(setting.renderer, setting.size))
+        check_weights(setting.options(setting.renderer, setting.size))
     if teacher:
         check_teacher(teacher)
     judge = Judge(setting, Eyes(), Networks(), out)

@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from facepipe.errors import InputError
 from facepipe.evaluate.footage import Eyes, Floats, Footage, chosen, face_points, follow
 from facepipe.evaluate.manifest import Case, Task
+from facepipe.evaluate.moving import moved, moved_as_published
 from facepipe.evaluate.pixels import Picture
-from facepipe.face.coefficients import Coefficients
+from facepipe.face.bfm import BASIS as BFM
+from facepipe.face.bfm.estimation import CoefficientRegressor
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.spans import whole_picture
 from facepipe.media.info import VideoInfo
 from facepipe.media.probe import probe_video
-from facepipe.motion.retargeting import Retargeting, retarget
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.rendering import renderer_weights
+from facepipe.pipeline.rendering import options_for, renderer_weights
 from facepipe.renderers import RENDERERS, Sitter
 
 UNMOVED, MESH = "unmoved", "mesh"
@@ -76,43 +77,39 @@ class Setting:
 
     def options(self, renderer: str, size: int) -> Options:
         """Return what the job of a renderer would be asked for."""
-        return Options(renderer=renderer, weights=self.weights if renderer == self.renderer else "", size_pixels=size)
+        network = self.weights if renderer == self.renderer else ""
+        return options_for(renderer, weights=network, size_pixels=size)
 
 
-def set_up(case: Case, setting: Setting, eyes: Eyes) -> Scene:
-    """Follow driver, source and, where there is one, the finished result of a case; raise InputError, NoFaceError."""
-    return _same(case, setting, eyes) if setting.task == "same" else _cross(case, setting, eyes)
+def set_up(case: Case, setting: Setting, eyes: Eyes, regressor: CoefficientRegressor | None = None) -> Scene:
+    """Follow driver, source and, where there is one, the finished result of a case; raise InputError, NoFaceError.
+
+    A renderer of the basis `bfm` needs the regressor.
+    """
+    return (_same if setting.task == "same" else _cross)(case, setting, eyes, regressor)
 
 
-def _same(case: Case, setting: Setting, eyes: Eyes) -> Scene:
+def _same(case: Case, setting: Setting, eyes: Eyes, regressor: CoefficientRegressor | None) -> Scene:
     given = probe_video(case.result) if case.result else None
     size = given.width // 2 * 2 if given and given.width == given.height else setting.size
     driver = follow(
         case.driver, eyes, size=size, most=setting.most, longest=setting.longest, whole=case.result is not None
     )
     driver = _cut_short(driver, given, case)
-    motion = retarget(
-        driver.coefficients.rows(0, 1), driver.coefficients, Retargeting(reference="first", scale="driver"), eyes.model
-    ).taken(driver.frames)
-    points = face_points(driver.motion(), eyes.model, size)
-    contenders = _drawn(case, setting, eyes, driver, motion, points)
+    contenders = _drawn(case, setting, eyes, driver, driver, regressor)
     if case.result and given:
-        contenders = {
-            "result": Contender(lambda: _beside(case, given, driver), points),
-            **contenders,
-        }
+        beside = Contender(lambda: _beside(case, given, driver), contenders[MESH].points)
+        contenders = {"result": beside, **contenders}
     return Scene(case, "same", driver, driver, contenders)
 
 
-def _cross(case: Case, setting: Setting, eyes: Eyes) -> Scene:
+def _cross(case: Case, setting: Setting, eyes: Eyes, regressor: CoefficientRegressor | None) -> Scene:
     assert case.source is not None
     driver = follow(case.driver, eyes, size=setting.size, most=setting.most, longest=setting.longest)
     given = probe_video(case.result) if case.result else None
     driver = _cut_short(driver, given, case)
     source = follow(case.source, eyes, size=setting.size, longest=1)
-    motion = retarget(source.coefficients.rows(0, 1), driver.coefficients, Retargeting(), eyes.model)
-    motion = motion.taken(driver.frames)
-    contenders = _drawn(case, setting, eyes, source, motion, face_points(motion, eyes.model, setting.size))
+    contenders = _drawn(case, setting, eyes, driver, source, regressor)
     if case.result and given:
         made = follow(case.result, eyes, size=setting.size, whole=True)
         if driver.frames[-1] >= len(made.coefficients):
@@ -124,24 +121,32 @@ def _cross(case: Case, setting: Setting, eyes: Eyes) -> Scene:
 
 
 def _drawn(
-    case: Case, setting: Setting, eyes: Eyes, source: Footage, motion: Coefficients, points: Floats
+    case: Case,
+    setting: Setting,
+    eyes: Eyes,
+    driver: Footage,
+    source: Footage,
+    regressor: CoefficientRegressor | None,
 ) -> dict[str, Contender]:
     """Return what the renderers make of a source, and the source standing still."""
-    own = source.coefficients.rows(0, 1)
-    sitter = Sitter(source.still(), source.points[0], own)
+    picture, ours = source.still(), moved(setting.task, driver, source, eyes)
 
     def drawn(name: str) -> Contender:
         needed = renderer_weights(setting.options(name, source.size))
-        files = {role: file.path for role, file in needed.items()}
-        return Contender(lambda: RENDERERS[name].open(files, sitter)(motion, 0, len(motion)), points)
+        files, motion = {role: file.path for role, file in needed.items()}, ours
+        if RENDERERS[name].basis == BFM:
+            assert regressor is not None, "what its renderer needs is checked before the first case"
+            motion = moved_as_published(setting.task, driver, source, eyes, regressor)
+        sitter = Sitter(picture, source.points[0], motion.own)
+        return Contender(lambda: motion.drawn(RENDERERS[name].open(files, sitter)), motion.points)
 
     # A finished result is the one under test; otherwise the renderer is, and the mesh cannot be its own baseline.
     names = {} if case.result else {"result": setting.renderer}
     names |= {} if names.get("result") == MESH else {MESH: MESH}
-    still = face_points(own, eyes.model, source.size) if setting.task == "cross" else points
+    still = face_points(ours.own, eyes.model, source.size) if setting.task == "cross" else ours.points
     return {
         **{role: drawn(name) for role, name in names.items()},
-        UNMOVED: Contender(lambda: repeat(sitter.picture, len(motion)), still),
+        UNMOVED: Contender(lambda: repeat(picture, len(ours.frames)), still),
     }
 
 

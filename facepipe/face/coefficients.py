@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from facepipe.errors import InputError
 from facepipe.face.bfm import BASIS as BFM
+from facepipe.face.bfm.layout import Row, split
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.fitting import Fit
 from facepipe.face.model import BASIS
@@ -21,6 +22,8 @@ from facepipe.face.pose import Similarity, angles_of, rotation_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from facepipe.face.bfm.estimation import Estimate
 
 FORMAT = "facepipe-coefficients"
 VERSION = 1
@@ -155,6 +158,22 @@ def from_fit(
         translation=np.concatenate([origin[:, :2], np.log(fit.pose.scale / half)[:, None]], axis=1),
         valid=np.asarray(valid, bool),
         residual=fit.residual,
+        fps=fps,
+        crop=crop,
+        picture_size=picture_size,
+    )
+
+
+def from_estimate(
+    found: Estimate, *, fps: Fraction, crop: SquareCrop, picture_size: tuple[int, int]
+) -> BfmCoefficients:
+    """Name the parts of what was estimated in the crops of 256x256 pixels."""
+    groups = split(found.rows)
+    return BfmCoefficients(
+        **{one.name: getattr(groups, one.name) for one in fields(Row)},
+        crops=found.crops,
+        valid=found.valid,
+        residual=found.residual,
         fps=fps,
         crop=crop,
         picture_size=picture_size,

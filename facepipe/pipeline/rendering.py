@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 
@@ -14,9 +15,10 @@ from facepipe.errors import UsageError
 from facepipe.face.bfm import BASIS as BFM
 from facepipe.face.bfm.estimation import FRAME_PIXELS
 from facepipe.motion.drawing import WEIGHT
+from facepipe.motion.retargeting import Retargeting
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import Fitted, Made, Weights
-from facepipe.pipeline.precheck import Medium, find_weights
+from facepipe.pipeline.perception import Fitted, Made, Weights, perception_weights
+from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from facepipe.renderers import RENDERERS
 from facepipe.weights import WeightFile, find, lookup
 from stages import motion, mux, render
@@ -49,6 +51,18 @@ def _taker_of(network: str) -> str:
         if held and held in (name, kind.network):
             return name
     raise UsageError(f"--weights names {network}, which is no network of a renderer{held and f' but a {held}'}")
+
+
+def options_for(renderer: str, **others: Any) -> Options:
+    """Return what a job is asked for that makes what a renderer draws from; in the basis `bfm` moved as published."""
+    basis = RENDERERS[renderer].basis
+    how = Retargeting(motion="absolute" if basis == BFM else "relative")
+    return Options(renderer=renderer, basis=basis, retargeting=how, **others)
+
+
+def check_weights(options: Options) -> None:
+    """Raise one error that tells of all that a job lacks, and as `renderer_weights` does."""
+    all_of([lambda: perception_weights(options), lambda: renderer_weights(options)])
 
 
 def renderer_weights(options: Options) -> dict[str, WeightFile]:
