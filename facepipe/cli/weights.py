@@ -109,7 +109,7 @@ def add(
         typer.Argument(
             metavar="[KIND] FILE",
             help="A .safetensors file; or a file as it was published, and before it what it is: "
-            "pirender, deep3d, bfm, fan-3d, fan-depth, alexnet, lpips, inception or recognition.",
+            "pirender, deep3d, bfm, fan-3d, fan-depth, alexnet, lpips, inception, vgg19 or recognition.",
             show_default=False,
         ),
     ],
@@ -118,6 +118,9 @@ def add(
     source: Annotated[str, typer.Option(help="Where it came from.")] = "",
     basis: Annotated[str, typer.Option(help="The coefficient basis it wants: facepipe or bfm.")] = "",
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of the one that has the name.")] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Take a file of your own for a KIND whose published digest is known.")
+    ] = False,
     _verbose: Verbose = False,
 ) -> None:
     """Copy a weight of your own into the user's folder and register it; what others published is converted first."""
@@ -136,14 +139,15 @@ def add(
         from facepipe.pipeline.published import read_published
         from facepipe.weights.conversion import add_foreign
 
-        foreign = FOREIGN[known]
         file = add_foreign(
             path,
             partial(read_published, known),
+            FOREIGN[known],
             name=name or known,
-            licence=licence or foreign.licence,
-            source=source or path.name,
-            basis=basis or foreign.basis,
+            licence=licence,
+            source=source,
+            basis=basis,
+            unchecked=unchecked,
             replace=replace,
         )
     else:
@@ -153,6 +157,7 @@ def add(
             licence=licence or "unknown",
             source=source or path.name,
             basis=basis,
+            page=FOREIGN[known].url if known and not unchecked else "",
             replace=replace,
         )
     typer.echo(f"{file.name}  sha256 {file.sha256}  {file.path}")

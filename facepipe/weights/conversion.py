@@ -15,6 +15,7 @@ from torch import Tensor
 
 from facepipe.errors import WeightsError
 from facepipe.weights.adding import add, check_name
+from facepipe.weights.foreign import Foreign
 from facepipe.weights.store import WeightFile, digest
 
 # Before this version a file could run code even so (CVE-2025-32434).
@@ -32,24 +33,45 @@ class Converted(NamedTuple):
 def add_foreign(
     path: Path,
     read: Callable[[Path], Converted],
+    foreign: Foreign,
     *,
     name: str,
-    licence: str,
-    source: str,
+    licence: str = "",
+    source: str = "",
     basis: str = "",
+    unchecked: bool = False,
     replace: bool = False,
 ) -> WeightFile:
     """Read a file as it was published, and add what is in it under `name`, as `facepipe.weights.add` does.
 
-    The registry tells the digest of the file that was given. Raises WeightsError for what `read` refuses.
+    The registry tells the digest of the file that was given, and the page that it comes from unless it is `unchecked`.
+    Raises WeightsError for what `read` refuses, and for another digest than that of the published file.
     """
     check_name(name)
     converted = read(path)
+    if not unchecked:
+        _check_digest(path, foreign)
     with tempfile.TemporaryDirectory(prefix="facepipe-") as folder:
         file = Path(folder) / "converted.safetensors"
         save_file(dict(converted.tensors), file, dict(converted.header))
-        origin = f"{source}, sha256 {digest(path)}, converted"
-        return add(file, name=name, licence=licence, source=origin, basis=basis, replace=replace)
+        return add(
+            file,
+            name=name,
+            licence=licence or foreign.licence,
+            source=f"{source or path.name}, sha256 {digest(path)}, converted",
+            basis=basis or foreign.basis,
+            page="" if unchecked else foreign.url,
+            replace=replace,
+        )
+
+
+def _check_digest(path: Path, foreign: Foreign) -> None:
+    if not (found := digest(path)).startswith(foreign.sha256_start):
+        raise WeightsError(
+            f"{path} is not {foreign.file} as it was published: expected a sha256 that begins with "
+            f"{foreign.sha256_start}, got {found}. Get it again from {foreign.url}; a file of your own, which may "
+            "differ, comes in with --unchecked"
+        )
 
 
 def read_checkpoint(path: Path, *parts: str) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
-"""Weights of others' making that facepipe knows of but neither ships nor fetches: their digests are not on record here.
+"""Weights of others' making that facepipe knows of but neither ships nor fetches.
 
 The user downloads such a file and adds it by its name; from then on it is as good as any: registered by the digest of
-what was added, and verified.
+what was added, and verified. Whole digests are on record nowhere; torchvision tells how its own begin.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class Foreign:
     basis: str = ""
     scripted: bool = False
     """Whether it is a TorchScript, a network with its own layers, kept as it is; else its tensors are converted."""
+    sha256_start: str = ""
+    """How the sha256 of the file begins, where those who publish it tell."""
 
     def remedy(self, name: str) -> str:
         """Say how the weight gets here."""
@@ -64,6 +66,7 @@ FOREIGN = {
         "alexnet-owt-7be5be79.pth",
         "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
         "the trunk of LPIPS, of torchvision",
+        sha256_start="7be5be79",
     ),
     "lpips": Foreign(
         "alex.pth",
@@ -80,6 +83,7 @@ FOREIGN = {
         "vgg19-dcbb9e9d.pth",
         "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
         "the network of PIRenderer's own losses, of torchvision",
+        sha256_start="dcbb9e9d",
     ),
     "recognition": Foreign(
         "recognition.pt",

@@ -21,7 +21,7 @@ else:
     import tomli as tomllib
 
 REGISTRY = "registry.toml"
-OPTIONAL = ("basis", "url")
+OPTIONAL = ("basis", "url", "page")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Weight:
     """The coefficient basis that a renderer accepts ("facepipe" or "bfm"); empty for other weights."""
     url: str = ""
     """Where `fetch` finds it; empty for a file that ships with facepipe or that the user brought."""
+    page: str = ""
+    """Where others publish what was brought. No `url`: what is kept may be converted, and has another digest."""
 
 
 def embedded_folder() -> Path:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from facepipe import __version__
 from facepipe.cli import app
 from facepipe.cli.guard import Guarded, Verbose
 from facepipe.errors import EncoderError, PrecheckError, UsageError, WeightsError
+from facepipe.weights import FOREIGN
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "cv2", "numba", "numpy", "rich", "scipy", "safetensors", "ffmpeg")
@@ -62,6 +64,12 @@ def test_every_command_has_help() -> None:
         result = CliRunner().invoke(app, [*command, "--help"])
         assert result.exit_code == 0
         assert "--help" in result.output
+
+
+def test_help_names_all_kinds_of_weights() -> None:
+    output = " ".join(CliRunner().invoke(app, ["weights", "add", "--help"]).output.split())
+    for name, foreign in FOREIGN.items():
+        assert re.search(rf"\b{foreign.kind or name}\b", output), name
 
 
 def test_version() -> None:
