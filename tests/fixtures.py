@@ -16,7 +16,13 @@ FOLDER = Path(os.environ.get("FIXTURES") or Path(__file__).parents[2] / "shared/
 
 
 def load_fixture(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return a fixture's tensors and its sidecar; skip the test where the folder has no such fixture."""
+    """Return a fixture's tensors and its sidecar; skip the test where the folder has no such fixture.
+
+    A folder that was asked for and has none at all fails it: nobody shall believe that numbers were compared.
+    """
+    if os.environ.get("FIXTURES") and not any(FOLDER.glob("*.safetensors")):
+        lack = "has no .safetensors" if FOLDER.is_dir() else "is no folder"
+        pytest.fail(f"FIXTURES names {FOLDER}, which {lack}; name the folder with the reference numbers, or unset it")
     path = FOLDER / f"{name}.safetensors"
     if not path.is_file():
         pytest.skip(f"there is no {path}; FIXTURES names the folder with the reference numbers")
