@@ -32,7 +32,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Print what facepipe has to work with: ffmpeg, encoders, cores, memory, bfloat16, weights.
+    """Print what facepipe has to work with: ffmpeg, encoders, cores, memory, GPU, bfloat16, weights.
 
     Exit code 3 when something needed is missing; the last lines then say what to do.
     """
@@ -88,7 +88,7 @@ def _machine() -> Iterator[Finding]:
 
 
 def _torch() -> Iterator[Finding]:
-    from facepipe.device import bfloat16_is_fast
+    from facepipe.device import bfloat16_is_fast, compute_device, compute_dtype
 
     try:
         import torch
@@ -96,9 +96,17 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torch", "missing or broken", missing=f"torch cannot be imported ({error}): pip install torch")
         return
     yield Finding("torch", f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")
-    yield Finding(
-        "bfloat16", "AMX: networks run in bfloat16" if bfloat16_is_fast() else "no AMX: networks run in float32"
-    )
+    gpu, amx = compute_device(), "AMX" if bfloat16_is_fast() else "no AMX"
+    if gpu.type == "cuda":
+        where = f"renderers' networks run there in {_name(compute_dtype(device=gpu))}, the others on the CPU"
+        yield Finding("GPU", f"{torch.cuda.get_device_name(gpu)}: {where}")
+    else:
+        yield Finding("GPU", "none that torch sees: networks run on the CPU")
+    yield Finding("bfloat16", f"{amx}: on the CPU networks run in {_name(compute_dtype())}")
+
+
+def _name(dtype: object) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _weights() -> Iterator[Finding]:

@@ -74,6 +74,21 @@ def test_doctor_says_so_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install torch" in findings[0].missing
 
 
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("gpu", [False, True])
+def test_doctor_says_where_and_how_precisely_networks_run(
+    fast: bool, gpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facepipe.device.bfloat16_is_fast", lambda: fast)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda _device: "Some GPU")
+    told = {finding.subject: finding.text for finding in doctor._torch()}
+    drawn = "Some GPU: renderers' networks run there in bfloat16, the others on the CPU"
+    assert told["GPU"] == (drawn if gpu else "none that torch sees: networks run on the CPU")
+    precision = "AMX: on the CPU networks run in bfloat16" if fast else "no AMX: on the CPU networks run in float32"
+    assert told["bfloat16"] == precision
+
+
 def test_weights_list() -> None:
     result = CliRunner().invoke(app, ["weights", "list"])
     assert result.exit_code == 0

@@ -10,6 +10,7 @@ from facepipe.evaluate.figures import Figures, Row, gather
 from facepipe.evaluate.report import clips_table, notes_on, summary
 from facepipe.evaluate.scene import Setting
 from tests.evaluate.motions import judged
+from tests.pipeline.scene import ROOT
 
 GOOD = {"psnr": 25.0, "ssim": 0.8, "mouth_l1": 7.0, "sharpness": 1.0, "aed": 0.1, "apd_angles": 0.01}
 MESH = {"psnr": 22.0, "ssim": 0.7, "mouth_l1": 10.0, "sharpness": 0.9, "aed": 0.2, "apd_angles": 0.02}
@@ -99,6 +100,8 @@ def test_table_and_summary_tell_it_all() -> None:
     told = summary(Setting("same"), cases, gather(cases, {}), ["c: no face"], missing)
     assert json.loads(json.dumps(told, allow_nan=False))["means"]["result"]["ssim"] == pytest.approx(0.8)
     assert told["not_registered"] == missing
+    explained = (ROOT / "docs/evaluation.md").read_text("utf-8").partition("## summary.json")[2]
+    assert [key for key in told if f"`{key}`" not in explained] == []
     assert "lpips" not in told["means"]["result"]
     assert notes_on(missing, ["c: no face"]) == [
         "LPIPS not registered: facepipe weights add lpips alex.pth",
