@@ -70,8 +70,7 @@ def bfm_coefficients(run: StageRun[BfmParams]) -> Mapping[str, Any]:
     from facepipe.face.bfm.network import Regressor
 
     file, path = load_track(run.input("track")), run.input("media")
-    sixty_eight = load_face_model(run.weights["face-model"]).sixty_eight
-    points = transform_points(file.track.points[:, sixty_eight, :2].astype(float), file.crop.matrix(FRAME_PIXELS))
+    points = transform_points(_sixty_eight(run, file)[..., :2].astype(float), file.crop.matrix(FRAME_PIXELS))
     found = estimate(
         Regressor(run.weights["deep3d"]),
         _frames(path, file),
@@ -93,6 +92,13 @@ def bfm_coefficients(run: StageRun[BfmParams]) -> Mapping[str, Any]:
     if run.params.smoothing != "none":
         facts["jitter_smoothed"] = _jitter(result)
     return facts
+
+
+def _sixty_eight(run: StageRun[BfmParams], file: TrackFile) -> NDArray[np.float32]:
+    """Return (T, 68, 3) points: those that the landmarker saw, or the mesh's."""
+    if file.track.sixty_eight is not None:
+        return file.track.sixty_eight
+    return file.track.points[:, load_face_model(run.weights["face-model"]).sixty_eight]
 
 
 def _frames(path: Path, file: TrackFile) -> Iterator[NDArray[np.uint8]]:
@@ -129,8 +135,8 @@ STAGE = Stage(
     weights=("face-model",),
 )
 
-# The same stage in the other basis. The face model tells which of a track's points are the 68, and `bfm`, where it is
-# there, how well the estimate lies on them.
+# The same stage in the other basis. The face model tells which of a track's points are the 68 where the landmarker has
+# none of its own, and `bfm`, where it is there, how well the estimate lies on them.
 BFM_STAGE = Stage(
     name="coefficients",
     version=1,

@@ -69,8 +69,7 @@ def crop(run: StageRun[Params]) -> Mapping[str, Any]:
     track = _checked(tracker.track(frames, run.advance), path, info.fps, params)
     if params.still:
         frame = _chosen(params.still, track, path)
-        here = slice(frame, frame + 1)
-        one = Track(track.points[here], track.valid[here], track.score[here], track.detections, track.most_faces)
+        one = track.rows(frame, frame + 1)
         return _finish_still(run, _frame(path, info, frame), one, info.fps, frame=frame)
     return _finish_clip(run, path, info, track)
 
@@ -169,7 +168,7 @@ def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, track: Trac
 
 STAGE = Stage(
     name="crop",
-    version=4,
+    version=5,
     inputs=("media",),
     outputs=("track.npz", "crop.png?", "crop.mp4?", "picture.png?"),
     params=Params,

@@ -47,8 +47,9 @@ class FanLandmarker:
     def locate(self, pictures: Sequence[NDArray[np.uint8]], crops: Sequence[SquareCrop]) -> Located:
         """Locate the points of the face in each crop of each (H, W, 3) uint8 RGB picture."""
         found = [self._sixty_eight(picture, crop) for picture, crop in zip(pictures, crops, strict=True)]
-        points = mesh_of(self.model, self.sixty_eight, np.stack([one for one, _ in found]))
-        return Located(points.astype(np.float32), np.array([score for _, score in found], np.float32))
+        own = np.stack([one for one, _ in found])
+        points, score = mesh_of(self.model, self.sixty_eight, own), np.array([score for _, score in found], np.float32)
+        return Located(points.astype(np.float32), score, own.astype(np.float32))
 
     def _sixty_eight(self, picture: NDArray[np.uint8], crop: SquareCrop) -> tuple[Points, float]:
         """Return (68, 3) points in pixels of the picture, z smaller towards the camera, and their score."""

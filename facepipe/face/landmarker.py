@@ -17,6 +17,16 @@ from facepipe.face.mirror import mirror_permutation
 from facepipe.models import landmarker as network
 
 
+class Seen(NamedTuple):
+    """One face as a landmarker sees it."""
+
+    points: NDArray[np.float32]
+    """(478, 3)"""
+    score: float
+    sixty_eight: NDArray[np.float32] | None = None
+    """(68, 3)"""
+
+
 class Located(NamedTuple):
     """Points of faces, one row a crop."""
 
@@ -24,6 +34,13 @@ class Located(NamedTuple):
     """(B, 478, 3), in pixels of the picture, z in the same unit and smaller towards the camera."""
     score: NDArray[np.float32]
     """(B,), how surely the crop holds a face, 0 to 1."""
+    sixty_eight: NDArray[np.float32] | None = None
+    """(B, 68, 3) likewise, of a landmarker that sees these and lays the 478 on them."""
+
+    def row(self, index: int) -> Seen:
+        """Return what one crop holds."""
+        own = None if self.sixty_eight is None else self.sixty_eight[index]
+        return Seen(self.points[index], float(self.score[index]), own)
 
 
 class FaceLandmarker(Protocol):

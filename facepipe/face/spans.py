@@ -87,9 +87,12 @@ def whole_picture(size_pixels: int) -> SquareCrop:
 
 def cut_track(track: Track, span: Span, size_pixels: int) -> Track:
     """Return the rows of a span with points in pixels of its clip, whose side is `size_pixels`."""
-    rows, scale = slice(span.first_frame, span.end_frame), size_pixels / span.side
+    rows, scale = track.rows(span.first_frame, span.end_frame), np.float32(size_pixels / span.side)
     # Pixel i covers i - 0.5 to i + 0.5, in the picture as in the clip.
-    corner = np.array([span.left - 0.5, span.top - 0.5, 0], np.float32)
-    points = (track.points[rows] - corner) * np.float32(scale) - np.array([0.5, 0.5, 0], np.float32)
-    points[~track.valid[rows]] = 0
-    return replace(track, points=points.astype(np.float32), valid=track.valid[rows], score=track.score[rows])
+    corner, half = np.array([span.left - 0.5, span.top - 0.5, 0], np.float32), np.array([0.5, 0.5, 0], np.float32)
+
+    def cut(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.where(rows.valid[:, None, None], (points - corner) * scale - half, 0).astype(np.float32)
+
+    own = None if rows.sixty_eight is None else cut(rows.sixty_eight)
+    return replace(rows, points=cut(rows.points), sixty_eight=own)

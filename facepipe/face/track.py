@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,6 +32,19 @@ class Track:
     """How often the detector had to look."""
     most_faces: int = 0
     """The most faces that it saw at once."""
+    sixty_eight: NDArray[np.float32] | None = None
+    """(T, 68, 3) likewise, of a landmarker that sees these and lays `points` on them."""
+
+    def rows(self, first: int, end: int) -> Track:
+        """Return frames `first` up to `end`, left out."""
+        own = None if self.sixty_eight is None else self.sixty_eight[first:end]
+        return replace(
+            self,
+            points=self.points[first:end],
+            valid=self.valid[first:end],
+            score=self.score[first:end],
+            sixty_eight=own,
+        )
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,7 @@ def save_track(file: TrackFile, path: Path) -> None:
         "most_faces": file.track.most_faces,
     }
     encoded = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
+    own = {} if file.track.sixty_eight is None else {"sixty_eight": file.track.sixty_eight}
     with path.open("wb") as target:
         np.savez(
             target,
@@ -90,6 +104,7 @@ def save_track(file: TrackFile, path: Path) -> None:
             points=file.track.points,
             valid=file.track.valid,
             score=file.track.score,
+            **own,
             header=encoded,
         )
 
@@ -101,7 +116,8 @@ def load_track(path: Path) -> TrackFile:
             header = json.loads(file["header"].tobytes())
             if header.get("format") != FORMAT or header.get("version") != VERSION:
                 raise InputError(f"{path} is no track file of version {VERSION}. `facepipe crop` makes one.")
-            track = Track(file["points"], file["valid"], file["score"], header["detections"], header["most_faces"])
+            own = file["sixty_eight"] if "sixty_eight" in file.files else None
+            track = Track(file["points"], file["valid"], file["score"], header["detections"], header["most_faces"], own)
         _check(track)
         size, fps = (int(header["picture_size"][0]), int(header["picture_size"][1])), Fraction(header["fps"])
         if fps <= 0:
@@ -119,6 +135,8 @@ def _check(track: Track) -> None:
     """Raise ValueError unless the arrays belong together."""
     count = len(track.valid)
     expected = {"points": ((count, 478, 3), "f"), "valid": ((count,), "b"), "score": ((count,), "f")}
+    if track.sixty_eight is not None:
+        expected["sixty_eight"] = ((count, 68, 3), "f")
     for name, (shape, kind) in expected.items():
         array = getattr(track, name)
         if array.shape != shape or array.dtype.kind != kind:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from facepipe.face.cropping import SquareCrop, aligned_crop, box_of, sample
 from facepipe.face.detector import overlap
 from facepipe.face.finding import Face, FaceDetector, Finder, choose_face
-from facepipe.face.landmarker import FaceLandmarker
+from facepipe.face.landmarker import FaceLandmarker, Seen
 from facepipe.face.track import Track
 
 Picture = NDArray[np.uint8]
@@ -31,6 +31,7 @@ DRIFT = 4.0
 # A face this different from the one that was followed is somebody else (correlation of small pictures of both).
 SAME_FACE_FLOOR = 0.35
 THUMBNAIL_PIXELS = 16
+NOTHING = Seen(np.zeros((478, 3), np.float32), 0.0)
 # For so many batches after somebody else had to be taken, the face of before is looked for: it may have been hidden.
 PATIENCE_BATCHES = 12
 
@@ -49,53 +50,48 @@ class Tracker:
 
     def track(self, frames: Iterable[Picture], advance: Callable[[int], None] = lambda _: None) -> Track:
         """Follow the face through (H, W, 3) uint8 RGB frames, a few at a time in memory."""
-        points: list[NDArray[np.float32]] = []
-        scores: list[float] = []
+        seen: list[Seen] = []
         for batch in _batches(frames, BATCH_FRAMES):
             self._return_to_former(batch[0])
-            for row, sureness in self._follow(batch):
-                points.append(row)
-                scores.append(sureness)
+            seen += self._follow(batch)
             advance(len(batch))
-        score = np.array(scores, np.float32)
-        stacked = np.stack(points) if points else np.zeros((0, 478, 3), np.float32)
-        return Track(stacked, score >= FOLLOWED_SCORE_FLOOR, score, self.detections, self.most_faces)
+        score = np.array([one.score for one in seen], np.float32)
+        points = np.stack([one.points for one in seen]) if seen else np.zeros((0, 478, 3), np.float32)
+        valid, own = score >= FOLLOWED_SCORE_FLOOR, _sixty_eight(seen)
+        return Track(points, valid, score, self.detections, self.most_faces, own)
 
-    def _follow(self, batch: list[Picture]) -> Iterator[tuple[NDArray[np.float32], float]]:
+    def _follow(self, batch: list[Picture]) -> Iterator[Seen]:
         while batch:
             if self.crop is None and not self._find(batch[0]):
-                yield np.zeros((478, 3), np.float32), 0.0
+                yield NOTHING
                 batch = batch[1:]
                 continue
             assert self.crop is not None
             located = self.landmarker.locate(batch, [self.crop] * len(batch))
             good = 0
-            for points, score in zip(located.points, located.score, strict=True):
-                own = aligned_crop(points)
-                if score < FOLLOWED_SCORE_FLOOR or not is_near(own, self.crop):
+            for one in map(located.row, range(len(batch))):
+                own = aligned_crop(one.points)
+                if one.score < FOLLOWED_SCORE_FLOOR or not is_near(own, self.crop):
                     break
                 good += 1
-                self.box = box_of(points)
-                yield points, float(score)
+                self.box = box_of(one.points)
+                yield one
             if good < len(batch):
-                yield from self._recenter(batch[good], located.points[good], float(located.score[good]))
+                yield self._recenter(batch[good], located.row(good))
             batch = batch[good + 1 :]
 
-    def _recenter(
-        self, frame: Picture, points: NDArray[np.float32], score: float
-    ) -> Iterator[tuple[NDArray[np.float32], float]]:
-        """Place the crop anew on a face that has moved, or find the face again."""
-        own = aligned_crop(points)
+    def _recenter(self, frame: Picture, seen: Seen) -> Seen:
+        """Place the crop anew on a face that has moved, or find the face again; return how it then looks."""
+        own = aligned_crop(seen.points)
         drifted = self.crop is not None and is_near(own, self.crop, times=DRIFT)
-        if score < FOLLOWED_SCORE_FLOOR or not (self._take if drifted else self._settle)(frame, own):
+        if seen.score < FOLLOWED_SCORE_FLOOR or not (self._take if drifted else self._settle)(frame, own):
             self.crop = None
             if not self._find(frame):
-                yield np.zeros((478, 3), np.float32), 0.0
-                return
+                return NOTHING
         assert self.crop is not None
-        located = self.landmarker.locate([frame], [self.crop])
-        self.box = box_of(located.points[0])
-        yield located.points[0], max(float(located.score[0]), FOLLOWED_SCORE_FLOOR)
+        one = self.landmarker.locate([frame], [self.crop]).row(0)
+        self.box = box_of(one.points)
+        return one._replace(score=max(one.score, FOLLOWED_SCORE_FLOOR))
 
     def _settle(self, frame: Picture, crop: SquareCrop) -> bool:
         """Move a crop until the face lies upright in it; False when it holds no face, or somebody else's."""
@@ -157,6 +153,14 @@ class Tracker:
             return sorted(found, key=lambda one: -overlap(one.box, box))
         choice = choose_face(found, self.rule)
         return [] if choice is None else [choice]
+
+
+def _sixty_eight(seen: list[Seen]) -> NDArray[np.float32] | None:
+    """Return the (T, 68, 3) points of a landmarker that sees such; zero where there is no face."""
+    if all(one.sixty_eight is None for one in seen):
+        return None
+    nothing = np.zeros((68, 3), np.float32)
+    return np.stack([nothing if one.sixty_eight is None else one.sixty_eight for one in seen])
 
 
 def is_near(own: SquareCrop, kept: SquareCrop, *, times: float = 1.0) -> bool:

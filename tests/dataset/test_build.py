@@ -160,11 +160,12 @@ def test_track_moves_as_pixels_do() -> None:
     points = np.zeros((3, 478, 3), np.float32)
     points[:, :, :2] = (9.5, 19.5)  # the corner that pixel 9 and pixel 10 share
     points[:, :, 2] = 4
-    track = Track(points, np.array([True, True, False]), np.ones(3, np.float32))
+    track = Track(points, np.array([True, True, False]), np.ones(3, np.float32), sixty_eight=points[:, :68])
     cut = cut_track(track, Span(1, 3, left=10, top=20, side=32), size_pixels=64)
     assert np.allclose(cut.points[0], (-0.5, -0.5, 8)), "the corner of the first pixel"
     assert not cut.points[1].any(), "no face, no points"
     assert cut.valid.tolist() == [True, False]
+    np.testing.assert_array_equal(cut.sixty_eight, cut.points[:, :68])
 
 
 @pytest.fixture(scope="module")

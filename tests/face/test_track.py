@@ -46,6 +46,19 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
+def test_points_of_another_landmarker_come_along(tmp_path: Path) -> None:
+    """Where there are such; in a file, and in some of its frames."""
+    assert made().track.rows(1, 3).sixty_eight is None
+    own = np.random.default_rng(1).normal(100, 30, (4, 68, 3)).astype(np.float32)
+    save_track(replace(made(), track=replace(made().track, sixty_eight=own)), tmp_path / "a.npz")
+    back = load_track(tmp_path / "a.npz").track
+    np.testing.assert_array_equal(back.sixty_eight, own)
+    some = back.rows(1, 3)
+    np.testing.assert_array_equal(some.sixty_eight, own[1:3])
+    np.testing.assert_array_equal(some.points, made().track.points[1:3])
+    assert (some.valid.tolist(), len(some.score), some.detections) == ([True, False], 2, 2)
+
+
 @pytest.mark.parametrize(
     ("header", "arrays"),
     [
@@ -59,6 +72,7 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
         ({}, {"points": np.full((4, 478, 3), np.nan, np.float32)}),
         ({}, {"valid": np.ones(3, bool)}),
         ({}, {"score": np.array([{}] * 4, object)}),
+        ({}, {"sixty_eight": np.zeros((3, 68, 3), np.float32)}),
     ],
 )
 def test_what_is_not_right_is_refused(header: dict[str, Any], arrays: dict[str, Any], tmp_path: Path) -> None:

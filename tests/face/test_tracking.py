@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 
-from facepipe.face.cropping import aligned_crop
+from facepipe.face.cropping import SquareCrop, aligned_crop
+from facepipe.face.landmarker import Located
 from facepipe.face.track import Track
 from facepipe.face.tracking import BATCH_FRAMES, Tracker
 from tests.face.world import Figure, Picture, World
@@ -29,6 +30,25 @@ def test_a_still_face_is_detected_once_and_seen_through_one_crop() -> None:
     assert found.valid.all()
     np.testing.assert_array_equal(found.points, points_of(world.frames))
     assert len(set(world.crops[-20:])) == 1
+
+
+class Sparse(World):
+    """A world whose landmarker sees 68 points: the first of the others, a pixel further right."""
+
+    def locate(self, pictures: Sequence[Picture], crops: Sequence[SquareCrop]) -> Located:
+        located = super().locate(pictures, crops)
+        return located._replace(sixty_eight=located.points[:, :68] + np.array([1, 0, 0], np.float32))
+
+
+def test_a_landmarkers_own_points_are_kept_beside() -> None:
+    """Of the same look, where the face is followed, leaves its crop, is lost and found again; zero without a face."""
+    frames = [[Figure(80 + 6 * frame)] for frame in range(8)]
+    found = track(Sparse([*frames, [], [], *frames]))
+    assert found.valid.tolist() == [True] * 8 + [False] * 2 + [True] * 8
+    assert found.sixty_eight is not None
+    np.testing.assert_allclose(found.sixty_eight[found.valid], found.points[found.valid, :68] + (1, 0, 0), rtol=1e-6)
+    assert not found.sixty_eight[~found.valid].any()
+    assert track(World(frames)).sixty_eight is None
 
 
 def test_trembling_does_not_move_the_crop() -> None:
