@@ -1,4 +1,4 @@
-"""Small networks of the published forms with random weights, registered as a user registers the real ones."""
+"""Networks of the published forms with random weights, registered as a user registers the real ones."""
 
 from __future__ import annotations
 
@@ -33,10 +33,13 @@ def add_bfm(folder: Path) -> None:
     weights.add(folder / "bfm.safetensors", name="bfm", licence="", source="invented", basis="bfm")
 
 
-def add_pirender(folder: Path) -> Pirender:
+SMALL = PirenderConfig(vector=16, warping_width=4, editing_width=4, widest=16)
+
+
+def add_pirender(folder: Path, config: PirenderConfig = SMALL) -> Pirender:
     """Register a renderer through the command line, and return it as it was given."""
     torch.manual_seed(0)
-    net = Pirender(PirenderConfig(vector=16, warping_width=4, editing_width=4, widest=16)).eval()
+    net = Pirender(config).eval()
     path = folder / "epoch_00190_iteration_000400000_checkpoint.pt"
     torch.save({"net_G_ema": net.state_dict(), "current_epoch": 190}, path)
     outcome = run("weights", "add", "pirender", path)
