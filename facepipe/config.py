@@ -92,6 +92,7 @@ class RenderSettings:
 
     renderer: Literal["compact", "mesh", "pirender"] = setting("compact", "what draws the frames")
     weights: str = setting("", "registry name of the network that draws, where not the renderer's own")
+    compile: bool = setting(False, "have torch compile the network first: on a GPU, for long clips; results stay done")
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.engine.stage import Stage, StageRun
+from facepipe.engine.stage import MEANS, Stage, StageRun
 from facepipe.face.coefficients import Coefficients, load_coefficients
 from facepipe.face.cropping import transform_points
 from facepipe.face.track import TrackFile, load_track
@@ -31,6 +31,8 @@ class Params:
     """Settings of the stage."""
 
     renderer: str = "mesh"
+    compiled: bool = field(default=False, metadata=MEANS)
+    """Whether torch compiles the renderer's network first."""
     first_frame: int = 0
     """Frame of the driver with which the segment begins; only the grid needs it."""
     lead_frames: int = 0
@@ -80,7 +82,8 @@ def _rendered(
     from facepipe.renderers import RENDERERS, Sitter
 
     points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(picture.shape[0]))
-    draw = RENDERERS[run.params.renderer].open(run.weights, Sitter(picture, points, source))
+    kind, sitter = RENDERERS[run.params.renderer], Sitter(picture, points, source)
+    draw = kind.open(run.weights, sitter, compiled=run.params.compiled)
     return draw(motion, run.params.lead_frames, run.params.lead_frames + count)
 
 

@@ -63,6 +63,13 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
         "render.weights",
         Annotated[str | None, typer.Option(help="Registered network that draws, instead of the renderer's own.")],
     ),
+    "compile": (
+        "render.compile",
+        Annotated[
+            bool | None,
+            typer.Option("--compile/--no-compile", help="Have torch compile the network: on a GPU, for long clips."),
+        ],
+    ),
     "face": (
         "face.face",
         Annotated[str | None, typer.Option(help="Which face: largest, left, right, or N from the left.")],
@@ -176,7 +183,7 @@ FLAG_NAMES = {key: f"--{name.replace('_', '-')}" for name, (key, _) in SETTINGS.
 FACES, LIMITS = ("face", "driver_face", "no_face", "landmarker", "smoothing"), ("max_pixels", "max_duration", "work")
 MOTIONS = ("motion", "strength", "only", "scale", "reference")
 PROVENANCE = ("consent", "require_consent", "certificate", "key")
-RENDERING = ("size", "quality", "codec", "renderer", "weights", "basis")
+RENDERING = ("size", "quality", "codec", "renderer", "weights", "compile", "basis")
 
 _SLIDER_HELP = {
     "yaw": "Turn the head; positive turns the nose to the left of the picture.",

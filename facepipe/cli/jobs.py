@@ -58,6 +58,7 @@ def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
         fit=settings.output.fit,
         renderer=renderer,
         weights=settings.render.weights,
+        compiled=settings.render.compile,
         face=settings.face.face,
         driver_face=settings.face.driver_face,
         no_face=settings.face.no_face,

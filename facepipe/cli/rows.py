@@ -30,7 +30,7 @@ FILES = ("preset", "consent", "sound", "pose_from")
 EXTENSIONS = {"coefficients": "npz", "motion": "npz", "features": "npz"}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MACHINE_FAULTS = ("weights", "encoder", "disk")
-HARMLESS = ("work.folder", "work.stale_seconds")
+HARMLESS = ("work.folder", "work.stale_seconds", "render.compile")
 """Settings that change no result."""
 TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 

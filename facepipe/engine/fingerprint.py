@@ -53,14 +53,18 @@ def canonical_json(value: Json) -> str:
 
 
 def json_of_params(params: object) -> dict[str, Json]:
-    """Return the fields of a params dataclass as JSON.
+    """Return the fields of a params dataclass as JSON, but for those that are `facepipe.engine.stage.MEANS` alone.
 
     A whole number is the same value whether it came as 1 or as 1.0; a fraction becomes "30000/1001". Raises UsageError
     for nan and infinity (a user can type them) and TypeError for what cannot be a setting, a path above all.
     """
     if not dataclasses.is_dataclass(params) or isinstance(params, type):
         raise TypeError(f"params are a dataclass instance, got {params!r}")
-    return {field.name: _plain(getattr(params, field.name), field.name) for field in dataclasses.fields(params)}
+    return {
+        field.name: _plain(getattr(params, field.name), field.name)
+        for field in dataclasses.fields(params)
+        if not field.metadata.get("means")
+    }
 
 
 def _plain(value: Any, name: str) -> Json:

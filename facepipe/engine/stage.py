@@ -10,6 +10,9 @@ from typing import Any, Generic, Protocol, TypeVar
 Json = None | bool | int | float | str | list["Json"] | tuple["Json", ...] | dict[str, "Json"]
 """What a record can hold."""
 
+MEANS: Mapping[str, bool] = {"means": True}
+"""Metadata of a field of a stage's params that tells by what means a result is made, which makes it no other one."""
+
 P = TypeVar("P")
 
 
@@ -66,7 +69,7 @@ class Stage(Generic[P]):
     outputs: tuple[str, ...]
     """File names."""
     params: type[P]
-    """A frozen dataclass of JSON-able fields."""
+    """A frozen dataclass of JSON-able fields; those marked MEANS have no part in the fingerprint."""
     function: Callable[[StageRun[P]], Mapping[str, Any]]
     weights: tuple[str, ...] = ()
     """Registry names."""

@@ -28,6 +28,8 @@ class Options:
     renderer: str = "mesh"
     weights: str = ""
     """Registry name of the renderer's network, where not its own."""
+    compiled: bool = False
+    """Whether torch compiles that network first."""
     basis: str = "facepipe"
     """Of the coefficients that the job makes."""
     face: str = "largest"
@@ -50,6 +52,6 @@ class Options:
     def as_json(self) -> Mapping[str, Any]:
         """Return what shapes the result, and not where it goes, for the sidecar."""
         content = asdict(self)
-        for name in ("overwrite", "sheet", "segment_frames", "limits", "provenance"):
+        for name in ("overwrite", "sheet", "segment_frames", "compiled", "limits", "provenance"):
             del content[name]
         return content

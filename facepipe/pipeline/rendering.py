@@ -163,6 +163,7 @@ def _params(scene: Scene, first: int, count: int) -> render.Params:
     shows_driver = options.grid and scene.tracked is not None
     params = render.Params(
         renderer=options.renderer,
+        compiled=options.compiled,
         # What only the grid depends on stays out of the fingerprint without one.
         first_frame=first if shows_driver else 0,
         grid=options.grid,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,13 @@ class Sitter:
         return Portrait(self.picture, self.points, own.pose(len(self.picture)), own.identity, own.expression[0])
 
 
+class Opening(Protocol):
+    """What opens a renderer."""
+
+    def __call__(self, weights: Mapping[str, Path], sitter: Sitter, *, compiled: bool = False) -> Drawing:
+        """Take the files by name, the network's as "network", and whether torch is to compile that network first."""
+
+
 @dataclass(frozen=True)
 class RendererKind:
     """What a renderer needs, told without loading it."""
@@ -57,11 +64,11 @@ class RendererKind:
     """How many frames before and after the one that is drawn it looks at."""
     side_multiple: int
     """What the side of a picture must be divisible by, in pixels."""
-    open: Callable[[Mapping[str, Path], Sitter], Drawing]
-    """Takes the files by name, the network's as "network"."""
+    open: Opening
 
 
-def _mesh(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
+def _mesh(weights: Mapping[str, Path], sitter: Sitter, *, compiled: bool = False) -> Drawing:
+    del compiled  # It has no network.
     # Here as in the others: to know what a renderer needs shall not take as long as to load it.
     from facepipe.renderers.mesh.renderer import MeshRenderer
 
@@ -80,11 +87,12 @@ def _compact_net(path: Path) -> CompactNet:
     from facepipe.renderers.compact.config import CompactConfig
     from facepipe.renderers.compact.net import CompactNet
 
+    # Channels side by side and, on a GPU, in half precision as the published network; of a GPU that was not measured.
     net = load_network(path, "pirender-compact", CompactNet, CompactConfig)
     return net.to(compute_device(), compute_dtype(device=compute_device()))
 
 
-def _compact(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
+def _compact(weights: Mapping[str, Path], sitter: Sitter, *, compiled: bool = False) -> Drawing:
     from facepipe.device import thread_count
     from facepipe.renderers.compact.renderer import CompactRenderer
     from facepipe.renderers.mesh.renderer import MeshRenderer
@@ -93,7 +101,7 @@ def _compact(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
     net = kept(_compact_net, weights["network"])
     # Here alone the two meet: the mesh is what the network draws on top of.
     prior = MeshRenderer(model, portrait)
-    renderer = CompactRenderer(net, model, portrait, prior, threads=thread_count())
+    renderer = CompactRenderer(net, model, portrait, prior, threads=thread_count(), compiled=compiled)
 
     def draw(motion: Coefficients, first: int, end: int) -> Iterator[Picture]:
         rows = motion.rows(first, end)
@@ -110,11 +118,12 @@ def _fast_pirender(path: Path) -> FastPirender:
     return FastPirender(load_pirender(path).to(compute_device()))
 
 
-def _pirender(weights: Mapping[str, Path], sitter: Sitter) -> Drawing:
+def _pirender(weights: Mapping[str, Path], sitter: Sitter, *, compiled: bool = False) -> Drawing:
     from facepipe.device import thread_count
     from facepipe.renderers.pirender.renderer import PirenderRenderer
 
-    renderer = PirenderRenderer(kept(_fast_pirender, weights["network"], threads=thread_count()), sitter.picture)
+    net = kept(_fast_pirender, weights["network"], threads=thread_count())
+    renderer = PirenderRenderer(net, sitter.picture, compiled=compiled)
 
     def draw(motion: Coefficients, first: int, end: int) -> Iterator[Picture]:
         assert isinstance(motion, BfmCoefficients)

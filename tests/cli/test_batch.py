@@ -204,3 +204,13 @@ def test_limits() -> None:
     for wrong in ("0", "-1", "1.5", "0%", "101%", "x"):
         with pytest.raises(UsageError):
             limits_of(wrong, 2, fail_fast=False)
+
+
+def test_settings_that_change_no_result_leave_a_batch_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    from facepipe.cli.rows import Commands
+
+    before = Commands().settings()
+    monkeypatch.setenv("FACEPIPE_RENDER_COMPILE", "true")
+    assert Commands().settings() == before
+    monkeypatch.setenv("FACEPIPE_OUTPUT_QUALITY", "3")
+    assert Commands().settings() != before

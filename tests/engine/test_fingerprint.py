@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from facepipe.engine.fingerprint import Identity, difference, json_of_params
+from facepipe.engine.stage import MEANS
 from facepipe.errors import UsageError
 
 
@@ -47,6 +48,16 @@ def test_params_become_json(value: object, expected: object) -> None:
     content = json_of_params(Params(value))
     assert content == {"value": expected, "table": {}}
     assert type(content["value"]) is type(expected)
+
+
+def test_means_do_not_make_another_result() -> None:
+    """Whatever a result is made by, it is the same."""
+
+    @dataclass(frozen=True)
+    class Fast(Params):
+        by_hand: bool = field(default=True, metadata=MEANS)
+
+    assert json_of_params(Fast(1)) == json_of_params(Fast(1, by_hand=False)) == {"value": 1, "table": {}}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, float("-inf")]])

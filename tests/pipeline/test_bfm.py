@@ -26,8 +26,10 @@ from facepipe.media.decode import decode_frames
 from facepipe.media.image import from_tensor, read_image, to_tensor, write_image
 from facepipe.media.probe import probe_video
 from facepipe.renderers.pirender import inference
+from facepipe.renderers.pirender import renderer as pirender_renderer
 from facepipe.renderers.pirender.net import Pirender
 from tests.face.faces import face_model, networks
+from tests.pipeline.compilation import compilations
 from tests.pipeline.published_weights import add_bfm, add_deep3d, add_pirender
 from tests.pipeline.scene import Scene, run
 
@@ -272,8 +274,8 @@ def drawn_plainly(net: Pirender, folder: Path) -> NDArray[np.uint8]:
     return drawn
 
 
-def test_files_of_coefficients_drive_too(scene: Scene, mine: Path) -> None:
-    """Our own and, converted, the published ones; sliders turn the head on top."""
+def test_files_of_coefficients_drive_too(scene: Scene, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own and, converted, the published ones; sliders turn the head on top; compiled where that is wanted."""
     add_deep3d(mine)
     add_pirender(mine)
     scene.run("coefficients", scene.driver, "-o", mine / "d.npz", "--basis", "bfm")
@@ -285,7 +287,9 @@ def test_files_of_coefficients_drive_too(scene: Scene, mine: Path) -> None:
     np.testing.assert_allclose(moved.descriptor_rows()[:, : CROP.start], driver.descriptor_rows()[:, : CROP.start])
     scene.run("render", scene.portrait, mine / "m.npz", "-o", mine / "again.mp4", *OFFICIAL)
     np.testing.assert_array_equal(frames_of(mine / "again.mp4"), frames_of(mine / "out.mp4"))
-    scene.run("edit", scene.portrait, "-o", mine / "turned.png", *OFFICIAL, "--yaw", "20")
+    asked = compilations(pirender_renderer, monkeypatch)
+    scene.run("edit", scene.portrait, "-o", mine / "turned.png", *OFFICIAL, "--yaw", "20", "--compile")
+    assert asked == ["render"]
     scene.run("edit", scene.portrait, "-o", mine / "same.png", *OFFICIAL, "--yaw", "0")
     assert (read_image(mine / "turned.png") != read_image(mine / "same.png")).any()
 

@@ -9,7 +9,9 @@ import pytest
 
 from facepipe.evaluate.pixels import psnr
 from facepipe.media.decode import decode_frames
-from tests.pipeline.scene import Scene
+from facepipe.renderers.compact import renderer as compact_renderer
+from tests.pipeline.compilation import compilations
+from tests.pipeline.scene import Scene, run
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,19 @@ def test_threads_do_not_change_a_byte(scene: Scene, tmp_path: Path, monkeypatch:
         scene.run("reenact", scene.portrait, scene.motion, "-o", out, "--work", tmp_path / threads)
         made.append(out.read_bytes())
     assert made[0] == made[1]
+
+
+def test_it_can_be_compiled_and_the_result_stays_done(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = compilations(compact_renderer, monkeypatch)
+    words = ("edit", scene.portrait, "--yaw", "9", "-o", tmp_path / "a.png", "--work", tmp_path / "work", "--json")
+    assert "render" in {label.split()[0] for label in run(*words, "--compile").made()}
+    assert asked == ["CompactNet"]
+    monkeypatch.setenv("FACEPIPE_RENDER_COMPILE", "true")
+    assert run(*words).made() == run(*words, "--no-compile").made() == []
+    run(*words, "--no-compile", "--force", "render")
+    assert asked == ["CompactNet"]
 
 
 def test_an_edit_is_drawn_by_it_too(scene: Scene, tmp_path: Path) -> None:

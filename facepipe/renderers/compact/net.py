@@ -251,7 +251,7 @@ def spread(maps: Tensor, side: int) -> Tensor:
 def bilinear(few: int, many: int) -> Tensor:
     """Return the (many, few) matrix that enlarges a line, edges meeting."""
     # It is kept, and what inference makes no training may use.
-    with torch.inference_mode(mode=False):
+    with torch.inference_mode(False):
         lines = functional.interpolate(torch.eye(few)[None], size=many, mode="linear", align_corners=False)
         return lines[0].T.contiguous()
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from facepipe.face.descriptor import windows
 from facepipe.media.image import from_tensor, to_tensor
 from facepipe.renderers.batches import Batches
+from facepipe.renderers.compiling import compiled as as_compiled
 from facepipe.renderers.pirender.inference import FastPirender
 from facepipe.renderers.pirender.net import Rendering
 
@@ -24,12 +25,12 @@ class PirenderRenderer:
     def __init__(self, net: FastPirender, picture: NDArray[np.uint8], *, compiled: bool = False) -> None:
         """Take an (S, S, 3) RGB picture, S a multiple of 32 and at least 64.
 
-        `compiled` has torch compile the network first, which pays on a GPU and for long clips only.
+        `compiled` has torch compile the network first, on a GPU; which pays for long clips only.
         """
         self.net = net
         self.work = net.prepare(to_tensor(picture)[None])
         self.batches = Batches(BATCH_FRAMES[net.device.type])
-        self.render = torch.compile(net.render) if compiled else net.render
+        self.render = as_compiled(net.render, net.device) if compiled else net.render
 
     def frames(self, rows: NDArray[np.floating], first: int = 0, end: int | None = None) -> Iterator[NDArray[np.uint8]]:
         """Yield (S, S, 3) uint8 RGB pictures of frames `first` up to `end`, left out, of a clip's (T, 73) rows.

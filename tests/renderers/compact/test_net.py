@@ -220,3 +220,16 @@ def test_an_hourglass_learns_all_of_its_parts() -> None:
     pictures, hints, vector = torch.randn(2, 6, 32, 32), torch.randn(2, HINT_CHANNELS, 16, 16), torch.randn(2, 4)
     net(pictures, hints, vector).square().sum().backward()
     assert all(weight.grad is not None and weight.grad.abs().max() > 0 for weight in net.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call")
+def test_torch_can_compile_it() -> None:
+    """All of it as one graph, at its own size and at another; with a backend that needs no compiler."""
+    torch.manual_seed(1)
+    net = CompactNet(TINY).requires_grad_(False)
+    torch.nn.init.normal_(net.final.weight, std=0.5)
+    graph = torch.compile(net, backend="eager", fullgraph=True)
+    for side in (64, 128):
+        with torch.inference_mode():
+            torch.testing.assert_close(graph(*inputs(2, side)).picture, net(*inputs(2, side)).picture)

@@ -17,6 +17,7 @@ from facepipe.renderers.mesh.renderer import MeshRenderer
 from tests.face.faces import face_model
 from tests.renderers import painted
 from tests.renderers.compact.test_net import TINY
+from tests.renderers.gpu import need_gpu
 from tests.renderers.painted import Picture, closed, expression_of, pose_at
 
 SIZE = 64
@@ -27,14 +28,22 @@ def poses(*degrees: tuple[float, float, float]) -> Similarity:
     return Similarity(*(np.concatenate(parts) for parts in zip(*rows, strict=True)))
 
 
-def renderer(*, trained: bool, batch_frames: int = 4, threads: int = 1) -> CompactRenderer:
+def network(*, trained: bool) -> CompactNet:
     torch.manual_seed(0)
     net = CompactNet(TINY).eval()
     if trained:
         torch.nn.init.normal_(net.final.weight, std=0.5)
+    return net
+
+
+def renderer(
+    *, trained: bool, batch_frames: int = 4, threads: int = 1, net: CompactNet | None = None, compiled: bool = False
+) -> CompactRenderer:
     source = painted.portrait(SIZE, closed(), pose_at(SIZE))
-    prior = MeshRenderer(face_model(), source)
-    return CompactRenderer(net, face_model(), source, prior, batch_frames=batch_frames, threads=threads)
+    prior, net = MeshRenderer(face_model(), source), net or network(trained=trained)
+    return CompactRenderer(
+        net, face_model(), source, prior, batch_frames=batch_frames, threads=threads, compiled=compiled
+    )
 
 
 def rows() -> tuple[np.ndarray, Similarity]:
@@ -74,6 +83,19 @@ def test_threads_do_not_change_a_byte(threads: int) -> None:
     made = [drawn(renderer(trained=True, batch_frames=1, threads=count)) for count in (1, threads)]
     for one, other in zip(*made, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_gpu_gives_the_same_pictures(compiled: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """In half precision, in batches of its own size and on one thread."""
+    need_gpu()
+    net = network(trained=True).requires_grad_(False).to("cuda", torch.bfloat16)
+    made = renderer(trained=True, batch_frames=0, threads=3, net=net, compiled=compiled)
+    assert (made.batches.frames, made.batches.threads) == (16, 1)
+    quick, slow = np.stack(drawn(made)), np.stack(drawn(renderer(trained=True)))
+    assert np.abs(slow.astype(int) - quick).mean() < 6
+    assert not capsys.readouterr().err  # It was compiled indeed.
 
 
 def test_hints_say_what_is_where() -> None:

@@ -1,6 +1,5 @@
 """The fast way against the plain one, and pictures frame by frame against windows one by one."""
 
-import os
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from facepipe.renderers.pirender.cpu import CpuEditing
 from facepipe.renderers.pirender.inference import FastPirender
 from facepipe.renderers.pirender.net import Pirender, Rendering
 from facepipe.renderers.pirender.renderer import PirenderRenderer
+from tests.renderers.gpu import need_gpu
 
 
 class Case(NamedTuple):
@@ -140,13 +140,12 @@ def test_frames_of_a_clip(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_gpu_gives_the_same_pictures(compiled: bool) -> None:
-    if not torch.cuda.is_available():
-        assert not os.environ.get("FACEPIPE_REQUIRE_CUDA"), "FACEPIPE_REQUIRE_CUDA is set, but torch sees no GPU"
-        pytest.skip("torch sees no GPU")
+def test_a_gpu_gives_the_same_pictures(compiled: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    need_gpu()
     rng = np.random.default_rng(0)
     net, rows, picture = case((64, 64), frames=1).net, rng.normal(size=(20, 73)), np.zeros((64, 64, 3), np.uint8)
     picture[16:48, 16:48] = 255
     slow = list(PirenderRenderer(FastPirender(net, dtype=torch.float32), picture).frames(rows))
     quick = list(PirenderRenderer(FastPirender(net.cuda()), picture, compiled=compiled).frames(rows))
     assert np.abs(np.stack(slow).astype(int) - np.stack(quick)).mean() < 6
+    assert not capsys.readouterr().err  # It was compiled indeed.
