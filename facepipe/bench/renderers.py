@@ -105,7 +105,7 @@ def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
     return spent
 
 
-def times_as_fast(slow: str, fast: str, spent: Mapping[str, list[Spent]], bar: Bar) -> Figure:
+def times_as_fast(slow: str, fast: str, spent: Mapping[str, list[Spent]], bar: Bar | None = None) -> Figure:
     """Return how many times as fast one way is: the best round of each, for what others do can only slow them down."""
     best = {name: min(one.seconds for one in spent[name]) for name in (slow, fast)}
     return Figure(f"{fast} to {slow.split()[-1]}", "times", (best[slow] / best[fast],), bar)
