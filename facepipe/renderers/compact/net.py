@@ -2,7 +2,7 @@
 
 The flow is the mesh's flow plus a correction of the warping network; the editing network sees where the target mesh
 lies, and blends three pictures: the prior's own, the corrected warp, and what it draws on top of these two. It starts
-as the prior.
+near the prior.
 """
 
 from __future__ import annotations
