@@ -258,9 +258,11 @@ def bilinear(few: int, many: int) -> Tensor:
 
 def resized(maps: Tensor, side: int) -> Tensor:
     """Return (B, C, S, S) as (B, C, side, side), averaged over what becomes one pixel."""
-    if side < maps.shape[-1]:
-        return functional.interpolate(maps, size=(side, side), mode="area")
-    return functional.interpolate(maps, size=(side, side), mode="bilinear", align_corners=False)
+    if side >= maps.shape[-1]:
+        return spread(maps, side)
+    if maps.shape[-1] % side == 0:  # The same averages, in fewer steps.
+        return functional.avg_pool2d(maps, maps.shape[-1] // side)
+    return functional.interpolate(maps, size=(side, side), mode="area")
 
 
 def replaced(position: Tensor, side: int) -> Tensor:

@@ -46,7 +46,7 @@ def test_before_training_it_draws_nearly_its_prior() -> None:
     assert (made.picture >= low - 1e-4).all()
     assert (made.picture <= high + 1e-4).all()
     assert (made.picture - prior).abs().mean() < 0.2 * (source - prior).abs().mean()
-    assert float(made.share_of_warp.mean()) == pytest.approx(0.12, abs=0.02)
+    assert made.share_of_warp.mean().item() == pytest.approx(0.12, abs=0.02)
     # Neither of them is shut out, or it would learn nothing.
     assert (made.blend[:, [0, 2]] > 0.2).all()
 
@@ -187,6 +187,16 @@ def test_spreading_is_bilinear(few: int, many: int) -> None:
     x = torch.randn(2, 3, few, few)
     wanted = functional.interpolate(x, size=(many, many), mode="bilinear", align_corners=False)
     torch.testing.assert_close(spread(x, many), wanted)
+
+
+@pytest.mark.parametrize(("size", "side", "mode"), [(32, 48, "bilinear"), (64, 32, "area"), (48, 32, "area")])
+def test_maps_are_averaged_or_spread(size: int, side: int, mode: str) -> None:
+    """As torch does it; and in half precision as near as its numbers lie."""
+    x = torch.rand(2, 3, size, size)
+    more = {"align_corners": False} if mode == "bilinear" else {}
+    wanted = functional.interpolate(x, size=(side, side), mode=mode, **more)
+    torch.testing.assert_close(resized(x, side), wanted)
+    torch.testing.assert_close(resized(x.bfloat16(), side).float(), wanted, atol=2**-7, rtol=0)
 
 
 def test_what_inference_has_spread_can_still_be_learned() -> None:
