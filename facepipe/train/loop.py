@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -61,6 +63,16 @@ def averaged_state(checkpoint: Path) -> dict[str, Tensor]:
         told = str(error).splitlines()[0]
         raise WeightsError(f"{checkpoint} is no checkpoint of a training ({told}). Give RUN/checkpoint.pt.") from error
     return {name[len(AVERAGED) :]: value for name, value in mean.items() if name.startswith(AVERAGED)}
+
+
+def network_state(path: Path) -> dict[str, Tensor]:
+    """Return the network of a released file, or the averaged one of a checkpoint; raise WeightsError for others."""
+    if path.suffix != ".safetensors":
+        return averaged_state(path)
+    try:
+        return {name: value.float() for name, value in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} is no readable safetensors file ({error}). Give a weight file.") from error
 
 
 def to_network(pictures: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ facepipe train release face-model FILE.safetensors
 facepipe train release expression-vae FILE.safetensors
 facepipe train release audio RUN/model.pt
 
-Of a network, checkpoints of several moments of its run may be given; what is released is their mean.
+Of a network, checkpoints of several moments of its run may be given, also a file that was released before; what is
+released is their mean.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from facepipe.checkpoint import save_network
+from facepipe.checkpoint import check_state, save_network
 from facepipe.models.detector import Detector, DetectorConfig
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.motion.speech import Speech, SpeechConfig
@@ -28,7 +29,7 @@ from facepipe.motion.speech_file import save_speech
 from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet
 from facepipe.train.command import parser_of
-from facepipe.train.loop import averaged_state
+from facepipe.train.loop import network_state
 from facepipe.weights import embedded_folder
 
 LICENCE = "CC-BY-NC-4.0"
@@ -60,14 +61,18 @@ def last_state(checkpoint: Path) -> dict[str, Tensor]:
 def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Path:
     """Write weights/NAME.safetensors from a checkpoint's averaged network (or a file of FILES) and register it.
 
-    Of a network it is the mean of that and of those of `earlier` moments.
+    Of a network it is the mean of that and of those of `earlier` moments. Raises WeightsError for files that hold none
+    of its kind.
     """
     target = embedded_folder() / f"{name}.safetensors"
     if name in NETWORKS:
         network, config = NETWORKS[name]
-        read = averaged_state if part == "mean" else last_state
+        read = network_state if part == "mean" else last_state
         net = network(config())
-        net.load_state_dict(mean_of([read(path) for path in (*earlier, trained)]))
+        states = {path: read(path) for path in (*earlier, trained)}
+        for path, state in states.items():
+            check_state(state, net, path)
+        net.load_state_dict(mean_of([*states.values()]))
         save_network(net, target, kind=name)
     elif name == "audio":
         save_speech(read_speech(trained), target)
@@ -104,7 +109,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """Release as the words of a command line say."""
     parser = parser_of("release", __doc__)
     parser.add_argument("name", choices=[*NETWORKS, *FILES, "audio"])
-    parser.add_argument("trained", type=Path, nargs="+", help="of a network, checkpoints of one run, the last one last")
+    parser.add_argument("trained", type=Path, nargs="+", help="of a network, moments of one run, the last one last")
     parser.add_argument("--part", choices=["mean", "net"], default="mean", help="averaged or last weights")
     asked = parser.parse_args(words)
     *earlier, trained = asked.trained

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from facepipe.checkpoint import load_network
-from facepipe.errors import InputError
+from facepipe.checkpoint import load_network, save_network
+from facepipe.errors import InputError, WeightsError
 from facepipe.face.fitting import fit
 from facepipe.face.model import load_face_model
 from facepipe.media.decode import decode_frames
 from facepipe.models.detector import Detector, DetectorConfig
 from facepipe.motion.drawing import load_expression_vae
+from facepipe.renderers.compact.config import CompactConfig
+from facepipe.renderers.compact.net import CompactNet
 from facepipe.train import detector, expression_vae, face_model, landmarker, release, renderings
 from facepipe.train.faces import build_cache, chosen_frames
 from facepipe.train.loop import Recipe
@@ -156,6 +158,28 @@ def test_a_release_is_the_average_registered(tmp_path: Path, monkeypatch: pytest
     assert text.count('name = "detector"') == 1
     assert hashlib.sha256(path.read_bytes()).hexdigest() in text
     assert text.count("[[weight]]") == (embedded_folder() / "registry.toml").read_text("utf-8").count("[[weight]]")
+
+
+def test_a_released_file_may_be_one_of_the_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a network without norms; one with folded norms is told, and nothing is written."""
+    shutil.copy(embedded_folder() / "registry.toml", tmp_path / "registry.toml")
+    monkeypatch.setattr(release, "embedded_folder", lambda: tmp_path)
+    tiny = CompactConfig(side_pixels=64, descriptor=16, warp_widths=(8, 8, 8), edit_widths=(8, 8, 8))
+    small = DetectorConfig((8, 8, 8), (1, 1, 1))
+    monkeypatch.setitem(release.NETWORKS, "pirender-compact", (CompactNet, lambda: tiny))
+    monkeypatch.setitem(release.NETWORKS, "detector", (Detector, lambda: small))
+    before, later = CompactNet(tiny), CompactNet(tiny)
+    save_network(before, tmp_path / "before.safetensors", kind="pirender-compact")
+    torch.save({"mean": {f"module.{k}": v for k, v in later.state_dict().items()}}, tmp_path / "later.pt")
+    path = release.release("pirender-compact", tmp_path / "later.pt", tmp_path / "before.safetensors")
+    between = load_network(path, "pirender-compact", CompactNet, CompactConfig, precision="fp32").state_dict()
+    for name, value in between.items():
+        wanted = (before.state_dict()[name] + later.state_dict()[name]) / 2
+        torch.testing.assert_close(value, wanted, rtol=1e-3, atol=1e-3)
+    save_network(Detector(small), tmp_path / "folded.safetensors", kind="detector")
+    with pytest.raises(WeightsError, match="another network"):
+        release.release("detector", tmp_path / "folded.safetensors")
+    assert not (tmp_path / "detector.safetensors").exists()
 
 
 def test_renderings_move_known_faces_and_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

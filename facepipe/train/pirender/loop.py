@@ -17,15 +17,12 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from facepipe.checkpoint import check_state
-from facepipe.errors import WeightsError
 from facepipe.media.image import write_image
-from facepipe.train.loop import averaged_state, averaging_with
+from facepipe.train.loop import averaging_with, network_state
 
 Picture = NDArray[np.uint8]
 
@@ -96,16 +93,6 @@ class Run:
     @staticmethod
     def _parts() -> tuple[str, ...]:
         return ("net", "mean", "judge", "optimiser", "judge_optimiser")
-
-
-def network_state(path: Path) -> dict[str, Tensor]:
-    """Return the network of a released file, or the averaged one of a checkpoint; raise WeightsError for others."""
-    if path.suffix != ".safetensors":
-        return averaged_state(path)
-    try:
-        return {name: value.float() for name, value in load_file(path).items()}
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} is no readable safetensors file ({error}). Give a weight file.") from error
 
 
 def new_run(net: nn.Module, judge: nn.Module, recipe: Recipe) -> Run:
