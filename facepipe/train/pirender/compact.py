@@ -48,7 +48,7 @@ WEIGHTS = {
     "crossed": 4.0,
     "coarse": 2.0,
     "matching": 2.0,
-    "adversarial": 0.2,
+    "adversarial": 0.05,
 }
 
 
