@@ -31,7 +31,7 @@ from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.train.command import parser_of
 from facepipe.train.crops import FaceSamples
 from facepipe.train.faces import FaceCache, build_cache
-from facepipe.train.loop import Recipe, averaged_state, fit, to_network
+from facepipe.train.loop import Recipe, fit, network_state, to_network
 from facepipe.train.points import point_loss
 from facepipe.train.split import Item, split_items
 
@@ -137,7 +137,7 @@ def train(
     if start and start.suffix == ".safetensors":
         start_at_file(net, start, torch.cat([next(iter(batches(-1)))[0] for _ in range(4)]))
     elif start:
-        net.load_state_dict(averaged_state(start))
+        net.load_state_dict(network_state(start))
     else:
         start_at_components(net, aligned_shapes(faces.points))
 

@@ -6,21 +6,18 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from facepipe.errors import WeightsError
+from facepipe.weights.conversion import read_checkpoint
 
 Net = TypeVar("Net", bound=nn.Module)
-# What torch writes before the names of an averaged network.
-AVERAGED = "module."
+# What torch keeps beside an averaged network.
+AVERAGED_COUNT = "n_averaged"
 
 
 @dataclass(frozen=True)
@@ -55,24 +52,17 @@ def averaging_with(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Ten
     return averaged
 
 
-def averaged_state(checkpoint: Path) -> dict[str, Tensor]:
-    """Return the tensors of a run's averaged network; raise WeightsError where the file is no run's checkpoint."""
-    try:
-        mean = torch.load(checkpoint, map_location="cpu", weights_only=True)["mean"]
-    except (OSError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
-        told = str(error).splitlines()[0]
-        raise WeightsError(f"{checkpoint} is no checkpoint of a training ({told}). Give RUN/checkpoint.pt.") from error
-    return {name[len(AVERAGED) :]: value for name, value in mean.items() if name.startswith(AVERAGED)}
+def network_state(path: Path, part: str = "mean") -> dict[str, Tensor]:
+    """Return the averaged network of a run's checkpoint ("net": as its last step left it), or that of a released file.
 
-
-def network_state(path: Path) -> dict[str, Tensor]:
-    """Return the network of a released file, or the averaged one of a checkpoint; raise WeightsError for others."""
-    if path.suffix != ".safetensors":
-        return averaged_state(path)
-    try:
-        return {name: value.float() for name, value in load_file(path).items()}
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} is no readable safetensors file ({error}). Give a weight file.") from error
+    Raises WeightsError for others.
+    """
+    state = read_checkpoint(path, part)
+    return {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in state.items()
+        if name != AVERAGED_COUNT
+    }
 
 
 def to_network(pictures: Tensor) -> Tensor:

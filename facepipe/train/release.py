@@ -52,12 +52,6 @@ def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     }
 
 
-def last_state(checkpoint: Path) -> dict[str, Tensor]:
-    """Return the tensors of a run's network as its last step left them."""
-    state: dict[str, Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)["net"]
-    return state
-
-
 def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Path:
     """Write weights/NAME.safetensors from a checkpoint's averaged network (or a file of FILES) and register it.
 
@@ -67,9 +61,8 @@ def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Pat
     target = embedded_folder() / f"{name}.safetensors"
     if name in NETWORKS:
         network, config = NETWORKS[name]
-        read = network_state if part == "mean" else last_state
         net = network(config())
-        states = {path: read(path) for path in (*earlier, trained)}
+        states = {path: network_state(path, part) for path in (*earlier, trained)}
         for path, state in states.items():
             check_state(state, net, path)
         net.load_state_dict(mean_of([*states.values()]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,19 @@ from facepipe.weights.adding import add, check_name
 from facepipe.weights.foreign import Foreign
 from facepipe.weights.store import WeightFile, digest
 
+# What reading a file raises that is something else: the unpickler takes whatever bytes there are for commands.
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    struct.error,
+    pickle.UnpicklingError,
+    SafetensorError,
+)
 # Before this version a file could run code even so (CVE-2025-32434).
 SAFE_TORCH = (2, 6)
 
@@ -96,7 +110,7 @@ def _content(path: Path) -> Any:
         if path.suffix == ".safetensors":
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, SafetensorError) as error:
+    except UNREADABLE as error:
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"{path} is no checkpoint that can be read without running its code ({told}): download it again"

@@ -34,14 +34,13 @@ from tests.train.material import heads as moving
 pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
 from lightning_fabric import Fabric
 
-from facepipe.train.loop import averaged_state
+from facepipe.train.loop import network_state
 from facepipe.train.pirender import command, published
 from facepipe.train.pirender.command import RECIPES
 from facepipe.train.pirender.frames import FramePairs, both_ways
 from facepipe.train.pirender.heads import HeadClip, Heads, build_heads
 from facepipe.train.pirender.loop import Recipe
 from facepipe.train.pirender.published import PaperRecipe, PublishedTraining, open_vgg, rows_of
-from facepipe.train.release import last_state
 
 SIDE = 128  # after three halvings VGG halves four times more
 TINY_VGG = ((4, 4), (4, 4), (6, 6), (6,), (8,))
@@ -231,8 +230,8 @@ def test_what_was_trained_comes_in_and_draws(tmp_path: Path, monkeypatch: pytest
     threads = torch.get_num_threads()
     came = load_pirender(weights.find("pirender-mine").path)
     torch.set_num_threads(threads)
-    mean, last = Pirender(TINY).eval(), last_state(checkpoint)
-    mean.load_state_dict(averaged_state(checkpoint))
+    mean, last = Pirender(TINY).eval(), network_state(checkpoint, "net")
+    mean.load_state_dict(network_state(checkpoint))
     for name, value in came.state_dict().items():
         assert torch.equal(value, mean.state_dict()[name])
     assert not all(torch.equal(value, last[name]) for name, value in came.state_dict().items())

@@ -282,9 +282,13 @@ def test_a_run_begins_with_what_another_made(tmp_path: Path) -> None:
         assert not torch.equal(other.net.state_dict()[name], value)
 
 
-@pytest.mark.parametrize("name", ["missing.pt", "missing.safetensors", "text.pt", "text.safetensors", "else.pt"])
+@pytest.mark.parametrize(
+    "name", ["missing.pt", "missing.safetensors", "text.pt", "text.safetensors", "table.csv", "else.pt"]
+)
 def test_what_is_no_network_of_its_kind_is_told(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.pt").write_text("no checkpoint", encoding="utf-8")
+    # The unpickler takes letters for commands, and fails at these in a way of its own.
+    (tmp_path / "table.csv").write_text("source,driver\n", encoding="utf-8")
     (tmp_path / "text.safetensors").write_text("no weights", encoding="utf-8")
     torch.save({"net": {}}, tmp_path / "else.pt")
     with pytest.raises(WeightsError, match=name.replace(".", r"\.")):
