@@ -141,7 +141,7 @@ def _encode(run: StageRun[Params], frames: Iterator[Picture], motion: Coefficien
 
 STAGE = Stage(
     name="render",
-    version=5,
+    version=6,
     inputs=("picture", "track", "source", "motion", "full?", "driver?", "driver_track?"),
     outputs=("segment.mp4?", "picture.png?", "picture.jpg?", "picture.webp?"),
     params=Params,

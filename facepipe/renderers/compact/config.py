@@ -29,3 +29,5 @@ class CompactConfig:
     """How far the warping network may move a pixel beyond the mesh's flow, in sides of the picture."""
     most_detail: float = 0.05
     """How much detail is painted on skin that the source shows, where 2 is from black to white."""
+    most_shade: float = 0.2
+    """How much the inside of a mouth is shaded."""

@@ -23,6 +23,8 @@ SLOPE = 0.1
 LEAD = 2.0
 # Side of the cells within which a change is a shade and not detail.
 SHADE_PIXELS = 8
+# By how much the warp falls behind where it has nothing to show.
+DRAWN_LEAD = 20.0
 
 
 class Rendered(NamedTuple):
@@ -207,23 +209,34 @@ class CompactNet(nn.Module):
         shift = self.correction(flow).tanh() * (2 * self.config.most_shift)
         warped = warp(source, position, shift)
         out = shuffled(self.final(self.editing(torch.cat([pictures, warped], 1), hints, vector)))
-        change, logits = out[:, :3], out[:, 3:]
-        drawn = restrained(logits.softmax(1)[:, 2:] * change, hints, self.config.most_detail)
+        change, logits = out[:, :3], unwarped(out[:, 3:], hints)
+        drawn = restrained(logits.softmax(1)[:, 2:] * change, hints, self.config)
         return shift, warped, drawn, logits
 
 
-def restrained(drawn: Tensor, hints: Tensor, most: float) -> Tensor:
-    """Return a (B, 3, S, S) change whose detail is `most` at most on skin that the source shows.
+def unwarped(logits: Tensor, hints: Tensor) -> Tensor:
+    """Return the logits with none of the warp in a mouth whose inside the source does not show: it would be lips."""
+    drawn = spread(hints[:, 5:6] * (1 - hints[:, 2:3]), logits.shape[-1])
+    return torch.cat([logits[:, :1], logits[:, 1:2] - DRAWN_LEAD * drawn, logits[:, 2:]], 1)
 
-    Such skin may be shaded; but its features are the source's own, moved: painted as well, they would show twice.
+
+def restrained(drawn: Tensor, hints: Tensor, config: CompactConfig) -> Tensor:
+    """Return a (B, 3, S, S) change whose detail is bounded on skin that the source shows, and within mouths.
+
+    Such skin may be shaded; but its features are the source's own, moved: painted as well, they would show twice. What
+    a mouth holds no motion tells, and a mean of all that it might hold is a fog: there shades are bounded as well.
     """
-    hidden = 1 - hints[:, 2:3] * hints[:, 3:4]
+    most, mouth = config.most_detail, hints[:, 5:6]
+    hidden = (1 - hints[:, 2:3] * hints[:, 3:4]) * (1 - mouth)
     # A quarter of a cell's neighbourhood is enough for all of it to be free.
     free = spread((4 * functional.avg_pool2d(hidden, 4, 2, 1)).clamp(max=1), drawn.shape[-1])
-    shade = spread(functional.avg_pool2d(drawn, SHADE_PIXELS), drawn.shape[-1])
-    detail = drawn - shade
-    within = detail.clamp(-most, most)
-    return shade + within + free * (detail - within)
+    cells = functional.avg_pool2d(drawn, SHADE_PIXELS)
+    detail = drawn - spread(cells, drawn.shape[-1])
+    within = functional.avg_pool2d(mouth, SHADE_PIXELS * mouth.shape[-1] // drawn.shape[-1])
+    # Unlike a sharp bound this one can be left again in training.
+    cells = cells / (1 + within * cells.abs() / config.most_shade)
+    bounded = detail.clamp(-most, most)
+    return spread(cells, drawn.shape[-1]) + bounded + free * (detail - bounded)
 
 
 def warp(source: Tensor, position: Tensor, shift: Tensor) -> Tensor:

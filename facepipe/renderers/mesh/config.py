@@ -27,10 +27,10 @@ class MeshConfig:
     """Blur of the flow field outside the face, at 256 pixels."""
     mouth_open: float = 0.035
     """Gap between the lips of the source, in outer-eye distances, from which on its own mouth is worth showing."""
+    mouth_enough: tuple[float, float] = (0.45, 0.7)
+    """The same over the gap that is wanted: from the first on some of its own is stretched, from the second on all."""
     eye_open: float = 0.012
     """Gap between the lids of the source from which on its own eyeball is worth showing."""
     lids_meet: tuple[float, float] = (0.034, 0.019)
     """Gap between the lids at which a closing eye begins to show lashes instead of a squeezed eyeball, and at which it
     shows nothing else."""
-    teeth_height: float = 0.085
-    """Height of the drawn upper teeth, in outer-eye distances."""

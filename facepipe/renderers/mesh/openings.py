@@ -1,4 +1,4 @@
-"""Drawing what the source keeps closed: the inside of the mouth, and eyeballs."""
+"""How far mouth and eyes are open, and the drawing of eyes that the source keeps closed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from facepipe.face import topology
 Floats = NDArray[np.float32]
 
 # Colours (RGB) under the light of a face of luminance 150.
-CAVITY, TEETH, TONGUE = np.array([44, 18, 18.0]), np.array([196, 184, 172.0]), np.array([118, 58, 56.0])
 LASHES = np.array([112, 80, 68.0])
 IRIS, SCLERA, PUPIL = np.array([74, 52, 40.0]), np.array([188, 180, 176.0]), np.array([18, 14, 14.0])
 UPPER = [78, *topology.LIP_INNER_UPPER, 308]
@@ -63,11 +62,12 @@ def with_centres_inside(points: NDArray[np.floating]) -> NDArray[np.floating]:
     return result
 
 
-def drawn_share(own: float, wanted: float, *, at_least: float) -> float:
+def drawn_share(own: float, wanted: float, *, at_least: float, enough: tuple[float, float] = (0.25, 0.6)) -> float:
     """Return how much of an opening is drawn, 0 to 1: nothing where the source's own need not be stretched much."""
     if own < at_least:
         return 1.0 if wanted > own else 0.0
-    return 1 - float(np.clip((own / max(wanted, 1e-6) - 0.25) / 0.35, 0, 1))
+    none, all_own = enough
+    return 1 - float(np.clip((own / max(wanted, 1e-6) - none) / (all_own - none), 0, 1))
 
 
 def lash_line(mask: NDArray[np.bool_], points: NDArray[np.floating], eye: Eye) -> NDArray[np.bool_]:
@@ -100,22 +100,6 @@ def drawn_eye(inside: NDArray[np.bool_], points: NDArray[np.floating], eye: Eye,
     colour = (SCLERA + iris * (IRIS - SCLERA)) * shade
     colour = (colour + pupil * (PUPIL - colour)) * np.clip(luminance / 150, 0.25, 1.2)
     return np.asarray(colour, np.float32)
-
-
-def drawn_mouth(attributes: Floats, *, teeth_pixels: float, luminance: float) -> Floats:
-    """Return (N, 3) RGB of a drawn inner mouth for (N, 2) rasterised attributes."""
-    across, gap = attributes[:, 0], attributes[:, 1]
-    below_lip = across * gap
-    openness = np.clip(gap / max(float(gap.max(initial=1.0)), 1e-3), 0, 1)
-    teeth = np.clip((teeth_pixels - below_lip) / max(1.0, 0.3 * teeth_pixels), 0, 1) * np.clip(
-        (openness - 0.35) / 0.4, 0, 1
-    )
-    # Teeth lie back from the lip: its shadow falls on their upper edge.
-    teeth *= np.clip(0.35 + below_lip / max(1.0, 0.5 * teeth_pixels), 0, 1) * 0.85
-    tongue = np.clip((across - 0.62) / 0.3, 0, 1) * np.clip((openness - 0.5) / 0.4, 0, 1) * 0.7
-    colour = CAVITY + tongue[:, None] * (TONGUE - CAVITY)
-    colour = colour + teeth[:, None] * (TEETH - colour)
-    return np.asarray(colour * np.clip(luminance / 150, 0.25, 1.25), np.float32)
 
 
 def blend(image: NDArray[np.uint8], mask: NDArray[np.bool_], colour: Floats, share: float) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from facepipe.face.model import FaceModel
 from facepipe.face.pose import Similarity
 from facepipe.renderers.mesh import openings, pixels
 from facepipe.renderers.mesh.config import MeshConfig
+from facepipe.renderers.mesh.mouth import Mouth
 from facepipe.renderers.mesh.raster import rasterise
 from facepipe.renderers.mesh.surface import build_surface
 from facepipe.renderers.mesh.symmetry import own_share
@@ -59,10 +60,12 @@ class MeshRenderer:
         self.follow = self.surface.follow_weights(self.points)[:, None]
         self.vertices = self._behind(np.concatenate([openings.with_centres_inside(self.points), self.rings]))
         self.own_share = own_share(self.points, model)
-        self.luminance = self._skin_luminance()
+        self.skin = self._skin()
+        self.luminance = float(self.skin.mean())
         self.unit = float(self.pose.scale[0])
         self.eye_gaps = [openings.eye_gap(self.points, eye) / self.unit for eye in openings.EYES]
         self.gap = openings.mouth_gap(self.points) / self.unit
+        self.mouth = Mouth(self.picture, self.points, self.pose, self.neutral[0], self.skin)
         height, width = self.picture.shape[:2]
         across, down = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         self.grid = np.stack([across, down], axis=-1)
@@ -77,11 +80,12 @@ class MeshRenderer:
         pushed[topology.POINT_COUNT :, 2] += np.float32(np.ptp(vertices[: topology.POINT_COUNT, 2]) * 2)
         return pushed
 
-    def _skin_luminance(self) -> float:
+    def _skin(self) -> Floats:
+        """Return the (3,) mean RGB of the cheeks."""
         height, width = self.picture.shape[:2]
         cheeks = self.points[[50, 280, 117, 346, 205, 425], :2].round().astype(int)
         inside = cheeks[(cheeks >= 0).all(1) & (cheeks[:, 0] < width) & (cheeks[:, 1] < height)]
-        return float(self.picture[inside[:, 1], inside[:, 0]].mean()) if len(inside) else 128.0
+        return self.picture[inside[:, 1], inside[:, 0]].mean(0) if len(inside) else np.full(3, 128.0)
 
     def target_points(self, expression: Floats, pose: Similarity) -> Floats:
         """Return (T, 478, 3) points of this face with (T, 64) expressions in (T) poses, in pixels of the picture."""
@@ -148,7 +152,7 @@ class MeshRenderer:
                 other = self._sampled(flow.mirror_position[top:bottom, left:right])
                 pixels.mix(image, other, flow.own_share, top, left)
         unit = float(pose.scale[0])
-        return self._with_mouth(self._with_eyes(image, flow, points, unit), flow, points, unit), flow
+        return self._with_mouth(self._with_eyes(image, flow, points, unit), flow, points, pose), flow
 
     def regions(self) -> NDArray[np.intp]:
         """Return (4,) where the triangles of skin, eyes, mouth and rings end."""
@@ -179,16 +183,18 @@ class MeshRenderer:
                 image = openings.blend(image, line, colour, closed)
         return image
 
-    def _with_mouth(self, image: NDArray[np.uint8], flow: MeshFlow, points: Floats, unit: float) -> NDArray[np.uint8]:
+    def _with_mouth(
+        self, image: NDArray[np.uint8], flow: MeshFlow, points: Floats, pose: Similarity
+    ) -> NDArray[np.uint8]:
         """Draw the inner mouth where the source shows too little of its own."""
         inside = (flow.triangle >= self.surface.eyes_end) & (flow.triangle < self.surface.mouth_end)
-        gap = openings.mouth_gap(points) / unit
-        share = openings.drawn_share(self.gap, gap, at_least=self.config.mouth_open)
+        gap = openings.mouth_gap(points) / float(pose.scale[0])
+        share = openings.drawn_share(self.gap, gap, at_least=self.config.mouth_open, enough=self.config.mouth_enough)
         if share == 0 or np.count_nonzero(inside) < 4:
             return image
-        colour = openings.drawn_mouth(
-            flow.attributes[inside], teeth_pixels=self.config.teeth_height * unit, luminance=self.luminance
-        )
+        if share > 0.5:
+            flow.visible[inside] = False
+        colour = self.mouth.drawn(points, pose, inside, flow.attributes[inside])
         return openings.blend(image, inside, colour, share)
 
 

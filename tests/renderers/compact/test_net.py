@@ -18,6 +18,7 @@ from facepipe.renderers.compact.net import (
     restrained,
     shuffled,
     spread,
+    unwarped,
 )
 
 TINY = CompactConfig(side_pixels=64, descriptor=16, warp_widths=(8, 8, 8), edit_widths=(8, 8, 8))
@@ -33,6 +34,7 @@ def inputs(count: int = 2, side: int = 64) -> tuple[torch.Tensor, ...]:
     line = torch.linspace(-1, 1, side)
     position = torch.stack([line.expand(side, side), line[:, None].expand(side, side)]).expand(count, -1, -1, -1)
     hints = torch.randn(count, HINT_CHANNELS, side // 2, side // 2, generator=random)
+    hints[:, 2:5], hints[:, 5] = hints[:, 2:5].sigmoid(), 0  # No mouth: most bounds are those of mouths.
     return source, prior, position, hints, torch.randn(count, TINY.motion_channels, generator=random)
 
 
@@ -73,15 +75,37 @@ def test_skin_that_the_source_shows_is_shaded_and_not_painted() -> None:
     drawn[..., 20, 12] = drawn[..., 20, 50] = 0.8
     drawn[..., 40:56, :] += 0.5
     hints = torch.zeros(1, 9, 32, 32)
-    hints[:, 2] = 1
     hints[:, 3, :, :16] = 1
     for visible in (1.0, 0.0):
         hints[:, 2] = visible
-        found = restrained(drawn, hints, 0.05)
+        found = restrained(drawn, hints, TINY)
         assert (found[..., 20, 12].max() < 0.1) == bool(visible)
         torch.testing.assert_close(found[..., 38:], drawn[..., 38:])
         torch.testing.assert_close(found[..., 46:50, :], drawn[..., 46:50, :])
     torch.testing.assert_close(found, drawn)
+
+
+@pytest.mark.parametrize("visible", [0.0, 1.0])
+def test_the_inside_of_a_mouth_is_shaded_a_little_and_not_painted(visible: float) -> None:
+    """There neither shades nor detail go beyond their bounds, and small shades stay nearly what they are."""
+    hints = torch.zeros(1, 9, 32, 32)
+    hints[:, 2], hints[:, 5] = visible, 1
+    loud = restrained(20 * torch.randn(1, 3, 64, 64), hints, TINY)
+    assert loud.abs().max() <= TINY.most_shade + TINY.most_detail
+    quiet = torch.full((1, 3, 64, 64), 0.1 * TINY.most_shade)
+    torch.testing.assert_close(restrained(quiet, hints, TINY), quiet / 1.1)
+
+
+def test_a_mouth_that_the_source_keeps_closed_takes_nothing_from_the_warp() -> None:
+    """It would be lips; where the source shows its inside, and off the mouth, the shares are the network's own."""
+    logits, hints = torch.zeros(1, 3, 64, 64), torch.zeros(1, 9, 32, 32)
+    hints[:, 5, :, :16] = 1
+    for visible in (1.0, 0.0):
+        hints[:, 2] = visible
+        shares = unwarped(logits, hints).softmax(1)
+        torch.testing.assert_close(shares[..., 40:], torch.full((1, 3, 64, 24), 1 / 3))
+        inside = shares[:, 1, :, :24]
+        assert (inside < 1e-6).all() if not visible else (inside > 0.3).all()
 
 
 def test_the_correction_is_bounded() -> None:
