@@ -83,7 +83,9 @@ class MotionSettings:
     only: Literal["all", "expression", "pose"] = setting("all", "which part of the motion is used")
     scale: Literal["source", "adapt", "driver"] = setting("adapt", "whose size and place the head takes")
     reference: str = setting("best", "reference frame of relative motion: best, first, or a number from 0")
-    smoothing: Literal["none", "one-euro", "savitzky-golay"] = setting("none", "smoothing of the driver's motion")
+    smoothing: Literal["none", "one-euro", "savitzky-golay"] = setting(
+        "savitzky-golay", "smoothing of the driver's motion; of basis bfm none, where nothing is said"
+    )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ from facepipe.media.files import kind_of
 from facepipe.media.image import read_image
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
-from facepipe.motion.smoothing import Smoothing, jitter, smooth
+from facepipe.motion.smoothing import Smoothing, jitter, smoothed
 from facepipe.weights.loaded import kept
 
 
@@ -42,7 +42,7 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
     valid = file.track.valid
     fitted = fit(model, file.track.points, valid)
     raw = from_fit(fitted, valid, fps=file.fps, crop=file.crop, picture_size=file.picture_size)
-    result = _smoothed(raw, cast("Smoothing", run.params.smoothing))
+    result = smoothed(raw, cast("Smoothing", run.params.smoothing))
     save_coefficients(result, run.output / "coefficients.npz")
     run.advance(len(result))
     facts: dict[str, Any] = {
@@ -80,7 +80,7 @@ def bfm_coefficients(run: StageRun[BfmParams]) -> Mapping[str, Any]:
         advance=run.advance,
     )
     raw = from_estimate(found, fps=file.fps, crop=file.crop, picture_size=file.picture_size)
-    result = cast("BfmCoefficients", _smoothed(raw, cast("Smoothing", run.params.smoothing)))
+    result = cast("BfmCoefficients", smoothed(raw, cast("Smoothing", run.params.smoothing)))
     save_coefficients(result, run.output / "coefficients.npz")
     facts: dict[str, Any] = {
         "frames": len(result),
@@ -110,16 +110,6 @@ def _frames(path: Path, file: TrackFile) -> Iterator[NDArray[np.uint8]]:
     yield from decode_frames(path, info=probe_video(path, NO_LIMITS), crop=box, size=size)
 
 
-def _smoothed(raw: Coefficients, method: Smoothing) -> Coefficients:
-    fps = float(raw.fps)
-    # Angles of consecutive frames never jump by a turn here, because a tracked head stays within a quarter turn.
-    if isinstance(raw, BfmCoefficients):
-        raw = replace(raw, crops=smooth(raw.crops, method, fps))
-    return raw.with_motion(
-        *(smooth(np.asarray(rows), method, fps) for rows in (raw.expression, raw.angles, raw.translation))
-    )
-
-
 def _jitter(rows: Coefficients) -> dict[str, float]:
     parts = {"expression": rows.expression, "angles_radians": rows.angles, "translation": rows.translation}
     return {name: round(jitter(part), 6) for name, part in parts.items()}
@@ -127,7 +117,7 @@ def _jitter(rows: Coefficients) -> dict[str, float]:
 
 STAGE = Stage(
     name="coefficients",
-    version=1,
+    version=2,
     inputs=("track",),
     outputs=("coefficients.npz",),
     params=Params,
@@ -139,7 +129,7 @@ STAGE = Stage(
 # none of its own, and `bfm`, where it is there, how well the estimate lies on them.
 BFM_STAGE = Stage(
     name="coefficients",
-    version=1,
+    version=2,
     inputs=("track", "media"),
     outputs=("coefficients.npz",),
     params=BfmParams,

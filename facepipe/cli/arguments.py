@@ -95,7 +95,13 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
     ),
     "smoothing": (
         "motion.smoothing",
-        Annotated[str | None, typer.Option(help="Smooth the driver's motion: none, one-euro or savitzky-golay.")],
+        Annotated[
+            str | None,
+            typer.Option(
+                help="Smooth the driver's motion: none, one-euro or savitzky-golay, which leaves lips nearly as quick "
+                "as they are (default: the settings', and none in basis bfm)."
+            ),
+        ],
     ),
     "motion": (
         "motion.motion",

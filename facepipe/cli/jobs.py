@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from facepipe.config import Settings
     from facepipe.engine import Job
     from facepipe.engine.events import Event, Sink
-    from facepipe.motion.retargeting import MotionKind
     from facepipe.motion.utterance import Delivery
     from facepipe.pipeline.options import Options
 
@@ -64,9 +63,9 @@ def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
         no_face=settings.face.no_face,
         landmarker=settings.face.landmarker,
         basis=basis,
-        smoothing=settings.motion.smoothing,
+        smoothing="none" if _as_published(settings, basis, "motion.smoothing") else settings.motion.smoothing,
         retargeting=Retargeting(
-            motion=_kind_of_motion(settings, basis),
+            motion="absolute" if _as_published(settings, basis, "motion.motion") else settings.motion.motion,
             strength=settings.motion.strength,
             only=settings.motion.only,
             scale=settings.motion.scale,
@@ -103,13 +102,12 @@ def _drawn_by(settings: Settings) -> tuple[str, str]:
     return renderer, RENDERERS[renderer].basis if basis == "auto" else basis
 
 
-def _kind_of_motion(settings: Settings, basis: str) -> MotionKind:
-    """Return how motion is carried over: as published where the basis is, unless something else was asked for."""
+def _as_published(settings: Settings, basis: str, name: str) -> bool:
+    """Return whether a setting is to be as the published code has it: in its basis, where nothing was said."""
     from facepipe.config import DEFAULT
     from facepipe.face.bfm import BASIS
 
-    published = basis == BASIS and settings.origin("motion.motion") == DEFAULT
-    return "absolute" if published else settings.motion.motion
+    return basis == BASIS and settings.origin(name) == DEFAULT
 
 
 def check_face_rule(rule: str, flag: str) -> None:

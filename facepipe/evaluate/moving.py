@@ -14,9 +14,12 @@ from facepipe.evaluate.pixels import Picture
 from facepipe.face.bfm.estimation import CoefficientRegressor, estimate
 from facepipe.face.coefficients import BfmCoefficients, Coefficients, from_estimate
 from facepipe.motion.retargeting import Retargeting, retarget
+from facepipe.motion.smoothing import Smoothing, smoothed
 from facepipe.renderers import Drawing
 
 OURS = {"same": Retargeting(reference="first", scale="driver"), "cross": Retargeting()}
+#: As settings have it where nothing is said; the published renderer is steered by what is not smoothed.
+SMOOTHING: Smoothing = "savitzky-golay"
 #: As the published renderer is steered: by the driver's state itself, across identities in the source's scale.
 PUBLISHED = {"same": Retargeting(motion="absolute", scale="driver"), "cross": Retargeting(motion="absolute")}
 
@@ -42,7 +45,7 @@ class Moved:
 def moved(task: Task, driver: Footage, source: Footage, eyes: Eyes) -> Moved:
     """Lay the driver's motion on the source, in the basis `facepipe`."""
     own = source.coefficients.rows(0, 1)
-    motion = retarget(own, driver.coefficients, OURS[task], eyes.model).taken(driver.frames)
+    motion = retarget(own, smoothed(driver.coefficients, SMOOTHING), OURS[task], eyes.model).taken(driver.frames)
     return Moved(own, motion, np.arange(len(motion)), _points(task, motion, driver, source, eyes))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facepipe.face.coefficients import BfmCoefficients, Coefficients
 
 Floats = NDArray[np.floating]
 Smoothing = Literal["none", "one-euro", "savitzky-golay"]
@@ -13,7 +16,8 @@ Smoothing = Literal["none", "one-euro", "savitzky-golay"]
 # One-Euro filter (Casiez, Roussel and Vogel, CHI 2012): the cut-off rises with speed, so that slow motion is smooth and
 # fast motion does not lag. Speeds are in units of the signal per second.
 ONE_EURO_CUTOFF_HZ, ONE_EURO_SPEED_SHARE, ONE_EURO_SPEED_CUTOFF_HZ = 2.0, 1.5, 1.0
-SAVITZKY_GOLAY_WINDOW, SAVITZKY_GOLAY_ORDER = 7, 2
+# Local parabolas (Savitzky and Golay, 1964). Lips are faster than heads: over more than this the mouth opens less.
+HEAD_SECONDS, EXPRESSION_SECONDS = 0.28, 0.2
 
 
 def jitter(rows: Floats) -> float:
@@ -40,13 +44,31 @@ def _share(cutoff_hz: float | Floats, fps: float) -> float | Floats:
     return 1 / (1 + fps / (2 * np.pi * cutoff_hz))
 
 
-def smooth(rows: Floats, method: Smoothing, fps: float) -> Floats:
-    """Smooth (T, K) rows by the named method."""
+def savitzky_golay(rows: Floats, window: int) -> Floats:
+    """Lay a parabola through each window, an odd number of (T, K) rows; take its middle, and at the ends all of it."""
+    window = min(window, len(rows) - (len(rows) + 1) % 2)
+    if window <= 3:  # Through three points a parabola passes.
+        return rows
+    powers = np.vander(np.arange(window) - window // 2, 3)
+    laid = powers @ np.linalg.pinv(powers)
+    middle = np.lib.stride_tricks.sliding_window_view(rows, window, axis=0) @ laid[window // 2]
+    return np.concatenate([laid[: window // 2] @ rows[:window], middle, laid[window // 2 + 1 :] @ rows[-window:]])
+
+
+def smooth(rows: Floats, method: Smoothing, fps: float, seconds: float = EXPRESSION_SECONDS) -> Floats:
+    """Smooth (T, K) rows by the named method; local parabolas are so many seconds long."""
     if method == "one-euro":
         return one_euro(rows, fps)
-    if method == "savitzky-golay" and len(rows) >= SAVITZKY_GOLAY_WINDOW:
-        # Here, not above: scipy takes most of a second to load, and who does not smooth must not wait for it.
-        from scipy.signal import savgol_filter  # noqa: PLC0415
-
-        return np.asarray(savgol_filter(rows, SAVITZKY_GOLAY_WINDOW, SAVITZKY_GOLAY_ORDER, axis=0))
+    if method == "savitzky-golay":
+        return savitzky_golay(rows, 2 * round((fps * seconds - 1) / 2) + 1)
     return rows
+
+
+def smoothed(raw: Coefficients, method: Smoothing) -> Coefficients:
+    """Return coefficients with the motion, of `bfm` also the windows, smoothed by the named method."""
+    fps = float(raw.fps)
+    if isinstance(raw, BfmCoefficients):
+        raw = replace(raw, crops=smooth(raw.crops, method, fps, HEAD_SECONDS))
+    # Angles of consecutive frames never jump by a turn here, because a tracked head stays within a quarter turn.
+    head = (smooth(np.asarray(rows), method, fps, HEAD_SECONDS) for rows in (raw.angles, raw.translation))
+    return raw.with_motion(smooth(np.asarray(raw.expression), method, fps), *head)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.signal import savgol_filter
 
 from facepipe.motion.smoothing import (
     ONE_EURO_CUTOFF_HZ,
@@ -12,6 +13,7 @@ from facepipe.motion.smoothing import (
     Smoothing,
     jitter,
     one_euro,
+    savitzky_golay,
     smooth,
 )
 
@@ -65,6 +67,20 @@ def test_motion_is_followed(method: Smoothing) -> None:
     assert np.abs(found - ramp)[20:].max() < 2 * 8 / 99
     np.testing.assert_allclose(np.diff(found[30:], axis=0), 8 / 99, rtol=0.05)
     np.testing.assert_allclose(smooth(np.full((30, 2), 3.0), method, FPS), 3)
+
+
+@pytest.mark.parametrize("window", [3, 5, 7, 13])
+@pytest.mark.parametrize("count", [13, 60])
+def test_local_parabolas_are_those_of_scipy(window: int, count: int) -> None:
+    """Ends included."""
+    rows = np.cumsum(NOISE[:count], axis=0)
+    np.testing.assert_allclose(savitzky_golay(rows, window), savgol_filter(rows, window, 2, axis=0), atol=1e-12)
+
+
+@pytest.mark.parametrize(("fps", "frames"), [(12.5, 3), (25, 5), (30, 5), (50, 9), (60, 13)])
+def test_a_window_is_as_long_at_every_frame_rate(fps: float, frames: int) -> None:
+    """An odd number of frames, the nearest to the seconds asked for."""
+    np.testing.assert_array_equal(smooth(NOISE, "savitzky-golay", fps, 0.2), savitzky_golay(NOISE, frames))
 
 
 def test_slow_is_smoothed_more_than_fast() -> None:
