@@ -14,7 +14,7 @@ from facepipe.renderers.mesh.teeth import LOWER, MM, UPPER, across_tooth, jaw_sh
 Floats = NDArray[np.floating]
 # Colours (RGB) under the light of a face of luminance 150.
 CAVITY, TONGUE, GUM = np.array([40, 18, 17.0]), np.array([122, 62, 60.0]), np.array([150, 84, 82.0])
-TEETH, CHEEKS = np.array([206, 192, 178.0]), np.array([74, 36, 33.0])
+TEETH = np.array([206, 192, 178.0])
 # Skin over its own luminance, in the light of day.
 USUAL_HUE = np.array([1.28, 0.93, 0.79])
 # Teeth are drawn so many times as fine as the picture, for smooth edges.
@@ -70,9 +70,7 @@ class Mouth:
             if there.any():
                 along, behind, reach, x, y = out[there].T
                 place = across_tooth(along, row)
-                # Back teeth are in the light of the cheeks, and no grey.
-                front = light * np.exp(-behind / 18)[:, None]
-                colour = self._lit(CHEEKS + front * (tooth_colours(place, reach) - CHEEKS))
+                colour = self._lit(tooth_colours(place, reach) * light * np.exp(-behind / 18)[:, None])
                 picture[there] = tooth_cover(place, reach) * np.c_[self._with_own(colour, x, y), np.ones(len(x))]
         small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
         return np.asarray(small[..., :3]), np.asarray(small[..., 3:])
