@@ -193,7 +193,7 @@ def _finish(job: Job, work: Performance, take: int, result: Made, spoken: Made, 
     """Make sheet and report, and bring all to its place with a sidecar; in a dry run tell what it will take."""
     extras: dict[Path, Made] = {}
     if path := work.beside(work.options.sheet, take):
-        extras[path] = job.run(sheet.STAGE, {"result": result.output("result.mp4")}, sheet.Params(), label="sheet")
+        extras[path] = job.run(sheet.STAGE, {"results": [result.output("result.mp4")]}, sheet.Params(), label="sheet")
     if path := work.beside(work.takes.report, take):
         inputs = {
             "sound": work.sound.path,
@@ -202,7 +202,9 @@ def _finish(job: Job, work: Performance, take: int, result: Made, spoken: Made, 
         }
         face_model = {"face-model": work.weights["face-model"]}
         extras[path] = job.run(report.STAGE, inputs, report.Params(), weights=face_model, label="report")
-    unsigned, result = result, signed(job, result, work.options.provenance, _inputs(work))
+    provenance = work.options.provenance
+    extras = {path: signed(job, made, provenance, _inputs(work), f"sign {path.name}") for path, made in extras.items()}
+    unsigned, result = result, signed(job, result, provenance, _inputs(work))
     if isinstance(result, Pending):
         driver = Medium(work.sound.path, "motion", work.frames, has_sound=True, fps=work.takes.fps)
         job.tell(estimate(work.source, driver, work.options, frames=work.frames, still=False))

@@ -25,7 +25,7 @@ def voice(tmp_path: Path) -> Path:
 
 def test_takes_differ_and_a_rerun_does_nothing(scene: Scene, voice: Path, tmp_path: Path) -> None:
     words = ("audio", scene.portrait, voice, "-o", tmp_path / "a.mp4", "--samples", "2", "--size", "64")
-    outcome = scene.run(*words, "--report", tmp_path / "r.png")
+    outcome = scene.run(*words, "--report", tmp_path / "r.png", "--sheet", tmp_path / "s.png")
     outs = [tmp_path / "a-1.mp4", tmp_path / "a-2.mp4"]
     assert outcome.stdout.split() == [str(path) for path in outs]
     one, two = (path.read_bytes() for path in outs)
@@ -33,6 +33,7 @@ def test_takes_differ_and_a_rerun_does_nothing(scene: Scene, voice: Path, tmp_pa
     assert probe_video(outs[0]).frame_count_estimate == 30
     assert probe_video(outs[0]).has_sound
     assert read_image(tmp_path / "r-1.png").shape[0] > 300
+    assert not np.array_equal(read_image(tmp_path / "s-1.png"), read_image(tmp_path / "s-2.png"))
     sidecar = json.loads((tmp_path / "a-2.mp4.json").read_text("utf-8"))
     assert sidecar["take"] == 2
     assert set(sidecar["inputs"]) == {"source", "sound"}

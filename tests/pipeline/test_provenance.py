@@ -13,6 +13,7 @@ import pytest
 from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image
 from facepipe.media.signing import INPUTS_LABEL
+from tests.media.sounds import write_voice
 from tests.pipeline.scene import Scene, run
 
 c2pa = pytest.importorskip("c2pa")
@@ -77,6 +78,15 @@ def test_signed_pictures(scene: Scene, credentials: tuple[Any, ...], tmp_path: P
     for path in (out, sheet):
         assert assertion(manifest_of(path, credentials), INPUTS_LABEL) == {"source_sha256": sha256(scene.portrait)}
     assert read_image(out).shape == (256, 256, 3)
+
+
+def test_what_shows_a_speaker_is_signed(scene: Scene, credentials: tuple[Any, ...], tmp_path: Path) -> None:
+    """The result, its contact sheet and its report alike."""
+    voice, outs = write_voice(tmp_path / "voice.wav", 0.5), [tmp_path / name for name in ("a.mp4", "s.png", "r.png")]
+    flags = (word for pair in zip(("-o", "--sheet", "--report"), outs, strict=True) for word in pair)
+    scene.run("audio", scene.portrait, voice, "--size", "64", *flags, *credentials)
+    inputs = {"source_sha256": sha256(scene.portrait), "sound_sha256": sha256(voice)}
+    assert [assertion(manifest_of(path, credentials), INPUTS_LABEL) for path in outs] == [inputs] * 3
 
 
 def test_a_changed_result_is_found_out(scene: Scene, credentials: tuple[Any, ...], tmp_path: Path) -> None:
