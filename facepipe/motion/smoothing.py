@@ -46,6 +46,7 @@ def _share(cutoff_hz: float | Floats, fps: float) -> float | Floats:
 
 def savitzky_golay(rows: Floats, window: int) -> Floats:
     """Lay a parabola through each window, an odd number of (T, K) rows; take its middle, and at the ends all of it."""
+    # As scipy's filter does it, which takes most of a second to load: all who reenact would wait for it.
     window = min(window, len(rows) - (len(rows) + 1) % 2)
     if window <= 3:  # Through three points a parabola passes.
         return rows
