@@ -192,7 +192,7 @@ class MeshRenderer:
         share = openings.drawn_share(self.gap, gap, at_least=self.config.mouth_open, enough=self.config.mouth_enough)
         if share == 0 or np.count_nonzero(inside) < 4:
             return image
-        if share > 0.5:
+        if share > 0.5:  # Who draws on top of this must know: moved there, the source would show its lips.
             flow.visible[inside] = False
         colour = self.mouth.drawn(points, pose, inside, flow.attributes[inside])
         return openings.blend(image, inside, colour, share)

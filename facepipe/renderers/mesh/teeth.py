@@ -1,7 +1,7 @@
 """Two rows of teeth, the upper fixed to the skull and the lower to the jaw, in the units of the face model.
 
-Sizes are those of grown people on average (Ash and Nelson, Wheeler's Dental Anatomy), with 90 mm from outer eye corner
-to outer eye corner.
+Sizes are about those of grown people, with 90 mm from outer eye corner to outer eye corner; how the rows lie behind the
+lips was set by the look of mouths.
 """
 
 from __future__ import annotations
