@@ -71,7 +71,7 @@ class FaceSettings:
     driver_face: str = setting("largest", "which face of the driver, likewise")
     no_face: Literal["fail", "hold", "source", "cut"] = setting("hold", "what a frame without a face becomes")
     landmarker: Literal["embedded", "face-alignment"] = setting("embedded", "what finds the landmarks")
-    basis: Literal["auto", "facepipe", "bfm"] = setting("auto", "basis of coefficients; auto takes the renderer's")
+    space: str = setting("auto", "motion space; auto takes the renderer's")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class MotionSettings:
     scale: Literal["source", "adapt", "driver"] = setting("adapt", "whose size and place the head takes")
     reference: str = setting("best", "reference frame of relative motion: best, first, or a number from 0")
     smoothing: Literal["none", "one-euro", "savitzky-golay"] = setting(
-        "savitzky-golay", "smoothing of the driver's motion; of basis bfm none, where nothing is said"
+        "savitzky-golay", "smoothing of the driver's motion; default off in the space bfm"
     )
 
 
@@ -92,7 +92,7 @@ class MotionSettings:
 class RenderSettings:
     """What draws the frames."""
 
-    renderer: Literal["compact", "mesh", "pirender"] = setting("compact", "what draws the frames")
+    renderer: str = setting("compact", "renderer that draws the frames; `facepipe reenact --help` lists them")
     weights: str = setting("", "registry name of the network that draws, where not the renderer's own")
     compile: bool = setting(False, "have torch compile the network first: on a GPU, for long clips; results stay done")
 

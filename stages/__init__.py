@@ -1,4 +1,4 @@
-"""The programme: what facepipe does to a portrait and a driver, one file a stage.
+"""The stages of facepipe's jobs, one file each.
 
 Stages never import each other: they meet on disk. A new stage is a file here, which holds its parameters, its function
 and its declaration; CONTRIBUTING.md goes through it step by step.
@@ -10,6 +10,7 @@ NAMES = (
     "features",
     "speech",
     "motion",
+    "prepare",
     "render",
     "mux",
     "sign",

@@ -1,4 +1,4 @@
-"""Stage `coefficients`: fit the face model to a track; or, in the other basis, estimate them from the frames."""
+"""Stage `coefficients`: fit the face model to a track; in the space `bfm`, estimate coefficients from the frames."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.face.bfm import BASIS as BFM
 from facepipe.face.bfm.estimation import FRAME_PIXELS, estimate
 from facepipe.face.bfm.model import load_bfm
-from facepipe.face.coefficients import BfmCoefficients, Coefficients, from_estimate, from_fit, save_coefficients
 from facepipe.face.cropping import sample, transform_points
 from facepipe.face.fitting import fit
 from facepipe.face.model import load_face_model
@@ -24,7 +22,11 @@ from facepipe.media.files import kind_of
 from facepipe.media.image import read_image
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
-from facepipe.motion.smoothing import Smoothing, jitter, smoothed
+from facepipe.spaces import linear478
+from facepipe.spaces.bfm.coefficients import BfmCoefficients, from_estimate
+from facepipe.spaces.coefficients import Coefficients, from_fit
+from facepipe.spaces.files import save_coefficients
+from facepipe.spaces.smoothing import Smoothing, jitter, smoothed
 from facepipe.weights.loaded import kept
 
 
@@ -32,12 +34,13 @@ from facepipe.weights.loaded import kept
 class Params:
     """Settings of the stage."""
 
+    space: str = linear478.SPACE.name
     smoothing: str = "none"
     """none, one-euro or savitzky-golay."""
 
 
 def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Fit identity, poses and expressions, smooth if asked, and write the coefficient file."""
+    """Fit identity, poses and expressions, smooth them if asked to, and write the motion file."""
     model, file = kept(load_face_model, run.weights["face-model"]), load_track(run.input("track"))
     valid = file.track.valid
     fitted = fit(model, file.track.points, valid)
@@ -57,15 +60,8 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
     return facts
 
 
-@dataclass(frozen=True)
-class BfmParams(Params):
-    """Settings of the stage in the basis `bfm`."""
-
-    basis: str = BFM
-
-
-def bfm_coefficients(run: StageRun[BfmParams]) -> Mapping[str, Any]:
-    """Align the face in every frame, estimate, smooth if asked, and write the coefficient file."""
+def bfm_coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
+    """Align the face in every frame, estimate, smooth if asked to, and write the motion file."""
     # Here, not above: a finished job must not wait for torch.
     from facepipe.face.bfm.network import Regressor
 
@@ -94,8 +90,8 @@ def bfm_coefficients(run: StageRun[BfmParams]) -> Mapping[str, Any]:
     return facts
 
 
-def _sixty_eight(run: StageRun[BfmParams], file: TrackFile) -> NDArray[np.float32]:
-    """Return (T, 68, 3) points: those that the landmarker saw, or the mesh's."""
+def _sixty_eight(run: StageRun[Params], file: TrackFile) -> NDArray[np.float32]:
+    """Return (T, 68, 3) points: the landmarker's own where it has them, else those of the mesh."""
     if file.track.sixty_eight is not None:
         return file.track.sixty_eight
     return file.track.points[:, load_face_model(run.weights["face-model"]).sixty_eight]
@@ -117,7 +113,7 @@ def _jitter(rows: Coefficients) -> dict[str, float]:
 
 STAGE = Stage(
     name="coefficients",
-    version=2,
+    version=3,
     inputs=("track",),
     outputs=("coefficients.npz",),
     params=Params,
@@ -125,14 +121,14 @@ STAGE = Stage(
     weights=("face-model",),
 )
 
-# The same stage in the other basis. The face model tells which of a track's points are the 68 where the landmarker has
-# none of its own, and `bfm`, where it is there, how well the estimate lies on them.
+# The same stage in the space `bfm`. The face model names the 68 of a track's points where the landmarker has none of
+# its own. The weight `bfm` is optional: it only measures how well the estimate fits the points.
 BFM_STAGE = Stage(
     name="coefficients",
-    version=2,
+    version=3,
     inputs=("track", "media"),
     outputs=("coefficients.npz",),
-    params=BfmParams,
+    params=Params,
     function=bfm_coefficients,
     weights=("deep3d", "face-model", "bfm?"),
 )

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.face.coefficients import load_coefficients, save_coefficients
-from facepipe.face.model import BASIS, load_face_model
+from facepipe.face.model import load_face_model
 from facepipe.motion.drawing import WEIGHT, drawn, load_expression_vae, travelled
 from facepipe.motion.editing import edited
-from facepipe.motion.retargeting import Retargeting, retarget
 from facepipe.motion.sliders import Edit
+from facepipe.spaces.files import load_coefficients, save_coefficients
+from facepipe.spaces.retargeting import Retargeting
 from facepipe.weights.loaded import kept
 
 NoFace = Literal["hold", "source", "cut"]
@@ -36,12 +36,11 @@ class Params:
 def motion(run: StageRun[Params]) -> Mapping[str, Any]:
     """Retarget, edit, and write the rows of the segment. Without a driver the source's own rows are what is edited."""
     params = run.params
-    source = load_coefficients(run.input("source"), basis=None)
+    source = load_coefficients(run.input("source"), space=None)
     target, model = source, kept(load_face_model, run.weights["face-model"])
     if "driving" in run.inputs:
-        driving = load_coefficients(run.input("driving"), basis=source.basis)
-        known = model if source.basis == BASIS else None
-        target = retarget(source, driving, params.retargeting, known, no_face=params.no_face)
+        driving = load_coefficients(run.input("driving"), space=source.space)
+        target = source.space.retarget(source, driving, params.retargeting, model, no_face=params.no_face)
     if params.edit.draw:
         target = drawn(source, params.edit.draw, kept(load_expression_vae, run.weights[WEIGHT]))
     if params.edit.travels:
@@ -56,7 +55,7 @@ def motion(run: StageRun[Params]) -> Mapping[str, Any]:
 
 STAGE = Stage(
     name="motion",
-    version=2,
+    version=3,
     inputs=("source", "driving?"),
     outputs=("motion.npz",),
     params=Params,

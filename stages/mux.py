@@ -11,10 +11,10 @@ import numpy as np
 
 from facepipe import __version__
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.face.coefficients import load_coefficients
 from facepipe.media.encode import DEFAULT_QUALITY
 from facepipe.media.mux import Fit, concat_and_mux
 from facepipe.media.origin import origin_metadata
+from facepipe.spaces.files import load_coefficients
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
 
 def _kept(path: Path) -> list[tuple[int, int]]:
     """Return the runs of driving frames that show a face, half-open."""
-    valid = np.concatenate([[False], load_coefficients(path, basis=None).valid, [False]])
+    valid = np.concatenate([[False], load_coefficients(path, space=None).valid, [False]])
     edges = np.flatnonzero(np.diff(valid.astype(np.int8)))
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 

@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.engine.stage import MEANS, Stage, StageRun
-from facepipe.face.coefficients import Coefficients, load_coefficients
-from facepipe.face.cropping import transform_points
-from facepipe.face.track import TrackFile, load_track
+from facepipe.face.track import load_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import DEFAULT_QUALITY, VideoWriter
 from facepipe.media.files import kind_of
@@ -22,6 +20,8 @@ from facepipe.media.image import read_image, write_image
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.origin import origin_metadata
 from facepipe.media.probe import probe_video
+from facepipe.spaces.coefficients import Coefficients
+from facepipe.spaces.files import load_coefficients
 
 Picture = NDArray[np.uint8]
 
@@ -53,38 +53,31 @@ class Params:
 
 def render(run: StageRun[Params]) -> Mapping[str, Any]:
     """Render the frames of the motion file one by one."""
-    from facepipe.renderers import RENDERERS
-    from facepipe.renderers.pasting import Paste
+    # Here, not above: a finished job must not wait for torch.
+    from facepipe.renderers import RENDERERS, open_for
+    from facepipe.rendering.compositing import Paste
+    from facepipe.rendering.source import SourceFiles
 
-    params, basis = run.params, RENDERERS[run.params.renderer].basis
-    motion = load_coefficients(run.input("motion"), basis=basis)
-    source = load_coefficients(run.input("source"), basis=basis)
-    picture, track = read_image(run.input("picture")), load_track(run.input("track"))
+    params = run.params
+    motion = load_coefficients(run.input("motion"), space=RENDERERS[params.renderer].motion_space)
+    prepared = run.input("prepared") if "prepared" in run.inputs else None
+    files = SourceFiles(run.input("picture"), run.input("track"), run.input("source"), prepared)
     count = params.frame_count or len(motion) - params.lead_frames
-    frames, shown = _rendered(run, picture, source, track, motion, count), picture
+    draw = open_for(params.renderer, run.weights, files, compiled=params.compiled)
+    frames = draw(motion, params.lead_frames, params.lead_frames + count)
+    displayed = picture = read_image(files.picture)
     if "full" in run.inputs:
-        shown = read_image(run.input("full"), NO_LIMITS)
-        paste = Paste(shown, track.crop, picture.shape[0])
+        displayed = read_image(run.input("full"), NO_LIMITS)
+        paste = Paste(displayed, load_track(files.track).crop, picture.shape[0])
         frames = (paste.into_full(frame) for frame in frames)
     if params.grid:
-        panels = [repeat(shown), _driver(run, count, picture.shape[0]), frames]
+        panels = [repeat(displayed), _driver(run, count, picture.shape[0]), frames]
         frames = (side_by_side([panel for panel in row if panel is not None]) for row in zip(*panels, strict=False))
     if params.picture:
         write_image(run.output / f"picture.{params.picture}", next(frames), metadata=origin_metadata())
         run.advance(1)
         return {"frames": 1}
     return _encode(run, frames, motion)
-
-
-def _rendered(
-    run: StageRun[Params], picture: Picture, source: Coefficients, track: TrackFile, motion: Coefficients, count: int
-) -> Iterator[Picture]:
-    from facepipe.renderers import RENDERERS, Sitter
-
-    points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(picture.shape[0]))
-    kind, sitter = RENDERERS[run.params.renderer], Sitter(picture, points, source)
-    draw = kind.open(run.weights, sitter, compiled=run.params.compiled)
-    return draw(motion, run.params.lead_frames, run.params.lead_frames + count)
 
 
 def _driver(run: StageRun[Params], count: int, side: int) -> Iterator[Picture | None]:
@@ -142,7 +135,7 @@ def _encode(run: StageRun[Params], frames: Iterator[Picture], motion: Coefficien
 STAGE = Stage(
     name="render",
     version=6,
-    inputs=("picture", "track", "source", "motion", "full?", "driver?", "driver_track?"),
+    inputs=("picture", "track", "source", "motion", "prepared?", "full?", "driver?", "driver_track?"),
     outputs=("segment.mp4?", "picture.png?", "picture.jpg?", "picture.webp?"),
     params=Params,
     function=render,

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.face.coefficients import load_coefficients
+from facepipe.face.expression_probes import probes_of
 from facepipe.face.model import load_face_model
 from facepipe.media.contact import contact_sheet
 from facepipe.media.curves import Panel, draw_curves
 from facepipe.media.image import write_image
 from facepipe.media.origin import origin_metadata
 from facepipe.media.sound import SAMPLE_HERTZ, decode_sound
-from facepipe.motion.departure import handles_of
+from facepipe.spaces.files import load_coefficients
 
 Floats = NDArray[np.floating]
 
@@ -40,12 +40,12 @@ class Params:
 def report(run: StageRun[Params]) -> Mapping[str, Any]:
     """Draw the curves, with a contact sheet below them."""
     params, motion = run.params, load_coefficients(run.input("motion"))
-    handles = handles_of(load_face_model(run.weights["face-model"]), motion.identity)
-    lids = -handles.lids_down(motion.expression).mean(1)
+    probes = probes_of(load_face_model(run.weights["face-model"]), motion.identity)
+    lids = -probes.lids_down(motion.expression).mean(1)
     turned = np.degrees(motion.angles - motion.angles[:1])
     panels = [
         Panel("sound", _waveform(run.input("sound")), filled=True),
-        Panel("outer-eye distances", [("mouth opening", handles.mouth_open(motion.expression)), ("eye opening", lids)]),
+        Panel("outer-eye distances", [("mouth opening", probes.mouth_open(motion.expression)), ("eye opening", lids)]),
         Panel("degrees", [(name, turned[:, axis]) for axis, name in enumerate(("pitch", "yaw", "roll"))]),
     ]
     panels[1:] = [Panel(one.title, [(name, _thinned(line)) for name, line in one.lines]) for one in panels[1:]]

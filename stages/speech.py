@@ -8,9 +8,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.face.coefficients import load_coefficients, save_coefficients
 from facepipe.face.model import load_face_model
 from facepipe.motion.features import load_features
+from facepipe.spaces.files import load_coefficients, save_coefficients
 
 if TYPE_CHECKING:
     from facepipe.motion.utterance import Delivery
@@ -49,7 +49,7 @@ def speech(run: StageRun[Params]) -> Mapping[str, Any]:
 
 STAGE = Stage(
     name="speech",
-    version=1,
+    version=2,
     inputs=("features", "source", "head?"),
     outputs=("motion.npz",),
     params=Params,

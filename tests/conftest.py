@@ -6,8 +6,8 @@ import signal
 import pytest
 from skimage import data
 
-from facepipe.face.coefficients import load_coefficients, save_coefficients
 from facepipe.media.image import write_image
+from facepipe.spaces.files import load_coefficients, save_coefficients
 from tests.pipeline.scene import ROOT, Scene, ffmpeg
 
 FRAMES = 20

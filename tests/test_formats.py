@@ -9,7 +9,7 @@ import pytest
 
 from facepipe.engine import events
 from facepipe.engine.events import StageEvent
-from facepipe.face.coefficients import ARRAYS
+from facepipe.spaces import SPACES
 from tests.pipeline.scene import ROOT, Scene
 
 TEXT = (ROOT / "docs/formats.md").read_text("utf-8")
@@ -47,10 +47,10 @@ def test_every_field_of_an_npz_is_documented(
         assert ("bool" in row) == (array.dtype == np.bool_)
 
 
-def test_every_array_of_the_other_basis_is_documented() -> None:
-    title = "Coefficients in the basis `bfm`"
-    assert documented(title) == set(ARRAYS["bfm"])
-    for key, shape in ARRAYS["bfm"].items():
+def test_every_array_of_the_space_bfm_is_documented() -> None:
+    title = "Coefficients in the space `bfm`"
+    assert documented(title) == set(SPACES["bfm"].arrays)
+    for key, shape in SPACES["bfm"].arrays.items():
         row = next(line for line in section(title).splitlines() if line.startswith("| `") and f"`{key}`" in line)
         told = ", ".join("T" if length is None else str(length) for length in shape)
         assert f"| ({told}{',' if len(shape) == 1 else ''})" in row

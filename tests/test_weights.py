@@ -321,7 +321,7 @@ def test_fetch_takes_another_address(folder: Path) -> None:
 def test_add_copies_and_registers(tmp_path: Path, folder: Path) -> None:
     path = write_safetensors(tmp_path / "a b.safetensors")
     note = 'a "quoted" \\ note, naïve 🎭 \x7f'
-    first = weights.add(path, name="mine", licence="CC0-1.0", source=note, basis="bfm")
+    first = weights.add(path, name="mine", licence="CC0-1.0", source=note, space="bfm")
     path.unlink()
     assert weights.find("mine") == first
     assert first.path.parent == folder

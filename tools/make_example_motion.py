@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.face.coefficients import Coefficients, save_coefficients
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.model import FaceModel, load_face_model
+from facepipe.spaces.coefficients import Coefficients
+from facepipe.spaces.files import save_coefficients
 from facepipe.weights import find
 
 FPS, SECONDS = 25, 4

@@ -12,7 +12,6 @@ import skimage.data
 
 from facepipe import weights
 from facepipe.engine import Job, Workspace
-from facepipe.face.coefficients import Coefficients, save_coefficients
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.model import EXPRESSION_COUNT, IDENTITY_COUNT, FaceModel, load_face_model
 from facepipe.media.image import write_image
@@ -20,6 +19,8 @@ from facepipe.media.mux import concat_and_mux
 from facepipe.media.probe import probe_video
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.reenact import prepare, reenact
+from facepipe.spaces.coefficients import Coefficients
+from facepipe.spaces.files import save_coefficients
 
 FRAMES, FPS, SIZE_PIXELS = 250, Fraction(25), 512
 LONGER = 10

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from facepipe import weights
 from facepipe.bench.clip import FPS, Material
 from facepipe.bench.figure import Figure, rate, spent_by
-from facepipe.face.coefficients import load_coefficients
-from facepipe.face.cropping import transform_points
 from facepipe.face.detector import Detector
 from facepipe.face.fitting import fit
 from facepipe.face.landmarker import Landmarker
@@ -24,9 +22,10 @@ from facepipe.face.track import load_track
 from facepipe.face.tracking import Tracker
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
-from facepipe.media.image import read_image
 from facepipe.pipeline.rendering import options_for, renderer_weights
-from facepipe.renderers import RENDERERS, Sitter
+from facepipe.renderers import RENDERERS, open_for
+from facepipe.rendering.source import SourceFiles
+from facepipe.spaces.files import load_coefficients
 
 Picture = NDArray[np.uint8]
 
@@ -39,18 +38,19 @@ class Made:
     fit_source: Path
     crop_driver: Path
     motions: tuple[Path, ...]
+    prepared: Path | None = None
 
 
 def measure_parts(material: Material, made: Made, renderer: str, *, repeats: int) -> list[Figure]:
     """Return the speed of decoding, tracking, fitting, drawing and encoding, each of its own."""
     frames = list(decode_frames(material.clip))
-    drawing = _drawing(made, renderer)
-    rendered = list(drawing())
+    rendering = _rendering(made, renderer)
+    rendered = list(rendering())
     parts: dict[str, tuple[int, Callable[[], object]]] = {
         "decode alone": (len(frames), lambda: _exhaust(decode_frames(material.clip))),
         "track alone": (len(frames), lambda: _tracker().track(iter(frames))),
         "fit alone": (len(frames), _fitting(made)),
-        "draw alone": (len(rendered), lambda: _exhaust(drawing())),
+        "draw alone": (len(rendered), lambda: _exhaust(rendering())),
         "encode alone": (len(rendered), lambda: _encode(rendered)),
     }
     return [
@@ -71,15 +71,16 @@ def _fitting(made: Made) -> Callable[[], object]:
     return lambda: fit(model, track.points, track.valid)
 
 
-def _drawing(made: Made, renderer: str) -> Callable[[], Iterable[Picture]]:
-    """Return what draws the whole result, without encoding it."""
-    options, track = options_for(renderer), load_track(made.crop_source / "track.npz")
-    source = load_coefficients(made.fit_source / "coefficients.npz", basis=options.basis)
-    motions = [load_coefficients(folder / "motion.npz", basis=options.basis) for folder in made.motions]
-    picture = read_image(made.crop_source / "crop.png")
-    points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(picture.shape[0]))
-    found = {name: file.path for name, file in renderer_weights(options).items()}
-    draw = RENDERERS[renderer].open(found, Sitter(picture, points, source))
+def _rendering(made: Made, renderer: str) -> Callable[[], Iterable[Picture]]:
+    """Return a function that renders the whole result without encoding it."""
+    options = options_for(renderer)
+    space = RENDERERS[renderer].motion_space
+    motions = [load_coefficients(folder / "motion.npz", space=space) for folder in made.motions]
+    prepared = made.prepared / "prepared.safetensors" if made.prepared else None
+    files = SourceFiles(
+        made.crop_source / "crop.png", made.crop_source / "track.npz", made.fit_source / "coefficients.npz", prepared
+    )
+    draw = open_for(renderer, {name: file.path for name, file in renderer_weights(options).items()}, files)
     return lambda: (frame for motion in motions for frame in draw(motion, 0, len(motion)))
 
 

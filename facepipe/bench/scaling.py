@@ -17,10 +17,10 @@ from facepipe.engine import Job, Workspace
 from facepipe.engine.ledger import LedgerReader
 from facepipe.engine.places import Places
 from facepipe.errors import FacepipeError
-from facepipe.face.coefficients import save_coefficients
 from facepipe.face.model import load_face_model
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.reenact import prepare, reenact
+from facepipe.spaces.files import save_coefficients
 
 FRAMES, SIZE_PIXELS = 125, 512
 TWO_AGAINST_ONE = 1.6

@@ -15,13 +15,23 @@ from facepipe.engine import Job, Workspace
 from facepipe.engine.events import Done, Event
 from facepipe.pipeline.reenact import prepare, reenact
 from facepipe.pipeline.rendering import options_for
+from facepipe.renderers import RENDERERS
 
 SIZE_PIXELS = 256
 CROP, GROWTH = Bar(80, "at least"), Bar(1.1, "at most")
-# By renderer: frames a second of the whole job, and gigabytes.
-REENACT = {"mesh": Bar(40, "at least"), "compact": Bar(25, "at least")}
-MEMORY = {"mesh": Bar(1.2, "at most"), "compact": Bar(1.5, "at most")}
 HELP, SECOND = Bar(0.3, "at most"), Bar(1.5, "at most")
+
+
+def speed_bar(renderer: str) -> Bar | None:
+    """Return the frames a second that the whole job is held to."""
+    speed = RENDERERS[renderer].min_frames_per_second
+    return Bar(speed, "at least") if speed else None
+
+
+def memory_bar(renderer: str) -> Bar | None:
+    """Return the gigabytes that the whole job is held to."""
+    memory = RENDERERS[renderer].max_memory_gigabytes
+    return Bar(memory, "at most") if memory else None
 
 
 @dataclass
@@ -51,7 +61,7 @@ def measure_programs(material: Material, folder: Path, renderer: str, *, repeats
         duration("facepipe --help", [run.spent for run in helped], HELP),
         rate("reenact, cold", material.frames, [run.spent for run in cold]),
         duration("a second time", [run.spent for run in again], SECOND),
-        Figure("peak memory", "GB", tuple(run.peak_bytes / 1e9 for run in cold), MEMORY.get(renderer)),
+        Figure("peak memory", "GB", tuple(run.peak_bytes / 1e9 for run in cold), memory_bar(renderer)),
     ], cold[-1]
 
 
@@ -60,7 +70,7 @@ def measure_long(material: Material, folder: Path, renderer: str, short: Run) ->
     run = _cold(material, folder, renderer)
     return [
         rate("reenact, cold, ten times as long", material.frames, [run.spent]),
-        Figure("peak memory, ten times as long", "GB", (run.peak_bytes / 1e9,), MEMORY.get(renderer)),
+        Figure("peak memory, ten times as long", "GB", (run.peak_bytes / 1e9,), memory_bar(renderer)),
         Figure("the same, over that of the clip", "ratio", (run.peak_bytes / max(1, short.peak_bytes),), GROWTH),
     ]
 
@@ -94,7 +104,7 @@ def measure_warm(material: Material, folder: Path, renderer: str, *, repeats: in
         return Figure(name, "frames/s", tuple(frames / run.seconds(start) for run in runs), bar)
 
     figures = [
-        rate("reenact, warm", frames, whole[1:], REENACT.get(renderer)),
+        rate("reenact, warm", frames, whole[1:], speed_bar(renderer)),
         by_stage("  crop of the driver", "crop driver", CROP),
         by_stage("  coefficients of the driver", "fit driver"),
         by_stage("  motion", "motion"),
@@ -104,7 +114,9 @@ def measure_warm(material: Material, folder: Path, renderer: str, *, repeats: in
     ]
     made = runs[-1].folders
     motions = tuple(made[label] for label in sorted(made, key=_number) if label.startswith("motion"))
-    return figures, Made(made["crop source"], made["fit source"], made["crop driver"], motions)
+    return figures, Made(
+        made["crop source"], made["fit source"], made["crop driver"], motions, made.get("prepare source")
+    )
 
 
 def _source_seconds(run: Stages) -> float:

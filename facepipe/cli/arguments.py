@@ -12,7 +12,10 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from facepipe.motion.sliders import SLIDERS, unit_of
+from facepipe.renderers import RENDERERS
+from facepipe.spaces import SPACES
 
+RENDERER_HELP = "Renderer: " + "; ".join(f"{spec.name} ({spec.about})" for spec in RENDERERS.values()) + "."
 FACE, OUTPUT, MOTION, SLIDER, WORK = "Face", "Output", "Motion", "Sliders", "Work"
 
 Out = Annotated[
@@ -57,7 +60,7 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
     ),
     "renderer": (
         "render.renderer",
-        Annotated[str | None, typer.Option(help="What draws the frames: compact, mesh or pirender.")],
+        Annotated[str | None, typer.Option(help=RENDERER_HELP)],
     ),
     "weights": (
         "render.weights",
@@ -86,11 +89,11 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
         "face.landmarker",
         Annotated[str | None, typer.Option(help="What finds the landmarks: embedded or face-alignment (68 points).")],
     ),
-    "basis": (
-        "face.basis",
+    "space": (
+        "face.space",
         Annotated[
             str | None,
-            typer.Option(help="Basis of the coefficients: facepipe, bfm (docs/official.md), or auto, the renderer's."),
+            typer.Option(help=f"Motion space: {', '.join(SPACES)} (docs/official.md), or auto, the renderer's."),
         ],
     ),
     "smoothing": (
@@ -99,7 +102,7 @@ SETTINGS: Mapping[str, tuple[str, Any]] = {
             str | None,
             typer.Option(
                 help="Smooth the driver's motion: none, one-euro or savitzky-golay, which leaves lips nearly as quick "
-                "as they are (default: the settings', and none in basis bfm)."
+                "as they are (default: the settings', and none in the space bfm)."
             ),
         ],
     ),
@@ -189,7 +192,7 @@ FLAG_NAMES = {key: f"--{name.replace('_', '-')}" for name, (key, _) in SETTINGS.
 FACES, LIMITS = ("face", "driver_face", "no_face", "landmarker", "smoothing"), ("max_pixels", "max_duration", "work")
 MOTIONS = ("motion", "strength", "only", "scale", "reference")
 PROVENANCE = ("consent", "require_consent", "certificate", "key")
-RENDERING = ("size", "quality", "codec", "renderer", "weights", "compile", "basis")
+RENDERING = ("size", "quality", "codec", "renderer", "weights", "compile", "space")
 
 _SLIDER_HELP = {
     "yaw": "Turn the head; positive turns the nose to the left of the picture.",

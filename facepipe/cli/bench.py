@@ -60,19 +60,19 @@ def bench(
 
 def _bench_renderers(what: list[str], *, repeats: int, as_json: bool) -> None:
     from facepipe.bench.machine import describe_machine
-    from facepipe.bench.networks import MEASURES
+    from facepipe.bench.networks import measurable, measure
     from facepipe.device import set_threads
 
-    names = what[1:] or list(MEASURES)
-    if what[0] != "renderer" or not set(names) <= set(MEASURES):
-        known = ", ".join(MEASURES)
+    known = measurable()
+    names = what[1:] or known
+    if what[0] != "renderer" or not set(names) <= set(known):
         raise UsageError(
-            f"bench cannot measure {' '.join(what)}; expected batch, or renderer and none or some of {known}"
+            f"bench cannot measure {' '.join(what)}; expected batch, or renderer and none or some of {', '.join(known)}"
         )
     threads = set_threads()
     _tell_machine({**describe_machine(), "threads": threads, "repeats": repeats}, as_json=as_json)
     for name in names:
-        _tell(MEASURES[name](repeats), as_json=as_json)
+        _tell(measure(name, repeats), as_json=as_json)
 
 
 def _bench_batch(sizes: Mapping[str, int], reenactments: int, *, as_json: bool, work: Path | None) -> None:

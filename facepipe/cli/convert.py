@@ -26,11 +26,13 @@ Fps = Annotated[str, typer.Option("--fps", help="Frames per second, which publis
 def convert(
     source: Source, out: Out, fps: Fps = FPS, overwrite: a.Overwrite = False, _verbose: Verbose = False
 ) -> None:
-    """Turn a published file of coefficients (basis bfm) into a motion file (.npz), or back; docs/official.md."""
+    """Turn a published file of coefficients (motion space bfm) into a motion file (.npz), or back; docs/official.md."""
     from facepipe.cli.edit import rate_of
-    from facepipe.face.bfm.published import READ, WRITTEN, read_published, write_published
-    from facepipe.face.coefficients import BfmCoefficients, load_coefficients, save_coefficients
     from facepipe.media.files import check_input, check_output, draft_of
+    from facepipe.spaces import bfm
+    from facepipe.spaces.bfm.coefficients import BfmCoefficients
+    from facepipe.spaces.bfm.files import READ, WRITTEN, read_published, write_published
+    from facepipe.spaces.files import load_coefficients, save_coefficients
 
     incoming = source.suffix in READ and out.suffix == ".npz"
     if not incoming and not (source.suffix == ".npz" and out.suffix in WRITTEN):
@@ -43,7 +45,7 @@ def convert(
     check_output(out)
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another name, or say --overwrite")
-    found = read_published(source, rate) if incoming else load_coefficients(source, basis="bfm")
+    found = read_published(source, rate) if incoming else load_coefficients(source, space=bfm.SPACE)
     assert isinstance(found, BfmCoefficients)
     with draft_of(out) as draft:
         (save_coefficients if incoming else write_published)(found, draft)

@@ -12,6 +12,7 @@ from facepipe.cli import batch as b
 from facepipe.cli.guard import Verbose
 from facepipe.cli.jobs import Running, fps_of, run_job, tell_results
 from facepipe.errors import ExitCode, FailedItemsError, FailureClass, UsageError
+from facepipe.spaces import SPACES
 
 if TYPE_CHECKING:
     from facepipe.engine import Job
@@ -37,10 +38,13 @@ def build(
     size: Annotated[int, typer.Option(help="Width and height of the clips in pixels.", min=64, max=2048)] = 256,
     fps: Annotated[str, typer.Option(help="Frames per second of the clips.")] = "25",
     quality: Annotated[int, typer.Option(help="0 (smallest files) to 100 (best pictures).", min=0, max=100)] = 90,
-    basis: Annotated[
-        Literal["facepipe", "bfm"],
-        typer.Option(help="bfm: coefficients of that basis too, as the published training wants them."),
-    ] = "facepipe",
+    space: Annotated[
+        str,
+        typer.Option(
+            help=f"Also write coefficients in this motion space: {', '.join(SPACES)}. Training the published "
+            "PIRenderer needs bfm."
+        ),
+    ] = "linear478",
     people: Annotated[
         Path | None,
         typer.Option(help="Table (CSV or TSV) with the columns file, person and, if wanted, split.", readable=False),
@@ -89,7 +93,7 @@ def build(
         raise UsageError(f"--boxes {told}; give the folder of VoxCeleb's annotations (.txt)")
     media = load_settings().media
     limits = MediaLimits(media.max_pixels, media.max_duration_seconds)
-    recipe = Recipe(rule, size, fps_of(fps), quality, basis, limits, overwrite)
+    recipe = Recipe(rule, size, fps_of(fps), quality, space, limits, overwrite)
     how = b.BatchSettings(engine, workers, scheduler, b.limits_of(max_failures, retries, fail_fast=False), keep, work)
     whom = find_people(clips, people, test_percent=test_percent)
     shard = b.shard_of(rank, world, os.environ)
@@ -119,7 +123,7 @@ def export(
     coefficients: Annotated[
         Path | None,
         typer.Option(
-            help="For --lmdb: folder of the clips' coefficients of basis bfm, ID.npz or ID.mat.", readable=False
+            help="For --lmdb: folder of the clips' coefficients in the space bfm, ID.npz or ID.mat.", readable=False
         ),
     ] = None,
     overwrite: a.Overwrite = False,

@@ -32,7 +32,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Print what facepipe has to work with: ffmpeg, encoders, cores, memory, GPU, bfloat16, weights.
+    """Print what facepipe has to work with: ffmpeg, encoders, cores, memory, GPU, bfloat16, renderers, weights.
 
     Exit code 3 when something needed is missing; the last lines then say what to do.
     """
@@ -55,6 +55,7 @@ def examine() -> Iterator[Finding]:
     yield from _ffmpeg()
     yield from _machine()
     yield from _torch()
+    yield from _renderers()
     yield from _weights()
 
 
@@ -107,6 +108,20 @@ def _torch() -> Iterator[Finding]:
 
 def _name(dtype: object) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+def _renderers() -> Iterator[Finding]:
+    from facepipe.renderers import RENDERERS
+    from facepipe.weights import registered
+
+    try:
+        known = registered()
+    except WeightsError:
+        return  # `_weights` reports it.
+    for spec in RENDERERS.values():
+        missing = [name for name in (*spec.weights, *([spec.network] if spec.network else [])) if name not in known]
+        state = f"not usable, the weight {' and '.join(missing)} is not registered" if missing else "ready"
+        yield Finding("renderer", f"{spec.name:<10}{state}: {spec.about}")
 
 
 def _weights() -> Iterator[Finding]:

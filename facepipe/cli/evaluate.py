@@ -98,7 +98,7 @@ def evaluate(
     settings = load_settings()
     chosen: str = renderer or settings.render.renderer
     if not renderer and settings.origin("render.renderer") == DEFAULT:
-        chosen = renderer_for(weights, "auto", otherwise=chosen)
+        chosen = renderer_for(weights, "auto", default=chosen)
     setting = Setting(task, chosen, weights, size, frames)  # type: ignore[arg-type]
     out = out or Path(f"{manifest.absolute().stem}--{task}")
     check_out(out, overwrite=overwrite)

@@ -37,9 +37,9 @@ def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
     """Return what a job is asked for, and its work folder."""
     from facepipe.config import load_settings
     from facepipe.media.limits import MediaLimits
-    from facepipe.motion.retargeting import Retargeting
     from facepipe.pipeline.options import Options
     from facepipe.pipeline.provenance import Provenance
+    from facepipe.spaces.retargeting import Retargeting
 
     settings = load_settings(flags=given.settings, flag_names=FLAG_NAMES)
     check_face_rule(settings.face.face, "--face")
@@ -49,7 +49,7 @@ def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
     if settings.output.size_pixels % 2:
         size = settings.output.size_pixels
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
-    renderer, basis = _drawn_by(settings)
+    renderer, space = _renderer_and_space(settings)
     options = Options(
         size_pixels=settings.output.size_pixels,
         quality=settings.output.quality,
@@ -62,10 +62,10 @@ def options_of(given: Given, **others: Any) -> tuple[Options, Path]:
         driver_face=settings.face.driver_face,
         no_face=settings.face.no_face,
         landmarker=settings.face.landmarker,
-        basis=basis,
-        smoothing="none" if _as_published(settings, basis, "motion.smoothing") else settings.motion.smoothing,
+        space=space,
+        smoothing=_default_of(settings, space, "motion.smoothing") or settings.motion.smoothing,
         retargeting=Retargeting(
-            motion="absolute" if _as_published(settings, basis, "motion.motion") else settings.motion.motion,
+            motion=_default_of(settings, space, "motion.motion") or settings.motion.motion,  # type: ignore[arg-type]
             strength=settings.motion.strength,
             only=settings.motion.only,
             scale=settings.motion.scale,
@@ -89,25 +89,33 @@ def path_of(setting: str) -> Path | None:
     return Path(setting).expanduser() if setting else None
 
 
-def _drawn_by(settings: Settings) -> tuple[str, str]:
-    """Return the renderer, chosen or told by network or basis, and the basis, chosen or told by the renderer."""
+def _renderer_and_space(settings: Settings) -> tuple[str, str]:
+    """Return the renderer, chosen or implied by network or space, and the space, chosen or implied by the renderer."""
     from facepipe.config import DEFAULT
     from facepipe.pipeline.rendering import renderer_for
     from facepipe.renderers import RENDERERS
+    from facepipe.spaces import SPACES
 
-    renderer: str = settings.render.renderer
+    renderer, space = settings.render.renderer, settings.face.space
+    check_choice(renderer, RENDERERS, "--renderer")
+    check_choice(space, ("auto", *SPACES), "--space")
     if settings.origin("render.renderer") == DEFAULT:
-        renderer = renderer_for(settings.render.weights, settings.face.basis, otherwise=renderer)
-    basis = settings.face.basis
-    return renderer, RENDERERS[renderer].basis if basis == "auto" else basis
+        renderer = renderer_for(settings.render.weights, space, default=renderer)
+    return renderer, RENDERERS[renderer].space if space == "auto" else space
 
 
-def _as_published(settings: Settings, basis: str, name: str) -> bool:
-    """Return whether a setting is to be as the published code has it: in its basis, where nothing was said."""
+def check_choice(value: str, choices: Iterable[str], flag: str) -> None:
+    """Raise UsageError for a value that is not one of the choices."""
+    if value not in (names := list(choices)):
+        raise UsageError(f"{flag} is {value!r}; expected one of {', '.join(names)}")
+
+
+def _default_of(settings: Settings, space: str, name: str) -> str:
+    """Return the motion space's own default of a setting; empty if it has none, or if the user gives a value."""
     from facepipe.config import DEFAULT
-    from facepipe.face.bfm import BASIS
+    from facepipe.spaces import SPACES
 
-    return basis == BASIS and settings.origin(name) == DEFAULT
+    return SPACES[space].defaults.get(name, "") if settings.origin(name) == DEFAULT else ""
 
 
 def check_face_rule(rule: str, flag: str) -> None:

@@ -88,7 +88,7 @@ def crop(
     _run("crop", inputs, find, out, options, work, Running(force, dry_run, as_json, quiet), encodes=True)
 
 
-@a.accepting("face", "no_face", "landmarker", "smoothing", "basis", *a.LIMITS)
+@a.accepting("face", "no_face", "landmarker", "smoothing", "space", *a.LIMITS)
 def coefficients(
     inputs: Tracked,
     out: Out,
@@ -104,7 +104,7 @@ def coefficients(
     from facepipe.pipeline.items import fittable
 
     options, work = options_of(given, overwrite=overwrite)
-    find = _finder(inputs, out, fittable(options.basis), "tracks, pictures or videos")
+    find = _finder(inputs, out, fittable(options.space), "tracks, pictures or videos")
     _run("coefficients", inputs, find, out, options, work, Running(force, dry_run, as_json, quiet))
 
 
@@ -133,7 +133,7 @@ def features(
     _run("features", sounds, find, out, options, work, running, sees=False, params=params)
 
 
-@a.accepting(*a.FACES, *a.MOTIONS, "basis", *a.LIMITS, speech=True)
+@a.accepting(*a.FACES, *a.MOTIONS, "space", *a.LIMITS, speech=True)
 def motion(
     source: SourceMotion,
     drivers: Drivers,
@@ -155,7 +155,7 @@ def motion(
 
     edit = load_preset(preset) if preset else Edit()
     options, work = options_of(given, overwrite=overwrite, edit=edit)
-    fits = fittable(options.basis)
+    fits = fittable(options.space)
     takes = Takes(delivery_of(given.speech), fps=fps_of(given.speech["fps"]))
 
     def wanted(path: Path) -> bool:

@@ -10,6 +10,7 @@ import typer
 
 from facepipe.cli.guard import Verbose
 from facepipe.errors import PrecheckError, UsageError, WeightsError
+from facepipe.spaces import SPACES
 
 if TYPE_CHECKING:
     from facepipe.weights import Weight
@@ -22,7 +23,7 @@ SECONDS_BETWEEN_LINES = 5.0
 def describe(weight: "Weight", state: str) -> str:
     """One entry as a line of the tables that `weights list`, `weights verify` and `doctor` print."""
     size = f"{weight.bytes / 1e6:.1f} MB"
-    return f"{weight.name:<24}{state:<12}{size:>10}  {weight.licence:<16}{weight.basis or '-':<10}{weight.sha256}"
+    return f"{weight.name:<24}{state:<12}{size:>10}  {weight.licence:<16}{weight.space or '-':<10}{weight.sha256}"
 
 
 @app.command("list")
@@ -30,7 +31,7 @@ def list_weights(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a weight and line.")] = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Print every registered weight: name, place, size, licence, basis, digest. Nothing is read but the registries."""
+    """Print every registered weight: name, place, size, licence, motion space, digest. Reads only the registries."""
     import json
     from dataclasses import asdict
 
@@ -116,7 +117,7 @@ def add(
     name: Annotated[str, typer.Option(help="What to call it; the kind's or the file's own name when left out.")] = "",
     licence: Annotated[str, typer.Option(help="Its licence, as an SPDX name where there is one.")] = "",
     source: Annotated[str, typer.Option(help="Where it came from.")] = "",
-    basis: Annotated[str, typer.Option(help="The coefficient basis it wants: facepipe or bfm.")] = "",
+    space: Annotated[str, typer.Option(help=f"The motion space it needs: {' or '.join(SPACES)}.")] = "",
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of the one that has the name.")] = False,
     unchecked: Annotated[
         bool, typer.Option("--unchecked", help="Take a file of your own for a KIND whose published digest is known.")
@@ -129,24 +130,24 @@ def add(
     from facepipe.weights import FOREIGN, name_of
     from facepipe.weights import add as add_weight
 
-    if basis not in ("", "facepipe", "bfm"):
-        raise UsageError(f"--basis is {basis!r}, expected facepipe or bfm")
+    if space not in ("", *SPACES):
+        raise UsageError(f"--space is {space!r}, expected {' or '.join(SPACES)}")
     if len(given) > 2:
         raise UsageError(f"weights add takes one FILE and what it is, got {' '.join(map(str, given))}")
     *kinds, path = given
     known = name_of(str(kinds[0])) if kinds else name if name in FOREIGN else ""
     if known and not FOREIGN[known].scripted:
-        from facepipe.pipeline.published import read_published
+        from facepipe.pipeline.official import read_official
         from facepipe.weights.conversion import add_foreign
 
         file = add_foreign(
             path,
-            partial(read_published, known),
+            partial(read_official, known),
             FOREIGN[known],
             name=name or known,
             licence=licence,
             source=source,
-            basis=basis,
+            space=space,
             unchecked=unchecked,
             replace=replace,
         )
@@ -156,7 +157,7 @@ def add(
             name=known or name or path.stem,
             licence=licence or "unknown",
             source=source or path.name,
-            basis=basis,
+            space=space,
             page=FOREIGN[known].url if known and not unchecked else "",
             replace=replace,
         )

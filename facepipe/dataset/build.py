@@ -14,13 +14,12 @@ from facepipe.engine import Artefact, Job, Pending
 from facepipe.engine.artefact import Output
 from facepipe.engine.events import Result
 from facepipe.errors import FacepipeError, InputError, NoFaceError
-from facepipe.face.bfm import BASIS as BFM
-from facepipe.face.model import BASIS
 from facepipe.face.spans import Sighting, load_sightings
 from facepipe.media.limits import MediaLimits
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, make_parent, sidecar_of
 from facepipe.pipeline.perception import Made, Weights
 from facepipe.pipeline.precheck import Medium, inspect
+from facepipe.spaces import bfm, linear478
 from stages import clip, coefficients, features, spans, utterances
 
 
@@ -32,8 +31,8 @@ class Recipe:
     size_pixels: int = 256
     fps: Fraction = Fraction(25)
     quality: int = 90
-    basis: str = BASIS
-    """With "bfm", clips get coefficients of that basis besides."""
+    space: str = linear478.SPACE.name
+    """A further motion space in which every clip gets coefficients; linear478 is always there."""
     limits: MediaLimits = field(default_factory=MediaLimits)
     overwrite: bool = False
 
@@ -119,7 +118,7 @@ class Builder:
             outs["track"]: made.output("track.npz"),
         }
         stages = [made, fitted]
-        if recipe.basis == BFM:
+        if recipe.space == bfm.SPACE.name:
             stages.append(self._bfm(name, made))
             files[outs["bfm"]] = stages[-1].output("coefficients.npz")
         if made.facts["sound"] != "none":
@@ -137,13 +136,13 @@ class Builder:
         return [self._entry(name, person, medium, seen, made)]
 
     def _bfm(self, name: str, made: Artefact) -> Artefact:
-        """Make a clip's coefficients of the other basis, as the published renderer wants them."""
+        """Estimate a clip's coefficients in the space bfm, which the published training needs."""
         found = self.job.run(
             coefficients.BFM_STAGE,
             {"track": made.output("track.npz"), "media": made.output("clip.mp4")},
-            coefficients.BfmParams(),
+            coefficients.Params(space=bfm.SPACE.name),
             weights={key: self.weights[key] for key in ("face-model", "deep3d", "bfm") if key in self.weights},
-            label=f"fit {name} ({BFM})",
+            label=f"fit {name} ({bfm.SPACE.name})",
             frames=made.facts["frames"],
         )
         assert isinstance(found, Artefact)
@@ -181,7 +180,7 @@ class Builder:
             fps=str(self.recipe.fps),
             size_pixels=self.recipe.size_pixels,
             sound=facts["sound"] != "none",
-            bfm=self.recipe.basis == BFM,
+            bfm=self.recipe.space == bfm.SPACE.name,
             source=self.name.as_posix(),
             source_sha256=self.job.workspace.digests.digest(medium.path),
             first_frame=span.first_frame,

@@ -44,8 +44,8 @@ def export_lmdb(job: Job, dataset: Path, out: Path, coefficients: Path | None, *
     folder = coefficients or dataset / FOLDERS["bfm"][0]
     if not folder.is_dir():
         raise InputError(
-            f"{folder} is no folder: the official layout holds coefficients of basis bfm; build the set with "
-            "--basis bfm, or give those of its clips, ID.npz or ID.mat, with --coefficients"
+            f"{folder} is no folder: the official layout holds coefficients in the space bfm; build the set with "
+            "--space bfm, or give those of its clips, ID.npz or ID.mat, with --coefficients"
         )
     sizes = {entry.size_pixels for entry in entries}
     if len(sizes) != 1:

@@ -46,7 +46,7 @@ class Entry:
     box: tuple[int, int, int]
     """Left, top and side of what was cut out, in pixels of the raw video."""
     bfm: bool = False
-    """Whether it has coefficients of basis bfm too."""
+    """Whether it has coefficients in the space bfm too."""
     face: int = 0
     """Which of the raw video's faces, in the order in which they appear."""
 

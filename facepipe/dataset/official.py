@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 from facepipe.dataset.listing import Entry, path_of
 from facepipe.engine.digest import DigestCache
 from facepipe.errors import EncoderError, FailedItemsError, InputError
-from facepipe.face.bfm import BASIS
 from facepipe.face.bfm.layout import GROUPS, Row
-from facepipe.face.bfm.published import read_published
-from facepipe.face.coefficients import BfmCoefficients, load_coefficients
 from facepipe.media.decode import decode_frames
 from facepipe.media.files import draft_of
 from facepipe.media.grid import resize
 from facepipe.media.image import as_jpeg
+from facepipe.spaces import bfm
+from facepipe.spaces.bfm.coefficients import BfmCoefficients
+from facepipe.spaces.bfm.files import read_published
+from facepipe.spaces.files import load_coefficients
 
 if TYPE_CHECKING:
     import lmdb
@@ -44,7 +45,7 @@ class Target:
     dataset: Path
     out: Path
     coefficients: Path
-    """Folder of `ID.npz` of basis bfm, or `ID.mat` as the official scripts write them."""
+    """Folder of `ID.npz` in the space bfm, or `ID.mat` as the official scripts write them."""
     size_pixels: int
 
     @property
@@ -55,7 +56,7 @@ class Target:
 
 def rows_of(path: Path, entry: Entry) -> NDArray[np.float32]:
     """Return the (N, 260) rows of a clip out of its coefficient file. Raises InputError where they do not fit."""
-    found = read_published(path, entry.rate) if path.suffix == ".mat" else load_coefficients(path, basis=BASIS)
+    found = read_published(path, entry.rate) if path.suffix == ".mat" else load_coefficients(path, space=bfm.SPACE)
     assert isinstance(found, BfmCoefficients)
     row = Row(**{name: getattr(found, name) for name in GROUPS}).joined()
     if len(row) != entry.frames:

@@ -21,7 +21,7 @@ from facepipe.device import set_threads
 from facepipe.engine import Job, Json
 from facepipe.errors import FacepipeError, InputError, PrecheckError, UsageError
 from facepipe.pipeline.items import find_items, is_video
-from facepipe.pipeline.perception import basis_weights
+from facepipe.pipeline.perception import space_weights
 from facepipe.pipeline.precheck import all_of, find_weights
 from stages import clip, coefficients, features, spans, utterances
 
@@ -70,7 +70,7 @@ class Building:
         return []
 
     def _weights(self) -> list[str]:
-        return ["detector", "landmarker", *basis_weights(self.recipe.basis)]
+        return ["detector", "landmarker", *space_weights(self.recipe.space)]
 
     def settings(self) -> str:
         """Return the recipe, who goes where, the versions of the stages and the digests of the weights."""

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.dataset.listing import Entry, by_person, path_of
-from facepipe.face.coefficients import load_coefficients
 from facepipe.face.cropping import box_of
 from facepipe.face.track import load_track
 from facepipe.media.contact import contact_sheet
 from facepipe.media.decode import decode_frames
 from facepipe.media.files import draft_of
 from facepipe.media.image import write_image
+from facepipe.spaces.files import load_coefficients
 
 FORMAT, VERSION = "facepipe-statistics", 1
 STATISTICS, SHEET = "statistics.json", "sheet.png"

@@ -20,13 +20,13 @@ import torch
 from numpy.typing import NDArray
 
 from facepipe.evaluate.lips import best_lag, correlation
-from facepipe.face.coefficients import Coefficients
+from facepipe.face.expression_probes import ExpressionProbes, probes_of
 from facepipe.face.model import FaceModel, load_face_model
-from facepipe.motion.departure import Handles, handles_of
 from facepipe.motion.features import Features
 from facepipe.motion.speech import ENCODER_RADIUS, FPS, Speech, padded
 from facepipe.motion.speech_file import load_speech
 from facepipe.motion.utterance import Delivery, utter
+from facepipe.spaces.coefficients import Coefficients
 from facepipe.train.speakers import Speaker, read_speakers
 from facepipe.train.split import split_items
 from facepipe.train.synchrony import synchrony_of
@@ -86,12 +86,12 @@ def try_out(
 
 def bars(trials: Sequence[Trial], model: FaceModel) -> list[Bar]:
     """Return all figures of trials but the likelihoods."""
-    handles = handles_of(model)
-    mouth = [one.speaker.motion.expression @ handles.mouth for one in trials]
-    lips = [[take.expression @ handles.mouth for take in one.takes] for one in trials]
+    probes = probes_of(model)
+    mouth = [one.speaker.motion.expression @ probes.mouth for one in trials]
+    lips = [[take.expression @ probes.mouth for take in one.takes] for one in trials]
     found = [best_lag(made, true) for each, true in zip(lips, mouth, strict=True) for made in each]
     control = [
-        best_lag(take.expression @ handles.mouth, true)[0]
+        best_lag(take.expression @ probes.mouth, true)[0]
         for one, true in zip(trials, mouth, strict=True)
         for take in one.control
     ]
@@ -100,7 +100,7 @@ def bars(trials: Sequence[Trial], model: FaceModel) -> list[Bar]:
     differing = [np.abs(a.angles - b.angles).mean() for each in takes for a, b in pairwise(each)]
     deviation = np.mean([one.angles.std(0).mean() for one in true])
     agreeing = [correlation(a, b) for each in lips for a, b in pairwise(each)]
-    own = [[_blinks(one, handles) for one in true], [_blinks(take, handles) for each in takes for take in each]]
+    own = [[_blinks(one, probes) for one in true], [_blinks(take, probes) for each in takes for take in each]]
     spent = sum(one.seconds for one in trials)
     return [
         Bar("mouth opening, correlation with the truth", float(np.mean([score for score, _ in found])), low=0.45),
@@ -127,7 +127,7 @@ def _takes(
 ) -> list[Coefficients]:
     count, fps = min(len(source), len(features)), Fraction(FPS)
     # A portrait shows no blink.
-    lids = source.expression @ handles_of(model).lids
+    lids = source.expression @ probes_of(model).lids
     still = int(np.abs(lids - np.median(lids, axis=0)).sum(1).argmin())
     source = source.rows(still, still + 1)
     return [
@@ -154,9 +154,9 @@ def _speed_ratio(takes: Sequence[Sequence[Coefficients]], true: Sequence[Coeffic
     return _ratio(_speed, made, [one.angles for one in true])
 
 
-def _blinks(motion: Coefficients, handles: Handles) -> int:
+def _blinks(motion: Coefficients, probes: ExpressionProbes) -> int:
     """Count the times for which the lids are more than half shut."""
-    open_by = -handles.lids_down(motion.expression).mean(1)
+    open_by = -probes.lids_down(motion.expression).mean(1)
     shut = open_by < SHUT_SHARE * np.median(open_by)
     return int((np.diff(shut.astype(int)) == 1).sum())
 
@@ -230,10 +230,10 @@ def evaluate(data: Path, labels: Path, cache: Path, weight: Path, face_model: Pa
     Which do is told by the test that chose the training's clips too, against the sounds of seen people.
     """
     model, speech = load_face_model(face_model), load_speech(weight)
-    handles = handles_of(model)
+    probes = probes_of(model)
     seen_items, unseen_items = split_items(data)
-    seen, unseen = (read_speakers(items, labels, cache, model, handles) for items in (seen_items, unseen_items))
-    kept = [synchrony_of(one, seen, handles).together for one in unseen]
+    seen, unseen = (read_speakers(items, labels, cache, model, probes) for items in (seen_items, unseen_items))
+    kept = [synchrony_of(one, seen, probes).together for one in unseen]
     dropped = [one.name for one, kept_ in zip(unseen, kept, strict=True) if not kept_]
     lines = [f"clips of unseen speakers: {len(unseen)}; lips and voice disagree in {', '.join(dropped) or 'none'}"]
     trials = try_out(unseen, model, speech, Delivery())

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from facepipe import weights
 from facepipe.errors import InputError, NoFaceError
 from facepipe.evaluate.pixels import Picture
-from facepipe.face.coefficients import Coefficients, from_fit
 from facepipe.face.cropping import SquareCrop, sample, transform_points
 from facepipe.face.detector import Detector
 from facepipe.face.fitting import fit
@@ -28,6 +27,7 @@ from facepipe.media.files import kind_of
 from facepipe.media.image import read_image
 from facepipe.media.info import VideoInfo
 from facepipe.media.probe import probe_video
+from facepipe.spaces.coefficients import Coefficients, from_fit
 
 Floats = NDArray[np.floating]
 

@@ -23,7 +23,6 @@ from facepipe.evaluate.scene import UNMOVED, Scene, Setting, set_up
 from facepipe.evaluate.signals import SIGNALS, Followed, correlation, follow
 from facepipe.face import topology as at
 from facepipe.face.bfm.estimation import Estimate
-from facepipe.face.coefficients import Coefficients, from_fit
 from facepipe.face.cropping import outer_eye_distance
 from facepipe.face.fitting import fit
 from facepipe.face.model import FaceModel
@@ -31,6 +30,7 @@ from facepipe.face.spans import whole_picture
 from facepipe.face.track import Track
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
+from facepipe.spaces.coefficients import Coefficients, from_fit
 
 DRIVER, STILLS, QUALITY = "driver", 7, 95
 # A result whose face does not begin where the driver's does shows another part of the picture.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,13 @@ from facepipe.evaluate.footage import Eyes, Floats, Footage, face_points
 from facepipe.evaluate.manifest import Task
 from facepipe.evaluate.pixels import Picture
 from facepipe.face.bfm.estimation import CoefficientRegressor, estimate
-from facepipe.face.coefficients import BfmCoefficients, Coefficients, from_estimate
-from facepipe.motion.retargeting import Retargeting, retarget
-from facepipe.motion.smoothing import Smoothing, smoothed
-from facepipe.renderers import Drawing
+from facepipe.spaces.bfm.coefficients import BfmCoefficients, from_estimate
+from facepipe.spaces.coefficients import Coefficients
+from facepipe.spaces.retargeting import Retargeting
+from facepipe.spaces.smoothing import Smoothing, smoothed
+
+if TYPE_CHECKING:
+    from facepipe.rendering.spec import FrameRenderer
 
 OURS = {"same": Retargeting(reference="first", scale="driver"), "cross": Retargeting()}
 #: As settings have it where nothing is said; the published renderer is steered by what is not smoothed.
@@ -36,7 +40,7 @@ class Moved:
     points: Floats
     """(N, 478, 3) where the face then is, in pixels of the picture."""
 
-    def drawn(self, draw: Drawing) -> Iterator[Picture]:
+    def drawn(self, draw: FrameRenderer) -> Iterator[Picture]:
         """Yield the frames, those in one go that follow each other."""
         for run in np.split(self.frames, np.flatnonzero(np.diff(self.frames) > 1) + 1):
             yield from draw(self.motion, int(run[0]), int(run[-1]) + 1)
@@ -45,7 +49,9 @@ class Moved:
 def moved(task: Task, driver: Footage, source: Footage, eyes: Eyes) -> Moved:
     """Lay the driver's motion on the source, in the basis `facepipe`."""
     own = source.coefficients.rows(0, 1)
-    motion = retarget(own, smoothed(driver.coefficients, SMOOTHING), OURS[task], eyes.model).taken(driver.frames)
+    motion = own.space.retarget(own, smoothed(driver.coefficients, SMOOTHING), OURS[task], eyes.model).taken(
+        driver.frames
+    )
     return Moved(own, motion, np.arange(len(motion)), _points(task, motion, driver, source, eyes))
 
 
@@ -58,11 +64,13 @@ def moved_as_published(
     """
     driving = estimated_in(driver, regressor)
     own = (driving if source is driver else estimated_in(source, regressor)).rows(0, 1)
-    seen = retarget(source.coefficients.rows(0, 1), driver.coefficients, PUBLISHED[task], eyes.model)
+    seen = source.coefficients.space.retarget(
+        source.coefficients.rows(0, 1), driver.coefficients, PUBLISHED[task], eyes.model
+    )
     # The published rule changes the scale alone: the face is drawn where the driver's lies in its own crop.
     placed = np.column_stack([driver.coefficients.translation[:, :2], seen.translation[:, 2]])
     points = _points(task, replace(seen, translation=placed).taken(driver.frames), driver, source, eyes)
-    return Moved(own, retarget(own, driving, PUBLISHED[task]), driver.frames, points)
+    return Moved(own, own.space.retarget(own, driving, PUBLISHED[task], eyes.model), driver.frames, points)
 
 
 def _points(task: Task, motion: Coefficients, driver: Footage, source: Footage, eyes: Eyes) -> Floats:

@@ -77,7 +77,7 @@ def _tested(setting: Setting, cases: Sequence[Judged]) -> str:
 
 def notes_on(missing: Mapping[str, str], failures: Sequence[str]) -> list[str]:
     """Return what a reader must know beside the figures."""
-    titles = {"lpips": "LPIPS", "fid": "FID", "identity": "identity similarity", "bfm": "AED and APD in basis bfm"}
+    titles = {"lpips": "LPIPS", "fid": "FID", "identity": "identity similarity", "bfm": "AED and APD in the space bfm"}
     return [
         *(f"{titles[measure]} not registered: {remedy}" for measure, remedy in missing.items()),
         *(f"failed: {failure}" for failure in failures),

@@ -14,7 +14,6 @@ from facepipe.evaluate.footage import Eyes, Floats, Footage, chosen, face_points
 from facepipe.evaluate.manifest import Case, Task
 from facepipe.evaluate.moving import moved, moved_as_published
 from facepipe.evaluate.pixels import Picture
-from facepipe.face.bfm import BASIS as BFM
 from facepipe.face.bfm.estimation import CoefficientRegressor
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.spans import whole_picture
@@ -22,7 +21,8 @@ from facepipe.media.info import VideoInfo
 from facepipe.media.probe import probe_video
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.rendering import options_for, renderer_weights
-from facepipe.renderers import RENDERERS, Sitter
+from facepipe.renderers import RENDERERS, open_renderer
+from facepipe.rendering.source import Source
 
 UNMOVED, MESH = "unmoved", "mesh"
 # A result that has so many frames more or less than its driver is not of this driver.
@@ -134,11 +134,11 @@ def _drawn(
     def drawn(name: str) -> Contender:
         needed = renderer_weights(setting.options(name, source.size))
         files, motion = {role: file.path for role, file in needed.items()}, ours
-        if RENDERERS[name].basis == BFM:
+        if RENDERERS[name].motion_space is not ours.own.space:
             assert regressor is not None, "what its renderer needs is checked before the first case"
             motion = moved_as_published(setting.task, driver, source, eyes, regressor)
-        sitter = Sitter(picture, source.points[0], motion.own)
-        return Contender(lambda: motion.drawn(RENDERERS[name].open(files, sitter)), motion.points)
+        portrait = Source(picture, source.points[0], motion.own)
+        return Contender(lambda: motion.drawn(open_renderer(name, files, portrait)), motion.points)
 
     # A finished result is the one under test; otherwise the renderer is, and the mesh cannot be its own baseline.
     names = {} if case.result else {"result": setting.renderer}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facepipe.motion.departure import Handles
+from facepipe.face.expression_probes import ExpressionProbes
 from facepipe.motion.features import Features
 
 Floats = NDArray[np.floating]
@@ -57,10 +57,10 @@ def _wait(generator: torch.Generator) -> float:
     return float(-torch.log(1 - torch.rand((), generator=generator, dtype=torch.float64))) * BLINK_WAIT_SECONDS
 
 
-def blinked(expression: Floats, resting: Floats, depths: Floats, handles: Handles) -> Floats:
+def blinked(expression: Floats, resting: Floats, depths: Floats, probes: ExpressionProbes) -> Floats:
     """Shut the lids of expressions (T, 64) as far as `depths` (T,) say, from where `resting` (64,) has them."""
-    open_by = np.minimum(handles.lids_down(resting), 0)
-    return np.asarray(expression - depths[:, None] * (open_by @ handles.closing))
+    open_by = np.minimum(probes.lids_down(resting), 0)
+    return np.asarray(expression - depths[:, None] * (open_by @ probes.closing))
 
 
 def breath(count: int, fps: float, generator: torch.Generator) -> Floats:
@@ -92,7 +92,7 @@ def speaking(features: Features) -> Floats:
     return np.asarray(gaussian_filter1d(reached, SILENCE_FADE_SECONDS * fps, mode="nearest"))
 
 
-def lips_apart(expression: Floats, handles: Handles) -> Floats:
+def lips_apart(expression: Floats, probes: ExpressionProbes) -> Floats:
     """Open the mouth of expressions (T, 64) where its lips would pass through each other."""
-    through = np.maximum(0, -handles.mouth_open(expression))
-    return np.asarray(expression + through[:, None] * handles.opening)
+    through = np.maximum(0, -probes.mouth_open(expression))
+    return np.asarray(expression + through[:, None] * probes.opening)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from facepipe.errors import WeightsError
-from facepipe.face.coefficients import BfmCoefficients, Coefficients
 from facepipe.motion.sliders import Draw, Edit
+from facepipe.spaces.coefficients import Coefficients
 
 Floats = NDArray[np.float64]
 KIND, WEIGHT = "expression-vae", "expression-vae"
@@ -90,7 +90,7 @@ def travelled(source: Coefficients, stops: Coefficients, edit: Edit) -> Coeffici
     after = np.minimum(np.ceil(place).astype(int), len(stops))
     before, part = np.maximum(after - 1, 0), np.asarray(place - np.maximum(after - 1, 0))[:, None]
     moved: dict[str, Any] = {}
-    for name in ("expression", "angles", "translation", *(["crops"] if isinstance(source, BfmCoefficients) else [])):
+    for name in source.space.motion:
         rows = np.concatenate([getattr(source, name)[:1], getattr(stops, name)])
         moved[name] = rows[before] + part * (rows[after] - rows[before])
     return replace(source.repeated(count), fps=Fraction(edit.fps or "25"), **moved)

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facepipe.errors import UsageError, WeightsError
-
-# The basis of the controls, as `facepipe.face.model` names it.
-BASIS = "facepipe"
+from facepipe.spaces import MotionSpace, linear478
 
 # Angles in degrees; move_x and move_y in outer-eye distances, right and down; zoom is a factor.
 POSE_BOUNDS: Mapping[str, tuple[float, float]] = {
@@ -130,19 +128,22 @@ def bounds_of_control(low: float, high: float) -> tuple[float, float]:
     return round(low * CONTROL_SLACK, 2), round(high * CONTROL_SLACK, 2)
 
 
-def check_edit(edit: Edit, bounds: Bounds, *, basis: str = BASIS) -> None:
+def check_edit(edit: Edit, bounds: Bounds, *, space: MotionSpace = linear478.SPACE) -> None:
     """Raise UsageError, naming all that is wrong, for sliders that there are not and values out of their bounds.
 
-    Only the basis `facepipe` has named controls.
+    Named controls of the face, and random expressions, need a space into which our coefficients can be mapped.
     """
-    if basis != BASIS:
+    if not space.has_controls:
         bounds = POSE_BOUNDS
         if edit.draw:
-            raise UsageError(f"--random draws expressions of basis {BASIS}, but this is basis {basis}; leave it out.")
+            raise UsageError(
+                f"--random draws expressions of the motion space linear478, but this job uses {space.name}; leave it "
+                "out."
+            )
         foreign = [name for name in (*edit.values, *edit.sweeps) if name in CONTROLS]
         if foreign:
             raise UsageError(
-                f"The slider {foreign[0]} moves the face model of basis {BASIS}, but this is basis {basis}, in which "
+                f"The slider {foreign[0]} needs the motion space linear478, but this job uses {space.name}, in which "
                 f"only the head can be moved: {', '.join(POSE_SLIDERS)}."
             )
     wanted = [*edit.values.items(), *((name, value) for name, ends in edit.sweeps.items() for value in ends)]

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facepipe.face.coefficients import Coefficients, joined
+from facepipe.face.expression_probes import probes_of
 from facepipe.face.model import FaceModel
 from facepipe.motion.aids import Aids, blink_depths, blinked, breath, lips_apart, smoothed, speaking
-from facepipe.motion.departure import departed, departure_of, handles_of, resampled, resting, rows_about
 from facepipe.motion.features import Features
+from facepipe.motion.neutral_delta import departed, departure_of, resampled, resting, rows_about
 from facepipe.motion.speaking import draw_motion, longest_lookahead
 from facepipe.motion.speech import FPS, Speech
+from facepipe.spaces.coefficients import Coefficients, joined
 
 Floats = NDArray[np.floating]
 POSE = slice(64, 70)
@@ -57,10 +58,10 @@ def utter(
     The head moves as drawn, or as that of `head` does about its mean pose, forth and back where that is shorter.
     """
     generator = torch.Generator().manual_seed(delivery.seed)
-    handles, aids = handles_of(model, source.identity), delivery.aids
+    probes, aids = probes_of(model, source.identity), delivery.aids
     face, pose = drawn_motion(speech, features, generator, delivery)
     if head is not None:
-        pose = _head_motion(head, fps, count, departure_of(head, handles)[:, POSE])
+        pose = _head_motion(head, fps, count, departure_of(head, probes)[:, POSE])
     else:
         pose = resampled(pose, Fraction(FPS), fps, count)
         if aids.smooth_head:
@@ -69,7 +70,7 @@ def utter(
             pose += breath(count, float(fps), generator)
     pose *= 0.0 if delivery.still else delivery.pose_strength
     depths = blink_depths(count, float(fps), generator) if aids.blinks else None
-    rest = resting(source.expression[0], handles) if aids.resting_lips else source.expression[0]
+    rest = resting(source.expression[0], probes) if aids.resting_lips else source.expression[0]
     loud = speaking(features) if aids.resting_lips else np.ones(len(features))
 
     def frames(first: int, end: int) -> Coefficients:
@@ -78,9 +79,9 @@ def utter(
         away = resampled(told, Fraction(FPS), fps, end - first, first=first, rows_first=given.start)
         departure = np.concatenate([away * delivery.expression_strength, pose[first:end]], axis=1)
         made = departed(source, departure, fps, expression=rest)
-        expression = lips_apart(made.expression, handles) if aids.resting_lips else made.expression
+        expression = lips_apart(made.expression, probes) if aids.resting_lips else made.expression
         if depths is not None:
-            expression = blinked(expression, rest, depths[first:end], handles)
+            expression = blinked(expression, rest, depths[first:end], probes)
         return made.with_motion(expression, made.angles, made.translation)
 
     begins = range(0, count, BLOCK_FRAMES)

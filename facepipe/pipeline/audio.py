@@ -12,7 +12,6 @@ from typing import Any
 from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.engine.events import Result
 from facepipe.errors import UsageError
-from facepipe.face.model import BASIS
 from facepipe.media.encode import check_codec
 from facepipe.media.sound import SoundInfo, probe_sound
 from facepipe.motion.features import frames_of
@@ -25,6 +24,7 @@ from facepipe.pipeline.perception import Fitted, Made, Weights, fit_driver, fit_
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights
+from facepipe.spaces import SPACES, linear478
 from stages import features, motion, report, sheet, speech
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
@@ -81,7 +81,7 @@ def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, ta
         [
             lambda: inspect(source, options.limits),
             lambda: probe_sound(sound, options.limits),
-            lambda: inspect(takes.pose_from, options.limits, motion=BASIS) if takes.pose_from else None,
+            lambda: inspect(takes.pose_from, options.limits, motion=linear478.SPACE.name) if takes.pose_from else None,
             lambda: {**perception_weights(options), **find_weights("audio")},
             lambda: renderer_weights(options),
             lambda: check_codec(options.codec),
@@ -104,8 +104,9 @@ def _check_names(out: Path, options: Options, takes: Takes) -> None:
     for path, flag in ((options.sheet, "--sheet"), (takes.report, "--report")):
         if path and path.suffix.lower() != ".png":
             raise UsageError(f"{flag} is to be called {path}; it is a PNG, so end its name in .png")
-    if options.basis != BASIS:
-        raise UsageError(f"sound moves faces in the basis {BASIS} only, but this job is to use {options.basis}")
+    if not SPACES[options.space].from_coefficients:
+        able = ", ".join(name for name, space in SPACES.items() if space.from_coefficients)
+        raise UsageError(f"a voice drives the motion spaces {able} only, but this job uses {options.space}")
     if takes.pose_from and takes.delivery.still:
         raise UsageError("--still keeps the head where it is, and --pose-from moves it; give one of the two")
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facepipe.errors import InputError, UsageError
-from facepipe.face.model import BASIS
 from facepipe.media.files import kind_of
+from facepipe.spaces import SPACES
 
 TRACK = ".track.npz"
 # What bears one of these names and is no medium is a broken one, and is told; other files are passed over in silence.
@@ -91,9 +91,9 @@ def is_sound_or_video(path: Path) -> bool:
         return False
 
 
-def fittable(basis: str) -> Callable[[Path], bool]:
-    """Return what tells files that coefficients of a basis are made of; a track has no pictures for other bases."""
-    return is_track_or_medium if basis == BASIS else is_medium
+def fittable(space: str) -> Callable[[Path], bool]:
+    """Return the test for files from which motion in a space can be estimated; some spaces need pixels, not a track."""
+    return is_medium if "media" in SPACES[space].estimation().inputs else is_track_or_medium
 
 
 def is_motion(path: Path) -> bool:

@@ -10,9 +10,10 @@ from typing import Any
 from facepipe.media.encode import DEFAULT_QUALITY
 from facepipe.media.limits import MediaLimits
 from facepipe.media.mux import Fit
-from facepipe.motion.retargeting import Retargeting
 from facepipe.motion.sliders import Edit
 from facepipe.pipeline.provenance import Provenance
+from facepipe.spaces import linear478
+from facepipe.spaces.retargeting import Retargeting
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Options:
     """Registry name of the renderer's network, where not its own."""
     compiled: bool = False
     """Whether torch compiles that network first."""
-    basis: str = "facepipe"
-    """Of the coefficients that the job makes."""
+    space: str = linear478.SPACE.name
+    """The motion space of the job."""
     face: str = "largest"
     driver_face: str = "largest"
     no_face: str = "hold"

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from facepipe import weights
 from facepipe.engine import Artefact, Job, Output, Pending
+from facepipe.engine.stage import bare
 from facepipe.errors import ToolError
-from facepipe.face.bfm import BASIS as BFM
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
-from stages import coefficients, crop
+from facepipe.spaces import SPACES
+from stages import crop
 
 # What each landmarker needs; the detector finds the face for both.
 LANDMARKERS = {"embedded": ("landmarker",), "face-alignment": ("fan-3d", "fan-depth", "face-model")}
@@ -32,16 +33,15 @@ class Fitted:
 
 def perception_weights(options: Options) -> dict[str, weights.WeightFile]:
     """Return verified weights for all of perception; raise one error that tells of all that is missing."""
-    names = dict.fromkeys(("detector", *LANDMARKERS[options.landmarker], *basis_weights(options.basis)))
+    names = dict.fromkeys(("detector", *LANDMARKERS[options.landmarker], *space_weights(options.space)))
     found, _ = all_of([lambda: find_weights(*names), lambda: _check_package(options.landmarker)])
     return dict(found)
 
 
-def basis_weights(basis: str) -> tuple[str, ...]:
-    """Return what coefficients of a basis are made with; the Basel Face Model only tells how well they fit."""
-    if basis != BFM:
-        return ("face-model",)
-    return ("face-model", "deep3d", *(["bfm"] if "bfm" in weights.registered() else []))
+def space_weights(space: str) -> tuple[str, ...]:
+    """Return the weights that estimate motion in a space; optional ones only if they are registered."""
+    declared = SPACES[space].estimation().weights
+    return tuple(bare(name) for name in declared if not name.endswith("?") or bare(name) in weights.registered())
 
 
 def _check_package(landmarker: str) -> None:
@@ -87,28 +87,17 @@ def _crop(job: Job, medium: Medium, params: crop.Params, weights: Weights, label
 def fit_track(
     job: Job, cropped: Made | Path, media: Input, options: Options, weights: Weights, label: str, *, frames: int
 ) -> Fitted:
-    """Make coefficients of a track, or of a track file; in the basis `bfm` also of the pictures that it was made on."""
+    """Estimate motion from a track or a track file, in the space of the options; `media` has the track's pixels."""
+    stage = SPACES[options.space].estimation()
     track = cropped if isinstance(cropped, Path) else cropped.output("track.npz")
-    needed = {name: weights[name] for name in ("face-model", "deep3d", "bfm") if name in weights}
-    smoothing = options.smoothing if frames > 1 else "none"
-    if options.basis == BFM:
-        fitted = job.run(
-            coefficients.BFM_STAGE,
-            {"track": track, "media": media},
-            coefficients.BfmParams(smoothing=smoothing),
-            weights=needed,
-            label=label,
-            frames=frames,
-        )
-    else:
-        fitted = job.run(
-            coefficients.STAGE,
-            {"track": track},
-            coefficients.Params(smoothing=smoothing),
-            weights={"face-model": weights["face-model"]},
-            label=label,
-            frames=frames,
-        )
+    fitted = job.run(
+        stage,
+        {"track": track, **({"media": media} if "media" in stage.inputs else {})},
+        stage.params(space=options.space, smoothing=options.smoothing if frames > 1 else "none"),
+        weights={name: weights[name] for name in map(bare, stage.weights) if name in weights},
+        label=label,
+        frames=frames,
+    )
     return Fitted(fitted if isinstance(cropped, Path) else cropped, fitted)
 
 

@@ -12,11 +12,12 @@ from typing import Any
 from facepipe import weights
 from facepipe.engine import Job
 from facepipe.errors import ExitCode, FacepipeError, InputError, PrecheckError
-from facepipe.face.coefficients import load_coefficients
 from facepipe.media.files import check_input, kind_of, seeming
 from facepipe.media.image import probe_image
 from facepipe.media.limits import MediaLimits
 from facepipe.media.probe import probe_video
+from facepipe.spaces import SPACES
+from facepipe.spaces.files import load_coefficients
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Medium:
 def inspect(path: Path, limits: MediaLimits, *, motion: str = "") -> Medium:
     """Look at an input without decoding it.
 
-    Raises InputError for what is no image, no video and, with the basis `motion`, no motion file of that.
+    Raises InputError for what is no image, no video and, with the space `motion`, no motion file of that.
     """
     check_input(path)
     if path.suffix.lower() == ".npz":
@@ -67,8 +68,8 @@ def _refused(path: Path, kind: str, *, motion: bool) -> str:
     return f"is {found}, neither an image nor a video; {wanted}"
 
 
-def inspect_motion(path: Path, basis: str) -> Medium:
-    """Look at a motion file. Raises InputError if it is none, is damaged, or of another basis."""
+def inspect_motion(path: Path, space: str) -> Medium:
+    """Look at a motion file. Raises InputError if it is not one, is damaged, or of another motion space."""
     check_input(path)
     with path.open("rb") as file:
         if file.read(2) != b"PK":
@@ -79,7 +80,7 @@ def inspect_motion(path: Path, basis: str) -> Medium:
                 "or a video"
             )
     # All of it: it is small, and damage shall not come to light only after the source was worked on.
-    motion = load_coefficients(path, basis=basis)
+    motion = load_coefficients(path, space=SPACES[space])
     return Medium(path, "motion", len(motion), size=motion.picture_size, fps=motion.fps)
 
 

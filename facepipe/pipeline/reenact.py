@@ -10,10 +10,8 @@ from typing import Any, cast
 from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.engine.events import Result
 from facepipe.errors import UsageError
-from facepipe.face.coefficients import read_header
 from facepipe.media.encode import check_codec
 from facepipe.motion.drawing import WEIGHT
-from facepipe.motion.retargeting import Retargeting
 from facepipe.motion.sliders import check_edit, read_bounds, told
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
@@ -22,6 +20,9 @@ from facepipe.pipeline.perception import Fitted, Made, Weights, fit_driver, fit_
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights
+from facepipe.spaces import SPACES
+from facepipe.spaces.files import read_header
+from facepipe.spaces.retargeting import Retargeting
 from stages import motion, sheet
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
@@ -65,7 +66,7 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
     found = all_of(
         [
             lambda: inspect(source, options.limits),
-            lambda: inspect(driver, options.limits, motion=options.basis) if driver else None,
+            lambda: inspect(driver, options.limits, motion=options.space) if driver else None,
             lambda: perception_weights(options),
             lambda: {**renderer_weights(options), **(find_weights(WEIGHT) if options.edit.draw else {})},
             lambda: check_codec(options.codec),
@@ -80,7 +81,7 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
         ]
     )
     work = Reenactment(source=found[0], driver=found[1], out=out, weights={**found[2], **found[3]}, options=options)
-    check_edit(options.edit, read_bounds(work.weights["face-model"].path), basis=options.basis)
+    check_edit(options.edit, read_bounds(work.weights["face-model"].path), space=SPACES[options.space])
     if still and (frames := work.driver.frames if work.driver else options.edit.frames) > 1:
         raise UsageError(f"{out} is a picture, but the motion has {frames} frames; end the name in .mp4")
     return replace(work, options=replace(options, retargeting=_retargeting(work)))

@@ -12,91 +12,91 @@ from safetensors import safe_open
 from facepipe import __version__
 from facepipe.engine import Job, Output, Pending
 from facepipe.errors import UsageError
-from facepipe.face.bfm import BASIS as BFM
-from facepipe.face.bfm.estimation import FRAME_PIXELS
 from facepipe.motion.drawing import WEIGHT
-from facepipe.motion.retargeting import Retargeting
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, perception_weights
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from facepipe.renderers import RENDERERS
+from facepipe.rendering.spec import NETWORK
+from facepipe.spaces.retargeting import Retargeting
 from facepipe.weights import WeightFile, find, lookup
-from stages import motion, mux, render
+from stages import motion, mux, prepare, render
 
 Input = Output | Pending | Path
-NETWORK = "network"
-"""How the stage calls the renderer's network, whichever it is."""
 
 
-def renderer_for(network: str, basis: str, *, otherwise: str) -> str:
-    """Return the renderer that takes a network (a registry name, or nothing) or else a basis ("auto": any).
+def renderer_for(network: str, space: str, *, default: str) -> str:
+    """Return the renderer that a network (a registry name, or "") needs, or that renders from a space ("auto": any).
 
-    Raises UsageError for a network of which it cannot be told, WeightsError for one that is not here.
+    Raises UsageError if the network belongs to no renderer, WeightsError if it is not registered.
     """
     if network:
-        return _taker_of(network)
-    if basis in ("auto", RENDERERS[otherwise].basis):
-        return otherwise
-    return next(name for name, kind in RENDERERS.items() if kind.basis == basis)
+        return _renderer_of(network)
+    if space in ("auto", RENDERERS[default].space):
+        return default
+    return next((name for name, spec in RENDERERS.items() if spec.space == space), default)
 
 
-def _taker_of(network: str) -> str:
-    """Return the renderer that takes a network: by its name, or by what its file says that it holds."""
-    for name, kind in RENDERERS.items():
-        if kind.network == network:
+def _renderer_of(network: str) -> str:
+    """Return the renderer of a network: by its name, or by the kind that its file states."""
+    for name, spec in RENDERERS.items():
+        if spec.network == network:
             return name
     with safe_open(find(network).path, framework="numpy") as file:
-        held = (file.metadata() or {}).get("kind", "")
-    for name, kind in RENDERERS.items():
-        if held and held in (name, kind.network):
+        kind = (file.metadata() or {}).get("kind", "")
+    for name, spec in RENDERERS.items():
+        if kind and kind in (name, spec.network):
             return name
-    raise UsageError(f"--weights names {network}, which is no network of a renderer{held and f' but a {held}'}")
+    raise UsageError(f"--weights names {network}, which is not a network of a renderer{kind and f' but a {kind}'}")
 
 
 def options_for(renderer: str, **others: Any) -> Options:
-    """Return what a job is asked for that makes what a renderer draws from; in the basis `bfm` moved as published."""
-    basis = RENDERERS[renderer].basis
-    how = Retargeting(motion="absolute" if basis == BFM else "relative")
-    return Options(renderer=renderer, basis=basis, retargeting=how, **others)
+    """Return the Options of a job that renders by `renderer`, with the defaults of its motion space.
+
+    Smoothing stays at the default of Options unless it is given.
+    """
+    space = RENDERERS[renderer].motion_space
+    how = Retargeting(**{"motion": space.defaults.get("motion.motion", "relative")})  # type: ignore[arg-type]
+    return Options(**{"renderer": renderer, "space": space.name, "retargeting": how, **others})
 
 
 def check_weights(options: Options) -> None:
-    """Raise one error that tells of all that a job lacks, and as `renderer_weights` does."""
+    """Check all weights of a job. Raises one error that names everything missing, and as `renderer_weights` does."""
     all_of([lambda: perception_weights(options), lambda: renderer_weights(options)])
 
 
 def renderer_weights(options: Options) -> dict[str, WeightFile]:
-    """Return the verified weights of the chosen renderer, its network as "network".
+    """Return the verified weights of the chosen renderer, that of its network as NETWORK.
 
-    Raises UsageError for a renderer, or a network, that wants coefficients of another basis than those of the job, for
-    a network where none is wanted, and for a size that the renderer cannot draw; WeightsError for what is not here.
+    Raises UsageError for a renderer or network of another motion space than the job's, for a network where the renderer
+    has none, and for a size that the renderer cannot draw; WeightsError for a weight that is missing or damaged.
     """
-    kind, name = RENDERERS[options.renderer], options.weights or RENDERERS[options.renderer].network
-    _check_basis(f"the renderer {options.renderer}", kind.basis, options)
-    if options.weights and not kind.network:
+    spec, name = RENDERERS[options.renderer], options.weights or RENDERERS[options.renderer].network
+    _check_space(f"the renderer {options.renderer}", spec.space, options)
+    if options.weights and not spec.network:
         raise UsageError(f"--weights names {options.weights}, but the renderer {options.renderer} has no network")
-    if options.size_pixels % kind.side_multiple:
+    if options.size_pixels % spec.side_multiple:
         raise UsageError(
             f"--size is {options.size_pixels}, but the renderer {options.renderer} draws multiples of "
-            f"{kind.side_multiple} pixels; take {-(-options.size_pixels // kind.side_multiple) * kind.side_multiple}"
+            f"{spec.side_multiple} pixels; use {-(-options.size_pixels // spec.side_multiple) * spec.side_multiple}"
         )
-    if kind.basis == BFM and options.size_pixels != FRAME_PIXELS:
+    if (needed := spec.motion_space.crop_pixels) and options.size_pixels != needed:
         raise UsageError(
-            f"--size is {options.size_pixels}, but coefficients of basis {BFM} speak of pixels of a crop of "
-            f"{FRAME_PIXELS}, and the renderer {options.renderer} goes by them; leave --size out"
+            f"--size is {options.size_pixels}, but the renderer {options.renderer} renders from the motion space "
+            f"{spec.space}, which refers to pixels of a crop of {needed}; leave --size out"
         )
-    if name and (basis := lookup(name).basis):
-        _check_basis(f"the weight {name}", basis, options)
-    found = find_weights(*kind.weights, *([name] if name else []))
+    if name and (space := lookup(name).space):
+        _check_space(f"the weight {name}", space, options)
+    found = find_weights(*spec.weights, *([name] if name else []))
     return {NETWORK if one == name else one: file for one, file in found.items()}
 
 
-def _check_basis(what: str, basis: str, options: Options) -> None:
-    if basis != options.basis:
-        fitting = ", ".join(name for name, kind in RENDERERS.items() if kind.basis == options.basis)
+def _check_space(what: str, space: str, options: Options) -> None:
+    if space != options.space:
+        fitting = ", ".join(name for name, spec in RENDERERS.items() if spec.space == options.space)
         raise UsageError(
-            f"{what} wants coefficients of basis {basis}, but this job makes them in basis {options.basis}; renderers "
-            f"for that: {fitting or 'none'}"
+            f"{what} needs the motion space {space}, but this job uses {options.space}; renderers for that: "
+            f"{fitting or 'none'}"
         )
 
 
@@ -120,37 +120,70 @@ def render_segments(
 ) -> list[Made]:
     """Move and draw `count` frames, segment by segment; `moved` are the inputs of the stage motion."""
     length = scene.options.segment_frames
-    return [_segment(job, scene, moved, params, first, min(length, count - first)) for first in range(0, count, length)]
+    prepared = prepare_source(job, scene)
+    return [
+        _segment(job, scene, moved, params, prepared, first, min(length, count - first))
+        for first in range(0, count, length)
+    ]
 
 
-def _segment(job: Job, scene: Scene, moved: Mapping[str, Input], params: motion.Params, first: int, count: int) -> Made:
-    number, kind = first // scene.options.segment_frames + 1, RENDERERS[scene.options.renderer]
+def prepare_source(job: Job, scene: Scene) -> Made | None:
+    """Compute what the renderer needs of the source once; None if that is nothing."""
+    spec = RENDERERS[scene.options.renderer]
+    if not spec.prepare:
+        return None
+    return job.run(
+        prepare.STAGE,
+        _source_inputs(scene),
+        prepare.Params(spec.name),
+        weights={name: scene.weights[name] for name in spec.files},
+        label="prepare source",
+        frames=1,
+    )
+
+
+def _segment(
+    job: Job,
+    scene: Scene,
+    moved: Mapping[str, Input],
+    params: motion.Params,
+    prepared: Made | None,
+    first: int,
+    count: int,
+) -> Made:
+    number, spec = first // scene.options.segment_frames + 1, RENDERERS[scene.options.renderer]
     rows = job.run(
         motion.STAGE,
         moved,
-        replace(params, first_frame=first, frame_count=count, context_frames=kind.context_frames),
+        replace(params, first_frame=first, frame_count=count, context_frames=spec.context_frames),
         weights={name: scene.weights[name] for name in ("face-model", *([WEIGHT] if params.edit.draw else []))},
         label=f"motion {number}",
         frames=count,
     )
+    inputs = {**_inputs(scene), "motion": rows.output("motion.npz")}
+    if prepared is not None:
+        inputs["prepared"] = prepared.output("prepared.safetensors")
     return job.run(
         render.STAGE,
-        _inputs(scene, rows),
+        inputs,
         _params(scene, first, count),
-        weights={name: scene.weights[name] for name in (*kind.weights, *([NETWORK] if kind.network else []))},
+        weights={name: scene.weights[name] for name in spec.files},
         label=f"render {number}",
         frames=count,
     )
 
 
-def _inputs(scene: Scene, rows: Made) -> dict[str, Input]:
-    cropped, options = scene.fitted.crop, scene.options
-    inputs: dict[str, Input] = {
+def _source_inputs(scene: Scene) -> dict[str, Input]:
+    cropped = scene.fitted.crop
+    return {
         "picture": cropped.output("crop.png"),
         "track": cropped.output("track.npz"),
         "source": scene.fitted.coefficients.output("coefficients.npz"),
-        "motion": rows.output("motion.npz"),
     }
+
+
+def _inputs(scene: Scene) -> dict[str, Input]:
+    cropped, options, inputs = scene.fitted.crop, scene.options, _source_inputs(scene)
     if options.paste_back:
         inputs["full"] = cropped.output("picture.png") if scene.source.kind == "video" else scene.source.path
     if options.grid and scene.driver and scene.tracked:

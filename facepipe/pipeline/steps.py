@@ -11,7 +11,6 @@ from typing import Any
 from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.engine.events import Result
 from facepipe.errors import InputError, UsageError
-from facepipe.face.model import BASIS
 from facepipe.face.track import load_track
 from facepipe.media.files import kind_of
 from facepipe.media.probe import probe_video
@@ -33,6 +32,7 @@ from facepipe.pipeline.perception import Fitted, Made, Weights, fit_source, fit_
 from facepipe.pipeline.precheck import Medium, find_weights, inspect, inspect_motion
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments
+from facepipe.spaces import SPACES
 from stages import features, motion, mux
 
 CODEC_NAMES = {"h264": "h264", "hevc": "h265", "vp9": "vp9"}
@@ -108,7 +108,7 @@ class Steps:
 
     def render(self, item: Item) -> list[Path]:
         """Draw the source in the poses and expressions of a motion file, as they stand."""
-        medium = inspect_motion(item.path, self.options.basis)
+        medium = inspect_motion(item.path, self.options.space)
         outs = {item.result(".mp4"): "result.mp4"}
         self._check(item, outs)
         portrait = inspect(self._portrait(), self.options.limits)
@@ -142,7 +142,7 @@ class Steps:
     def _coefficients_of(self, path: Path, label: str, face: str) -> tuple[Output | Pending | Path, list[Made]]:
         """Return coefficients as they lie in a file, or made of what the file shows, and what was made for them."""
         if path.suffix == ".npz" and not path.name.endswith(TRACK):
-            inspect_motion(path, self.options.basis)
+            inspect_motion(path, self.options.space)
             return path, []
         if label not in self._fitted:
             self._fitted[label] = self._fit(path, label, face)
@@ -151,10 +151,10 @@ class Steps:
 
     def _fit(self, path: Path, label: str, face: str) -> Fitted:
         if path.name.endswith(TRACK):
-            if self.options.basis != BASIS:
+            if "media" in SPACES[self.options.space].estimation().inputs:
                 raise UsageError(
-                    f"{path} is a track, which has no pictures, and coefficients of basis {self.options.basis} are "
-                    "made of pictures; give the picture or video itself"
+                    f"{path} is a track, which has no pictures, and motion in the space {self.options.space} is "
+                    "estimated from pictures; give the picture or video itself"
                 )
             frames = len(load_track(path).track.valid)
             return fit_track(self.job, path, path, self.options, self.weights, f"fit {label}", frames=frames)

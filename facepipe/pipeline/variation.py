@@ -27,7 +27,7 @@ def prepare_edits(
     all that is wrong.
     """
     sheet = options.sheet
-    if face and face.is_file() and inspect(face, options.limits, motion=options.basis).kind != "image":
+    if face and face.is_file() and inspect(face, options.limits, motion=options.space).kind != "image":
         raise UsageError(f"--from-image is {face}, which is no picture; `facepipe reenact` takes clips and motion")
     if len(outs) > 1 and sheet:
         # The sheet of all is made at the end, and belongs to no single result.

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facepipe.evaluate.lips import best_lag
+from facepipe.face.expression_probes import ExpressionProbes, probes_of
 from facepipe.face.measures import measure_rows
 from facepipe.face.model import FaceModel, load_face_model
-from facepipe.motion.departure import Handles, handles_of
 from facepipe.motion.speech import Speech, SpeechConfig
 from facepipe.train.command import parser_of
 from facepipe.train.directions import choose_directions
@@ -46,9 +46,9 @@ RIDGE = 10.0
 DAMPING = 0.15
 
 
-def even_amplitudes(speakers: list[Speaker], handles: Handles) -> list[Speaker]:
+def even_amplitudes(speakers: list[Speaker], probes: ExpressionProbes) -> list[Speaker]:
     """Bring the expressions of people who open their mouths wide or little nearer to each other."""
-    sizes = np.array([(one.departure[:, :64] @ handles.mouth).std() for one in speakers])
+    sizes = np.array([(one.departure[:, :64] @ probes.mouth).std() for one in speakers])
     factors = 1 / (0.8 * sizes / np.median(sizes) + 0.2)
     size = np.r_[np.zeros(64), np.ones(6)]
     return [
@@ -100,11 +100,11 @@ def aim_of(speech: Speech, model: FaceModel, signs: Tensor) -> Aim:
     return Aim(measures / measures.norm(dim=0), deviation.pow(2) / deviation.pow(2).sum(), signs)
 
 
-def following(material: Material, handles: Handles, speech: Speech) -> float:
+def following(material: Material, probes: ExpressionProbes, speech: Speech) -> float:
     """Return how well mouths are foretold by strangers' encoders: the mean correlation at the best lag."""
-    row = speech.decode.numpy() @ handles.mouth * speech.deviation[: speech.config.directions].numpy()
+    row = speech.decode.numpy() @ probes.mouth * speech.deviation[: speech.config.directions].numpy()
     scores = [
-        best_lag(mean.numpy() @ row, one.departure[:, :64] @ handles.mouth)[0]
+        best_lag(mean.numpy() @ row, one.departure[:, :64] @ probes.mouth)[0]
         for mean, one in zip(material.means, material.speakers, strict=True)
     ]
     return round(float(np.mean(scores)), 4)
@@ -136,23 +136,23 @@ def train(data: Path, labels: Path, cache: Path, out: Path, config: SpeechConfig
     """Run all steps, from where an earlier run in `out` stopped; return the model, which lies there as model.pt."""
     out.mkdir(parents=True, exist_ok=True)
     model = load_face_model(find("face-model").path)
-    handles = handles_of(model)
-    everyone = read_speakers(split_items(data)[0], labels, cache, model, handles)
-    found = [synchrony_of(one, everyone, handles) for one in everyone]
-    speakers = even_amplitudes(kept_and_shifted(everyone, found), handles)
+    probes = probes_of(model)
+    everyone = read_speakers(split_items(data)[0], labels, cache, model, probes)
+    found = [synchrony_of(one, everyone, probes) for one in everyone]
+    speakers = even_amplitudes(kept_and_shifted(everyone, found), probes)
     report: dict[str, Any] = {"clips": len(everyone), "kept": len(speakers)}
     if not (out / "encoders.pt").exists():
         speech, material = _trained_encoders(speakers, model, config, recipe)
-        print(f"encoders: mouth {following(material, handles, speech):.3f}", flush=True)
+        print(f"encoders: mouth {following(material, probes, speech):.3f}", flush=True)
         save_checkpoint(out / "encoders.pt", {"speech": speech.state_dict()})
     state = torch.load(out / "encoders.pt", weights_only=True)
     speech, _ = fresh_speech(speakers, model, config)
     speech.load_state_dict(state["speech"])
     material = _material(speakers, speech, config)
-    report |= {"following": following(material, handles, speech)}
+    report |= {"following": following(material, probes, speech)}
     remainders = [speech.remainder(motion, mean) for motion, mean in zip(material.motion, material.means, strict=True)]
     fit_prediction(speech, remainders)
-    set_emphasis(speech, material, handles)
+    set_emphasis(speech, material, probes)
     clips = list(zip(material.motion, material.means, material.columns, strict=True))
     report |= train_flow(speech, clips, [one.identity for one in speakers], out, recipe)
     save_checkpoint(out / "model.pt", {"config": asdict(config), "speech": speech.state_dict()})
@@ -185,10 +185,10 @@ def _trained_encoders(
     return speech, material
 
 
-def set_emphasis(speech: Speech, material: Material, handles: Handles) -> None:
+def set_emphasis(speech: Speech, material: Material, probes: ExpressionProbes) -> None:
     """Amplify what the sound tells so that, with the rest damped, mouths open as wide as people's do."""
     directions = speech.config.directions
-    row = torch.tensor(handles.mouth, dtype=torch.float32)
+    row = torch.tensor(probes.mouth, dtype=torch.float32)
     row = speech.deviation[:directions] * (speech.decode @ row)
     true, told, left = (
         float(np.mean([float((one @ row).std()) for one in lines]))

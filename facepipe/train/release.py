@@ -91,7 +91,7 @@ def register(name: str, file: Path) -> None:
     entry = (
         f'[[weight]]\nname = "{name}"\nfile = "{file.name}"\nsha256 = "{hashlib.sha256(content).hexdigest()}"\n'
         f'bytes = {len(content)}\nlicence = "{LICENCE}"\nsource = "trained by facepipe, card in {file.stem}.md"\n'
-        'basis = "facepipe"\n'
+        'space = "linear478"\n'
     )
     text = registry.read_text(encoding="utf-8")
     text = re.sub(rf'\n\[\[weight\]\]\nname = "{name}"\n(?:[^\[\n]+\n)*', "", text)

@@ -21,8 +21,8 @@ from facepipe.face.fitting import fit
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import angles_of, rotation_of
 from facepipe.media.encode import VideoWriter
-from facepipe.renderers import Portrait
 from facepipe.renderers.mesh.renderer import MeshRenderer
+from facepipe.rendering.source import Source, source_of_fit
 from facepipe.train.command import parser_of
 from facepipe.train.faces import around_face, chosen_frames, read_frames
 from facepipe.train.split import Item, split_items
@@ -51,7 +51,7 @@ def expressions_of(items: Sequence[Item], labels: Path, model: FaceModel) -> lis
     return found
 
 
-def portrait_of(item: Item, labels: Path, model: FaceModel, random: np.random.Generator) -> Portrait | None:
+def portrait_of(item: Item, labels: Path, model: FaceModel, random: np.random.Generator) -> Source | None:
     """Return a random frame of an item, cut around the face and fitted; None where the teacher saw no face."""
     points, valid = labels_of(item, labels)
     if not valid.any():
@@ -60,7 +60,7 @@ def portrait_of(item: Item, labels: Path, model: FaceModel, random: np.random.Ge
     frame = next(iter(read_frames(item.path, np.array([index]))))
     picture, moved = around_face(frame, points[index], ratio=RATIO, size_pixels=SIZE_PIXELS)
     fitted = fit(model, moved[None], np.ones(1, bool))
-    return Portrait(picture, moved.astype(np.float64), fitted.pose, fitted.identity, fitted.expression[0])
+    return source_of_fit(picture, moved.astype(np.float64), fitted)
 
 
 def swung(angles: Floats, random: np.random.Generator) -> Floats:
@@ -90,7 +90,7 @@ def opened(model: FaceModel, random: np.random.Generator) -> Floats:
     return added
 
 
-def render(portrait: Portrait, borrowed: Floats, model: FaceModel, random: np.random.Generator, out: Path) -> None:
+def render(portrait: Source, borrowed: Floats, model: FaceModel, random: np.random.Generator, out: Path) -> None:
     """Write one clip of a portrait with a stretch of (T, 64) borrowed expressions."""
     first = int(random.integers(len(borrowed) - FRAMES + 1))
     expression = borrowed[first : first + FRAMES] * random.uniform(0.8, 1.5) + opened(model, random)

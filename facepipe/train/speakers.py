@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.face.coefficients import Coefficients, from_fit
 from facepipe.face.cropping import SquareCrop, box_of
+from facepipe.face.expression_probes import ExpressionProbes
 from facepipe.face.fitting import fit
 from facepipe.face.model import FaceModel
 from facepipe.media.sound import decode_sound
-from facepipe.motion.departure import Handles, departure_of, resampled
 from facepipe.motion.features import Features, features_of, load_features, save_features
+from facepipe.motion.neutral_delta import departure_of, resampled
 from facepipe.motion.speech import FPS
+from facepipe.spaces.coefficients import Coefficients, from_fit
 from facepipe.train.split import Item
 
 Floats = NDArray[np.floating]
@@ -52,7 +53,9 @@ class Speaker:
         return replace(self, features=replace(heard, **parts), motion=motion, departure=self.departure[sight])
 
 
-def read_speakers(items: list[Item], labels: Path, cache: Path, model: FaceModel, handles: Handles) -> list[Speaker]:
+def read_speakers(
+    items: list[Item], labels: Path, cache: Path, model: FaceModel, probes: ExpressionProbes
+) -> list[Speaker]:
     """Return the clips with sound in which a face is seen and something is heard; features are kept in `cache`."""
     cache.mkdir(parents=True, exist_ok=True)
     speakers = []
@@ -66,7 +69,7 @@ def read_speakers(items: list[Item], labels: Path, cache: Path, model: FaceModel
             continue
         parts = {name: getattr(features, name)[:count] for name in ("log_mel", "energy", "voicing")}
         motion = motion.rows(0, count)
-        departure = departure_of(motion, handles)
+        departure = departure_of(motion, probes)
         speakers.append(Speaker(item.path.stem, item.identity, replace(features, **parts), motion, departure))
     return speakers
 

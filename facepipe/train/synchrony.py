@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from facepipe.motion.departure import Handles
+from facepipe.face.expression_probes import ExpressionProbes
 from facepipe.motion.features import Features
 from facepipe.train.speakers import Speaker
 
@@ -43,9 +43,9 @@ class Synchrony:
         return self.chance <= LARGEST_CHANCE
 
 
-def synchrony_of(speaker: Speaker, others: Sequence[Speaker], handles: Handles) -> Synchrony:
+def synchrony_of(speaker: Speaker, others: Sequence[Speaker], probes: ExpressionProbes) -> Synchrony:
     """Test a clip against the sounds of those of `others` who are not the same person."""
-    lips = _lips(speaker.departure[:, :64] @ handles.mouth)
+    lips = _lips(speaker.departure[:, :64] @ probes.mouth)
     strangers = [_voice(one.features) for one in others if one.identity != speaker.identity]
     own = _sums(lips, _voice(speaker.features)[:, None])[0]
     joined = np.concatenate(strangers, axis=1)

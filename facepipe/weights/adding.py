@@ -27,7 +27,7 @@ HOW_OTHERS_COME = "; a published checkpoint comes in with its kind before it: fa
 
 
 def add(
-    path: Path, *, name: str, licence: str, source: str, basis: str = "", page: str = "", replace: bool = False
+    path: Path, *, name: str, licence: str, source: str, space: str = "", page: str = "", replace: bool = False
 ) -> WeightFile:
     """Copy a safetensors file, or a TorchScript of those in `FOREIGN`, into the user's folder and register it there.
 
@@ -45,7 +45,7 @@ def add(
         path.stat().st_size,
         licence,
         source,
-        basis,
+        space,
         page=page,
     )
     mine = read_registry(user_folder() / REGISTRY)

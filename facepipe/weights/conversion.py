@@ -52,7 +52,7 @@ def add_foreign(
     name: str,
     licence: str = "",
     source: str = "",
-    basis: str = "",
+    space: str = "",
     unchecked: bool = False,
     replace: bool = False,
 ) -> WeightFile:
@@ -73,7 +73,7 @@ def add_foreign(
             name=name,
             licence=licence or foreign.licence,
             source=f"{source or path.name}, sha256 {digest(path)}, converted",
-            basis=basis or foreign.basis,
+            space=space or foreign.space,
             page="" if unchecked else foreign.url,
             replace=replace,
         )

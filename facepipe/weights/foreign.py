@@ -23,7 +23,7 @@ class Foreign:
     kind: str = ""
     """What `facepipe weights add` is told that the file is; empty where that is the name that the registry gives it."""
     licence: str = "unknown"
-    basis: str = ""
+    space: str = ""
     scripted: bool = False
     """Whether it is a TorchScript, a network with its own layers, kept as it is; else its tensors are converted."""
     sha256_start: str = ""
@@ -46,21 +46,21 @@ FOREIGN = {
         "68 points, of face-alignment",
     ),
     "fan-depth": Foreign("depth-2a464da4ea.pth.tar", f"{_FAN}/depth-2a464da4ea.pth.tar", "their depth"),
-    "deep3d": Foreign("epoch_20.pth", _DEEP3D, "the coefficient network of Deep3DFaceRecon", basis="bfm"),
+    "deep3d": Foreign("epoch_20.pth", _DEEP3D, "the coefficient network of Deep3DFaceRecon", space="bfm"),
     "pirender-official": Foreign(
         "epoch_00190_iteration_000400000_checkpoint.pt",
         "https://github.com/RenYurui/PIRender",
         "the published PIRenderer: folder result/face of its face.zip",
         kind="pirender",
         licence="CC-BY-NC-4.0",
-        basis="bfm",
+        space="bfm",
     ),
     "bfm": Foreign(
         "BFM_model_front.mat",
         _DEEP3D,
         "the Basel Face Model, of which its page says how one is licensed to use it",
         licence="BFM 2009",
-        basis="bfm",
+        space="bfm",
     ),
     "alexnet": Foreign(
         "alexnet-owt-7be5be79.pth",

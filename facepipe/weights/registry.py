@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -21,7 +21,10 @@ else:
     import tomli as tomllib
 
 REGISTRY = "registry.toml"
-OPTIONAL = ("basis", "url", "page")
+OPTIONAL = ("space", "url", "page")
+#: What earlier versions called keys and values.
+OLD_KEYS = {"basis": "space"}
+OLD_SPACES = {"facepipe": "linear478"}
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class Weight:
     bytes: int
     licence: str
     source: str
-    basis: str = ""
-    """The coefficient basis that a renderer accepts ("facepipe" or "bfm"); empty for other weights."""
+    space: str = ""
+    """The motion space that the weight belongs to (linear478 or bfm); empty for other weights."""
     url: str = ""
     """Where `fetch` finds it; empty for a file that ships with facepipe or that the user brought."""
     page: str = ""
@@ -91,6 +94,7 @@ def read_registry(path: Path) -> dict[str, Weight]:
 
 def _entry(row: Mapping[str, object]) -> Weight:
     """Check one entry; raise TypeError or ValueError saying what is wrong with it."""
+    row = {OLD_KEYS.get(key, key): value for key, value in row.items()}
     name = row.get("name")
     unknown = sorted(set(row) - set(Weight.__dataclass_fields__))
     if unknown:
@@ -108,6 +112,7 @@ def _entry(row: Mapping[str, object]) -> Weight:
         raise ValueError(f"sha256 of entry {name!r} is {weight.sha256!r}, expected 64 small hex digits")
     if weight.file in ("", ".", "..", REGISTRY) or set(weight.file) & set("/\\:"):
         raise ValueError(f"file of entry {name!r} is {weight.file!r}, expected a file name without a folder")
+    weight = replace(weight, space=OLD_SPACES.get(weight.space, weight.space))
     if weight.bytes <= 0:
         raise ValueError(f"bytes of entry {name!r} is {weight.bytes}, expected a positive number")
     return weight

@@ -22,7 +22,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_doctor_tells_what_is_there() -> None:
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 0, result.stderr
-    for subject in ("facepipe", "ffmpeg", "libx264", "aac", "cores", "memory", "torch", "bfloat16", "weights"):
+    for subject in (
+        "facepipe",
+        "ffmpeg",
+        "libx264",
+        "aac",
+        "cores",
+        "memory",
+        "torch",
+        "bfloat16",
+        "renderer",
+        "weights",
+    ):
         assert subject in result.stdout
     assert "not fetched" in result.stdout
     assert "ab" * 32 in result.stdout
@@ -125,7 +136,7 @@ def test_weights_fetch_without_a_server() -> None:
     assert "licence MIT" in result.stderr
 
 
-def test_weights_add_refuses_a_basis_that_there_is_not(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["weights", "add", str(tmp_path / "x"), "--basis", "flame"])
+def test_weights_add_refuses_an_unknown_space(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["weights", "add", str(tmp_path / "x"), "--space", "flame"])
     assert result.exit_code == 2
-    assert "expected facepipe or bfm" in result.stderr
+    assert "expected linear478 or bfm" in result.stderr

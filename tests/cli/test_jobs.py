@@ -24,12 +24,12 @@ def asked(**settings: Any) -> Options:
     return options_of(Given({name.replace("__", "."): value for name, value in settings.items()}, {}))[0]
 
 
-def test_motion_is_carried_and_smoothed_as_published_in_the_published_basis() -> None:
+def test_motion_is_carried_and_smoothed_as_published_in_the_space_bfm() -> None:
     """There absolute and raw, unless something else is said; elsewhere relative and smoothed."""
-    own, published = asked(), asked(face__basis="bfm")
+    own, published = asked(), asked(face__space="bfm")
     assert (own.retargeting.motion, own.smoothing) == ("relative", "savitzky-golay")
     assert (published.retargeting.motion, published.smoothing) == ("absolute", "none")
-    said = asked(face__basis="bfm", motion__motion="relative", motion__smoothing="one-euro")
+    said = asked(face__space="bfm", motion__motion="relative", motion__smoothing="one-euro")
     assert (said.retargeting.motion, said.smoothing) == ("relative", "one-euro")
     assert asked(motion__smoothing="none").smoothing == "none"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from facepipe.errors import UsageError
-from facepipe.face.coefficients import read_header
 from facepipe.face.track import load_track
 from facepipe.media.probe import probe_video
 from facepipe.pipeline.items import find_items, is_medium
+from facepipe.spaces.files import read_header
 from tests.media.sounds import write_voice
 from tests.pipeline.scene import Scene, ffmpeg, run
 
@@ -90,7 +90,7 @@ def test_a_picture_is_no_motion_file(scene: Scene, tmp_path: Path) -> None:
 def test_coefficients_drive(scene: Scene, tmp_path: Path) -> None:
     rows, out = tmp_path / "rows.npz", tmp_path / "out.mp4"
     scene.run("coefficients", scene.driver, "-o", rows)
-    assert (read_header(rows)["basis"], read_header(rows)["frame_count"]) == ("facepipe", 20)
+    assert (read_header(rows)["space"], read_header(rows)["frame_count"]) == ("linear478", 20)
     scene.run("reenact", scene.portrait, rows, "-o", out, "--size", "64")
     assert probe_video(out).frame_count_estimate == 20
 

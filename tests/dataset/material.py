@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from facepipe.dataset.listing import Entry, path_of, write_list
-from facepipe.face.coefficients import BfmCoefficients, Coefficients, save_coefficients
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.track import Track, TrackFile, save_track
 from facepipe.media.encode import VideoWriter
+from facepipe.spaces.bfm.coefficients import BfmCoefficients
+from facepipe.spaces.coefficients import Coefficients
+from facepipe.spaces.files import save_coefficients
 
 SIZE, FPS = 32, Fraction(25)
 WHOLE = SquareCrop(SIZE / 2, SIZE / 2, SIZE)

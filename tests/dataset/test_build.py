@@ -11,7 +11,6 @@ import pytest
 
 from facepipe.dataset.listing import path_of, read_list
 from facepipe.errors import InputError
-from facepipe.face.coefficients import load_coefficients
 from facepipe.face.detector import Detector
 from facepipe.face.landmarker import Landmarker
 from facepipe.face.model import load_face_model
@@ -22,6 +21,8 @@ from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image
 from facepipe.media.probe import probe_video
 from facepipe.motion.features import load_features
+from facepipe.spaces import bfm
+from facepipe.spaces.files import load_coefficients
 from facepipe.weights import find
 from tests.dataset.building import build
 from tests.pipeline.published_weights import add_deep3d
@@ -230,9 +231,9 @@ def test_clips_get_the_published_coefficients_too(
     pytest.importorskip("lmdb")
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
     add_deep3d(tmp_path)
-    assert not build(raw / "anna", tmp_path / "set", scene.work, basis="bfm", **SMALL).errors
+    assert not build(raw / "anna", tmp_path / "set", scene.work, space="bfm", **SMALL).errors
     (entry,) = read_list(tmp_path / "set")
-    found = load_coefficients(path_of(tmp_path / "set", entry.id, "bfm"), basis="bfm")
+    found = load_coefficients(path_of(tmp_path / "set", entry.id, "bfm"), space=bfm.SPACE)
     assert (len(found), entry.bfm) == (entry.frames, True)
     outcome = run("dataset", "export", tmp_path / "set", tmp_path / "out", "--lmdb", "--work", scene.work)
     assert outcome.exit_code == 0, outcome.stderr

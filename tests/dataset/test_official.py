@@ -11,8 +11,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from facepipe.dataset.listing import path_of
-from facepipe.face.coefficients import save_coefficients
 from facepipe.media.decode import decode_frames
+from facepipe.spaces.files import save_coefficients
 from tests.dataset.material import SIZE, bfm_coefficients, make_dataset, random
 from tests.pipeline.scene import Outcome, run
 

@@ -13,18 +13,19 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 
 from facepipe.evaluate.audio import Bar, Trial, bars, likelihoods
-from facepipe.face.coefficients import Coefficients
+from facepipe.face.expression_probes import probes_of
 from facepipe.face.model import load_face_model
 from facepipe.motion.aids import blinked
-from facepipe.motion.departure import departure_of, handles_of
 from facepipe.motion.features import features_of
+from facepipe.motion.neutral_delta import departure_of
+from facepipe.spaces.coefficients import Coefficients
 from facepipe.train.speakers import Speaker
 from facepipe.weights import find
 from tests.media.sounds import voice
 from tests.motion.test_speech import SMALL, small_speech, someone
 
 MODEL = load_face_model(find("face-model").path)
-HANDLES = handles_of(MODEL)
+PROBES = probes_of(MODEL)
 COUNT = 250
 
 
@@ -32,19 +33,19 @@ def moving(seed: int, *, size: float = 1.0, late: int = 0, blinks: int = 0) -> C
     """Ten seconds of a mouth that opens by `size` as the seed says, a head that turns, and lids that shut."""
     dice = np.random.default_rng(seed)
     opening, *turning = (gaussian_filter1d(dice.normal(size=COUNT), 3.0) for _ in range(4))
-    expression = 0.3 * size * np.roll(opening, late)[:, None] * HANDLES.opening
+    expression = 0.3 * size * np.roll(opening, late)[:, None] * PROBES.opening
     depths = np.zeros(COUNT)
     for number in range(blinks):
         depths[40 * number + 20 : 40 * number + 25] = 1
     still = someone().repeated(COUNT)
-    expression = blinked(expression, np.zeros(64), depths, HANDLES)
+    expression = blinked(expression, np.zeros(64), depths, PROBES)
     return still.with_motion(expression, size * np.stack(turning, axis=1), still.translation)
 
 
 def figures(takes: list[Coefficients], control: list[Coefficients]) -> dict[str, Bar]:
     truth = replace(moving(1), fps=Fraction(25))
     features = features_of([voice(COUNT / 25)], Fraction(25))
-    speaker = Speaker("s", "id", features, truth, departure_of(truth, HANDLES))
+    speaker = Speaker("s", "id", features, truth, departure_of(truth, PROBES))
     return {bar.name: bar for bar in bars([Trial(speaker, takes, control, seconds=2.0)], MODEL)}
 
 

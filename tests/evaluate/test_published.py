@@ -16,9 +16,12 @@ from facepipe.bench.whole import measure_warm
 from facepipe.evaluate.footage import Eyes, follow
 from facepipe.evaluate.moving import Moved, moved, moved_as_published
 from facepipe.face.bfm.network import Regressor
-from facepipe.face.coefficients import BfmCoefficients, Coefficients, load_coefficients
 from facepipe.media.image import read_image, write_image
 from facepipe.media.probe import probe_video
+from facepipe.spaces import bfm
+from facepipe.spaces.bfm.coefficients import BfmCoefficients
+from facepipe.spaces.coefficients import Coefficients
+from facepipe.spaces.files import load_coefficients
 from tests.pipeline.published_weights import add_deep3d, add_pirender
 from tests.pipeline.scene import Scene, run
 
@@ -53,12 +56,12 @@ def near(found: np.ndarray, wanted: np.ndarray) -> None:
 def test_it_is_steered_as_reenact_steers_it(scene: Scene, mine: Path, mirrored: Path) -> None:
     """A clip is repeated by its own rows; a portrait is given them in its own scale; the source's row is its own."""
     add_deep3d(mine)
-    scene.run("coefficients", scene.driver, "-o", mine / "d.npz", "--basis", "bfm")
-    scene.run("coefficients", mirrored, "-o", mine / "s.npz", "--basis", "bfm")
-    scene.run("motion", mirrored, scene.driver, "-o", mine / "m.npz", "--basis", "bfm")
+    scene.run("coefficients", scene.driver, "-o", mine / "d.npz", "--space", "bfm")
+    scene.run("coefficients", mirrored, "-o", mine / "s.npz", "--space", "bfm")
+    scene.run("motion", mirrored, scene.driver, "-o", mine / "m.npz", "--space", "bfm")
     eyes, regressor = Eyes(), Regressor(weights.find("deep3d").path)
     driver, source = follow(scene.driver, eyes, size=256, most=5), follow(mirrored, eyes, size=256)
-    driving, own, cross = (rows_of(load_coefficients(mine / f"{name}.npz", basis="bfm")) for name in "dsm")
+    driving, own, cross = (rows_of(load_coefficients(mine / f"{name}.npz", space=bfm.SPACE)) for name in "dsm")
     same = moved_as_published("same", driver, driver, eyes, regressor)
     near(rows_of(same.motion), driving)
     np.testing.assert_array_equal(rows_of(same.own), rows_of(same.motion)[:1])

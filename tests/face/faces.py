@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from skimage import data
 
 from facepipe import weights
-from facepipe.face.coefficients import Coefficients, from_fit
 from facepipe.face.cropping import sample, transform_points
 from facepipe.face.detector import Detector
 from facepipe.face.fitting import fit
@@ -19,7 +18,8 @@ from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import Similarity, rotation_of
 from facepipe.face.track import Track, crop_around
 from facepipe.face.tracking import Tracker
-from facepipe.renderers import Portrait
+from facepipe.rendering.source import Source
+from facepipe.spaces.coefficients import Coefficients, from_fit
 from tests.pipeline.scene import ROOT
 
 Picture = NDArray[np.uint8]
@@ -47,7 +47,7 @@ def astronaut_track() -> Track:
 
 
 @lru_cache(maxsize=2)
-def astronaut_portrait(size: int, *, mirrored: bool = False) -> tuple[Portrait, Coefficients]:
+def astronaut_portrait(size: int, *, mirrored: bool = False) -> tuple[Source, Coefficients]:
     """The astronaut, cut out and fitted; or her mirror image with her own points mirrored, not looked at anew."""
     picture, points = astronaut(), astronaut_track().points.astype(np.float64)
     if mirrored:
@@ -58,7 +58,7 @@ def astronaut_portrait(size: int, *, mirrored: bool = False) -> tuple[Portrait, 
     fitted = from_fit(fit(face_model(), points, valid), valid, fps=Fraction(25), crop=crop, picture_size=frame)
     inside = transform_points(points[0], crop.matrix(size))
     cut = sample(picture, crop, size)
-    return Portrait(cut, inside, fitted.pose(size), fitted.identity, fitted.expression[0]), fitted
+    return Source(cut, inside, fitted), fitted
 
 
 def posed(

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from facepipe.face.coefficients import load_coefficients, save_coefficients
 from facepipe.media.ffmpeg import find_ffmpeg
 from facepipe.media.image import write_image
+from facepipe.spaces.files import load_coefficients, save_coefficients
 from tests.faults.program import Scene, run
 
 FRAMES, FPS, SIZE = 75, 25, 96

@@ -67,12 +67,18 @@ DRIVERS = [
     Case("noise for pictures", forge.damaged_video, 3, ("noise.mp4", "none of its frames", "copy it again")),
     Case("noise at the end", lambda s: forge.damaged_video(s, 0.6), 3, ("noise.mp4", "frames can be decoded", "again")),
     Case(
-        "motion of another basis", lambda s: forge.motion_with(s, basis="bfm"), 3, ("other.npz", "'bfm'", "'facepipe'")
+        "motion of another space",
+        lambda s: forge.motion_with(s, space="bfm"),
+        3,
+        ("other.npz", "'bfm'", "'linear478'"),
     ),
     Case(
-        "motion of another version", lambda s: forge.motion_with(s, version=7), 3, ("version 7", "version 1", "update")
+        "motion of another version",
+        lambda s: forge.motion_with(s, version=7),
+        3,
+        ("version 7", "versions 1 to 2", "update"),
     ),
-    Case("motion without a basis", lambda s: forge.motion_with(s, basis=None), 3, ("other.npz", "basis")),
+    Case("motion without a space", lambda s: forge.motion_with(s, space=None), 3, ("other.npz", "space")),
     Case("motion without a count", lambda s: forge.motion_with(s, frame_count=None), 3, ("other.npz", "frame_count")),
     Case("motion of a false count", lambda s: forge.motion_with(s, frame_count=9), 3, ("other.npz", "shape")),
     Case("motion at no rate", lambda s: forge.motion_with(s, fps="0"), 3, ("other.npz", "a rate of 0 frames/s")),

@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 
 from facepipe import weights
 from facepipe.errors import WeightsError
-from facepipe.face.coefficients import Coefficients
 from facepipe.models.expression_vae import ExpressionVae, ExpressionVaeConfig
 from facepipe.motion.drawing import WEIGHT, drawn, load_expression_vae, travelled
 from facepipe.motion.sliders import Draw, Edit
+from facepipe.spaces.coefficients import Coefficients
 from facepipe.train.expression_vae import save
 from tests.face.faces import astronaut_portrait, face_model
 

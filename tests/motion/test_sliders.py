@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from facepipe.errors import InputError, UsageError
-from facepipe.face.coefficients import Coefficients
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.measures import MEASURES
 from facepipe.face.model import FaceModel, load_face_model
@@ -18,6 +17,7 @@ from facepipe.face.pose import rotation_of
 from facepipe.motion.editing import bounds_of, edited
 from facepipe.motion.presets import load_preset, save_preset
 from facepipe.motion.sliders import CONTROLS, SLIDERS, Edit, check_edit, read_bounds
+from facepipe.spaces.coefficients import Coefficients
 from facepipe.weights import find
 
 

@@ -12,17 +12,18 @@ import pytest
 import torch
 
 from facepipe.errors import WeightsError
-from facepipe.face.coefficients import Coefficients
 from facepipe.face.cropping import SquareCrop
+from facepipe.face.expression_probes import probes_of
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.motion.aids import Aids, blink_depths, speaking
-from facepipe.motion.departure import departed, departure_of, handles_of, resampled
 from facepipe.motion.features import Features, features_of, frames_of
 from facepipe.motion.flow import conditions
+from facepipe.motion.neutral_delta import departed, departure_of, resampled
 from facepipe.motion.speaking import draw_motion, longest_lookahead
 from facepipe.motion.speech import ENCODER_RADIUS, Speech, SpeechConfig, padded
 from facepipe.motion.speech_file import load_speech, save_speech
 from facepipe.motion.utterance import Delivery, utter
+from facepipe.spaces.coefficients import Coefficients
 from facepipe.weights import find
 from tests.media.sounds import voice
 
@@ -159,13 +160,13 @@ def test_the_likelihood_is_that_of_the_motion(features: Features) -> None:
 
 
 def test_departures_come_back(model: FaceModel) -> None:
-    clip, handles = someone(40), handles_of(model)
-    departure = departure_of(clip, handles)
+    clip, probes = someone(40), probes_of(model)
+    departure = departure_of(clip, probes)
     # On a source that is where the clip is on average, with the clip's rest, the clip comes back, less its blinks.
     rest = clip.expression[0] - departure[0, :64]
     source = replace(clip.rows(0, 1), translation=clip.translation.mean(0)[None], angles=np.zeros((1, 3)))
     made = departed(source, departure, RATE, expression=rest)
-    mouth, true = (handles.mouth_open(one.expression) for one in (made, clip))
+    mouth, true = (probes.mouth_open(one.expression) for one in (made, clip))
     np.testing.assert_allclose(mouth, true, atol=0.05)
     np.testing.assert_allclose(made.translation, clip.translation, atol=1e-9)
     np.testing.assert_allclose(made.angles, departure[:, 64:67], atol=1e-9)
@@ -194,21 +195,21 @@ def said(model: FaceModel, heard: Features, delivery: Delivery, count: int = 75)
 
 def test_silence_is_a_resting_blinking_breathing_face_with_its_mouth_shut(model: FaceModel) -> None:
     heard = features_of([np.zeros(16_000 * 20, np.float32)], RATE)
-    made, handles = said(model, heard, Delivery(seed=2), count=500), handles_of(model, someone().identity)
-    assert np.abs(handles.mouth_open(made.expression)).max() < 0.01
-    assert (handles.lids_down(made.expression).max(0) > -0.02).all()
+    made, probes = said(model, heard, Delivery(seed=2), count=500), probes_of(model, someone().identity)
+    assert np.abs(probes.mouth_open(made.expression)).max() < 0.01
+    assert (probes.lids_down(made.expression).max(0) > -0.02).all()
     assert np.ptp(made.translation, axis=0)[1] > 0.005
     assert speaking(heard).max() == 0
 
 
 def test_a_voice_opens_the_mouth_and_the_seed_decides(model: FaceModel, features: Features) -> None:
-    handles = handles_of(model, someone().identity)
+    probes = probes_of(model, someone().identity)
     one, same, other = (said(model, features, Delivery(seed=seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.expression, same.expression)
     np.testing.assert_array_equal(one.angles, same.angles)
     assert np.abs(one.angles - other.angles).mean() > 0.005
-    assert handles.mouth_open(one.expression).std() > 0.01
-    assert handles.mouth_open(one.expression).min() > -1e-6
+    assert probes.mouth_open(one.expression).std() > 0.01
+    assert probes.mouth_open(one.expression).min() > -1e-6
 
 
 def test_switches_switch(model: FaceModel, features: Features) -> None:
@@ -217,7 +218,7 @@ def test_switches_switch(model: FaceModel, features: Features) -> None:
     assert np.abs(still.translation - still.translation[0]).max() < 1e-9
     unblinking = said(model, features, Delivery(aids=Aids(blinks=False)))
     mute = said(model, features, Delivery(expression_strength=0.0, aids=Aids(blinks=False)))
-    assert handles_of(model).lids_down(unblinking.expression).std(0).max() < 0.05
+    assert probes_of(model).lids_down(unblinking.expression).std(0).max() < 0.05
     assert np.abs(np.diff(mute.expression, axis=0)).max() < 1e-9
     calm = said(model, features, Delivery(temperature=0.0, aids=Aids(breath=False)))
     assert calm.angles.std() < said(model, features, Delivery(aids=Aids(breath=False))).angles.std()

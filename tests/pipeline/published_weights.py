@@ -24,13 +24,13 @@ def add_deep3d(folder: Path) -> None:
     for layer in net.final_layers:
         torch.nn.init.normal_(layer.weight, 0, 100)  # type: ignore[arg-type]
     save_network(net, folder / "deep3d.safetensors", kind="deep3d")
-    weights.add(folder / "deep3d.safetensors", name="deep3d", licence="", source="invented", basis="bfm")
+    weights.add(folder / "deep3d.safetensors", name="deep3d", licence="", source="invented", space="bfm")
 
 
 def add_bfm(folder: Path) -> None:
     """Register a face model."""
     save_file(converted(invented_model()), folder / "bfm.safetensors", {"kind": "bfm"})
-    weights.add(folder / "bfm.safetensors", name="bfm", licence="", source="invented", basis="bfm")
+    weights.add(folder / "bfm.safetensors", name="bfm", licence="", source="invented", space="bfm")
 
 
 SMALL = PirenderConfig(vector=16, warping_width=4, editing_width=4, widest=16)

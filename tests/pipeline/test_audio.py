@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from facepipe.face.coefficients import Coefficients, load_coefficients
 from facepipe.media.image import read_image
 from facepipe.media.probe import probe_video
 from facepipe.pipeline.audio import seed_of
+from facepipe.spaces.coefficients import Coefficients
+from facepipe.spaces.files import load_coefficients
 from tests.media.sounds import voice as voice_of
 from tests.media.sounds import write_voice
 from tests.pipeline.scene import Scene, ffmpeg

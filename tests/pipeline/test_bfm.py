@@ -17,9 +17,7 @@ from facepipe import weights
 from facepipe.face import fan
 from facepipe.face.bfm.alignment import align, cut_square
 from facepipe.face.bfm.network import Regressor
-from facepipe.face.coefficients import BfmCoefficients, load_coefficients
 from facepipe.face.cropping import ALIGNED_SIDE_RATIO, SquareCrop, sample, transform_points
-from facepipe.face.descriptor import CROP, windows, with_crop
 from facepipe.face.model import load_face_model
 from facepipe.face.track import load_track
 from facepipe.media.decode import decode_frames
@@ -28,12 +26,16 @@ from facepipe.media.probe import probe_video
 from facepipe.renderers.pirender import inference
 from facepipe.renderers.pirender import renderer as pirender_renderer
 from facepipe.renderers.pirender.net import Pirender
+from facepipe.spaces import bfm
+from facepipe.spaces.bfm.coefficients import BfmCoefficients
+from facepipe.spaces.bfm.descriptor import CROP, windows, with_crop
+from facepipe.spaces.files import load_coefficients
 from tests.face.faces import face_model, networks
 from tests.pipeline.compilation import compilations
 from tests.pipeline.published_weights import add_bfm, add_deep3d, add_pirender
 from tests.pipeline.scene import Scene, run
 
-OFFICIAL = ("--basis", "bfm", "--weights", "pirender-official")
+OFFICIAL = ("--space", "bfm", "--weights", "pirender-official")
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +47,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def bfm_of(path: Path) -> BfmCoefficients:
-    found = load_coefficients(path, basis="bfm")
+    found = load_coefficients(path, space=bfm.SPACE)
     assert isinstance(found, BfmCoefficients)
     return found
 
@@ -53,7 +55,7 @@ def bfm_of(path: Path) -> BfmCoefficients:
 def test_a_clip_gives_what_each_frame_alone_gives(scene: Scene, mine: Path) -> None:
     """Cropped to 256 by ffmpeg in one go, or frame by frame from whole pictures by OpenCV."""
     add_deep3d(mine)
-    scene.run("coefficients", scene.driver, "-o", mine / "driver.npz", "--basis", "bfm")
+    scene.run("coefficients", scene.driver, "-o", mine / "driver.npz", "--space", "bfm")
     scene.run("crop", scene.driver, "-o", mine / "driver.mp4")
     found, file = bfm_of(mine / "driver.npz"), load_track(mine / "driver.track.npz")
     info, regressor = probe_video(scene.driver), Regressor(weights.find("deep3d").path)
@@ -73,9 +75,9 @@ def test_a_clip_gives_what_each_frame_alone_gives(scene: Scene, mine: Path) -> N
 def test_a_picture_gives_one_row(scene: Scene, mine: Path) -> None:
     """Aligned by its 68 points; the face model, where it is there, tells how well its own points lie on them."""
     add_deep3d(mine)
-    scene.run("coefficients", scene.portrait, "-o", mine / "a.npz", "--basis", "bfm")
+    scene.run("coefficients", scene.portrait, "-o", mine / "a.npz", "--space", "bfm")
     add_bfm(mine)
-    scene.run("coefficients", scene.portrait, "-o", mine / "b.npz", "--basis", "bfm")
+    scene.run("coefficients", scene.portrait, "-o", mine / "b.npz", "--space", "bfm")
     first, second = bfm_of(mine / "a.npz"), bfm_of(mine / "b.npz")
     np.testing.assert_array_equal(first.crops, second.crops)
     assert (len(first), float(first.residual[0])) == (1, 0.0)
@@ -135,7 +137,7 @@ def test_the_face_is_aligned_by_the_packages_own_points(media: str, scene: Scene
     add_deep3d(mine)
     given: Path = getattr(scene, media)
     flags = ("--landmarker", "face-alignment")
-    scene.run("coefficients", given, "-o", mine / "a.npz", "--basis", "bfm", *flags)
+    scene.run("coefficients", given, "-o", mine / "a.npz", "--space", "bfm", *flags)
     scene.run("crop", given, "-o", mine / f"a{'.png' if media == 'portrait' else '.mp4'}", *flags)
     found, file = bfm_of(mine / "a.npz"), load_track(mine / "a.track.npz")
     assert file.track.sixty_eight is not None
@@ -150,7 +152,7 @@ def test_the_face_is_aligned_by_the_packages_own_points(media: str, scene: Scene
 def test_the_same_again_is_kept(scene: Scene, mine: Path) -> None:
     """Nothing is made twice; the other basis shares the track."""
     add_deep3d(mine)
-    command = ("coefficients", scene.driver, "-o", mine / "d.npz", "--basis", "bfm", "--json")
+    command = ("coefficients", scene.driver, "-o", mine / "d.npz", "--space", "bfm", "--json")
     scene.run(*command)
     assert scene.run(*command).made() == []
     other = scene.run("coefficients", scene.driver, "-o", mine / "f.npz", "--force", "coefficients", "--json")
@@ -161,7 +163,7 @@ def test_the_same_again_is_kept(scene: Scene, mine: Path) -> None:
     ("arguments", "code", "words"),
     [
         (
-            ("coefficients", "{portrait}", "-o", "x.npz", "--basis", "bfm"),
+            ("coefficients", "{portrait}", "-o", "x.npz", "--space", "bfm"),
             3,
             ("deep3d", "epoch_20.pth", "Deep3DFaceRecon"),
         ),
@@ -171,11 +173,11 @@ def test_the_same_again_is_kept(scene: Scene, mine: Path) -> None:
             ("epoch_20.pth", "weights add deep3d", "pirender-official", "RenYurui/PIRender", "weights add pirender"),
         ),
         (
-            ("reenact", "{portrait}", "{driver}", "-o", "x.mp4", "--basis", "bfm", "--renderer", "mesh"),
+            ("reenact", "{portrait}", "{driver}", "-o", "x.mp4", "--space", "bfm", "--renderer", "mesh"),
             3,
             ("epoch_20.pth", "the renderer mesh wants", "makes them in basis bfm", "renderers for that: pirender"),
         ),
-        (("coefficients", "{portrait}", "-o", "x.npz", "--basis", "flame"), 2, ("'flame'", "facepipe, bfm")),
+        (("coefficients", "{portrait}", "-o", "x.npz", "--space", "flame"), 2, ("'flame'", "facepipe, bfm")),
     ],
     ids=["no network", "no renderer", "mesh", "no such basis"],
 )
@@ -193,7 +195,7 @@ def test_what_is_missing_is_said(
 def test_a_track_alone_has_no_pictures(scene: Scene, mine: Path) -> None:
     add_deep3d(mine)
     scene.run("crop", scene.portrait, "-o", mine / "a.png")
-    outcome = run("coefficients", mine / "a.track.npz", "-o", mine / "x.npz", "--basis", "bfm", "--work", scene.work)
+    outcome = run("coefficients", mine / "a.track.npz", "-o", mine / "x.npz", "--space", "bfm", "--work", scene.work)
     assert outcome.exit_code in (2, 3)
     assert "a.track.npz" in outcome.stderr
     assert "give the picture or video itself" in outcome.stderr
@@ -206,7 +208,7 @@ def test_a_folder_gives_its_media_even_where_tracks_lie_beside(scene: Scene, min
     shutil.copy(scene.portrait, mine / "in/a.png")
     scene.run("crop", mine / "in/a.png", "-o", mine / "in/b.png")
     assert sorted(path.name for path in (mine / "in").glob("*.npz")) == ["b.track.npz"]
-    scene.run("coefficients", mine / "in", "-o", mine / "out", "--basis", "bfm")
+    scene.run("coefficients", mine / "in", "-o", mine / "out", "--space", "bfm")
     assert sorted(path.name for path in (mine / "out").glob("*.npz")) == ["a.npz", "b.npz"]
 
 
@@ -226,10 +228,10 @@ def test_the_published_pipeline_from_raw_files(scene: Scene, mine: Path, monkeyp
     work = mine / "work"
     monkeypatch.setenv("FACEPIPE_WORK_SEGMENT_FRAMES", "7")
     for name, media in (("source", scene.portrait), ("driver", scene.driver)):
-        assert run("coefficients", media, "-o", mine / f"{name}.npz", "--basis", "bfm", "--work", work).exit_code == 0
+        assert run("coefficients", media, "-o", mine / f"{name}.npz", "--space", "bfm", "--work", work).exit_code == 0
     outcome = run("reenact", scene.portrait, scene.driver, "-o", mine / "out.mp4", *OFFICIAL, "--work", work, "--json")
     assert outcome.exit_code == 0, outcome.stderr
-    assert [label.split()[0] for label in outcome.made()] == ["crop"] + 3 * ["motion", "render"] + ["mux"]
+    assert [label.split()[0] for label in outcome.made()] == ["crop", "prepare"] + 3 * ["motion", "render"] + ["mux"]
     seen = []
     for record in sorted(work.glob("motion/*/*/record.json"), key=lambda path: first_frame(path)):
         first, rows = first_frame(record), bfm_of(record.with_name("motion.npz")).descriptor_rows()
@@ -256,7 +258,7 @@ def test_a_picture_is_drawn_as_the_whole_network_draws_it(
     write_image(other, np.ascontiguousarray(read_image(scene.portrait)[:, ::-1]))
     scene.run("reenact", scene.portrait, other, "-o", mine / "out.png", *OFFICIAL)
     for name, media in (("source", scene.portrait), ("driver", other)):
-        scene.run("coefficients", media, "-o", mine / f"{name}.npz", "--basis", "bfm")
+        scene.run("coefficients", media, "-o", mine / f"{name}.npz", "--space", "bfm")
     scene.run("crop", scene.portrait, "-o", mine / "portrait.png")
     made = read_image(mine / "out.png")
     assert np.abs(made.astype(int) - drawn_plainly(net, mine)).max() <= 1
@@ -278,11 +280,11 @@ def test_files_of_coefficients_drive_too(scene: Scene, mine: Path, monkeypatch: 
     """Our own and, converted, the published ones; sliders turn the head on top; compiled where that is wanted."""
     add_deep3d(mine)
     add_pirender(mine)
-    scene.run("coefficients", scene.driver, "-o", mine / "d.npz", "--basis", "bfm")
+    scene.run("coefficients", scene.driver, "-o", mine / "d.npz", "--space", "bfm")
     assert run("convert", mine / "d.npz", "-o", mine / "d.mat").exit_code == 0
     assert run("convert", mine / "d.mat", "-o", mine / "e.npz").exit_code == 0
     scene.run("reenact", scene.portrait, mine / "e.npz", "-o", mine / "out.mp4", *OFFICIAL)
-    scene.run("motion", scene.portrait, mine / "d.npz", "-o", mine / "m.npz", "--basis", "bfm")
+    scene.run("motion", scene.portrait, mine / "d.npz", "-o", mine / "m.npz", "--space", "bfm")
     driver, moved = bfm_of(mine / "d.npz"), bfm_of(mine / "m.npz")
     np.testing.assert_allclose(moved.descriptor_rows()[:, : CROP.start], driver.descriptor_rows()[:, : CROP.start])
     scene.run("render", scene.portrait, mine / "m.npz", "-o", mine / "again.mp4", *OFFICIAL)
@@ -298,15 +300,15 @@ def test_no_basis_is_taken_for_the_other(scene: Scene, mine: Path) -> None:
     """A file, a renderer, a size, a slider of the other basis: each is refused before the work begins."""
     add_deep3d(mine)
     add_pirender(mine)
-    scene.run("coefficients", scene.portrait, "-o", mine / "b.npz", "--basis", "bfm")
+    scene.run("coefficients", scene.portrait, "-o", mine / "b.npz", "--space", "bfm")
     x, portrait = mine / "x.mp4", scene.portrait
     cases = [
-        (("reenact", portrait, scene.motion, "-o", x, *OFFICIAL), 3, ("'facepipe'", "'bfm' is needed", "--basis bfm")),
+        (("reenact", portrait, scene.motion, "-o", x, *OFFICIAL), 3, ("'facepipe'", "'bfm' is needed", "--space bfm")),
         (("reenact", portrait, mine / "b.npz", "-o", x), 3, ("'bfm'", "'facepipe' is needed")),
         (("render", portrait, mine / "b.npz", "-o", x), 3, ("'bfm'", "'facepipe' is needed")),
         (("motion", scene.motion, mine / "b.npz", "-o", mine / "x.npz"), 3, ("b.npz", "'facepipe' is needed")),
         (
-            ("reenact", portrait, scene.driver, "-o", x, "--renderer", "pirender", "--basis", "facepipe"),
+            ("reenact", portrait, scene.driver, "-o", x, "--renderer", "pirender", "--space", "facepipe"),
             2,
             ("pirender",),
         ),

@@ -8,7 +8,7 @@ import pytest
 from facepipe.face.cropping import SquareCrop, sample
 from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image
-from facepipe.renderers.pasting import Paste
+from facepipe.rendering.compositing import Paste
 from tests.pipeline.scene import Scene
 
 

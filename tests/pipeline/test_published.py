@@ -18,11 +18,12 @@ from scipy.io import savemat
 from facepipe import weights
 from facepipe.face.bfm.model import load_bfm
 from facepipe.face.bfm.network import Regressor
-from facepipe.face.coefficients import load_coefficients
 from facepipe.media.decode import decode_frames
 from facepipe.media.probe import probe_video
 from facepipe.models.deep3d import CoefficientNetwork, Deep3dConfig
 from facepipe.renderers.pirender.config import PirenderConfig
+from facepipe.spaces import bfm
+from facepipe.spaces.files import load_coefficients
 from facepipe.weights.conversion import read_checkpoint
 from tests.face.bfm.invented import TRUE_SIZES, invented_model
 from tests.pipeline.published_weights import add_pirender
@@ -56,7 +57,7 @@ def test_the_network_comes_in_and_says_the_same(tmp_path: Path, network: Coeffic
     outcome = run("weights", "add", "deep3d", file)
     assert outcome.exit_code == 0, outcome.stderr
     entry = weights.lookup("deep3d")
-    assert (entry.basis, entry.file) == ("bfm", "deep3d.safetensors")
+    assert (entry.space, entry.file) == ("bfm", "deep3d.safetensors")
     assert "epoch_20.pth, sha256 " in entry.source
     squares = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
     threads = torch.get_num_threads()
@@ -74,7 +75,7 @@ def test_the_face_model_comes_in(tmp_path: Path) -> None:
     savemat(tmp_path / "BFM_model_front.mat", invented_model())
     outcome = run("weights", "add", "bfm", tmp_path / "BFM_model_front.mat")
     assert outcome.exit_code == 0, outcome.stderr
-    assert (weights.lookup("bfm").basis, weights.lookup("bfm").licence) == ("bfm", "BFM 2009")
+    assert (weights.lookup("bfm").space, weights.lookup("bfm").licence) == ("bfm", "BFM 2009")
     assert load_bfm(weights.find("bfm").path).mean.shape == (80, 3)
     assert run("weights", "verify").exit_code == 0
 
@@ -136,13 +137,13 @@ def test_all_of_the_published_sizes_draw_frames(
         outcome = run("weights", "add", name, tmp_path / file)
         assert outcome.exit_code == 0, outcome.stderr
     ffmpeg("-i", scene.driver, "-frames:v", "2", "-an", tmp_path / "driver.mp4")
-    official = ("--basis", "bfm", "--weights", "pirender-official", "--work", tmp_path / "work")
+    official = ("--space", "bfm", "--weights", "pirender-official", "--work", tmp_path / "work")
     outcome = run("reenact", scene.portrait, tmp_path / "driver.mp4", "-o", tmp_path / "out.mp4", *official)
     assert outcome.exit_code == 0, outcome.stderr
     info = probe_video(tmp_path / "out.mp4")
     frames = list(decode_frames(tmp_path / "out.mp4", info=info))
     assert [frame.shape for frame in frames] == [(256, 256, 3)] * 2
-    made = [load_coefficients(path, basis="bfm") for path in (tmp_path / "work").glob("*/*/*/coefficients.npz")]
+    made = [load_coefficients(path, space=bfm.SPACE) for path in (tmp_path / "work").glob("*/*/*/coefficients.npz")]
     assert sorted(len(found) for found in made) == [1, 2]
     assert all((found.residual > 0).all() for found in made)  # The face model took part.
     # Kept by pytest for a while as they are, they would be half a gigabyte.

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facepipe.face.coefficients import load_coefficients
 from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image
 from facepipe.media.probe import probe_video
+from facepipe.spaces.files import load_coefficients
 from tests.pipeline.scene import ROOT, Scene, rewritten, run
 
 

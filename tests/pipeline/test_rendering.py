@@ -12,16 +12,16 @@ import pytest
 from facepipe import weights
 from facepipe.engine import Job, Pending
 from facepipe.errors import FacepipeError, UsageError
-from facepipe.face.descriptor import windows
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted
 from facepipe.pipeline.precheck import Medium
 from facepipe.pipeline.rendering import Scene, render_segments, renderer_weights
+from facepipe.spaces.bfm.descriptor import windows
 from facepipe.weights import WeightFile
 from stages import motion, render
 
 FRAMES = 60
-OFFICIAL = Options(renderer="pirender", basis="bfm", segment_frames=17)
+OFFICIAL = Options(renderer="pirender", space="bfm", segment_frames=17)
 
 
 @dataclass
@@ -63,20 +63,20 @@ def test_segments_see_what_lies_around_them() -> None:
 
 
 def test_a_renderer_that_looks_at_one_frame_is_given_no_more() -> None:
-    for moved, drawn in segments_of(replace(OFFICIAL, renderer="mesh", basis="facepipe")):
+    for moved, drawn in segments_of(replace(OFFICIAL, renderer="mesh", space="linear478")):
         assert moved.context_frames == drawn.lead_frames == drawn.frame_count == 0
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (Options(renderer="pirender"), "pirender wants coefficients of basis bfm, but this job .* facepipe; .* mesh"),
-        (Options(renderer="mesh", basis="bfm"), "mesh wants coefficients of basis facepipe, .* for that: pirender"),
+        (Options(renderer="pirender"), "pirender needs the motion space bfm, but this job .* linear478; .* mesh"),
+        (Options(renderer="mesh", space="bfm"), "mesh needs the motion space linear478, .* for that: pirender"),
         (
             Options(renderer="mesh", weights="detector"),
             "names detector, but the renderer mesh has no network",
         ),
-        (replace(OFFICIAL, weights="landmarker"), "the weight landmarker wants coefficients of basis facepipe"),
+        (replace(OFFICIAL, weights="landmarker"), "the weight landmarker needs the motion space linear478"),
         (replace(OFFICIAL, size_pixels=300), "--size is 300"),
     ],
 )

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.face import topology as at
+from facepipe.face.fitting import Fit
 from facepipe.face.pose import Similarity, rotation_of
-from facepipe.renderers import Portrait
 from facepipe.renderers.mesh.raster import rasterise
 from facepipe.renderers.mesh.renderer import MeshRenderer
+from facepipe.rendering.source import Source, source_of_fit
 from tests.face.faces import face_model
 
 Picture = NDArray[np.uint8]
@@ -77,10 +78,16 @@ def ring_mask(points: Floats, ring: tuple[int, ...], size: int) -> NDArray[np.bo
     return mask > 0
 
 
-def portrait(size: int, expression: Floats, pose: Similarity) -> Portrait:
+def source_at(picture: Picture, points: Floats, pose: Similarity, expression: Floats) -> Source:
+    """A source in a known pose, with the mean face's identity."""
+    fitted = Fit(np.zeros(80), expression[None].astype(np.float64), pose, np.zeros(1), np.ones(1, bool))
+    return source_of_fit(picture, points, fitted)
+
+
+def portrait(size: int, expression: Floats, pose: Similarity) -> Source:
     points = points_at(expression, pose)
-    return Portrait(paint(points, size), points, pose, np.zeros(80), expression[0])
+    return source_at(paint(points, size), points, pose, expression[0])
 
 
-def rendered(source: Portrait, expression: Floats, pose: Similarity) -> Picture:
+def rendered(source: Source, expression: Floats, pose: Similarity) -> Picture:
     return next(iter(MeshRenderer(face_model(), source).frames(expression, pose)))

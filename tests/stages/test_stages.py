@@ -13,12 +13,12 @@ from facepipe.engine import Artefact, Stage, Workspace
 from facepipe.engine.stage import bare
 from facepipe.engine.workspace import Input
 from facepipe.errors import NoFaceError
-from facepipe.face.coefficients import load_coefficients
 from facepipe.face.spans import Span, load_sightings
 from facepipe.face.track import load_track
 from facepipe.media.image import read_image, write_image
 from facepipe.media.probe import probe_video
 from facepipe.motion.sliders import Edit
+from facepipe.spaces.files import load_coefficients
 from facepipe.weights import find
 from stages import (
     NAMES,
@@ -28,6 +28,7 @@ from stages import (
     features,
     motion,
     mux,
+    prepare,
     render,
     report,
     sheet,
@@ -44,6 +45,7 @@ STAGES: tuple[Stage[Any], ...] = (
     features.STAGE,
     speech.STAGE,
     motion.STAGE,
+    prepare.STAGE,
     render.STAGE,
     mux.STAGE,
     sign.STAGE,

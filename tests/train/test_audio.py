@@ -11,9 +11,10 @@ from typing import cast
 import numpy as np
 import torch
 
+from facepipe.face.expression_probes import probes_of
 from facepipe.face.model import load_face_model
-from facepipe.motion.departure import departure_of, handles_of
 from facepipe.motion.features import features_of
+from facepipe.motion.neutral_delta import departure_of
 from facepipe.motion.speech import SoundEncoder, SpeechConfig
 from facepipe.train.audio import Material, fit_prediction, fresh_speech, kept_and_shifted, set_emphasis
 from facepipe.train.directions import choose_directions, mirror_of
@@ -26,7 +27,7 @@ from tests.media.sounds import voice
 from tests.motion.test_speech import someone
 
 MODEL = load_face_model(find("face-model").path)
-HANDLES = handles_of(MODEL)
+PROBES = probes_of(MODEL)
 TINY = SpeechConfig(directions=6, encoders=2, encoder_width=8, memory=2, lookahead=1, controls=3, hidden=4, steps=2)
 
 
@@ -36,7 +37,7 @@ def speakers(count: int = 4) -> list[Speaker]:
         clip = someone(75)
         clip = replace(clip, expression=np.random.default_rng(number).normal(0, 0.2, (75, 64)).cumsum(0) / 5)
         features = features_of([voice(3.0, seed=number)], Fraction(25))
-        made.append(Speaker(f"s{number}", f"id{number}", features, clip, departure_of(clip, HANDLES)))
+        made.append(Speaker(f"s{number}", f"id{number}", features, clip, departure_of(clip, PROBES)))
     return made
 
 
@@ -50,7 +51,7 @@ def test_the_rate_rises_and_falls_to_its_floor() -> None:
 def test_a_mirror_is_its_own_inverse_and_keeps_the_mouth_open() -> None:
     mirror = mirror_of(MODEL)
     np.testing.assert_allclose(mirror @ mirror, np.eye(64), atol=0.05)
-    np.testing.assert_allclose(mirror @ HANDLES.mouth, HANDLES.mouth, atol=0.05 * np.abs(HANDLES.mouth).max())
+    np.testing.assert_allclose(mirror @ PROBES.mouth, PROBES.mouth, atol=0.05 * np.abs(PROBES.mouth).max())
 
 
 def test_directions_lead_there_and_back() -> None:
@@ -92,7 +93,7 @@ def test_a_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     fit_prediction(
         speech, [speech.remainder(motion, mean) for motion, mean in zip(material.motion, material.means, strict=True)]
     )
-    set_emphasis(speech, material, HANDLES)
+    set_emphasis(speech, material, PROBES)
     assert speech.emphasis[0] > 1
     recipe = FlowRecipe(batch=4, window=30, steps=4, evaluate_every=2, held_out=4)
     lines = list(zip(material.motion, material.means, material.columns, strict=True))

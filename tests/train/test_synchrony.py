@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
+from facepipe.face.expression_probes import probes_of
 from facepipe.face.model import load_face_model
-from facepipe.motion.departure import handles_of
 from facepipe.motion.features import BANDS, HIGHEST_HERTZ, LOWEST_HERTZ, Features
 from facepipe.train.speakers import Speaker
 from facepipe.train.synchrony import VOWEL_BANDS, synchrony_of
 from facepipe.weights import find
 from tests.motion.test_speech import someone
 
-HANDLES = handles_of(load_face_model(find("face-model").path))
+PROBES = probes_of(load_face_model(find("face-model").path))
 COUNT = 150
 
 
@@ -29,7 +29,7 @@ def talker(number: int, *, late: int = 0, lips_of: int | None = None) -> Speaker
     log_mel = dice.normal(-8, 0.3, (COUNT, BANDS)) + np.roll(loud, late)[:, None]
     features = Features(log_mel, np.full(COUNT, -20.0), np.ones(COUNT), Fraction(25), level_db=-20.0)
     departure = np.zeros((COUNT, 70))
-    departure[:, :64] = 0.05 * (others + dice.normal(0, 0.2, COUNT))[:, None] * HANDLES.opening
+    departure[:, :64] = 0.05 * (others + dice.normal(0, 0.2, COUNT))[:, None] * PROBES.opening
     return Speaker(f"s{number}", f"id{number}", features, replace(someone(COUNT)), departure)
 
 
@@ -42,24 +42,24 @@ CROWD = [talker(number) for number in range(8)]
 
 @pytest.mark.parametrize("late", [-4, 0, 5])
 def test_lips_that_follow_are_found_with_their_lag(late: int) -> None:
-    found = synchrony_of(talker(3, late=late), CROWD, HANDLES)
+    found = synchrony_of(talker(3, late=late), CROWD, PROBES)
     assert found.together
     assert found.lag_frames == late
 
 
 def test_lips_that_follow_another_voice_do_not_belong() -> None:
-    lags = [synchrony_of(talker(number, lips_of=20 + number), CROWD, HANDLES) for number in range(8)]
+    lags = [synchrony_of(talker(number, lips_of=20 + number), CROWD, PROBES) for number in range(8)]
     assert sum(one.together for one in lags) <= 2
 
 
 def test_lips_that_follow_beyond_the_largest_lag_do_not_belong() -> None:
-    assert not synchrony_of(talker(3, late=40), CROWD, HANDLES).together
+    assert not synchrony_of(talker(3, late=40), CROWD, PROBES).together
 
 
 def test_lips_that_stand_still_do_not_belong() -> None:
     still = talker(3)
     still.departure[:] = 0
-    assert not synchrony_of(still, CROWD, HANDLES).together
+    assert not synchrony_of(still, CROWD, PROBES).together
 
 
 def test_the_bands_of_vowels_lie_where_they_are_said_to() -> None:

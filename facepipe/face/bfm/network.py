@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from facepipe.checkpoint import check_state, header_of, load_network
+from facepipe.face.bfm.matlab import read_model
+from facepipe.face.bfm.model import KIND as MODEL_KIND
 from facepipe.models.blocks import fold_norms
 from facepipe.models.deep3d import CoefficientNetwork, Deep3dConfig
 from facepipe.weights.conversion import Converted, read_checkpoint
@@ -43,3 +45,9 @@ def read_published(path: Path, config: Deep3dConfig | None = None) -> Converted:
     folded = fold_norms(net.requires_grad_(False)).state_dict()
     tensors = {name: tensor.float().contiguous() for name, tensor in folded.items()}
     return Converted(tensors, header_of(KIND, net.config))
+
+
+def read_published_model(path: Path) -> Converted:
+    """Read the Basel Face Model's .mat file. Raises WeightsError for any other file."""
+    tensors = {name: torch.from_numpy(array) for name, array in read_model(path).items()}
+    return Converted(tensors, {"kind": MODEL_KIND})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -10,13 +11,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facepipe.face.model import FaceModel
+from facepipe.checkpoint import load_network
+from facepipe.device import compute_device, compute_dtype, thread_count
+from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import Similarity
-from facepipe.renderers.batches import Batches
+from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.hints import Hints, Prior, hints_of, motion_of, surface_table
 from facepipe.renderers.compact.net import CompactNet
-from facepipe.renderers.compiling import compiled as as_compiled
-from facepipe.renderers.portrait import Portrait
+from facepipe.rendering.source import Source
+from facepipe.rendering.spec import NETWORK
+from facepipe.weights.loaded import kept
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from facepipe.rendering.spec import FrameRenderer
+    from facepipe.spaces.coefficients import Coefficients
+from facepipe.rendering.batches import Batches
+from facepipe.rendering.compiling import compiled as as_compiled
 
 Floats = NDArray[np.floating]
 # How many frames the network draws at once. On a CPU more are no faster; of a GPU it was not measured.
@@ -37,7 +49,7 @@ class CompactRenderer:
         self,
         net: CompactNet,
         model: FaceModel,
-        portrait: Portrait,
+        source: Source,
         prior: Prior,
         *,
         batch_frames: int = 0,
@@ -54,9 +66,9 @@ class CompactRenderer:
         self.net = as_compiled(net, device) if compiled else net
         threads = min(threads, 1) if device.type == "cuda" else threads
         self.prior, self.batches = prior, Batches(batch_frames or BATCH_FRAMES[device.type], threads)
-        self.side = portrait.picture.shape[0]
+        self.side = source.picture.shape[0]
         self.table = surface_table(model, prior.regions())
-        self.source = self._pictures([portrait.picture])
+        self.source = self._pictures([source.picture])
 
     def frames(self, expression: Floats, pose: Similarity) -> Iterator[NDArray[np.uint8]]:
         """Yield (S, S, 3) uint8 RGB pictures with (T, 64) expressions in T poses, in pixels of the picture."""
@@ -87,3 +99,24 @@ class CompactRenderer:
         maps = torch.from_numpy(np.stack([hints.maps for hints in batch])).to(self.like)
         maps = maps.contiguous(memory_format=torch.channels_last)
         return to_pictures(self.net(self.source, prior, position, maps, motion).picture)
+
+
+def load_compact(path: Path) -> CompactNet:
+    """Load the network onto the compute device. On a GPU it runs in half precision, which was not measured there."""
+    net = load_network(path, "pirender-compact", CompactNet, CompactConfig)
+    return net.to(compute_device(), compute_dtype(device=compute_device()))
+
+
+def open_renderer(
+    weights: Mapping[str, Path], source: Source, *, prior: Prior, prepared: None, compiled: bool
+) -> FrameRenderer:
+    """Implement `facepipe.rendering.spec.OpenRenderer`; the prior is the mesh renderer."""
+    del prepared
+    model, net = kept(load_face_model, weights["face-model"]), kept(load_compact, weights[NETWORK])
+    renderer = CompactRenderer(net, model, source, prior, threads=thread_count(), compiled=compiled)
+
+    def render(motion: Coefficients, first: int, end: int) -> Iterator[NDArray[np.uint8]]:
+        rows = motion.rows(first, end)
+        return renderer.frames(rows.expression, rows.pose(len(source.picture)))
+
+    return render

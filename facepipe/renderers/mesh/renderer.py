@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.face import topology
-from facepipe.face.model import FaceModel
+from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import Similarity
 from facepipe.renderers.mesh import openings, pixels
 from facepipe.renderers.mesh.config import MeshConfig
@@ -18,7 +18,14 @@ from facepipe.renderers.mesh.mouth import Mouth
 from facepipe.renderers.mesh.raster import rasterise
 from facepipe.renderers.mesh.surface import build_surface
 from facepipe.renderers.mesh.symmetry import own_share
-from facepipe.renderers.portrait import Portrait
+from facepipe.rendering.source import Source
+from facepipe.weights.loaded import kept
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from facepipe.rendering.spec import FrameRenderer
+    from facepipe.spaces.coefficients import Coefficients
 
 Floats = NDArray[np.floating]
 # How far behind the source's own surface a point may lie and still count as seen there, in outer-eye distances.
@@ -49,12 +56,12 @@ class MeshRenderer:
     back its picture unchanged.
     """
 
-    def __init__(self, model: FaceModel, portrait: Portrait, config: MeshConfig | None = None) -> None:
+    def __init__(self, model: FaceModel, source: Source, config: MeshConfig | None = None) -> None:
         self.config = config or MeshConfig()
-        self.model, self.picture, self.pose = model, portrait.picture, portrait.pose
+        self.model, self.picture, self.pose = model, source.picture, source.pose
         self.surface = build_surface(model, self.config)
-        self.neutral, self.points = model.neutral(portrait.identity), portrait.points
-        own = self.neutral + model.moved(portrait.expression[None])
+        self.neutral, self.points = model.neutral(source.identity), source.points
+        own = self.neutral + model.moved(source.expression[None])
         self.remainder = self.pose.undo(self.points[None])[0] - own[0]
         self.rings = self.surface.ring_points(self.points, self.pose)
         self.follow = self.surface.follow_weights(self.points)[:, None]
@@ -206,3 +213,22 @@ def _without_holes(position: NDArray[np.float32], triangle: NDArray[np.int32]) -
     weight = covered.astype(np.float32)
     near = cv2.blur(position * weight[..., None], (7, 7)) / np.maximum(cv2.blur(weight, (7, 7)), 1e-3)[..., None]
     return np.where(covered[..., None], position, near)
+
+
+def open_mesh(weights: Mapping[str, Path], source: Source) -> MeshRenderer:
+    """Open the renderer for a source; weights holds the face model."""
+    return MeshRenderer(kept(load_face_model, weights["face-model"]), source)
+
+
+def open_renderer(
+    weights: Mapping[str, Path], source: Source, *, prior: None, prepared: None, compiled: bool
+) -> FrameRenderer:
+    """Implement `facepipe.rendering.spec.OpenRenderer`; there is no network that could be compiled."""
+    del prior, prepared, compiled
+    renderer = open_mesh(weights, source)
+
+    def render(motion: Coefficients, first: int, end: int) -> Iterator[NDArray[np.uint8]]:
+        rows = motion.rows(first, end)
+        return renderer.frames(rows.expression, rows.pose(len(source.picture)))
+
+    return render

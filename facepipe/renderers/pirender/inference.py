@@ -5,6 +5,7 @@ Equal to `net.Pirender` but for rounding; `Pirender.forward` stays the reference
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -19,15 +20,15 @@ from facepipe.renderers.pirender.net import Pirender, Rendering
 from facepipe.renderers.pirender.warping import warped
 
 
-class SourceWork(NamedTuple):
-    """What is computed once a source."""
+class SourceFeatures(NamedTuple):
+    """What is computed once for a source."""
 
     picture: Tensor
     """(1, 3, H, W) float32"""
     features: Tensor
-    """(1, C, H, W), the warping network's first."""
+    """(1, C, H, W), the first features of the warping network."""
     normalised: Tensor
-    """(1, C, H, W), those with every channel's mean and deviation taken out."""
+    """(1, C, H, W), the same features, each channel normalised to mean 0 and deviation 1."""
     editing: Tensor
     """(1, C, H, W), the source's part of the editing network's first convolution."""
 
@@ -64,14 +65,24 @@ class FastPirender:
         self.cpu_editing = CpuEditing(net.editing_net, threads=torch.get_num_threads()) if in_full else None
 
     @torch.inference_mode()
-    def prepare(self, picture: Tensor) -> SourceWork:
+    def prepare(self, picture: Tensor) -> SourceFeatures:
         """Take a (1, 3, H, W) picture in [-1, 1], float32 or, for a network that is, float64."""
         picture = picture.to(self.device)
         drawn = picture.to(self.dtype, memory_format=self.layout)
         features = self.net.warpping_net.hourglass.encoder.input_layer(drawn)
         side_by_side = drawn.contiguous(memory_format=torch.channels_last)
         editing = F.conv2d(side_by_side, self.first_source, self.net.editing_net.encoder.first.conv.bias, padding=3)
-        return SourceWork(picture, features, F.instance_norm(features, eps=EPSILON), editing)
+        return SourceFeatures(picture, features, F.instance_norm(features, eps=EPSILON), editing)
+
+    def restored(self, tensors: Mapping[str, Tensor]) -> SourceFeatures:
+        """Return features that were stored, on this network's device and in its precision and memory layout."""
+        picture, features, normalised, editing = (tensors[name].to(self.device) for name in SourceFeatures._fields)
+        return SourceFeatures(
+            picture,
+            features.to(self.dtype, memory_format=self.layout),
+            normalised.to(self.dtype),
+            editing.to(self.dtype, memory_format=torch.channels_last),
+        )
 
     @torch.inference_mode()
     def steer(self, windows: Tensor) -> Steering:
@@ -83,7 +94,7 @@ class FastPirender:
         )
 
     @torch.inference_mode()
-    def render(self, work: SourceWork, steering: Steering) -> Rendering:
+    def render(self, work: SourceFeatures, steering: Steering) -> Rendering:
         """Render the frames of the steering as one batch."""
         flow_field = self._flow(work, steering).to(work.picture.dtype)
         picture = work.picture.expand(len(flow_field), -1, -1, -1)
@@ -93,7 +104,7 @@ class FastPirender:
         )
         return Rendering(flow_field, warp_image, fake_image)
 
-    def _flow(self, work: SourceWork, steering: Steering) -> Tensor:
+    def _flow(self, work: SourceFeatures, steering: Steering) -> Tensor:
         net, features = self.net.warpping_net, [work.features]
         for block in net.hourglass.encoder.blocks:
             if len(features) == 1:
@@ -111,7 +122,7 @@ class FastPirender:
         norm, _, conv = net.flow_out
         return conv(_leaky(norm(x)))  # type: ignore[no-any-return]
 
-    def _edited(self, work: SourceWork, warp_image: Tensor, steering: Steering) -> Tensor:
+    def _edited(self, work: SourceFeatures, warp_image: Tensor, steering: Steering) -> Tensor:
         first = F.conv2d(warp_image, self.first_warped, padding=3).add_(work.editing)
         if self.cpu_editing and self.cpu_editing.takes(first):
             one_by_one = [

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facepipe.face.descriptor import windows
+from facepipe.device import compute_device, thread_count
 from facepipe.media.image import from_tensor, to_tensor
-from facepipe.renderers.batches import Batches
-from facepipe.renderers.compiling import compiled as as_compiled
-from facepipe.renderers.pirender.inference import FastPirender
+from facepipe.renderers.pirender.checkpoint import load_pirender
+from facepipe.renderers.pirender.inference import FastPirender, SourceFeatures
 from facepipe.renderers.pirender.net import Rendering
+from facepipe.rendering.source import Source
+from facepipe.rendering.spec import NETWORK
+from facepipe.spaces.bfm.descriptor import windows
+from facepipe.weights.loaded import kept
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from facepipe.rendering.spec import FrameRenderer, Prepared
+    from facepipe.spaces.bfm.coefficients import BfmCoefficients
+    from facepipe.spaces.coefficients import Coefficients
+from facepipe.rendering.batches import Batches
+from facepipe.rendering.compiling import compiled as as_compiled
 
 # How many frames are rendered at once. On a CPU one is as fast as many and takes the least memory.
 BATCH_FRAMES = {"cpu": 1, "cuda": 16}
@@ -22,13 +35,18 @@ BATCH_FRAMES = {"cpu": 1, "cuda": 16}
 class PirenderRenderer:
     """Renders one source picture with a network that other pictures may share."""
 
-    def __init__(self, net: FastPirender, picture: NDArray[np.uint8], *, compiled: bool = False) -> None:
-        """Take an (S, S, 3) RGB picture, S a multiple of 32 and at least 64.
+    def __init__(
+        self, net: FastPirender, source: NDArray[np.uint8] | SourceFeatures, *, compiled: bool = False
+    ) -> None:
+        """Open the network for one source.
 
-        `compiled` has torch compile the network first, on a GPU; which pays for long clips only.
+        Args:
+            net: The network.
+            source: An (S, S, 3) RGB picture, S a multiple of 32 and at least 64, or its features.
+            compiled: Whether torch compiles the network first, on a GPU. It pays for long clips only.
         """
         self.net = net
-        self.work = net.prepare(to_tensor(picture)[None])
+        self.work = source if isinstance(source, SourceFeatures) else net.prepare(to_tensor(source)[None])
         self.batches = Batches(BATCH_FRAMES[net.device.type])
         self.render = as_compiled(net.render, net.device) if compiled else net.render
 
@@ -46,3 +64,28 @@ class PirenderRenderer:
         steering = self.net.steer(torch.from_numpy(windows(rows.astype(np.float32), first, end)))
         count = (len(rows) if end is None else end) - first
         yield from self.batches.drawn(count, lambda begin, end: self.render(self.work, steering.rows(begin, end)))
+
+
+def load_fast(path: Path) -> FastPirender:
+    """Load the network onto the compute device."""
+    return FastPirender(load_pirender(path).to(compute_device()))
+
+
+def prepare(weights: Mapping[str, Path], source: Source) -> Prepared:
+    """Compute the source's features, in the precision of this machine."""
+    net = kept(load_fast, weights[NETWORK], threads=thread_count())
+    return net.prepare(to_tensor(source.picture)[None])._asdict()
+
+
+def open_renderer(
+    weights: Mapping[str, Path], source: Source, *, prior: None, prepared: Prepared | None, compiled: bool
+) -> FrameRenderer:
+    """Implement `facepipe.rendering.spec.OpenRenderer`."""
+    del prior
+    net = kept(load_fast, weights[NETWORK], threads=thread_count())
+    renderer = PirenderRenderer(net, net.restored(prepared) if prepared else source.picture, compiled=compiled)
+
+    def render(motion: Coefficients, first: int, end: int) -> Iterator[NDArray[np.uint8]]:
+        return renderer.frames(cast("BfmCoefficients", motion).descriptor_rows(), first, end)
+
+    return render

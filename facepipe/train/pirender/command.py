@@ -6,7 +6,7 @@ DATASET is what `facepipe dataset build` made; its frames are unpacked into CACH
 RUN/checkpoint.pt when it is there, and else begins anew, or with the network of a released file or of another run's
 checkpoint (--begin-with FILE). RUN/samples and RUN/curves (TensorBoard) show how it does. `compact` is the embedded
 renderer, `published` the paper's training of the paper's size, which needs VGG-19 (facepipe weights add vgg19 FILE) and
-a data set built with --basis bfm; its network comes in by `facepipe weights add pirender RUN/checkpoint.pt`.
+a data set built with --space bfm; its network comes in by `facepipe weights add pirender RUN/checkpoint.pt`.
 With several GPUs, or a process a core, start it by `torchrun --nproc-per-node N -m facepipe.train.pirender.command` and
 the same words.
 """

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from facepipe.face.descriptor import windows
+from facepipe.spaces.bfm.descriptor import windows
 from facepipe.train.pirender.heads import Heads
 from facepipe.train.pirender.pairs import to_tensor
 

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from facepipe.face.coefficients import Coefficients
 from facepipe.face.fitting import Fit
 from facepipe.face.model import FaceModel
 from facepipe.face.pose import Similarity
-from facepipe.motion.retargeting import Retargeting, retarget
 from facepipe.renderers.compact.hints import hints_of, motion_of, surface_table
 from facepipe.renderers.mesh.renderer import MeshRenderer
-from facepipe.renderers.portrait import Portrait
+from facepipe.rendering.source import Source, source_of_fit
+from facepipe.spaces.coefficients import Coefficients
+from facepipe.spaces.retargeting import Retargeting
 from facepipe.train.pirender.heads import Heads, coefficients_of, fits_of, mirrored
 
 # Drawings of one source, before the next is set up. With batches of four, each has one in another person's motion.
@@ -126,13 +126,12 @@ class Pairs(IterableDataset[Pair]):
         driving = self.motions[other][int(random.integers(2))]
         own = self.motions[clip][int(flip)].rows(source, source + 1)
         row = int(random.choice(np.flatnonzero(driving.valid)))
-        return retarget(own, driving, Retargeting(), self.model).rows(row, row + 1)
+        return own.space.retarget(own, driving, Retargeting(), self.model).rows(row, row + 1)
 
 
-def portrait_at(picture: Picture, points: NDArray[np.floating], fitted: Fit, row: int) -> Portrait:
+def portrait_at(picture: Picture, points: NDArray[np.floating], fitted: Fit, row: int) -> Source:
     """Return a frame of a fitted clip as a source."""
-    pose = fitted.pose.rows(slice(row, row + 1))
-    return Portrait(picture, points.astype(np.float64), pose, fitted.identity, fitted.expression[row])
+    return source_of_fit(picture, points.astype(np.float64), fitted, row)
 
 
 def to_tensor(picture: Picture) -> Tensor:

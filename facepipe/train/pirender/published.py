@@ -17,11 +17,13 @@ from torch.utils.data import DataLoader, default_collate
 from facepipe import weights
 from facepipe.dataset.listing import path_of, read_list
 from facepipe.errors import InputError, WeightsError
-from facepipe.face.bfm import BASIS as BFM
-from facepipe.face.coefficients import BfmCoefficients, Floats, load_coefficients
 from facepipe.models.vgg import vgg19_of
 from facepipe.renderers.pirender.config import PirenderConfig
 from facepipe.renderers.pirender.net import Pirender, Rendering
+from facepipe.spaces import bfm
+from facepipe.spaces.bfm.coefficients import BfmCoefficients
+from facepipe.spaces.coefficients import Floats
+from facepipe.spaces.files import load_coefficients
 from facepipe.train.pirender.frames import FramePairs, Frames, both_ways
 from facepipe.train.pirender.heads import Heads
 from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
@@ -87,13 +89,13 @@ def open_vgg() -> VggLoss:
 
 
 def check_coefficients(dataset: Path) -> None:
-    """Raise InputError, which tells how they are made, unless every clip has coefficients of the basis `bfm`."""
+    """Raise InputError, which tells how they are made, unless every clip has coefficients in the space `bfm`."""
     without = [entry.id for entry in read_list(dataset) if not path_of(dataset, entry.id, "bfm").exists()]
     if without:
         needed = "" if "deep3d" in weights.registered() else f"; first {weights.FOREIGN['deep3d'].remedy('deep3d')}"
         raise InputError(
-            f"{len(without)} clips of {dataset} have no coefficients of basis bfm, of which the published network is "
-            f"told motion, {without[0]} among them: `facepipe dataset build CLIPS {dataset} --basis bfm` makes them"
+            f"{len(without)} clips of {dataset} have no coefficients in the motion space bfm, which the published "
+            f"network needs, {without[0]} among them: `facepipe dataset build CLIPS {dataset} --space bfm` makes them"
             f"{needed}."
         )
 
@@ -103,7 +105,7 @@ def rows_of(dataset: Path, heads: Heads) -> list[Floats]:
     rows = []
     for index, name in enumerate(heads.names):
         path, part = path_of(dataset, name, "bfm"), heads.clip(index)
-        found = load_coefficients(path, basis=BFM)
+        found = load_coefficients(path, space=bfm.SPACE)
         assert isinstance(found, BfmCoefficients)
         if len(found) != part.stop - part.start:
             raise InputError(

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from facepipe.face.coefficients import from_fit
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.fitting import fit
 from facepipe.face.pose import Similarity
@@ -14,6 +13,7 @@ from facepipe.renderers.compact.hints import hints_of, motion_of, surface_table
 from facepipe.renderers.compact.net import CompactNet
 from facepipe.renderers.compact.renderer import CompactRenderer
 from facepipe.renderers.mesh.renderer import MeshRenderer
+from facepipe.spaces.coefficients import from_fit
 from tests.face.faces import face_model
 from tests.renderers import painted
 from tests.renderers.compact.test_net import TINY

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,9 +11,9 @@ import pytest
 from facepipe.face import topology as at
 from facepipe.face.fitting import fit
 from facepipe.face.pose import Similarity, rotation_of
-from facepipe.renderers import Portrait
 from facepipe.renderers.mesh import renderer as module
 from facepipe.renderers.mesh.renderer import MeshRenderer
+from facepipe.rendering.source import Source, source_of_fit
 from tests.face.faces import astronaut_portrait, face_model
 from tests.renderers import painted
 from tests.renderers.painted import LIPS, SCLERA, Picture, closed, expression_of, points_at, pose_at, ring_mask
@@ -68,7 +70,7 @@ def test_far_from_the_face_nothing_moves(degrees: tuple[float, float, float]) ->
     size, pose = 512, pose_at(512, share=0.1)
     noise = np.random.default_rng(0).integers(0, 256, (size, size, 3)).astype(np.uint8)
     source = painted.portrait(size, expression_of(), pose)
-    source = Portrait(cv2.blur(noise, (3, 3)), source.points, pose, source.identity, source.expression)  # type: ignore[arg-type]
+    source = replace(source, picture=np.asarray(cv2.blur(noise, (3, 3)), np.uint8))
     image = painted.rendered(source, expression_of(), turned(pose, degrees))
     rim = source.points[list(at.FACE_OVAL), :2]
     reach = 3.4 * np.linalg.norm(rim - rim.mean(0), axis=1).max() + 20
@@ -145,7 +147,7 @@ def test_an_eye_that_the_source_keeps_closed_is_opened_with_a_ball() -> None:
     pose, asleep = pose_at(SIZE), expression_of(blink_left=1.2, blink_right=1.2)
     points = points_at(asleep, pose)
     picture = painted.paint(points, SIZE)
-    source = Portrait(picture, points, pose, np.zeros(80), asleep[0])
+    source = painted.source_at(picture, points, pose, asleep[0])
     picture[ring_mask(points, at.LEFT_EYE, SIZE) | ring_mask(points, at.RIGHT_EYE, SIZE)] = painted.SKIN
     image, awake = painted.rendered(source, expression_of(), pose), points_at(expression_of(), pose)
     for ring in (at.LEFT_EYE, at.RIGHT_EYE):
@@ -174,12 +176,12 @@ def test_the_hidden_side_comes_from_the_side_that_is_shown(yaw: float, monkeypat
     assert filled < 0.6 * stretched
 
 
-def mirror_image(portrait: Portrait) -> Portrait:
+def mirror_image(portrait: Source) -> Source:
     """The portrait in a mirror, fitted anew."""
     picture, width = np.ascontiguousarray(portrait.picture[:, ::-1]), portrait.picture.shape[1]
     points = (portrait.points * (-1, 1, 1) + (width - 1, 0, 0))[face_model().mirror]
     fitted = fit(face_model(), points[None], np.ones(1, bool))
-    return Portrait(picture, points, fitted.pose, fitted.identity, fitted.expression[0])
+    return source_of_fit(picture, points, fitted)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +191,7 @@ def test_a_mirrored_source_gives_a_mirrored_result(degrees: tuple[float, float, 
     """Neither side is favoured: mirrored in, mirrored out, to a few grey levels."""
     portrait = astronaut_portrait(SIZE)[0]
     fitted = fit(face_model(), portrait.points[None], np.ones(1, bool))
-    plain = Portrait(portrait.picture, portrait.points, fitted.pose, fitted.identity, fitted.expression[0])
+    plain = source_of_fit(portrait.picture, portrait.points, fitted)
     mirrored, (pitch, yaw, roll) = mirror_image(plain), degrees
     names = ("blink_left", "blink_right") if control == "blink" else (control, control)
     first, second = (

@@ -61,7 +61,7 @@ def test_the_published_checkpoint_comes_in(tmp_path: Path) -> None:
     outcome = run("weights", "add", "pirender", file)
     assert outcome.exit_code == 0, outcome.stderr
     entry = weights.lookup("pirender-official")
-    assert (entry.basis, entry.licence) == ("bfm", "CC-BY-NC-4.0")
+    assert (entry.space, entry.licence) == ("bfm", "CC-BY-NC-4.0")
     threads = torch.get_num_threads()
     back = load_pirender(weights.find("pirender-official").path)
     torch.set_num_threads(threads)

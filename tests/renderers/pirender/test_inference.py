@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from facepipe.face.descriptor import windows
 from facepipe.media.image import to_tensor
 from facepipe.renderers.pirender.config import PirenderConfig
 from facepipe.renderers.pirender.cpu import CpuEditing
 from facepipe.renderers.pirender.inference import FastPirender
 from facepipe.renderers.pirender.net import Pirender, Rendering
 from facepipe.renderers.pirender.renderer import PirenderRenderer
+from facepipe.spaces.bfm.descriptor import windows
 from tests.renderers.gpu import need_gpu
 
 

@@ -13,8 +13,6 @@ from torch.nn import functional
 from facepipe import weights
 from facepipe.dataset.listing import Entry, path_of, write_list
 from facepipe.errors import InputError, WeightsError
-from facepipe.face.coefficients import load_coefficients
-from facepipe.face.descriptor import ANGLES, CROP, EXPRESSION, TRANSLATION, windows
 from facepipe.face.track import Track, TrackFile, save_track
 from facepipe.media.encode import VideoWriter
 from facepipe.media.image import from_tensor, to_tensor
@@ -25,6 +23,9 @@ from facepipe.renderers.pirender.config import PirenderConfig
 from facepipe.renderers.pirender.inference import FastPirender
 from facepipe.renderers.pirender.net import Pirender
 from facepipe.renderers.pirender.renderer import PirenderRenderer
+from facepipe.spaces import bfm
+from facepipe.spaces.bfm.descriptor import ANGLES, CROP, EXPRESSION, TRANSLATION, windows
+from facepipe.spaces.files import load_coefficients
 from facepipe.train.pirender.perceptual import VggLoss, gram, paper_losses
 from tests.dataset.material import FPS, WHOLE, add_coefficients
 from tests.pipeline.scene import run
@@ -149,7 +150,7 @@ def test_pairs_go_both_ways_and_know_their_windows(tmp_path: Path) -> None:
     batch = type(frames)(*(part[None] for part in frames))
     sources, told, truths = both_ways(batch)
     assert torch.equal(sources, truths.flip(0))
-    there = load_coefficients(path_of(tmp_path, "c1", "bfm"), basis="bfm")
+    there = load_coefficients(path_of(tmp_path, "c1", "bfm"), space=bfm.SPACE)
     for window, frame in zip(told, (3, 0), strict=True):
         np.testing.assert_allclose(window[:, 13], rows[1][frame], atol=1e-5)
         for part, name in (
@@ -210,7 +211,7 @@ def test_without_coefficients_it_is_said_how_they_are_made(tmp_path: Path, monke
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path))
     outcome = run("train", "pirender", *words(tmp_path))
     assert outcome.exit_code == 3
-    for told in ("2 clips of", "c0", f"dataset build CLIPS {tmp_path / 'set'} --basis bfm", "weights add deep3d"):
+    for told in ("2 clips of", "c0", f"dataset build CLIPS {tmp_path / 'set'} --space bfm", "weights add deep3d"):
         assert told in outcome.stderr
     assert not (tmp_path / "cache").exists()
 
@@ -226,7 +227,7 @@ def test_what_was_trained_comes_in_and_draws(tmp_path: Path, monkeypatch: pytest
     checkpoint = tmp_path / "run" / "checkpoint.pt"
     outcome = run("weights", "add", "pirender", checkpoint, "--name", "pirender-mine")
     assert outcome.exit_code == 0, outcome.stderr
-    assert weights.lookup("pirender-mine").basis == "bfm"
+    assert weights.lookup("pirender-mine").space == "bfm"
     threads = torch.get_num_threads()
     came = load_pirender(weights.find("pirender-mine").path)
     torch.set_num_threads(threads)
@@ -235,7 +236,7 @@ def test_what_was_trained_comes_in_and_draws(tmp_path: Path, monkeypatch: pytest
     for name, value in came.state_dict().items():
         assert torch.equal(value, mean.state_dict()[name])
     assert not all(torch.equal(value, last[name]) for name, value in came.state_dict().items())
-    rows = load_coefficients(path_of(tmp_path / "set", "c1", "bfm"), basis="bfm").descriptor_rows()  # type: ignore[attr-defined]
+    rows = load_coefficients(path_of(tmp_path / "set", "c1", "bfm"), space=bfm.SPACE).descriptor_rows()  # type: ignore[attr-defined]
     picture = next(iter(clips()[1].frames))
     drawn = list(PirenderRenderer(FastPirender(came), picture).frames(rows))
     with torch.inference_mode():

@@ -1,0 +1,1 @@
+"""Speed of renderers' networks: one module a renderer, under its name, with a function `measure`."""

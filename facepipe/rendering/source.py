@@ -1,0 +1,77 @@
+"""The source: the portrait that a renderer moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.face.cropping import SquareCrop, transform_points
+from facepipe.face.fitting import Fit
+from facepipe.face.pose import Similarity
+from facepipe.face.track import load_track
+from facepipe.media.image import read_image
+from facepipe.spaces import MotionSpace
+from facepipe.spaces.coefficients import Coefficients, from_fit
+from facepipe.spaces.files import load_coefficients
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A portrait, cropped to its face, and its own motion."""
+
+    picture: Picture
+    """(S, S, 3) RGB, the crop."""
+    points: NDArray[np.floating]
+    """(478, 3) landmarks in pixels of the picture."""
+    coefficients: Coefficients
+    """Its first row, in the renderer's motion space."""
+
+    @property
+    def pose(self) -> Similarity:
+        """One row, in pixels of the picture; in the space `linear478` only."""
+        return self.coefficients.rows(0, 1).pose(len(self.picture))
+
+    @property
+    def identity(self) -> NDArray[np.floating]:
+        """(80,); in the space `linear478` only."""
+        return self.coefficients.identity
+
+    @property
+    def expression(self) -> NDArray[np.floating]:
+        """(64,) of the first row."""
+        return np.asarray(self.coefficients.expression[0])
+
+
+def source_of_fit(picture: Picture, points: NDArray[np.floating], fit: Fit, row: int = 0) -> Source:
+    """Return a source from one row of a fit to points in pixels of the same square picture."""
+    side = len(picture)
+    whole = SquareCrop((side - 1) / 2, (side - 1) / 2, side)
+    valid = np.ones(len(fit.expression), bool)
+    fitted = from_fit(fit, valid, fps=Fraction(25), crop=whole, picture_size=(side, side))
+    return Source(picture, points, fitted.rows(row, row + 1))
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """The files of the stages from which a source is read."""
+
+    picture: Path
+    """The crop, from the stage `crop`."""
+    track: Path
+    """From the stage `crop`."""
+    coefficients: Path
+    """From the stage `coefficients`."""
+    prepared: Path | None = None
+    """From the stage `prepare`, for a renderer that has one."""
+
+    def load(self, space: MotionSpace) -> Source:
+        """Read the source. Raises InputError if the coefficients are of another space."""
+        picture, track = read_image(self.picture), load_track(self.track)
+        points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(picture.shape[0]))
+        return Source(picture, points, load_coefficients(self.coefficients, space=space))

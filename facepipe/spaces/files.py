@@ -1,0 +1,132 @@
+"""Motion files: coefficients of one clip as an .npz. See docs/formats.md."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.errors import InputError
+from facepipe.face.cropping import SquareCrop
+from facepipe.spaces import MotionSpace, find_space, linear478
+from facepipe.spaces.coefficients import Coefficients
+
+FORMAT = "facepipe-coefficients"
+VERSION = 2
+#: Version 1 called the space "basis", and linear478 "facepipe". The arrays are the same.
+READABLE_VERSIONS = (1, 2)
+
+
+def save_coefficients(coefficients: Coefficients, path: Path) -> None:
+    """Write a motion file: arrays without pickle, and a JSON header in UTF-8. Equal content gives equal bytes."""
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "space": coefficients.space_name,
+        "fps": str(coefficients.fps),
+        "frame_count": len(coefficients),
+        "valid_frames": int(coefficients.valid.sum()),
+        "crop": {
+            "center_x": coefficients.crop.center_x,
+            "center_y": coefficients.crop.center_y,
+            "side": coefficients.crop.side,
+            "angle_radians": coefficients.crop.angle_radians,
+        },
+        "picture_size": list(coefficients.picture_size),
+    }
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.asarray(getattr(coefficients, name)) for name in coefficients.space.arrays
+    }
+    arrays = {
+        name: array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
+        for name, array in arrays.items()
+    }
+    arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Return the JSON header of a motion file, with the key "space" whatever the file's version.
+
+    Raises InputError if the file is not a motion file or was written by a later version of facepipe.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header: Any = json.loads(file["header"].tobytes())
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist. Give the path of a motion file (.npz).") from None
+    except Exception as error:  # NumPy and its zip reader raise a dozen kinds on other or broken files
+        raise InputError(
+            f"{path} is not a motion file of facepipe ({_reason(error)}). `facepipe coefficients` makes one."
+        ) from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise InputError(
+            f"{path} is an .npz of another format, expected {FORMAT!r}. `facepipe coefficients` makes one."
+        )
+    if header.get("version") not in READABLE_VERSIONS:
+        raise InputError(
+            f"{path} has format version {header.get('version')}, but this facepipe reads versions 1 to {VERSION}. "
+            "Make the file again, or update facepipe."
+        )
+    found = {str(key): value for key, value in header.items()}
+    name = found.pop("basis", None) if header["version"] == 1 else found.get("space")
+    space = find_space(str(name))
+    return {**found, "space": space.name if space else name}
+
+
+def load_coefficients(path: Path, *, space: MotionSpace | None = linear478.SPACE) -> Coefficients:
+    """Read a motion file of a space; None accepts every space. Arrays of floats are returned as float64.
+
+    Raises InputError if the file is damaged or of another space.
+    """
+    header = read_header(path)
+    found = find_space(str(header["space"]))
+    if found is None or (space is not None and found is not space):
+        wanted = space or linear478.SPACE
+        raise InputError(
+            f"{path} holds motion in the space {header['space']!r}, but {wanted.name!r} is needed here. "
+            f"Make the file again with `facepipe coefficients --space {wanted.name}`."
+        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in found.arrays}
+        _check_arrays(arrays, found, int(header["frame_count"]), int(header["valid_frames"]))
+        fps, crop = Fraction(header["fps"]), SquareCrop(**{key: float(value) for key, value in header["crop"].items()})
+        if fps <= 0 or not crop.side > 0 or not np.isfinite([crop.center_x, crop.center_y, crop.angle_radians]).all():
+            raise ValueError(f"a rate of {fps} frames/s, or a crop that is not a square")
+        arrays = {
+            name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()
+        }
+        return found.coefficients_class()(
+            **arrays,
+            fps=fps,
+            crop=crop,
+            picture_size=(int(header["picture_size"][0]), int(header["picture_size"][1])),
+        )
+    except Exception as error:  # as above, and keys that the header may lack
+        raise InputError(
+            f"{path} is damaged ({_reason(error)}). Make it again with `facepipe coefficients`."
+        ) from error
+
+
+def _check_arrays(arrays: dict[str, NDArray[Any]], space: MotionSpace, count: int, valid_frames: int) -> None:
+    """Raise ValueError unless the arrays are those of the header."""
+    for name, wanted in space.arrays.items():
+        shape = tuple(count if length is None else length for length in wanted)
+        array, kind = arrays[name], "b" if name == "valid" else "f"
+        if array.shape != shape or array.dtype.kind != kind:
+            raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected shape {shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
+    if not valid_frames or int(arrays["valid"].sum()) != valid_frames:
+        raise ValueError(f"{arrays['valid'].sum()} frames are valid, expected {valid_frames or 'one or more'}")
+
+
+def _reason(error: Exception) -> str:
+    # A KeyError holds only the key.
+    return f"it lacks {error.args[0]!r}" if isinstance(error, KeyError) and error.args else str(error)

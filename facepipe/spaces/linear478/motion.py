@@ -1,0 +1,77 @@
+"""Retargeting and editing in the space `linear478`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from facepipe.face.expression_probes import probes_of
+from facepipe.face.model import FaceModel
+from facepipe.spaces.coefficients import Coefficients, Floats
+from facepipe.spaces.editing import turned_angles
+from facepipe.spaces.retargeting import Distance, Retargeting, Target, retarget_rows
+
+# By outer-eye distance: lips that differ by a twentieth of it weigh as much as a turn of 15 degrees.
+OPENING_WEIGHT = 20.0
+
+
+def retarget(
+    source: Coefficients, driving: Coefficients, how: Retargeting, model: FaceModel, *, no_face: str = "hold"
+) -> Coefficients:
+    """Implement `MotionSpace.retarget`."""
+    return retarget_rows(source, driving, how, place=_place, distance=opening_distance(model), no_face=no_face)
+
+
+def opening_distance(model: FaceModel) -> Distance:
+    """Return the distance by which mouth and eyes of driving frames are open otherwise than the source's."""
+
+    # Where the driver's mouth is open in the reference frame and the source's is closed, the source's lips would pass
+    # through each other as the driver's close; so these openings weigh most.
+    def distance(source: Coefficients, driving: Coefficients) -> Floats:
+        own, theirs = (openings(one, model) for one in (source, driving))
+        return np.asarray(OPENING_WEIGHT * np.abs(theirs - own[0]).sum(1))
+
+    return distance
+
+
+def openings(face: Coefficients, model: FaceModel) -> Floats:
+    """Return (T, 3): the distance of the lips and how far either eyelid is down, in outer-eye distances."""
+    probes = probes_of(model, face.identity)
+    return np.column_stack([probes.mouth_open(face.expression), probes.lids_down(face.expression)])
+
+
+def _place(target: Target) -> dict[str, Floats]:
+    source, driving, at, how = target
+    start, base = source.translation[0], driving.translation[at]
+    if how.scale == "driver":
+        absolute = how.motion == "absolute"
+        shifted = driving.translation.copy() if absolute else start + how.strength * (driving.translation - base)
+        return {"translation": shifted}
+    # Movement is measured in head sizes, so that a small head in the source moves as far as its size allows.
+    head_ratio = np.exp(start[2] - base[2])
+    shifted = np.repeat(start[None], len(driving), axis=0)
+    shifted[:, :2] += how.strength * head_ratio * (driving.translation[:, :2] - base[:2])
+    if how.scale == "adapt":
+        shifted[:, 2] += how.strength * (driving.translation[:, 2] - base[2])
+    return {"translation": shifted}
+
+
+def edit(coefficients: Coefficients, values: Mapping[str, Floats], model: FaceModel) -> Coefficients:
+    """Implement `MotionSpace.edit`."""
+    expression = np.array(coefficients.expression, float)
+    for name, value in values.items():
+        if name in model.controls:
+            expression += value[:, None] * model.controls[name].direction
+    zero = np.zeros(len(coefficients))
+    translation = np.array(coefficients.translation, float)
+    unit = np.exp(translation[:, 2])
+    translation[:, 0] += values.get("move_x", zero) * unit
+    translation[:, 1] += values.get("move_y", zero) * unit
+    translation[:, 2] += np.log(values.get("zoom", zero + 1))
+    return coefficients.with_motion(expression, turned_angles(coefficients, values), translation)
+
+
+def from_coefficients(coefficients: Coefficients) -> Coefficients:
+    """Return the coefficients as they are: this is the space that sliders and voice work in."""
+    return coefficients

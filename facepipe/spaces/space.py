@@ -1,0 +1,93 @@
+"""The declaration of a motion space. It imports neither NumPy nor torch, so that the command line can read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facepipe.face.model import FaceModel
+    from facepipe.spaces.coefficients import Coefficients, Floats
+    from facepipe.spaces.retargeting import Retargeting
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionSpace:
+    """What motion is written in: the arrays of a motion file, how they are estimated, and what can be done with them.
+
+    Code is named as "module:attribute" and imported when it is first used.
+    """
+
+    name: str
+    about: str
+    """One line for help texts."""
+    aliases: tuple[str, ...] = ()
+    """Names of this space in files of earlier versions."""
+    arrays: Mapping[str, tuple[int | None, ...]]
+    """Shape of each array of a motion file; None stands for the number of frames T."""
+    smoothing_seconds: Mapping[str, float]
+    """Length of the smoothing window of each array that holds motion; identity and the like are not smoothed."""
+    coefficients: str
+    """The class that holds the arrays, a `facepipe.spaces.coefficients.Coefficients`."""
+    stage: str
+    """The `facepipe.engine.Stage` that estimates this motion from a track; with an input `media`, also from pixels."""
+    retargeting: str
+    """A function with the parameters of `retarget`."""
+    editing: str = ""
+    """A function with the parameters of `edit`; empty if sliders cannot move this space."""
+    from_coefficients: str = ""
+    """A function from linear478 coefficients to this space; empty if there is none. Voice and face sliders need it."""
+    official: Mapping[str, str] = field(default_factory=dict)
+    """By registry name: the function that reads a weight of this space in the form in which its authors publish it."""
+    crop_pixels: int = 0
+    """The one size of crop that the motion refers to; 0 if it does not depend on the size."""
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Values of the settings "motion.motion" and "motion.smoothing" in this space where the user gives none."""
+
+    @property
+    def motion(self) -> tuple[str, ...]:
+        """The names of the arrays that hold motion."""
+        return tuple(self.smoothing_seconds)
+
+    @property
+    def per_frame(self) -> tuple[str, ...]:
+        """The names of the arrays with one row a frame."""
+        return tuple(name for name, shape in self.arrays.items() if shape[0] is None)
+
+    @property
+    def has_controls(self) -> bool:
+        """Whether the face model's named sliders apply."""
+        return bool(self.from_coefficients)
+
+    def coefficients_class(self) -> type[Coefficients]:
+        """Import the class of this space's coefficients."""
+        found: type[Coefficients] = resolve_name(self.coefficients)
+        return found
+
+    def estimation(self) -> Any:
+        """Import the stage that estimates this motion."""
+        return resolve_name(self.stage)
+
+    def retarget(
+        self,
+        source: Coefficients,
+        driving: Coefficients,
+        how: Retargeting,
+        model: FaceModel,
+        *,
+        no_face: str = "hold",
+    ) -> Coefficients:
+        """Return the source (its first frame) with the driver's motion, one row for each driving frame.
+
+        Driving frames without a face hold the nearest frame with one (`no_face` "hold"), show the source's own state
+        ("source"), or are left out ("cut"). Raises UsageError for a reference frame beyond the end.
+        """
+        function: Callable[..., Coefficients] = resolve_name(self.retargeting)
+        return function(source, driving, how, model, no_face=no_face)
+
+    def edit(self, coefficients: Coefficients, values: Mapping[str, Floats], model: FaceModel) -> Coefficients:
+        """Return coefficients of T frames with sliders applied; `values` holds (T,) by slider name."""
+        function: Callable[..., Coefficients] = resolve_name(self.editing)
+        return function(coefficients, values, model)

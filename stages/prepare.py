@@ -1,0 +1,43 @@
+"""Stage `prepare`: compute once what a renderer needs of a source, whatever drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from facepipe.engine.stage import Stage, StageRun
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of the stage."""
+
+    renderer: str = ""
+
+
+def prepare(run: StageRun[Params]) -> Mapping[str, Any]:
+    """Write the tensors that the renderer computes for this source."""
+    # Here, not above: a finished job must not wait for torch.
+    from safetensors.torch import save_file
+
+    from facepipe.renderers import RENDERERS
+    from facepipe.rendering.source import SourceFiles
+
+    spec = RENDERERS[run.params.renderer]
+    source = SourceFiles(run.input("picture"), run.input("track"), run.input("source")).load(spec.motion_space)
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in spec.compute(run.weights, source).items()}
+    save_file(tensors, run.output / "prepared.safetensors")
+    run.advance(1)
+    return {"tensors": len(tensors), "bytes": sum(tensor.nbytes for tensor in tensors.values())}
+
+
+STAGE = Stage(
+    name="prepare",
+    version=1,
+    inputs=("picture", "track", "source"),
+    outputs=("prepared.safetensors",),
+    params=Params,
+    function=prepare,
+    weights=("face-model?", "network?"),
+)
