@@ -1,4 +1,4 @@
-"""The basis `bfm` from files to coefficients, and what is said where it cannot be had; networks are small, random."""
+"""The motion space `bfm` from files to coefficients, and the errors without its weights; networks are small, random."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OFFICIAL = ("--space", "bfm", "--weights", "pirender-official")
 
 @pytest.fixture(autouse=True)
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder of the user's weights; and what draws follows from the basis, not from a wish."""
+    """An empty folder of the user's weights; and the renderer follows from the space, not from a setting."""
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
     monkeypatch.delenv("FACEPIPE_RENDER_RENDERER")
     return tmp_path
@@ -150,7 +150,7 @@ def test_the_face_is_aligned_by_the_packages_own_points(media: str, scene: Scene
 
 
 def test_the_same_again_is_kept(scene: Scene, mine: Path) -> None:
-    """Nothing is made twice; the other basis shares the track."""
+    """Nothing is made twice; the other space shares the track."""
     add_deep3d(mine)
     command = ("coefficients", scene.driver, "-o", mine / "d.npz", "--space", "bfm", "--json")
     scene.run(*command)
@@ -175,11 +175,11 @@ def test_the_same_again_is_kept(scene: Scene, mine: Path) -> None:
         (
             ("reenact", "{portrait}", "{driver}", "-o", "x.mp4", "--space", "bfm", "--renderer", "mesh"),
             3,
-            ("epoch_20.pth", "the renderer mesh wants", "makes them in basis bfm", "renderers for that: pirender"),
+            ("epoch_20.pth", "the renderer mesh needs", "this job uses bfm", "renderers for that: pirender"),
         ),
-        (("coefficients", "{portrait}", "-o", "x.npz", "--space", "flame"), 2, ("'flame'", "facepipe, bfm")),
+        (("coefficients", "{portrait}", "-o", "x.npz", "--space", "flame"), 2, ("'flame'", "auto, linear478, bfm")),
     ],
-    ids=["no network", "no renderer", "mesh", "no such basis"],
+    ids=["no network", "no renderer", "mesh", "no such space"],
 )
 def test_what_is_missing_is_said(
     arguments: tuple[str, ...], code: int, words: tuple[str, ...], scene: Scene, mine: Path
@@ -202,7 +202,7 @@ def test_a_track_alone_has_no_pictures(scene: Scene, mine: Path) -> None:
 
 
 def test_a_folder_gives_its_media_even_where_tracks_lie_beside(scene: Scene, mine: Path) -> None:
-    """Those are for the other basis."""
+    """Tracks are for the other space."""
     add_deep3d(mine)
     (mine / "in").mkdir()
     shutil.copy(scene.portrait, mine / "in/a.png")
@@ -296,23 +296,27 @@ def test_files_of_coefficients_drive_too(scene: Scene, mine: Path, monkeypatch: 
     assert (read_image(mine / "turned.png") != read_image(mine / "same.png")).any()
 
 
-def test_no_basis_is_taken_for_the_other(scene: Scene, mine: Path) -> None:
-    """A file, a renderer, a size, a slider of the other basis: each is refused before the work begins."""
+def test_no_space_is_taken_for_the_other(scene: Scene, mine: Path) -> None:
+    """A file, a renderer, a size, a slider of the other space: each is refused before the work begins."""
     add_deep3d(mine)
     add_pirender(mine)
     scene.run("coefficients", scene.portrait, "-o", mine / "b.npz", "--space", "bfm")
     x, portrait = mine / "x.mp4", scene.portrait
     cases = [
-        (("reenact", portrait, scene.motion, "-o", x, *OFFICIAL), 3, ("'facepipe'", "'bfm' is needed", "--space bfm")),
-        (("reenact", portrait, mine / "b.npz", "-o", x), 3, ("'bfm'", "'facepipe' is needed")),
-        (("render", portrait, mine / "b.npz", "-o", x), 3, ("'bfm'", "'facepipe' is needed")),
-        (("motion", scene.motion, mine / "b.npz", "-o", mine / "x.npz"), 3, ("b.npz", "'facepipe' is needed")),
+        (("reenact", portrait, scene.motion, "-o", x, *OFFICIAL), 3, ("'linear478'", "'bfm' is needed", "--space bfm")),
+        (("reenact", portrait, mine / "b.npz", "-o", x), 3, ("'bfm'", "'linear478' is needed")),
+        (("render", portrait, mine / "b.npz", "-o", x), 3, ("'bfm'", "'linear478' is needed")),
+        (("motion", scene.motion, mine / "b.npz", "-o", mine / "x.npz"), 3, ("b.npz", "'linear478' is needed")),
         (
-            ("reenact", portrait, scene.driver, "-o", x, "--renderer", "pirender", "--space", "facepipe"),
+            ("reenact", portrait, scene.driver, "-o", x, "--renderer", "pirender", "--space", "linear478"),
             2,
             ("pirender",),
         ),
-        (("reenact", portrait, scene.driver, "-o", x, "--renderer", "mesh", *OFFICIAL), 2, ("mesh", "facepipe", "bfm")),
+        (
+            ("reenact", portrait, scene.driver, "-o", x, "--renderer", "mesh", *OFFICIAL),
+            2,
+            ("mesh", "linear478", "bfm"),
+        ),
         (
             ("reenact", portrait, scene.driver, "-o", x, "--weights", "detector"),
             2,

@@ -64,6 +64,6 @@ def test_stored_features_render_the_same_bytes(dtype: torch.dtype, tmp_path: Pat
     stored = net.restored(load_file(tmp_path / "p.safetensors"))
     for name, one in prepared._asdict().items():
         assert torch.equal(one, getattr(stored, name))
-        assert one.stride() == getattr(stored, name).stride()
+        assert one.stride()[1:] == getattr(stored, name).stride()[1:]
     for made, again in zip(*(PirenderRenderer(net, one).frames(rows) for one in (picture, stored)), strict=True):
         np.testing.assert_array_equal(made, again)

@@ -18,7 +18,7 @@ from facepipe.pipeline.precheck import Medium
 from facepipe.pipeline.rendering import Scene, render_segments, renderer_weights
 from facepipe.spaces.bfm.descriptor import windows
 from facepipe.weights import WeightFile
-from stages import motion, render
+from stages import motion, prepare, render
 
 FRAMES = 60
 OFFICIAL = Options(renderer="pirender", space="bfm", segment_frames=17)
@@ -47,7 +47,8 @@ def segments_of(options: Options) -> list[tuple[motion.Params, render.Params]]:
     )
     job = Recorder()
     render_segments(cast("Job", job), scene, {}, motion.Params(), FRAMES)
-    return list(zip(job.params[::2], job.params[1::2], strict=True))
+    params = [one for one in job.params if not isinstance(one, prepare.Params)]
+    return list(zip(params[::2], params[1::2], strict=True))
 
 
 def test_segments_see_what_lies_around_them() -> None:

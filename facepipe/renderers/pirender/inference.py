@@ -78,7 +78,7 @@ class FastPirender:
         """Return features that were stored, on this network's device and in its precision and memory layout."""
         picture, features, normalised, editing = (tensors[name].to(self.device) for name in SourceFeatures._fields)
         return SourceFeatures(
-            picture,
+            picture.contiguous(memory_format=torch.channels_last),
             features.to(self.dtype, memory_format=self.layout),
             normalised.to(self.dtype),
             editing.to(self.dtype, memory_format=torch.channels_last),
