@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facepipe.cli import arguments as a
+from facepipe.cli.folders import AsJson, Folder, folder_of, size_text
 from facepipe.cli.guard import Verbose
-from facepipe.cli.work import AsJson, Folder, folder_of, size_text
 from facepipe.errors import UsageError
 
 if TYPE_CHECKING:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from facepipe.cli.folders import AsJson, Folder, folder_of, size_text
 from facepipe.cli.guard import Verbose
+from facepipe.cli.overview import print_status
 from facepipe.errors import UsageError
 
 DAY_SECONDS = 86400.0
-Folder = Annotated[
-    Path | None, typer.Argument(help="The work folder (default: that of the settings, .facepipe).", readable=False)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def status(
@@ -28,7 +25,6 @@ def status(
     from dataclasses import asdict
 
     from facepipe.batch.overview import has_batch
-    from facepipe.cli.overview import print_status
     from facepipe.engine import read_status
     from facepipe.engine.tally import duration_text
 
@@ -102,21 +98,3 @@ def config(
     for name, value, origin in rows:
         line = f"{name} = {json.dumps(value)}"
         typer.echo(f"{line:<{width}}  # {origin}" if show_origin else line)
-
-
-def folder_of(work: Path | None) -> Path:
-    """Return the work folder that a person means."""
-    from facepipe.config import load_settings
-
-    return work or Path(load_settings().work.folder)
-
-
-def size_text(count: int) -> str:
-    """Return a number of bytes as a person says it."""
-    return (
-        f"{count / 1e9:.1f} GB"
-        if count >= 1e9
-        else f"{count / 1e6:.1f} MB"
-        if count >= 1e5
-        else f"{count / 1e3:.1f} kB"
-    )

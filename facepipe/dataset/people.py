@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from facepipe.dataset.split import read_items, unseen_identities
 from facepipe.errors import InputError, UsageError
-from facepipe.train.split import read_items, unseen_identities
 
 SPLITS = ("train", "test", "unseen")
 # VoxCeleb's own test people.

@@ -19,16 +19,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from facepipe.evaluate.lips import best_lag, correlation
+from facepipe.dataset.split import split_items
 from facepipe.face.expression_probes import ExpressionProbes, probes_of
 from facepipe.face.model import FaceModel, load_face_model
+from facepipe.motion.correlation import best_lag, correlation
 from facepipe.motion.features import Features
 from facepipe.motion.speech import ENCODER_RADIUS, FPS, Speech, padded
 from facepipe.motion.speech_file import load_speech
 from facepipe.motion.utterance import Delivery, utter
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.train.speakers import Speaker, read_speakers
-from facepipe.train.split import split_items
 from facepipe.train.synchrony import synchrony_of
 
 Floats = NDArray[np.floating]

@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from facepipe import weights
+from facepipe.dataset.split import split_items
 from facepipe.device import set_threads
 from facepipe.face import topology as at
 from facepipe.face.fitting import Fit, fit
 from facepipe.face.model import FaceModel, load_face_model
-from facepipe.train.split import split_items
 
 Floats = NDArray[np.float64]
 REST_SHARE = 0.25

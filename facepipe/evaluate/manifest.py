@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from facepipe.dataset.split import split_items
 from facepipe.errors import FacepipeError, InputError, PrecheckError
-from facepipe.train.split import split_items
 
 Task = Literal["same", "cross"]
 COLUMNS = ("name", "driver", "source", "result")

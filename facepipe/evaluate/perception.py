@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from facepipe import weights
+from facepipe.dataset.split import Item, split_items
 from facepipe.device import set_threads
 from facepipe.face.cropping import box_of, outer_eye_distance
 from facepipe.face.detector import Detector, overlap
@@ -31,7 +32,6 @@ from facepipe.face.tracking import Tracker
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
 from facepipe.media.image import read_image
-from facepipe.train.split import Item, split_items
 
 Picture = NDArray[np.uint8]
 FACE_SIZES_PIXELS = (40, 60, 100, 160)

@@ -21,10 +21,11 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facepipe.evaluate.lips import best_lag
+from facepipe.dataset.split import split_items
 from facepipe.face.expression_probes import ExpressionProbes, probes_of
 from facepipe.face.measures import measure_rows
 from facepipe.face.model import FaceModel, load_face_model
+from facepipe.motion.correlation import best_lag
 from facepipe.motion.speech import Speech, SpeechConfig
 from facepipe.train.command import parser_of
 from facepipe.train.directions import choose_directions
@@ -32,7 +33,6 @@ from facepipe.train.encoders import Aim, Lesson, folds_of, means_of_strangers, t
 from facepipe.train.flow import FlowRecipe, train_flow
 from facepipe.train.loop import save_checkpoint
 from facepipe.train.speakers import Speaker, read_speakers
-from facepipe.train.split import split_items
 from facepipe.train.synchrony import Synchrony, synchrony_of
 from facepipe.weights import find
 

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from facepipe.dataset.split import split_items
 from facepipe.models.detector import Detector, DetectorConfig
 from facepipe.train.command import parser_of
 from facepipe.train.faces import build_cache
 from facepipe.train.loop import Recipe, fit, to_network
 from facepipe.train.scenes import SceneSamples
-from facepipe.train.split import split_items
 
 SCENE_RATIO, SCENE_PIXELS, FRAMES_PER_CLIP = 4.0, 256, 16
 RECIPE = Recipe(batch=24, steps=5000, peak_rate=1.5e-3)

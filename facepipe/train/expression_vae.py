@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from facepipe import weights
+from facepipe.dataset.split import Item, split_items
 from facepipe.face.fitting import fit
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import angles_of
@@ -26,7 +27,6 @@ from facepipe.models.expression_vae import ExpressionVae, ExpressionVaeConfig
 from facepipe.motion.drawing import EXPRESSION_COUNT, KIND, load_expression_vae
 from facepipe.motion.drawing import ExpressionVae as Decoder
 from facepipe.train.command import parser_of
-from facepipe.train.split import Item, split_items
 
 Floats = NDArray[np.float64]
 FRAMES_PER_CLIP = 64

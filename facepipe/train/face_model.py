@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from scipy.spatial import Delaunay
 
+from facepipe.dataset.split import Item, split_items
 from facepipe.face import topology as at
 from facepipe.face.measures import MEASURES, measure_rows
 from facepipe.face.mirror import mirror_permutation
 from facepipe.face.model import BASIS, EXPRESSION_COUNT, IDENTITY_COUNT
 from facepipe.face.pose import similarity_onto
 from facepipe.train.command import parser_of
-from facepipe.train.split import Item, split_items
 
 Floats = NDArray[np.floating]
 FRAMES_PER_CLIP = 80

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.dataset.split import Item
 from facepipe.face.cropping import SquareCrop, box_of, sample, transform_points
 from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image
-from facepipe.train.split import Item
 
 FRAMES_PER_CLIP = 64
 

@@ -23,6 +23,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from facepipe.checkpoint import load_network
+from facepipe.dataset.split import Item, split_items
 from facepipe.device import compute_dtype
 from facepipe.face.cropping import aligned_crop, outer_eye_distance, sample
 from facepipe.face.mirror import aligned_shapes, mirror_permutation
@@ -33,7 +34,6 @@ from facepipe.train.crops import FaceSamples
 from facepipe.train.faces import FaceCache, build_cache
 from facepipe.train.loop import Recipe, fit, network_state, to_network
 from facepipe.train.points import point_loss
-from facepipe.train.split import Item, split_items
 
 CACHE_RATIO, CACHE_PIXELS, FEW_FRAMES_PER_CLIP = 2.2, 288, 24
 RECIPE = Recipe(batch=48, steps=6400, peak_rate=2e-3)

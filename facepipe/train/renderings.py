@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe import weights
+from facepipe.dataset.split import Item, split_items
 from facepipe.face.fitting import fit
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import angles_of, rotation_of
@@ -25,7 +26,6 @@ from facepipe.renderers.mesh.renderer import MeshRenderer
 from facepipe.rendering.source import Source, source_of_fit
 from facepipe.train.command import parser_of
 from facepipe.train.faces import around_face, chosen_frames, read_frames
-from facepipe.train.split import Item, split_items
 
 FRAMES, SIZE_PIXELS, RATIO, FPS = 48, 256, 2.2, Fraction(25)
 OPENED_SHARE = 0.6

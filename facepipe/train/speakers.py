@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.dataset.split import Item
 from facepipe.face.cropping import SquareCrop, box_of
 from facepipe.face.expression_probes import ExpressionProbes
 from facepipe.face.fitting import fit
@@ -18,7 +19,6 @@ from facepipe.motion.features import Features, features_of, load_features, save_
 from facepipe.motion.neutral_delta import departure_of, resampled
 from facepipe.motion.speech import FPS
 from facepipe.spaces.coefficients import Coefficients, from_fit
-from facepipe.train.split import Item
 
 Floats = NDArray[np.floating]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from skimage import data
 
+from facepipe.dataset.split import Item, split_items
 from facepipe.evaluate.perception import bundled_pictures
 from facepipe.face import topology as at
 from facepipe.face.cropping import SquareCrop, box_of, invert, outer_eye_distance, transform_points
@@ -18,7 +19,6 @@ from facepipe.face.fitting import fit
 from facepipe.face.pose import angles_of
 from facepipe.face.tracking import Tracker
 from facepipe.media.decode import decode_frames
-from facepipe.train.split import Item, split_items
 from tests.face.faces import DATA, Picture, astronaut, astronaut_track, face_model, networks
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.dataset.split import unseen_identities
 from facepipe.face.pose import Similarity, rotation_of
 from facepipe.media.encode import VideoWriter
 from facepipe.media.image import write_image
 from facepipe.train.faces import FaceCache, around_face
-from facepipe.train.split import unseen_identities
 from tests.face.faces import face_model
 from tests.renderers.painted import paint
 

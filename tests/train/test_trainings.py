@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from facepipe.checkpoint import load_network, save_network
+from facepipe.dataset.split import read_items, split_items, unseen_identities
 from facepipe.errors import InputError, WeightsError
 from facepipe.face.fitting import fit
 from facepipe.face.model import load_face_model
@@ -22,7 +23,6 @@ from facepipe.renderers.compact.net import CompactNet
 from facepipe.train import detector, expression_vae, face_model, landmarker, release, renderings
 from facepipe.train.faces import build_cache, chosen_frames
 from facepipe.train.loop import Recipe
-from facepipe.train.split import read_items, split_items, unseen_identities
 from facepipe.weights import embedded_folder
 from tests.face import faces
 from tests.train.material import FRAMES, heads, make_data

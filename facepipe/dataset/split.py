@@ -1,4 +1,4 @@
-"""Which material belongs to whom, and which identities no training may see."""
+"""The material of the data folder by identity, and the identities that no training may see."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Item:
 
 
 def unseen_identities() -> frozenset[str]:
-    """Return the identities that every training leaves out and every evaluation uses."""
+    """Return the identities that no training uses and every evaluation uses."""
     text = resources.files("weights").joinpath("unseen_identities.txt").read_text(encoding="utf-8")
     return frozenset(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
 
 
 def read_items(data: Path) -> list[Item]:
-    """List the clips and portraits of DATA in the order of its `sources.tsv`; raise InputError where there is none."""
+    """List the clips and portraits of DATA in the order of its `sources.tsv`. Raises InputError if it has none."""
     if not (data / "sources.tsv").is_file():
         raise InputError(
             f"{data} has no sources.tsv, the list of the material. Give the folder of the data with --data."

@@ -1,4 +1,4 @@
-"""How well one motion of the lips follows another."""
+"""Correlation of two motion signals over small lags."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ LARGEST_LAG = 3
 
 
 def correlation(first: Floats, second: Floats) -> float:
-    """Return the correlation of two signals (T,); 0 where one of them stands still."""
+    """Return the correlation of two signals (T,); 0 if one of them is constant."""
     first, second = first - first.mean(), second - second.mean()
     size = float(np.sqrt((first**2).sum() * (second**2).sum()))
     return float((first * second).sum()) / size if size > 1e-9 else 0.0
 
 
 def best_lag(made: Floats, true: Floats, largest: int = LARGEST_LAG) -> tuple[float, int]:
-    """Return the highest correlation of two signals of T frames, and at which lag; positive is `made` coming late."""
+    """Return the highest correlation of two signals (T,) and its lag in frames; positive if `made` is late."""
     count = min(len(made), len(true))
     found = []
     for lag in range(-largest, largest + 1):

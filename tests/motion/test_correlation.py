@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facepipe.evaluate.lips import best_lag, correlation
+from facepipe.motion.correlation import best_lag, correlation
 
 
 @pytest.mark.parametrize("lag", [-3, -1, 0, 2, 3])

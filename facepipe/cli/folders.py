@@ -1,0 +1,27 @@
+"""What the commands that read a work folder share: its argument, `--json`, and sizes as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Folder = Annotated[
+    Path | None, typer.Argument(help="The work folder (default: that of the settings, .facepipe).", readable=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def folder_of(work: Path | None) -> Path:
+    """Return the work folder: the one given on the command line, else that of the settings."""
+    from facepipe.config import load_settings
+
+    return work or Path(load_settings().work.folder)
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes in kB, MB or GB (powers of 1000)."""
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
