@@ -7,15 +7,12 @@
     python tools/batch_trial.py hosts                  two machines, by their names, on one folder (needs unshare)
     python tools/batch_trial.py stale                  the claims of a machine that is gone are taken over
 
-Items are texts that are turned round in segments, each an artefact, which are then joined: all of the machinery and
-none of the rendering. The exit code is 1 unless the trial went as it should.
+Items are texts (see text_batch.py). The exit code is 1 unless the trial went as it should.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import random
 import shutil
@@ -27,195 +24,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from facepipe.batch.engines import Engine  # noqa: E402
-from facepipe.batch.item import Item  # noqa: E402
-from facepipe.batch.joblist import JobList  # noqa: E402
-from facepipe.batch.overview import read_overview  # noqa: E402
-from facepipe.batch.programme import RunJob  # noqa: E402
-from facepipe.batch.run import Limits, Run  # noqa: E402
-from facepipe.bench.notes import Notes  # noqa: E402
-from facepipe.engine import Artefact, Job, Stage, StageRun  # noqa: E402
-from facepipe.engine.claim import is_process_dead  # noqa: E402
-from facepipe.engine.events import ignore  # noqa: E402
-from facepipe.engine.ledger import PROCESS, LedgerReader  # noqa: E402
-from facepipe.engine.places import Places  # noqa: E402
-from facepipe.errors import FacepipeError, InputError  # noqa: E402
-
-LEAD = "import sys; sys.path.insert(0, {root!r}); {before}from tools.batch_trial import lead; lead()"
-LOG = "executions.log"
-
-
-@dataclass(frozen=True)
-class Params:
-    """Settings of both stages."""
-
-    segment: int = 0
-    seconds: float = 0.0
-    bytes: int = 0
-
-
-def turn(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Turn a text round, after a while; note that it was done."""
-    text = run.input("text").read_text()
-    if text.startswith("bad"):
-        raise InputError("the text is bad; write a good one")
-    for _ in range(4):
-        time.sleep(run.params.seconds / 4)
-        run.advance(1)
-    (run.output / "segment.txt").write_text(f"{run.params.segment} {text[::-1]}\n" + "x" * run.params.bytes)
-    with (run.input("text").parent / LOG).open("a") as log:
-        log.write(f"{run.input('text').name} {run.params.segment}\n")
-    return {"frames": 4}
-
-
-def join(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Join the segments."""
-    (run.output / "joined.txt").write_text("".join(path.read_text() for path in run.many("segments")))
-    return {}
-
-
-TURN = Stage("turn", 1, ("text",), ("segment.txt",), Params, turn)
-JOIN = Stage("join", 1, ("segments*",), ("joined.txt",), Params, join)
-
-
-@dataclass(frozen=True)
-class Texts(Notes):
-    """The programme: some segments an item, joined."""
-
-    segments: int = 8
-    seconds: float = 0.1
-    bytes: int = 0
-
-    def make(self, item: Item, folder: Path, run_job: RunJob) -> None:
-        """Make an item; its result appears whole or not."""
-
-        def body(job: Job) -> None:
-            source = folder / item.inputs["source"]
-            made = [job.run(TURN, {"text": source}, Params(n, self.seconds, self.bytes)) for n in range(self.segments)]
-            joined = job.run(JOIN, {"segments": [one.output("segment.txt") for one in made]}, Params())
-            assert isinstance(joined, Artefact)
-            out = folder / item.output
-            out.parent.mkdir(parents=True, exist_ok=True)
-            draft = out.with_name(f".{out.name}.{os.getpid()}")
-            shutil.copyfile(joined.path("joined.txt"), draft)
-            draft.replace(out)
-
-        run_job({"command": "turn"}, body)
-
-
-def lead() -> None:
-    """Lead a batch in the current folder as the first argument (JSON) says; print how it ended."""
-    given = json.loads(sys.argv[1])
-    texts = Texts(given["segments"], given["seconds"], given["bytes"])
-    rows = [(number, {"source": f"t{number}.txt"}) for number in range(given["items"])]
-    jobs = JobList("texts", lambda: rows, texts, command="turn", template="out/{source}.txt")
-    run = Run(
-        jobs, Path("work"), Path.cwd(), Engine(workers=given["workers"]), limits=Limits(retries=given["retries"]),
-        events=ignore, stale_seconds=given["stale_seconds"], again=frozenset(given["again"]),
-    )  # fmt: skip
-    try:
-        settled = run.lead(run.check())
-    except FacepipeError as error:
-        print(json.dumps({"exit_code": int(error.exit_code), "message": str(error)}))
-        return
-    print(json.dumps(asdict(settled)))
-
-
-@dataclass
-class Batch:
-    """A folder of texts, and how a batch over them is led."""
-
-    folder: Path
-    items: int = 50
-    workers: int = 4
-    segments: int = 8
-    seconds: float = 0.1
-    bytes: int = 0
-    retries: int = 1000
-    stale_seconds: float = 120.0
-    again: tuple[str, ...] = ()
-
-    def write(self, bad: int | None = None) -> None:
-        """Write the texts."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for number in range(self.items):
-            (self.folder / f"t{number}.txt").write_text(f"{'bad ' if number == bad else ''}text {number}")
-
-    def start(self, *, host: str = "", before: str = "") -> subprocess.Popen[str]:
-        """Start a process that leads the batch, on a machine of another name if one is given."""
-        said = {name: value for name, value in vars(self).items() if name != "folder"}
-        words = [sys.executable, "-c", LEAD.format(root=str(ROOT), before=before), json.dumps(said)]
-        if host:
-            words = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host, *words]
-        return subprocess.Popen(
-            words, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
-
-    def run(self, **how: str) -> dict[str, Any]:
-        """Lead the batch to its end; return how that was."""
-        return ended(self.start(**how))
-
-    def digests(self) -> dict[str, str]:
-        """Return the sha256 of every result."""
-        return {
-            path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (self.folder / "out").glob("*.txt")
-        }
-
-    def executions(self) -> Counter[str]:
-        """Return how often each segment was made."""
-        with suppress(FileNotFoundError):
-            return Counter((self.folder / LOG).read_text().splitlines())
-        return Counter()
-
-    def workers_alive(self) -> list[int]:
-        """Return the processes that make items now."""
-        found = []
-        for key, value, _ in LedgerReader(Places(self.folder / "work").journal).news():
-            if key == PROCESS and value.get("role") == "worker" and is_process_dead(value["token"]) is False:
-                found.append(int(value["token"].split(" ")[1]))
-        return found
-
-
-def ended(child: subprocess.Popen[str]) -> dict[str, Any]:
-    """Wait for a process that leads; return what it said. Raises RuntimeError where it broke down."""
-    out, told = child.communicate(timeout=3600)
-    if child.returncode:
-        raise RuntimeError(told[-2000:])
-    result: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return result
-
-
-def expected(batch: Batch, number: int) -> str:
-    """Return the result of an item, worked out by hand."""
-    text = f"text {number}"[::-1]
-    return "".join(f"{n} {text}\n" + "x" * batch.bytes for n in range(batch.segments))
-
-
-def faults_of(batch: Batch, numbers: Sequence[int]) -> list[str]:
-    """Return what is wrong with the results."""
-    faults = []
-    for number in numbers:
-        path = batch.folder / "out" / f"t{number}.txt"
-        if not path.exists():
-            faults.append(f"{path.name} is missing")
-        elif path.read_text() != expected(batch, number):
-            faults.append(f"{path.name} is not what it should be")
-    strays = [path.name for path in (batch.folder / "out").iterdir() if path.name.startswith(".")]
-    # Drafts of a machine that is gone stay for a week: it cannot be asked.
-    drafts = [path.name for path in (batch.folder / "work").glob("*/??/*.draft") if ".gone-" not in path.name]
-    claims = [path.name for path in (batch.folder / "work" / "batch" / "claims").glob("??/*")]
-    return [
-        *faults,
-        *(f"left behind: {name}" for name in (*drafts, *claims)),
-        *([f"{len(strays)} strays"] * bool(strays)),
-    ]
+from facepipe.batch.overview_reader import read_overview  # noqa: E402
+from tools.text_batch import LOG, Batch, ended, faults_of  # noqa: E402
 
 
 def kills(folder: Path, count: int, seed: int, *, items: int = 50) -> list[str]:
@@ -231,7 +46,7 @@ def kills(folder: Path, count: int, seed: int, *, items: int = 50) -> list[str]:
         if leader.poll() is not None:
             # Ended before its time: what is done is taken away, and the batch is led again.
             killed["rounds that came to their end"] += 1
-            again += twice(batch)
+            again += batch.repeated()
             shutil.rmtree(folder / "out", ignore_errors=True)
             shutil.rmtree(folder / "work", ignore_errors=True)
             (folder / LOG).unlink(missing_ok=True)
@@ -254,19 +69,13 @@ def kills(folder: Path, count: int, seed: int, *, items: int = 50) -> list[str]:
     while settled["exit_code"] == 75:
         time.sleep(1)
         settled = batch.run()
-    made, again = batch.executions(), again + twice(batch)
+    made, again = batch.executions(), again + batch.repeated()
     faults = faults_of(batch, range(batch.items))
     faults += [f"the batch ended with {settled['exit_code']}: {settled['message']}"] * bool(settled["exit_code"])
     faults += [f"{again} segments were made twice after {done} kills"] * (again > done)
     faults += [f"{len(made)} of {batch.items * batch.segments} segments"] * (len(made) != batch.items * batch.segments)
     print(f"{done} kills ({dict(killed)}): {settled['done']} of {batch.items} items done, {again} segments made twice")
     return faults
-
-
-def twice(batch: Batch) -> int:
-    """Return how many segments were made again."""
-    made = batch.executions()
-    return sum(made.values()) - len(made)
 
 
 def await_segments(batch: Batch, leader: subprocess.Popen[str], count: int) -> None:
@@ -337,7 +146,7 @@ def clock(folder: Path) -> list[str]:
     stop_in_the_middle(batch, batch.start(), 3)
     before = batch.executions()
     settled = batch.run(before="import time; real = time.time; time.time = lambda: real() - 3 * 86400.0; ")
-    again = sum(batch.executions().values()) - len(batch.executions())
+    again = batch.repeated()
     done_before = sum(before.values())
     print(f"{done_before} segments before, exit {settled['exit_code']} after, {again} segments made twice")
     faults = ["it did not end well"] * (settled["exit_code"] != 0) + ["work was done twice"] * (again > batch.workers)
@@ -353,7 +162,7 @@ def hosts(folder: Path) -> list[str]:
     first = [ended(child) for child in children]
     codes = [one["exit_code"] for one in first]
     final = batch.run()
-    again = sum(batch.executions().values()) - len(batch.executions())
+    again = batch.repeated()
     print(f"alpha made {first[0]['made']}, beta {first[1]['made']}, exits {codes}; {again} segments made twice")
     faults = ["not shared"] * (min(one["made"] for one in first) == 0) + ["work was done twice"] * (again > 0)
     faults += ["an exit code that is neither done nor try again"] * (not set(codes) <= {0, 75})

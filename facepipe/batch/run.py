@@ -3,82 +3,37 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from facepipe.batch.engines import BrokenEngineError, Engine
 from facepipe.batch.joblist import JobList
 from facepipe.batch.keeping import Keep, sweep
+from facepipe.batch.limits import Limits
+from facepipe.batch.outcome import Settled, Survey
 from facepipe.batch.plan import Checked, Decision, Planner
+from facepipe.batch.progress import BatchProgress, failed_event
+from facepipe.batch.stopping import first_signal
 from facepipe.batch.worker import Orders, Task, told, work
 from facepipe.engine.claim import STALE_SECONDS, Claims
 from facepipe.engine.disk import disk_errors, make_folder
-from facepipe.engine.events import Batch, Event, Failed, Sink
-from facepipe.engine.ledger import BEGUN, DONE, FAILED, RUN, Entries, Entry, Ledger
+from facepipe.engine.events import Sink
+from facepipe.engine.ledger import BEGUN, FAILED, RUN, Entries, Ledger
 from facepipe.engine.lock import FolderLock
 from facepipe.engine.places import Places
 from facepipe.errors import ExitCode, FacepipeError, MemoryLimitError
 
-TELL_SECONDS = 1.0
 LOST_ENGINES = 5
 """So many times in a row an engine may break without an item done in between."""
 DISK_FAILURES_IN_A_ROW = 3
 """A name can be too long for a disk; but if this many items in a row fail by the disk, it is the disk."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When a batch stops early, and how often it tries."""
-
-    failures: int | None = None
-    failures_percent: float | None = None
-    """Of the items that were to be made."""
-    retries: int = 2
-    """How often an item is tried again in one run when it failed for a reason that may pass."""
-
-    def most(self, wanted: int) -> float:
-        """Return the number of failures at which the batch stops."""
-        if self.failures is not None:
-            return self.failures
-        return math.inf if self.failures_percent is None else math.ceil(wanted * self.failures_percent / 100)
-
-
-@dataclass(frozen=True)
-class Settled:
-    """How a batch ended."""
-
-    total: int
-    done: int
-    """With those of earlier runs."""
-    made: int
-    failed: int
-    held: int
-    """By other processes."""
-    left: int
-    exit_code: ExitCode
-    message: str
-
-
-@dataclass
-class Survey:
-    """What a look at all items after a round finds."""
-
-    open: list[str] = field(default_factory=list)
-    """To be made, now or when others let go of them."""
-    done: int = 0
-    failed: int = 0
-    held: int = 0
-    left: int = 0
 
 
 class Run:
@@ -115,15 +70,9 @@ class Run:
             stale_seconds=stale_seconds,
             keep=keep,
             orphans_end=engine.name == "loky",
-            environment=tuple(
-                sorted(
-                    (name, value)
-                    for name, value in {**os.environ, **engine.environment()}.items()
-                    if name.startswith("FACEPIPE_") or name in engine.environment()
-                )
-            ),
+            environment=_environment(engine),
         )
-        self.progress = Progress(self.events)
+        self.progress = BatchProgress(self.events)
         self.stopped_by = 0
         """Number of the signal that asked to stop."""
         self.message = ""
@@ -294,7 +243,7 @@ class Run:
         with self.progress.lock:
             for name, entry, said in self.entries.changes():
                 if entry.run == self.id and self.progress.count(name, entry, self.limits.retries):
-                    self.events(_failed(said))
+                    self.events(failed_event(said))
                 if entry.kind == "disk":
                     self.disk_message = str(said.get("message", ""))
         if self.progress.failed >= self.progress.most and not self.message:
@@ -317,28 +266,18 @@ class Run:
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
-        """Let a first SIGINT or SIGTERM end the run in order; a second one ends it at once."""
-        numbers = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            del frame
-            self.stopped_by = number
-            self._stop()
-            for again in numbers:
-                signal.signal(again, before[again])
-
-        before: dict[int, Any] = {n: signal.getsignal(n) for n in numbers}
-        for number in numbers:
-            if before[number] is not signal.SIG_IGN:
-                signal.signal(number, stop)
+        """Let a first SIGINT or SIGTERM end the run in order; remove the files of the run at the end."""
         try:
-            yield
+            with first_signal(self._stop_by_signal):
+                yield
         finally:
-            for number in numbers:
-                signal.signal(number, before[number])
             for path in (self.places.stop(self.id), self.places.marks(self.id)):
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
+
+    def _stop_by_signal(self, number: int) -> None:
+        self.stopped_by = number
+        self._stop()
 
     def _settle(self, checked: Checked, survey: Survey) -> Settled:
         open_items = len(survey.open) - survey.held
@@ -365,85 +304,8 @@ class Run:
         return ExitCode.DONE, ""
 
 
-class Progress:
-    """What is told while a batch runs."""
-
-    def __init__(self, events: Sink) -> None:
-        self.events = events
-        self.lock = threading.Lock()
-        self.made = self.failed = self.done_before = self.total = self.wanted = self.entries = 0
-        self.most = math.inf
-        self.disk_in_a_row = 0
-        self._failed: dict[str, str] = {}
-        self._made: set[int] = set()
-        self._started = time.monotonic()
-
-    @property
-    def ended(self) -> int:
-        """Items that came to an end in this run."""
-        return self.made + self.failed
-
-    def begin(self, checked: Checked, most: float) -> None:
-        """Take in what there is to do."""
-        self.total, self.wanted, self.done_before, self.most = checked.mine, checked.wanted, checked.done, most
-        self._started = time.monotonic()
-
-    def count(self, name: str, entry: Entry, retries: int) -> bool:
-        """Take an entry of this run into account; return whether it is a failure for good."""
-        self.entries += 1
-        final = False
-        if entry.state == DONE:
-            self._failed.pop(name, None)
-            if hash(name) not in self._made:
-                self._made.add(hash(name))
-                self.made += 1
-            self.disk_in_a_row = 0
-        elif entry.state == FAILED:
-            self.disk_in_a_row = self.disk_in_a_row + 1 if entry.kind == "disk" else 0
-            final = entry.permanent or entry.tries > retries
-            if final:
-                self._failed[name] = entry.kind
-        self.failed = len(self._failed)
-        return final
-
-    def event(self) -> Event:
-        """Return how things stand."""
-        seconds = time.monotonic() - self._started
-        return Batch(
-            items=self.total,
-            done=self.done_before + self.made,
-            made=self.made,
-            failed=self.failed,
-            left=max(0, self.wanted - self.made - self.failed),
-            seconds=round(seconds, 3),
-        )
-
-    @contextmanager
-    def ticking(self, look: Callable[[], None]) -> Iterator[None]:
-        """Look and tell every second, whatever the engine does meanwhile."""
-        ended = threading.Event()
-
-        def tick() -> None:
-            while not ended.wait(TELL_SECONDS):
-                look()
-                self.events(self.event())
-
-        thread = threading.Thread(target=tick, name="progress", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-            self.events(self.event())
-
-
-def _failed(said: Mapping[str, Any]) -> Event:
-    return Failed(
-        stage=str(said.get("stage", "")),
-        label=str(said.get("label", "")),
-        failure_class=str(said.get("class", "bug")),
-        permanent=bool(said.get("permanent", True)),
-        message=str(said.get("message", "")),
-        detail=str(said.get("detail", "")),
-    )
+def _environment(engine: Engine) -> tuple[tuple[str, str], ...]:
+    """Return the variables that workers must see as this process does: facepipe's own and those of the engine."""
+    own = engine.environment()
+    variables = {**os.environ, **own}.items()
+    return tuple(sorted((name, value) for name, value in variables if name.startswith("FACEPIPE_") or name in own))

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from facepipe.batch.engines import Engine
 from facepipe.batch.joblist import JobList
-from facepipe.batch.overview import read_overview
-from facepipe.batch.run import Limits, Run
+from facepipe.batch.limits import Limits
+from facepipe.batch.overview_reader import read_overview
+from facepipe.batch.run import Run
 from facepipe.bench.figure import Bar, Figure, spent_by
 from facepipe.bench.notes import listed, write_sources
 from facepipe.bench.program import peak_of

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from facepipe.cli import arguments as a
-from facepipe.cli import batch as b
+from facepipe.cli import batch_arguments as b
+from facepipe.cli.batch_run import run_list
+from facepipe.cli.batch_settings import BatchSettings, limits_of, shard_of
 from facepipe.cli.guard import Verbose
 from facepipe.cli.jobs import Running, fps_of, run_job, tell_results
 from facepipe.errors import ExitCode, FailedItemsError, FailureClass, UsageError
 from facepipe.spaces import SPACES
 
 if TYPE_CHECKING:
+    from facepipe.batch.joblist import Recorded
+    from facepipe.dataset.build import Recipe
     from facepipe.engine import Job
 
 LIST = "dataset.jsonl"
@@ -24,38 +28,49 @@ Clips = Annotated[Path, typer.Argument(help="Folder of raw videos.", show_defaul
 Dataset = Annotated[Path, typer.Argument(help="Folder of the data set.", show_default=False, readable=False)]
 
 
+Rule = Annotated[
+    Literal["head", "union", "voxceleb"],
+    typer.Option(
+        help="head: each video is one clip, cut as `facepipe crop` does. union: likewise, around the union of the "
+        "face's boxes. voxceleb: each stretch of each face that the VoxCeleb rule accepts is a clip."
+    ),
+]
+Size = Annotated[int, typer.Option(help="Width and height of the clips in pixels.", min=64, max=2048)]
+Fps = Annotated[str, typer.Option(help="Frames per second of the clips.")]
+Quality = Annotated[int, typer.Option(help="0 (smallest files) to 100 (best pictures).", min=0, max=100)]
+Space = Annotated[
+    str,
+    typer.Option(
+        help=f"Also write coefficients in this motion space: {', '.join(SPACES)}. Training the published "
+        "PIRenderer needs bfm."
+    ),
+]
+PeopleTable = Annotated[
+    Path | None,
+    typer.Option(help="Table (CSV or TSV) with the columns file, person and, if wanted, split.", readable=False),
+]
+Boxes = Annotated[
+    Path | None,
+    typer.Option(help="For voxceleb: folder of its annotations, ID/VIDEO/00001.txt.", readable=False),
+]
+TestPercent = Annotated[
+    float, typer.Option("--test-percent", help="Of a hundred people, so many go to the split test.", min=0, max=100)
+]
+Again = Annotated[bool, typer.Option("--again", help="Try again also what failed for good.")]
+
+
 @app.command()
 def build(
     clips: Clips,
     out: Dataset,
-    rule: Annotated[
-        Literal["head", "union", "voxceleb"],
-        typer.Option(
-            help="head: each video is one clip, cut as `facepipe crop` does. union: likewise, around the union of the "
-            "face's boxes. voxceleb: each stretch of each face that the VoxCeleb rule accepts is a clip."
-        ),
-    ] = "head",
-    size: Annotated[int, typer.Option(help="Width and height of the clips in pixels.", min=64, max=2048)] = 256,
-    fps: Annotated[str, typer.Option(help="Frames per second of the clips.")] = "25",
-    quality: Annotated[int, typer.Option(help="0 (smallest files) to 100 (best pictures).", min=0, max=100)] = 90,
-    space: Annotated[
-        str,
-        typer.Option(
-            help=f"Also write coefficients in this motion space: {', '.join(SPACES)}. Training the published "
-            "PIRenderer needs bfm."
-        ),
-    ] = "linear478",
-    people: Annotated[
-        Path | None,
-        typer.Option(help="Table (CSV or TSV) with the columns file, person and, if wanted, split.", readable=False),
-    ] = None,
-    boxes: Annotated[
-        Path | None,
-        typer.Option(help="For voxceleb: folder of its annotations, ID/VIDEO/00001.txt.", readable=False),
-    ] = None,
-    test_percent: Annotated[
-        float, typer.Option("--test-percent", help="Of a hundred people, so many go to the split test.", min=0, max=100)
-    ] = 0.0,
+    rule: Rule = "head",
+    size: Size = 256,
+    fps: Fps = "25",
+    quality: Quality = 90,
+    space: Space = "linear478",
+    people: PeopleTable = None,
+    boxes: Boxes = None,
+    test_percent: TestPercent = 0.0,
     engine: b.EngineName = "loky",
     workers: b.Workers = 0,
     scheduler: b.Scheduler = "",
@@ -64,7 +79,7 @@ def build(
     retries: b.Retries = 2,
     max_failures: b.MaxFailures = "",
     keep: b.KeepWhat = "all",
-    again: Annotated[bool, typer.Option("--again", help="Try again also what failed for good.")] = False,
+    again: Again = False,
     overwrite: a.Overwrite = False,
     dry_run: a.DryRun = False,
     as_json: a.AsJson = False,
@@ -79,34 +94,54 @@ def build(
     """
     import os
 
-    from facepipe.config import load_settings
     from facepipe.dataset.annotations import Annotations
-    from facepipe.dataset.build import Recipe
     from facepipe.dataset.people import find_people
-    from facepipe.dataset.programme import assemble, list_videos
+    from facepipe.dataset.programme import list_videos
+
+    recipe = _recipe(rule, size, fps, quality, space, overwrite=overwrite)
+    annotations = Annotations(_annotation_folder(boxes, rule)) if boxes else None
+    how = BatchSettings(engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=False), keep, work)
+    persons = find_people(clips, people, test_percent=test_percent)
+    videos = list_videos(clips, out, recipe, persons, annotations, shard_of(rank, world, os.environ))
+    classes = frozenset(get_args(FailureClass) if again else ())
+    _run(videos, out, how, classes, Running(None, dry_run, as_json, quiet))
+
+
+def _recipe(rule: str, size: int, fps: str, quality: int, space: str, *, overwrite: bool) -> Recipe:
+    """Return how the clips are made, checked. Raises UsageError."""
+    from facepipe.config import load_settings
+    from facepipe.dataset.build import Recipe
     from facepipe.media.limits import MediaLimits
 
     if size % 2:
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
-    if boxes and (rule != "voxceleb" or not boxes.is_dir()):
-        told = f"{boxes} is no folder" if rule == "voxceleb" else f"goes with --rule voxceleb, not {rule}"
-        raise UsageError(f"--boxes {told}; give the folder of VoxCeleb's annotations (.txt)")
     media = load_settings().media
     limits = MediaLimits(media.max_pixels, media.max_duration_seconds)
-    recipe = Recipe(rule, size, fps_of(fps), quality, space, limits, overwrite)
-    how = b.BatchSettings(engine, workers, scheduler, b.limits_of(max_failures, retries, fail_fast=False), keep, work)
-    whom = find_people(clips, people, test_percent=test_percent)
-    shard = b.shard_of(rank, world, os.environ)
-    videos = list_videos(clips, out, recipe, whom, Annotations(boxes) if boxes else None, shard)
-    code = 0
+    return Recipe(rule, size, fps_of(fps), quality, space, limits, overwrite)
+
+
+def _annotation_folder(boxes: Path, rule: str) -> Path:
+    """Return the folder of the annotations. Raises UsageError if it is missing or the rule does not use it."""
+    if rule == "voxceleb" and boxes.is_dir():
+        return boxes
+    reason = f"{boxes} is no folder" if rule == "voxceleb" else f"goes with --rule voxceleb, not {rule}"
+    raise UsageError(f"--boxes {reason}; give the folder of VoxCeleb's annotations (.txt)")
+
+
+def _run(videos: Recorded, out: Path, how: BatchSettings, again: frozenset[str], running: Running) -> None:
+    """Run the batch, write the list of the clips that are done, and end with the exit code of the batch."""
+    from facepipe.dataset.programme import assemble
+
+    code, dry_run = 0, running.dry_run
     try:
-        classes = frozenset(get_args(FailureClass) if again else ())
-        b.run_list(videos, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=True, again=classes)
+        run_list(
+            videos, how, dry_run=dry_run, as_json=running.as_json, quiet=running.quiet, skip_invalid=True, again=again
+        )
     except typer.Exit as ended:
         code = ended.exit_code
     if not dry_run and code not in (ExitCode.INTERRUPTED, ExitCode.TRY_AGAIN):
         assemble(videos, out)
-    tell_results([out / LIST] if (out / LIST).exists() else [], Running(None, dry_run, as_json, quiet))
+    tell_results([out / LIST] if (out / LIST).exists() else [], running)
     if code:
         raise typer.Exit(code)
 

@@ -75,7 +75,7 @@ def report(
     """Write one page (HTML, without anything to load) on a batch: plots, pictures, and a table that can be filtered."""
     import os
 
-    from facepipe.batch.overview import read_overview
+    from facepipe.batch.overview_reader import read_overview
     from facepipe.batch.report import MARK, write_report
 
     folder, out = folder_of(work), out or Path("report.html")
@@ -88,7 +88,7 @@ def report(
 
 def print_status(folder: Path, *, as_json: bool) -> None:
     """Print how a batch stands."""
-    from facepipe.batch.overview import read_overview
+    from facepipe.batch.overview_reader import read_overview
     from facepipe.engine.tally import printable
 
     overview = read_overview(folder)
@@ -131,7 +131,7 @@ def status_lines(overview: Overview) -> list[str]:
 
 def read(work: Path | None) -> Overview:
     """Return how the batch of a folder stands. Raises UsageError where there is none."""
-    from facepipe.batch.overview import has_batch, read_overview
+    from facepipe.batch.overview_reader import has_batch, read_overview
 
     folder = folder_of(work)
     if not has_batch(folder):

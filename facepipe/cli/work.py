@@ -24,7 +24,7 @@ def status(
     """Print how the batch of a work folder stands, or what the folder holds. It is only read, also while jobs run."""
     from dataclasses import asdict
 
-    from facepipe.batch.overview import has_batch
+    from facepipe.batch.overview_reader import has_batch
     from facepipe.engine import read_status
     from facepipe.engine.tally import duration_text
 

@@ -12,8 +12,10 @@ import pytest
 from facepipe.batch.engines import Engine, EngineName
 from facepipe.batch.joblist import JobList, Shard
 from facepipe.batch.keeping import Keep
+from facepipe.batch.limits import Limits
+from facepipe.batch.outcome import Settled
 from facepipe.batch.plan import Checked
-from facepipe.batch.run import Limits, Run, Settled
+from facepipe.batch.run import Run
 from facepipe.engine.events import Event
 from tests.batch.trivial import Texts
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facepipe.batch.overview import Moments, read_overview
+from facepipe.batch.moments import Moments
+from facepipe.batch.overview_reader import read_overview
 from facepipe.batch.report import write_report
 from facepipe.engine import clean
 from facepipe.engine.claim import Claims

@@ -16,8 +16,8 @@ import pytest
 
 from facepipe.batch.engines import ENGINES, EngineName
 from facepipe.batch.joblist import Shard
-from facepipe.batch.overview import read_overview
-from facepipe.batch.run import Limits
+from facepipe.batch.limits import Limits
+from facepipe.batch.overview_reader import read_overview
 from facepipe.engine.claim import Claims
 from facepipe.engine.events import Batch, Failed
 from facepipe.errors import ExitCode

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facepipe.cli import app
-from facepipe.cli.batch import limits_of, shard_of
+from facepipe.cli.batch_settings import limits_of, shard_of
 from facepipe.errors import UsageError
 from tests.media.sounds import write_voice
 from tests.pipeline.scene import ROOT, Scene

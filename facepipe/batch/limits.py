@@ -1,0 +1,23 @@
+"""When a batch stops early, and how often it tries an item."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The number or share of failures that stops a batch, and the retries per item."""
+
+    failures: int | None = None
+    failures_percent: float | None = None
+    """Of the items that were to be made when the run began."""
+    retries: int = 2
+    """How often one run retries an item whose failure is not permanent."""
+
+    def most(self, wanted: int) -> float:
+        """Return the number of failures at which the batch stops."""
+        if self.failures is not None:
+            return self.failures
+        return math.inf if self.failures_percent is None else math.ceil(wanted * self.failures_percent / 100)

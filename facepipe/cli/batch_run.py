@@ -1,0 +1,116 @@
+"""Running or planning a batch: the checks before it, its events and its exit code."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from facepipe.cli.batch_settings import BatchSettings
+from facepipe.errors import BusyError, FacepipeError, PrecheckError
+
+if TYPE_CHECKING:
+    from facepipe.batch.joblist import JobList
+    from facepipe.batch.outcome import Settled
+    from facepipe.batch.plan import Checked
+    from facepipe.batch.run import Run
+    from facepipe.engine.events import Sink
+
+
+def run_list(
+    jobs: JobList,
+    how: BatchSettings,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    skip_invalid: bool,
+    again: frozenset[str] = frozenset(),
+) -> None:
+    """Run or plan a batch, and end the program with its exit code where that is not 0."""
+    from facepipe.console import open_sink
+    from facepipe.engine import Job, Workspace
+
+    started = time.monotonic()
+    with _requeued(), open_sink(as_json=as_json, quiet=quiet) as sink:
+        run = how.run(jobs, sink, again)
+        if dry_run:
+            _plan(run, sink, started)
+            return
+        # Its lock keeps `clean` away for as long as the batch runs.
+        Workspace(how.work).precheck()
+        with Job(Workspace(how.work), {"command": "batch"}, remembers=False):
+            checked = run.check()
+            _refuse(checked, skip_invalid=skip_invalid)
+            settled = run.lead(checked)
+        run.tidy(settled)
+        sink(_summary(settled, started))
+    if settled.message:
+        print(f"facepipe: {settled.message}", file=sys.stderr)
+    if settled.exit_code:
+        raise typer.Exit(int(settled.exit_code))
+
+
+@contextmanager
+def _requeued() -> Iterator[None]:
+    """Let a scheduler that stops the program before its first item hear what it hears after it: try again."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        if str(stopped) == "SIGTERM":
+            raise BusyError("stopped by SIGTERM; run the same command to go on") from None
+        raise
+
+
+def _plan(run: Run, sink: Sink, started: float) -> None:
+    """Tell what would be done about each item."""
+    from facepipe.engine.events import BatchSummary, ItemPlan
+
+    checked = run.check()
+    for one in run.planner.decisions():
+        sink(
+            ItemPlan(
+                item=one.item.id, label=one.item.label, output=one.item.output, reason=one.reason, wanted=one.wanted
+            )
+        )
+    sink(
+        BatchSummary(
+            dry_run=True,
+            items=checked.mine,
+            done=checked.done,
+            made=0,
+            failed=checked.failed,
+            held=0,
+            left=checked.wanted,
+            seconds=round(time.monotonic() - started, 3),
+            exit_code=0,
+        )
+    )
+    _refuse(checked, skip_invalid=False)
+
+
+def _refuse(checked: Checked, *, skip_invalid: bool) -> None:
+    """Raise one error that tells all that was found wrong."""
+    faults: list[FacepipeError] = [*checked.machine, *([] if skip_invalid else checked.problems)]
+    if faults:
+        raise PrecheckError(list({str(fault): fault for fault in faults}.values()))
+
+
+def _summary(settled: Settled, started: float) -> Any:
+    from facepipe.engine.events import BatchSummary
+
+    return BatchSummary(
+        dry_run=False,
+        items=settled.total,
+        done=settled.done,
+        made=settled.made,
+        failed=settled.failed,
+        held=settled.held,
+        left=settled.left,
+        seconds=round(time.monotonic() - started, 3),
+        exit_code=int(settled.exit_code),
+    )
