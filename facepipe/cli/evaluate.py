@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from facepipe.errors import FailedItemsError, UsageError
 
 if TYPE_CHECKING:
     from facepipe.evaluate.figures import Figures
+    from facepipe.evaluate.run import Outcome
 
 Manifest = Annotated[
     Path,
@@ -72,46 +74,62 @@ def evaluate(
     OUT receives clips.csv, summary.json, report.html, and the clips that were compared. docs/evaluation.md explains
     every figure. Exit code 4 when some of the cases could not be judged.
     """
-    from facepipe.config import DEFAULT, load_settings
     from facepipe.device import set_threads
     from facepipe.evaluate.manifest import read_cases
-    from facepipe.evaluate.report import PAGE, SUMMARY
     from facepipe.evaluate.run import check_out
     from facepipe.evaluate.run import evaluate as run
     from facepipe.evaluate.scene import Setting
-    from facepipe.pipeline.rendering import renderer_for
 
-    if task not in ("same", "cross", "audio"):
-        raise UsageError(f"--task is {task!r}, expected same, cross or audio")
-    foreign: dict[str, object] = {"--labels": labels}
     if task == "audio":
-        foreign = {"--renderer": renderer, "--weights": weights, "--out": out, "--overwrite": overwrite}
-        foreign |= {"--teacher": teacher, "--frames": frames, "--json": as_json}
-    if given := ", ".join(name for name, value in foreign.items() if value):
-        raise UsageError(f"--task {task} has no use for {given}; leave that out")
-    if task == "audio":
+        unused = {"--renderer": renderer, "--weights": weights, "--out": out, "--overwrite": overwrite}
+        _check_unused(task, {**unused, "--teacher": teacher, "--frames": frames, "--json": as_json})
         _evaluate_audio(manifest, labels)
         return
+    if task not in ("same", "cross"):
+        raise UsageError(f"--task is {task!r}, expected same, cross or audio")
+    _check_unused(task, {"--labels": labels})
     if size % 2:
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
     cases = read_cases(manifest, task)  # type: ignore[arg-type]
-    settings = load_settings()
-    chosen: str = renderer or settings.render.renderer
-    if not renderer and settings.origin("render.renderer") == DEFAULT:
-        chosen = renderer_for(weights, "auto", default=chosen)
-    setting = Setting(task, chosen, weights, size, frames)  # type: ignore[arg-type]
+    setting = Setting(task, _chosen(renderer, weights), weights, size, frames)  # type: ignore[arg-type]
     out = out or Path(f"{manifest.absolute().stem}--{task}")
     check_out(out, overwrite=overwrite)
     set_threads()
     tell = (lambda _: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
     outcome = run(cases, setting, out, teacher=teacher, tell=tell)
+    _print_outcome(outcome, out, as_json=as_json)
+    if outcome.failures:
+        raise FailedItemsError(outcome.failures)
+
+
+def _check_unused(task: str, flags: Mapping[str, object]) -> None:
+    """Raise UsageError if a flag is given that the task does not use."""
+    if given := ", ".join(name for name, value in flags.items() if value):
+        raise UsageError(f"--task {task} has no use for {given}; leave that out")
+
+
+def _chosen(renderer: str | None, weights: str) -> str:
+    """Return the name of the renderer: as given, else that of the weights, else that of the settings."""
+    from facepipe.config import DEFAULT, load_settings
+    from facepipe.pipeline.rendering import renderer_for
+
+    settings = load_settings()
+    if renderer:
+        return renderer
+    if settings.origin("render.renderer") != DEFAULT:
+        return settings.render.renderer
+    return renderer_for(weights, "auto", default=settings.render.renderer)
+
+
+def _print_outcome(outcome: Outcome, out: Path, *, as_json: bool) -> None:
+    """Print the summary as JSON, or the figures and the path of the report."""
+    from facepipe.evaluate.report import PAGE, SUMMARY
+
     if as_json:
         typer.echo((out / SUMMARY).read_text(encoding="utf-8").rstrip())
     else:
         print_figures(outcome.figures, outcome.missing)
         typer.echo(out / PAGE)
-    if outcome.failures:
-        raise FailedItemsError(outcome.failures)
 
 
 def print_figures(figures: Figures, missing: dict[str, str]) -> None:

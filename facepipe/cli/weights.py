@@ -103,25 +103,34 @@ def _tell(weight: "Weight") -> Callable[[int], None]:
     return advance
 
 
+Given = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="[KIND] FILE",
+        help="A .safetensors file; or a file as it was published, and before it what it is: "
+        "pirender, deep3d, bfm, fan-3d, fan-depth, alexnet, lpips, inception, vgg19 or recognition.",
+        show_default=False,
+    ),
+]
+Name = Annotated[str, typer.Option(help="What to call it; the kind's or the file's own name when left out.")]
+Licence = Annotated[str, typer.Option(help="Its licence, as an SPDX name where there is one.")]
+Source = Annotated[str, typer.Option(help="Where it came from.")]
+Space = Annotated[str, typer.Option(help=f"The motion space it needs: {' or '.join(SPACES)}.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Take the place of the one that has the name.")]
+Unchecked = Annotated[
+    bool, typer.Option("--unchecked", help="Take a file of your own for a KIND whose published digest is known.")
+]
+
+
 @app.command()
 def add(
-    given: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="[KIND] FILE",
-            help="A .safetensors file; or a file as it was published, and before it what it is: "
-            "pirender, deep3d, bfm, fan-3d, fan-depth, alexnet, lpips, inception, vgg19 or recognition.",
-            show_default=False,
-        ),
-    ],
-    name: Annotated[str, typer.Option(help="What to call it; the kind's or the file's own name when left out.")] = "",
-    licence: Annotated[str, typer.Option(help="Its licence, as an SPDX name where there is one.")] = "",
-    source: Annotated[str, typer.Option(help="Where it came from.")] = "",
-    space: Annotated[str, typer.Option(help=f"The motion space it needs: {' or '.join(SPACES)}.")] = "",
-    replace: Annotated[bool, typer.Option("--replace", help="Take the place of the one that has the name.")] = False,
-    unchecked: Annotated[
-        bool, typer.Option("--unchecked", help="Take a file of your own for a KIND whose published digest is known.")
-    ] = False,
+    given: Given,
+    name: Name = "",
+    licence: Licence = "",
+    source: Source = "",
+    space: Space = "",
+    replace: Replace = False,
+    unchecked: Unchecked = False,
     _verbose: Verbose = False,
 ) -> None:
     """Copy a weight of your own into the user's folder and register it; what others published is converted first."""

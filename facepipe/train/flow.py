@@ -48,12 +48,46 @@ def noam(step: int, recipe: FlowRecipe) -> float:
     return float(scaled if step < recipe.warm_up else max(scaled, recipe.least_rate))
 
 
+@dataclass
+class _State:
+    """What a training is resumed from."""
+
+    flow: torch.nn.Module
+    optimiser: torch.optim.Optimizer
+    best_weights: dict[str, Tensor]
+    best: float = float("inf")
+    """The lowest mean bits per frame on the held-out clips so far, reached at `best_step`."""
+    best_step: int = 0
+    step: int = 0
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        content = {
+            "flow": self.flow.state_dict(), "optimiser": self.optimiser.state_dict(), "step": self.step,
+            "best": self.best, "best_state": self.best_weights, "best_step": self.best_step,
+        }  # fmt: skip
+        save_checkpoint(path, content)
+
+    def load(self, path: Path) -> None:
+        """Read a checkpoint."""
+        content = torch.load(path, weights_only=True)
+        self.flow.load_state_dict(content["flow"])
+        self.optimiser.load_state_dict(content["optimiser"])
+        self.best, self.best_weights, self.best_step = content["best"], content["best_state"], content["best_step"]
+        self.step = content["step"]
+
+    def record(self, bits: float) -> None:
+        """Keep the weights of now if they are the best so far."""
+        if bits < self.best:
+            self.best, self.best_weights, self.best_step = bits, copy.deepcopy(self.flow.state_dict()), self.step
+
+
 def train_flow(
     speech: Speech, clips: Sequence[Clip], identities: Sequence[str], out: Path, recipe: FlowRecipe
 ) -> dict[str, Any]:
-    """Train the flow of `speech` until speakers that it does not see are foretold no better; keep the best.
+    """Train the flow of `speech` until the likelihood of held-out speakers stops rising; keep the best weights.
 
-    `identities` says whose each clip is.
+    `identities` holds the identity of each clip. Goes on from `out/checkpoint.pt` if there is one.
     """
     held = set(sorted(set(identities))[:: recipe.held_out])
     seen, unseen = (
@@ -63,45 +97,42 @@ def train_flow(
     flow, dice = speech.flow.train(), np.random.default_rng(recipe.seed)
     torch.manual_seed(recipe.seed)
     optimiser = torch.optim.Adam(flow.parameters(), recipe.rate, weight_decay=recipe.decay)
-    best, best_state, best_step, first = float("inf"), copy.deepcopy(flow.state_dict()), 0, 0
-    if (out / "checkpoint.pt").exists():
-        kept = torch.load(out / "checkpoint.pt", weights_only=True)
-        flow.load_state_dict(kept["flow"])
-        optimiser.load_state_dict(kept["optimiser"])
-        best, best_state, best_step, first = kept["best"], kept["best_state"], kept["best_step"], kept["step"]
+    state, checkpoint = _State(flow, optimiser, copy.deepcopy(flow.state_dict())), out / "checkpoint.pt"
+    if checkpoint.exists():
+        state.load(checkpoint)
     else:
         initialise(speech, _windows(seen, recipe.window, 128, dice))
     total = 0.0
-    for step in range(first, recipe.steps):
-        dice = np.random.default_rng((recipe.seed, step))
-        for group in optimiser.param_groups:
-            group["lr"] = noam(step, recipe)
-        loss = speech.nll(*_windows(seen, recipe.window, recipe.batch, dice), pose_dropout=recipe.pose_dropout).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_value_(flow.parameters(), recipe.clip_value)
-        torch.nn.utils.clip_grad_norm_(flow.parameters(), recipe.clip_norm)
-        optimiser.step()
-        total += float(loss.detach())
+    for step in range(state.step, recipe.steps):
+        total += _step(speech, optimiser, seen, step, recipe)
         if (step + 1) % recipe.evaluate_every:
             continue
-        bits = mean_bits(speech, unseen)
+        bits, state.step = mean_bits(speech, unseen), step + 1
         print(f"step {step + 1} loss {total / recipe.evaluate_every:.3f} unseen {bits:.3f} bits/frame", flush=True)
         total = 0.0
-        if bits < best:
-            best, best_state, best_step = bits, copy.deepcopy(flow.state_dict()), step + 1
-        save_checkpoint(
-            out / "checkpoint.pt",
-            {
-                "flow": flow.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1,
-                "best": best, "best_state": best_state, "best_step": best_step,
-            },
-        )  # fmt: skip
-        if step + 1 - best_step >= recipe.patience * recipe.evaluate_every:
+        state.record(bits)
+        state.save(checkpoint)
+        if step + 1 - state.best_step >= recipe.patience * recipe.evaluate_every:
             break
-    flow.load_state_dict(best_state)
+    flow.load_state_dict(state.best_weights)
     flow.eval().requires_grad_(False)
-    return {"best_bits": round(best, 3), "best_step": best_step, "held_out_clips": len(unseen)}
+    return {"best_bits": round(state.best, 3), "best_step": state.best_step, "held_out_clips": len(unseen)}
+
+
+def _step(
+    speech: Speech, optimiser: torch.optim.Optimizer, clips: Sequence[Clip], step: int, recipe: FlowRecipe
+) -> float:
+    """Do one step on windows drawn by its number; return the loss."""
+    for group in optimiser.param_groups:
+        group["lr"] = noam(step, recipe)
+    windows = _windows(clips, recipe.window, recipe.batch, np.random.default_rng((recipe.seed, step)))
+    loss = speech.nll(*windows, pose_dropout=recipe.pose_dropout).mean()
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_value_(speech.flow.parameters(), recipe.clip_value)
+    torch.nn.utils.clip_grad_norm_(speech.flow.parameters(), recipe.clip_norm)
+    optimiser.step()
+    return float(loss.detach())
 
 
 def initialise(speech: Speech, batch: Clip) -> None:
