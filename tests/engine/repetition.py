@@ -1,4 +1,4 @@
-"""A small programme for the tests: a text is repeated in pieces, and the pieces are joined.
+"""Two small stages for the tests: a text is repeated in pieces, and the pieces are joined.
 
 As a program of its own (`python repetition.py WORK TEXT TIMES PIECES SECONDS`) it is what the tests kill and race.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facepipe.engine import Artefact, Job, Pending, Stage, StageRun, Workspace, interruptible
+from facepipe.engine import Artefact, Decision, Job, Pending, Stage, StageRun, Workspace, interruptible
 from facepipe.engine.events import Event, Sink, ignore
 from facepipe.errors import Interrupted
 
@@ -54,6 +54,27 @@ def stage_of(
 ) -> Stage[RepeatParams]:
     """A stage that does something else under the same declaration."""
     return Stage(name, 1, ("text",), outputs or ("repeated.txt",), RepeatParams, function)
+
+
+def decide(workspace: Workspace, text: Path, stage: Stage[RepeatParams] = REPEAT, **how: Any) -> Decision[RepeatParams]:
+    return workspace.decide(stage, {"text": text}, RepeatParams(), **how)
+
+
+def drafts(workspace: Workspace) -> list[Path]:
+    return list(workspace.root.rglob("*.draft"))
+
+
+def write(run: StageRun[RepeatParams], content: str = "x") -> Mapping[str, Any]:
+    (run.output / "repeated.txt").write_text(content)
+    return {}
+
+
+def fails(error: BaseException) -> Stage[RepeatParams]:
+    def function(run: StageRun[RepeatParams]) -> Mapping[str, Any]:
+        write(run)
+        raise error
+
+    return stage_of(function)
 
 
 def run_all(

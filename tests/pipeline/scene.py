@@ -17,6 +17,9 @@ from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
 from facepipe.media.ffmpeg import find_ffmpeg
 from facepipe.media.probe import probe_video
+from facepipe.spaces import bfm
+from facepipe.spaces.bfm.coefficients import BfmCoefficients
+from facepipe.spaces.files import load_coefficients
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,3 +79,10 @@ def ffmpeg(*arguments: str | Path) -> None:
     """Run ffmpeg."""
     command = [find_ffmpeg(), "-v", "error", "-nostdin", "-y", *map(str, arguments)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=60)
+
+
+def bfm_of(path: Path) -> BfmCoefficients:
+    """Read coefficients in the space bfm."""
+    found = load_coefficients(path, space=bfm.SPACE)
+    assert isinstance(found, BfmCoefficients)
+    return found
