@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.errors import InputError, NoFaceError
-from facepipe.face.spans import Span, cut_track, whole_picture
+from facepipe.face.cropping import whole_picture
+from facepipe.face.spans import Span, cut_track
 from facepipe.face.track import Track, TrackFile, load_track, save_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter

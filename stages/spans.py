@@ -9,7 +9,9 @@ from typing import Any
 
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.errors import NoFaceError
-from facepipe.face.spans import Sighting, Sightings, save_sightings, whole_picture, whole_span
+from facepipe.face.clip_candidates import ClipCandidate, ClipCandidates, save_candidates
+from facepipe.face.cropping import whole_picture
+from facepipe.face.spans import whole_span
 from facepipe.face.track import TrackFile, save_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.limits import NO_LIMITS
@@ -46,7 +48,7 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
         raise NoFaceError(f"{path}: no face was found in {len(track.valid)} frames; take the clip out of the folder")
     size = (info.width, info.height)
     span = (union_span if run.params.rule == "union" else whole_span)(track, size)
-    save_sightings(Sightings(len(track.valid), [Sighting(span)]), run.output / "spans.json")
+    save_candidates(ClipCandidates(len(track.valid), [ClipCandidate(span)]), run.output / "spans.json")
     save_track(TrackFile(track, fps, whole_picture(min(size)), size), run.output / "track.npz")
     return {"frames": len(track.valid), "spans": 1, "faces": track.most_faces, "remarks": list(info.remarks)}
 

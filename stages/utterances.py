@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.face.spans import save_sightings
+from facepipe.face.clip_candidates import save_candidates
 from facepipe.media.decode import decode_frames
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
@@ -31,9 +31,9 @@ def utterances(run: StageRun[Params]) -> Mapping[str, Any]:
     """Follow all faces, or where annotations are given those that they mean, and write the spans that are accepted."""
     # Here, not above: a finished job must not wait for torch.
     from facepipe.checkpoint import THREADS
-    from facepipe.face.crowd import Crowd
     from facepipe.face.detector import Detector
     from facepipe.face.landmarker import Landmarker
+    from facepipe.face.multi_tracking import MultiFaceTracker
     from facepipe.face.utterances import read_utterance
     from facepipe.face.voxceleb import find_spans, is_annotated
 
@@ -42,16 +42,16 @@ def utterances(run: StageRun[Params]) -> Mapping[str, Any]:
     annotations = [read_utterance(text) for text in run.many("boxes")]
     height = min(info.height, LOOK_HEIGHT_PIXELS)
     frames = decode_frames(path, info=info, fps=fps, size=(max(1, round(info.width * height / info.height)), height))
-    crowd = Crowd(
+    tracker = MultiFaceTracker(
         kept(Detector, run.weights["detector"], threads=THREADS),
         kept(Landmarker, run.weights["landmarker"], threads=THREADS),
     )
-    runs = crowd.follow(frames, run.advance, is_annotated(annotations, fps))
-    for one in runs:
-        one.boxes = [box * (info.height / height) for box in one.boxes]
-    found = find_spans(runs, annotations, fps, (info.width, info.height), run.params.smallest_pixels)
-    save_sightings(found, run.output / "spans.json")
-    return {"spans": len(found.found), "rejected": dict(found.rejected), "faces": crowd.count}
+    tracks = tracker.follow(frames, run.advance, is_annotated(annotations, fps))
+    for track in tracks:
+        track.boxes = [box * (info.height / height) for box in track.boxes]
+    found = find_spans(tracks, annotations, fps, (info.width, info.height), run.params.smallest_pixels)
+    save_candidates(found, run.output / "spans.json")
+    return {"spans": len(found.found), "rejected": dict(found.rejected), "faces": tracker.count}
 
 
 STAGE = Stage(

@@ -14,7 +14,7 @@ from facepipe.engine import Artefact, Job, Pending
 from facepipe.engine.artefact import Output
 from facepipe.engine.events import Result
 from facepipe.errors import FacepipeError, InputError, NoFaceError
-from facepipe.face.spans import Sighting, load_sightings
+from facepipe.face.clip_candidates import ClipCandidate, load_candidates
 from facepipe.media.limits import MediaLimits
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, make_parent, sidecar_of
 from facepipe.pipeline.perception import Made, Weights
@@ -57,14 +57,14 @@ class Builder:
         found = self._find(medium)
         if isinstance(found, Pending):
             return Part()
-        sightings = load_sightings(found.path("spans.json"))
+        candidates = load_candidates(found.path("spans.json"))
         entries, faults = list[Entry](), list[FacepipeError]()
-        for seen in sightings.found:
+        for candidate in candidates.found:
             try:
-                entries += self._cut(medium, found, seen)
+                entries += self._cut(medium, found, candidate)
             except (InputError, NoFaceError) as error:
                 faults.append(error)
-        return Part(entries, sightings.rejected, faults)
+        return Part(entries, candidates.rejected, faults)
 
     def _find(self, medium: Medium) -> Made:
         """Find which parts of a raw video become clips."""
@@ -84,12 +84,12 @@ class Builder:
             frames=frames,
         )
 
-    def _cut(self, medium: Medium, found: Artefact, seen: Sighting) -> list[Entry]:
+    def _cut(self, medium: Medium, found: Artefact, candidate: ClipCandidate) -> list[Entry]:
         """Make one clip with all that belongs to it, deliver it, and return its line; in a dry run none."""
-        recipe, span, person = self.recipe, seen.span, seen.person or self.person
+        recipe, span, person = self.recipe, candidate.span, candidate.person or self.person
         name = clip_name(person, self.name)
         if recipe.rule == "voxceleb":
-            part = seen.utterance or f"face{seen.face}"
+            part = candidate.utterance or f"face{candidate.face}"
             name = f"{name}#{part}#{span.first_frame:06}#{span.end_frame:06}"
         outs = {kind: path_of(self.dataset, name, kind) for kind in FOLDERS}
         self._check(outs, medium.path)
@@ -133,7 +133,7 @@ class Builder:
             files[outs["features"]] = heard.output("features.npz")
             stages.append(heard)
         self._deliver(files, medium, stages)
-        return [self._entry(name, person, medium, seen, made)]
+        return [self._entry(name, person, medium, candidate, made)]
 
     def _bfm(self, name: str, made: Artefact) -> Artefact:
         """Estimate a clip's coefficients in the space bfm, which the published training needs."""
@@ -169,8 +169,8 @@ class Builder:
         changed = deliver(files, digests, about)
         self.job.tell(Result(path=str(next(iter(files))), changed=changed))
 
-    def _entry(self, name: str, person: str, medium: Medium, seen: Sighting, made: Artefact) -> Entry:
-        span, facts = seen.span, made.facts
+    def _entry(self, name: str, person: str, medium: Medium, candidate: ClipCandidate, made: Artefact) -> Entry:
+        span, facts = candidate.span, made.facts
         return Entry(
             id=name,
             person=person,
@@ -185,5 +185,5 @@ class Builder:
             source_sha256=self.job.workspace.digests.digest(medium.path),
             first_frame=span.first_frame,
             box=(span.left, span.top, span.side),
-            face=seen.face,
+            face=candidate.face,
         )

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from facepipe import weights
 from facepipe.errors import InputError, NoFaceError
 from facepipe.evaluate.pixels import Picture
-from facepipe.face.cropping import SquareCrop, sample, transform_points
+from facepipe.face.cropping import SquareCrop, sample, transform_points, whole_picture
 from facepipe.face.detector import Detector
 from facepipe.face.fitting import fit
 from facepipe.face.landmarker import Landmarker
 from facepipe.face.model import FaceModel, load_face_model
-from facepipe.face.spans import whole_picture
 from facepipe.face.track import Track, crop_around
 from facepipe.face.tracking import Tracker
 from facepipe.media.decode import decode_frames

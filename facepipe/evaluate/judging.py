@@ -23,10 +23,9 @@ from facepipe.evaluate.scene import UNMOVED, Scene, Setting, set_up
 from facepipe.evaluate.signals import SIGNALS, Followed, correlation, follow
 from facepipe.face import topology as at
 from facepipe.face.bfm.estimation import Estimate
-from facepipe.face.cropping import outer_eye_distance
+from facepipe.face.cropping import outer_eye_distance, whole_picture
 from facepipe.face.fitting import fit
 from facepipe.face.model import FaceModel
-from facepipe.face.spans import whole_picture
 from facepipe.face.track import Track
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter

@@ -15,8 +15,7 @@ from facepipe.evaluate.manifest import Case, Task
 from facepipe.evaluate.moving import moved, moved_as_published
 from facepipe.evaluate.pixels import Picture
 from facepipe.face.bfm.estimation import CoefficientRegressor
-from facepipe.face.cropping import SquareCrop
-from facepipe.face.spans import whole_picture
+from facepipe.face.cropping import SquareCrop, whole_picture
 from facepipe.media.info import VideoInfo
 from facepipe.media.probe import probe_video
 from facepipe.pipeline.options import Options

@@ -141,3 +141,8 @@ def sample(image: NDArray[np.uint8], crop: SquareCrop, size_pixels: int) -> NDAr
             matrix = np.concatenate([matrix[:, :2] * shrink, matrix[:, :2] @ offset[:, None] + matrix[:, 2:]], axis=1)
     flags, border = cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
     return cv2.warpAffine(image, matrix, (size_pixels, size_pixels), flags=flags, borderMode=border)  # type: ignore[return-value]
+
+
+def whole_picture(size_pixels: int) -> SquareCrop:
+    """Return the crop that covers the whole of a square clip: points relative to it are in pixels of the clip."""
+    return SquareCrop((size_pixels - 1) / 2, (size_pixels - 1) / 2, float(size_pixels))

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.errors import InputError
-from facepipe.face.crowd import MOST_MISSING, Run
 from facepipe.face.detector import overlap
+from facepipe.face.multi_tracking import MAX_MISSING_FRAMES, FaceTrack
 
 Floats = NDArray[np.floating]
 
@@ -75,7 +75,7 @@ def read_utterance(path: Path) -> Utterance:
 
 
 def spoken_boxes(
-    utterance: Utterance, runs: Sequence[Run], fps: Fraction, picture_size: tuple[int, int]
+    utterance: Utterance, tracks: Sequence[FaceTrack], fps: Fraction, picture_size: tuple[int, int]
 ) -> Iterator[tuple[int, Floats]]:
     """Yield (first frame, (T, 4) boxes) of the face that is annotated, as it was found, in pixels of the picture.
 
@@ -83,14 +83,14 @@ def spoken_boxes(
     """
     first, boxes, missing = 0, list[Floats](), 0
     for frame in range(*_reach(utterance, fps)):
-        box = _best(utterance.box(annotated_frame(frame, fps), picture_size), runs, frame)
+        box = _best(utterance.box(annotated_frame(frame, fps), picture_size), tracks, frame)
         if box is not None:
             first, missing = (frame if not boxes else first), 0
             boxes.append(box)
         elif boxes:
             missing += 1
             boxes.append(boxes[-1])
-        if missing > MOST_MISSING:
+        if missing > MAX_MISSING_FRAMES:
             yield first, np.array(boxes[:-missing])
             boxes, missing = [], 0
     if boxes:
@@ -106,10 +106,10 @@ def _reach(utterance: Utterance, fps: Fraction) -> tuple[int, int]:
     return math.floor(int(utterance.frames[0]) * fps / FPS), math.ceil((int(utterance.frames[-1]) + 1) * fps / FPS)
 
 
-def _best(annotated: Floats | None, runs: Sequence[Run], frame: int) -> Floats | None:
+def _best(annotated: Floats | None, tracks: Sequence[FaceTrack], frame: int) -> Floats | None:
     if annotated is None:
         return None
-    there = [run.boxes[frame - run.first_frame] for run in runs if run.first_frame <= frame < run.end_frame]
+    there = [track.boxes[frame - track.first_frame] for track in tracks if track.first_frame <= frame < track.end_frame]
     shared = [(overlap(box, annotated), box) for box in there]
     best, box = max(shared, key=lambda pair: pair[0], default=(0.0, annotated))
     return box if best > 0 else None

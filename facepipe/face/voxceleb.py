@@ -14,10 +14,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.face.clip_candidates import ClipCandidate, ClipCandidates
 from facepipe.face.cropping import box_of
-from facepipe.face.crowd import Run
 from facepipe.face.detector import overlap
-from facepipe.face.spans import Sighting, Sightings, Span
+from facepipe.face.multi_tracking import FaceTrack
+from facepipe.face.spans import Span
 from facepipe.face.track import Track
 from facepipe.face.utterances import Utterance, annotated_frame, spoken_boxes
 
@@ -31,7 +32,7 @@ _NOWHERE = Span(0, 0, 0, 0, 0)
 TOO_SHORT, TOO_SMALL, OUTSIDE = "too short", "too small", "leaves the picture"
 
 
-def cut_run(
+def cut_boxes(
     boxes: Floats, picture_size: tuple[int, int], *, first_frame: int, smallest_pixels: int
 ) -> tuple[list[Span], Counter[str]]:
     """Cut the (T, 4) boxes (left, top, right, bottom) of consecutive frames into spans.
@@ -55,7 +56,7 @@ def cut_run(
 
 
 def parts(boxes: Floats) -> Iterator[tuple[int, int]]:
-    """Yield the half-open runs of rows in which each box still overlaps the first of its run."""
+    """Yield the half-open ranges of rows in which each box still overlaps the first of its range."""
     first = 0
     for row in range(1, len(boxes)):
         if row - first == LONGEST_FRAMES or overlap(boxes[row], boxes[first]) < OVERLAP_FLOOR:
@@ -98,29 +99,31 @@ def union_span(track: Track, picture_size: tuple[int, int]) -> Span:
 
 
 def find_spans(
-    runs: Sequence[Run],
+    tracks: Sequence[FaceTrack],
     utterances: Sequence[Utterance],
     fps: Fraction,
     picture_size: tuple[int, int],
     smallest_pixels: int,
-) -> Sightings:
-    """Cut the runs of all faces, or where there are annotations the faces that these mean.
+) -> ClipCandidates:
+    """Cut the tracks of all faces or, if there are annotations, of the annotated faces.
 
     Boxes are in pixels of the picture.
     """
-    stretches: list[tuple[Sighting, int, Floats]] = [
-        (Sighting(_NOWHERE, number, one.person, one.name), first, boxes)
+    stretches: list[tuple[ClipCandidate, int, Floats]] = [
+        (ClipCandidate(_NOWHERE, number, one.person, one.name), first, boxes)
         for number, one in enumerate(utterances)
-        for first, boxes in spoken_boxes(one, runs, fps, picture_size)
+        for first, boxes in spoken_boxes(one, tracks, fps, picture_size)
     ]
     if not utterances:
-        stretches = [(Sighting(_NOWHERE, run.face), run.first_frame, np.array(run.boxes)) for run in runs]
+        stretches = [
+            (ClipCandidate(_NOWHERE, track.face), track.first_frame, np.array(track.boxes)) for track in tracks
+        ]
     found, rejected = [], Counter[str]()
-    for seen, first, boxes in stretches:
-        spans, refused = cut_run(boxes, picture_size, first_frame=first, smallest_pixels=smallest_pixels)
-        found += [replace(seen, span=span) for span in spans]
+    for candidate, first, boxes in stretches:
+        spans, refused = cut_boxes(boxes, picture_size, first_frame=first, smallest_pixels=smallest_pixels)
+        found += [replace(candidate, span=span) for span in spans]
         rejected += refused
-    return Sightings(max((run.end_frame for run in runs), default=0), found, dict(rejected))
+    return ClipCandidates(max((track.end_frame for track in tracks), default=0), found, dict(rejected))
 
 
 def is_annotated(utterances: Sequence[Utterance], fps: Fraction) -> Callable[[int], bool]:

@@ -7,9 +7,8 @@ from fractions import Fraction
 import numpy as np
 
 from facepipe.evaluate.footage import face_points
-from facepipe.face.cropping import sample
+from facepipe.face.cropping import sample, whole_picture
 from facepipe.face.fitting import fit
-from facepipe.face.spans import whole_picture
 from facepipe.spaces.coefficients import from_fit
 from tests.evaluate.motions import FRAMES, moving_points
 from tests.face.faces import face_model

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from facepipe.errors import InputError
 from facepipe.face.cropping import SquareCrop
-from facepipe.face.crowd import Run
+from facepipe.face.multi_tracking import FaceTrack
 from facepipe.face.utterances import read_utterance, spoken_boxes
-from facepipe.face.voxceleb import clamped, cut_run, find_spans, is_annotated, parts, square_around, union_of
+from facepipe.face.voxceleb import clamped, cut_boxes, find_spans, is_annotated, parts, square_around, union_of
 
 SIZE = (1280, 720)
 
@@ -23,8 +23,8 @@ def still(count: int, left: float = 400, top: float = 200, width: float = 260, h
     return np.tile(np.array([left, top, left + width, top + height], float), (count, 1))
 
 
-def run_of(boxes: np.ndarray, first_frame: int = 0, face: int = 0) -> Run:
-    return Run(face, first_frame, SquareCrop(0, 0, 1), np.zeros(1, np.float32), list(boxes))
+def track_of(boxes: np.ndarray, first_frame: int = 0, face: int = 0) -> FaceTrack:
+    return FaceTrack(face, first_frame, SquareCrop(0, 0, 1), np.zeros(1, np.float32), list(boxes))
 
 
 @given(
@@ -57,12 +57,12 @@ def test_a_part_ends_where_the_box_has_left_its_first_place() -> None:
 
 
 def test_good_clips_are_kept_and_the_others_told() -> None:
-    spans, rejected = cut_run(still(1024 + 63), SIZE, first_frame=10, smallest_pixels=256)
+    spans, rejected = cut_boxes(still(1024 + 63), SIZE, first_frame=10, smallest_pixels=256)
     assert [(span.first_frame, span.end_frame, span.box) for span in spans] == [(10, 1034, (350, 170, 360, 360))]
     assert rejected == {"too short": 1}
-    assert cut_run(still(64, width=200, height=255), SIZE, first_frame=0, smallest_pixels=256)[1] == {"too small": 1}
-    assert cut_run(still(64, top=20), SIZE, first_frame=0, smallest_pixels=256)[1] == {"leaves the picture": 1}
-    assert len(cut_run(still(64, width=200, height=256), SIZE, first_frame=0, smallest_pixels=256)[0]) == 1
+    assert cut_boxes(still(64, width=200, height=255), SIZE, first_frame=0, smallest_pixels=256)[1] == {"too small": 1}
+    assert cut_boxes(still(64, top=20), SIZE, first_frame=0, smallest_pixels=256)[1] == {"leaves the picture": 1}
+    assert len(cut_boxes(still(64, width=200, height=256), SIZE, first_frame=0, smallest_pixels=256)[0]) == 1
 
 
 def test_union_holds_every_box() -> None:
@@ -94,8 +94,8 @@ def test_annotations_are_read_in_both_units(tmp_path: Path) -> None:
 def test_the_annotated_face_is_the_clip(tmp_path: Path) -> None:
     """Two faces all along; the annotation means the right one, for 80 frames at 25 frames/s of a video at 50."""
     text = read_utterance(annotation(tmp_path / "1.txt", range(20, 100), (400, 90, 130, 150)))
-    runs = [run_of(still(300), face=0), run_of(still(300, left=800), face=1)]
-    found = find_spans(runs, [text], Fraction(50), SIZE, 256).found
+    tracks = [track_of(still(300), face=0), track_of(still(300, left=800), face=1)]
+    found = find_spans(tracks, [text], Fraction(50), SIZE, 256).found
     assert [(one.span.first_frame, one.span.end_frame, one.person, one.utterance) for one in found] == [
         (40, 200, "id10001", "1")
     ]
@@ -105,12 +105,12 @@ def test_the_annotated_face_is_the_clip(tmp_path: Path) -> None:
 
 
 def test_without_annotations_every_face_is_a_clip() -> None:
-    found = find_spans([run_of(still(70)), run_of(still(80, left=800), 5, 1)], [], Fraction(25), SIZE, 256)
+    found = find_spans([track_of(still(70)), track_of(still(80, left=800), 5, 1)], [], Fraction(25), SIZE, 256)
     assert [(one.face, one.span.first_frame, one.span.end_frame) for one in found.found] == [(0, 0, 70), (1, 5, 85)]
 
 
 def test_a_long_gap_parts_stretches(tmp_path: Path) -> None:
     text = read_utterance(annotation(tmp_path / "1.txt", range(200), (200, 90, 130, 150)))
-    runs = [run_of(still(70)), run_of(still(50), 73), run_of(still(60), 140)]
-    stretches = [(first, len(boxes)) for first, boxes in spoken_boxes(text, runs, Fraction(25), SIZE)]
+    tracks = [track_of(still(70)), track_of(still(50), 73), track_of(still(60), 140)]
+    stretches = [(first, len(boxes)) for first, boxes in spoken_boxes(text, tracks, Fraction(25), SIZE)]
     assert stretches == [(0, 123), (140, 60)]

@@ -13,7 +13,8 @@ from facepipe.engine import Artefact, Stage, Workspace
 from facepipe.engine.stage import bare
 from facepipe.engine.workspace import Input
 from facepipe.errors import NoFaceError
-from facepipe.face.spans import Span, load_sightings
+from facepipe.face.clip_candidates import load_candidates
+from facepipe.face.spans import Span
 from facepipe.face.track import load_track
 from facepipe.media.image import read_image, write_image
 from facepipe.media.probe import probe_video
@@ -162,7 +163,7 @@ def test_sheets_of_videos_and_pictures(scene: Scene, work: Path) -> None:
 
 def test_spans_and_their_clips(scene: Scene, work: Path) -> None:
     made = make(work, spans.STAGE, {"media": scene.driver}, spans.Params())
-    assert load_sightings(made.path("spans.json")).frames == 20
+    assert load_candidates(made.path("spans.json")).frames == 20
     inputs = {"media": scene.driver, "track": made.output("track.npz")}
     cut = make(work, clip.STAGE, inputs, clip.Params(Span(5, 15, 20, 10, 200), size_pixels=64))
     info, track = probe_video(cut.path("clip.mp4")), load_track(cut.path("track.npz"))

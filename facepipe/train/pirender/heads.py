@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from facepipe.dataset.listing import path_of, read_list
 from facepipe.errors import InputError
+from facepipe.face.cropping import whole_picture
 from facepipe.face.fitting import Fit, fit
 from facepipe.face.model import FaceModel
-from facepipe.face.spans import whole_picture
 from facepipe.face.track import load_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.files import draft_of, sweep_drafts
