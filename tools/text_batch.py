@@ -19,11 +19,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from facepipe.batch.command_set import RunJob
 from facepipe.batch.engines import Engine
 from facepipe.batch.item import Item
 from facepipe.batch.joblist import JobList
 from facepipe.batch.limits import Limits
-from facepipe.batch.programme import RunJob
 from facepipe.batch.run import Run
 from facepipe.bench.notes import Notes
 from facepipe.engine import Artefact, Job, Stage, StageRun

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from facepipe.batch.command_set import CommandSet
 from facepipe.batch.item import Item, placed
-from facepipe.batch.programme import Programme
 from facepipe.batch.rows import Row, item_of_row
 from facepipe.errors import FacepipeError, UsageError
 
@@ -35,7 +35,7 @@ class JobList:
     name: str
     """What the batch is called in its folder: another list of that name is the same list, grown or mended."""
     rows: Callable[[], Iterable[Row | UsageError]]
-    programme: Programme
+    commands: CommandSet
     command: str = "reenact"
     common: Mapping[str, Any] = field(default_factory=dict)
     """Cells that hold for all rows which say nothing of their own."""
@@ -50,7 +50,7 @@ class JobList:
                 continue
             try:
                 item = item_of_row(row[1], command=self.command, common=self.common)
-                yield placed(item, self.template, self.programme.extension(item))
+                yield placed(item, self.template, self.commands.extension(item))
             except FacepipeError as error:
                 yield UsageError(f"{self.name}, line {row[0]}: {error}")
 

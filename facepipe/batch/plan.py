@@ -74,7 +74,7 @@ class Planner:
         self.jobs = jobs
         self._folder, self._entries, self._run, self._retries = folder, entries, run, retries
         self._again = frozenset(again or ())
-        self._settings = _part(jobs.programme.settings())
+        self._settings = _part(jobs.commands.settings())
         self._inventory = Inventory(folder)
 
     def decisions(self) -> Iterator[Decision]:
@@ -105,7 +105,7 @@ class Planner:
 
     def key(self, item: Item) -> str:
         """Return what an item would be made from."""
-        signs = "|".join(self._inventory.sign(name) for name in self.jobs.programme.inputs(item))
+        signs = "|".join(self._inventory.sign(name) for name in self.jobs.commands.inputs(item))
         return ".".join((_part(signs), self._settings, _part(item.output)))
 
     def check(self, *, count_inputs: bool = False) -> Checked:
@@ -123,7 +123,7 @@ class Planner:
                     found.bad[item.id] = (self.decide(item), fault)
             if self.jobs.shard.has(item):
                 self._look(item, found, kinds, count_inputs=count_inputs)
-        found.machine += self.jobs.programme.check_machine(list(kinds.values()), self._folder)
+        found.machine += self.jobs.commands.check_machine(list(kinds.values()), self._folder)
         return found
 
     def _look(self, item: Item, found: Checked, kinds: dict[str, Item], *, count_inputs: bool) -> None:
@@ -142,13 +142,13 @@ class Planner:
         if faults:
             found.bad.setdefault(item.id, (decision, faults[0]))
         else:
-            kinds.setdefault(self.jobs.programme.kind(item), item)
+            kinds.setdefault(self.jobs.commands.kind(item), item)
 
     def _faults(self, item: Item) -> Iterator[FacepipeError]:
-        if fault := self.jobs.programme.check(item):
+        if fault := self.jobs.commands.check(item):
             yield UsageError(f"{item.label}: {fault}")
             return
-        names = self.jobs.programme.inputs(item)
+        names = self.jobs.commands.inputs(item)
         yield from (fault for name in names if (fault := self._inventory.fault(name)) is not None)
         apart = {str(Path(name)) for name in names}
         if str(Path(item.output)) in apart:

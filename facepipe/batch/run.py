@@ -65,7 +65,7 @@ class Run:
             token=self.claims.token,
             folder=folder,
             work=self.places.work,
-            programme=jobs.programme,
+            commands=jobs.commands,
             threads=engine.threads,
             stale_seconds=stale_seconds,
             keep=keep,

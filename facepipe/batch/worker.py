@@ -16,9 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from facepipe.batch.command_set import CommandSet
 from facepipe.batch.item import Item
 from facepipe.batch.keeping import Keep, discard
-from facepipe.batch.programme import Programme
 from facepipe.engine import Artefact, Job, Workspace
 from facepipe.engine.claim import Claims, is_process_dead
 from facepipe.engine.events import Done, Event, Failed, Skipped
@@ -42,7 +42,7 @@ class Orders:
     folder: Path
     """From where the paths of items are taken."""
     work: Path
-    programme: Programme
+    commands: CommandSet
     threads: int
     stale_seconds: float
     keep: Keep = "all"
@@ -101,7 +101,7 @@ class Worker:
         self._entries = Entries(self._places.journal, marks, without_run=orders.run)
         self._stopping = False
         self._looked = 0.0
-        orders.programme.prepare(orders.threads)
+        orders.commands.prepare(orders.threads)
         threading.Thread(target=self._live, name="heartbeat", daemon=True).start()
 
     def do(self, task: Task) -> None:
@@ -127,7 +127,7 @@ class Worker:
     def _outcome(self, task: Task) -> dict[str, Any]:
         seen, started = Seen(), time.monotonic()
         try:
-            self.orders.programme.make(task.item, self.orders.folder, lambda who, body: self._run(seen, who, body))
+            self.orders.commands.make(task.item, self.orders.folder, lambda who, body: self._run(seen, who, body))
         except (KeyboardInterrupt, Interrupted):
             return {"state": DROPPED}
         except Exception as error:
@@ -165,7 +165,7 @@ class Worker:
 
     def _roots(self, task: Task) -> dict[str, str]:
         """Return the digests of the item's inputs by their names."""
-        names = self.orders.programme.inputs(task.item)
+        names = self.orders.commands.inputs(task.item)
         return {name: self._workspace.digests.digest(self.orders.folder / name) for name in names}
 
     def _size(self, output: str) -> int:

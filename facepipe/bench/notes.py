@@ -1,4 +1,4 @@
-"""A programme that makes next to nothing, so that what is left to measure is the machinery of a batch."""
+"""A command that does almost nothing, to measure the machinery of a batch."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facepipe.batch.command_set import RunJob
 from facepipe.batch.item import Item
 from facepipe.batch.joblist import JobList
-from facepipe.batch.programme import RunJob
 from facepipe.batch.rows import Row
 from facepipe.engine import Artefact, Job, Stage, StageRun
 from facepipe.errors import FacepipeError

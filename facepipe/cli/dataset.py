@@ -95,8 +95,8 @@ def build(
     import os
 
     from facepipe.dataset.annotations import Annotations
+    from facepipe.dataset.commands import list_videos
     from facepipe.dataset.people import find_people
-    from facepipe.dataset.programme import list_videos
 
     recipe = _recipe(rule, size, fps, quality, space, overwrite=overwrite)
     annotations = Annotations(_annotation_folder(boxes, rule)) if boxes else None
@@ -130,7 +130,7 @@ def _annotation_folder(boxes: Path, rule: str) -> Path:
 
 def _run(videos: Recorded, out: Path, how: BatchSettings, again: frozenset[str], running: Running) -> None:
     """Run the batch, write the list of the clips that are done, and end with the exit code of the batch."""
-    from facepipe.dataset.programme import assemble
+    from facepipe.dataset.commands import assemble
 
     code, dry_run = 0, running.dry_run
     try:

@@ -17,8 +17,8 @@ from facepipe.cli.jobs import RUNNER, Runner
 from facepipe.errors import FacepipeError, PrecheckError, UsageError
 
 if TYPE_CHECKING:
+    from facepipe.batch.command_set import RunJob
     from facepipe.batch.item import Item
-    from facepipe.batch.programme import RunJob
     from facepipe.engine import Job
 
 THE_BATCH_S = frozenset(
@@ -37,7 +37,7 @@ TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no"
 
 @dataclass(frozen=True)
 class Commands:
-    """The programme of `facepipe batch`: every command that makes a result out of files."""
+    """The command set of `facepipe batch`: every command that makes a result out of files."""
 
     def extension(self, item: Item) -> str:
         """Return the suffix of an item's result, without dot."""

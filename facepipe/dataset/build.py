@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path, PurePath
 
 from facepipe.dataset.listing import FOLDERS, Entry, path_of
-from facepipe.dataset.part import Part
+from facepipe.dataset.manifest_part import ManifestPart
 from facepipe.dataset.people import People, clip_name
 from facepipe.engine import Artefact, Job, Pending
 from facepipe.engine.artefact import Output
@@ -51,12 +51,12 @@ class Builder:
     person: str
     annotations: Sequence[Path] = ()
 
-    def build(self, source: Path) -> Part:
+    def build(self, source: Path) -> ManifestPart:
         """Make all clips of the raw video and tell what they are. One that fails does not cost the others."""
         medium = inspect(source, self.recipe.limits)
         found = self._find(medium)
         if isinstance(found, Pending):
-            return Part()
+            return ManifestPart()
         candidates = load_candidates(found.path("spans.json"))
         entries, faults = list[Entry](), list[FacepipeError]()
         for candidate in candidates.found:
@@ -64,7 +64,7 @@ class Builder:
                 entries += self._cut(medium, found, candidate)
             except (InputError, NoFaceError) as error:
                 faults.append(error)
-        return Part(entries, candidates.rejected, faults)
+        return ManifestPart(entries, candidates.rejected, faults)
 
     def _find(self, medium: Medium) -> Made:
         """Find which parts of a raw video become clips."""

@@ -57,7 +57,7 @@ class StageRun(Generic[P]):
 
 @dataclass(frozen=True)
 class Stage(Generic[P]):
-    """A step of the programme, declared. Its function returns facts (counts, jitter, …) for the record.
+    """The declaration of a stage. Its function returns facts (counts, jitter, …) for the record.
 
     Marks: an input `segments*` takes several files; an input, output or weight with `?` may be absent.
     """

@@ -1,4 +1,4 @@
-"""A programme whose items are texts that are turned round, for tests of the machinery around them."""
+"""A command set whose items are texts that are reversed, to test the machinery around it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facepipe.batch.command_set import RunJob
 from facepipe.batch.item import Item
-from facepipe.batch.programme import RunJob
 from facepipe.engine import Artefact, Job, Stage, StageRun
 from facepipe.errors import FacepipeError, InputError, UsageError
 

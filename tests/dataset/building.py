@@ -10,8 +10,8 @@ from typing import Any
 from facepipe.batch.joblist import Shard
 from facepipe.dataset.annotations import Annotations
 from facepipe.dataset.build import Recipe
+from facepipe.dataset.commands import assemble, list_videos
 from facepipe.dataset.people import find_people
-from facepipe.dataset.programme import assemble, list_videos
 from facepipe.engine import Job, Workspace
 from facepipe.engine.events import Done, Event
 from facepipe.errors import FacepipeError
@@ -44,7 +44,7 @@ def build(
 
     for item in videos.recorded:
         try:
-            videos.programme.make(item, Path.cwd(), run_job)
+            videos.commands.make(item, Path.cwd(), run_job)
         except FacepipeError as error:
             built.errors.append(error)
     assemble(videos, out)

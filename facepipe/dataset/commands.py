@@ -1,4 +1,4 @@
-"""Building a data set as a batch: each raw video is an item, whose result is the part of the list that it gives."""
+"""The batch of `facepipe dataset build`: an item is a raw video, and its result the part of the list that it gives."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path, PurePath
 
+from facepipe.batch.command_set import RunJob
 from facepipe.batch.item import Item, identified
 from facepipe.batch.joblist import Recorded, Shard
-from facepipe.batch.programme import RunJob
 from facepipe.dataset.annotations import Annotations
 from facepipe.dataset.build import Builder, Recipe
 from facepipe.dataset.listing import write_list
-from facepipe.dataset.part import Part, load_part, save_part
+from facepipe.dataset.manifest_part import ManifestPart, load_part, save_part
 from facepipe.dataset.people import People, clip_name
 from facepipe.dataset.statistics import SHEET, STATISTICS, write_sheet, write_statistics
 from facepipe.device import set_threads
@@ -30,8 +30,8 @@ STAGES = (clip.STAGE, coefficients.STAGE, features.STAGE, spans.STAGE, utterance
 
 
 @dataclass(frozen=True)
-class Building:
-    """The programme of `facepipe dataset build`."""
+class DatasetCommands:
+    """The one command of the items of `facepipe dataset build`, which make the clips of a raw video each."""
 
     recipe: Recipe
     people: People
@@ -89,7 +89,7 @@ class Building:
         source, out = folder / item.inputs["source"], folder / item.output
         # It would tell of clips that are about to be others.
         out.unlink(missing_ok=True)
-        parts: list[Part] = []
+        parts: list[ManifestPart] = []
 
         def body(job: Job) -> None:
             builder = Builder(
@@ -140,8 +140,8 @@ def list_videos(
         return identified(Item(COMMAND, {"source": str(path)}, options))
 
     items = _placed(all_of(partial(item, one.path) for one in found), clips, dataset)
-    programme = Building(recipe, replace(people, persons={}), str(clips), str(dataset))
-    return Recorded(f"data set {dataset}", lambda: (), programme, shard=shard, recorded=tuple(items))
+    commands = DatasetCommands(recipe, replace(people, persons={}), str(clips), str(dataset))
+    return Recorded(f"data set {dataset}", lambda: (), commands, shard=shard, recorded=tuple(items))
 
 
 def _placed(items: Sequence[Item], clips: Path, dataset: Path) -> list[Item]:

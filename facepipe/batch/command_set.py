@@ -1,4 +1,4 @@
-"""What a batch must know of the commands that its rows name; `facepipe.cli.rows` tells it of those of facepipe."""
+"""The interface of the commands that the rows of a batch name; `facepipe.cli.rows` has those of facepipe."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ RunJob = Callable[[Mapping[str, object], Callable[[Job], None]], None]
 """Takes the identity of a job and its body, and runs it."""
 
 
-class Programme(Protocol):
-    """The commands. A programme crosses process borders: it holds nothing that cannot be pickled."""
+class CommandSet(Protocol):
+    """The commands that make the items of a batch. It is sent to the workers, so it must be picklable."""
 
     def extension(self, item: Item) -> str:
         """Return the suffix, without dot, that the result of an item has where nothing else is said."""

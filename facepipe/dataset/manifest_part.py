@@ -1,4 +1,4 @@
-"""What became of one raw video, as a value and as a file: the parts that the list of a data set is put together of."""
+"""The clips of one raw video, as a value and as a file. The parts of all raw videos make up the list of a data set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMAT, VERSION = "facepipe-dataset-part", 1
 
 
 @dataclass(frozen=True)
-class Part:
+class ManifestPart:
     """The clips of one raw video."""
 
     entries: Sequence[Entry] = ()
@@ -25,7 +25,7 @@ class Part:
     """One for each clip that could not be made; a file does not hold them."""
 
 
-def save_part(part: Part, path: Path) -> None:
+def save_part(part: ManifestPart, path: Path) -> None:
     """Write a part."""
     rows = [asdict(entry) for entry in part.entries]
     content = {"format": FORMAT, "version": VERSION, "entries": rows, "rejected": dict(part.rejected)}
@@ -33,12 +33,12 @@ def save_part(part: Part, path: Path) -> None:
         draft.write_text(json.dumps(content, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def load_part(path: Path) -> Part | None:
+def load_part(path: Path) -> ManifestPart | None:
     """Read a part; None where there is none that can be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if (content["format"], content["version"]) != (FORMAT, VERSION):
             return None
-        return Part([entry_of(row) for row in content["entries"]], content["rejected"])
+        return ManifestPart([entry_of(row) for row in content["entries"]], content["rejected"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
