@@ -16,7 +16,7 @@ from rich.progress import Progress as LiveProgress
 from rich.text import Text
 
 from facepipe.engine.events import Done, Event, Failed, Progress, Sink, Start
-from facepipe.engine.tally import StageTally, Tally, line_of, printable
+from facepipe.engine.progress import JobProgress, StageProgress, format_event, printable
 
 PLAIN_SECONDS = 5.0
 JSON_PROGRESS_SECONDS = 1.0
@@ -49,7 +49,7 @@ class Failures:
     def __call__(self, event: Event) -> None:
         """Take an event."""
         if isinstance(event, Failed):
-            _write_line(self._stream, line_of(event))
+            _write_line(self._stream, format_event(event))
 
 
 class PlainLines:
@@ -58,16 +58,16 @@ class PlainLines:
     def __init__(self, stream: TextIO, *, interval_seconds: float = PLAIN_SECONDS) -> None:
         self._stream = stream
         self._interval_seconds = interval_seconds
-        self._tally = Tally()
+        self._progress = JobProgress()
         self._last = time.monotonic()
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
         with self._lock:
-            stage, now = self._tally.count(event), time.monotonic()
-            if self._tally.is_news(event):
-                line = line_of(event)
+            stage, now = self._progress.count(event), time.monotonic()
+            if self._progress.is_news(event):
+                line = format_event(event)
             elif stage is not None and now - self._last >= self._interval_seconds:
                 line = f"{printable(stage.stage)}: {stage.text(now)}"
             else:
@@ -99,8 +99,8 @@ class Terminal:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._tally = Tally()
-        self._shown: StageTally | None = None
+        self._progress = JobProgress()
+        self._shown: StageProgress | None = None
         self._live = LiveProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
@@ -119,17 +119,19 @@ class Terminal:
 
     def __call__(self, event: Event) -> None:
         """Take an event."""
-        stage = self._tally.count(event)
+        stage = self._progress.count(event)
         if stage is not None and isinstance(event, Start | Progress | Done):
             self._show(stage, printable(event.label))
-        if self._tally.is_news(event) and not isinstance(event, Start):
-            self._console.print(Text(line_of(event), style="red" if isinstance(event, Failed) else ""), soft_wrap=True)
+        if self._progress.is_news(event) and not isinstance(event, Start):
+            self._console.print(
+                Text(format_event(event), style="red" if isinstance(event, Failed) else ""), soft_wrap=True
+            )
 
     def figures(self) -> str:
         """Return the numbers of the stage that runs."""
         return self._shown.text(time.monotonic()) if self._shown else ""
 
-    def _show(self, stage: StageTally, label: str) -> None:
+    def _show(self, stage: StageProgress, label: str) -> None:
         if self._task is None or self._shown is not stage:
             if self._task is not None:
                 self._live.remove_task(self._task)
@@ -138,7 +140,7 @@ class Terminal:
 
 
 class _Figures(ProgressColumn):
-    """Rate and time left as the tally has them; rich's own would count kept frames as fast ones."""
+    """Rate and time left from StageProgress; rich's own rate would count frames that were skipped."""
 
     def __init__(self, terminal: Terminal) -> None:
         super().__init__()

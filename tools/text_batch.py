@@ -27,10 +27,10 @@ from facepipe.batch.limits import Limits
 from facepipe.batch.run import Run
 from facepipe.bench.notes import Notes
 from facepipe.engine import Artefact, Job, Stage, StageRun
+from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.claim import is_process_dead
 from facepipe.engine.events import ignore
-from facepipe.engine.ledger import PROCESS, LedgerReader
-from facepipe.engine.places import Places
+from facepipe.engine.item_log import PROCESS, ItemLogReader
 from facepipe.errors import FacepipeError, InputError
 
 ROOT = Path(__file__).parents[1]
@@ -168,7 +168,7 @@ class Batch:
     def workers_alive(self) -> list[int]:
         """Return the processes that make items now."""
         found = []
-        for key, value, _ in LedgerReader(Places(self.folder / "work").journal).news():
+        for key, value, _ in ItemLogReader(BatchPaths(self.folder / "work").journal).news():
             if key == PROCESS and value.get("role") == "worker" and is_process_dead(value["token"]) is False:
                 found.append(int(value["token"].split(" ")[1]))
         return found

@@ -1,1 +1,1 @@
-"""Many items: jobs as rows, a plan, a ledger on disk, engines that spread the work, and what the folder tells of it."""
+"""Many items: jobs as rows, a plan, an item log on disk, engines that spread the work, overviews and reports."""

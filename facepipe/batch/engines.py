@@ -1,7 +1,7 @@
 """Where the work is done: processes of this machine, or those of a dask or ray cluster, all through joblib.
 
-An engine only carries a function to its arguments. Who does what, what is done and what failed stands in the ledger and
-in the claims, so engines differ in nothing that could be seen in a result.
+An engine only calls a function with arguments. The item log and the claims hold who does what, what is done and what
+failed, so results do not depend on the engine.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 
 from facepipe.batch.item import Item
 from facepipe.batch.moments import Moments
-from facepipe.engine.ledger import DONE, FAILED
+from facepipe.engine.item_log import DONE, FAILED
 
 
 @dataclass

@@ -12,9 +12,20 @@ from typing import Any
 
 from facepipe.batch.item import item_of
 from facepipe.batch.overview import Failure, Overview, StageTotal, Success
+from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.claim import is_process_dead
-from facepipe.engine.ledger import BEGUN, DONE, DROPPED, FAILED, PROCESS, RUN, Entry, LedgerReader, entry_of, supersedes
-from facepipe.engine.places import Places
+from facepipe.engine.item_log import (
+    BEGUN,
+    DONE,
+    DROPPED,
+    FAILED,
+    PROCESS,
+    RUN,
+    Entry,
+    ItemLogReader,
+    entry_of,
+    supersedes,
+)
 
 RATE_SECONDS = 300.0
 """The rate is that of the last minutes."""
@@ -111,7 +122,7 @@ class _Reading:
 def read_overview(work: Path, *, successes: list[Success] | None = None) -> Overview:
     """Return how the batches of a work folder stand. Where a list is given, items that are done are added to it."""
     reading = _Reading(Overview(work), successes=successes)
-    for key, value, journal in LedgerReader(Places(work).journal).news():
+    for key, value, journal in ItemLogReader(BatchPaths(work).journal).news():
         with suppress(KeyError, TypeError, ValueError, AttributeError):
             reading.take(key, value, journal)
     reading.finish()
@@ -120,7 +131,7 @@ def read_overview(work: Path, *, successes: list[Success] | None = None) -> Over
 
 def has_batch(work: Path) -> bool:
     """Tell whether a batch ever ran in a work folder."""
-    return Places(work).journal.is_dir()
+    return BatchPaths(work).journal.is_dir()
 
 
 def _failure(key: str, value: Mapping[str, Any], entry: Entry) -> Failure:

@@ -11,7 +11,7 @@ from pathlib import Path
 from facepipe.batch.inventory import Inventory
 from facepipe.batch.item import Item
 from facepipe.batch.joblist import JobList
-from facepipe.engine.ledger import BEGUN, DONE, DROPPED, Entries, Entry
+from facepipe.engine.item_log import BEGUN, DONE, DROPPED, Entries, Entry
 from facepipe.errors import FacepipeError, UsageError
 
 PART_DIGITS = 8
@@ -110,14 +110,14 @@ class Planner:
 
     def check(self, *, count_inputs: bool = False) -> Checked:
         """Look at all items once; what is wrong with them is in the answer, all of it."""
-        found, places = Checked(), _Places()
+        found, outputs = Checked(), _Outputs()
         kinds: dict[str, Item] = {}
         for item in self.jobs.read():
             found.total += 1
             if not isinstance(item, Item):
                 found.problems.append(item)
                 continue
-            if fault := places.fault(item):
+            if fault := outputs.fault(item):
                 found.problems.append(fault)
                 if not fault.twice:
                     found.bad[item.id] = (self.decide(item), fault)
@@ -163,7 +163,7 @@ class PlaceError(UsageError):
         self.twice = twice
 
 
-class _Places:
+class _Outputs:
     """Notices two items whose results would have one name."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from facepipe.batch.plan import Checked
 from facepipe.engine.events import Batch, Event, Failed, Sink
-from facepipe.engine.ledger import DONE, FAILED, Entry
+from facepipe.engine.item_log import DONE, FAILED, Entry
 
 REPORT_SECONDS = 1.0
 

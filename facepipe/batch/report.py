@@ -12,8 +12,8 @@ from string import Template
 
 from facepipe.batch.overview import Failure, Overview, Success
 from facepipe.batch.plots import bars, histogram, progress_plot
-from facepipe.engine.ledger import DONE
-from facepipe.engine.tally import duration_text
+from facepipe.engine.item_log import DONE
+from facepipe.engine.progress import duration_text
 from facepipe.errors import FacepipeError
 from facepipe.media.files import draft_of
 from facepipe.media.still import still_of

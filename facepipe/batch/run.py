@@ -1,4 +1,4 @@
-"""The loop that leads a batch: plan, hand out, look at what the ledger says, until nothing is left."""
+"""The loop that leads a batch: plan, hand out, read the item log, until nothing is left."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from facepipe.batch.plan import Checked, Decision, Planner
 from facepipe.batch.progress import BatchProgress, failed_event
 from facepipe.batch.stopping import first_signal
 from facepipe.batch.worker import Orders, Task, told, work
+from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.claim import STALE_SECONDS, Claims
 from facepipe.engine.disk import disk_errors, make_folder
 from facepipe.engine.events import Sink
-from facepipe.engine.ledger import BEGUN, FAILED, RUN, Entries, Ledger
+from facepipe.engine.item_log import BEGUN, FAILED, RUN, Entries, ItemLog
 from facepipe.engine.lock import FolderLock
-from facepipe.engine.places import Places
 from facepipe.errors import ExitCode, FacepipeError, MemoryLimitError
 
 LOST_ENGINES = 5
@@ -54,17 +54,17 @@ class Run:
     ) -> None:
         self.id = os.urandom(6).hex()
         self.jobs, self.engine, self.limits, self.events, self.keep = jobs, engine, limits, events, keep
-        self.places = Places(work.absolute())
-        self.entries = Entries(self.places.journal)
+        self.paths = BatchPaths(work.absolute())
+        self.entries = Entries(self.paths.journal)
         self.entries.refresh()
         self.planner = Planner(jobs, folder, self.entries, run=self.id, retries=limits.retries, again=again)
-        self.claims = Claims(self.places.claims, stale_seconds=stale_seconds)
-        self.ledger = Ledger(self.places.journal, about={"role": "lead", "run": self.id})
+        self.claims = Claims(self.paths.claims, stale_seconds=stale_seconds)
+        self.log = ItemLog(self.paths.journal, about={"role": "lead", "run": self.id})
         self.orders = Orders(
             run=self.id,
             token=self.claims.token,
             folder=folder,
-            work=self.places.work,
+            work=self.paths.work,
             commands=jobs.commands,
             threads=engine.threads,
             stale_seconds=stale_seconds,
@@ -89,22 +89,22 @@ class Run:
         if not checked.wanted:
             survey = Survey(done=checked.done, failed=checked.failed)
             return self._settle(checked, survey)
-        self.ledger.tell(f"{RUN}{self.id}", self._about(checked))
-        self._mark()
+        self.log.tell(f"{RUN}{self.id}", self._about(checked))
+        self._save_offsets()
         self.progress.begin(checked, self.limits.most(checked.wanted))
         for decision, fault in checked.bad.values():
-            self.ledger.tell(decision.item.id, {**self._known(decision), "state": FAILED, **told(fault)})
+            self.log.tell(decision.item.id, {**self._known(decision), "state": FAILED, **told(fault)})
         with self._stoppable(), self.engine.started() as apply, self.progress.ticking(self._look):
             survey = self._rounds(apply, checked)
         settled = self._settle(checked, survey)
         self.claims.sweep()
-        self.ledger.tell(f"{RUN}{self.id}", {"exit_code": int(settled.exit_code), "ended": True})
-        self.ledger.close()
+        self.log.tell(f"{RUN}{self.id}", {"exit_code": int(settled.exit_code), "ended": True})
+        self.log.close()
         return settled
 
-    def _mark(self) -> None:
-        """Tell the workers from where on the journals hold news: an item may be done elsewhere until they begin it."""
-        path = self.places.marks(self.id)
+    def _save_offsets(self) -> None:
+        """Save how far the journals were read, so that workers read only what other runs have written since."""
+        path = self.paths.offsets(self.id)
         with disk_errors(path.parent):
             make_folder(path.parent)
             path.write_text(json.dumps(dict(self.entries.offsets)), "ascii")
@@ -114,8 +114,8 @@ class Run:
         if self.keep == "all" or settled.exit_code != ExitCode.DONE or not settled.made:
             return
         with suppress(OSError):
-            lock = FolderLock(self.places.work)
-            sweep(self.places.work, self.keep)
+            lock = FolderLock(self.paths.work)
+            sweep(self.paths.work, self.keep)
             lock.release()
 
     def _about(self, checked: Checked) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class Run:
         return survey
 
     def _tasks(self, checked: Checked) -> Iterator[Task]:
-        """Yield what is to be made, as long as nothing speaks against it, each as the ledger is at that moment."""
+        """Yield what is to be made, as long as nothing speaks against it, each as the item log is at that moment."""
         for planned in self.planner.decisions():
             if self.stopping:
                 return
@@ -193,7 +193,7 @@ class Run:
                 survey.open.append(name)
             elif entry and entry.state == BEGUN and entry.run == self.id:
                 if self.claims.judge(name) in ("free", "dead"):
-                    self.ledger.tell(name, self._lost(decision))
+                    self.log.tell(name, self._lost(decision))
                     survey.failed += 1
             elif decision.reason.startswith("failed"):
                 survey.failed += 1
@@ -254,7 +254,7 @@ class Run:
 
     def _stop(self, message: str = "") -> None:
         self.message = self.message or message
-        path = self.places.stop(self.id)
+        path = self.paths.stop(self.id)
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
@@ -271,7 +271,7 @@ class Run:
             with first_signal(self._stop_by_signal):
                 yield
         finally:
-            for path in (self.places.stop(self.id), self.places.marks(self.id)):
+            for path in (self.paths.stop(self.id), self.paths.offsets(self.id)):
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
 

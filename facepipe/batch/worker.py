@@ -20,10 +20,10 @@ from facepipe.batch.command_set import CommandSet
 from facepipe.batch.item import Item
 from facepipe.batch.keeping import Keep, discard
 from facepipe.engine import Artefact, Job, Workspace
+from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.claim import Claims, is_process_dead
 from facepipe.engine.events import Done, Event, Failed, Skipped
-from facepipe.engine.ledger import BEGUN, DONE, DROPPED, FAILED, RANK, Entries, Entry, Ledger
-from facepipe.engine.places import Places
+from facepipe.engine.item_log import BEGUN, DONE, DROPPED, FAILED, RANK, Entries, Entry, ItemLog
 from facepipe.errors import ExitCode, FacepipeError, Interrupted, MemoryLimitError
 
 DETAIL_CHARACTERS = 2000
@@ -72,7 +72,7 @@ class Task:
 
 
 def work(orders: Orders, task: Task) -> None:
-    """Do one task in this process. What came of it stands in the ledger; only DiskError is raised."""
+    """Do one task in this process. What came of it stands in the item log; only DiskError is raised."""
     worker_of(orders).do(task)
 
 
@@ -92,13 +92,13 @@ class Worker:
         if threading.current_thread() is threading.main_thread():
             # Ctrl-C reaches all processes of a terminal; the one that leads says what is to be done about it.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self._places = Places(orders.work)
+        self._paths = BatchPaths(orders.work)
         self._workspace = Workspace(orders.work)
-        self._claims = Claims(self._places.claims, stale_seconds=orders.stale_seconds)
-        self._ledger = Ledger(self._places.journal, about={"role": "worker", "run": orders.run})
+        self._claims = Claims(self._paths.claims, stale_seconds=orders.stale_seconds)
+        self._log = ItemLog(self._paths.journal, about={"role": "worker", "run": orders.run})
         # What this run did is known to its leader; a worker holds only what others do meanwhile.
-        marks = read_marks(self._places.marks(orders.run))
-        self._entries = Entries(self._places.journal, marks, without_run=orders.run)
+        offsets = read_offsets(self._paths.offsets(orders.run))
+        self._entries = Entries(self._paths.journal, offsets, without_run=orders.run)
         self._stopping = False
         self._looked = 0.0
         orders.commands.prepare(orders.threads)
@@ -119,8 +119,8 @@ class Worker:
             if task.tries:
                 time.sleep(PAUSE_SECONDS * 2 ** min(task.tries - 1, 5))
             known: dict[str, Any] = {"number": number, "run": self.orders.run, "tries": task.tries + 1, "key": task.key}
-            self._ledger.tell(task.item.id, {**known, "state": BEGUN})
-            self._ledger.tell(task.item.id, {**known, **self._outcome(task)})
+            self._log.tell(task.item.id, {**known, "state": BEGUN})
+            self._log.tell(task.item.id, {**known, **self._outcome(task)})
         finally:
             self._claims.release(task.item.id)
 
@@ -181,7 +181,7 @@ class Worker:
         """Tell whether the run is to stop, looking again if the last look is a while ago, or `now`."""
         if not self._stopping and (now or time.monotonic() - self._looked > STOP_LOOK_SECONDS):
             self._looked = time.monotonic()
-            self._stopping = self._places.stop(self.orders.run).exists() or bool(is_process_dead(self.orders.token))
+            self._stopping = self._paths.stop(self.orders.run).exists() or bool(is_process_dead(self.orders.token))
         return self._stopping
 
     def _live(self) -> None:
@@ -199,7 +199,7 @@ def is_news(entry: Entry, task: Task) -> bool:
     return (entry.number, RANK.get(entry.state, 0)) > (task.number, known)
 
 
-def read_marks(path: Path) -> dict[str, int]:
+def read_offsets(path: Path) -> dict[str, int]:
     """Return how much of each journal was read before the run began; nothing where that is not known any more."""
     with suppress(OSError, ValueError):
         return {str(name): int(offset) for name, offset in json.loads(path.read_bytes()).items()}

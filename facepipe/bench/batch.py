@@ -19,10 +19,10 @@ from facepipe.batch.run import Run
 from facepipe.bench.figure import Bar, Figure, spent_by
 from facepipe.bench.notes import listed, write_sources
 from facepipe.bench.program import peak_of
+from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.events import ignore
+from facepipe.engine.item_log import ItemLogReader
 from facepipe.engine.journal import line_of
-from facepipe.engine.ledger import LedgerReader
-from facepipe.engine.places import Places
 from facepipe.errors import FacepipeError
 
 ENTRY = "from facepipe.bench.batch import main; main()"
@@ -47,7 +47,7 @@ def _first(folder: Path, count: int) -> Iterator[Figure]:
     found = _phase("first", folder, folder / "first", count)
     name, cpu_seconds = f"first run of {count} items, {WORKERS} workers", found["cpu_seconds"]
     yield Figure(name, "s", (found["seconds"],), None, cpu_seconds + found["children_cpu_seconds"])
-    spans = _spans(Places(folder / "first"))
+    spans = _spans(BatchPaths(folder / "first"))
     yield Figure("  starting and ending of workers", "s", (found["seconds"] - max(spans),))
     at_work, whole = (1000 * seconds / count for seconds in (sum(spans), WORKERS * found["seconds"]))
     yield Figure("overhead an executed stage, by the clock", "ms", (at_work,), Bar(15, "at most"))
@@ -58,10 +58,10 @@ def _first(folder: Path, count: int) -> Iterator[Figure]:
     shutil.rmtree(folder / "first")
 
 
-def _spans(places: Places) -> list[float]:
+def _spans(paths: BatchPaths) -> list[float]:
     """Return how long each worker was at work, from when it began its first item to the end of its last, in seconds."""
     times: dict[str, list[float]] = {}
-    for _, said, journal in LedgerReader(places.journal).news():
+    for _, said, journal in ItemLogReader(paths.journal).news():
         if "state" in said:
             times.setdefault(journal, []).append(said["time"])
     return [max(stamps) - min(stamps) for stamps in times.values()]
@@ -73,7 +73,7 @@ def _batches(folder: Path, items: int) -> Iterator[Figure]:
         work, named = folder / f"work-{count}", f"{count} items: "
         found = {"plan": _phase("plan", folder, work, count)}
         _phase("outputs", folder, work, count)
-        _phase("ledger", folder, work, count)
+        _phase("log", folder, work, count)
         found |= {phase: _phase(phase, folder, work, count) for phase in ("second", "status")}
         for phase, took in found.items():
             per_item.setdefault(phase, []).append(took["working_seconds"] / count)
@@ -90,11 +90,11 @@ def _batches(folder: Path, items: int) -> Iterator[Figure]:
 
 
 def _plans(folder: Path, items: int, most: int) -> Iterator[Figure]:
-    """Yield time and memory of plans over a ledger in which all is done, for growing lists."""
+    """Yield time and memory of plans over an item log in which all is done, for growing lists."""
     counts = [count for count in (items, 200_000, 1_000_000) if count <= most]
     for count in dict.fromkeys(counts):
-        work = folder / f"ledger-{count}"
-        _phase("ledger", folder, work, count)
+        work = folder / f"log-{count}"
+        _phase("log", folder, work, count)
         found = _phase("again", folder, work, count)
         bar = 1000.0 if count == 1_000_000 else None
         yield _seconds(f"plan of {count} done items", found)
@@ -157,8 +157,8 @@ def _status(jobs: JobList, work: Path) -> None:
 
 
 def _write(jobs: JobList, work: Path) -> None:
-    """Write the ledger that a finished batch leaves, without making anything."""
-    run, journal = _run(jobs, work), Places(work).journal / "host-1-abcdef01.jsonl"
+    """Write the item log that a finished batch leaves, without making anything."""
+    run, journal = _run(jobs, work), BatchPaths(work).journal / "host-1-abcdef01.jsonl"
     journal.parent.mkdir(parents=True, exist_ok=True)
     stages = {"crop": [1, 1, 2.105, 125], "coefficients": [1, 1, 0.109, 125], "motion": [1, 0, 0.036, 125]}
     with journal.open("wb") as stream:
@@ -187,7 +187,7 @@ PHASES = {
     "first": _lead,
     "second": _lead,
     "status": _status,
-    "ledger": _write,
+    "log": _write,
     "outputs": _touch,
     "again": _plan,
 }

@@ -14,8 +14,8 @@ from facepipe.bench.clip import prepare_material, synthetic_motion
 from facepipe.bench.figure import Bar, Figure, rate
 from facepipe.bench.program import run_program
 from facepipe.engine import Job, Workspace
-from facepipe.engine.ledger import LedgerReader
-from facepipe.engine.places import Places
+from facepipe.engine.batch_paths import BatchPaths
+from facepipe.engine.item_log import ItemLogReader
 from facepipe.errors import FacepipeError
 from facepipe.face.model import load_face_model
 from facepipe.pipeline.options import Options
@@ -90,7 +90,7 @@ def _measured(folder: Path, portrait: Path, count: int, crew: Crew) -> tuple[Fig
 
 def _rendered(work: Path) -> int:
     """Return how many segments were made, and not found made."""
-    entries = (said for _, said, _ in LedgerReader(Places(work).journal).news())
+    entries = (said for _, said, _ in ItemLogReader(BatchPaths(work).journal).news())
     return sum(said["stages"]["render"][0] for said in entries if said.get("state") == "done")
 
 

@@ -55,7 +55,7 @@ class Guarded(TyperGroup):
 
 def report(error: Exception, *, verbose: bool) -> int:
     """Tell the user of an error, on stderr, and return the exit code that it ends the program with."""
-    from facepipe.engine.tally import printable
+    from facepipe.engine.progress import printable
 
     expected = _as_expected(error)
     if expected is None:

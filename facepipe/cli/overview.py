@@ -89,7 +89,7 @@ def report(
 def print_status(folder: Path, *, as_json: bool) -> None:
     """Print how a batch stands."""
     from facepipe.batch.overview_reader import read_overview
-    from facepipe.engine.tally import printable
+    from facepipe.engine.progress import printable
 
     overview = read_overview(folder)
     if as_json:
@@ -101,7 +101,7 @@ def print_status(folder: Path, *, as_json: bool) -> None:
 
 def status_lines(overview: Overview) -> list[str]:
     """Return how a batch stands, in words."""
-    from facepipe.engine.tally import duration_text
+    from facepipe.engine.progress import duration_text
 
     counts = {name: getattr(overview, name) for name in ("done", "failed", "running", "waiting")}
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name == "done")
@@ -140,7 +140,7 @@ def read(work: Path | None) -> Overview:
 
 
 def _line(one: Failure) -> str:
-    from facepipe.engine.tally import printable
+    from facepipe.engine.progress import printable
 
     passing = "" if one.permanent else ", may pass"
     where = f" in {one.stage}" if one.stage else ""

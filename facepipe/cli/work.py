@@ -26,7 +26,7 @@ def status(
 
     from facepipe.batch.overview_reader import has_batch
     from facepipe.engine import read_status
-    from facepipe.engine.tally import duration_text
+    from facepipe.engine.progress import duration_text
 
     folder = folder_of(work)
     if has_batch(folder):

@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.claim import Claims
 from facepipe.engine.disk import disk_errors, remove_folder
 from facepipe.engine.draft import drafts_in, is_dead
 from facepipe.engine.job import JOBS
 from facepipe.engine.lock import FolderLock
-from facepipe.engine.places import Places
 from facepipe.engine.status import artefact_folders, is_referenced, job_files, referenced_fingerprints, stage_folders
 from facepipe.engine.store import find_artefact, stage_shards
 from facepipe.engine.workspace import DIGESTS
@@ -51,7 +51,7 @@ def clean(
         claims = _dead_claims(root)
         folders = _useless(root, unreferenced, everything, older_than_seconds)
         files = [root / DIGESTS, *job_files(root), root / "CACHEDIR.TAG"] if everything else []
-        folders += [Places(root).folder] if everything and Places(root).folder.is_dir() else []
+        folders += [BatchPaths(root).folder] if everything and BatchPaths(root).folder.is_dir() else []
         files += [] if everything else claims
         files = [path for path in files if path.exists()]
         cleaned = Cleaned((*folders, *files), sum(map(_size_bytes, (*folders, *files))))
@@ -73,7 +73,7 @@ def _exclusive(root: Path) -> FolderLock:
 
 def _dead_claims(root: Path) -> list[Path]:
     """Return the claims of dead processes. Raises BusyError where one may live."""
-    claims = Claims(Places(root).claims)
+    claims = Claims(BatchPaths(root).claims)
     dead = []
     for name in claims.names():
         if claims.judge(name) not in ("free", "dead"):

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from facepipe.engine.journal import Journal
+from facepipe.engine.journal import JsonlJournal
 from facepipe.errors import InputError
 
 CHUNK_BYTES = 1 << 20
@@ -46,7 +46,7 @@ class DigestCache:
     """Digests by path, each valid for as long as the file's signature stays."""
 
     def __init__(self, path: Path) -> None:
-        self._journal: Journal[str] = Journal(path)
+        self._journal: JsonlJournal[str] = JsonlJournal(path)
         self._seen: dict[str, str] = {}
 
     def digest(self, path: Path) -> str:

@@ -28,7 +28,7 @@ from facepipe.engine.events import (
     ignore,
 )
 from facepipe.engine.fingerprint import Identity, canonical_json
-from facepipe.engine.journal import Journal
+from facepipe.engine.journal import JsonlJournal
 from facepipe.engine.lock import FolderLock
 from facepipe.engine.stage import Json, Stage, WeightFile
 from facepipe.engine.workspace import DONE, FORCED, Decision, Inputs, Workspace
@@ -75,7 +75,7 @@ class Job:
         self.id = hashlib.sha256(canonical_json(dict(identity)).encode()).hexdigest()[:16]
         self._force = frozenset(force)
         self._emit = events
-        self._memory: Journal[dict[str, Json] | None] = Journal(workspace.root / JOBS / f"{self.id}.jsonl")
+        self._memory: JsonlJournal[dict[str, Json] | None] = JsonlJournal(workspace.root / JOBS / f"{self.id}.jsonl")
         self._labels: set[str] = set()
         self._forced: set[str | None] = set()
         self._lock: FolderLock | None = None

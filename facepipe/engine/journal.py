@@ -52,7 +52,7 @@ def _entry(line: bytes) -> tuple[str, Any] | None:
     return None
 
 
-class Journal(Generic[V]):
+class JsonlJournal(Generic[V]):
     """A small file of keys and values that several processes append to: the last line of a key counts.
 
     The content is never the truth about results: where it cannot be written (read-only or full disk) it is silently not

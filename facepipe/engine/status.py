@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.draft import drafts_in, is_dead
 from facepipe.engine.fingerprint import Identity
+from facepipe.engine.item_log import DONE, ItemLogReader
 from facepipe.engine.job import JOBS
-from facepipe.engine.journal import Journal
-from facepipe.engine.ledger import DONE, LedgerReader
-from facepipe.engine.places import Places
+from facepipe.engine.journal import JsonlJournal
 from facepipe.engine.store import FINGERPRINT, find_artefact, stage_shards
 from facepipe.errors import RecordError
 
@@ -75,7 +75,7 @@ def job_files(root: Path) -> list[Path]:
 def batch_uses(root: Path) -> Iterator[list[str]]:
     """Yield what each done item of the batches of a work folder stands on, as the first digits of fingerprints."""
     latest: dict[str, tuple[int, str]] = {}  # as texts, for there may be a million
-    for key, value, _ in LedgerReader(Places(root).journal).news():
+    for key, value, _ in ItemLogReader(BatchPaths(root).journal).news():
         if isinstance(value, dict) and value.get("state") == DONE and value["number"] >= latest.get(key, (0, ""))[0]:
             latest[key] = (value["number"], " ".join(value.get("uses", ())))
     for _, uses in latest.values():
@@ -91,7 +91,7 @@ def referenced_fingerprints(root: Path, *, batches: bool = True) -> frozenset[st
     """Return the fingerprints that jobs used the last time each ran, and, in their first digits, those of batches."""
     fingerprints = {one for uses in batch_uses(root) for one in uses} if batches else set()
     for path in job_files(root):
-        for content in Journal[dict[str, object] | None](path).values.values():  # type: ignore[type-var]
+        for content in JsonlJournal[dict[str, object] | None](path).values.values():  # type: ignore[type-var]
             try:
                 fingerprints.add(Identity.from_json(content or {}).fingerprint)
             except (KeyError, TypeError):

@@ -17,8 +17,8 @@ from facepipe.batch.moments import Moments
 from facepipe.batch.overview_reader import read_overview
 from facepipe.batch.report import write_report
 from facepipe.engine import clean
+from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.claim import Claims
-from facepipe.engine.places import Places
 from facepipe.errors import BusyError
 from facepipe.media.image import write_image
 from tests.batch.conftest import Bench
@@ -66,7 +66,7 @@ def test_a_batch_that_was_killed_is_told_as_broken_off(bench: Bench) -> None:
     bench.write(a="one")
     run = bench.prepare([{"source": "a.txt"}])
     [decision] = run.planner.decisions()
-    run.ledger.tell(decision.item.id, {"number": 1, "state": "begun", "key": decision.key, "run": "gone"})
+    run.log.tell(decision.item.id, {"number": 1, "state": "begun", "key": decision.key, "run": "gone"})
     overview = read_overview(bench.work)
     assert (overview.broken_off, overview.running, overview.waiting) == (1, 0, 1)
     assert [one.reason for one in bench.prepare([{"source": "a.txt"}]).planner.decisions()] == ["broken off"]
@@ -80,14 +80,14 @@ def test_clean_takes_what_no_item_uses_and_nothing_live(bench: Bench) -> None:
     bench.run([{"source": f"{name}.txt"} for name in "abcde"], workers=1)
     assert [path.parent.parent.name for path in clean(work, unreferenced=True).paths] == ["turn"]
     assert len(clean(work, older_than_seconds=3600.0).paths) == 0
-    other = Claims(Places(work).claims)
+    other = Claims(BatchPaths(work).claims)
     other.take("abcd")
     with pytest.raises(BusyError, match="has claimed work"):
         clean(work, everything=True)
     other.release("abcd")
     assert len(clean(work, older_than_seconds=0.0).paths) == 4
     clean(work, everything=True)
-    assert not Places(work).folder.exists()
+    assert not BatchPaths(work).folder.exists()
     assert len(bench.outputs()) == 4
 
 

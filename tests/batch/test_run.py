@@ -27,7 +27,7 @@ PACKAGES = {"loky": "joblib", "dask": "distributed", "ray": "ray"}
 
 
 def lines(work: Path, state: str) -> list[str]:
-    """Return the items of the ledger's lines of a state, one a line."""
+    """Return the items of the item log's lines of a state, one a line."""
     found = []
     for journal in (work / "batch" / "journal").glob("*.jsonl"):
         for line in journal.read_text().splitlines():

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from facepipe.bench import batch, scaling
+from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.journal import line_of
-from facepipe.engine.places import Places
 
 
 def write(work: Path, name: str, *entries: tuple[str, float]) -> None:
-    journal = Places(work).journal / f"{name}.jsonl"
+    journal = BatchPaths(work).journal / f"{name}.jsonl"
     journal.parent.mkdir(parents=True, exist_ok=True)
     made: dict[str, dict[str, Any]] = {"done": {"stages": {"render": [2, 1, 0.5, 125]}}}
     lines = [line_of("process", {"time": 0.0})]
@@ -26,7 +26,7 @@ def test_a_worker_is_at_work_from_its_first_item_to_its_last(tmp_path: Path) -> 
     write(tmp_path, "one", ("begun", 10.0), ("done", 11.0), ("begun", 11.5), ("done", 14.0))
     write(tmp_path, "two", ("begun", 10.5), ("done", 12.0))
     write(tmp_path, "lead")
-    assert sorted(batch._spans(Places(tmp_path))) == [1.5, 4.0]
+    assert sorted(batch._spans(BatchPaths(tmp_path))) == [1.5, 4.0]
 
 
 def test_only_what_was_made_counts_as_rendered(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_second_run_reads_no_input_and_writes_nothing(
         raise AssertionError("read or written")
 
     monkeypatch.setattr(digest, "_digest_file", refuse)
-    monkeypatch.setattr("facepipe.engine.journal.Journal._append", refuse)
+    monkeypatch.setattr("facepipe.engine.journal.JsonlJournal._append", refuse)
     monkeypatch.setattr("facepipe.engine.store.Store.draft", refuse)
     assert run_all(work, text) == first
     assert {path: path.stat().st_mtime_ns for path in work.rglob("*")} == before

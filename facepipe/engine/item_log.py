@@ -1,4 +1,4 @@
-"""What became of every item: one journal a process, merged by whoever reads."""
+"""The log of the items of a batch: one journal per process, merged by readers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def supersedes(new: Entry, old: Entry | None) -> bool:
     return old is None or (new.number, RANK.get(new.state, 0)) >= (old.number, RANK.get(old.state, 0))
 
 
-class Ledger:
+class ItemLog:
     """The journal that this process writes into a folder. Nothing is written before there is something to say."""
 
     def __init__(self, folder: Path, *, about: dict[str, Json]) -> None:
@@ -96,7 +96,7 @@ class Ledger:
             os.write(self._handle, line[written:])
 
 
-class LedgerReader:
+class ItemLogReader:
     """Reads the journals of a folder, each from where it left off."""
 
     def __init__(self, folder: Path, offsets: Mapping[str, int] | None = None) -> None:
@@ -128,7 +128,7 @@ class Entries:
     def __init__(self, folder: Path, offsets: Mapping[str, int] | None = None, *, without_run: str = "") -> None:
         """With `offsets`, what was read up to there before does not count; nor does what `without_run` wrote."""
         self._without_run = without_run
-        self._reader = LedgerReader(folder, offsets)
+        self._reader = ItemLogReader(folder, offsets)
         self._entries: dict[str, Entry] = {}
         self._shared: dict[str, str] = {}
 

@@ -1,4 +1,4 @@
-"""Where a batch keeps its state: beside the results, in the work folder, so that the folder alone tells all."""
+"""The paths of the state of a batch: in the work folder, beside the results, so that the folder alone is enough."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ FOLDER = "batch"
 
 
 @dataclass(frozen=True)
-class Places:
-    """The state of the batches of one work folder."""
+class BatchPaths:
+    """The files and folders that hold the state of the batches of one work folder."""
 
     work: Path
 
@@ -33,6 +33,6 @@ class Places:
         """Return the file whose existence asks the workers of a run to stop."""
         return self.folder / "runs" / f"{run}.stop"
 
-    def marks(self, run: str) -> Path:
-        """Return the file that says how much of the journals the leader of a run had read before it began."""
+    def offsets(self, run: str) -> Path:
+        """Return the file with the number of bytes of each journal that the leader of a run had read when it began."""
         return self.folder / "runs" / f"{run}.json"

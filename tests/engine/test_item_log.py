@@ -1,4 +1,4 @@
-"""The ledger: torn lines, many writers, clocks that are wrong."""
+"""The item log: torn lines, many writers, clocks that are wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from facepipe.engine.ledger import BEGUN, DONE, FAILED, Entries, Ledger
+from facepipe.engine.item_log import BEGUN, DONE, FAILED, Entries, ItemLog
 
 
 def entry(number: int, state: str) -> dict[str, object]:
@@ -14,10 +14,10 @@ def entry(number: int, state: str) -> dict[str, object]:
 
 
 def test_the_later_entry_counts_whatever_the_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, other = (Ledger(tmp_path, about={}) for _ in range(2))
-    monkeypatch.setattr("facepipe.engine.ledger.time.time", lambda: 2e9)
+    one, other = (ItemLog(tmp_path, about={}) for _ in range(2))
+    monkeypatch.setattr("facepipe.engine.item_log.time.time", lambda: 2e9)
     one.tell("a", entry(1, FAILED))  # type: ignore[arg-type]
-    monkeypatch.setattr("facepipe.engine.ledger.time.time", lambda: 1e9)
+    monkeypatch.setattr("facepipe.engine.item_log.time.time", lambda: 1e9)
     other.tell("a", entry(2, BEGUN))  # type: ignore[arg-type]
     other.tell("a", entry(2, DONE))  # type: ignore[arg-type]
     entries = Entries(tmp_path)
@@ -28,7 +28,7 @@ def test_the_later_entry_counts_whatever_the_clock_says(tmp_path: Path, monkeypa
 
 
 def test_torn_lines_spoil_no_other_and_are_read_when_they_are_whole(tmp_path: Path) -> None:
-    journal = Ledger(tmp_path, about={})
+    journal = ItemLog(tmp_path, about={})
     journal.tell("a", entry(1, DONE))  # type: ignore[arg-type]
     with journal.path.open("ab") as stream:
         stream.write(b'\n["b",{"number":1,"sta')
@@ -46,7 +46,7 @@ def test_torn_lines_spoil_no_other_and_are_read_when_they_are_whole(tmp_path: Pa
 
 
 def test_a_reader_with_marks_sees_only_what_follows(tmp_path: Path) -> None:
-    journal = Ledger(tmp_path, about={})
+    journal = ItemLog(tmp_path, about={})
     journal.tell("a", entry(1, DONE))  # type: ignore[arg-type]
     first = Entries(tmp_path)
     first.refresh()

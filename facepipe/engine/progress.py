@@ -1,4 +1,4 @@
-"""The events of a job added up by stage, and in words."""
+"""The progress of a job by stage, and its events as text."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def printable(text: str) -> str:
 
 
 @dataclass
-class StageTally:
-    """What is known of one stage while a job runs."""
+class StageProgress:
+    """The frames of one stage of a running job, and the rate at which it makes them."""
 
     stage: str
     expected: int | None = None
@@ -90,17 +90,17 @@ class StageTally:
 
 
 @dataclass
-class Tally:
-    """The stages of a job, and what was told about them already."""
+class JobProgress:
+    """The stages of a job, and the kinds of event already reported for each."""
 
-    stages: dict[str, StageTally] = field(default_factory=dict)
+    stages: dict[str, StageProgress] = field(default_factory=dict)
     told: set[tuple[str, str, str]] = field(default_factory=set)
 
-    def count(self, event: Event) -> StageTally | None:
+    def count(self, event: Event) -> StageProgress | None:
         """Take an event into account and return its stage, if it has one."""
         if not isinstance(event, StageEvent | Expected):
             return None
-        stage = self.stages.setdefault(event.stage, StageTally(event.stage))
+        stage = self.stages.setdefault(event.stage, StageProgress(event.stage))
         stage.count(event, time.monotonic())
         return stage
 
@@ -119,8 +119,8 @@ class Tally:
         return news
 
 
-def line_of(event: Event) -> str:
-    """Return what an event says, in one line without control characters; "" for what needs no line."""
+def format_event(event: Event) -> str:
+    """Return an event as one line without control characters; "" for events that need no line."""
     if isinstance(event, Plan):
         verb = "keep" if event.reason == "done" else "make"
         frames = f", {event.frames} frame{'s' * (event.frames != 1)}" if event.frames and verb == "make" else ""
