@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.engine.stage import MEANS, Stage, StageRun
+from facepipe.engine.stage import NOT_IN_FINGERPRINT, Stage, StageRun
 from facepipe.face.track import load_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import DEFAULT_QUALITY, VideoWriter
@@ -31,7 +31,7 @@ class Params:
     """Settings of the stage."""
 
     renderer: str = "mesh"
-    compiled: bool = field(default=False, metadata=MEANS)
+    compiled: bool = field(default=False, metadata=NOT_IN_FINGERPRINT)
     """Whether torch compiles the renderer's network first."""
     first_frame: int = 0
     """Frame of the driver with which the segment begins; only the grid needs it."""

@@ -136,7 +136,7 @@ def add(
     """Copy a weight of your own into the user's folder and register it; what others published is converted first."""
     from functools import partial
 
-    from facepipe.weights import FOREIGN, name_of
+    from facepipe.weights import THIRD_PARTY, name_of
     from facepipe.weights import add as add_weight
 
     if space not in ("", *SPACES):
@@ -144,15 +144,15 @@ def add(
     if len(given) > 2:
         raise UsageError(f"weights add takes one FILE and what it is, got {' '.join(map(str, given))}")
     *kinds, path = given
-    known = name_of(str(kinds[0])) if kinds else name if name in FOREIGN else ""
-    if known and not FOREIGN[known].scripted:
+    known = name_of(str(kinds[0])) if kinds else name if name in THIRD_PARTY else ""
+    if known and not THIRD_PARTY[known].scripted:
         from facepipe.pipeline.official import read_official
-        from facepipe.weights.conversion import add_foreign
+        from facepipe.weights.conversion import add_third_party
 
-        file = add_foreign(
+        file = add_third_party(
             path,
             partial(read_official, known),
-            FOREIGN[known],
+            THIRD_PARTY[known],
             name=name or known,
             licence=licence,
             source=source,
@@ -167,7 +167,7 @@ def add(
             licence=licence or "unknown",
             source=source or path.name,
             space=space,
-            page=FOREIGN[known].url if known and not unchecked else "",
+            page=THIRD_PARTY[known].url if known and not unchecked else "",
             replace=replace,
         )
     typer.echo(f"{file.name}  sha256 {file.sha256}  {file.path}")

@@ -53,7 +53,7 @@ def canonical_json(value: Json) -> str:
 
 
 def json_of_params(params: object) -> dict[str, Json]:
-    """Return the fields of a params dataclass as JSON, but for those that are `facepipe.engine.stage.MEANS` alone.
+    """Return the fields of a params dataclass as JSON, without those marked `facepipe.engine.stage.NOT_IN_FINGERPRINT`.
 
     A whole number is the same value whether it came as 1 or as 1.0; a fraction becomes "30000/1001". Raises UsageError
     for nan and infinity (a user can type them) and TypeError for what cannot be a setting, a path above all.
@@ -63,7 +63,7 @@ def json_of_params(params: object) -> dict[str, Json]:
     return {
         field.name: _plain(getattr(params, field.name), field.name)
         for field in dataclasses.fields(params)
-        if not field.metadata.get("means")
+        if not field.metadata.get("not_in_fingerprint")
     }
 
 

@@ -10,8 +10,8 @@ from typing import Any, Generic, Protocol, TypeVar
 Json = None | bool | int | float | str | list["Json"] | tuple["Json", ...] | dict[str, "Json"]
 """What a record can hold."""
 
-MEANS: Mapping[str, bool] = {"means": True}
-"""Metadata of a field of a stage's params that tells by what means a result is made, which makes it no other one."""
+NOT_IN_FINGERPRINT: Mapping[str, bool] = {"not_in_fingerprint": True}
+"""Metadata of a field of a stage's params that changes how a result is made but not the result itself."""
 
 P = TypeVar("P")
 
@@ -69,7 +69,7 @@ class Stage(Generic[P]):
     outputs: tuple[str, ...]
     """File names."""
     params: type[P]
-    """A frozen dataclass of JSON-able fields; those marked MEANS have no part in the fingerprint."""
+    """A frozen dataclass of JSON-able fields; those marked NOT_IN_FINGERPRINT are left out of the fingerprint."""
     function: Callable[[StageRun[P]], Mapping[str, Any]]
     weights: tuple[str, ...] = ()
     """Registry names."""

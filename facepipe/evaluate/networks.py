@@ -43,7 +43,7 @@ class Networks:
     def _open(self, measure: str, opening: Callable[..., Measure]) -> Measure | None:
         absent = [name for name in NEEDED[measure] if name not in weights.registered()]
         if absent:
-            self.missing[measure] = "; ".join(weights.FOREIGN[name].remedy(name) for name in absent)
+            self.missing[measure] = "; ".join(weights.THIRD_PARTY[name].remedy(name) for name in absent)
             return None
         return opening(*(weights.find(name).path for name in NEEDED[measure]))
 

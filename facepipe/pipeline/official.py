@@ -18,7 +18,7 @@ def official_readers() -> Mapping[str, str]:
 
 
 def read_official(name: str, path: Path) -> Converted:
-    """Read the official file of a weight of `facepipe.weights.FOREIGN`. Raises WeightsError.
+    """Read the official file of a weight of `facepipe.weights.THIRD_PARTY`. Raises WeightsError.
 
     A weight without a reader of its own is a checkpoint of tensors, which the code that uses it checks.
     """

@@ -1,12 +1,12 @@
 """Weights: what is registered, where it lies, whether it is what it claims to be, and how to get it."""
 
 from facepipe.weights.adding import add
-from facepipe.weights.foreign import FOREIGN, name_of
 from facepipe.weights.registry import Weight, embedded_folder, lookup, registered, user_folder
 from facepipe.weights.store import WeightFile, fetch, find, locate, verify
+from facepipe.weights.third_party import THIRD_PARTY, name_of
 
 __all__ = [
-    "FOREIGN",
+    "THIRD_PARTY",
     "Weight",
     "WeightFile",
     "add",

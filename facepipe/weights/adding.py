@@ -9,9 +9,9 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from facepipe.errors import WeightsError
-from facepipe.weights.foreign import FOREIGN
 from facepipe.weights.registry import REGISTRY, Weight, embedded_folder, read_registry, user_folder, write_registry
 from facepipe.weights.store import WeightFile, digest, verify
+from facepipe.weights.third_party import THIRD_PARTY
 
 #: How a file of each kind begins, for an error that says what came.
 FORMATS = {
@@ -29,13 +29,13 @@ HOW_OTHERS_COME = "; a published checkpoint comes in with its kind before it: fa
 def add(
     path: Path, *, name: str, licence: str, source: str, space: str = "", page: str = "", replace: bool = False
 ) -> WeightFile:
-    """Copy a safetensors file, or a TorchScript of those in `FOREIGN`, into the user's folder and register it there.
+    """Copy a safetensors file, or a TorchScript in `THIRD_PARTY`, into the user's folder and register it there.
 
     Raises WeightsError for another format, for a name that ships with facepipe, and for one that is taken by another
     file unless `replace` is given. Adding the same file again changes nothing.
     """
     check_name(name)
-    scripted = name in FOREIGN and FOREIGN[name].scripted
+    scripted = name in THIRD_PARTY and THIRD_PARTY[name].scripted
     (check_torchscript if scripted else check_safetensors)(path)
     sha256 = digest(path)
     weight = Weight(

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from facepipe.errors import WeightsError
 from facepipe.weights.adding import add, check_name
-from facepipe.weights.foreign import Foreign
 from facepipe.weights.store import WeightFile, digest
+from facepipe.weights.third_party import ThirdPartyWeight
 
 # What reading a file raises that is something else: the unpickler takes whatever bytes there are for commands.
 UNREADABLE = (
@@ -44,10 +44,10 @@ class Converted(NamedTuple):
     """Goes into the header of the safetensors file: its kind, and what is needed to build the network."""
 
 
-def add_foreign(
+def add_third_party(
     path: Path,
     read: Callable[[Path], Converted],
-    foreign: Foreign,
+    weight: ThirdPartyWeight,
     *,
     name: str,
     licence: str = "",
@@ -64,26 +64,26 @@ def add_foreign(
     check_name(name)
     converted = read(path)
     if not unchecked:
-        _check_digest(path, foreign)
+        _check_digest(path, weight)
     with tempfile.TemporaryDirectory(prefix="facepipe-") as folder:
         file = Path(folder) / "converted.safetensors"
         save_file(dict(converted.tensors), file, dict(converted.header))
         return add(
             file,
             name=name,
-            licence=licence or foreign.licence,
+            licence=licence or weight.licence,
             source=f"{source or path.name}, sha256 {digest(path)}, converted",
-            space=space or foreign.space,
-            page="" if unchecked else foreign.url,
+            space=space or weight.space,
+            page="" if unchecked else weight.url,
             replace=replace,
         )
 
 
-def _check_digest(path: Path, foreign: Foreign) -> None:
-    if not (found := digest(path)).startswith(foreign.sha256_start):
+def _check_digest(path: Path, weight: ThirdPartyWeight) -> None:
+    if not (found := digest(path)).startswith(weight.sha256_start):
         raise WeightsError(
-            f"{path} is not {foreign.file} as it was published: expected a sha256 that begins with "
-            f"{foreign.sha256_start}, got {found}. Get it again from {foreign.url}; a file of your own, which may "
+            f"{path} is not {weight.file} as it was published: expected a sha256 that begins with "
+            f"{weight.sha256_start}, got {found}. Get it again from {weight.url}; a file of your own, which may "
             "differ, comes in with --unchecked"
         )
 

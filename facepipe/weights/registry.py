@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from facepipe.errors import WeightsError
-from facepipe.weights.foreign import FOREIGN
+from facepipe.weights.third_party import THIRD_PARTY
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -128,8 +128,10 @@ def registered() -> dict[str, Weight]:
 def lookup(name: str) -> Weight:
     """Return the entry of one weight; raise WeightsError naming those that there are."""
     weights = registered()
-    if name not in weights and name in FOREIGN:
-        raise WeightsError(f"the weight {name} ({FOREIGN[name].file}) is not here: {FOREIGN[name].remedy(name)}")
+    if name not in weights and name in THIRD_PARTY:
+        raise WeightsError(
+            f"the weight {name} ({THIRD_PARTY[name].file}) is not here: {THIRD_PARTY[name].remedy(name)}"
+        )
     if name not in weights:
         known = ", ".join(weights) or "none"
         raise WeightsError(

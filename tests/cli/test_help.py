@@ -16,7 +16,7 @@ from facepipe import __version__
 from facepipe.cli import app
 from facepipe.cli.guard import Guarded, Verbose
 from facepipe.errors import EncoderError, PrecheckError, UsageError, WeightsError
-from facepipe.weights import FOREIGN
+from facepipe.weights import THIRD_PARTY
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "cv2", "numba", "numpy", "rich", "scipy", "safetensors", "ffmpeg")
@@ -68,8 +68,8 @@ def test_every_command_has_help() -> None:
 
 def test_help_names_all_kinds_of_weights() -> None:
     output = " ".join(CliRunner().invoke(app, ["weights", "add", "--help"]).output.split())
-    for name, foreign in FOREIGN.items():
-        assert re.search(rf"\b{foreign.kind or name}\b", output), name
+    for name, weight in THIRD_PARTY.items():
+        assert re.search(rf"\b{weight.kind or name}\b", output), name
 
 
 def test_version() -> None:

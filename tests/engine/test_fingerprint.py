@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from facepipe.engine.fingerprint import Identity, difference, json_of_params
-from facepipe.engine.stage import MEANS
+from facepipe.engine.stage import NOT_IN_FINGERPRINT
 from facepipe.errors import UsageError
 
 
@@ -55,7 +55,7 @@ def test_means_do_not_make_another_result() -> None:
 
     @dataclass(frozen=True)
     class Fast(Params):
-        by_hand: bool = field(default=True, metadata=MEANS)
+        by_hand: bool = field(default=True, metadata=NOT_IN_FINGERPRINT)
 
     assert json_of_params(Fast(1)) == json_of_params(Fast(1, by_hand=False)) == {"value": 1, "table": {}}
 

@@ -103,7 +103,7 @@ def test_networks_are_added_and_measure(folder: Path) -> None:
     torch.jit.script(Mean()).save(str(folder / "inception-2015-12-05.pt"))  # type: ignore[no-untyped-call]
     torch.jit.script(Plain()).save(str(folder / "recognition.pt"))  # type: ignore[no-untyped-call]
     for name in ("alexnet", "lpips", "inception"):
-        assert add(folder / weights.FOREIGN[name].file, name, "--unchecked") == ""
+        assert add(folder / weights.THIRD_PARTY[name].file, name, "--unchecked") == ""
     networks = Networks()
     assert set(networks.missing) == {"identity", "bfm"}
     assert add(folder / "recognition.pt", "recognition") == ""

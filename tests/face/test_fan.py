@@ -92,7 +92,7 @@ def added(model: FaceModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     wrapped = {f"module.{name}": value for name, value in depth.state_dict().items()}
     torch.save({"epoch": 3, "state_dict": wrapped}, tmp_path / "depth-2a464da4ea.pth.tar")
     for name in ("fan-3d", "fan-depth"):
-        file = tmp_path / weights.FOREIGN[name].file
+        file = tmp_path / weights.THIRD_PARTY[name].file
         result = CliRunner().invoke(app, ["weights", "add", name, str(file)])
         assert result.exit_code == 0, result.output
     monkeypatch.setattr(models, "FAN", StubFan)
@@ -155,9 +155,9 @@ def test_the_registry_tells_the_digest_of_what_was_given(added: NDArray[np.float
 def test_without_the_weights_the_error_says_where_they_are() -> None:
     with pytest.raises(PrecheckError) as caught:
         perception_weights(Options(landmarker="face-alignment"))
-    for foreign in (weights.FOREIGN["fan-3d"], weights.FOREIGN["fan-depth"]):
-        assert foreign.file in str(caught.value)
-        assert foreign.url in str(caught.value)
+    for weight in (weights.THIRD_PARTY["fan-3d"], weights.THIRD_PARTY["fan-depth"]):
+        assert weight.file in str(caught.value)
+        assert weight.url in str(caught.value)
 
 
 def test_a_damaged_weight_is_refused(added: NDArray[np.float64], tmp_path: Path) -> None:

@@ -93,21 +93,21 @@ def test_a_file_that_says_how_its_digest_begins_is_held_to_it(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another one comes in as one's own only, and is not said to be from there."""
-    foreign = weights.FOREIGN[kind]
-    file = tmp_path / foreign.file
-    assert f"-{foreign.sha256_start}." in foreign.file
+    weight = weights.THIRD_PARTY[kind]
+    file = tmp_path / weight.file
+    assert f"-{weight.sha256_start}." in weight.file
     torch.save({"features.0.weight": torch.zeros(1)}, file)
     given = hashlib.sha256(file.read_bytes()).hexdigest()
     outcome = run("weights", "add", kind, file)
     assert outcome.exit_code == 3
-    for told in (str(file), f"begins with {foreign.sha256_start}", f"got {given}", foreign.url, "--unchecked"):
+    for told in (str(file), f"begins with {weight.sha256_start}", f"got {given}", weight.url, "--unchecked"):
         assert told in outcome.stderr
     assert kind not in weights.registered()
     assert run("weights", "add", kind, file, "--unchecked").exit_code == 0
     assert weights.lookup(kind).page == ""
-    monkeypatch.setitem(weights.FOREIGN, kind, replace(foreign, sha256_start=given[:8]))
+    monkeypatch.setitem(weights.THIRD_PARTY, kind, replace(weight, sha256_start=given[:8]))
     assert run("weights", "add", kind, file).exit_code == 0
-    assert weights.lookup(kind).page == foreign.url
+    assert weights.lookup(kind).page == weight.url
     assert given in weights.lookup(kind).source
 
 
@@ -117,9 +117,9 @@ def test_the_page_of_what_was_added_is_kept(tmp_path: Path) -> None:
     torch.jit.script(torch.nn.Identity()).save(str(tmp_path / "i.pt"))  # type: ignore[no-untyped-call]
     for kind, file in (("lpips", "alex.pth"), ("inception", "i.pt")):
         assert run("weights", "add", kind, tmp_path / file).exit_code == 0
-        assert (weights.lookup(kind).page, weights.lookup(kind).url) == (weights.FOREIGN[kind].url, "")
+        assert (weights.lookup(kind).page, weights.lookup(kind).url) == (weights.THIRD_PARTY[kind].url, "")
         (listed,) = [one for one in run("weights", "list", "--json").events if one["name"] == kind]
-        assert listed["page"] == weights.FOREIGN[kind].url
+        assert listed["page"] == weights.THIRD_PARTY[kind].url
         assert listed["sha256"] == weights.find(kind).sha256
 
 

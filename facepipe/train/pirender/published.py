@@ -80,7 +80,7 @@ def figures(net: Pirender, held_out: list[Frames], *, warps_only: bool) -> dict[
 def open_vgg() -> VggLoss:
     """Return the losses over the registered VGG-19. Raises WeightsError that tells how it is brought."""
     if "vgg19" not in weights.registered():
-        raise WeightsError(f"The paper's losses need VGG-19: {weights.FOREIGN['vgg19'].remedy('vgg19')}.")
+        raise WeightsError(f"The paper's losses need VGG-19: {weights.THIRD_PARTY['vgg19'].remedy('vgg19')}.")
     file = weights.find("vgg19")
     try:
         return VggLoss(vgg19_of(load_file(file.path)))
@@ -92,7 +92,7 @@ def check_coefficients(dataset: Path) -> None:
     """Raise InputError, which tells how they are made, unless every clip has coefficients in the space `bfm`."""
     without = [entry.id for entry in read_list(dataset) if not path_of(dataset, entry.id, "bfm").exists()]
     if without:
-        needed = "" if "deep3d" in weights.registered() else f"; first {weights.FOREIGN['deep3d'].remedy('deep3d')}"
+        needed = "" if "deep3d" in weights.registered() else f"; first {weights.THIRD_PARTY['deep3d'].remedy('deep3d')}"
         raise InputError(
             f"{len(without)} clips of {dataset} have no coefficients in the motion space bfm, which the published "
             f"network needs, {without[0]} among them: `facepipe dataset build CLIPS {dataset} --space bfm` makes them"
