@@ -42,7 +42,7 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
         codec=params.codec,
         quality=params.quality,
         mute_segments=params.mute_segments,
-        kept_frames=_kept(run.input("kept")) if "kept" in run.inputs else None,
+        kept_frames=_valid_spans(run.input("kept")) if "kept" in run.inputs else None,
     )
     run.advance(facts.frame_count)
     return {
@@ -55,14 +55,15 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
     }
 
 
-def _kept(path: Path) -> list[tuple[int, int]]:
-    """Return the runs of driving frames that show a face, half-open."""
+def _valid_spans(path: Path) -> list[tuple[int, int]]:
+    """Return the half-open ranges of the driver's frames that show a face."""
     valid = np.concatenate([[False], load_coefficients(path, space=None).valid, [False]])
     edges = np.flatnonzero(np.diff(valid.astype(np.int8)))
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
-# `kept` are the coefficients of a driver whose frames without a face were cut: their sound goes as well.
+# `kept` holds the coefficients of a driver whose frames without a face were cut; their sound is cut too. The name is
+# part of the fingerprint, so it stays.
 STAGE = Stage(
     name="mux", version=2, inputs=("segments*", "sound?", "kept?"), outputs=("result.mp4",), params=Params, function=mux
 )

@@ -18,7 +18,7 @@ class StageTotal:
     """What a stage took over all items."""
 
     made: int = 0
-    kept: int = 0
+    skipped: int = 0
     frames: int = 0
     seconds: Moments = field(default_factory=Moments)
     """Of those items for which it ran."""

@@ -79,9 +79,10 @@ class _Reading:
     def _work_done(self, value: Mapping[str, Any], entry: Entry) -> None:
         overview, seconds, time_ = self.overview, float(value.get("seconds", 0.0)), float(value.get("time", 0.0))
         overview.seconds.add(seconds)
-        for name, (made, kept, took, frames) in value.get("stages", {}).items():
+        for name, (made, skipped, took, frames) in value.get("stages", {}).items():
             total = overview.stages.setdefault(name, StageTotal())
-            total.made, total.kept, total.frames = total.made + made, total.kept + kept, total.frames + frames
+            total.made, total.skipped = total.made + made, total.skipped + skipped
+            total.frames += frames
             if made:
                 total.seconds.add(took)
         if entry.state == DONE:

@@ -211,7 +211,7 @@ class Seen:
     """The events of one item, added up."""
 
     stages: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0.0, 0]))
-    """By stage: how often made, how often kept, seconds, frames."""
+    """By stage: number of runs made, number skipped, seconds, frames."""
     failed_stage: str = ""
     results: list[Artefact] = field(default_factory=list)
 

@@ -159,7 +159,7 @@ def _stage_json(stage: StageTotal) -> dict[str, Any]:
     bounds = {"least": seconds.least, "most": seconds.most} if seconds.count else {}
     return {
         "made": stage.made,
-        "kept": stage.kept,
+        "kept": stage.skipped,
         "frames": stage.frames,
         "seconds": {"count": seconds.count, "mean": seconds.mean, "spread": seconds.spread, **bounds},
     }
@@ -168,7 +168,7 @@ def _stage_json(stage: StageTotal) -> dict[str, Any]:
 def _stage_line(stage: StageTotal) -> str:
     seconds = stage.seconds
     if not seconds.count:
-        return f"{stage.made:>9}{stage.kept:>9}{'':>46}"
+        return f"{stage.made:>9}{stage.skipped:>9}{'':>46}"
     rate = stage.frames / seconds.sum if seconds.sum else 0.0
     figures = (seconds.mean, seconds.spread, seconds.least, seconds.most)
-    return f"{stage.made:>9}{stage.kept:>9}" + "".join(f"{value:>9.2f}" for value in figures) + f"{rate:>10.1f}"
+    return f"{stage.made:>9}{stage.skipped:>9}" + "".join(f"{value:>9.2f}" for value in figures) + f"{rate:>10.1f}"

@@ -142,9 +142,9 @@ def _muted(out: Path, segment: Path) -> Path:
     return out
 
 
-def _cut_sound(folder: Path, sound: _Sound, kept: Sequence[tuple[int, int]], fps: Fraction) -> _Sound | None:
+def _cut_sound(folder: Path, sound: _Sound, spans: Sequence[tuple[int, int]], fps: Fraction) -> _Sound | None:
     """Write the sound of half-open ranges of frames, and no other, to a file; None if nothing of it is left."""
-    path, samples = folder / "kept.wav", 0
+    path, samples = folder / "cut.wav", 0
     start = {"ss": f"{sound.start_seconds:.6f}"} if sound.start_seconds else {}
     stream = ffmpeg.input_file(sound.path, **start)["a:0"]
     plain = graph.output(stream, "pipe:1", format="s16le", acodec="pcm_s16le", ar=_CUT_HERTZ, ac=_CUT_CHANNELS)
@@ -153,7 +153,7 @@ def _cut_sound(folder: Path, sound: _Sound, kept: Sequence[tuple[int, int]], fps
         out.setsampwidth(2)
         out.setframerate(_CUT_HERTZ)
         place, source = 0, BufferedReader(child.stdout)  # type: ignore[type-var]
-        for first, end in kept:
+        for first, end in spans:
             begin, stop = (round(frame * _CUT_HERTZ / fps) for frame in (first, end))
             _copy_samples(source, begin - place, None)
             samples += _copy_samples(source, stop - begin, out)

@@ -113,7 +113,7 @@ def reenact(job: Job, work: Reenactment) -> Made:
     moved = {"source": own, **({"driving": driving} if driving is not None else {})}
     params = motion.Params(retargeting=options.retargeting, no_face=_policy(options.no_face), edit=options.edit)
     segments = render_segments(job, scene, moved, params, count)
-    result = segments[0] if work.still else join(job, scene, segments, kept=_kept(work, fitted))
+    result = segments[0] if work.still else join(job, scene, segments, cut_by=_cut_by(work, fitted))
     finish(job, work, result, [*_made(source), *_made(fitted), *segments])
     return result
 
@@ -128,8 +128,8 @@ def _driving(work: Reenactment, fitted: Fitted | None) -> Output | Pending | Pat
     return work.driver.path if work.driver else None
 
 
-def _kept(work: Reenactment, fitted: Fitted | None) -> Output | Pending | None:
-    """Return the coefficients that tell which frames' sound stays, where frames are cut."""
+def _cut_by(work: Reenactment, fitted: Fitted | None) -> Output | Pending | None:
+    """Return the driver's coefficients if its frames without a face are cut, else None."""
     if not fitted or work.options.no_face != "cut":
         return None
     coefficients = fitted.coefficients

@@ -209,15 +209,18 @@ def _params(scene: Scene, first: int, count: int) -> render.Params:
     return replace(params, quality=options.quality, codec=options.codec)
 
 
-def join(job: Job, scene: Scene, segments: list[Made], *, kept: Output | Pending | None = None) -> Made:
-    """Join segments into the whole, with the driver's sound where it has some."""
+def join(job: Job, scene: Scene, segments: list[Made], *, cut_by: Output | Pending | None = None) -> Made:
+    """Join segments into the result, with the sound of the driver if it has any.
+
+    `cut_by` are coefficients of the driver: the sound of its frames without a face is cut.
+    """
     options = scene.options
     inputs: dict[str, Input | list[Input]] = {
         "segments": [segment.output("segment.mp4") for segment in segments],
     }
     if scene.driver and scene.driver.has_sound:
         inputs["sound"] = scene.driver.path
-        if kept is not None:
-            inputs["kept"] = kept
+        if cut_by is not None:
+            inputs["kept"] = cut_by
     params = mux.Params(fit=options.fit, quality=options.quality, codec=options.codec)
     return job.run(mux.STAGE, inputs, params, label="mux")

@@ -143,15 +143,15 @@ class Hourglass(nn.Module):
 
     def forward(self, pictures: Tensor, hints: Tensor, vector: Tensor) -> Tensor:
         """Take (B, planes, S, S), (B, 9, H, W) and (B, descriptor), give (B, widths[0], H, W)."""
-        x, kept = self.enter(pictures, hints), []
+        x, skips = self.enter(pictures, hints), []
         for level, blocks in enumerate(self.blocks):
             if level:
-                kept.append(x)
+                skips.append(x)
                 x = self.down[level - 1](functional.leaky_relu(x, SLOPE))
             for block in blocks:  # type: ignore[attr-defined]
                 x = block(x, vector)
         for level in reversed(range(len(self.up))):
-            x = functional.pixel_shuffle(self.up[level](functional.leaky_relu_(x, SLOPE)), 2).add_(kept[level])
+            x = functional.pixel_shuffle(self.up[level](functional.leaky_relu_(x, SLOPE)), 2).add_(skips[level])
             x = self.join[level](functional.leaky_relu_(self.norms[level](x, vector), SLOPE)).add_(x)
         return functional.leaky_relu_(x, SLOPE)
 

@@ -71,13 +71,13 @@ class LandmarkerLosses(nn.Module):
 
     def stages(self, crops: Tensor) -> list[Tensor]:
         """Return the features before each halving, and the last."""
-        kept, x = [], crops
+        features, x = [], crops
         for layer in self.net.features:
             made = layer(x)
             if made.shape[-1] < x.shape[-1] and x.shape[1] > 3 * 4:
-                kept.append(x)
+                features.append(x)
             x = made
-        return [*kept, x]
+        return [*features, x]
 
     def forward(self, first: Tensor, second: Tensor, points: Tensor) -> Tensor:
         """Return the mean relative L1 distance of the features."""
