@@ -31,7 +31,7 @@ def convert(
     from facepipe.media.files import check_input, check_output, draft_of
     from facepipe.spaces import bfm
     from facepipe.spaces.bfm.coefficients import BfmCoefficients
-    from facepipe.spaces.bfm.files import READ, WRITTEN, read_published, write_published
+    from facepipe.spaces.bfm.files import READ, WRITTEN, read_official, write_official
     from facepipe.spaces.files import load_coefficients, save_coefficients
 
     incoming = source.suffix in READ and out.suffix == ".npz"
@@ -45,8 +45,8 @@ def convert(
     check_output(out)
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another name, or say --overwrite")
-    found = read_published(source, rate) if incoming else load_coefficients(source, space=bfm.SPACE)
+    found = read_official(source, rate) if incoming else load_coefficients(source, space=bfm.SPACE)
     assert isinstance(found, BfmCoefficients)
     with draft_of(out) as draft:
-        (save_coefficients if incoming else write_published)(found, draft)
+        (save_coefficients if incoming else write_official)(found, draft)
     typer.echo(os.fsencode(out))

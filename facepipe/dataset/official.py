@@ -26,7 +26,7 @@ from facepipe.media.grid import resize
 from facepipe.media.image import as_jpeg
 from facepipe.spaces import bfm
 from facepipe.spaces.bfm.coefficients import BfmCoefficients
-from facepipe.spaces.bfm.files import read_published
+from facepipe.spaces.bfm.files import read_official
 from facepipe.spaces.files import load_coefficients
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Target:
 
 def rows_of(path: Path, entry: Entry) -> NDArray[np.float32]:
     """Return the (N, 260) rows of a clip out of its coefficient file. Raises InputError where they do not fit."""
-    found = read_published(path, entry.rate) if path.suffix == ".mat" else load_coefficients(path, space=bfm.SPACE)
+    found = read_official(path, entry.rate) if path.suffix == ".mat" else load_coefficients(path, space=bfm.SPACE)
     assert isinstance(found, BfmCoefficients)
     row = Row(**{name: getattr(found, name) for name in GROUPS}).joined()
     if len(row) != entry.frames:

@@ -55,7 +55,7 @@ def moved(task: Task, driver: Footage, source: Footage, eyes: Eyes) -> Moved:
     return Moved(own, motion, np.arange(len(motion)), _points(task, motion, driver, source, eyes))
 
 
-def moved_as_published(
+def moved_as_official(
     task: Task, driver: Footage, source: Footage, eyes: Eyes, regressor: CoefficientRegressor
 ) -> Moved:
     """Do the same in the basis `bfm`, as `facepipe reenact --basis bfm` does it; raise InputError, NoFaceError.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facepipe.errors import InputError
 from facepipe.evaluate.footage import Eyes, Floats, Footage, chosen, face_points, follow
 from facepipe.evaluate.manifest import Case, Task
-from facepipe.evaluate.moving import moved, moved_as_published
+from facepipe.evaluate.moving import moved, moved_as_official
 from facepipe.evaluate.pixels import Picture
 from facepipe.face.bfm.estimation import CoefficientRegressor
 from facepipe.face.cropping import SquareCrop, whole_picture
@@ -135,7 +135,7 @@ def _drawn(
         files, motion = {role: file.path for role, file in needed.items()}, ours
         if RENDERERS[name].motion_space is not ours.own.space:
             assert regressor is not None, "what its renderer needs is checked before the first case"
-            motion = moved_as_published(setting.task, driver, source, eyes, regressor)
+            motion = moved_as_official(setting.task, driver, source, eyes, regressor)
         portrait = Source(picture, source.points[0], motion.own)
         return Contender(lambda: motion.drawn(open_renderer(name, files, portrait)), motion.points)
 

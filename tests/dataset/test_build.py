@@ -25,7 +25,7 @@ from facepipe.spaces import bfm
 from facepipe.spaces.files import load_coefficients
 from facepipe.weights import find
 from tests.dataset.building import build
-from tests.pipeline.published_weights import add_deep3d
+from tests.pipeline.official_weights import add_deep3d
 from tests.pipeline.scene import Scene, ffmpeg, run
 
 SMALL: dict[str, Any] = {"size_pixels": 64, "fps": Fraction(20)}

@@ -25,7 +25,7 @@ from facepipe.renderers.pirender import renderer as pirender_renderer
 from facepipe.renderers.pirender.net import Pirender
 from facepipe.spaces.bfm.descriptor import CROP, windows, with_crop
 from tests.pipeline.compilation import compilations
-from tests.pipeline.published_weights import add_bfm, add_deep3d, add_pirender
+from tests.pipeline.official_weights import add_bfm, add_deep3d, add_pirender
 from tests.pipeline.scene import Scene, bfm_of, run
 
 OFFICIAL = ("--space", "bfm", "--weights", "pirender-official")

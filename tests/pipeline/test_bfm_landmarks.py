@@ -17,7 +17,7 @@ from facepipe.face.cropping import ALIGNED_SIDE_RATIO, SquareCrop, transform_poi
 from facepipe.face.track import load_track
 from facepipe.media.image import read_image
 from tests.face.faces import face_model, networks
-from tests.pipeline.published_weights import add_deep3d
+from tests.pipeline.official_weights import add_deep3d
 from tests.pipeline.scene import Scene, bfm_of
 
 

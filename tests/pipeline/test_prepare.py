@@ -13,7 +13,7 @@ from facepipe.media.image import to_tensor
 from facepipe.renderers.pirender.config import PirenderConfig
 from facepipe.renderers.pirender.inference import FastPirender, SourceFeatures
 from facepipe.renderers.pirender.renderer import PirenderRenderer
-from tests.pipeline.published_weights import add_deep3d, add_pirender
+from tests.pipeline.official_weights import add_deep3d, add_pirender
 from tests.pipeline.scene import Scene, run
 from tests.renderers.pirender.test_inference import lively
 

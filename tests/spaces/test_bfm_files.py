@@ -15,7 +15,7 @@ from facepipe.errors import InputError
 from facepipe.face.bfm.layout import GROUPS
 from facepipe.spaces.bfm.coefficients import BfmCoefficients
 from facepipe.spaces.bfm.descriptor import windows
-from facepipe.spaces.bfm.files import read_published, write_published
+from facepipe.spaces.bfm.files import read_official, write_official
 from tests.faults.program import run
 from tests.fixtures import load_fixture
 
@@ -32,11 +32,11 @@ def joined(found: BfmCoefficients) -> NDArray[np.floating]:
 def test_a_clip_of_pirenderers(tmp_path: Path) -> None:
     """All numbers of it, and all of them again when it is written."""
     savemat(tmp_path / "a.mat", {"coeff": np.float32(ROWS), "transform_params": np.float32(TRANSFORMS)})
-    found = read_published(tmp_path / "a.mat", FPS)
+    found = read_official(tmp_path / "a.mat", FPS)
     np.testing.assert_allclose(joined(found), ROWS, rtol=1e-6)
     np.testing.assert_allclose(found.crops, TRANSFORMS[:, 2:], rtol=1e-6)
-    write_published(found, tmp_path / "b.mat")
-    again = read_published(tmp_path / "b.mat", FPS)
+    write_official(found, tmp_path / "b.mat")
+    again = read_official(tmp_path / "b.mat", FPS)
     np.testing.assert_array_equal(joined(again), joined(found))
     np.testing.assert_array_equal(again.crops, found.crops)
 
@@ -48,9 +48,9 @@ def test_a_picture_of_pirenderers(tmp_path: Path) -> None:
     window = stored["output.image_window"].numpy()
     numbers[257:259] = 256
     (tmp_path / "a_3dmm_coeff.txt").write_text("\n".join(map(repr, map(float, numbers))))
-    found = read_published(tmp_path / "a_3dmm_coeff.txt", FPS)
+    found = read_official(tmp_path / "a_3dmm_coeff.txt", FPS)
     np.testing.assert_allclose(windows(found.descriptor_rows())[0], window, rtol=1e-6)
-    write_published(found, tmp_path / "b.txt")
+    write_official(found, tmp_path / "b.txt")
     np.testing.assert_array_equal(np.loadtxt(tmp_path / "b.txt", np.float32), np.float32(numbers))
 
 
@@ -59,7 +59,7 @@ def test_coefficients_of_deep3dfacerecon(tmp_path: Path) -> None:
     names = {"identity": "id", "expression": "exp", "texture": "tex", "lighting": "gamma", "translation": "trans"}
     content = {name: ROWS[:, GROUPS[group]] for group, name in names.items()} | {"angle": ROWS[:, GROUPS["angles"]]}
     savemat(tmp_path / "a.mat", content | {"lm68": np.zeros((4, 68, 2))})
-    found = read_published(tmp_path / "a.mat", FPS)
+    found = read_official(tmp_path / "a.mat", FPS)
     np.testing.assert_array_equal(joined(found), ROWS)
     np.testing.assert_allclose(found.crops, np.tile((102 / 128, 128, 128), (4, 1)), rtol=1e-6)
 
@@ -68,7 +68,7 @@ def test_motion_of_dreamtalk(tmp_path: Path) -> None:
     """Already in the order of a descriptor."""
     motion = RNG.uniform(0.5, 1.5, size=(5, 73))
     np.save(tmp_path / "a.npy", motion)
-    found = read_published(tmp_path / "a.npy", Fraction(30000, 1001))
+    found = read_official(tmp_path / "a.npy", Fraction(30000, 1001))
     np.testing.assert_allclose(found.descriptor_rows(), motion)
     assert found.fps == Fraction(30000, 1001)
 
@@ -77,7 +77,7 @@ def test_alignments_in_other_frames_come_to_256(tmp_path: Path) -> None:
     """A frame of half the size: the same head is enlarged by twice as much, and lies at half the pixels."""
     half = TRANSFORMS * (0.5, 0.5, 2, 0.5, 0.5)
     savemat(tmp_path / "a.mat", {"coeff": ROWS, "transform_params": half})
-    np.testing.assert_allclose(read_published(tmp_path / "a.mat", FPS).crops, TRANSFORMS[:, 2:])
+    np.testing.assert_allclose(read_official(tmp_path / "a.mat", FPS).crops, TRANSFORMS[:, 2:])
 
 
 Make = Callable[[Path], object]
@@ -112,7 +112,7 @@ def test_other_files_are_refused(tmp_path: Path, name: str, make: Make, words: s
     """Saying what came."""
     make(tmp_path / name)
     with pytest.raises(InputError, match=words):
-        read_published(tmp_path / name, FPS)
+        read_official(tmp_path / name, FPS)
 
 
 def test_the_command_goes_both_ways(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_the_command_goes_both_ways(tmp_path: Path) -> None:
     assert run("convert", tmp_path / "a.mat", "-o", tmp_path / "a.npz", "--fps", "30").exit_code == 0
     outcome = run("convert", tmp_path / "a.npz", "-o", tmp_path / "b.mat")
     assert (outcome.exit_code, outcome.stdout.strip()) == (0, str(tmp_path / "b.mat"))
-    np.testing.assert_allclose(joined(read_published(tmp_path / "b.mat", FPS)), ROWS, rtol=1e-6)
+    np.testing.assert_allclose(joined(read_official(tmp_path / "b.mat", FPS)), ROWS, rtol=1e-6)
     cases = [
         ("a.mat", "b.mat", 2, "expected one of .mat"),
         ("a.npz", "b.mat", 3, "--overwrite"),

@@ -30,9 +30,9 @@ def measure(rounds: int) -> Iterable[Figure]:
     # As smooth as a photograph: where neighbours have nothing to do with each other, rounding a place shows tenfold.
     picture = F.interpolate(torch.rand(1, 3, SIDE // 8, SIDE // 8) * 2 - 1, scale_factor=8.0, mode="bilinear")
     window = torch.randn(1, 73, FRAMES)
-    published, plain = as_published(random_pirender()), random_pirender()
+    published, plain = as_official(random_pirender()), random_pirender()
     ways = {
-        "pirender as published": plainly(published, picture, window),
+        "pirender official": plainly(published, picture, window),
         "pirender plain": plainly(plain, picture, window),
         "pirender fast": quickly(FastPirender(random_pirender(), dtype=torch.float32), picture, window),
     }
@@ -44,7 +44,7 @@ def measure(rounds: int) -> Iterable[Figure]:
     spent = in_turns(ways, rounds)
     for name, times in spent.items():
         yield rate(name, len(made[name].warp_image), times)
-    first, fast = "pirender as published", "pirender fast"
+    first, fast = "pirender official", "pirender fast"
     yield times_as_fast(first, fast, spent, Bar(RATIO, "at least"))
     yield difference(f"{fast}, furthest off", made[first], made[fast])
     if (half := "pirender fast, bf16") in spent:
@@ -59,7 +59,7 @@ def random_pirender() -> Pirender:
     return net
 
 
-def as_published(net: Pirender) -> Pirender:
+def as_official(net: Pirender) -> Pirender:
     """Have the network compute, and throw away, what the published one does."""
 
     def waste(block: nn.Module, arguments: tuple[Tensor, Tensor]) -> None:

@@ -35,7 +35,7 @@ class Regressor:
         return np.asarray(self.net(batch).numpy())
 
 
-def read_published(path: Path, config: Deep3dConfig | None = None) -> Converted:
+def read_official(path: Path, config: Deep3dConfig | None = None) -> Converted:
     """Read epoch_20.pth: exactly its keys, batch norms folded. Raises WeightsError for any other file."""
     state = read_checkpoint(path, PART)
     with torch.device("meta"):
@@ -47,7 +47,7 @@ def read_published(path: Path, config: Deep3dConfig | None = None) -> Converted:
     return Converted(tensors, header_of(KIND, net.config))
 
 
-def read_published_model(path: Path) -> Converted:
+def read_official_model(path: Path) -> Converted:
     """Read the Basel Face Model's .mat file. Raises WeightsError for any other file."""
     tensors = {name: torch.from_numpy(array) for name, array in read_model(path).items()}
     return Converted(tensors, {"kind": MODEL_KIND})

@@ -15,5 +15,5 @@ SPEC = RendererSpec(
     # The radius of `facepipe.spaces.bfm.descriptor` windows.
     context_frames=13,
     side_multiple=32,
-    official={"pirender-official": "facepipe.renderers.pirender.checkpoint:read_published"},
+    official={"pirender-official": "facepipe.renderers.pirender.checkpoint:read_official"},
 )

@@ -26,7 +26,7 @@ PARTS = ("net_G_ema", "mean")
 UNUSED = re.compile(r"\.res\d+\.res\d+\.(conv1|norm1)\.|^n_averaged$")
 
 
-def read_published(path: Path) -> Converted:
+def read_official(path: Path) -> Converted:
     """Read a checkpoint, published or of our training: exactly its tensors, without spectral norms and what is unused.
 
     The file does not tell its sizes; they are read off the shapes. Raises WeightsError for any other file, and tells

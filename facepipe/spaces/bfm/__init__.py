@@ -22,8 +22,8 @@ SPACE = MotionSpace(
     retargeting="facepipe.spaces.bfm.motion:retarget",
     editing="facepipe.spaces.bfm.motion:edit",
     official={
-        "deep3d": "facepipe.face.bfm.network:read_published",
-        "bfm": "facepipe.face.bfm.network:read_published_model",
+        "deep3d": "facepipe.face.bfm.network:read_official",
+        "bfm": "facepipe.face.bfm.network:read_official_model",
     },
     # `crops` holds pixels of a crop of this size.
     crop_pixels=256,

@@ -42,7 +42,7 @@ READ = (".mat", ".txt", ".npy")
 WRITTEN = (".mat", ".txt")
 
 
-def read_published(path: Path, fps: Fraction) -> BfmCoefficients:
+def read_official(path: Path, fps: Fraction) -> BfmCoefficients:
     """Read a published coefficient file, whichever it is; none tells the rate. Raises InputError, saying what came."""
     try:
         rows, transforms = _read(path)
@@ -117,7 +117,7 @@ def _described(rows: Floats, crops: Floats, fps: Fraction) -> BfmCoefficients:
     )
 
 
-def write_published(coefficients: BfmCoefficients, path: Path) -> None:
+def write_official(coefficients: BfmCoefficients, path: Path) -> None:
     """Write a `.mat` or, for one frame, a `.txt` of PIRenderer's. Raises InputError for several frames in a `.txt`."""
     rows = Row(**{name: getattr(coefficients, name) for name in GROUPS}).joined()
     frame = np.full((len(rows), 2), float(FRAME_PIXELS))

@@ -1,11 +1,11 @@
 """Training of the renderer.
 
-    facepipe train pirender --dataset DATASET --cache CACHE --out RUN [--network compact|published]
+    facepipe train pirender --dataset DATASET --cache CACHE --out RUN [--network compact|official]
 
 DATASET is what `facepipe dataset build` made; its frames are unpacked into CACHE once. The run goes on from
 RUN/checkpoint.pt when it is there, and else begins anew, or with the network of a released file or of another run's
 checkpoint (--begin-with FILE). RUN/samples and RUN/curves (TensorBoard) show how it does. `compact` is the embedded
-renderer, `published` the paper's training of the paper's size, which needs VGG-19 (facepipe weights add vgg19 FILE) and
+renderer, `official` the paper's training of the paper's size, which needs VGG-19 (facepipe weights add vgg19 FILE) and
 a data set built with --space bfm; its network comes in by `facepipe weights add pirender RUN/checkpoint.pt`.
 With several GPUs, or a process a core, start it by `torchrun --nproc-per-node N -m facepipe.train.pirender.command` and
 the same words.
@@ -31,11 +31,11 @@ from facepipe.train.command import parser_of
 from facepipe.train.pirender.compact import CompactTraining
 from facepipe.train.pirender.heads import Heads, build_heads, clips_of, origin_of, size_of
 from facepipe.train.pirender.loop import Recipe, Training, train
-from facepipe.train.pirender.published import PaperRecipe, PublishedTraining, check_coefficients, open_vgg
+from facepipe.train.pirender.official import OfficialTraining, PaperRecipe, check_coefficients, open_vgg
 
 # By network: images in all, images at once, and the highest learning rate. Of the published one an image is a pair,
 # used both ways, and they make the paper's 400,000 steps.
-RECIPES = {"compact": (400_000, 8, 4e-4), "published": (8_000_000, 20, 1e-4)}
+RECIPES = {"compact": (400_000, 8, 4e-4), "official": (8_000_000, 20, 1e-4)}
 
 
 def heads_of(fabric: Fabric, dataset: Path, cache: Path, *splits: str) -> Heads:
@@ -49,7 +49,7 @@ def fabric_of(network: str, precision: Any = "32-true") -> Fabric:
     # As many processes as torchrun has started here; on a CPU Lightning would take one.
     words = {"accelerator": "auto", "devices": os.environ.get("LOCAL_WORLD_SIZE", "auto"), "precision": precision}
     fabric = Fabric(**words)
-    if network == "published" and fabric.world_size > 1:
+    if network == "official" and fabric.world_size > 1:
         # As long as it only warps, its editing network has no gradient to exchange.
         return Fabric(**words, strategy="ddp_find_unused_parameters_true")
     return fabric
@@ -63,11 +63,11 @@ def both_heads(asked: argparse.Namespace, fabric: Fabric) -> tuple[Heads, Heads]
     )
 
 
-def published_of(asked: argparse.Namespace, fabric: Fabric, words: dict[str, Any]) -> Training:
+def official_of(asked: argparse.Namespace, fabric: Fabric, words: dict[str, Any]) -> Training:
     """Return the paper's training."""
     check_coefficients(asked.dataset)
     loss = open_vgg()
-    return PublishedTraining(PaperRecipe(**words), fabric, asked.dataset, *both_heads(asked, fabric), loss)
+    return OfficialTraining(PaperRecipe(**words), fabric, asked.dataset, *both_heads(asked, fabric), loss)
 
 
 def compact_of(asked: argparse.Namespace, fabric: Fabric, words: dict[str, Any]) -> Training:
@@ -92,7 +92,7 @@ def training_of(asked: argparse.Namespace, fabric: Fabric) -> Training:
         "peak_rate": asked.peak_rate or rate,
         "workers": asked.workers,
     }
-    return (published_of if asked.network == "published" else compact_of)(asked, fabric, words)
+    return (official_of if asked.network == "official" else compact_of)(asked, fabric, words)
 
 
 def main(words: Sequence[str] | None = None) -> None:

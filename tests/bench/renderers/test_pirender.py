@@ -21,7 +21,7 @@ def small() -> Pirender:
 
 def test_as_published_the_unused_branch_is_computed_and_thrown_away() -> None:
     computed: list[torch.Tensor] = []
-    plain, published = small(), pirender.as_published(small())
+    plain, published = small(), pirender.as_official(small())
     for module in published.modules():
         if isinstance(module, ResidualBlock):
             module.norm1.register_forward_hook(lambda _module, _inputs, out: computed.append(out))
@@ -62,13 +62,13 @@ def test_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pirender, "SIDE", 64)
     figures = {figure.name: figure for figure in pirender.measure(1)}
     assert list(figures) == [
-        "pirender as published",
+        "pirender official",
         "pirender plain",
         "pirender fast",
         "pirender fast, bf16",
-        "pirender fast to published",
+        "pirender fast to official",
         "pirender fast, furthest off",
-        "pirender fast, bf16 to published",
+        "pirender fast, bf16 to official",
         "pirender fast, bf16, mean difference",
     ]
     assert figures["pirender fast, furthest off"].bar == Bar(1, "at most")

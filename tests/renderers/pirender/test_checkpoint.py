@@ -8,7 +8,7 @@ import torch
 
 from facepipe import weights
 from facepipe.errors import WeightsError
-from facepipe.renderers.pirender.checkpoint import config_of, load_pirender, read_published
+from facepipe.renderers.pirender.checkpoint import config_of, load_pirender, read_official
 from facepipe.renderers.pirender.config import PirenderConfig
 from facepipe.renderers.pirender.net import Pirender
 from tests.pipeline.scene import run
@@ -85,7 +85,7 @@ def test_sizes_are_read_off_the_shapes(config: PirenderConfig) -> None:
 def test_spectral_norms_are_resolved(tmp_path: Path) -> None:
     net = random_net(OTHERS[2])
     torch.save({f"module.{name}": value for name, value in net.state_dict().items()}, tmp_path / "bare.pt")
-    converted = read_published(tmp_path / "bare.pt")
+    converted = read_official(tmp_path / "bare.pt")
     assert not [name for name in converted.tensors if name.endswith(("_orig", "_u", "_v"))]
     back = Pirender(PirenderConfig(**{**vars(net.config), "spectral_norm": False, "unused_branch": False})).eval()
     back.load_state_dict(dict(converted.tensors))
@@ -96,7 +96,7 @@ def test_without_the_unused_branch_it_is_complete(tmp_path: Path) -> None:
     state = random_net().state_dict()
     used = {name: value for name, value in state.items() if ".conv1." not in name and ".norm1." not in name}
     torch.save({"net_G_ema": used}, tmp_path / "lean.pt")
-    assert set(read_published(tmp_path / "lean.pt").tensors) == set(used)
+    assert set(read_official(tmp_path / "lean.pt").tensors) == set(used)
 
 
 def test_what_does_not_fit_is_told_by_kind(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_what_does_not_fit_is_told_by_kind(tmp_path: Path) -> None:
 def test_other_checkpoints_are_refused(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.pt")
     with pytest.raises(WeightsError, match=r"other\.pt holds no tensors by name .it holds net_"):
-        read_published(tmp_path / "other.pt")
+        read_official(tmp_path / "other.pt")
 
 
 def test_without_the_weight_the_error_says_where_it_is() -> None:

@@ -127,7 +127,7 @@ import sys, time
 from pathlib import Path
 import torch
 from facepipe.train.pirender import command
-from tests.train.pirender import test_compact, test_published
+from tests.train.pirender import test_compact, test_official
 from tests.train.pirender.test_pairs import SIDE, clip
 
 network, dataset, cache = sys.argv[1], *map(Path, sys.argv[2:])
@@ -145,7 +145,7 @@ heads = command.heads_of(fabric, dataset, cache, "train")
 if network == "compact":
     found = test_compact.training(heads, fabric)
 else:
-    found = test_published.training(dataset, heads, fabric)
+    found = test_official.training(dataset, heads, fabric)
 stream = iter(found.batches(0))
 for images in (0, 2, 20, 22):
     found.run.images = images
@@ -176,7 +176,7 @@ def on_two_processes(program: Path, *words: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["compact", "published"])
+@pytest.mark.parametrize("network", ["compact", "official"])
 def test_two_processes_learn_the_same(network: str, tmp_path: Path) -> None:
     """One unpacks the clips for both. Each sees other pairs; what they learn is exchanged, in both phases."""
     make_dataset(tmp_path / "set", "p0#c0", "p1#c1")

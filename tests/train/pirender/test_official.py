@@ -36,12 +36,12 @@ pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
 from lightning_fabric import Fabric
 
 from facepipe.train.loop import network_state
-from facepipe.train.pirender import command, published
+from facepipe.train.pirender import command, official
 from facepipe.train.pirender.command import RECIPES
 from facepipe.train.pirender.frames import FramePairs, both_ways
 from facepipe.train.pirender.heads import HeadClip, Heads, build_heads
 from facepipe.train.pirender.loop import Recipe
-from facepipe.train.pirender.published import PaperRecipe, PublishedTraining, open_vgg, rows_of
+from facepipe.train.pirender.official import OfficialTraining, PaperRecipe, open_vgg, rows_of
 
 SIDE = 128  # after three halvings VGG halves four times more
 TINY_VGG = ((4, 4), (4, 4), (6, 6), (6,), (8,))
@@ -84,10 +84,10 @@ def loss() -> VggLoss:
     return VggLoss(Vgg19Features(TINY_VGG).eval().requires_grad_(False))
 
 
-def training(folder: Path, found: Heads, fabric: Fabric) -> PublishedTraining:
+def training(folder: Path, found: Heads, fabric: Fabric) -> OfficialTraining:
     """The warp alone for the first 20 images; coefficients as in the data set in a folder."""
     recipe = PaperRecipe(batch=2, images=40, peak_rate=1e-3, workers=0)
-    return PublishedTraining(recipe, fabric, folder, found, found, loss(), TINY)
+    return OfficialTraining(recipe, fabric, folder, found, found, loss(), TINY)
 
 
 def test_vgg_is_torchvisions_up_to_relu5_1() -> None:
@@ -167,7 +167,7 @@ def test_pairs_go_both_ways_and_know_their_windows(tmp_path: Path) -> None:
 
 def test_the_schedule_is_the_papers() -> None:
     """400,000 steps: warping alone for 200,000, slower from 300,000 on, and no gradient is cut."""
-    images, batch, rate = RECIPES["published"]
+    images, batch, rate = RECIPES["official"]
     recipe = PaperRecipe(batch=batch, images=images, peak_rate=rate)
     assert images / batch == 400_000
     assert [recipe.warps_only(step * batch) for step in (0, 199_999, 200_000)] == [True, True, False]
@@ -202,7 +202,7 @@ def test_coefficients_of_another_clip_are_told(tmp_path: Path) -> None:
 
 def words(folder: Path) -> list[str]:
     places = {"dataset": dataset(folder / "set"), "cache": folder / "cache", "out": folder / "run"}
-    numbers = {"network": "published", "images": 8, "batch": 2, "workers": 0}
+    numbers = {"network": "official", "images": 8, "batch": 2, "workers": 0}
     return [word for name, value in {**places, **numbers}.items() for word in (f"--{name}", str(value))]
 
 
@@ -221,7 +221,7 @@ def test_what_was_trained_comes_in_and_draws(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
     monkeypatch.setattr(inference, "compute_dtype", lambda **_: torch.float32)
     monkeypatch.setattr(command, "open_vgg", loss)
-    monkeypatch.setattr(published, "PirenderConfig", lambda **_: TINY)
+    monkeypatch.setattr(official, "PirenderConfig", lambda **_: TINY)
     add_coefficients(tmp_path / "set", "c0", "c1")
     command.main(words(tmp_path))
     checkpoint = tmp_path / "run" / "checkpoint.pt"

@@ -115,7 +115,7 @@ def rows_of(dataset: Path, heads: Heads) -> list[Floats]:
     return rows
 
 
-class PublishedTraining:
+class OfficialTraining:
     """The paper's network, in the paper's size unless another config is given."""
 
     def __init__(

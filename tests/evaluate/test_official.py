@@ -14,7 +14,7 @@ from facepipe.bench.clip import Material
 from facepipe.bench.parts import measure_parts
 from facepipe.bench.whole import measure_warm
 from facepipe.evaluate.footage import Eyes, follow
-from facepipe.evaluate.moving import Moved, moved, moved_as_published
+from facepipe.evaluate.moving import Moved, moved, moved_as_official
 from facepipe.face.bfm.network import Regressor
 from facepipe.media.image import read_image, write_image
 from facepipe.media.probe import probe_video
@@ -22,7 +22,7 @@ from facepipe.spaces import bfm
 from facepipe.spaces.bfm.coefficients import BfmCoefficients
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.spaces.files import load_coefficients
-from tests.pipeline.published_weights import add_deep3d, add_pirender
+from tests.pipeline.official_weights import add_deep3d, add_pirender
 from tests.pipeline.scene import Scene, run
 
 
@@ -62,10 +62,10 @@ def test_it_is_steered_as_reenact_steers_it(scene: Scene, mine: Path, mirrored: 
     eyes, regressor = Eyes(), Regressor(weights.find("deep3d").path)
     driver, source = follow(scene.driver, eyes, size=256, most=5), follow(mirrored, eyes, size=256)
     driving, own, cross = (rows_of(load_coefficients(mine / f"{name}.npz", space=bfm.SPACE)) for name in "dsm")
-    same = moved_as_published("same", driver, driver, eyes, regressor)
+    same = moved_as_official("same", driver, driver, eyes, regressor)
     near(rows_of(same.motion), driving)
     np.testing.assert_array_equal(rows_of(same.own), rows_of(same.motion)[:1])
-    other = moved_as_published("cross", driver, source, eyes, regressor)
+    other = moved_as_official("cross", driver, source, eyes, regressor)
     near(rows_of(other.own), own)
     near(rows_of(other.motion), cross)
     assert same.frames.tolist() == other.frames.tolist() == driver.frames.tolist()

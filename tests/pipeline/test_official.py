@@ -26,7 +26,7 @@ from facepipe.spaces import bfm
 from facepipe.spaces.files import load_coefficients
 from facepipe.weights.conversion import read_checkpoint
 from tests.face.bfm.invented import TRUE_SIZES, invented_model
-from tests.pipeline.published_weights import add_pirender
+from tests.pipeline.official_weights import add_pirender
 from tests.pipeline.scene import Scene, ffmpeg, run
 
 
