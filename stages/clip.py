@@ -21,7 +21,7 @@ from facepipe.media.grid import resize
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.mux import concat_and_mux
 from facepipe.media.probe import probe_video
-from facepipe.weights.loaded import kept
+from facepipe.weights.loaded import load_once
 
 if TYPE_CHECKING:
     from facepipe.face.tracking import Tracker
@@ -101,8 +101,8 @@ def _tracker(run: StageRun[Params]) -> Tracker:
     from facepipe.face.tracking import Tracker
 
     tracker = Tracker(
-        kept(Detector, run.weights["detector"], threads=THREADS),
-        kept(Landmarker, run.weights["landmarker"], threads=THREADS),
+        load_once(Detector, run.weights["detector"], threads=THREADS),
+        load_once(Landmarker, run.weights["landmarker"], threads=THREADS),
     )
     # Whoever else comes into the square: the face that is meant lies around its middle.
     tracker.crop = whole_picture(run.params.span.side)

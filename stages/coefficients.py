@@ -27,7 +27,7 @@ from facepipe.spaces.bfm.coefficients import BfmCoefficients, from_estimate
 from facepipe.spaces.coefficients import Coefficients, from_fit
 from facepipe.spaces.files import save_coefficients
 from facepipe.spaces.smoothing import Smoothing, jitter, smoothed
-from facepipe.weights.loaded import kept
+from facepipe.weights.loaded import load_once
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Params:
 
 def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
     """Fit identity, poses and expressions, smooth them if asked to, and write the motion file."""
-    model, file = kept(load_face_model, run.weights["face-model"]), load_track(run.input("track"))
+    model, file = load_once(load_face_model, run.weights["face-model"]), load_track(run.input("track"))
     valid = file.track.valid
     fitted = fit(model, file.track.points, valid)
     raw = from_fit(fitted, valid, fps=file.fps, crop=file.crop, picture_size=file.picture_size)

@@ -23,7 +23,7 @@ from facepipe.media.image import read_image, write_image
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
-from facepipe.weights.loaded import kept
+from facepipe.weights.loaded import load_once
 
 if TYPE_CHECKING:
     from facepipe.face.landmarker import FaceLandmarker
@@ -59,7 +59,7 @@ def crop(run: StageRun[Params]) -> Mapping[str, Any]:
     from facepipe.face.tracking import Tracker
 
     path, params = run.input("media"), run.params
-    tracker = Tracker(kept(Detector, run.weights["detector"], threads=THREADS), _landmarker(run), face=params.face)
+    tracker = Tracker(load_once(Detector, run.weights["detector"], threads=THREADS), _landmarker(run), face=params.face)
     if kind_of(path) == "image":
         picture = read_image(path, NO_LIMITS)
         track = _checked(tracker.track([picture], run.advance), path, STILL_FPS, params)
@@ -79,11 +79,11 @@ def _landmarker(run: StageRun[Params]) -> FaceLandmarker:
     from facepipe.face.landmarker import Landmarker
 
     if run.params.landmarker == "embedded":
-        return kept(Landmarker, run.weights["landmarker"], threads=THREADS)
+        return load_once(Landmarker, run.weights["landmarker"], threads=THREADS)
     from facepipe.face.fan import FanLandmarker
 
     files = (run.weights[name] for name in ("fan-3d", "fan-depth", "face-model"))
-    return kept(FanLandmarker, *files, threads=THREADS)
+    return load_once(FanLandmarker, *files, threads=THREADS)
 
 
 def _checked(track: Track, path: Path, fps: Fraction, params: Params) -> Track:

@@ -13,7 +13,7 @@ from facepipe.motion.editing import edited
 from facepipe.motion.sliders import Edit
 from facepipe.spaces.files import load_coefficients, save_coefficients
 from facepipe.spaces.retargeting import Retargeting
-from facepipe.weights.loaded import kept
+from facepipe.weights.loaded import load_once
 
 NoFace = Literal["hold", "source", "cut"]
 
@@ -37,12 +37,12 @@ def motion(run: StageRun[Params]) -> Mapping[str, Any]:
     """Retarget, edit, and write the rows of the segment. Without a driver the source's own rows are what is edited."""
     params = run.params
     source = load_coefficients(run.input("source"), space=None)
-    target, model = source, kept(load_face_model, run.weights["face-model"])
+    target, model = source, load_once(load_face_model, run.weights["face-model"])
     if "driving" in run.inputs:
         driving = load_coefficients(run.input("driving"), space=source.space)
         target = source.space.retarget(source, driving, params.retargeting, model, no_face=params.no_face)
     if params.edit.draw:
-        target = drawn(source, params.edit.draw, kept(load_expression_vae, run.weights[WEIGHT]))
+        target = drawn(source, params.edit.draw, load_once(load_expression_vae, run.weights[WEIGHT]))
     if params.edit.travels:
         target = travelled(source, target, params.edit)
     target = edited(target, params.edit, model)

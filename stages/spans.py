@@ -16,7 +16,7 @@ from facepipe.face.track import TrackFile, save_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
-from facepipe.weights.loaded import kept
+from facepipe.weights.loaded import load_once
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
     path, fps = run.input("media"), run.params.fps
     info = probe_video(path, NO_LIMITS)
     tracker = Tracker(
-        kept(Detector, run.weights["detector"], threads=THREADS),
-        kept(Landmarker, run.weights["landmarker"], threads=THREADS),
+        load_once(Detector, run.weights["detector"], threads=THREADS),
+        load_once(Landmarker, run.weights["landmarker"], threads=THREADS),
     )
     track = tracker.track(decode_frames(path, info=info, fps=fps), run.advance)
     if not track.valid.any():

@@ -12,7 +12,7 @@ from facepipe.face.clip_candidates import save_candidates
 from facepipe.media.decode import decode_frames
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
-from facepipe.weights.loaded import kept
+from facepipe.weights.loaded import load_once
 
 # Faces are looked for in pictures of this height, as the rule does.
 LOOK_HEIGHT_PIXELS = 360
@@ -43,8 +43,8 @@ def utterances(run: StageRun[Params]) -> Mapping[str, Any]:
     height = min(info.height, LOOK_HEIGHT_PIXELS)
     frames = decode_frames(path, info=info, fps=fps, size=(max(1, round(info.width * height / info.height)), height))
     tracker = MultiFaceTracker(
-        kept(Detector, run.weights["detector"], threads=THREADS),
-        kept(Landmarker, run.weights["landmarker"], threads=THREADS),
+        load_once(Detector, run.weights["detector"], threads=THREADS),
+        load_once(Landmarker, run.weights["landmarker"], threads=THREADS),
     )
     tracks = tracker.follow(frames, run.advance, is_annotated(annotations, fps))
     for track in tracks:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from facepipe.weights.loaded import kept
+from facepipe.weights.loaded import load_once
 
 LOADED: list[str] = []
 
@@ -20,11 +20,11 @@ def test_a_model_is_loaded_once_until_its_file_changes(tmp_path: Path) -> None:
     path, threads = tmp_path / "weight", torch.get_num_threads()
     path.write_text("one")
     LOADED.clear()
-    assert kept(load, path) is kept(load, path)
+    assert load_once(load, path) is load_once(load, path)
     path.write_text("other")
-    assert kept(load, path) == "other"
-    assert kept(load, path, path) == "otherother"
+    assert load_once(load, path) == "other"
+    assert load_once(load, path, path) == "otherother"
     assert LOADED == ["one", "other", "otherother"]
-    kept(load, path, threads=2)
+    load_once(load, path, threads=2)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(threads)

@@ -12,7 +12,7 @@ KEPT_MODELS = 12
 T = TypeVar("T")
 
 
-def kept(load: Callable[..., T], *paths: Path, threads: int | None = None) -> T:
+def load_once(load: Callable[..., T], *paths: Path, threads: int | None = None) -> T:
     """Return what `load` makes of files, made once for as long as the files stay as they are.
 
     `load` is a function or class of a module, by which the model is known again. `threads` is with how many torch is to

@@ -20,7 +20,7 @@ from facepipe.renderers.compact.hints import Hints, Prior, hints_of, motion_of, 
 from facepipe.renderers.compact.net import CompactNet
 from facepipe.rendering.source import Source
 from facepipe.rendering.spec import NETWORK
-from facepipe.weights.loaded import kept
+from facepipe.weights.loaded import load_once
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,7 +112,7 @@ def open_renderer(
 ) -> FrameRenderer:
     """Implement `facepipe.rendering.spec.OpenRenderer`; the prior is the mesh renderer."""
     del prepared
-    model, net = kept(load_face_model, weights["face-model"]), kept(load_compact, weights[NETWORK])
+    model, net = load_once(load_face_model, weights["face-model"]), load_once(load_compact, weights[NETWORK])
     renderer = CompactRenderer(net, model, source, prior, threads=thread_count(), compiled=compiled)
 
     def render(motion: Coefficients, first: int, end: int) -> Iterator[NDArray[np.uint8]]:

@@ -19,7 +19,7 @@ from facepipe.renderers.mesh.raster import rasterise
 from facepipe.renderers.mesh.surface import build_surface
 from facepipe.renderers.mesh.symmetry import own_share
 from facepipe.rendering.source import Source
-from facepipe.weights.loaded import kept
+from facepipe.weights.loaded import load_once
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,7 +217,7 @@ def _without_holes(position: NDArray[np.float32], triangle: NDArray[np.int32]) -
 
 def open_mesh(weights: Mapping[str, Path], source: Source) -> MeshRenderer:
     """Open the renderer for a source; weights holds the face model."""
-    return MeshRenderer(kept(load_face_model, weights["face-model"]), source)
+    return MeshRenderer(load_once(load_face_model, weights["face-model"]), source)
 
 
 def open_renderer(

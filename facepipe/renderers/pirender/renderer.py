@@ -17,7 +17,7 @@ from facepipe.renderers.pirender.net import Rendering
 from facepipe.rendering.source import Source
 from facepipe.rendering.spec import NETWORK
 from facepipe.spaces.bfm.descriptor import windows
-from facepipe.weights.loaded import kept
+from facepipe.weights.loaded import load_once
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +73,7 @@ def load_fast(path: Path) -> FastPirender:
 
 def prepare(weights: Mapping[str, Path], source: Source) -> Prepared:
     """Compute the source's features, in the precision of this machine."""
-    net = kept(load_fast, weights[NETWORK], threads=thread_count())
+    net = load_once(load_fast, weights[NETWORK], threads=thread_count())
     return net.prepare(to_tensor(source.picture)[None])._asdict()
 
 
@@ -82,7 +82,7 @@ def open_renderer(
 ) -> FrameRenderer:
     """Implement `facepipe.rendering.spec.OpenRenderer`."""
     del prior
-    net = kept(load_fast, weights[NETWORK], threads=thread_count())
+    net = load_once(load_fast, weights[NETWORK], threads=thread_count())
     renderer = PirenderRenderer(net, net.restored(prepared) if prepared else source.picture, compiled=compiled)
 
     def render(motion: Coefficients, first: int, end: int) -> Iterator[NDArray[np.uint8]]:
