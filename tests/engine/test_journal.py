@@ -1,4 +1,4 @@
-"""Journals survive kills and take the lines of several processes."""
+"""Journals survive kills and are shared by several processes."""
 
 import subprocess
 import sys
@@ -18,21 +18,21 @@ def test_the_last_value_of_a_key_counts(tmp_path: Path) -> None:
     assert Journal[str](tmp_path / "j.jsonl").values == {"a": "3", "b": "2"}
 
 
-def test_a_value_that_stands_there_is_not_written_again(tmp_path: Path) -> None:
+def test_an_unchanged_value_is_not_written_again(tmp_path: Path) -> None:
     Journal[str](tmp_path / "j.jsonl").set("a", "1")
     before = (tmp_path / "j.jsonl").read_bytes()
     Journal[str](tmp_path / "j.jsonl").set("a", "1")
     assert (tmp_path / "j.jsonl").read_bytes() == before
 
 
-def test_torn_and_foreign_lines_spoil_no_other(tmp_path: Path) -> None:
+def test_torn_and_invalid_lines_do_not_affect_others(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
     path.write_bytes(b'\n["a","1"]\n["b"]\n{}\n\x00\xff\nnull\n["c","3"')
     Journal[str](path).set("d", "4")
     assert Journal[str](path).values == {"a": "1", "d": "4"}
 
 
-def test_processes_append_side_by_side(tmp_path: Path) -> None:
+def test_processes_append_concurrently(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
     code = APPEND + "[j.set(sys.argv[2] + str(i), 'x' * 200) for i in range(300)]"
     children = [subprocess.Popen([sys.executable, "-c", code, str(path), name]) for name in "ab"]
@@ -40,22 +40,22 @@ def test_processes_append_side_by_side(tmp_path: Path) -> None:
     assert set(Journal[str](path).values) == {name + str(i) for name in "ab" for i in range(300)}
 
 
-def test_a_long_journal_is_made_short(tmp_path: Path, monkeypatch: object) -> None:
+def test_a_long_journal_is_compacted(tmp_path: Path, monkeypatch: object) -> None:
     path = tmp_path / "j.jsonl"
-    kept: Journal[int] = Journal(path)
+    one: Journal[int] = Journal(path)
     for number in range(journal.SPARE_LINES + 50):
-        kept.set("a", number)
+        one.set("a", number)
     assert path.read_bytes().count(b"\n") < 100
     assert Journal[int](path).values == {"a": journal.SPARE_LINES + 49}
     assert [entry.name for entry in tmp_path.iterdir()] == ["j.jsonl"]
 
 
-def test_without_a_folder_nothing_is_written_until_there_is_one(tmp_path: Path) -> None:
+def test_values_are_written_once_the_folder_exists(tmp_path: Path) -> None:
     path = tmp_path / "work" / "jobs" / "j.jsonl"
-    kept: Journal[str] = Journal(path)
-    kept.set("a", "1")
-    assert kept.values == {"a": "1"}
+    one: Journal[str] = Journal(path)
+    one.set("a", "1")
+    assert one.values == {"a": "1"}
     assert not (tmp_path / "work").exists()
     (tmp_path / "work").mkdir()
-    kept.save()
+    one.save()
     assert Journal[str](path).values == {"a": "1"}

@@ -1,4 +1,4 @@
-"""The ledger: torn lines, many writers, clocks that are wrong."""
+"""The ledger with torn lines, several writers and wrong clocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def entry(number: int, state: str) -> dict[str, object]:
     return {"number": number, "state": state, "key": "k", "run": "r"}
 
 
-def test_the_later_entry_counts_whatever_the_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_later_entry_counts_whatever_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = (Ledger(tmp_path, about={}) for _ in range(2))
     monkeypatch.setattr("facepipe.engine.ledger.time.time", lambda: 2e9)
     one.tell("a", entry(1, FAILED))  # type: ignore[arg-type]
@@ -27,7 +27,7 @@ def test_the_later_entry_counts_whatever_the_clock_says(tmp_path: Path, monkeypa
     assert (found.number, found.state) == (2, DONE)
 
 
-def test_torn_lines_spoil_no_other_and_are_read_when_they_are_whole(tmp_path: Path) -> None:
+def test_torn_lines_do_not_affect_others_and_are_read_once_complete(tmp_path: Path) -> None:
     journal = Ledger(tmp_path, about={})
     journal.tell("a", entry(1, DONE))  # type: ignore[arg-type]
     with journal.path.open("ab") as stream:
@@ -45,7 +45,7 @@ def test_torn_lines_spoil_no_other_and_are_read_when_they_are_whole(tmp_path: Pa
     assert len(entries) == 3
 
 
-def test_a_reader_with_marks_sees_only_what_follows(tmp_path: Path) -> None:
+def test_a_reader_with_offsets_reads_only_what_follows(tmp_path: Path) -> None:
     journal = Ledger(tmp_path, about={})
     journal.tell("a", entry(1, DONE))  # type: ignore[arg-type]
     first = Entries(tmp_path)

@@ -1,4 +1,4 @@
-"""Rates and times left are taken over what this job itself did."""
+"""Rates and remaining times are computed from the runs of this job."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from facepipe.engine.tally import StageTally, Tally, duration_text, line_of, pri
 ABOUT = {"stage": "render", "label": "render"}
 
 
-def test_kept_frames_do_not_count_as_fast_ones() -> None:
+def test_skipped_frames_do_not_raise_the_rate() -> None:
     tally = StageTally("render")
     tally.count(Expected(stage="render", frames=100), 0.0)
     tally.count(Skipped(stage="render", label="a", reason="done", fingerprint=None, frames=50), 0.0)
@@ -19,7 +19,7 @@ def test_kept_frames_do_not_count_as_fast_ones() -> None:
     assert tally.text(100.0) == "100/100 frames, 10.0 frames/s, 0.0 s left"
 
 
-def test_unannounced_runs_expect_their_own_frames() -> None:
+def test_unannounced_runs_count_their_own_frames() -> None:
     tally = StageTally("crop")
     tally.count(Skipped(stage="crop", label="a", reason="done", fingerprint=None, frames=50), 0.0)
     tally.count(Start(stage="crop", label="b", reason="new", fingerprint=None, frames=7), 0.0)
@@ -28,7 +28,7 @@ def test_unannounced_runs_expect_their_own_frames() -> None:
     assert tally.text(0.0) == "50 frames"
 
 
-def test_of_many_alike_the_first_is_news() -> None:
+def test_only_the_first_of_many_similar_events_is_news() -> None:
     tally = Tally()
 
     def skipped(label: str, reason: str = "done") -> Skipped:
@@ -53,7 +53,7 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
 
 
-def test_no_name_moves_the_cursor() -> None:
+def test_control_characters_in_names_are_escaped() -> None:
     assert printable("a\nb\x1b[31m\udcff é一") == "a\\nb\\x1b[31m\\udcff é一"
     failed = Failed(stage="s", label="x\r", failure_class="input", permanent=True, message="one\ntwo", detail="")
     assert line_of(failed) == "failed x\\r: one; two"
