@@ -1,4 +1,4 @@
-"""Contact sheets: a whole clip on one picture."""
+"""Contact sheets: frames of a clip in one picture."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -27,10 +27,10 @@ def contact_sheet(
     count: int = 12,
     caption: Callable[[float], str] | None = None,
 ) -> np.ndarray:
-    """Lay pictures (height, width, 3) uint8 RGB out in rows, each `tile_height` pixels high, with a label below.
+    """Arrange pictures (height, width, 3) uint8 RGB in rows, scaled to `tile_height` pixels, with labels below.
 
-    Given the path of a video, `count` frames are taken evenly over it and labelled with their times in seconds
-    and with what `caption` says of the share of the video that lies before each.
+    For the path of a video, `count` evenly spaced frames are taken and labelled with their times in seconds and, if
+    given, `caption(position)`, where position is in [0, 1] from the first to the last frame.
     Returns (height, width, 3) uint8 RGB.
     """
     if isinstance(frames, Path):
@@ -56,12 +56,12 @@ def _spread(path: Path, count: int, caption: Callable[[float], str] | None) -> t
     info = probe_video(path, NO_LIMITS)
     total = info.frame_count_estimate
     wanted = {(2 * n + 1) * total // (2 * count) for n in range(count)}
-    # The clip is read once from its start: that is exact for each container, and a sheet is made once a job.
+    # Decoding from the start is exact for every container, and a sheet is made only once per job.
     chosen = [(n, frame) for n, frame in enumerate(decode_frames(path, info=info)) if n in wanted]
-    said = [caption(n / max(total - 1, 1)) if caption else "" for n, _ in chosen]
+    captions = [caption(n / max(total - 1, 1)) if caption else "" for n, _ in chosen]
     times = [f"{float(n / info.fps):.2f} s" for n, _ in chosen]
     return [frame for _, frame in chosen], [
-        ": ".join(part for part in pair if part) for pair in zip(times, said, strict=True)
+        ": ".join(part for part in pair if part) for pair in zip(times, captions, strict=True)
     ]
 
 
