@@ -1,4 +1,4 @@
-"""The registry, and downloads from servers of every kind on 127.0.0.1."""
+"""The registry of weights, and downloads from well-behaved and misbehaving servers on 127.0.0.1."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty user's folder."""
+    """The user's folder, still missing."""
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
     return tmp_path / "mine"
 
@@ -52,13 +52,13 @@ def write_safetensors(path: Path, values: bytes = b"\0\0\x80\x3f") -> Path:
 
 
 class Server(BaseHTTPRequestHandler):
-    """A well-behaved server of CONTENT; the subclasses misbehave."""
+    """A well-behaved server of CONTENT. Subclasses misbehave."""
 
-    asked: list[str | None]
+    ranges: list[str | None]
 
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
-        self.asked.append(wanted)
+        self.ranges.append(wanted)
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
         self.send_response(206 if wanted else 200)
         if wanted:
@@ -71,28 +71,28 @@ class Server(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Truncating(Server):
-    """Breaks off after 40,000 bytes, each time."""
+    """Closes each connection after 40,000 bytes."""
 
     def send(self, body: bytes) -> None:
         super().send(body[:40_000])
 
 
 class Silent(Server):
-    """Promises everything and sends nothing."""
+    """Sends headers for the whole file, but no data."""
 
     def send(self, body: bytes) -> None:
         """Send nothing."""
 
 
 class IgnoringRange(Server):
-    """Always answers with the whole file."""
+    """Ignores Range headers and always sends the whole file."""
 
     def do_GET(self) -> None:
-        self.asked.append(self.headers.get("Range"))
+        self.ranges.append(self.headers.get("Range"))
         self.send_response(200)
         self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
@@ -100,17 +100,17 @@ class IgnoringRange(Server):
 
 
 class Wrong(IgnoringRange):
-    """Sends another file of the same length."""
+    """Sends another file of the same size."""
 
     def send(self, body: bytes) -> None:
         super().send(body[::-1])
 
 
 class Endless(Server):
-    """Goes on for as long as it is listened to."""
+    """Sends data until the client closes the connection."""
 
     def do_GET(self) -> None:
-        self.asked.append(self.headers.get("Range"))
+        self.ranges.append(self.headers.get("Range"))
         self.send_response(200)
         self.end_headers()
         try:
@@ -121,30 +121,30 @@ class Endless(Server):
 
 
 class Absent(Server):
-    """Has no such file."""
+    """Responds 404."""
 
     def do_GET(self) -> None:
-        self.asked.append(None)
+        self.ranges.append(None)
         self.send_error(404)
 
 
 class Shorter(Server):
-    """Holds less than what is already here."""
+    """Has a file shorter than the partial download, so that the requested range does not exist."""
 
     def do_GET(self) -> None:
-        self.asked.append(self.headers.get("Range"))
+        self.ranges.append(self.headers.get("Range"))
         self.send_error(416)
 
 
 @contextmanager
 def serving(kind: type[Server]) -> Iterator[tuple[str, list[str | None]]]:
-    """Run a server; give its address and the list of the ranges that it is asked for."""
-    asked: list[str | None] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (kind,), {"asked": asked}))
+    """Run a server; yield its URL and the list of the requested ranges."""
+    ranges: list[str | None] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (kind,), {"ranges": ranges}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/toy.bin", asked
+        yield f"http://127.0.0.1:{server.server_port}/toy.bin", ranges
     finally:
         server.shutdown()
         server.server_close()
@@ -155,47 +155,47 @@ def get(url: str, target: Path, advance: Callable[[int], None] = lambda _bytes: 
     download(url, target, sha256=SHA256, size_bytes=len(CONTENT), advance=advance)
 
 
-def test_download_gives_the_file_its_name_and_leaves_nothing_else(tmp_path: Path) -> None:
-    told: list[int] = []
-    with serving(Server) as (url, asked):
-        get(url, tmp_path / "new" / "toy.bin", told.append)
+def test_download_renames_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:
+    progress: list[int] = []
+    with serving(Server) as (url, ranges):
+        get(url, tmp_path / "new" / "toy.bin", progress.append)
     assert (tmp_path / "new" / "toy.bin").read_bytes() == CONTENT
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["toy.bin"]
-    assert asked == [None]
-    assert told[-1] == len(CONTENT)
+    assert ranges == [None]
+    assert progress[-1] == len(CONTENT)
 
 
-def test_download_goes_on_from_the_part(tmp_path: Path) -> None:
+def test_download_resumes_from_the_part(tmp_path: Path) -> None:
     (tmp_path / "toy.bin.part").write_bytes(CONTENT[:1000])
-    with serving(Server) as (url, asked):
+    with serving(Server) as (url, ranges):
         get(url, tmp_path / "toy.bin")
     assert (tmp_path / "toy.bin").read_bytes() == CONTENT
-    assert asked == ["bytes=1000-"]
+    assert ranges == ["bytes=1000-"]
 
 
-def test_download_starts_over_where_the_range_is_ignored(tmp_path: Path) -> None:
+def test_download_starts_over_if_the_range_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "toy.bin.part").write_bytes(b"x" * 1000)
-    with serving(IgnoringRange) as (url, asked):
+    with serving(IgnoringRange) as (url, ranges):
         get(url, tmp_path / "toy.bin")
     assert (tmp_path / "toy.bin").read_bytes() == CONTENT
-    assert asked == ["bytes=1000-"]
+    assert ranges == ["bytes=1000-"]
 
 
-def test_download_connects_again_while_something_comes(tmp_path: Path) -> None:
-    with serving(Truncating) as (url, asked):
+def test_download_reconnects_while_data_arrives(tmp_path: Path) -> None:
+    with serving(Truncating) as (url, ranges):
         get(url, tmp_path / "toy.bin")
     assert (tmp_path / "toy.bin").read_bytes() == CONTENT
-    assert asked == [None, "bytes=40000-", "bytes=80000-"]
+    assert ranges == [None, "bytes=40000-", "bytes=80000-"]
 
 
-def test_download_gives_up_when_nothing_comes_and_keeps_the_part(tmp_path: Path) -> None:
+def test_download_gives_up_without_data_and_keeps_the_part(tmp_path: Path) -> None:
     (tmp_path / "toy.bin.part").write_bytes(CONTENT[:1000])
     with (
-        serving(Silent) as (url, asked),
-        pytest.raises(WeightsError, match=r"1000 of 102400 bytes.*goes on from there"),
+        serving(Silent) as (url, ranges),
+        pytest.raises(WeightsError, match=r"1000 of 102400 bytes.*run this again to resume it"),
     ):
         get(url, tmp_path / "toy.bin")
-    assert len(asked) == download_module.IDLE_ATTEMPTS
+    assert len(ranges) == download_module.IDLE_ATTEMPTS
     assert (tmp_path / "toy.bin.part").stat().st_size == 1000
     assert not (tmp_path / "toy.bin").exists()
 
@@ -204,7 +204,7 @@ def test_download_gives_up_when_nothing_comes_and_keeps_the_part(tmp_path: Path)
 def test_download_discards_another_file(tmp_path: Path, kind: type[Server]) -> None:
     with (
         serving(kind) as (url, _),
-        pytest.raises(WeightsError, match=r"expected sha256 .*, got|holds more than the 102400"),
+        pytest.raises(WeightsError, match=r"expected sha256 .*, got|larger than the 102400 bytes"),
     ):
         get(url, tmp_path / "toy.bin")
     assert list(tmp_path.iterdir()) == []
@@ -217,10 +217,10 @@ def test_download_discards_a_part_that_is_longer_than_the_servers_file(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_download_says_what_the_server_said(tmp_path: Path) -> None:
-    with serving(Absent) as (url, asked), pytest.raises(WeightsError, match="404 Not Found"):
+def test_download_reports_the_status_of_the_server(tmp_path: Path) -> None:
+    with serving(Absent) as (url, ranges), pytest.raises(WeightsError, match="404 Not Found"):
         get(url, tmp_path / "toy.bin")
-    assert len(asked) == 1
+    assert len(ranges) == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -233,24 +233,24 @@ def test_download_without_a_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/x", "toy.bin"])
-def test_download_takes_http_only(tmp_path: Path, url: str) -> None:
+def test_download_accepts_only_http(tmp_path: Path, url: str) -> None:
     with pytest.raises(WeightsError, match="expected an http:// or https:// address"):
         get(url, tmp_path / "toy.bin")
 
 
 def test_two_downloads_of_one_file_do_not_mix(tmp_path: Path) -> None:
     with (
-        serving(Server) as (url, asked),
+        serving(Server) as (url, ranges),
         _alone(tmp_path / "toy.bin.part"),
         pytest.raises(BusyError, match="another process"),
     ):
         get(url, tmp_path / "toy.bin")
-    assert asked == []
+    assert ranges == []
 
 
 def test_download_into_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WeightsError, match="FACEPIPE_WEIGHTS names another folder"):
+    with pytest.raises(WeightsError, match="set FACEPIPE_WEIGHTS to another folder"):
         get("http://127.0.0.1:9/x", tmp_path / "file" / "toy.bin")
 
 
@@ -260,7 +260,7 @@ def test_find_verifies(folder: Path) -> None:
     assert weights.find("toy") == weights.WeightFile("toy", folder / "toy.bin", SHA256)
 
 
-def test_find_names_file_expected_actual_and_remedy(folder: Path) -> None:
+def test_find_reports_file_digests_and_remedy(folder: Path) -> None:
     register(folder, entry())
     (folder / "toy.bin").write_bytes(b"else")
     with pytest.raises(WeightsError) as caught:
@@ -275,7 +275,7 @@ def test_find_names_file_expected_actual_and_remedy(folder: Path) -> None:
     assert caught.value.exit_code == ExitCode.PRECHECK
 
 
-def test_find_sees_a_file_that_changed_after_it_was_verified(folder: Path) -> None:
+def test_find_detects_a_file_that_changed_after_verification(folder: Path) -> None:
     register(folder, entry())
     (folder / "toy.bin").write_bytes(CONTENT)
     weights.find("toy")
@@ -292,7 +292,7 @@ def test_find_reads_a_file_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     assert weights.find("toy").sha256 == SHA256
 
 
-def test_find_of_what_is_not_here(folder: Path) -> None:
+def test_find_reports_missing_and_unknown_weights(folder: Path) -> None:
     register(folder, entry(url="http://example.org/toy.bin"))
     with pytest.raises(WeightsError, match="not on this machine: facepipe weights fetch toy"):
         weights.find("toy")
@@ -300,19 +300,19 @@ def test_find_of_what_is_not_here(folder: Path) -> None:
         weights.find("tyo")
 
 
-def test_fetch_brings_the_weight_and_repairs_a_damaged_one(folder: Path) -> None:
-    with serving(Server) as (url, asked):
+def test_fetch_downloads_missing_and_damaged_weights(folder: Path) -> None:
+    with serving(Server) as (url, ranges):
         register(folder, entry(url=url))
         assert weights.fetch("toy").path.read_bytes() == CONTENT
         weights.fetch("toy")
-        assert asked == [None]
+        assert ranges == [None]
         (folder / "toy.bin").write_bytes(b"damaged")
         assert weights.fetch("toy").path.read_bytes() == CONTENT
 
 
-def test_fetch_takes_another_address(folder: Path) -> None:
+def test_fetch_accepts_another_url(folder: Path) -> None:
     register(folder, entry())
-    with pytest.raises(WeightsError, match="knows no address for the weight toy"):
+    with pytest.raises(WeightsError, match="has no URL for the weight toy"):
         weights.fetch("toy")
     with serving(Server) as (url, _):
         assert weights.fetch("toy", url).sha256 == SHA256
@@ -342,41 +342,39 @@ def test_add_replaces_only_on_request(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "came"),
+    ("content", "found"),
     [
         (b"PK\x03\x04rest", "pickled checkpoints"),
         (b"\x80\x02}q\x00.", "a pickle"),
         (b"\x89HDF\r\n", "HDF5"),
         (b"<!DOCTYPE html>", "a web page"),
-        (b"", "no whole safetensors file"),
-        (b"\xff" * 100, "no whole safetensors file"),
+        (b"", "not a complete safetensors file"),
+        (b"\xff" * 100, "not a complete safetensors file"),
     ],
 )
-def test_add_takes_safetensors_only(tmp_path: Path, folder: Path, content: bytes, came: str) -> None:
+def test_add_accepts_only_safetensors(tmp_path: Path, folder: Path, content: bytes, found: str) -> None:
     (tmp_path / "x.safetensors").write_bytes(content)
-    with pytest.raises(WeightsError, match=came) as caught:
+    with pytest.raises(WeightsError, match=found) as caught:
         weights.add(tmp_path / "x.safetensors", name="x", licence="", source="")
     assert "facepipe weights add KIND FILE" in str(caught.value)
     assert not folder.exists()
 
 
-def test_add_refuses_a_cut_file_a_missing_one_and_a_folder(tmp_path: Path) -> None:
+def test_add_refuses_truncated_and_missing_files_and_folders(tmp_path: Path) -> None:
     whole = write_safetensors(tmp_path / "whole")
     (tmp_path / "cut").write_bytes(whole.read_bytes()[:-1])
     for name in ("cut", "missing", "."):
-        with pytest.raises(WeightsError, match=r"whole safetensors|cannot read"):
+        with pytest.raises(WeightsError, match=r"complete safetensors|cannot read"):
             weights.add(tmp_path / name, name="x", licence="", source="")
 
 
 @pytest.mark.parametrize("name", ["", "..", ".x", "-x", "a/b", "a b", "ä", "a\\b"])
-def test_add_refuses_names_that_make_no_file_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(WeightsError, match="cannot name a weight"):
+def test_add_refuses_invalid_names(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WeightsError, match="not a valid weight name"):
         weights.add(write_safetensors(tmp_path / "one"), name=name, licence="", source="")
 
 
-def test_an_embedded_weight_can_be_neither_hidden_nor_replaced(
-    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_embedded_weight_cannot_be_overridden(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedded = tmp_path / "embedded"
     embedded.mkdir()
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(embedded))
@@ -389,7 +387,7 @@ def test_an_embedded_weight_can_be_neither_hidden_nor_replaced(
     assert weights.lookup("toy").sha256 == SHA256
     with pytest.raises(WeightsError, match="reinstall"):
         weights.find("toy")
-    # A damaged or foreign file among the embedded ones does not stand in the way of the right one.
+    # A damaged embedded file does not prevent the use of a correct one in the user's folder.
     (embedded / "toy.bin").write_bytes(b"damaged")
     (folder / "toy.bin").write_bytes(CONTENT)
     assert weights.find("toy").path == folder / "toy.bin"
@@ -398,15 +396,15 @@ def test_an_embedded_weight_can_be_neither_hidden_nor_replaced(
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("[[weight]", "no registry of weights"),
+        ("[[weight]", "not a valid weight registry"),
         ('[[weight]]\nname = "a"', "'a' lacks file, sha256, bytes, licence, source"),
         ('[[weight]]\nname = "a"\ncolour = "red"', "unknown key 'colour'"),
         ('[[weight]]\nname = "a"\nbytes = "many"', "expected int"),
-        ("weight = 3", "no registry of weights"),
-        ("{ENTRY}{ENTRY}", "registers one name twice"),
+        ("weight = 3", "not a valid weight registry"),
+        ("{ENTRY}{ENTRY}", "registers the same name twice"),
     ],
 )
-def test_a_bad_registry_is_named(tmp_path: Path, folder: Path, text: str, fault: str) -> None:
+def test_an_invalid_registry_is_reported(tmp_path: Path, folder: Path, text: str, fault: str) -> None:
     register(folder, entry())
     whole = (folder / "registry.toml").read_text()
     (tmp_path / "registry.toml").write_text(text.replace("{ENTRY}", whole))
@@ -416,13 +414,13 @@ def test_a_bad_registry_is_named(tmp_path: Path, folder: Path, text: str, fault:
 
 
 @pytest.mark.parametrize("changes", [{"sha256": "ABC"}, {"file": "../x"}, {"file": "registry.toml"}, {"bytes": -1}])
-def test_a_registry_with_an_impossible_entry_is_refused(folder: Path, changes: dict[str, object]) -> None:
+def test_a_registry_with_an_invalid_entry_is_refused(folder: Path, changes: dict[str, object]) -> None:
     register(folder, entry(**changes))
     with pytest.raises(WeightsError, match="of entry 'toy' is"):
         weights.registered()
 
 
-def test_what_ships_is_registered_verified_licensed_and_has_a_card() -> None:
+def test_embedded_weights_are_registered_verified_licensed_and_have_a_card() -> None:
     folder = weights.embedded_folder()
     shipped = [weight for weight in read_registry(folder / "registry.toml").values() if not weight.url]
     assert {path.name for path in folder.glob("*.safetensors")} == {weight.file for weight in shipped}

@@ -1,7 +1,7 @@
-"""Weights of others' making that facepipe knows of but neither ships nor fetches.
+"""Third-party weights that users download themselves. facepipe neither ships nor fetches them.
 
-The user downloads such a file and adds it by its name; from then on it is as good as any: registered by the digest of
-what was added, and verified. Whole digests are on record nowhere; torchvision tells how its own begin.
+`facepipe weights add` registers such a file with its digest, by which it is verified from then on. Their publishers
+do not state full digests; torchvision states prefixes.
 """
 
 from __future__ import annotations
@@ -13,44 +13,48 @@ from facepipe.errors import UsageError
 
 @dataclass(frozen=True)
 class Foreign:
-    """A weight that a user may bring."""
+    """A third-party weight that a user can add."""
 
     file: str
-    """What the file is called where it comes from."""
+    """The published file name."""
     url: str
-    """The file, or the page that says how to get it."""
+    """The URL of the file, or of a page that describes how to get it."""
     about: str
     kind: str = ""
-    """What `facepipe weights add` is told that the file is; empty where that is the name that the registry gives it."""
+    """The KIND argument of `facepipe weights add`; empty if it is the name in the registry."""
     licence: str = "unknown"
     space: str = ""
     scripted: bool = False
-    """Whether it is a TorchScript, a network with its own layers, kept as it is; else its tensors are converted."""
+    """True for a TorchScript, which includes its layers and is stored unchanged; tensors of others are converted."""
     sha256_start: str = ""
-    """How the sha256 of the file begins, where those who publish it tell."""
+    """The first hex digits of the file's sha256, if its publisher states them."""
 
     def remedy(self, name: str) -> str:
-        """Say how the weight gets here."""
+        """Return instructions to download and add the weight."""
         add = f"facepipe weights add {self.kind or name} {self.file}"
-        bring = f"get {self.file} from {self.url} ({self.about})" if self.url else f"export {self.about}"
+        bring = f"download {self.file} from {self.url} ({self.about})" if self.url else f"export {self.about}"
         return f"{bring}, then: {add}"
 
 
 _FAN = "https://www.adrianbulat.com/downloads/python-fan"
 _DEEP3D = "https://github.com/sicxu/Deep3DFaceRecon_pytorch"
-#: By the name that the registry gives them.
+#: Third-party weights by their name in the registry.
 FOREIGN = {
     "fan-3d": Foreign(
         "3DFAN4-7835d9f11d.pth.tar",
         f"{_FAN}/3DFAN4-7835d9f11d.pth.tar",
-        "68 points, of face-alignment",
+        "68 landmarks, from face-alignment",
     ),
-    "fan-depth": Foreign("depth-2a464da4ea.pth.tar", f"{_FAN}/depth-2a464da4ea.pth.tar", "their depth"),
+    "fan-depth": Foreign(
+        "depth-2a464da4ea.pth.tar",
+        f"{_FAN}/depth-2a464da4ea.pth.tar",
+        "depth of the 68 landmarks, from face-alignment",
+    ),
     "deep3d": Foreign("epoch_20.pth", _DEEP3D, "the coefficient network of Deep3DFaceRecon", space="bfm"),
     "pirender-official": Foreign(
         "epoch_00190_iteration_000400000_checkpoint.pt",
         "https://github.com/RenYurui/PIRender",
-        "the published PIRenderer: folder result/face of its face.zip",
+        "the published PIRenderer, in folder result/face of face.zip",
         kind="pirender",
         licence="CC-BY-NC-4.0",
         space="bfm",
@@ -58,31 +62,31 @@ FOREIGN = {
     "bfm": Foreign(
         "BFM_model_front.mat",
         _DEEP3D,
-        "the Basel Face Model, of which its page says how one is licensed to use it",
+        "the Basel Face Model; the page describes how to get a licence",
         licence="BFM 2009",
         space="bfm",
     ),
     "alexnet": Foreign(
         "alexnet-owt-7be5be79.pth",
         "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-        "the trunk of LPIPS, of torchvision",
+        "the backbone of LPIPS, from torchvision",
         sha256_start="7be5be79",
     ),
     "lpips": Foreign(
         "alex.pth",
         "https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/alex.pth",
-        "LPIPS 0.1 over AlexNet",
+        "LPIPS 0.1 for AlexNet",
     ),
     "inception": Foreign(
         "inception-2015-12-05.pt",
         "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
-        "the features of FID",
+        "the feature network of FID",
         scripted=True,
     ),
     "vgg19": Foreign(
         "vgg19-dcbb9e9d.pth",
         "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
-        "the network of PIRenderer's own losses, of torchvision",
+        "the network of PIRenderer's perceptual losses, from torchvision",
         sha256_start="dcbb9e9d",
     ),
     "recognition": Foreign(
@@ -95,9 +99,9 @@ FOREIGN = {
 
 
 def name_of(kind: str) -> str:
-    """Return the registry's name of a kind. Raises UsageError naming those that there are."""
+    """Return the registry name of a kind. Raises UsageError, listing all kinds, if it is unknown."""
     for name, foreign in FOREIGN.items():
         if (foreign.kind or name) == kind:
             return name
     known = ", ".join(foreign.kind or name for name, foreign in FOREIGN.items())
-    raise UsageError(f"{kind!r} is no kind of weight, expected one of {known} before the FILE")
+    raise UsageError(f"unknown kind of weight {kind!r}, expected one of {known} before FILE")
