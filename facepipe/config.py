@@ -224,7 +224,7 @@ def _read_file(path: Path) -> list[Given]:
 
 
 def _read_environment(environ: Mapping[str, str]) -> list[Given]:
-    """Return the settings among the environment variables. Raises UsageError for an unknown FACEPIPE_<SECTION>_ name."""
+    """Return the settings among the environment variables. Raises UsageError for unknown FACEPIPE_<SECTION>_*."""
     names = {variable_of(name): name for name, _, _ in declared()}
     given = []
     for variable, text in environ.items():

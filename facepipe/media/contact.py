@@ -40,16 +40,16 @@ def contact_sheet(
         check_pixels(frame)
         tiles.append(resize(frame, (max(round(frame.shape[1] * tile_height / frame.shape[0]), 1), tile_height)))
     if not tiles or columns < 1:
-        raise ValueError(f"got {len(tiles)} pictures in {columns} columns, expected at least one of each")
+        raise ValueError(f"got {len(tiles)} pictures and {columns} columns, expected at least one of each")
     columns = min(columns, len(tiles))
     below = _LABEL_PIXELS if labels else 0
     step_x, step_y = max(tile.shape[1] for tile in tiles) + _GAP_PIXELS, tile_height + below + _GAP_PIXELS
     rows = math.ceil(len(tiles) / columns)
     sheet = np.full((rows * step_y + _GAP_PIXELS, columns * step_x + _GAP_PIXELS, 3), _PAPER, dtype=np.uint8)
-    places = [(_GAP_PIXELS + n % columns * step_x, _GAP_PIXELS + n // columns * step_y) for n in range(len(tiles))]
-    for tile, (x, y) in zip(tiles, places, strict=True):
+    corners = [(_GAP_PIXELS + n % columns * step_x, _GAP_PIXELS + n // columns * step_y) for n in range(len(tiles))]
+    for tile, (x, y) in zip(tiles, corners, strict=True):
         sheet[y : y + tile_height, x : x + tile.shape[1]] = tile
-    return _with_labels(sheet, [(x, y + tile_height) for x, y in places], labels) if labels else sheet
+    return _with_labels(sheet, [(x, y + tile_height) for x, y in corners], labels) if labels else sheet
 
 
 def _spread(path: Path, count: int, caption: Callable[[float], str] | None) -> tuple[list[np.ndarray], list[str]]:
@@ -65,9 +65,9 @@ def _spread(path: Path, count: int, caption: Callable[[float], str] | None) -> t
     ]
 
 
-def _with_labels(sheet: np.ndarray, places: Sequence[tuple[int, int]], labels: Sequence[str]) -> np.ndarray:
+def _with_labels(sheet: np.ndarray, corners: Sequence[tuple[int, int]], labels: Sequence[str]) -> np.ndarray:
     image = Image.fromarray(sheet)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default()
-    for (x, y), label in zip(places, labels, strict=False):
+    for (x, y), label in zip(corners, labels, strict=False):
         pen.text((x, y + 1), label, fill=_INK, font=font)
     return np.array(image)

@@ -36,9 +36,9 @@ class ImageInfo:
     """The description of an image file."""
 
     width: int
-    """Pixels, after the turn that EXIF asks for."""
+    """Pixels, after the EXIF rotation."""
     height: int
-    """Pixels, after the turn that EXIF asks for."""
+    """Pixels, after the EXIF rotation."""
     mode: str
     """Pillow's mode, such as "RGB", "CMYK" or "I;16"."""
     format: str
