@@ -234,7 +234,7 @@ class Job:
         """The number of failures emitted so far."""
         return self._failed
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Emit an event that is not about one stage."""
         self._emit(event)
 

@@ -68,7 +68,7 @@ class Ledger:
         self._handle = -1
         self._lock = threading.Lock()
 
-    def tell(self, key: str, value: dict[str, Json]) -> None:
+    def append(self, key: str, value: dict[str, Json]) -> None:
         """Append a line with the current time. Raises DiskError, as an outcome that is not recorded would be lost."""
         value = {**value, "time": round(time.time(), 3)}
         with self._lock, disk_errors(self.path.parent):

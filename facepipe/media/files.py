@@ -70,7 +70,7 @@ def kind_of(path: Path) -> MediaKind:
     return _kind_of_head(head)
 
 
-def seeming(path: Path) -> str:
+def description_of(path: Path) -> str:
     """Return a description of a file of unknown kind for an error message, such as "a PDF document"."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
