@@ -157,7 +157,7 @@ def test_a_record_of_another_version(scene: Scene) -> None:
     before = {**{path: path.read_bytes() for path in scene.folder.rglob("*.mp4")}}
     outcome = run(*reenact(scene, work=work))
     assert outcome.exit_code == 3
-    for word in ("another version of facepipe", "record schema 99, this one reads 1", "facepipe clean"):
+    for word in ("another version of facepipe", "record schema 99, this version reads 1", "facepipe clean"):
         assert word in outcome.message
     assert before == {path: path.read_bytes() for path in scene.folder.rglob("*.mp4")}
 
