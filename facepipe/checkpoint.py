@@ -1,4 +1,4 @@
-"""A network in one safetensors file: its tensors, and in the header the sizes it is built from."""
+"""Networks in safetensors files. The header contains the kind and the config that the network is built from."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from facepipe.device import Precision, compute_dtype, thread_count
 from facepipe.errors import WeightsError
 from facepipe.models.blocks import fold_norms
 
-# Our networks are so small that a second thread gains a quarter at most; decoding and encoding fill that core anyway.
-# And wherever somebody else wants it too, threads that wait for each other become ten times slower than one alone.
+# The networks are so small that a second thread gains at most 25 %, and decoding and encoding use that core anyway.
+# If another process uses it as well, threads that wait for each other are ten times slower than a single one.
 THREADS = 1
 Net = TypeVar("Net", bound=nn.Module)
 
 
 def save_network(net: nn.Module, path: Path, *, kind: str) -> None:
-    """Write a network that has a dataclass `config`: batch norms folded (in `net` itself), numbers as float16."""
+    """Save a network with a dataclass `config`, with batch norms folded (in place, in `net`) and tensors as float16."""
     folded = fold_norms(net)
     tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in folded.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,23 +32,23 @@ def save_network(net: nn.Module, path: Path, *, kind: str) -> None:
 
 
 def header_of(kind: str, config: Any) -> dict[str, str]:
-    """Return what the header of a network's file says, `config` being the dataclass that the network is built from."""
+    """Return the header of a network's file. `config` is the dataclass that the network is built from."""
     return {"kind": kind, "config": json.dumps(dataclasses.asdict(config))}
 
 
 def check_state(state: Mapping[str, Tensor], net: nn.Module, path: Path) -> None:
-    """Raise WeightsError, telling the first differences of each kind, unless `state` has the network's tensors."""
+    """Raise WeightsError with the first differences of each kind unless `state` has the names and shapes of `net`."""
     wanted = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
     got = {name: tuple(tensor.shape) for name, tensor in state.items()}
     other = [name for name, shape in wanted.items() if got.get(name, shape) != shape]
     faults = {
         "it lacks {}": [name for name in wanted if name not in got],
-        "it has {}, where there should be no such": [name for name in got if name not in wanted],
+        "it has unexpected {}": [name for name in got if name not in wanted],
         "it has {}": [f"{name} of shape {got[name]}, expected {wanted[name]}" for name in other],
     }
-    told = [sentence.format(_listed(names)) for sentence, names in faults.items() if names]
-    if told:
-        raise WeightsError(f"{path} is of another network: {'; '.join(told)}. Give the right file.")
+    messages = [sentence.format(_listed(names)) for sentence, names in faults.items() if names]
+    if messages:
+        raise WeightsError(f"{path} is of another network: {'; '.join(messages)}. Give the right file.")
 
 
 def _listed(names: list[str]) -> str:
@@ -64,29 +64,31 @@ def load_network(
     precision: Precision = "auto",
     threads: int = THREADS,
 ) -> Net:
-    """Build the network that a file describes and load it strictly, ready for inference on this machine's CPU.
+    """Build the network that a file describes and load its tensors strictly, for inference on the CPU.
 
-    Runs in bfloat16 where that is faster, else in float32; channels last; torch uses so many threads from then on,
-    and with 0 as many as there are cores for us.
-    Raises WeightsError for a file of another kind, and one whose sizes and tensors are not those of such a network.
+    The network is in channels-last format, in bfloat16 where that is faster and else in float32. Sets the number of
+    torch's threads to `threads`, or to the number of usable cores if it is 0. Raises WeightsError if the file is of
+    another kind, or its config and tensors do not match such a network.
     """
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no iterator of its own
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is no readable safetensors file ({error}). Fetch or install it again.") from error
+        raise WeightsError(
+            f"{path} is not a readable safetensors file ({error}). Fetch or install it again."
+        ) from error
     if header.get("kind") != kind:
-        raise WeightsError(f"{path} holds a network of kind {header.get('kind')!r}, expected {kind!r}.")
+        raise WeightsError(f"{path} contains a network of kind {header.get('kind')!r}, expected {kind!r}.")
     try:
         sizes = json.loads(header["config"])
         fields = {name: tuple(value) if isinstance(value, list) else value for name, value in sizes.items()}
         net = fold_norms(network(config(**fields)))
         net.load_state_dict(tensors, strict=True)
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        told = str(error).splitlines()[0]
+        message = str(error).splitlines()[0]
         raise WeightsError(
-            f"{path} holds no {kind} that this facepipe can build ({told}). Fetch or install it again."
+            f"{path} does not contain a {kind} that this facepipe can build ({message}). Fetch or install it again."
         ) from error
     torch.set_num_threads(threads or thread_count())
     net = net.to(compute_dtype(precision)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,7 +1,7 @@
-"""Settings: what they are, where they come from, and which source won.
+"""Settings and their sources.
 
-Flags win over the environment (FACEPIPE_<SECTION>_<KEY>), that over the project's facepipe.toml, that over the user's
-file, that over the defaults below. An unknown key or a value of a wrong type is refused with its source and name.
+In order of precedence: flags, environment variables (FACEPIPE_<SECTION>_<KEY>), the project's facepipe.toml, the
+user's file, the defaults below. Errors for unknown keys and invalid values name the source and the key.
 """
 
 from __future__ import annotations
@@ -31,85 +31,87 @@ PREFIX = "FACEPIPE_"
 
 
 def setting(default: V, told: str, *, least: float | None = None, most: float | None = None) -> V:
-    """Declare a setting: its default, what it is for, and the bounds it must keep (both allowed values)."""
+    """Declare a setting: its default, its help text, and its minimum and maximum (both inclusive)."""
     declaration: V = field(default=default, metadata={"told": told, "least": least, "most": most})
     return declaration
 
 
 @dataclass(frozen=True)
 class WorkSettings:
-    """Where work files go."""
+    """Work files."""
 
-    folder: str = setting(".facepipe", "folder of the work files; a relative one is taken from the current folder")
-    segment_frames: int = setting(125, "frames in a rendered segment: what a kill costs at most", least=1)
-    stale_seconds: float = setting(120.0, "after this long a silent claim of another machine is taken over", least=1.0)
+    folder: str = setting(".facepipe", "folder of the work files; a relative path is relative to the current folder")
+    segment_frames: int = setting(125, "frames per rendered segment, the most that a kill can lose", least=1)
+    stale_seconds: float = setting(120.0, "claims of other machines expire if not renewed for this long", least=1.0)
 
 
 @dataclass(frozen=True)
 class MediaSettings:
-    """What is read, and what is refused."""
+    """Limits of input files."""
 
-    max_pixels: int = setting(67_108_864, "largest picture or frame that is decoded, in pixels", least=1)
-    max_duration_seconds: float = setting(7200.0, "longest video or sound that is decoded", least=0)
+    max_pixels: int = setting(67_108_864, "maximum pixels (width times height) of a picture or frame", least=1)
+    max_duration_seconds: float = setting(7200.0, "maximum duration of a video or sound file", least=0)
 
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """How results are written."""
+    """Encoding of results."""
 
     codec: str = setting("h264", "video codec")
-    quality: int = setting(75, "0 is the smallest file, 100 the best picture", least=0, most=100)
+    quality: int = setting(75, "encoding quality, from 0 (smallest file) to 100 (best picture)", least=0, most=100)
     size_pixels: int = setting(256, "width and height of the rendered face", least=64, most=2048)
-    fit: Literal["shortest", "driver", "pad"] = setting("driver", "whose length counts where sound and motion differ")
+    fit: Literal["shortest", "driver", "pad"] = setting("driver", "duration of the result if sound and motion differ")
 
 
 @dataclass(frozen=True)
 class FaceSettings:
-    """Which face is meant, and what happens without one."""
+    """Face selection and analysis."""
 
-    face: str = setting("largest", "which face of the source: largest, left, right, or a number from 1")
-    driver_face: str = setting("largest", "which face of the driver, likewise")
-    no_face: Literal["fail", "hold", "source", "cut"] = setting("hold", "what a frame without a face becomes")
-    landmarker: Literal["embedded", "face-alignment"] = setting("embedded", "what finds the landmarks")
-    space: str = setting("auto", "motion space; auto takes the renderer's")
+    face: str = setting("largest", "face in the source: largest, left, right, or a number from 1")
+    driver_face: str = setting("largest", "face in the driver: largest, left, right, or a number from 1")
+    no_face: Literal["fail", "hold", "source", "cut"] = setting("hold", "handling of driver frames without a face")
+    landmarker: Literal["embedded", "face-alignment"] = setting("embedded", "landmark detector")
+    space: str = setting("auto", "motion space; auto selects the renderer's")
 
 
 @dataclass(frozen=True)
 class MotionSettings:
-    """How the driver's motion is carried over."""
+    """Transfer of the driver's motion."""
 
-    motion: Literal["relative", "absolute"] = setting("relative", "motion since the reference frame, or as it stands")
+    motion: Literal["relative", "absolute"] = setting("relative", "motion relative to the reference frame, or absolute")
     strength: float = setting(1.0, "factor on the motion", least=0, most=3)
-    only: Literal["all", "expression", "pose"] = setting("all", "which part of the motion is used")
-    scale: Literal["source", "adapt", "driver"] = setting("adapt", "whose size and place the head takes")
+    only: Literal["all", "expression", "pose"] = setting("all", "part of the motion to transfer")
+    scale: Literal["source", "adapt", "driver"] = setting("adapt", "size and position of the head")
     reference: str = setting("best", "reference frame of relative motion: best, first, or a number from 0")
     smoothing: Literal["none", "one-euro", "savitzky-golay"] = setting(
-        "savitzky-golay", "smoothing of the driver's motion; default off in the space bfm"
+        "savitzky-golay", "smoothing of the driver's motion; off by default in the space bfm"
     )
 
 
 @dataclass(frozen=True)
 class RenderSettings:
-    """What draws the frames."""
+    """Rendering."""
 
-    renderer: str = setting("compact", "renderer that draws the frames; `facepipe reenact --help` lists them")
-    weights: str = setting("", "registry name of the network that draws, where not the renderer's own")
-    compile: bool = setting(False, "have torch compile the network first: on a GPU, for long clips; results stay done")
+    renderer: str = setting("compact", "renderer; `facepipe reenact --help` lists all")
+    weights: str = setting("", "registry name of the renderer's network; empty for the default one")
+    compile: bool = setting(
+        False, "compile the network by torch first (for long clips on a GPU); keeps finished results"
+    )
 
 
 @dataclass(frozen=True)
 class ProvenanceSettings:
-    """Who vouches for results."""
+    """Provenance of results."""
 
-    certificate: str = setting("", "certificate chain (PEM) with which results are signed (C2PA); needs the key")
-    key: str = setting("", "private key (PEM) that belongs to the certificate")
-    consent: str = setting("", "file with the consent of the person shown; its digest goes into the record")
-    require_consent: bool = setting(False, "refuse what comes without consent")
+    certificate: str = setting("", "certificate chain (PEM) to sign results with (C2PA); requires the key")
+    key: str = setting("", "private key (PEM) of the certificate")
+    consent: str = setting("", "file with the consent of the person shown; its digest is recorded")
+    require_consent: bool = setting(False, "refuse to run without a consent file")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings, checked, and the source of each."""
+    """All settings, validated, and the source of each."""
 
     work: WorkSettings = WorkSettings()
     media: MediaSettings = MediaSettings()
@@ -119,14 +121,14 @@ class Settings:
     render: RenderSettings = RenderSettings()
     provenance: ProvenanceSettings = ProvenanceSettings()
     origins: Mapping[str, str] = field(default_factory=dict)
-    """By "section.key", for what is not a default."""
+    """Source by "section.key", for values that are not defaults."""
 
     def origin(self, name: str) -> str:
-        """Return where the value of "section.key" comes from: default, a file, an environment variable or a flag."""
+        """Return the source of the value of "section.key": "default", "flag", a file or an environment variable."""
         return self.origins.get(name, DEFAULT)
 
     def rows(self) -> list[tuple[str, Any, str]]:
-        """Return (name, value, origin) of every setting, in the order of declaration."""
+        """Return (name, value, origin) of each setting in order of declaration."""
         return [(name, getattr(getattr(self, section), f.name), self.origin(name)) for name, section, f in declared()]
 
 
@@ -136,7 +138,7 @@ SECTIONS: Mapping[str, type] = {
 
 
 def declared() -> Iterator[tuple[str, str, Field[Any]]]:
-    """Yield ("section.key", section, field) of every setting."""
+    """Yield ("section.key", section, field) of each setting."""
     for section, section_type in SECTIONS.items():
         for f in fields(section_type):
             yield f"{section}.{f.name}", section, f
@@ -149,11 +151,10 @@ def load_settings(
     folder: Path | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Return the settings that hold in a folder (default: the current one).
+    """Return the settings for a folder (default: the current one).
 
-    `flags` maps "section.key" to values; None stands for a flag that was not given. `flag_names` says how messages call
-    them. Raises UsageError, naming source,
-    key and value, for anything unknown, of a wrong type or out of bounds.
+    `flags` maps "section.key" to values; None means that the flag was not given. `flag_names` maps "section.key" to the
+    name of the flag in messages. Raises UsageError, with source, key and value, for unknown keys and invalid values.
     """
     environ, names = os.environ if environ is None else environ, flag_names or {}
     settings = Settings()
@@ -167,11 +168,11 @@ def load_settings(
 
 
 def user_file(environ: Mapping[str, str]) -> Path | None:
-    """Return the place of the user's settings: FACEPIPE_CONFIG, else the customary folder of the system."""
+    """Return the path of the user's settings: FACEPIPE_CONFIG, else facepipe.toml in the system's config folder."""
     if named := environ.get("FACEPIPE_CONFIG"):
         path = Path(named).expanduser()
         if not path.is_file():
-            raise UsageError(f"FACEPIPE_CONFIG names {named!r}, which is no file; correct or unset it")
+            raise UsageError(f"FACEPIPE_CONFIG names {named!r}, which is not a file; correct or unset it")
         return path
     if sys.platform == "win32":
         base = environ.get("APPDATA")
@@ -182,7 +183,7 @@ def user_file(environ: Mapping[str, str]) -> Path | None:
 
 
 def project_file(folder: Path) -> Path | None:
-    """Return the nearest facepipe.toml in a folder or above it."""
+    """Return the nearest facepipe.toml in a folder or its parents."""
     folder = folder.absolute()
     return next((path for above in (folder, *folder.parents) if _is_there(path := above / PROJECT_FILE)), None)
 
@@ -190,21 +191,21 @@ def project_file(folder: Path) -> Path | None:
 def _is_there(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # in a folder that is not ours to look into, as a home that sudo has kept
+    except OSError:  # in a folder without read permission, such as a HOME kept by sudo
         return False
 
 
 @dataclass(frozen=True)
 class Given:
-    """A value as a source gives it, not yet checked."""
+    """A value from a source, not yet validated."""
 
     name: str
     """"section.key"."""
     value: Any
     origin: str
-    """What `Settings.origin` tells."""
+    """The return value of `Settings.origin`."""
     shown: str
-    """The name as it is written in the source."""
+    """The name as written in the source."""
 
 
 def _read_file(path: Path) -> list[Given]:
@@ -215,7 +216,7 @@ def _read_file(path: Path) -> list[Given]:
     given = []
     for section, values in content.items():
         if section not in SECTIONS:
-            raise UsageError(f"{str(path)!r}: {section!r} is no section{_hint(section, SECTIONS)}")
+            raise UsageError(f"{str(path)!r}: {section!r} is not a section{_hint(section, SECTIONS)}")
         if not isinstance(values, dict):
             raise UsageError(f"{str(path)!r}: {section!r} is a section; write [{section}] and its keys below")
         given += [Given(f"{section}.{key}", value, str(path), f"{section}.{key}") for key, value in values.items()]
@@ -223,24 +224,24 @@ def _read_file(path: Path) -> list[Given]:
 
 
 def _read_environment(environ: Mapping[str, str]) -> list[Given]:
-    """Return the settings among the environment variables; those of others' that merely begin alike stay alone."""
+    """Return the settings among the environment variables. Raises UsageError for unknown FACEPIPE_<SECTION>_*."""
     names = {variable_of(name): name for name, _, _ in declared()}
     given = []
     for variable, text in environ.items():
         if variable in names:
             given.append(Given(names[variable], _from_text(names[variable], text), variable, variable))
         elif variable.startswith(tuple(f"{PREFIX}{section.upper()}_" for section in SECTIONS)):
-            raise UsageError(f"{variable} is no setting{_hint(variable, names)}")
+            raise UsageError(f"{variable} is not a setting{_hint(variable, names)}")
     return given
 
 
 def variable_of(name: str) -> str:
-    """Return the environment variable of "section.key"."""
+    """Return the name of the environment variable of "section.key"."""
     return PREFIX + name.replace(".", "_").upper()
 
 
 def _from_text(name: str, text: str) -> Any:
-    """Read an environment variable as the type of its setting; what does not fit stays text and is refused later."""
+    """Parse an environment variable as the type of its setting. Invalid text is returned as is and refused later."""
     wanted = _type_of(name)
     if wanted is bool:
         return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(text.lower(), text)
@@ -258,7 +259,7 @@ def _overlaid(settings: Settings, layer: list[Given]) -> Settings:
         if given.value is None:
             continue
         if given.name not in known:
-            raise UsageError(f"{_source(given)} is no setting{_hint(given.name, known)}")
+            raise UsageError(f"{_source(given)} is not a setting{_hint(given.name, known)}")
         section, key = given.name.split(".")
         new = replace(getattr(settings, section), **{key: _checked(given)})
         settings = replace(settings, **{section: new, "origins": {**settings.origins, given.name: given.origin}})
@@ -266,7 +267,7 @@ def _overlaid(settings: Settings, layer: list[Given]) -> Settings:
 
 
 def _checked(given: Given) -> Any:
-    """Return a value in the type of its setting; a whole number will do where a float is asked."""
+    """Validate a value and return it in the type of its setting. An int is accepted for a float."""
     wanted, value = _type_of(given.name), given.value
     if wanted is float and type(value) is int:
         value = float(value)
@@ -296,14 +297,14 @@ def _source(given: Given) -> str:
 
 def _hint(name: str, known: Iterable[str]) -> str:
     known = list(known)
-    # The beginning of a name is nearer to what was meant than another of the same length.
+    # Prefer names of which this is a prefix to similar names.
     close = [other for other in known if other.startswith(name)] or difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(sorted(known))}"
+    return f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(sorted(known))}"
 
 
 def example_toml() -> str:
-    """Return the text of a facepipe.toml in which every setting stands, commented out, with its default."""
-    lines = ["# Settings of this project. Every line shows the default; take away the # to change one."]
+    """Return the text of a facepipe.toml with all settings, commented out, at their defaults."""
+    lines = ["# Settings of this project. Each line shows a default; remove the # to change it."]
     shown = ""
     for name, section, f in declared():
         if section != shown:
@@ -316,4 +317,4 @@ def example_toml() -> str:
 
 
 def _toml(value: Any) -> str:
-    return json.dumps(value)  # the same text for what settings hold: texts, numbers, true and false
+    return json.dumps(value)  # JSON and TOML are the same for strings, numbers and booleans

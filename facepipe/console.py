@@ -1,4 +1,4 @@
-"""How a job's events look: a live line on a terminal, plain lines in a log, JSON lines for programs."""
+"""Output of a job's events: a live display on a terminal, plain lines in a log, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ JSON_PROGRESS_SECONDS = 1.0
 
 @contextmanager
 def open_sink(*, as_json: bool = False, quiet: bool = False, stream: TextIO | None = None) -> Iterator[Sink]:
-    """Yield the sink that suits: JSON lines on stdout; else talk on `stream` (stderr), live if it is a terminal.
+    """Yield a sink for events. With `as_json` it writes JSON lines to stdout, else text to `stream` (default: stderr).
 
-    `quiet` leaves only failures of the talk.
+    Text is a live display if `stream` is a terminal, else plain lines. With `quiet` only failures are written.
     """
     stream = stream or sys.stderr
     if as_json:
@@ -41,19 +41,19 @@ def open_sink(*, as_json: bool = False, quiet: bool = False, stream: TextIO | No
 
 
 class Failures:
-    """Only what went wrong."""
+    """Writes failures only."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
+        """Handle an event."""
         if isinstance(event, Failed):
             _write_line(self._stream, format_event(event))
 
 
 class PlainLines:
-    """Lines for a log. What is new is told at once; progress, and more of the same, every few seconds."""
+    """Writes plain lines. News are written immediately; progress and repeated events every few seconds."""
 
     def __init__(self, stream: TextIO, *, interval_seconds: float = PLAIN_SECONDS) -> None:
         self._stream = stream
@@ -63,7 +63,7 @@ class PlainLines:
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
+        """Handle an event."""
         with self._lock:
             stage, now = self._progress.count(event), time.monotonic()
             if self._progress.is_news(event):
@@ -77,7 +77,7 @@ class PlainLines:
 
 
 class JsonLines:
-    """One JSON object a line; at most one event of progress a second."""
+    """Writes one JSON object per line, and at most one progress event per second."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -85,7 +85,7 @@ class JsonLines:
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
+        """Handle an event."""
         with self._lock:
             if isinstance(event, Progress):
                 if time.monotonic() - self._last < JSON_PROGRESS_SECONDS:
@@ -95,12 +95,12 @@ class JsonLines:
 
 
 class Terminal:
-    """A live line for the stage that runs; above it a line for whatever is new."""
+    """A live line with the progress of the current stage, below lines for news."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress = JobProgress()
-        self._shown: StageProgress | None = None
+        self._displayed: StageProgress | None = None
         self._live = LiveProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
@@ -118,7 +118,7 @@ class Terminal:
         self._live.stop()
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
+        """Handle an event."""
         stage = self._progress.count(event)
         if stage is not None and isinstance(event, Start | Progress | Done):
             self._show(stage, printable(event.label))
@@ -128,26 +128,26 @@ class Terminal:
             )
 
     def figures(self) -> str:
-        """Return the numbers of the stage that runs."""
-        return self._shown.text(time.monotonic()) if self._shown else ""
+        """Return progress, rate and remaining time of the current stage."""
+        return self._displayed.text(time.monotonic()) if self._displayed else ""
 
     def _show(self, stage: StageProgress, label: str) -> None:
-        if self._task is None or self._shown is not stage:
+        if self._task is None or self._displayed is not stage:
             if self._task is not None:
                 self._live.remove_task(self._task)
-            self._shown, self._task = stage, self._live.add_task(label, total=None)
+            self._displayed, self._task = stage, self._live.add_task(label, total=None)
         self._live.update(self._task, completed=stage.frames, total=stage.expected, description=label)
 
 
 class _Figures(ProgressColumn):
-    """Rate and time left from StageProgress; rich's own rate would count frames that were skipped."""
+    """Shows rate and remaining time from the tally. Rich's own columns would count skipped frames in the rate."""
 
     def __init__(self, terminal: Terminal) -> None:
         super().__init__()
         self._terminal = terminal
 
     def render(self, task: Task) -> Text:
-        """Return the cell of the live line."""
+        """Return the text of the column."""
         del task
         return Text(self._terminal.figures())
 

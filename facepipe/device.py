@@ -1,6 +1,6 @@
-"""What this machine computes with: cores, memory, and whether bfloat16 is worth using.
+"""The resources of this machine: cores, memory, compute device, and the fastest dtype.
 
-Torch is imported by the functions that need it, so that `facepipe doctor` can run, and say so, where it is missing.
+Torch is imported only inside functions, so that `facepipe doctor` can run and report if it is missing.
 """
 
 import functools
@@ -21,14 +21,14 @@ Precision = Literal["auto", "bf16", "fp32"]
 
 @dataclass(frozen=True)
 class Memory:
-    """Main memory in bytes; zero where the platform does not tell."""
+    """Main memory in bytes; zero if the platform does not report it."""
 
     total_bytes: int
     available_bytes: int
 
 
 def core_count() -> int:
-    """Return how many cores this process may use: its affinity, and a container's quota where there is one."""
+    """Return the number of cores that this process may use, by its affinity and its container's quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota, _, period = _read(CGROUP / "cpu.max").partition(" ")
     if quota.isdigit() and period.strip().isdigit():
@@ -37,7 +37,7 @@ def core_count() -> int:
 
 
 def memory() -> Memory:
-    """Return the memory that this process may use: the machine's, or less where a container limits it."""
+    """Return the memory that this process may use: the machine's, or that of its container if limited."""
     fields = dict(line.split(":", 1) for line in _read(MEMORY_INFO).splitlines() if ":" in line)
     total, available = (int(fields.get(name, "0").split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
     limit, used = (_read(CGROUP / name).strip() for name in ("memory.max", "memory.current"))
@@ -49,7 +49,7 @@ def memory() -> Memory:
 
 @functools.cache
 def cpu_flags() -> frozenset[str]:
-    """Return the processor's instruction sets as Linux names them ("avx2", "amx_bf16", …); empty elsewhere."""
+    """Return the processor's instruction sets by Linux's names ("avx2", "amx_bf16", …); empty on other systems."""
     for line in _read(CPU_INFO).splitlines():
         key, _, value = line.partition(":")
         if key.strip() in ("flags", "Features"):
@@ -59,9 +59,9 @@ def cpu_flags() -> frozenset[str]:
 
 @functools.cache
 def bfloat16_is_fast() -> bool:
-    """Whether bfloat16 matrix products beat float32 here: AMX in the processor, and a torch that uses it.
+    """Return True if bfloat16 matrix products are faster than float32: AMX in the processor, and a torch that uses it.
 
-    Only with AMX was a gain measured, so nothing else counts.
+    A gain was measured only with AMX.
     """
     if "amx_bf16" not in cpu_flags():
         return False
@@ -73,14 +73,14 @@ def bfloat16_is_fast() -> bool:
 
 
 def compute_device() -> "torch.device":
-    """Return where large networks run: the first GPU that CUDA knows, else the CPU."""
+    """Return the device for large networks: the first CUDA GPU, else the CPU."""
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def compute_dtype(precision: Precision = "auto", device: "torch.device | None" = None) -> "torch.dtype":
-    """Return the dtype that networks run in, on the CPU where no device is given: the one asked for, or the fastest."""
+    """Return the dtype for networks on a device (default: the CPU): the requested one, or for "auto" the fastest."""
     import torch
 
     if precision == "auto":
@@ -90,26 +90,26 @@ def compute_dtype(precision: Precision = "auto", device: "torch.device | None" =
 
 
 def let_threads_sleep() -> None:
-    """Say, before NumPy and torch are loaded, that threads sleep while they wait; the environment's own wishes stand.
+    """Make idle threads sleep instead of spin. Call it before NumPy and torch are imported.
 
-    Threads that spin until another is done make everything ten times slower as soon as that one has no core. OpenBLAS
-    cannot be told to sleep; our matrices are small, so it computes on one thread.
+    Threads that spin while they wait for another slow everything down tenfold when that one has no core. OpenBLAS has
+    no such option; the matrices are small, so it uses one thread. Environment variables that are set take precedence.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def thread_count() -> int:
-    """Return how many threads are worth having: one a core.
+    """Return the number of threads to use: OMP_NUM_THREADS if set, else one per core.
 
-    Where OMP_NUM_THREADS is set, it stands for the number of cores: processes that share a machine say so with it.
+    Processes that share a machine divide its cores among them by OMP_NUM_THREADS.
     """
-    wished = os.environ.get("OMP_NUM_THREADS", "")
-    return int(wished) if wished.isdigit() and int(wished) else core_count()
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return int(threads) if threads.isdigit() and int(threads) else core_count()
 
 
 def set_threads(count: int = 0) -> int:
-    """Let torch, OpenCV and numba use `count` threads each, or as many as there are cores; return the number.
+    """Set the number of threads of torch, OpenCV and numba to `count`, or to `thread_count()` if it is 0; return it.
 
     Raises ValueError for a negative count.
     """
@@ -118,18 +118,18 @@ def set_threads(count: int = 0) -> int:
     import torch
 
     if count < 0:
-        raise ValueError(f"got {count} threads, expected 0 (one a core) or more")
+        raise ValueError(f"got {count} threads, expected 0 (one per core) or more")
     count = count or thread_count()
     cv2.setNumThreads(count)
-    # numba refuses more threads than it was started with.
+    # numba raises for more threads than it was started with.
     numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined, unused-ignore]
-    # Last, because numba, as it starts its threads, sets the number for all of OpenMP.
+    # Last, because numba sets the number for all of OpenMP when it starts its threads.
     torch.set_num_threads(count)
     return count
 
 
 def _read(path: Path) -> str:
-    """The text of a file of the kernel's, or nothing where there is none."""
+    """Return the text of a kernel file, or "" if it cannot be read."""
     try:
         return path.read_text("utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What can go wrong in a way a person can act on, and the exit code each such thing ends the program with."""
+"""Errors that a user can act on, and the exit code of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FailureClass = Literal["input", "no-face", "memory", "disk", "encoder", "weights
 
 
 class ExitCode(IntEnum):
-    """How the program ended, as its caller sees it."""
+    """Exit codes of the program."""
 
     DONE = 0
     BUG = 1
@@ -25,10 +25,10 @@ class ExitCode(IntEnum):
 
 
 class FacepipeError(Exception):
-    """An expected error: one clear message that ends in the remedy.
+    """Base class of expected errors. The message is one clear sentence that ends in the remedy.
 
-    `detail` holds what only a closer look needs (the tail of a child's stderr); `-v` shows it. `permanent` says that
-    trying again without a change is useless. Both survive pickling, so that an error may cross a process border.
+    `detail` is additional text for debugging (such as ffmpeg's last messages), printed with `-v`. `permanent` is True
+    if a retry without a change cannot succeed. Both survive pickling, so that an error can be sent between processes.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
@@ -44,28 +44,28 @@ class FacepipeError(Exception):
 
 
 class UsageError(FacepipeError):
-    """The command, a flag or a setting says something that cannot be done."""
+    """A command, flag or setting is invalid."""
 
     exit_code = ExitCode.USAGE
     failure_class = "usage"
 
 
 class InputError(FacepipeError):
-    """A file given by the user cannot be used: missing, unreadable, damaged, of the wrong kind or out of bounds."""
+    """A file given by the user cannot be used: missing, unreadable, damaged, of the wrong type or beyond a limit."""
 
     exit_code = ExitCode.PRECHECK
     failure_class = "input"
 
 
 class ToolError(FacepipeError):
-    """An external program (ffmpeg) is missing or broken."""
+    """An external program (ffmpeg) is missing or does not work."""
 
     exit_code = ExitCode.PRECHECK
     failure_class = "encoder"
 
 
 class WeightsError(FacepipeError):
-    """A weight is missing, or is not the file its registry entry describes."""
+    """A weight file is missing, or does not match its registry entry."""
 
     exit_code = ExitCode.PRECHECK
     failure_class = "weights"
@@ -79,7 +79,7 @@ class RecordError(FacepipeError):
 
 
 class DiskError(FacepipeError):
-    """A disk is full, read-only or closed to us, or failed."""
+    """A disk is full, read-only, not writable for this user, or failed."""
 
     exit_code = ExitCode.FAILED_ITEMS
     failure_class = "disk"
@@ -87,21 +87,21 @@ class DiskError(FacepipeError):
 
 
 class EncoderError(FacepipeError):
-    """The encoder or decoder broke off in the middle of its work."""
+    """The encoder or decoder failed during its work."""
 
     exit_code = ExitCode.FAILED_ITEMS
     failure_class = "encoder"
 
 
 class NoFaceError(FacepipeError):
-    """No usable face was found where one is needed."""
+    """No usable face was found where one is required."""
 
     exit_code = ExitCode.FAILED_ITEMS
     failure_class = "no-face"
 
 
 class MemoryLimitError(FacepipeError):
-    """The work did not fit into memory."""
+    """The work ran out of memory."""
 
     exit_code = ExitCode.FAILED_ITEMS
     failure_class = "memory"
@@ -109,15 +109,15 @@ class MemoryLimitError(FacepipeError):
 
 
 class BusyError(FacepipeError):
-    """Another process holds what is needed; the same command will do later."""
+    """Another process uses a required resource. The same command can be run again later."""
 
     exit_code = ExitCode.TRY_AGAIN
     failure_class = "usage"
     permanent = False
 
 
-class Interrupted(FacepipeError):  # noqa: N818 (the user's wish is no error)
-    """The user (SIGINT) or the system (SIGTERM) asked the program to stop. What was published stays."""
+class Interrupted(FacepipeError):  # noqa: N818 (a request to stop is not an error)
+    """The user (SIGINT) or the system (SIGTERM) requested the program to stop. Published results are kept."""
 
     exit_code = ExitCode.INTERRUPTED
     failure_class = "interrupted"
@@ -125,7 +125,7 @@ class Interrupted(FacepipeError):  # noqa: N818 (the user's wish is no error)
 
 
 class PrecheckError(FacepipeError):
-    """Everything that was found missing before the work began: all of it, not the first thing only."""
+    """All problems that were found before the work started, not only the first one."""
 
     exit_code = ExitCode.PRECHECK
 
@@ -141,12 +141,12 @@ class PrecheckError(FacepipeError):
         return self.errors[0].failure_class if self.errors else "usage"
 
     def __reduce__(self) -> tuple[type[PrecheckError], tuple[tuple[FacepipeError, ...]]]:
-        # Exceptions are pickled by their message; this one is made from its errors.
+        # By default exceptions are pickled with their message; the argument of this one is its errors.
         return type(self), (self.errors,)
 
 
 class FailedItemsError(FacepipeError):
-    """Some items of many failed; the others are done."""
+    """Some of several items failed; the others are done."""
 
     exit_code = ExitCode.FAILED_ITEMS
     failure_class = "input"
@@ -156,5 +156,5 @@ class FailedItemsError(FacepipeError):
         super().__init__("\n".join(self.lines), detail=detail)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions are pickled by their message; this one is made from its lines.
+        # By default exceptions are pickled with their message; the argument of this one is its lines.
         return partial(type(self), done=self.done, detail=self.detail), (self.lines,)

@@ -1,4 +1,4 @@
-"""What the tests of several packages start from."""
+"""Fixtures shared by the tests of several packages."""
 
 import os
 import signal
@@ -14,24 +14,24 @@ FRAMES = 20
 
 
 def pytest_configure() -> None:
-    """Undo what nohup and background shells leave behind: programs inherit ignored signals, and would not stop."""
+    """Reset signals that nohup or a background shell ignores: child programs would inherit that and not stop."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    # Most tests are of what surrounds a renderer, and thousands of frames are drawn in them: by the one that is quick
-    # everywhere. Those of the default take this away again.
+    # Most tests concern the pipeline rather than a renderer and render thousands of frames, so they use the renderer
+    # that is fast on every machine. Tests of the default renderer unset this.
     os.environ.setdefault("FACEPIPE_RENDER_RENDERER", "mesh")
 
 
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """A photograph, a clip of 20 frames that facepipe makes of it, with sound, and the motion that it was made from."""
+    """A photograph, a clip of 20 frames with sound that facepipe renders from it, and the motion of the clip."""
     folder = tmp_path_factory.mktemp("scene")
     made = Scene(folder / "portrait.png", folder / "driver.mp4", folder / "motion.npz", folder / "work")
     write_image(made.portrait, data.astronaut()[:300, 60:380])  # type: ignore[no-untyped-call]
     save_coefficients(load_coefficients(ROOT / "examples/motion.npz").rows(20, 20 + FRAMES), made.motion)
     silent = folder / "silent.mp4"
-    # The whole picture, so that a face of ordinary size is to be found in it.
+    # Paste back into the whole picture, so that the face has an ordinary size.
     made.run("reenact", made.portrait, made.motion, "-o", silent, "--paste-back")
     tone = ["-f", "lavfi", "-i", "sine=d=0.8:r=48000"]
     ffmpeg("-i", silent, *tone, "-c:v", "copy", "-c:a", "aac", made.driver)

@@ -1,4 +1,4 @@
-"""Reference numbers of the published systems: $FIXTURES, or the folder beside the repository."""
+"""Reference numbers of the published systems, in $FIXTURES or the folder beside the repository."""
 
 import json
 import os
@@ -16,19 +16,21 @@ FOLDER = Path(os.environ.get("FIXTURES") or Path(__file__).parents[2] / "shared/
 
 
 def load_fixture(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return a fixture's tensors and its sidecar; skip the test where the folder has no such fixture.
+    """Return a fixture's tensors and its sidecar; skip the test if the folder does not have this fixture.
 
-    A folder that was asked for and has none at all fails it: nobody shall believe that numbers were compared.
+    If FIXTURES is set and its folder has no fixtures at all, the test fails, so that a wrong path is noticed.
     """
     if os.environ.get("FIXTURES") and not any(FOLDER.glob("*.safetensors")):
-        lack = "has no .safetensors" if FOLDER.is_dir() else "is no folder"
-        pytest.fail(f"FIXTURES names {FOLDER}, which {lack}; name the folder with the reference numbers, or unset it")
+        fault = "has no .safetensors" if FOLDER.is_dir() else "is not a folder"
+        pytest.fail(
+            f"FIXTURES names {FOLDER}, which {fault}; set it to the folder of the reference numbers, or unset it"
+        )
     path = FOLDER / f"{name}.safetensors"
     if not path.is_file():
-        pytest.skip(f"there is no {path}; FIXTURES names the folder with the reference numbers")
+        pytest.skip(f"there is no {path}; set FIXTURES to the folder of the reference numbers")
     return load_file(path), json.loads(path.with_suffix(".json").read_text("utf-8"))
 
 
 def filled_state(recipe: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the state that a sidecar describes by the recipe hashfill-v1."""
+    """Return the state dict that a sidecar describes by the recipe hashfill-v1."""
     return {name: filled(name, shape, recipe["rules"]) for name, shape in recipe["state_keys"].items()}

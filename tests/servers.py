@@ -15,11 +15,11 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 class Server(BaseHTTPRequestHandler):
     """Serves CONTENT as it should; each subclass misbehaves in one way."""
 
-    asked: list[str | None]
+    ranges: list[str | None]
 
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
-        self.asked.append(wanted)
+        self.ranges.append(wanted)
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
         self.send_response(206 if wanted else 200)
         if wanted:
@@ -32,28 +32,28 @@ class Server(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Truncating(Server):
-    """Breaks off after 40,000 bytes, each time."""
+    """Closes each connection after 40,000 bytes."""
 
     def send(self, body: bytes) -> None:
         super().send(body[:40_000])
 
 
 class Silent(Server):
-    """Promises everything and sends nothing."""
+    """Sends headers for the whole file, but no data."""
 
     def send(self, body: bytes) -> None:
         """Send nothing."""
 
 
 class IgnoringRange(Server):
-    """Always answers with the whole file."""
+    """Ignores Range headers and always sends the whole file."""
 
     def do_GET(self) -> None:
-        self.asked.append(self.headers.get("Range"))
+        self.ranges.append(self.headers.get("Range"))
         self.send_response(200)
         self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
@@ -61,17 +61,17 @@ class IgnoringRange(Server):
 
 
 class Wrong(IgnoringRange):
-    """Sends another file of the same length."""
+    """Sends another file of the same size."""
 
     def send(self, body: bytes) -> None:
         super().send(body[::-1])
 
 
 class Endless(Server):
-    """Goes on for as long as it is listened to."""
+    """Sends data until the client closes the connection."""
 
     def do_GET(self) -> None:
-        self.asked.append(self.headers.get("Range"))
+        self.ranges.append(self.headers.get("Range"))
         self.send_response(200)
         self.end_headers()
         try:
@@ -82,30 +82,30 @@ class Endless(Server):
 
 
 class Absent(Server):
-    """Has no such file."""
+    """Responds 404."""
 
     def do_GET(self) -> None:
-        self.asked.append(None)
+        self.ranges.append(None)
         self.send_error(404)
 
 
 class Shorter(Server):
-    """Holds less than what is already here."""
+    """Has a file shorter than the partial download, so that the requested range does not exist."""
 
     def do_GET(self) -> None:
-        self.asked.append(self.headers.get("Range"))
+        self.ranges.append(self.headers.get("Range"))
         self.send_error(416)
 
 
 @contextmanager
 def serving(kind: type[Server]) -> Iterator[tuple[str, list[str | None]]]:
     """Run a server; yield its URL and the list of the ranges requested so far."""
-    asked: list[str | None] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (kind,), {"asked": asked}))
+    ranges: list[str | None] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (kind,), {"ranges": ranges}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/toy.bin", asked
+        yield f"http://127.0.0.1:{server.server_port}/toy.bin", ranges
     finally:
         server.shutdown()
         server.server_close()

@@ -1,4 +1,4 @@
-"""Settings come from five places in a fixed order, and what is wrong is named with its place."""
+"""Settings come from five sources in a fixed order, and errors name the source."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from facepipe.errors import UsageError
 
 @pytest.fixture
 def home(tmp_path: Path) -> dict[str, str]:
-    """An environment whose user file says quality 20 and strength 0.5."""
+    """An environment with a user file of quality 20 and strength 0.5."""
     folder = tmp_path / "home" / ".config" / "facepipe"
     folder.mkdir(parents=True)
     (folder / "facepipe.toml").write_text("[output]\nquality = 20\n[motion]\nstrength = 0.5\n")
@@ -32,7 +32,7 @@ def write(project: Path, text: str) -> Path:
     return path
 
 
-def test_each_place_wins_over_the_one_before(home: dict[str, str], project: Path) -> None:
+def test_each_source_overrides_the_one_before(home: dict[str, str], project: Path) -> None:
     def quality(**how: Any) -> tuple[int, str]:
         settings = load_settings(folder=project, **how)
         return settings.output.quality, settings.origin("output.quality")
@@ -55,11 +55,11 @@ def test_every_setting_has_a_row(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("[output]\nqualty = 1", r"facepipe.toml': 'output.qualty' is no setting; did you mean 'output.quality'"),
-        ("[outptu]\nquality = 1", r"facepipe.toml': 'outptu' is no section; did you mean 'output'"),
-        ("quality = 1", r"facepipe.toml': 'quality' is no section; known are face, media"),
+        ("[output]\nqualty = 1", r"facepipe.toml': 'output.qualty' is not a setting; did you mean 'output.quality'"),
+        ("[outptu]\nquality = 1", r"facepipe.toml': 'outptu' is not a section; did you mean 'output'"),
+        ("quality = 1", r"facepipe.toml': 'quality' is not a section; expected one of face, media"),
         ("output = 1", r"facepipe.toml': 'output' is a section; write \[output\]"),
         ("[output]\nquality = 'best'", r"facepipe.toml': 'output.quality' is 'best'; expected a whole number"),
         ("[output]\nquality = 18.5", r"'output.quality' is 18.5; expected a whole number"),
@@ -72,44 +72,48 @@ def test_every_setting_has_a_row(project: Path) -> None:
         ("[output", r"facepipe.toml' cannot be read as TOML"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named(project: Path, text: str, told: str) -> None:
+def test_errors_in_a_file_name_file_and_key(project: Path, text: str, message: str) -> None:
     write(project, text)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         load_settings(folder=project, environ={})
 
 
 @pytest.mark.parametrize(
-    ("variable", "text", "told"),
+    ("variable", "text", "message"),
     [
-        ("FACEPIPE_OUTPUT_QUALTY", "1", "FACEPIPE_OUTPUT_QUALTY is no setting; did you mean 'FACEPIPE_OUTPUT_QUALITY'"),
+        (
+            "FACEPIPE_OUTPUT_QUALTY",
+            "1",
+            "FACEPIPE_OUTPUT_QUALTY is not a setting; did you mean 'FACEPIPE_OUTPUT_QUALITY'",
+        ),
         ("FACEPIPE_OUTPUT_QUALITY", "best", "FACEPIPE_OUTPUT_QUALITY is 'best'; expected a whole number"),
         ("FACEPIPE_MOTION_STRENGTH", "inf", "FACEPIPE_MOTION_STRENGTH is inf; expected a number between"),
-        ("FACEPIPE_CONFIG", "/nowhere.toml", "FACEPIPE_CONFIG names '/nowhere.toml', which is no file"),
+        ("FACEPIPE_CONFIG", "/nowhere.toml", "FACEPIPE_CONFIG names '/nowhere.toml', which is not a file"),
     ],
 )
-def test_what_is_wrong_in_the_environment_is_named(project: Path, variable: str, text: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_errors_in_the_environment_name_the_variable(project: Path, variable: str, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         load_settings(folder=project, environ={variable: text})
 
 
-def test_variables_of_other_parts_are_left_alone(project: Path) -> None:
+def test_other_facepipe_variables_are_ignored(project: Path) -> None:
     load_settings(
         folder=project, environ={"FACEPIPE_FFMPEG": "/x", "FACEPIPE_WEIGHTS": "/y", "FACEPIPE_REQUIRE_CUDA": "1"}
     )
 
 
-def test_a_flag_is_checked_too(project: Path) -> None:
+def test_flags_are_validated(project: Path) -> None:
     with pytest.raises(UsageError, match=r"output.size_pixels is 9; expected a number between 64 and 2048"):
         load_settings(folder=project, environ={}, flags={"output.size_pixels": 9})
 
 
-def test_whole_numbers_do_for_floats(project: Path) -> None:
+def test_integers_are_accepted_for_floats(project: Path) -> None:
     write(project, "[motion]\nstrength = 2\n")
     strength = load_settings(folder=project, environ={}).motion.strength
     assert (strength, type(strength)) == (2.0, float)
 
 
-def test_the_example_is_the_defaults(project: Path) -> None:
+def test_the_example_contains_the_defaults(project: Path) -> None:
     write(project, example_toml())
     assert load_settings(folder=project, environ={}).origins == {}
     active = "\n".join(

@@ -1,4 +1,4 @@
-"""Each sink says what it should, where it should, and nothing that breaks a terminal or a log."""
+"""Each sink writes the right text to the right stream, and nothing that breaks a terminal or a log."""
 
 import io
 import json
@@ -38,7 +38,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_log_gets_what_is_new_and_a_line_every_five_seconds(clock: list[float]) -> None:
+def test_a_log_has_news_and_progress_every_five_seconds(clock: list[float]) -> None:
     stream = io.StringIO()
     sink = PlainLines(stream)
     sink(event(Start, **START))
@@ -51,7 +51,7 @@ def test_a_log_gets_what_is_new_and_a_line_every_five_seconds(clock: list[float]
     assert len(lines) in (4, 5)
 
 
-def test_a_log_holds_one_line_for_a_thousand_segments() -> None:
+def test_a_log_has_one_line_for_many_equal_segments() -> None:
     stream = io.StringIO()
     sink = PlainLines(stream)
     for _ in range(1000):
@@ -59,7 +59,7 @@ def test_a_log_holds_one_line_for_a_thousand_segments() -> None:
     assert stream.getvalue() == "kept render 1 (done)\n"
 
 
-def test_no_control_characters_reach_a_log(tmp_path: Path) -> None:
+def test_control_characters_are_escaped_in_a_log(tmp_path: Path) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     sink = PlainLines(stream)
     sink(Failed(stage="s", label="a\x1b]0;x\x07é\r", failure_class="input", permanent=True, message="no\n", detail=""))
@@ -68,7 +68,7 @@ def test_no_control_characters_reach_a_log(tmp_path: Path) -> None:
     assert text == "failed a\\x1b]0;x\\x07\\xe9\\r: no\n"
 
 
-def test_json_is_one_object_a_line_on_stdout_with_the_summary_last(
+def test_json_is_one_object_per_line_on_stdout_with_the_summary_last(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "text.txt").write_text("x")
@@ -81,7 +81,7 @@ def test_json_is_one_object_a_line_on_stdout_with_the_summary_last(
     assert lines[-1]["event"] == "summary"
 
 
-def test_json_progress_comes_once_a_second(clock: list[float]) -> None:
+def test_json_progress_is_limited_to_one_event_per_second(clock: list[float]) -> None:
     stream = io.StringIO()
     sink = JsonLines(stream)
     for frame in range(1, 101):
@@ -90,7 +90,7 @@ def test_json_progress_comes_once_a_second(clock: list[float]) -> None:
     assert 9 <= len(stream.getvalue().splitlines()) <= 11
 
 
-def test_talk_goes_to_stderr_plainly_when_that_is_no_terminal(
+def test_plain_lines_are_written_to_stderr_without_a_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "text.txt").write_text("x")
@@ -104,7 +104,7 @@ def test_talk_goes_to_stderr_plainly_when_that_is_no_terminal(
     assert err.splitlines()[-1].startswith("made 0, kept 3 in ")
 
 
-def test_quiet_leaves_failures(tmp_path: Path) -> None:
+def test_quiet_writes_failures_only(tmp_path: Path) -> None:
     stream = io.StringIO()
     with open_sink(quiet=True, stream=stream) as sink:
         sink(event(Start, **START))
@@ -112,7 +112,7 @@ def test_quiet_leaves_failures(tmp_path: Path) -> None:
     assert stream.getvalue() == "failed render 1: is empty\n"
 
 
-def test_a_terminal_shows_rate_and_time_left_and_is_left_tidy(tmp_path: Path) -> None:
+def test_a_terminal_displays_rate_and_remaining_time_and_is_restored(tmp_path: Path) -> None:
     stream = Tty()
     (tmp_path / "text.txt").write_text("x")
     terminal = Terminal(Console(file=stream, force_terminal=True, width=100))
@@ -121,10 +121,10 @@ def test_a_terminal_shows_rate_and_time_left_and_is_left_tidy(tmp_path: Path) ->
     text = stream.getvalue()
     assert re.search(r"/60 frames, \d+\.\d frames/s, \d", text)
     assert "made 3, kept 0" in text
-    assert text.count("\x1b[?25h") == text.count("\x1b[?25l") == 1  # the cursor is back
+    assert text.count("\x1b[?25h") == text.count("\x1b[?25l") == 1  # the cursor is visible again
 
 
-def test_markup_in_a_name_is_text() -> None:
+def test_markup_in_a_name_is_not_interpreted() -> None:
     stream = Tty()
     with Terminal(Console(file=stream, force_terminal=True, width=100)) as sink:
         sink(Start(stage="s", label="[red]x[/nope]", **START))  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ def test_markup_in_a_name_is_text() -> None:
     assert "kept [red]x[/nope] (new)" in stream.getvalue()
 
 
-def test_a_terminal_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     with open_sink(stream=Tty()) as sink:
         assert isinstance(sink, Terminal)
     with open_sink(stream=io.StringIO()) as sink:

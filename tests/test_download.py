@@ -27,47 +27,47 @@ def get(url: str, target: Path, advance: Callable[[int], None] = lambda _bytes: 
     download(url, target, sha256=SHA256, size_bytes=len(CONTENT), advance=advance)
 
 
-def test_download_gives_the_file_its_name_and_leaves_nothing_else(tmp_path: Path) -> None:
-    told: list[int] = []
-    with serving(Server) as (url, asked):
-        get(url, tmp_path / "new" / "toy.bin", told.append)
+def test_download_renames_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:
+    progress: list[int] = []
+    with serving(Server) as (url, ranges):
+        get(url, tmp_path / "new" / "toy.bin", progress.append)
     assert (tmp_path / "new" / "toy.bin").read_bytes() == CONTENT
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["toy.bin"]
-    assert asked == [None]
-    assert told[-1] == len(CONTENT)
+    assert ranges == [None]
+    assert progress[-1] == len(CONTENT)
 
 
-def test_download_goes_on_from_the_part(tmp_path: Path) -> None:
+def test_download_resumes_from_the_part(tmp_path: Path) -> None:
     (tmp_path / "toy.bin.part").write_bytes(CONTENT[:1000])
-    with serving(Server) as (url, asked):
+    with serving(Server) as (url, ranges):
         get(url, tmp_path / "toy.bin")
     assert (tmp_path / "toy.bin").read_bytes() == CONTENT
-    assert asked == ["bytes=1000-"]
+    assert ranges == ["bytes=1000-"]
 
 
-def test_download_starts_over_where_the_range_is_ignored(tmp_path: Path) -> None:
+def test_download_starts_over_if_the_range_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "toy.bin.part").write_bytes(b"x" * 1000)
-    with serving(IgnoringRange) as (url, asked):
+    with serving(IgnoringRange) as (url, ranges):
         get(url, tmp_path / "toy.bin")
     assert (tmp_path / "toy.bin").read_bytes() == CONTENT
-    assert asked == ["bytes=1000-"]
+    assert ranges == ["bytes=1000-"]
 
 
-def test_download_connects_again_while_something_comes(tmp_path: Path) -> None:
-    with serving(Truncating) as (url, asked):
+def test_download_reconnects_while_data_arrives(tmp_path: Path) -> None:
+    with serving(Truncating) as (url, ranges):
         get(url, tmp_path / "toy.bin")
     assert (tmp_path / "toy.bin").read_bytes() == CONTENT
-    assert asked == [None, "bytes=40000-", "bytes=80000-"]
+    assert ranges == [None, "bytes=40000-", "bytes=80000-"]
 
 
-def test_download_gives_up_when_nothing_comes_and_keeps_the_part(tmp_path: Path) -> None:
+def test_download_gives_up_without_data_and_keeps_the_part(tmp_path: Path) -> None:
     (tmp_path / "toy.bin.part").write_bytes(CONTENT[:1000])
     with (
-        serving(Silent) as (url, asked),
-        pytest.raises(WeightsError, match=r"1000 of 102400 bytes.*goes on from there"),
+        serving(Silent) as (url, ranges),
+        pytest.raises(WeightsError, match=r"1000 of 102400 bytes.*run this again to resume it"),
     ):
         get(url, tmp_path / "toy.bin")
-    assert len(asked) == download_module.IDLE_ATTEMPTS
+    assert len(ranges) == download_module.IDLE_ATTEMPTS
     assert (tmp_path / "toy.bin.part").stat().st_size == 1000
     assert not (tmp_path / "toy.bin").exists()
 
@@ -76,7 +76,7 @@ def test_download_gives_up_when_nothing_comes_and_keeps_the_part(tmp_path: Path)
 def test_download_discards_another_file(tmp_path: Path, kind: type[Server]) -> None:
     with (
         serving(kind) as (url, _),
-        pytest.raises(WeightsError, match=r"expected sha256 .*, got|holds more than the 102400"),
+        pytest.raises(WeightsError, match=r"expected sha256 .*, got|larger than the 102400 bytes"),
     ):
         get(url, tmp_path / "toy.bin")
     assert list(tmp_path.iterdir()) == []
@@ -89,10 +89,10 @@ def test_download_discards_a_part_that_is_longer_than_the_servers_file(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_download_says_what_the_server_said(tmp_path: Path) -> None:
-    with serving(Absent) as (url, asked), pytest.raises(WeightsError, match="404 Not Found"):
+def test_download_reports_the_status_of_the_server(tmp_path: Path) -> None:
+    with serving(Absent) as (url, ranges), pytest.raises(WeightsError, match="404 Not Found"):
         get(url, tmp_path / "toy.bin")
-    assert len(asked) == 1
+    assert len(ranges) == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -105,22 +105,22 @@ def test_download_without_a_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/x", "toy.bin"])
-def test_download_takes_http_only(tmp_path: Path, url: str) -> None:
+def test_download_accepts_only_http(tmp_path: Path, url: str) -> None:
     with pytest.raises(WeightsError, match="expected an http:// or https:// address"):
         get(url, tmp_path / "toy.bin")
 
 
 def test_two_downloads_of_one_file_do_not_mix(tmp_path: Path) -> None:
     with (
-        serving(Server) as (url, asked),
+        serving(Server) as (url, ranges),
         _alone(tmp_path / "toy.bin.part"),
         pytest.raises(BusyError, match="another process"),
     ):
         get(url, tmp_path / "toy.bin")
-    assert asked == []
+    assert ranges == []
 
 
 def test_download_into_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WeightsError, match="FACEPIPE_WEIGHTS names another folder"):
+    with pytest.raises(WeightsError, match="set FACEPIPE_WEIGHTS to another folder"):
         get("http://127.0.0.1:9/x", tmp_path / "file" / "toy.bin")

@@ -1,4 +1,4 @@
-"""Errors carry what the terminal and the batch need, and survive the way between processes."""
+"""Errors have the attributes that the terminal and the batch need, and survive pickling."""
 
 import pickle
 from pathlib import Path
@@ -19,7 +19,7 @@ def test_an_error_survives_pickling(error_class: type[FacepipeError]) -> None:
     assert copy.exit_code is not ExitCode.DONE
 
 
-def test_a_precheck_lists_all_that_is_missing() -> None:
+def test_a_precheck_error_lists_all_errors() -> None:
     error = PrecheckError([InputError("a.jpg is missing"), WeightsError("no landmarker", detail="sha256 differs")])
     for copy in (error, pickle.loads(pickle.dumps(error))):
         assert str(copy) == "a.jpg is missing\nno landmarker"
@@ -27,7 +27,7 @@ def test_a_precheck_lists_all_that_is_missing() -> None:
         assert len(copy.errors) == 2
 
 
-def test_failed_items_are_told_line_by_line() -> None:
+def test_failed_items_are_listed_line_by_line() -> None:
     error = FailedItemsError(["a.mp4: empty", "b.mp4: no face"], done=[Path("c.mp4")], detail="tail")
     for copy in (error, pickle.loads(pickle.dumps(error))):
         assert (str(copy), copy.done, copy.detail) == ("a.mp4: empty\nb.mp4: no face", (Path("c.mp4"),), "tail")

@@ -1,4 +1,4 @@
-"""Tests against reference numbers: skipped where there are none, failed where some were asked for."""
+"""Tests with reference numbers are skipped without them, and fail if FIXTURES names a folder without any."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ import pytest
 from tests import fixtures
 
 
-@pytest.mark.parametrize(("made", "told"), [(True, "has no .safetensors"), (False, "is no folder")])
-def test_a_folder_that_was_asked_for_has_some(
-    made: bool, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("made", "fault"), [(True, "has no .safetensors"), (False, "is not a folder")])
+def test_a_folder_without_reference_numbers(
+    made: bool, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "numbers"
     if made:
@@ -19,7 +19,7 @@ def test_a_folder_that_was_asked_for_has_some(
     with pytest.raises(pytest.skip.Exception, match=r"there is no .*a\.safetensors"):
         fixtures.load_fixture("a")
     monkeypatch.setenv("FIXTURES", str(folder))
-    with pytest.raises(pytest.fail.Exception, match=f"FIXTURES names {folder}, which {told}"):
+    with pytest.raises(pytest.fail.Exception, match=f"FIXTURES names {folder}, which {fault}"):
         fixtures.load_fixture("a")
     if made:
         (folder / "b.safetensors").touch()

@@ -1,4 +1,4 @@
-"""docs/formats.md speaks of what is really in the files."""
+"""docs/formats.md describes the actual content of the files."""
 
 import json
 from dataclasses import fields
@@ -16,12 +16,12 @@ TEXT = (ROOT / "docs/formats.md").read_text("utf-8")
 
 
 def section(title: str) -> str:
-    """The part of the document below a heading that begins so."""
+    """Return the section whose heading starts with `title`."""
     return TEXT.split(f"\n## {title}")[1].split("\n## ")[0]
 
 
 def documented(title: str) -> set[str]:
-    """The names in the first column of a section's tables."""
+    """Return the names in the first column of a section's tables."""
     cells = [line.split("|")[1] for line in section(title).splitlines() if line.startswith("| `")]
     return {name for cell in cells for name in cell.split("`")[1::2]}
 
@@ -52,8 +52,8 @@ def test_every_array_of_the_space_bfm_is_documented() -> None:
     assert documented(title) == set(SPACES["bfm"].arrays)
     for key, shape in SPACES["bfm"].arrays.items():
         row = next(line for line in section(title).splitlines() if line.startswith("| `") and f"`{key}`" in line)
-        told = ", ".join("T" if length is None else str(length) for length in shape)
-        assert f"| ({told}{',' if len(shape) == 1 else ''})" in row
+        lengths = ", ".join("T" if length is None else str(length) for length in shape)
+        assert f"| ({lengths}{',' if len(shape) == 1 else ''})" in row
 
 
 def test_every_key_of_a_sidecar_and_a_record_is_documented(scene: Scene, tmp_path: Path) -> None:
@@ -68,17 +68,17 @@ def test_every_key_of_a_sidecar_and_a_record_is_documented(scene: Scene, tmp_pat
 
 def test_every_event_and_its_keys_are_documented() -> None:
     rows = [line.split("|")[1:3] for line in section("Events").splitlines() if line.startswith("| `")]
-    told = {event: set(keys.split("`")[1::2]) for cell, keys in rows for event in cell.split("`")[1::2]}
+    described = {event: set(keys.split("`")[1::2]) for cell, keys in rows for event in cell.split("`")[1::2]}
     kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event)]
-    real = {
+    actual = {
         kind.event: {field.name for field in fields(kind)} - {"time"}
         for kind in kinds
         if kind not in (events.Event, StageEvent)
     }
-    assert told == real
+    assert described == actual
 
 
-def test_the_preset_in_the_document_is_one(tmp_path: Path) -> None:
+def test_the_preset_in_the_document_is_valid(tmp_path: Path) -> None:
     from facepipe.motion.presets import load_preset
 
     path = tmp_path / "preset.json"

@@ -1,4 +1,4 @@
-"""Models are loaded once a process, and again when their files change."""
+"""Models are loaded once per process, and again when their files change."""
 
 from __future__ import annotations
 

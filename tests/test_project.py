@@ -1,4 +1,4 @@
-"""What stands twice in the repository says the same in both places."""
+"""Texts that occur twice in the repository are consistent."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from facepipe.config import example_toml
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_settings_file_shows_every_setting() -> None:
-    shown = (ROOT / "facepipe.toml").read_text("utf-8")
-    assert shown == example_toml(), "python -c 'from facepipe.config import *; print(example_toml(), end=\"\")'"
+def test_the_settings_file_lists_every_setting() -> None:
+    content = (ROOT / "facepipe.toml").read_text("utf-8")
+    assert content == example_toml(), "python -c 'from facepipe.config import *; print(example_toml(), end=\"\")'"
 
 
 @pytest.mark.parametrize("code", ["0", "1", "2", "3", "4", "5", "75", "130", "141"])

@@ -15,7 +15,7 @@ from tests.servers import CONTENT, SHA256, Server, serving
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty user's folder."""
+    """The user's folder, still missing."""
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
     return tmp_path / "mine"
 
@@ -49,7 +49,7 @@ def test_find_verifies(folder: Path) -> None:
     assert weights.find("toy") == weights.WeightFile("toy", folder / "toy.bin", SHA256)
 
 
-def test_find_names_file_expected_actual_and_remedy(folder: Path) -> None:
+def test_find_reports_file_digests_and_remedy(folder: Path) -> None:
     register(folder, entry())
     (folder / "toy.bin").write_bytes(b"else")
     with pytest.raises(WeightsError) as caught:
@@ -64,7 +64,7 @@ def test_find_names_file_expected_actual_and_remedy(folder: Path) -> None:
     assert caught.value.exit_code == ExitCode.PRECHECK
 
 
-def test_find_sees_a_file_that_changed_after_it_was_verified(folder: Path) -> None:
+def test_find_detects_a_file_that_changed_after_verification(folder: Path) -> None:
     register(folder, entry())
     (folder / "toy.bin").write_bytes(CONTENT)
     weights.find("toy")
@@ -81,7 +81,7 @@ def test_find_reads_a_file_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     assert weights.find("toy").sha256 == SHA256
 
 
-def test_find_of_what_is_not_here(folder: Path) -> None:
+def test_find_reports_missing_and_unknown_weights(folder: Path) -> None:
     register(folder, entry(url="http://example.org/toy.bin"))
     with pytest.raises(WeightsError, match="not on this machine: facepipe weights fetch toy"):
         weights.find("toy")
@@ -89,19 +89,19 @@ def test_find_of_what_is_not_here(folder: Path) -> None:
         weights.find("tyo")
 
 
-def test_fetch_brings_the_weight_and_repairs_a_damaged_one(folder: Path) -> None:
-    with serving(Server) as (url, asked):
+def test_fetch_downloads_missing_and_damaged_weights(folder: Path) -> None:
+    with serving(Server) as (url, ranges):
         register(folder, entry(url=url))
         assert weights.fetch("toy").path.read_bytes() == CONTENT
         weights.fetch("toy")
-        assert asked == [None]
+        assert ranges == [None]
         (folder / "toy.bin").write_bytes(b"damaged")
         assert weights.fetch("toy").path.read_bytes() == CONTENT
 
 
-def test_fetch_takes_another_address(folder: Path) -> None:
+def test_fetch_accepts_another_url(folder: Path) -> None:
     register(folder, entry())
-    with pytest.raises(WeightsError, match="knows no address for the weight toy"):
+    with pytest.raises(WeightsError, match="has no URL for the weight toy"):
         weights.fetch("toy")
     with serving(Server) as (url, _):
         assert weights.fetch("toy", url).sha256 == SHA256
@@ -131,41 +131,39 @@ def test_add_replaces_only_on_request(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "came"),
+    ("content", "found"),
     [
         (b"PK\x03\x04rest", "pickled checkpoints"),
         (b"\x80\x02}q\x00.", "a pickle"),
         (b"\x89HDF\r\n", "HDF5"),
         (b"<!DOCTYPE html>", "a web page"),
-        (b"", "no whole safetensors file"),
-        (b"\xff" * 100, "no whole safetensors file"),
+        (b"", "not a complete safetensors file"),
+        (b"\xff" * 100, "not a complete safetensors file"),
     ],
 )
-def test_add_takes_safetensors_only(tmp_path: Path, folder: Path, content: bytes, came: str) -> None:
+def test_add_accepts_only_safetensors(tmp_path: Path, folder: Path, content: bytes, found: str) -> None:
     (tmp_path / "x.safetensors").write_bytes(content)
-    with pytest.raises(WeightsError, match=came) as caught:
+    with pytest.raises(WeightsError, match=found) as caught:
         weights.add(tmp_path / "x.safetensors", name="x", licence="", source="")
     assert "facepipe weights add KIND FILE" in str(caught.value)
     assert not folder.exists()
 
 
-def test_add_refuses_a_cut_file_a_missing_one_and_a_folder(tmp_path: Path) -> None:
+def test_add_refuses_truncated_and_missing_files_and_folders(tmp_path: Path) -> None:
     whole = write_safetensors(tmp_path / "whole")
     (tmp_path / "cut").write_bytes(whole.read_bytes()[:-1])
     for name in ("cut", "missing", "."):
-        with pytest.raises(WeightsError, match=r"whole safetensors|cannot read"):
+        with pytest.raises(WeightsError, match=r"complete safetensors|cannot read"):
             weights.add(tmp_path / name, name="x", licence="", source="")
 
 
 @pytest.mark.parametrize("name", ["", "..", ".x", "-x", "a/b", "a b", "ä", "a\\b"])
-def test_add_refuses_names_that_make_no_file_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(WeightsError, match="cannot name a weight"):
+def test_add_refuses_invalid_names(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WeightsError, match="not a valid weight name"):
         weights.add(write_safetensors(tmp_path / "one"), name=name, licence="", source="")
 
 
-def test_an_embedded_weight_can_be_neither_hidden_nor_replaced(
-    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_embedded_weight_cannot_be_overridden(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedded = tmp_path / "embedded"
     embedded.mkdir()
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(embedded))
@@ -178,7 +176,7 @@ def test_an_embedded_weight_can_be_neither_hidden_nor_replaced(
     assert weights.lookup("toy").sha256 == SHA256
     with pytest.raises(WeightsError, match="reinstall"):
         weights.find("toy")
-    # A damaged or foreign file among the embedded ones does not stand in the way of the right one.
+    # A damaged embedded file does not prevent the use of a correct one in the user's folder.
     (embedded / "toy.bin").write_bytes(b"damaged")
     (folder / "toy.bin").write_bytes(CONTENT)
     assert weights.find("toy").path == folder / "toy.bin"
@@ -187,15 +185,15 @@ def test_an_embedded_weight_can_be_neither_hidden_nor_replaced(
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("[[weight]", "no registry of weights"),
+        ("[[weight]", "not a valid weight registry"),
         ('[[weight]]\nname = "a"', "'a' lacks file, sha256, bytes, licence, source"),
         ('[[weight]]\nname = "a"\ncolour = "red"', "unknown key 'colour'"),
         ('[[weight]]\nname = "a"\nbytes = "many"', "expected int"),
-        ("weight = 3", "no registry of weights"),
-        ("{ENTRY}{ENTRY}", "registers one name twice"),
+        ("weight = 3", "not a valid weight registry"),
+        ("{ENTRY}{ENTRY}", "registers the same name twice"),
     ],
 )
-def test_a_bad_registry_is_named(tmp_path: Path, folder: Path, text: str, fault: str) -> None:
+def test_an_invalid_registry_is_reported(tmp_path: Path, folder: Path, text: str, fault: str) -> None:
     register(folder, entry())
     whole = (folder / "registry.toml").read_text()
     (tmp_path / "registry.toml").write_text(text.replace("{ENTRY}", whole))
@@ -205,13 +203,13 @@ def test_a_bad_registry_is_named(tmp_path: Path, folder: Path, text: str, fault:
 
 
 @pytest.mark.parametrize("changes", [{"sha256": "ABC"}, {"file": "../x"}, {"file": "registry.toml"}, {"bytes": -1}])
-def test_a_registry_with_an_impossible_entry_is_refused(folder: Path, changes: dict[str, object]) -> None:
+def test_a_registry_with_an_invalid_entry_is_refused(folder: Path, changes: dict[str, object]) -> None:
     register(folder, entry(**changes))
     with pytest.raises(WeightsError, match="of entry 'toy' is"):
         weights.registered()
 
 
-def test_what_ships_is_registered_verified_licensed_and_has_a_card() -> None:
+def test_embedded_weights_are_registered_verified_licensed_and_have_a_card() -> None:
     folder = weights.embedded_folder()
     shipped = [weight for weight in read_registry(folder / "registry.toml").values() if not weight.url]
     assert {path.name for path in folder.glob("*.safetensors")} == {weight.file for weight in shipped}

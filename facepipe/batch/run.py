@@ -89,16 +89,16 @@ class Run:
         if not checked.wanted:
             survey = Survey(done=checked.done, failed=checked.failed)
             return self._settle(checked, survey)
-        self.log.tell(f"{RUN}{self.id}", self._about(checked))
+        self.log.append(f"{RUN}{self.id}", self._about(checked))
         self._save_offsets()
         self.progress.begin(checked, self.limits.most(checked.wanted))
         for decision, fault in checked.bad.values():
-            self.log.tell(decision.item.id, {**self._known(decision), "state": FAILED, **told(fault)})
+            self.log.append(decision.item.id, {**self._known(decision), "state": FAILED, **told(fault)})
         with self._stoppable(), self.engine.started() as apply, self.progress.ticking(self._look):
             survey = self._rounds(apply, checked)
         settled = self._settle(checked, survey)
         self.claims.sweep()
-        self.log.tell(f"{RUN}{self.id}", {"exit_code": int(settled.exit_code), "ended": True})
+        self.log.append(f"{RUN}{self.id}", {"exit_code": int(settled.exit_code), "ended": True})
         self.log.close()
         return settled
 
@@ -193,7 +193,7 @@ class Run:
                 survey.open.append(name)
             elif entry and entry.state == BEGUN and entry.run == self.id:
                 if self.claims.judge(name) in ("free", "dead"):
-                    self.log.tell(name, self._lost(decision))
+                    self.log.append(name, self._lost(decision))
                     survey.failed += 1
             elif decision.reason.startswith("failed"):
                 survey.failed += 1

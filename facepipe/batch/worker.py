@@ -119,8 +119,8 @@ class Worker:
             if task.tries:
                 time.sleep(PAUSE_SECONDS * 2 ** min(task.tries - 1, 5))
             known: dict[str, Any] = {"number": number, "run": self.orders.run, "tries": task.tries + 1, "key": task.key}
-            self._log.tell(task.item.id, {**known, "state": BEGUN})
-            self._log.tell(task.item.id, {**known, **self._outcome(task)})
+            self._log.append(task.item.id, {**known, "state": BEGUN})
+            self._log.append(task.item.id, {**known, **self._outcome(task)})
         finally:
             self._claims.release(task.item.id)
 

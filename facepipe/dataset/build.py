@@ -167,7 +167,7 @@ class Builder:
             "weights": {name: weight.sha256 for name, weight in self.weights.items()},
         }
         changed = deliver(files, digests, about)
-        self.job.tell(Result(path=str(next(iter(files))), changed=changed))
+        self.job.emit(Result(path=str(next(iter(files))), changed=changed))
 
     def _entry(self, name: str, person: str, medium: Medium, candidate: ClipCandidate, made: Artefact) -> Entry:
         span, facts = candidate.span, made.facts

@@ -32,7 +32,7 @@ def export_shards(job: Job, dataset: Path, out: Path, clips: int, *, overwrite: 
     for shard in shards:
         changed = write_shard(dataset, shard, out, job.workspace.digests, overwrite=overwrite)
         advance(sum(entry.frames for entry in shard.entries))
-        job.tell(Result(path=str(out / shard.name), changed=changed))
+        job.emit(Result(path=str(out / shard.name), changed=changed))
     done()
     return [out / shard.name for shard in shards]
 
@@ -54,23 +54,23 @@ def export_lmdb(job: Job, dataset: Path, out: Path, coefficients: Path | None, *
     advance, done = _told(job, str(target.folder), sum(entry.frames for entry in entries))
     changed = export(target, entries, job.workspace.digests, advance, overwrite=overwrite)
     done()
-    job.tell(Result(path=str(target.folder), changed=changed))
+    job.emit(Result(path=str(target.folder), changed=changed))
     return [target.folder]
 
 
 def _told(job: Job, label: str, frames: int) -> tuple[Callable[[int], None], Callable[[], None]]:
     """Tell of an export as of a stage; return what counts frames, and what ends it."""
     started, so_far = time.monotonic(), 0
-    job.tell(Start(stage=EXPORT, label=f"{EXPORT} {label}", reason="asked for", fingerprint=None, frames=frames))
+    job.emit(Start(stage=EXPORT, label=f"{EXPORT} {label}", reason="asked for", fingerprint=None, frames=frames))
 
     def advance(count: int) -> None:
         nonlocal so_far
         so_far += count
-        job.tell(Progress(stage=EXPORT, label=f"{EXPORT} {label}", frames_done=so_far, frames=frames))
+        job.emit(Progress(stage=EXPORT, label=f"{EXPORT} {label}", frames_done=so_far, frames=frames))
 
     def done() -> None:
         seconds = round(time.monotonic() - started, 3)
         told = f"{EXPORT} {label}"
-        job.tell(Done(stage=EXPORT, label=told, fingerprint=None, seconds=seconds, frames_done=so_far, folder=label))
+        job.emit(Done(stage=EXPORT, label=told, fingerprint=None, seconds=seconds, frames_done=so_far, folder=label))
 
     return advance, done

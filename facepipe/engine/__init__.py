@@ -1,4 +1,4 @@
-"""Stages, fingerprints, records, atomic publish, plans and jobs. Knows nothing of media or of networks."""
+"""Stages, fingerprints, records, atomic publishing, plans and jobs. Independent of media formats and networks."""
 
 from facepipe.engine.artefact import Artefact, Output, Pending
 from facepipe.engine.cleaning import Cleaned, clean

@@ -1,4 +1,4 @@
-"""The paths of the state of a batch: in the work folder, beside the results, so that the folder alone is enough."""
+"""Paths of a batch's state. It lives in the work folder beside the results, so that the folder is self-contained."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ FOLDER = "batch"
 
 @dataclass(frozen=True)
 class BatchPaths:
-    """The files and folders that hold the state of the batches of one work folder."""
+    """The paths of the batches of one work folder."""
 
     work: Path
 
     @property
     def folder(self) -> Path:
-        """Return the folder of all of it."""
+        """The folder of all batch state."""
         return self.work / FOLDER
 
     @property
     def journal(self) -> Path:
-        """Return the folder of the journals, one a process."""
+        """The folder of the journals, one per process."""
         return self.folder / "journal"
 
     @property
     def claims(self) -> Path:
-        """Return the folder of the claims on items and on results that are being made."""
+        """The folder of the claims on items and on results in progress."""
         return self.folder / "claims"
 
     def stop(self, run: str) -> Path:
-        """Return the file whose existence asks the workers of a run to stop."""
+        """Return the path of the file whose existence requests the workers of a run to stop."""
         return self.folder / "runs" / f"{run}.stop"
 
     def offsets(self, run: str) -> Path:
-        """Return the file with the number of bytes of each journal that the leader of a run had read when it began."""
+        """Return the path of the file with the journal offsets that the leader of a run had read when it started."""
         return self.folder / "runs" / f"{run}.json"

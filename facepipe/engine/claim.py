@@ -1,4 +1,4 @@
-"""Claims: which process does a piece of work, told by files that any disk can carry."""
+"""Claims: files that record which process does a piece of work. They work on any file system, network ones too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facepipe.engine.disk import disk_errors
 from facepipe.engine.draft import draft_beside, is_running, this_host
 
 STALE_SECONDS = 120.0
-"""A claim that nobody touched for so long is taken over."""
+"""A claim that was not touched for this long is taken over."""
 BEATS_PER_STALE = 8
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.02, 0.5
 
@@ -26,7 +26,7 @@ Verdict = Literal["free", "dead", "live", "unknown"]
 
 @cache
 def this_machine() -> str:
-    """Return what names those processes that can be asked whether they live: host, boot and process name space."""
+    """Return "host.boot.pid-namespace". Whether a process is alive can be checked only where all three are the same."""
     boot, space = "", ""
     if sys.platform == "linux":
         with suppress(OSError):
@@ -36,19 +36,19 @@ def this_machine() -> str:
 
 
 def birth_of(pid: int) -> str:
-    """Return when a process of this machine began; it tells the process from a later one of its number."""
+    """Return the start time of a process on this machine, which distinguishes it from a later process with its pid."""
     with suppress(OSError, IndexError):
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
     return ""
 
 
 def process_token() -> str:
-    """Return a name for this process that no other one ever has."""
+    """Return a unique name for this process: machine, pid, start time and 8 random hex digits."""
     return f"{this_machine()} {os.getpid()} {birth_of(os.getpid())} {os.urandom(4).hex()}"
 
 
 def is_process_dead(token: str) -> bool | None:
-    """Tell whether the process of a token has ended; None where it cannot be asked."""
+    """Return True if the process of a token has ended, or None if it cannot be checked from this machine."""
     parts = token.split(" ")
     if len(parts) != 4 or parts[0] != this_machine() or not parts[1].isdigit():
         return None
@@ -57,11 +57,12 @@ def is_process_dead(token: str) -> bool | None:
 
 
 class Claims:
-    """The right to do what a name stands for, held by one process at a time.
+    """Named claims on work. One process at a time holds a name.
 
-    A claim is a file that is created exclusively and touched by `beat`. It is dead when its process, on this machine,
-    has ended; on another, when it was watched for `stale_seconds` and was not touched. No clocks are compared: they
-    may be set back, or differ. At worst two processes do the same work, and the first result stands.
+    A claim is a file that is created exclusively and touched by `beat`. A claim of this machine is dead when its
+    process has ended; a claim of another machine is dead when it was watched for `stale_seconds` without being touched.
+    Clocks of different machines are never compared, as they may differ or be set back. In the worst case two processes
+    do the same work and the first result is kept.
     """
 
     def __init__(self, folder: Path, *, stale_seconds: float = STALE_SECONDS) -> None:
@@ -75,11 +76,11 @@ class Claims:
 
     @property
     def beat_seconds(self) -> float:
-        """How often `beat` is to be called at least."""
+        """The longest allowed interval between two calls of `beat`."""
         return self.stale_seconds / BEATS_PER_STALE
 
     def take(self, name: str) -> bool:
-        """Claim a name and return True; False if another lives to hold it. Raises DiskError."""
+        """Claim a name; return False if another process holds it and is not known to be dead. Raises DiskError."""
         path = self.path(name)
         with disk_errors(self._folder):
             taken = self._create(path) or (self.judge(name) == "dead" and self._take_over(path))
@@ -90,7 +91,7 @@ class Claims:
         return taken
 
     def release(self, name: str) -> None:
-        """Let go of a name; if it was taken over meanwhile (this process slept), it stays the other's."""
+        """Release a name. A claim that another process took over meanwhile (this one was suspended) is left alone."""
         with self._lock:
             self._held.discard(name)
         path = self.path(name)
@@ -100,7 +101,7 @@ class Claims:
 
     @contextmanager
     def turn(self, name: str, check: Callable[[], None]) -> Iterator[bool]:
-        """Hold a name; yield whether it had to be waited for. `check` may raise to give the waiting up."""
+        """Hold a name for the `with` block; yield True if it had to wait. `check` runs while waiting and may raise."""
         waited, pause = False, FIRST_WAIT_SECONDS
         while not self.take(name):
             check()
@@ -114,11 +115,11 @@ class Claims:
 
     @property
     def holds_any(self) -> bool:
-        """Whether this process holds a claim."""
+        """True if this process holds a claim."""
         return bool(self._held)
 
     def beat(self) -> None:
-        """Touch what is held, so that others see that this process lives."""
+        """Touch the held claims, which shows other processes that this one is alive."""
         with self._lock:
             held = list(self._held)
         for name in held:
@@ -126,14 +127,14 @@ class Claims:
                 os.utime(self.path(name))
 
     def holder(self, name: str) -> str | None:
-        """Return the token of whoever holds a name, dead or alive; None where nobody does."""
+        """Return the token of the process that holds a name, dead or alive, or None if the name is free."""
         try:
             return self.path(name).read_text("utf-8", "replace")
         except OSError:
             return None
 
     def judge(self, name: str) -> Verdict:
-        """Tell what is known of a name: free; held by a dead or a live process; held, and still to be watched."""
+        """Return the state of a name: "free", "dead", "live", or "unknown" while its holder is being watched."""
         sign = self._sign(name)
         if sign is None:
             return "free"
@@ -154,11 +155,11 @@ class Claims:
         return "live" if touched else "unknown"
 
     def bury(self, token: str) -> None:
-        """Take a process for dead, with all that it claims: somebody has watched it for long enough."""
+        """Treat a process and all its claims as dead. For callers that have watched it for long enough."""
         self._buried.add(token)
 
     def sweep(self) -> None:
-        """Remove the claims of the dead: on work that was done just before they died, which nobody will claim again."""
+        """Remove the claims of dead processes. Work finished just before a process died is not claimed again."""
         for name in list(self.names()):
             sign = self._sign(name)
             if sign and self.judge(name) == "dead" and self._sign(name) == sign:
@@ -166,14 +167,14 @@ class Claims:
                     self.path(name).unlink()
 
     def names(self) -> Iterator[str]:
-        """Yield all names that are held, by the dead too."""
+        """Yield all claimed names, those of dead processes included."""
         with suppress(OSError):
             for shard in sorted(os.scandir(self._folder), key=lambda entry: entry.name):
                 with suppress(OSError):
                     yield from sorted(entry.name for entry in os.scandir(shard) if "." not in entry.name)
 
     def path(self, name: str) -> Path:
-        """Return where the claim on a name lies, or would."""
+        """Return the path of the claim file of a name."""
         return self._folder / name[:2] / name
 
     def _sign(self, name: str) -> Sign | None:
@@ -190,20 +191,20 @@ class Claims:
             except FileExistsError:
                 return False
             except FileNotFoundError:
-                # Not written through to the disk: after a power cut there is nobody left whose claim it could hold.
+                # No fsync: after a power cut no process is left whose claim could matter.
                 path.parent.mkdir(parents=True, exist_ok=True)
                 continue
             try:
                 os.write(handle, self.token.encode())
             except OSError:
-                path.unlink(missing_ok=True)  # a full disk; a claim without a name would look like another's
+                path.unlink(missing_ok=True)  # disk full; a claim without a token would look like another process's
                 raise
             finally:
                 os.close(handle)
             return True
 
     def _take_over(self, path: Path) -> bool:
-        """Put this process's claim in the place of a dead one's. Of several who try, the last counts."""
+        """Replace the claim of a dead process by this one's. If several processes try, the last one gets it."""
         draft = draft_beside(path)
         try:
             draft.write_text(self.token, "utf-8")

@@ -1,4 +1,4 @@
-"""Giving disk space back: drafts of dead processes, results that no job uses any more, or everything."""
+"""Removal of work files: drafts of dead processes, results that no job uses, or everything."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from facepipe.errors import BusyError, RecordError
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What was removed, or would be in a dry run."""
+    """The paths removed, or that a dry run would remove, and their total size in bytes."""
 
     paths: tuple[Path, ...]
     bytes: int
@@ -36,13 +36,13 @@ def clean(
     everything: bool = False,
     dry_run: bool = False,
 ) -> Cleaned:
-    """Remove from a work folder what is of no use.
+    """Remove useless files from a work folder.
 
-    That is always the drafts of dead processes and results that this program cannot read (damaged, or written by
-    another version), and what dead processes had claimed; with `unreferenced` also the results that no job and no done
-    item of a batch used when it last ran; with `older_than_seconds` those that were made before that; with `everything`
-    all results and memories. Only names that the engine gives are touched, whatever else lies in the folder. Raises
-    BusyError while a job runs there, on another machine too; DiskError if the disk refuses.
+    Always removed are drafts and claims of dead processes, and results that this program cannot read (damaged, or
+    written by another version). `unreferenced` adds the results that no job and no finished batch item used in its last
+    run, `older_than_seconds` the results made before that time, `everything` all results and job memories. Only names
+    that the engine creates are touched; other files in the folder stay. Raises BusyError while a job runs in the
+    folder, on this machine or another, and DiskError if a file cannot be removed.
     """
     if not root.is_dir():
         return Cleaned((), 0)
@@ -68,19 +68,19 @@ def _exclusive(root: Path) -> FolderLock:
     try:
         return FolderLock(root)
     except BlockingIOError:
-        raise BusyError(f"a job is running in {str(root)!r}; clean when it has ended") from None
+        raise BusyError(f"a job is running in {str(root)!r}; run clean when it has ended") from None
 
 
 def _dead_claims(root: Path) -> list[Path]:
-    """Return the claims of dead processes. Raises BusyError where one may live."""
+    """Return the claim files of dead processes. Raises BusyError if a claim may belong to a live one."""
     claims = Claims(BatchPaths(root).claims)
     dead = []
     for name in claims.names():
         if claims.judge(name) not in ("free", "dead"):
             holder = (claims.holder(name) or "?").split(".")[0]
             raise BusyError(
-                f"{str(root)!r} is in use: {holder} has claimed work there; clean when it has ended. If it is gone for "
-                "good, run the batch once more, which takes the claim over"
+                f"{str(root)!r} is in use: a process on {holder} holds a claim; run clean when it has ended. If that "
+                "machine is gone for good, run the batch once more: it takes the claim over"
             )
         dead.append(claims.path(name))
     return dead
@@ -120,7 +120,7 @@ def _remove_files(root: Path, files: list[Path]) -> None:
             path.unlink(missing_ok=True)
     shards = [shard for stage_folder in stage_folders(root) for shard in stage_shards(stage_folder)]
     for folder in (*shards, *{shard.parent for shard in shards}, root / JOBS, (root / DIGESTS).parent):
-        with suppress(OSError):  # not empty: somebody else's, or in use
+        with suppress(OSError):  # not empty: holds files of others, or is in use
             folder.rmdir()
 
 

@@ -1,4 +1,4 @@
-"""The sha256 of files, remembered so that a file is read once and not once a run."""
+"""Cached sha256 digests of files, so that a file is read once rather than once per run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from facepipe.errors import InputError
 
 CHUNK_BYTES = 1 << 20
 SETTLED_NS = 2_000_000_000
-"""A file touched less than this ago may change again within the same time stamp; its digest is not remembered."""
+"""Digests of files modified more recently are not cached: the file may change again within the same time stamp."""
 
 Signature = tuple[int, int, int, int]
 
 
 def digest_stream(stream: BinaryIO) -> str:
-    """Return the sha256 (64 hex digits) of what is left in a stream."""
+    """Return the sha256 (64 hex digits) of the rest of a stream."""
     digest = hashlib.sha256()
     while chunk := stream.read(CHUNK_BYTES):
         digest.update(chunk)
@@ -28,9 +28,9 @@ def digest_stream(stream: BinaryIO) -> str:
 
 
 def signature(path: Path) -> Signature:
-    """Return (size, mtime, ctime, inode): what changes whenever the content of a file may have changed.
+    """Return (size in bytes, mtime in ns, ctime in ns, inode), which changes whenever the content may have changed.
 
-    Raises InputError, naming the path, where there is no regular file.
+    Raises InputError if `path` is not a regular file or cannot be read.
     """
     try:
         status = path.stat()
@@ -43,22 +43,22 @@ def signature(path: Path) -> Signature:
 
 
 class DigestCache:
-    """Digests by path, each valid for as long as the file's signature stays."""
+    """Digests by path. Each is valid while the signature of its file is unchanged."""
 
     def __init__(self, path: Path) -> None:
         self._journal: JsonlJournal[str] = JsonlJournal(path)
         self._seen: dict[str, str] = {}
 
     def digest(self, path: Path) -> str:
-        """Return the sha256 of a file. Raises InputError if it cannot be read, or changes meanwhile."""
+        """Return the sha256 of a file. Raises InputError if it cannot be read or changes while it is read."""
         return self.look(path)[0]
 
     def save(self) -> None:
-        """Write down what was learnt before there was a folder to write it into."""
+        """Write the digests that were computed before the folder of the cache existed."""
         self._journal.save()
 
     def look(self, path: Path) -> tuple[str, Signature]:
-        """Return the sha256 of a file and the signature it belongs to. Raises InputError as `digest` does."""
+        """Return the sha256 of a file and its signature. Raises InputError like `digest`."""
         path = path.absolute()
         before = signature(path)
         state = ":".join(map(str, before))

@@ -1,4 +1,4 @@
-"""What the engine asks of a disk: to keep what was written, to let go of a folder, and to fail in plain words."""
+"""Disk operations of the engine: durable writes, removal of folders, and clear error messages."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ FAILED = {errno.EIO, getattr(errno, "ESTALE", errno.EIO)}
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn what the disk of `folder` refuses into DiskError, with the path and the remedy; let all else through."""
+    """Translate OSErrors of the disk of `folder` to DiskError with path and remedy. Other errors pass unchanged."""
     try:
         yield
     except OSError as error:
-        if told := as_disk_error(error, folder):
-            raise told from error
+        if disk_error := as_disk_error(error, folder):
+            raise disk_error from error
         raise
 
 
 def as_disk_error(error: OSError, folder: Path) -> DiskError | None:
-    """Return the DiskError for an operating system error met while working in `folder`; None if it is another's."""
+    """Return the DiskError for an OSError raised while working in `folder`, or None if the disk is not the cause."""
     path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else folder
     ours = path == folder or folder in path.parents or path in folder.parents
     if error.errno in FULL:
@@ -48,7 +48,7 @@ def as_disk_error(error: OSError, folder: Path) -> DiskError | None:
         )
     if error.errno in CLOSED and ours:
         remedy = "change its permissions or choose another work folder with --work"
-        return DiskError(f"{str(path)!r} may not be written; {remedy}", permanent=True)
+        return DiskError(f"{str(path)!r} is not writable; {remedy}", permanent=True)
     if error.errno in {errno.ENOTDIR, errno.EEXIST} and ours:
         return DiskError(f"{str(path)!r} is not a folder; choose another work folder with --work", permanent=True)
     if error.errno == errno.ENOENT and ours:
@@ -62,7 +62,7 @@ def _free_text(path: Path) -> str:
 
 
 def free_bytes(path: Path) -> int | None:
-    """Return how much this user may still write on the disk of `path`; None where the system does not tell."""
+    """Return the bytes this user can still write on the disk of `path`, or None if the system does not report it."""
     if sys.platform == "win32":
         return None
     with suppress(OSError):
@@ -72,7 +72,7 @@ def free_bytes(path: Path) -> int | None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, and see to it that the new names survive a power cut."""
+    """Make a folder and its parents, and fsync the new names so that they survive a power cut."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -84,14 +84,14 @@ def make_folder(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Write a file, or the names in a folder, through to the disk."""
+    """Flush a file, or the names in a folder, to the disk (fsync)."""
     if sys.platform == "win32":
         return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
-        # Some network and overlay file systems know no fsync of a folder.
+        # Some network and overlay file systems do not support fsync on a folder.
         if error.errno not in {errno.EINVAL, errno.ENOTSUP} or not path.is_dir():
             raise
     finally:
@@ -99,13 +99,13 @@ def sync(path: Path) -> None:
 
 
 def protect(path: Path) -> None:
-    """Take the permission to write from a file. Removing it is a matter of its folder and stays possible."""
+    """Make a file read-only. It can still be removed, which depends on the permissions of its folder."""
     with suppress(PermissionError):  # file systems without permissions
         path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222)
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder with all in it; that another process was faster is no error. Raises DiskError."""
+    """Remove a folder and its content. Files already removed by another process are ignored. Raises DiskError."""
     with disk_errors(folder):
         for root, folders, files in os.walk(folder, topdown=False):
             for name in files:
@@ -122,6 +122,6 @@ def _unlink(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except PermissionError:
-        # Windows does not remove read-only files.
+        # Windows cannot remove read-only files.
         path.chmod(stat.S_IWRITE | stat.S_IREAD)
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Draft folders: where a result is written before it bears its name, and how a dead one is told from a live one."""
+"""Draft folders: a result is written to one before it gets its final name. Drafts of dead processes are detected."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from facepipe.engine.lock import FolderLock
 from facepipe.errors import DiskError
 
 FOREIGN_SECONDS = 7 * 24 * 3600.0
-"""After this long without a write, the draft of another host is taken for dead: its process cannot be asked."""
+"""A draft of another host is considered dead after this long without a write, as its process cannot be checked."""
 REUSED_SECONDS = 600.0
-"""After this long, an unlocked draft is dead although a process has its number: the number was given out again."""
+"""An unlocked draft is considered dead after this long even if its pid is running: the pid was reused."""
 
 DRAFT = re.compile(r"(?P<target>[^.]+)\.(?P<host>[\w-]+)-(?P<pid>\d+)-[0-9a-f]+\.draft")
 
 
 def this_host() -> str:
-    """Return this machine's name in the letters of a draft's name."""
+    """Return the name of this machine, reduced to the characters allowed in the name of a draft."""
     name = os.environ.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename
     return re.sub(r"[^A-Za-z0-9_]", "_", name)[:60] or "host"
 
 
 def draft_beside(target: Path) -> Path:
-    """Return a new name for a draft of `target`; it tells host and process."""
+    """Return a unique path beside `target` for a draft. Its name contains host and pid."""
     return target.with_name(f"{target.name}.{this_host()}-{os.getpid()}-{os.urandom(4).hex()}.draft")
 
 
 @contextmanager
 def open_draft(target: Path) -> Iterator[Path]:
-    """Make an empty folder beside `target`, locked while it is in use, and remove it unless it was renamed away."""
+    """Make an empty, locked folder beside `target` for the `with` block; remove it at the end unless it was renamed."""
     with disk_errors(target.parent):
         make_folder(target.parent)
         folder, lock = _locked_folder(target)
     try:
         yield folder
     finally:
-        with suppress(DiskError, OSError):  # a disk that refuses this too must not hide the first error
+        with suppress(DiskError, OSError):  # an error here must not hide the first one
             remove_folder(folder)
         lock.release()
 
@@ -55,12 +55,12 @@ def _locked_folder(target: Path) -> tuple[Path, FolderLock]:
             lock = FolderLock(folder, wait=True)
             if folder.is_dir():
                 return folder, lock
-            # A sweeper came between the two steps (it holds the lock while it removes).
+            # A sweep ran between mkdir and lock (it holds the lock while it removes the folder).
             lock.release()
 
 
 def drafts_in(folder: Path) -> list[Path]:
-    """Return the drafts that lie in a folder."""
+    """Return the drafts in a folder."""
     try:
         return sorted(Path(entry.path) for entry in os.scandir(folder) if entry.name.endswith(".draft"))
     except OSError:
@@ -68,14 +68,14 @@ def drafts_in(folder: Path) -> list[Path]:
 
 
 def is_dead(draft: Path) -> bool:
-    """Tell whether nobody works on a draft any more. When in doubt, no."""
+    """Return True if no process works on a draft any more; False when in doubt."""
     if lock := _lock_if_dead(draft):
         lock.release()
     return lock is not None
 
 
 def sweep(folder: Path) -> list[Path]:
-    """Remove the dead drafts in a folder and return them."""
+    """Remove the dead drafts in a folder and return their paths."""
     return [draft for draft in drafts_in(folder) if _remove_if_dead(draft)]
 
 
@@ -90,17 +90,17 @@ def _remove_if_dead(draft: Path) -> bool:
 
 
 def _lock_if_dead(draft: Path) -> FolderLock | None:
-    """Return the lock on a dead draft, None for a live one.
+    """Return the lock on a dead draft, or None for a live one.
 
-    A live draft is locked by its process, and the kernel lets go of the lock however the process ends. Where the disk
-    knows no locks, the process number decides; of a process on another host only a long silence tells.
+    A live draft is locked by its process, and the kernel releases the lock however the process ends. If the file system
+    has no locks, the pid decides. A draft of another host is dead after FOREIGN_SECONDS without a write.
     """
     name = DRAFT.fullmatch(draft.name)
     if name is None:
         return None
     try:
         lock = FolderLock(draft)
-    except OSError:  # locked, gone, or not ours to look into
+    except OSError:  # locked, removed, or without read permission
         return None
     if name["host"] != this_host():
         dead = _silent_seconds(draft) > FOREIGN_SECONDS
@@ -115,9 +115,9 @@ def _lock_if_dead(draft: Path) -> FolderLock | None:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process of this host lives; a zombie does not."""
+    """Return True if a process of this host is alive. A zombie is not."""
     if sys.platform == "win32":
-        return True  # asking would be killing there; the age decides
+        return True  # os.kill would end the process there; the age of the draft decides instead
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

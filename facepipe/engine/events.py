@@ -1,4 +1,4 @@
-"""What a job tells while it runs. The JSON form of each event is stable within a schema version."""
+"""Events that a job emits while it runs. The JSON form of each event is stable within a schema version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Event:
-    """What all events have."""
+    """Base class of all events."""
 
     event: ClassVar[str]
     time: float = field(default_factory=lambda: round(time.time(), 3))
@@ -24,17 +24,17 @@ class Event:
 
 
 Sink = Callable[[Event], None]
-"""What takes events. It must not fail, and may be called from the threads of a stage."""
+"""A callable that receives events. It must not raise, and may be called from the threads of a stage."""
 
 
 def ignore(event: Event) -> None:
-    """Take an event and do nothing with it."""
+    """Discard an event."""
     del event
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StageEvent(Event):
-    """What the events about one stage have."""
+    """Base class of the events about one stage."""
 
     stage: str
     label: str
@@ -42,7 +42,7 @@ class StageEvent(Event):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Expected(Event):
-    """How many frames a stage has to do in this job, over all its runs."""
+    """The number of frames of a stage in this job, over all its runs."""
 
     event = "expected"
     stage: str
@@ -51,7 +51,7 @@ class Expected(Event):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan(StageEvent):
-    """In a dry run: what would be done about a stage, and why."""
+    """In a dry run: the planned action for a stage and its reason."""
 
     event = "plan"
     reason: str
@@ -61,7 +61,7 @@ class Plan(StageEvent):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Skipped(StageEvent):
-    """A result was there."""
+    """A stage was not run because its result exists."""
 
     event = "skipped"
     reason: str
@@ -71,18 +71,18 @@ class Skipped(StageEvent):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Start(StageEvent):
-    """A stage begins."""
+    """A stage starts."""
 
     event = "start"
     reason: str
     fingerprint: str | None
     frames: int | None
-    """How many frames are expected, if that is known."""
+    """Expected number of frames; None if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Progress(StageEvent):
-    """A stage goes on; at most ten of these come a second."""
+    """Progress of a stage; at most ten events per second."""
 
     event = "progress"
     frames_done: int
@@ -113,45 +113,45 @@ class Failed(StageEvent):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Estimate(Event):
-    """In a dry run: what a result will take."""
+    """In a dry run: the expected size of a result."""
 
     event = "estimate"
     label: str
     frames: int
     work_bytes: int
-    """Of the work files, those that are there already among them."""
+    """Total size of the work files, existing ones included."""
     result_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result(Event):
-    """A result lies in its place."""
+    """A result is at its destination."""
 
     event = "result"
     path: str
     changed: bool
-    """False if it lay there already."""
+    """False if it was already there."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Batch(Event):
-    """How a batch stands; one a second."""
+    """Progress of a batch; one event per second."""
 
     event = "batch"
     items: int
-    """All of this process's share, those of earlier runs included."""
+    """All items of this process's shard, those finished in earlier runs included."""
     done: int
     made: int
     """In this run."""
     failed: int
-    """In this run, for good."""
+    """In this run, without further retries."""
     left: int
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ItemPlan(Event):
-    """In a dry run: what would be done about an item of a batch, and why."""
+    """In a dry run: the planned action for an item of a batch and its reason."""
 
     event = "item"
     item: str
@@ -172,7 +172,7 @@ class BatchSummary(Event):
     made: int
     failed: int
     held: int
-    """By other processes."""
+    """Claimed by other processes."""
     left: int
     seconds: float
     exit_code: int
@@ -187,7 +187,7 @@ class Summary(Event):
     made: int
     skipped: int
     pending: int
-    """In a dry run: how many would be made."""
+    """In a dry run: the number of stages that would run."""
     failed: int
     frames_done: int
     seconds: float

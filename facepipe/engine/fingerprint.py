@@ -1,4 +1,4 @@
-"""The identity of a result: what it was made from and how, never where or when."""
+"""The identity of a result: stage, version, inputs, parameters and weights, but no place and no time."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from facepipe.errors import UsageError
 
 @dataclass(frozen=True)
 class Identity:
-    """Everything the fingerprint is taken over."""
+    """The data that the fingerprint is computed from."""
 
     stage: str
     version: int
     params: Mapping[str, Json]
     inputs: Mapping[str, str | list[str]]
-    """The sha256 of each input by name; a list where the stage takes many."""
+    """The sha256 of each input by name; a list for inputs that take several files."""
     weights: Mapping[str, str]
 
     @cached_property
@@ -39,7 +39,7 @@ class Identity:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Identity:
-        """Read what `as_json` gave; other keys are ignored. Raises KeyError or TypeError on anything else."""
+        """Parse the output of `as_json`. Extra keys are ignored; invalid content raises KeyError or TypeError."""
         identity = cls(**{field.name: content[field.name] for field in dataclasses.fields(cls)})
         for mapping in (identity.params, identity.inputs, identity.weights):
             if not isinstance(mapping, dict):
@@ -48,18 +48,18 @@ class Identity:
 
 
 def canonical_json(value: Json) -> str:
-    """Return the one JSON text of a value: sorted keys, no spaces, ASCII."""
+    """Return the canonical JSON text of a value: sorted keys, no spaces, ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def json_of_params(params: object) -> dict[str, Json]:
     """Return the fields of a params dataclass as JSON, without those marked `facepipe.engine.stage.NOT_IN_FINGERPRINT`.
 
-    A whole number is the same value whether it came as 1 or as 1.0; a fraction becomes "30000/1001". Raises UsageError
-    for nan and infinity (a user can type them) and TypeError for what cannot be a setting, a path above all.
+    1 and 1.0 give the same JSON; a fraction becomes "30000/1001". Raises UsageError for nan and infinity, which a user
+    can type, and TypeError for types that cannot be a setting, such as paths.
     """
     if not dataclasses.is_dataclass(params) or isinstance(params, type):
-        raise TypeError(f"params are a dataclass instance, got {params!r}")
+        raise TypeError(f"params must be a dataclass instance, got {params!r}")
     return {
         field.name: _plain(getattr(params, field.name), field.name)
         for field in dataclasses.fields(params)
@@ -84,11 +84,11 @@ def _plain(value: Any, name: str) -> Json:
         return {str(key): _plain(item, f"{name}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(value):
         return json_of_params(value)
-    raise TypeError(f"{name} holds {type(value).__name__}, which has no place in a fingerprint")
+    raise TypeError(f"{name} contains {type(value).__name__}, which cannot be part of a fingerprint")
 
 
 def difference(old: Identity, new: Identity) -> str:
-    """Say in a few words what changed between two identities of one piece of work, the first cause only."""
+    """Return a short text on the first difference between two identities of the same work, "new" if there is none."""
     if (old.stage, old.version) != (new.stage, new.version):
         return "program changed"
     if name := _first_difference(old.inputs, new.inputs):
@@ -98,7 +98,7 @@ def difference(old: Identity, new: Identity) -> str:
     if name := _first_difference(old.params, new.params):
         if name not in old.params or name not in new.params:
             return "program changed"
-        return f"settings changed ({name}: {_shown(old.params[name])} -> {_shown(new.params[name])})"
+        return f"settings changed ({name}: {_short(old.params[name])} -> {_short(new.params[name])})"
     return "new"
 
 
@@ -108,6 +108,6 @@ def _first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return next((name for name in names if old.get(name, absent) != new.get(name, absent)), "")
 
 
-def _shown(value: Json) -> str:
+def _short(value: Json) -> str:
     text = value if isinstance(value, str) else canonical_json(value)
     return text if len(text) <= 40 else text[:37] + "..."

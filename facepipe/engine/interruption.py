@@ -1,4 +1,4 @@
-"""Being asked to stop: by Ctrl-C, by a scheduler, by a terminal that closes."""
+"""Handling of requests to stop: Ctrl-C, a scheduler, a terminal that closes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ SIGNALS = ("SIGTERM", "SIGHUP")
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the program as Ctrl-C does, and end either way in Interrupted.
+    """Make SIGTERM and SIGHUP unwind the program like Ctrl-C, and raise Interrupted for all three.
 
-    Inside, the request travels as KeyboardInterrupt, which no `except Exception` of a stage swallows. Outside the main
-    thread no handler can be set; there it only translates.
+    Inside the block a request to stop is a KeyboardInterrupt, which `except Exception` in a stage does not catch. No
+    handler can be set outside the main thread; there KeyboardInterrupt is only translated to Interrupted.
     """
     before = {}
     if threading.current_thread() is threading.main_thread():
         numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-        # What was ignored on purpose (nohup) stays ignored.
+        # Signals ignored on purpose (nohup) stay ignored.
         before = {n: signal.signal(n, _stop) for n in numbers if signal.getsignal(n) is not signal.SIG_IGN}
     try:
         yield
     except KeyboardInterrupt as error:
         name = str(error) or "Ctrl-C"
-        raise Interrupted(f"stopped by {name}; finished stages are kept, run the same command to go on") from None
+        raise Interrupted(f"stopped by {name}; finished stages are kept, run the same command to continue") from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -37,6 +37,6 @@ def interruptible() -> Iterator[None]:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     del frame
-    # Schedulers send it again and again; the clean-up that the first one sets off must not be cut short.
+    # Schedulers repeat the signal; it must not interrupt the clean-up that the first one started.
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt(signal.Signals(number).name)

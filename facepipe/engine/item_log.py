@@ -1,4 +1,4 @@
-"""The log of the items of a batch: one journal per process, merged by readers."""
+"""The outcome of every item of a batch: each process writes one journal, and readers merge them."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from facepipe.engine.stage import Json
 
 SUFFIX = ".jsonl"
 PROCESS, RUN = "process", "run "
-"""Keys of lines that are about no item: the first of a journal, and those about a run, with its id behind."""
+"""Keys of lines that are not about an item: the first line of a journal, and (with the run id appended) a run."""
 BEGUN, DROPPED, FAILED, DONE = "begun", "dropped", "failed", "done"
 RANK = {BEGUN: 0, DROPPED: 1, FAILED: 2, DONE: 3}
-"""Of two entries with one number the later of these holds."""
+"""Of two entries of an item with the same number, the one of higher rank counts."""
 
 
 class Entry(NamedTuple):
-    """The last that is known of an item."""
+    """The latest known state of an item."""
 
     number: int
-    """Counts the times that it was begun. It orders entries, for clocks may be set back."""
+    """How often the item was started. It orders the entries, as clocks may be set back."""
     state: str
     key: str
-    """What it was made from; see `facepipe.batch.plan`."""
+    """A digest of what the item was made from; see `facepipe.batch.plan`."""
     run: str
     tries: int
-    """How often it was begun in this run, as far as it failed or broke off."""
+    """How many attempts of this run failed or were interrupted."""
     permanent: bool
     kind: str
-    """Its class of failure."""
+    """The class of its failure."""
 
 
 def entry_of(value: Any) -> Entry:
-    """Read an entry. Raises KeyError or TypeError for anything else."""
+    """Parse an entry. Raises KeyError or TypeError if `value` is not one."""
     return Entry(
         int(value["number"]),
         str(value["state"]),
@@ -54,12 +54,12 @@ def entry_of(value: Any) -> Entry:
 
 
 def supersedes(new: Entry, old: Entry | None) -> bool:
-    """Tell whether an entry takes the place of another of the same item."""
+    """Return True if an entry replaces another of the same item."""
     return old is None or (new.number, RANK.get(new.state, 0)) >= (old.number, RANK.get(old.state, 0))
 
 
 class ItemLog:
-    """The journal that this process writes into a folder. Nothing is written before there is something to say."""
+    """The journal of this process in a folder. The file is created by the first line."""
 
     def __init__(self, folder: Path, *, about: dict[str, Json]) -> None:
         name = f"{this_host()}-{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}"
@@ -68,8 +68,8 @@ class ItemLog:
         self._handle = -1
         self._lock = threading.Lock()
 
-    def tell(self, key: str, value: dict[str, Json]) -> None:
-        """Write a line, with the time. Raises DiskError: what is not noted here has not happened."""
+    def append(self, key: str, value: dict[str, Json]) -> None:
+        """Append a line with the current time. Raises DiskError, as an outcome that is not recorded would be lost."""
         value = {**value, "time": round(time.time(), 3)}
         with self._lock, disk_errors(self.path.parent):
             if self._handle < 0:
@@ -77,7 +77,7 @@ class ItemLog:
             self._write(line_of(key, value))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             if self._handle >= 0:
                 os.close(self._handle)
@@ -92,20 +92,20 @@ class ItemLog:
     def _write(self, line: bytes) -> None:
         line = b"\n" + line
         written = os.write(self._handle, line)
-        if written < len(line):  # a disk that is nearly full; the rest says so
+        if written < len(line):  # the disk is nearly full; writing the rest raises the error
             os.write(self._handle, line[written:])
 
 
 class ItemLogReader:
-    """Reads the journals of a folder, each from where it left off."""
+    """Reads the journals of a folder incrementally."""
 
     def __init__(self, folder: Path, offsets: Mapping[str, int] | None = None) -> None:
         self._folder = folder
         self.offsets: dict[str, int] = dict(offsets or {})
-        """How much was read of each journal, in bytes."""
+        """Bytes read of each journal, by file name."""
 
     def news(self) -> Iterator[tuple[str, Any, str]]:
-        """Yield (key, value, journal's name) of what was written since the last call."""
+        """Yield (key, value, name of the journal) for each line written since the last call."""
         for entry in self._files():
             offset = self.offsets.get(entry.name, 0)
             with suppress(OSError):
@@ -123,22 +123,22 @@ class ItemLogReader:
 
 
 class Entries:
-    """The last entry of every item, kept up to date."""
+    """The latest entry of every item, updated by `refresh` and `changes`."""
 
     def __init__(self, folder: Path, offsets: Mapping[str, int] | None = None, *, without_run: str = "") -> None:
-        """With `offsets`, what was read up to there before does not count; nor does what `without_run` wrote."""
+        """Read from `offsets` on (bytes by journal), and ignore the entries of the run `without_run`."""
         self._without_run = without_run
         self._reader = ItemLogReader(folder, offsets)
         self._entries: dict[str, Entry] = {}
         self._shared: dict[str, str] = {}
 
     def refresh(self) -> None:
-        """Read what is new."""
+        """Read the new lines."""
         for _ in self.changes():
             continue
 
     def changes(self) -> Iterator[tuple[str, Entry, Mapping[str, Any]]]:
-        """Read what is new; yield the items whose entry changed, each with the new one and with all that it says."""
+        """Read the new lines; yield (item, entry, value of the line) for each entry that changed."""
         for key, value, _ in self._reader.news():
             if key == PROCESS or key.startswith(RUN):
                 continue
@@ -148,7 +148,7 @@ class Entries:
                     continue
                 if not supersedes(entry, self._entries.get(key)):
                     continue
-                # A million of them: texts that many have in common are held once.
+                # There may be a million entries: strings that they have in common are stored once.
                 share = self._shared.setdefault
                 entry = entry._replace(
                     state=share(entry.state, entry.state),
@@ -160,11 +160,11 @@ class Entries:
 
     @property
     def offsets(self) -> Mapping[str, int]:
-        """Return how much was read of each journal."""
+        """Bytes read of each journal, by file name."""
         return self._reader.offsets
 
     def get(self, item: str) -> Entry | None:
-        """Return the last entry of an item, as of the last `refresh`."""
+        """Return the latest entry of an item as of the last `refresh`."""
         return self._entries.get(item)
 
     def __len__(self) -> int:

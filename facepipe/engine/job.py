@@ -1,4 +1,4 @@
-"""A piece of work of several stages, run or planned through the same lines of code."""
+"""A job: several stages, run or planned by the same code."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ PROGRESS_SECONDS = 0.1
 
 
 class Job:
-    """Runs stages one after another and tells why each ran; to be used in a `with` statement.
+    """Runs stages in order and reports why each one ran. Use it in a `with` statement.
 
-    `identity` describes the job by its command and the *names* of its inputs and outputs: a job with the same identity
-    is the same job again, and its reasons tell what changed since. `force` names the stages to be made anew ("all" for
-    all), each result once. In a dry run nothing is made and nothing written, the digest cache apart.
+    `identity` describes the job by its command and the *names* of its inputs and outputs. A job with the same identity
+    is a rerun, and the reasons of its stages say what changed since. `force` names the stages to run again ("all" for
+    all), each result once. A dry run makes and writes nothing except the digest cache.
 
-    What a batch wants of its many jobs: `remembers` is whether the job notes what it was made from; with `claims` a
-    stage that another process is at is waited for and not made twice; `check` is called while a stage runs or is waited
-    for, and may raise to end it.
+    For batches: `remembers=False` does not store the identities that the reasons are compared with; with `claims`, a
+    stage that another process is running is waited for rather than run twice; `check` is called while a stage runs or
+    is waited for, and may raise to stop the job.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Job:
         self.workspace = workspace
         self.dry_run = dry_run
         self.results: list[Artefact] = []
-        """What `run` has returned so far, the same result perhaps twice."""
+        """The artefacts that `run` has returned so far; the same one may occur twice."""
         self._remembers = remembers
         self._claims = claims
         self._check = check
@@ -108,7 +108,7 @@ class Job:
         )
 
     def expect(self, stage: Stage[P], frames: int) -> None:
-        """Announce how many frames a stage has before it in all its runs, so that its ETA covers them all."""
+        """Announce the number of frames of all runs of a stage, so that its ETA covers them all."""
         self._emit(Expected(stage=stage.name, frames=frames))
 
     def run(
@@ -121,10 +121,10 @@ class Job:
         label: str = "",
         frames: int | None = None,
     ) -> Artefact | Pending:
-        """Return the result of a stage, made now if it must be; in a dry run Pending where it would be made.
+        """Return the result of a stage, running it if needed. A dry run returns Pending for a stage that would run.
 
-        `label` says in the user's words what this run is about; `frames` how many it will do, if known. Raises what
-        `Workspace.decide` and `Workspace.execute` raise.
+        `label` describes this run to the user; `frames` is its number of frames, if known. Raises the errors of
+        `Workspace.decide` and `Workspace.execute`.
         """
         label = self._unique(label or stage.name)
         decision = self._decide(stage, inputs, params, weights, label)
@@ -158,7 +158,7 @@ class Job:
         return decision
 
     def _plan(self, decision: Decision[P], frames: int | None) -> Artefact | Pending:
-        self._tell(Plan, decision, frames)
+        self._emit_decision(Plan, decision, frames)
         if decision.artefact and decision.done:
             self._skipped += 1
             return decision.artefact
@@ -167,11 +167,11 @@ class Job:
 
     def _skip(self, decision: Decision[P], artefact: Artefact, frames: int | None) -> Artefact:
         self._skipped += 1
-        self._tell(Skipped, decision, frames)
+        self._emit_decision(Skipped, decision, frames)
         return artefact
 
     def _make_alone(self, decision: Decision[P], frames: int | None) -> Artefact:
-        """Make a result unless another process is at it: then wait, and take what it made."""
+        """Run a stage, or wait if another process is running it and take its result."""
         if self._claims is None or decision.fingerprint is None:
             return self._make(decision, frames)
         with self._claims.turn(decision.fingerprint, self._check) as waited:
@@ -183,20 +183,20 @@ class Job:
 
     def _make(self, decision: Decision[P], frames: int | None) -> Artefact:
         stage, label = decision.stage.name, decision.label
-        started = told = time.monotonic()
+        started = emitted = time.monotonic()
         frames_done = 0
 
         def advance(count: int) -> None:
-            nonlocal frames_done, told
+            nonlocal frames_done, emitted
             frames_done += count
-            if time.monotonic() - told >= PROGRESS_SECONDS:
-                told = time.monotonic()
+            if time.monotonic() - emitted >= PROGRESS_SECONDS:
+                emitted = time.monotonic()
                 self._check()
                 self._emit(Progress(stage=stage, label=label, frames_done=frames_done, frames=frames))
 
         try:
             self._hold()
-            self._tell(Start, decision, frames)
+            self._emit_decision(Start, decision, frames)
             artefact = self.workspace.execute(decision, advance)
         except BaseException as error:
             self.fail(stage, label, error)
@@ -218,7 +218,7 @@ class Job:
         )
         return artefact
 
-    def _tell(self, event: type[Plan | Skipped | Start], decision: Decision[P], frames: int | None) -> None:
+    def _emit_decision(self, event: type[Plan | Skipped | Start], decision: Decision[P], frames: int | None) -> None:
         self._emit(
             event(
                 stage=decision.stage.name,
@@ -231,15 +231,15 @@ class Job:
 
     @property
     def failures(self) -> int:
-        """How many failures were told so far."""
+        """The number of failures emitted so far."""
         return self._failed
 
-    def tell(self, event: Event) -> None:
-        """Pass on an event that is not about one stage."""
+    def emit(self, event: Event) -> None:
+        """Emit an event that is not about one stage."""
         self._emit(event)
 
     def fail(self, stage: str, label: str, error: BaseException) -> None:
-        """Tell of a piece of work that failed before its stage, or in it."""
+        """Emit the failure of a piece of work, before its stage ran or in it."""
         self._failed += 1
         known = error if isinstance(error, FacepipeError) else None
         stopped = isinstance(error, KeyboardInterrupt)
@@ -271,12 +271,12 @@ class Job:
         return None
 
     def _forget_unused_labels(self) -> None:
-        """Let `clean` have what this job no longer needs."""
+        """Forget the results that this job no longer uses, so that `clean` can remove them."""
         for label in set(self._memory.values) - self._labels:
             self._memory.set(label, None)
 
     def _hold(self) -> None:
-        """Keep `clean` from removing what this job relies on, and find out whether the work folder can be used."""
+        """Lock the work folder against `clean`, and check before the first stage that it can be written."""
         if self._made == 0:
             self.workspace.precheck()
         self._lock = self._lock or _shared_lock(self.workspace.root)

@@ -1,7 +1,8 @@
-"""The one form in which facepipe notes things: lines of a key and a value that are only ever appended.
+"""Append-only files of key-value lines, the format of all of facepipe's logs and caches.
 
-A line is `[key, value]` in JSON, written by one call, so that two processes on one disk do not mix theirs. It *begins*
-with a line break, so that the torn line of a killed process spoils no other; a line that cannot be read does not exist.
+A line is `[key, value]` in JSON, written by one system call, so that lines of several processes do not mix. It
+*starts* with a line break, so that a line torn by a killed process does not damage the next one. Unreadable lines are
+ignored.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ BLOCK_BYTES = 1 << 20
 
 
 def line_of(key: str, value: Json) -> bytes:
-    """Return a line without its line break."""
+    """Return the line of a key and a value, without line break."""
     return json.dumps([key, value], separators=(",", ":")).encode("ascii")
 
 
 def read_lines(path: Path, offset: int = 0) -> Iterator[tuple[str, Any, int]]:
-    """Yield (key, value, offset to go on from) of the lines from an offset on, in memory that does not grow.
+    """Yield (key, value, offset to continue from) for the lines from a byte offset on, in constant memory.
 
-    What follows the last whole line is left for later: it may still be being written. Raises OSError.
+    An incomplete last line is not consumed, as it may still be written. Raises OSError.
     """
     with path.open("rb") as stream:
         stream.seek(offset)
@@ -39,7 +40,7 @@ def read_lines(path: Path, offset: int = 0) -> Iterator[tuple[str, Any, int]]:
             for line in lines:
                 offset += len(line) + 1
                 if (entry := _entry(line)) is not None:
-                    # The break in front of the next line belongs to it, and may be read again.
+                    # The line break belongs to the next line and is read again with it.
                     yield *entry, offset - 1
         if (entry := _entry(rest)) is not None:
             yield *entry, offset + len(rest)
@@ -53,10 +54,9 @@ def _entry(line: bytes) -> tuple[str, Any] | None:
 
 
 class JsonlJournal(Generic[V]):
-    """A small file of keys and values that several processes append to: the last line of a key counts.
+    """A small key-value file that several processes append to. The last line of a key counts.
 
-    The content is never the truth about results: where it cannot be written (read-only or full disk) it is silently not
-    written.
+    It is a cache: no result depends on it, so errors in writing it (read-only or full disk) are ignored.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,20 +67,20 @@ class JsonlJournal(Generic[V]):
 
     @property
     def values(self) -> dict[str, V]:
-        """What the file held when it was first asked for, and what was set since."""
+        """The content of the file when it was first read, updated by `set`."""
         if self._values is None:
             self._values = self._read()
         return self._values
 
     def set(self, key: str, value: V) -> None:
-        """Remember a value, in the file too unless it stands there already."""
+        """Set a value and write it to the file if it is new."""
         if self.values.get(key) == value:
             return
         self.values[key] = self._unsaved[key] = value
         self.save()
 
     def save(self) -> None:
-        """Write what could not be written so far; nothing happens while the folder above the file's is missing."""
+        """Write the pending values. Does nothing while the parent of the file's folder is missing."""
         with contextlib.suppress(OSError):
             if self._unsaved:
                 self._append()
@@ -109,7 +109,7 @@ class JsonlJournal(Generic[V]):
         self._unsaved.clear()
 
     def _compact(self) -> None:
-        # What another process appends between reading and renaming is forgotten; it costs that process one look-up.
+        # Lines appended by another process between reading and renaming are lost; that costs one cache miss each.
         self._lines, self._values = 0, {**self._read(), **self.values}
         lines = [line_of(key, value) for key, value in self._values.items()]
         draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.draft")

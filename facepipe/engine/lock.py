@@ -1,4 +1,4 @@
-"""Locks on folders, which the kernel takes back however their holder ends."""
+"""Locks on folders. The kernel releases them however the process that holds them ends."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if sys.platform != "win32":
 class FolderLock:
     """A lock on a folder, held from construction until `release` or the end of the process.
 
-    Raises BlockingIOError if another holder excludes it, unless told to `wait`. Where the disk (some network file
-    systems, Windows) has no locks on folders, it is held by all and `known` is False.
+    Raises BlockingIOError if another process holds a conflicting lock, unless `wait` is set. Where folders cannot be
+    locked (Windows, some network file systems) every process gets the lock and `known` is False.
     """
 
     def __init__(self, folder: Path, *, shared: bool = False, wait: bool = False) -> None:
@@ -34,7 +34,7 @@ class FolderLock:
                 raise BlockingIOError(error.errno, "locked by another process", str(folder)) from None
 
     def release(self) -> None:
-        """Let go; a second time does nothing."""
+        """Release the lock. Further calls do nothing."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1

@@ -1,4 +1,4 @@
-"""The progress of a job by stage, and its events as text."""
+"""Progress of a job: its events counted by stage, and formatted as text."""
 
 from __future__ import annotations
 
@@ -23,45 +23,45 @@ from facepipe.engine.events import (
 )
 
 SETTLING_SECONDS = 0.2
-"""Before this no rate is told: it would be noise."""
+"""No rate is reported before this, as it would be too noisy."""
 
 
 def printable(text: str) -> str:
-    """Return a text (a file name, say) that can move no cursor and break no line: what is unprintable is escaped."""
+    """Escape the unprintable characters of a text such as a file name, so that it cannot control the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
 
 
 @dataclass
 class StageProgress:
-    """The frames of one stage of a running job, and the rate at which it makes them."""
+    """The progress of one stage."""
 
     stage: str
     expected: int | None = None
-    """Frames over all runs; None while unknown."""
+    """Frames of all runs; None while unknown."""
     announced: bool = False
-    """Whether `expected` was told for the whole job, not only run by run."""
+    """True if `expected` was announced for the whole job rather than run by run."""
     finished: int = 0
-    """Frames of the runs that are done or were skipped."""
+    """Frames of finished and skipped runs."""
     current: int = 0
-    """Frames of the run that goes on."""
+    """Frames of the current run."""
     made_frames: int = 0
     made_seconds: float = 0.0
-    """The runs of now, over which the rate is taken."""
+    """Total time of the runs of this job, which the rate is computed from."""
     run_started: float | None = None
 
     @property
     def frames(self) -> int:
-        """The frames that are done."""
+        """Frames done so far."""
         return self.finished + self.current
 
     def frames_per_second(self, now: float) -> float | None:
-        """Return the rate of this job's own runs, None before there is one."""
+        """Return the rate of this job's own runs (skipped ones excluded), or None if it is not known yet."""
         seconds = self.made_seconds + (now - self.run_started if self.run_started is not None else 0.0)
         done = self.made_frames + self.current
         return done / seconds if done and seconds > SETTLING_SECONDS else None
 
     def text(self, now: float) -> str:
-        """Return "120/250 frames, 40.1 frames/s, 3 s left", as far as it is known."""
+        """Return for example "120/250 frames, 40.1 frames/s, 3 s left"; unknown parts are left out."""
         text = f"{self.frames}/{self.expected} frames" if self.expected else f"{self.frames} frames"
         rate = self.frames_per_second(now)
         if rate is None:
@@ -70,7 +70,7 @@ class StageProgress:
         return f"{text}, {rate:.1f} frames/s{left}"
 
     def count(self, event: Event, now: float) -> None:
-        """Take an event of this stage into account."""
+        """Count an event of this stage."""
         if isinstance(event, Expected):
             self.expected, self.announced = event.frames, True
         elif isinstance(event, Start):
@@ -91,13 +91,13 @@ class StageProgress:
 
 @dataclass
 class JobProgress:
-    """The stages of a job, and the kinds of event already reported for each."""
+    """The progress of all stages of a job, and the kinds of events already displayed."""
 
     stages: dict[str, StageProgress] = field(default_factory=dict)
-    told: set[tuple[str, str, str]] = field(default_factory=set)
+    displayed: set[tuple[str, str, str]] = field(default_factory=set)
 
     def count(self, event: Event) -> StageProgress | None:
-        """Take an event into account and return its stage, if it has one."""
+        """Count an event; return the tally of its stage, or None if it is not about a stage."""
         if not isinstance(event, StageEvent | Expected):
             return None
         stage = self.stages.setdefault(event.stage, StageProgress(event.stage))
@@ -105,22 +105,22 @@ class JobProgress:
         return stage
 
     def is_news(self, event: Event) -> bool:
-        """Tell whether an event deserves a line: of a thousand segments with one reason only the first does."""
+        """Return True if an event deserves a line of its own. Of many segments with one reason only the first does."""
         if isinstance(event, Summary):
-            # A job that ended before its first stage has nothing to sum up.
+            # A job that ended before its first stage has no summary.
             return bool(event.dry_run or event.made or event.skipped or event.failed)
         if isinstance(event, Failed | Plan | Estimate | ItemPlan | BatchSummary):
             return True
         if not isinstance(event, Skipped | Start | Done):
             return False
         kind = (event.event, event.stage, "" if isinstance(event, Done) else event.reason)
-        news = kind not in self.told
-        self.told.add(kind)
+        news = kind not in self.displayed
+        self.displayed.add(kind)
         return news
 
 
 def format_event(event: Event) -> str:
-    """Return an event as one line without control characters; "" for events that need no line."""
+    """Return the text of an event, one line without control characters; "" for events that have no line."""
     if isinstance(event, Plan):
         verb = "keep" if event.reason == "done" else "make"
         frames = f", {event.frames} frame{'s' * (event.frames != 1)}" if event.frames and verb == "make" else ""
@@ -147,8 +147,8 @@ def _batch_line(event: Batch | ItemPlan | BatchSummary) -> str:
         return f"{'make' if event.wanted else 'keep'} {event.output} ({event.reason})"
     if isinstance(event, BatchSummary):
         counts = {"made": event.made, "failed": event.failed, "held by others": event.held, "left": event.left}
-        told = ", ".join(f"{name} {count}" for name, count in counts.items() if count or name == "made")
-        return f"{event.done} of {event.items} items done ({told}) in {duration_text(event.seconds)}"
+        details = ", ".join(f"{name} {count}" for name, count in counts.items() if count or name == "made")
+        return f"{event.done} of {event.items} items done ({details}) in {duration_text(event.seconds)}"
     text = f"{event.done}/{event.items} items"
     if event.failed:
         text += f", {event.failed} failed"
@@ -168,7 +168,7 @@ def _summary_line(event: Summary) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration as a person says it: "2.5 s", "48 s", "3:05 min", "2:10 h"."""
+    """Return a duration in a readable form: "2.5 s", "48 s", "3:05 min", "2:10 h"."""
     seconds = max(0.0, seconds)
     if seconds < 10:
         return f"{seconds:.1f} s"

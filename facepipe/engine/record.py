@@ -1,4 +1,4 @@
-"""The sidecar of a result: what it was made from, by which settings, and what came out."""
+"""The record of a result: its inputs, parameters, outputs and facts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SCHEMA = 1
 
 
 class DamagedRecordError(ValueError):
-    """A record that is missing, torn or not ours: the folder is no result, and is made anew."""
+    """A record that is missing, truncated or invalid. The folder is not a result, and the stage runs again."""
 
 
 @dataclass(frozen=True)
 class OutputFile:
-    """What one published file contains."""
+    """The digest and size of one published file."""
 
     sha256: str
     bytes: int
@@ -36,13 +36,13 @@ class Record:
     identity: Identity
     outputs: Mapping[str, OutputFile]
     facts: Mapping[str, Any]
-    """What the stage function returned: counts, jitter, …"""
+    """The mapping that the stage function returned: counts, jitter, …"""
     seconds: float
     versions: Mapping[str, str]
-    """Of facepipe, Python and the libraries that were loaded; told, not part of the fingerprint."""
+    """Versions of facepipe, Python and the loaded libraries. For information; not part of the fingerprint."""
 
     def text(self) -> str:
-        """Return the record as sorted, indented JSON. Raises TypeError or ValueError for facts that are no JSON."""
+        """Return the record as sorted, indented JSON. Raises TypeError or ValueError if the facts are not JSON."""
         outputs = {name: asdict(output) for name, output in self.outputs.items()}
         own = {"outputs": outputs, "facts": self.facts, "seconds": round(self.seconds, 3), "versions": self.versions}
         content = {"schema": SCHEMA, **self.identity.as_json(), **own}
@@ -50,7 +50,7 @@ class Record:
 
 
 def loaded_versions() -> dict[str, str]:
-    """Return the versions of facepipe, Python and those heavy libraries that this process has loaded."""
+    """Return the versions of facepipe, Python and, if this process has loaded them, NumPy and torch."""
     versions = {"facepipe": facepipe.__version__, "python": ".".join(map(str, sys.version_info[:3]))}
     for name in ("numpy", "torch"):
         if version := getattr(sys.modules.get(name), "__version__", None):
@@ -70,7 +70,7 @@ def read_record(folder: Path) -> Record:
     schema = content.get("schema") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema != SCHEMA:
         raise RecordError(
-            f"{str(folder)!r} was written by another version of facepipe (record schema {schema}, this one reads "
+            f"{str(folder)!r} was written by another version of facepipe (record schema {schema}, this version reads "
             f"{SCHEMA}); remove it with `facepipe clean`, or choose another work folder with --work"
         )
     try:

@@ -1,4 +1,4 @@
-"""What a stage is: a function of paths with everything it depends on declared beside it."""
+"""Stage declarations: a function from paths to paths, with everything it depends on."""
 
 from __future__ import annotations
 
@@ -8,50 +8,50 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 Json = None | bool | int | float | str | list["Json"] | tuple["Json", ...] | dict[str, "Json"]
-"""What a record can hold."""
+"""The types that a record can contain."""
 
 NOT_IN_FINGERPRINT: Mapping[str, bool] = {"not_in_fingerprint": True}
-"""Metadata of a field of a stage's params that changes how a result is made but not the result itself."""
+"""Field metadata for params that change how a result is made but not the result. They are not fingerprinted."""
 
 P = TypeVar("P")
 
 
 class WeightFile(Protocol):
-    """A weight that was already verified: where it lies, and the sha256 (64 hex digits) of its content."""
+    """A verified weight file: its path and the sha256 (64 hex digits) of its content."""
 
     @property
     def path(self) -> Path:
-        """Where the file lies."""
+        """The path of the file."""
 
     @property
     def sha256(self) -> str:
-        """The digest of its content."""
+        """The sha256 of its content, as 64 hex digits."""
 
 
 @dataclass(frozen=True)
 class StageRun(Generic[P]):
-    """All that a stage function gets to see."""
+    """The only argument of a stage function."""
 
     inputs: Mapping[str, Path | tuple[Path, ...]]
-    """Read-only files by input name (without mark); a tuple where the stage takes many, no key where none was given."""
+    """Read-only files by input name, without marks. A tuple for inputs with `*`; absent inputs have no key."""
     output: Path
-    """An empty folder on the disk of the result. Every declared output is to be written here, and nothing else."""
+    """An empty folder. The function must write all declared outputs to it, and nothing else."""
     params: P
     weights: Mapping[str, Path]
     """Verified weight files by registry name."""
     advance: Callable[[int], None]
-    """To be called with the number of frames just finished."""
+    """A callback that takes the number of frames just finished."""
 
     def input(self, name: str) -> Path:
-        """Return the one file given as input `name`."""
+        """Return the file of an input that takes one file."""
         path = self.inputs[name]
-        assert isinstance(path, Path), f"input {name} holds many files"
+        assert isinstance(path, Path), f"input {name} has several files"
         return path
 
     def many(self, name: str) -> tuple[Path, ...]:
-        """Return the files given as input `name`, which the stage declares as `name*`."""
+        """Return the files of an input that the stage declares as `name*`."""
         paths = self.inputs[name]
-        assert isinstance(paths, tuple), f"input {name} holds one file"
+        assert isinstance(paths, tuple), f"input {name} has one file"
         return paths
 
 
@@ -64,21 +64,21 @@ class Stage(Generic[P]):
 
     name: str
     version: int
-    """Raise it whenever the same inputs would now give another result."""
+    """Increase it whenever the same inputs and parameters give a different result than before."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     """File names."""
     params: type[P]
-    """A frozen dataclass of JSON-able fields; those marked NOT_IN_FINGERPRINT are left out of the fingerprint."""
+    """A frozen dataclass of JSON-serialisable fields; those marked NOT_IN_FINGERPRINT are not in the fingerprint."""
     function: Callable[[StageRun[P]], Mapping[str, Any]]
     weights: tuple[str, ...] = ()
     """Registry names."""
 
     def __post_init__(self) -> None:
         names = [bare(name) for name in (*self.inputs, *self.outputs, *self.weights)]
-        assert self.name.isidentifier(), f"a stage's name is a folder and an option: {self.name!r}"
+        assert self.name.isidentifier(), f"a stage's name is used as folder and option, got {self.name!r}"
         assert all(names), f"stage {self.name} declares an empty name"
-        assert all(Path(bare(name)).name == bare(name) for name in self.outputs), "an output is a plain file name"
+        assert all(Path(bare(name)).name == bare(name) for name in self.outputs), "an output must be a plain file name"
         assert RECORD_NAME not in self.outputs, f"{RECORD_NAME} is written by the engine"
 
 
@@ -91,6 +91,6 @@ def bare(name: str) -> str:
 
 
 def missing_and_foreign(declared: tuple[str, ...], given: set[str]) -> tuple[list[str], list[str]]:
-    """Return the declared names that are absent though not optional, and the given ones that nobody declared."""
+    """Return the required names that were not given, and the given names that are not declared, both sorted."""
     required = {bare(name) for name in declared if not name.endswith("?")}
     return sorted(required - given), sorted(given - {bare(name) for name in declared})

@@ -1,4 +1,4 @@
-"""What a work folder holds, read from the folder alone."""
+"""The content of a work folder, determined from the folder alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facepipe.engine.store import FINGERPRINT, find_artefact, stage_shards
 from facepipe.errors import RecordError
 
 USED_DIGITS = 12
-"""So much of a fingerprint the records of a batch hold: there are a million of them."""
+"""Batch journals store fingerprints shortened to this length, as there may be a million of them."""
 
 
 @dataclass
@@ -27,14 +27,14 @@ class StageStatus:
     artefacts: int = 0
     bytes: int = 0
     seconds: float = 0.0
-    """What making them took in all."""
+    """Total time that making them took."""
     unreferenced: int = 0
-    """How many no job would use today; `clean` may have them."""
+    """Results that no job used in its last run; `clean` can remove them."""
     damaged: int = 0
     foreign: int = 0
     """Written by another version of the program."""
     running: int = 0
-    """Drafts of live processes, or of processes that cannot be asked."""
+    """Drafts of live processes, and of processes that cannot be checked."""
     broken_off: int = 0
     """Drafts of dead processes."""
 
@@ -49,32 +49,32 @@ class Status:
 
 
 def read_status(root: Path) -> Status:
-    """Return what a work folder holds, also while jobs run in it; a missing folder holds nothing."""
+    """Return the content of a work folder. Jobs may run in it meanwhile; a missing folder counts as empty."""
     wanted = referenced_fingerprints(root)
     stages = tuple(_stage_status(folder, wanted) for folder in stage_folders(root))
     return Status(root, len(job_files(root)), stages)
 
 
 def stage_folders(root: Path) -> list[Path]:
-    """Return the folders of a work folder that look like those of stages."""
+    """Return the folders in a work folder that have the layout of a stage's folder."""
     folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     return [folder for folder in folders if any(stage_shards(folder))]
 
 
 def artefact_folders(stage_folder: Path) -> Iterator[Path]:
-    """Yield the published folders of a stage."""
+    """Yield the folders of a stage's published results."""
     for shard in stage_shards(stage_folder):
         yield from sorted(shard.glob(FINGERPRINT))
 
 
 def job_files(root: Path) -> list[Path]:
-    """Return the memories of the jobs that ran in a work folder."""
+    """Return the memory files of the jobs that ran in a work folder."""
     return sorted((root / JOBS).glob("*.jsonl"))
 
 
 def batch_uses(root: Path) -> Iterator[list[str]]:
-    """Yield what each done item of the batches of a work folder stands on, as the first digits of fingerprints."""
-    latest: dict[str, tuple[int, str]] = {}  # as texts, for there may be a million
+    """Yield, for each finished batch item, the results it uses as fingerprints shortened to USED_DIGITS."""
+    latest: dict[str, tuple[int, str]] = {}  # joined to one string each to save memory: there may be a million
     for key, value, _ in ItemLogReader(BatchPaths(root).journal).news():
         if isinstance(value, dict) and value.get("state") == DONE and value["number"] >= latest.get(key, (0, ""))[0]:
             latest[key] = (value["number"], " ".join(value.get("uses", ())))
@@ -83,12 +83,12 @@ def batch_uses(root: Path) -> Iterator[list[str]]:
 
 
 def is_referenced(fingerprint: str, wanted: Collection[str]) -> bool:
-    """Tell whether a result is among those that `referenced_fingerprints` returned."""
+    """Return True if a result is among those returned by `referenced_fingerprints`."""
     return fingerprint in wanted or fingerprint[:USED_DIGITS] in wanted
 
 
 def referenced_fingerprints(root: Path, *, batches: bool = True) -> frozenset[str]:
-    """Return the fingerprints that jobs used the last time each ran, and, in their first digits, those of batches."""
+    """Return the fingerprints used by the last run of each job, and the shortened ones used by batches."""
     fingerprints = {one for uses in batch_uses(root) for one in uses} if batches else set()
     for path in job_files(root):
         for content in JsonlJournal[dict[str, object] | None](path).values.values():  # type: ignore[type-var]

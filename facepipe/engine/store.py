@@ -1,4 +1,4 @@
-"""The folder of results: found by fingerprint, published by one rename."""
+"""The store of results: looked up by fingerprint, published by one rename."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.EACCES if os.name == "nt" else err
 
 
 class Store:
-    """`WORK/<stage>/<2 hex>/<fingerprint>/`: a folder of that name is a finished result."""
+    """Results in folders `WORK/<stage>/<2 hex>/<fingerprint>/`. A folder of that name is a finished result."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._swept: set[str] = set()
 
     def folder(self, identity: Identity) -> Path:
-        """Return where the result of an identity lies, or would."""
+        """Return the folder of the result of an identity."""
         return self.root / identity.stage / identity.fingerprint[:2] / identity.fingerprint
 
     def find(self, identity: Identity) -> Artefact | None:
-        """Return a finished result. A damaged one (no record, a file missing or of another size) is none.
+        """Return a finished result, or None if it is missing or damaged (no record, a file missing or of another size).
 
-        Raises RecordError for a record of another version of the program.
+        Raises RecordError if another version of the program wrote its record.
         """
         return find_artefact(self.folder(identity))
 
     def was_begun(self, identity: Identity) -> bool:
-        """Tell whether a dead process left a draft, or a damaged result lies where the result should."""
+        """Return True if a dead process left a draft of the result, or a damaged result is in its folder."""
         folder = self.folder(identity)
         own = (draft for draft in drafts_in(folder.parent) if draft.name.startswith(folder.name + "."))
         return folder.is_dir() or any(map(is_dead, own))
 
     def draft(self, identity: Identity) -> AbstractContextManager[Path]:
-        """Open a draft folder for a result, after sweeping this stage's dead drafts once a process."""
+        """Open a draft folder for a result. The first call for a stage removes the stage's dead drafts."""
         if identity.stage not in self._swept:
             self._swept.add(identity.stage)
             for shard in stage_shards(self.root / identity.stage):
@@ -66,10 +66,11 @@ class Store:
         seconds: float,
         replace: bool = False,
     ) -> Artefact:
-        """Turn a finished draft into the result of an identity, and return whichever result stands there then.
+        """Publish a finished draft as the result of an identity, and return the result that is then in its folder.
 
-        `replace` puts it in the place of an older result with other content. Raises FacepipeError if the draft does
-        not hold exactly the declared outputs; DiskError if the disk refuses. Then nothing is published.
+        A result that another process published first stays, unless `replace` is set and its content differs. Raises
+        FacepipeError if the draft does not contain exactly the declared outputs, and DiskError if it cannot be written;
+        nothing is published then.
         """
         target = self.folder(identity)
         with disk_errors(draft):
@@ -86,7 +87,7 @@ class Store:
 
 
 def find_artefact(folder: Path) -> Artefact | None:
-    """Return the result in a folder, None if it is missing or damaged. Raises RecordError for a foreign record."""
+    """Return the result in a folder, or None if it is missing or damaged. Raises RecordError for a foreign record."""
     try:
         record = read_record(folder)
         whole = all((folder / name).stat().st_size == output.bytes for name, output in record.outputs.items())
@@ -96,19 +97,19 @@ def find_artefact(folder: Path) -> Artefact | None:
 
 
 def stage_shards(stage_folder: Path) -> Iterator[Path]:
-    """Yield the two-letter folders of a stage."""
+    """Yield the folders of a stage that are named by two hex digits."""
     if stage_folder.is_dir() and not stage_folder.is_symlink():
         yield from sorted(stage_folder.glob(SHARD))
 
 
 def _seal(draft: Path, identity: Identity, declared: tuple[str, ...]) -> dict[str, OutputFile]:
-    """Check, digest, write through and write-protect the files of a draft."""
+    """Check the files of a draft, make them read-only, fsync them, and return their digests and sizes."""
     entries = {entry.name: entry for entry in os.scandir(draft)}
     missing, foreign = missing_and_foreign(declared, set(entries))
     foreign += [name for name, entry in entries.items() if not entry.is_file(follow_symlinks=False)]
     if missing or foreign:
-        wrong = [f"did not write {name}" for name in missing] + [f"wrote {name!r} undeclared" for name in foreign]
-        raise FacepipeError(f"stage {identity.stage} {', '.join(wrong)}; this is a mistake in the program: report it")
+        wrong = [f"did not write {name}" for name in missing] + [f"wrote undeclared {name!r}" for name in foreign]
+        raise FacepipeError(f"stage {identity.stage} {', '.join(wrong)}; this is a bug in facepipe: report it")
     outputs = {}
     for name in sorted(entries):
         path = draft / name
@@ -124,11 +125,11 @@ def _record_text(record: Record) -> str:
         return record.text()
     except (TypeError, ValueError) as error:
         stage = record.identity.stage
-        raise FacepipeError(f"stage {stage} returned facts that are no JSON ({error}); report this mistake") from error
+        raise FacepipeError(f"stage {stage} returned facts that are not JSON ({error}); report this bug") from error
 
 
 def _move_into_place(draft: Path, target: Path, outdated: Callable[[Artefact], bool]) -> None:
-    """Rename a draft to its target unless a result that is good enough stands there; that one then stays."""
+    """Rename a draft to its target, unless the target is an intact result that is not outdated."""
     for _ in range(100):
         try:
             draft.rename(target)
@@ -144,4 +145,4 @@ def _move_into_place(draft: Path, target: Path, outdated: Callable[[Artefact], b
             target.rename(aside)
             remove_folder(aside)
         time.sleep(0.001)
-    raise FacepipeError(f"{str(target)!r} is being replaced by others all the time; run fewer processes with --force")
+    raise FacepipeError(f"other processes keep replacing {str(target)!r}; run fewer processes with --force")

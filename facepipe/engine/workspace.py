@@ -1,4 +1,4 @@
-"""Deciding what has to be made and why, and making it."""
+"""The work folder: decides which stages must run and why, and runs them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Work files of facepi
 
 @dataclass(frozen=True)
 class Decision(Generic[P]):
-    """What is to be done about a stage, and why. Making one changes nothing."""
+    """The planned action for a stage and its reason. Deciding has no side effects."""
 
     stage: Stage[P]
     label: str
@@ -41,26 +41,26 @@ class Decision(Generic[P]):
     """done | new | input changed (…) | settings changed (…) | weights changed (…) | program changed | incomplete |
     forced | waits for …"""
     identity: Identity | None = None
-    """None while an input is still to be made."""
+    """None while an input is pending."""
     artefact: Artefact | None = None
-    """The finished result; present where the reason is "done" or "forced"."""
+    """The finished result if the reason is "done" or "forced"."""
     paths: Mapping[str, Path | tuple[Path, ...]] | None = None
     watched: tuple[tuple[Path, Signature], ...] = ()
     weights: Mapping[str, Path] | None = None
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing to do."""
+        """True if the result is there and need not be made."""
         return self.reason == DONE
 
     @property
     def fingerprint(self) -> str | None:
-        """The name of the result; None while an input is still to be made."""
+        """The name of the result; None while an input is pending."""
         return self.identity.fingerprint if self.identity else None
 
 
 class Workspace:
-    """A work folder. Constructing one touches no disk."""
+    """A work folder. Construction does not access the disk."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -78,10 +78,10 @@ class Workspace:
         previous: Identity | None = None,
         force: bool = False,
     ) -> Decision[P]:
-        """Say whether a stage has to run, and why.
+        """Decide whether a stage must run, and why.
 
-        `previous` is what the same piece of work was made from the last time; the reason names the difference. Raises
-        InputError for an input that cannot be read, RecordError for a result of another version of the program.
+        `previous` is the identity of the same piece of work in its last run; the reason names the difference. Raises
+        InputError if an input cannot be read, and RecordError if another version of the program wrote the result.
         """
         label, weights = label or stage.name, weights or {}
         _check_names(stage, inputs, params, weights)
@@ -106,9 +106,9 @@ class Workspace:
         )
 
     def execute(self, decision: Decision[P], advance: Callable[[int], None] | None = None) -> Artefact:
-        """Do what was decided and return the result, of this process or of a faster one.
+        """Run a stage as decided and return its result, which another process may have published first.
 
-        Raises what the stage raises; DiskError, MemoryLimitError and InputError (an input changed meanwhile) besides.
+        Raises the errors of the stage, DiskError, MemoryLimitError, and InputError if an input changed meanwhile.
         """
         stage, identity = decision.stage, decision.identity
         assert identity is not None, f"{decision.label} {decision.reason}"
@@ -127,7 +127,7 @@ class Workspace:
             return self.store.publish(draft, identity, stage.outputs, facts, seconds=seconds, replace=forced)
 
     def prepare(self) -> None:
-        """Make the work folder and mark it as one that backups may leave out. Raises DiskError."""
+        """Create the work folder and tag it so that backup programs skip it. Raises DiskError."""
         tag = self.root / "CACHEDIR.TAG"
         if tag.exists():
             return
@@ -138,13 +138,13 @@ class Workspace:
                 draft.write_text(CACHE_TAG, "ascii")
                 draft.replace(tag)
             finally:
-                draft.unlink(missing_ok=True)  # what a full disk let through
+                draft.unlink(missing_ok=True)  # left if the disk is full
         self.digests.save()
 
     def precheck(self, required_bytes: int = 0, *, make: bool = True) -> None:
-        """Raise PrecheckError unless the work folder can be written and its disk has room for `required_bytes`.
+        """Raise PrecheckError unless the work folder is writable and its disk has `required_bytes` free.
 
-        Without `make`, a folder that does not exist is not made; it is enough that it could be.
+        With `make=False` a missing folder is not created; its nearest existing parent must be writable instead.
         """
         try:
             if make:
@@ -157,13 +157,13 @@ class Workspace:
         free = free_bytes(folder)
         if free is not None and free < required_bytes:
             need, have = required_bytes // 2**20, free // 2**20
-            told = f"the work needs {need} MiB and {str(self.root)!r} has {have} MiB free"
-            raise PrecheckError([DiskError(f"{told}; free some space or choose another work folder with --work")])
+            message = f"the work needs {need} MiB and {str(self.root)!r} has {have} MiB free"
+            raise PrecheckError([DiskError(f"{message}; free some space or choose another work folder with --work")])
 
     def _look(
         self, inputs: Inputs
     ) -> tuple[dict[str, Path | tuple[Path, ...]], dict[str, str | list[str]], tuple[tuple[Path, Signature], ...]]:
-        """Return the paths and the digests of the inputs, and the signatures of those that others may change."""
+        """Return the paths and digests of the inputs by name, and the signatures of files outside the store."""
         paths: dict[str, Path | tuple[Path, ...]] = {}
         digests: dict[str, str | list[str]] = {}
         watched: dict[Path, Signature] = {}
@@ -198,19 +198,19 @@ class Workspace:
             remedy = "close other programs, or choose a smaller size or fewer jobs"
             raise MemoryLimitError(f"stage {stage.name} ran out of memory; {remedy}") from error
         except FacepipeError as error:
-            # The draft is gone by the time that its name is read.
+            # Hide the draft's path: it no longer exists when the message is read.
             error.args = tuple(_without(run.output, self.root, one) for one in error.args)
             raise
         except OSError as error:
             if error.errno == errno.ENOMEM:
                 raise MemoryLimitError(f"stage {stage.name} ran out of memory; run fewer jobs") from error
-            if told := as_disk_error(error, self.root):
-                raise told from error
+            if disk_error := as_disk_error(error, self.root):
+                raise disk_error from error
             raise
 
 
 def _probe(folder: Path) -> None:
-    """Write and remove a file. Raises OSError, about the folder."""
+    """Create and remove a file. Raises OSError with the folder as its file name."""
     probe = draft_beside(folder / "probe")
     try:
         probe.touch()
@@ -220,8 +220,8 @@ def _probe(folder: Path) -> None:
         raise
 
 
-def _without(draft: Path, root: Path, told: Any) -> Any:
-    return told.replace(f"{draft}{os.sep}", f"{root}: ") if isinstance(told, str) else told
+def _without(draft: Path, root: Path, message: Any) -> Any:
+    return message.replace(f"{draft}{os.sep}", f"{root}: ") if isinstance(message, str) else message
 
 
 def _items(value: Input | Sequence[Input]) -> Sequence[Input]:
@@ -229,16 +229,16 @@ def _items(value: Input | Sequence[Input]) -> Sequence[Input]:
 
 
 def _check_names(stage: Stage[P], inputs: Inputs, params: P, weights: Mapping[str, WeightFile]) -> None:
-    """Raise TypeError where a caller and a declaration do not agree: a mistake in the program."""
+    """Raise TypeError if the arguments do not match the stage's declaration, which is a bug of the caller."""
     for kind, declared, given in (("input", stage.inputs, set(inputs)), ("weight", stage.weights, set(weights))):
         missing, foreign = missing_and_foreign(declared, given)
         if missing or foreign:
             raise TypeError(f"stage {stage.name}: {kind}s missing {missing}, undeclared {foreign}")
     for name, value in inputs.items():
         if isinstance(value, Sequence) != (f"{name}*" in stage.inputs):
-            raise TypeError(f"stage {stage.name}: input {name} is declared otherwise than it is given: {value!r}")
+            raise TypeError(f"stage {stage.name}: input {name} got {value!r}; exactly inputs with * take a sequence")
     if not isinstance(params, stage.params):
-        raise TypeError(f"stage {stage.name} takes {stage.params.__name__}, got {params!r}")
+        raise TypeError(f"stage {stage.name} expects {stage.params.__name__}, got {params!r}")
 
 
 def _check_unchanged(watched: tuple[tuple[Path, Signature], ...]) -> None:

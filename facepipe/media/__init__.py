@@ -1,1 +1,1 @@
-"""Video, sound and image files: the only callers of ffmpeg and of Pillow."""
+"""Video, sound and image files. Only this package calls ffmpeg and opens pictures."""

@@ -1,4 +1,4 @@
-"""Animated GIF, WebP and PNG files, read through Pillow so that frames of all three are laid over each other alike."""
+"""Animated GIF, WebP and PNG files, read by Pillow, which composes the frames of all three in the same way."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -13,11 +13,11 @@ from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
 from facepipe.media.rate import Rate, find_rate
 
 _TICK = Fraction(1, 1000)
-_UNSAID_MILLISECONDS = 100  # what browsers show a frame for that asks for none
+_DEFAULT_MILLISECONDS = 100  # of a frame without duration, as in browsers
 
 
 def probe_animation(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoInfo:
-    """Describe an animation; its frames are read once, because each carries its own duration."""
+    """Describe an animation. All frames are read once, as each has its own duration."""
     with open_image(path, limits) as image:
         rate = _rate(_starts(image, limits))
         return VideoInfo(
@@ -35,28 +35,28 @@ def probe_animation(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoIn
 
 
 def decode_animation(path: Path, fps: Fraction, limits: MediaLimits = DEFAULT_LIMITS) -> Iterator[np.ndarray]:
-    """Yield the frames of an animation at an even rate, each (height, width, 3) uint8 RGB, over white."""
+    """Yield the frames of an animation at a constant rate, each (height, width, 3) uint8 RGB composed over white."""
     with open_image(path, limits) as image:
-        shown, time = 0, 0
+        count, time = 0, 0
         for milliseconds in _durations(image):
             time += milliseconds
-            until = max(round(time * _TICK * fps), shown)
-            if until > shown:
+            until = max(round(time * _TICK * fps), count)
+            if until > count:
                 pixels = np.asarray(flatten(image))
-                for _ in range(until - shown):
+                for _ in range(until - count):
                     yield pixels.copy()
-            shown = until
+            count = until
 
 
 def _durations(image: Image.Image) -> Iterator[int]:
-    """Step through the frames, giving the milliseconds of each."""
+    """Seek to each frame and yield its duration in milliseconds."""
     for index in range(getattr(image, "n_frames", 1)):
         image.seek(index)
-        yield round(image.info.get("duration") or 0) or _UNSAID_MILLISECONDS
+        yield round(image.info.get("duration") or 0) or _DEFAULT_MILLISECONDS
 
 
 def _starts(image: Image.Image, limits: MediaLimits) -> list[int]:
-    """Return when each frame begins and, last, when the last one ends, in milliseconds."""
+    """Return the start times of the frames and the end time of the last one, in milliseconds."""
     starts = [0]
     for milliseconds in _durations(image):
         starts.append(starts[-1] + milliseconds)

@@ -1,4 +1,4 @@
-"""Curves over time, drawn below each other on one picture."""
+"""Plots of curves over time, stacked in one picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ COLOURS = ((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189))
 
 @dataclass(frozen=True)
 class Panel:
-    """One strip: lines, or a filled band between a low and a high line."""
+    """One plot: lines, or a filled band between two lines."""
 
     title: str
     lines: Sequence[tuple[str, Floats]]
-    """Each with its name; of any lengths, all of them stretched over the same time."""
+    """(name, values) of each line. Lines of different lengths are stretched to the same duration."""
     filled: bool = False
-    """Whether the first two lines are the edges of a band."""
+    """Fill the band between the first two lines instead of drawing lines."""
 
 
 def draw_curves(panels: Sequence[Panel], *, seconds: float, width: int = 1040) -> NDArray[np.uint8]:
-    """Return (H, width, 3) uint8 RGB with the panels below each other and the time in seconds below all."""
+    """Return (H, width, 3) uint8 RGB with the panels stacked over one time axis in seconds."""
     step = PANEL_HEIGHT + TITLE_HEIGHT
     image = Image.new("RGB", (width, step * len(panels) + 20), PAPER)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default()

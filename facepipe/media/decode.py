@@ -1,4 +1,4 @@
-"""Videos as streams of frames: ffmpeg decodes in its process, a thread reads ahead, nothing is ever held whole."""
+"""Video decoding as a stream of frames. ffmpeg runs as a child process; a thread reads a bounded number ahead."""
 
 import queue
 import threading
@@ -23,9 +23,9 @@ from facepipe.media.probe import probe_video
 _AHEAD_BYTES = 32 << 20
 _AHEAD_FRAMES = 16
 _LOOK_UP_SECONDS = 0.5
-# Containers whose seeking was found exact to the frame; others are decoded from their start.
+# Containers with frame-accurate seeking, as measured; others are decoded from their start.
 _SEEKABLE = ("mov,mp4", "matroska")
-_LEAST_SHARE_OF_FRAMES = 0.9
+_MIN_SHARE_OF_FRAMES = 0.9
 
 
 def decode_frames(
@@ -38,14 +38,15 @@ def decode_frames(
     size: tuple[int, int] | None = None,
     crop: tuple[int, int, int, int] | None = None,
 ) -> Generator[np.ndarray, None, None]:
-    """Yield the frames of a video as (height, width, 3) uint8 RGB, each an array of its own.
+    """Yield the frames of a video as (height, width, 3) uint8 RGB, each in a new array.
 
-    The picture is turned as the container asks, deinterlaced, brought to 8 bits and, if it is HDR, tone-mapped. A
-    variable rate is resampled to `info.fps`, and any rate to `fps` if that is given. `start_frame` and `frame_count`
-    count frames at that rate. `crop` is (left, top, width, height) in pixels of the upright picture; `size` is
-    (width, height) of what is yielded. Closing the generator ends ffmpeg.
+    Frames are rotated according to the container, deinterlaced, converted to 8 bits and, if HDR, tone-mapped. A
+    variable rate is resampled to `info.fps`, and any rate to `fps` if given. `start_frame` and `frame_count` count
+    frames at that rate. `crop` is (left, top, width, height) in pixels of the rotated picture; `size` is the (width,
+    height) of the yielded frames. Closing the generator ends ffmpeg.
 
-    Raises InputError if the video cannot be used or breaks off, ToolError if ffmpeg or a filter is missing.
+    Raises InputError if the video is unusable or truncated, EncoderError if ffmpeg fails, and ToolError if ffmpeg or a
+    filter is missing.
     """
     info = info or probe_video(path)
     box = crop or (0, 0, info.width, info.height)
@@ -70,7 +71,7 @@ def _no_frames() -> Generator[np.ndarray, None, None]:
 def _check_box(box: tuple[int, int, int, int], info: VideoInfo) -> None:
     left, top, width, height = box
     if min(left, top) < 0 or min(width, height) < 1 or left + width > info.width or top + height > info.height:
-        raise ValueError(f"got crop {box}, expected a box inside the picture of {info.width}x{info.height}")
+        raise ValueError(f"got crop {box}, expected a box inside the {info.width}x{info.height} picture")
 
 
 def _decode_command(
@@ -82,35 +83,35 @@ def _decode_command(
     box: tuple[int, int, int, int],
     size: tuple[int, int],
 ) -> list[str]:
-    """Return the argument list whose stdout is raw RGB frames."""
+    """Return the ffmpeg command that writes raw RGB frames to its stdout."""
     resampled = info.resampled or fps != info.fps
     options: dict[str, Any] = {}
     skipped = start_frame
     if start_frame and not resampled and info.container.startswith(_SEEKABLE):
-        # Half a frame early, so that rounding cannot lose the frame itself.
+        # Seek to half a frame earlier, so that rounding cannot skip the frame itself.
         options["ss"] = f"{float((start_frame - Fraction(1, 2)) / fps) + info.delay_seconds:.6f}"
         skipped = 0
     elif not info.resampled and fps.denominator == 1 and info.container.startswith(_SEEKABLE):
-        # A whole second early at least, and at a whole second: which frame is nearest to which time stays the same.
+        # Seek to a whole second, at least one earlier: the fps filter then picks the same frames as from the start.
         begin_seconds = max(start_frame // fps.numerator - 1, 0)
         options |= {"ss": str(begin_seconds)} if begin_seconds else {}
         skipped = start_frame - begin_seconds * fps.numerator
     steps = [*_picture_steps(info, box), *_time_steps(fps, resampled=resampled)]
     if skipped:
         steps.append(f"trim=start_frame={skipped},setpts=PTS-STARTPTS")
-    # By way of planes: swscale's accurate way to packed RGB takes twice as long for the same bytes.
+    # Via planar RGB: accurate conversion straight to packed RGB takes swscale twice as long for the same bytes.
     steps.append(f"scale={size[0]}:{size[1]}:{_scale_options(info)}:flags=bicubic+accurate_rnd+full_chroma_int")
     steps.append("format=gbrp,format=rgb24")
     output: dict[str, Any] = {"format": "rawvideo", "pix_fmt": "rgb24", "r": str(fps), "vf": ",".join(steps)}
     if frame_count is not None:
         output["frames:v"] = frame_count
-    # A picture may not grow after the header was checked.
+    # Refuse frames that are larger than the header, which was checked against the limits.
     source = ffmpeg.input_file(path, max_pixels=max(info.width * info.height * 2, 1 << 16), **options)
     return ffmpeg.arguments(graph.output(source["V:0"], "pipe:1", **output))
 
 
 def _picture_steps(info: VideoInfo, box: tuple[int, int, int, int]) -> list[str]:
-    """Return the filters that make the picture upright (ffmpeg turns it before them), square, even and cut out."""
+    """Return the filters that deinterlace, tone-map and crop to `box`. ffmpeg applies the rotation before them."""
     steps = []
     if info.interlaced:
         steps.append("bwdif=mode=send_frame:deint=interlaced")
@@ -119,7 +120,7 @@ def _picture_steps(info: VideoInfo, box: tuple[int, int, int, int]) -> list[str]
     left, top, width, height = box
     if (width, height) == (info.width, info.height):
         return steps
-    # Pixels that are not square change the width; a cut at odd places needs colour at full resolution.
+    # Non-square pixels change the width; a crop at odd coordinates needs chroma at full resolution.
     steps.append(f"scale={info.width}:{info.height}")
     if any(value % 2 for value in box) and info.pixel_format.startswith("yuv") and not info.is_hdr:
         steps.append("format=yuv444p")
@@ -131,8 +132,8 @@ def _tone_mapping(info: VideoInfo) -> str:
     missing = {"zscale", "tonemap"} - ffmpeg.filters(ffmpeg.find_ffmpeg())
     if missing:
         raise ToolError(
-            f"the video is HDR ({info.transfer}), and this ffmpeg lacks the filter {' and '.join(sorted(missing))} "
-            "to bring it to standard range; install a full ffmpeg, or convert the video to SDR first"
+            f"the video is HDR ({info.transfer}), and this ffmpeg has no filter {' and '.join(sorted(missing))} "
+            "to convert it to standard range; install a full ffmpeg, or convert the video to SDR first"
         )
     source = f"tin={info.transfer}:min={info.matrix or 'bt2020nc'}:pin=bt2020"
     return (
@@ -142,15 +143,15 @@ def _tone_mapping(info: VideoInfo) -> str:
 
 
 def _time_steps(fps: Fraction, *, resampled: bool) -> list[str]:
-    """Return the filters that give frame n the time n/fps."""
+    """Return the filters that set the time of frame n to n/fps."""
     if resampled:
         return [f"fps=fps={fps}:start_time=0:round=near"]
-    # Each frame counts once, however its time was rounded in the container.
+    # Use each frame exactly once, whatever its rounded time in the container.
     return [f"settb={fps.denominator}/{fps.numerator},setpts=N"]
 
 
 def _scale_options(info: VideoInfo) -> str:
-    """Say which colour matrix to undo. Where none is told, players take bt709 for HD and bt601 below, and so do we."""
+    """Return the option for the input colour matrix; untagged video is bt709 from 720 lines on, else bt601."""
     if info.is_hdr:
         return "in_color_matrix=bt709"
     if info.matrix or not info.pixel_format.startswith("yuv"):
@@ -161,7 +162,7 @@ def _scale_options(info: VideoInfo) -> str:
 def _read_frames(
     command: list[str], path: Path, size: tuple[int, int], expected: int
 ) -> Generator[np.ndarray, None, None]:
-    """Yield frames from a child that writes them raw, while a thread reads the next ones."""
+    """Yield the raw frames that a child process writes, while a thread reads ahead."""
     width, height = size
     ahead = max(2, min(_AHEAD_FRAMES, _AHEAD_BYTES // (width * height * 3)))
     frames: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=ahead)
@@ -184,13 +185,13 @@ def _read_frames(
     if code != 0:
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         raise EncoderError(
-            f"{path}: could be read for {count} frames only, because ffmpeg {ended}; run again, and if it fails again, "
-            "see its words with -v",
+            f"{path}: only {count} frames could be read, because ffmpeg {ended}; run again, and if it fails again, "
+            "see its messages with -v",
             detail=child.tail,
         )
-    if count < expected * _LEAST_SHARE_OF_FRAMES:
+    if count < expected * _MIN_SHARE_OF_FRAMES:
         raise InputError(
-            f"{path}: is damaged: only {count} of {expected} frames can be decoded; copy or export it again",
+            f"{path}: is damaged, only {count} of {expected} frames can be decoded; copy or export it again",
             detail=child.tail,
         )
 
@@ -207,18 +208,18 @@ def _fill(
 
 
 def _offer(frames: "queue.Queue[np.ndarray | None]", frame: np.ndarray | None, stopped: threading.Event) -> None:
-    """Put a frame, however long it takes until there is room or nobody wants it any more."""
+    """Put a frame into the queue, waiting until there is room or `stopped` is set."""
     while not stopped.is_set():
         try:
             frames.put(frame, timeout=_LOOK_UP_SECONDS)
         except queue.Full:
-            # A Ctrl-C in the middle of `get` can swallow the notice that there is room.
+            # Ctrl-C during `get` can lose the notification that there is room.
             continue
         return
 
 
 def _read_whole(child: ffmpeg.Child, target: memoryview) -> bool:
-    """Fill `target` from the child's stdout; False at its end."""
+    """Fill `target` from the child's stdout; return False at the end of the stream."""
     filled = 0
     while filled < len(target):
         read = child.stdout.readinto(target[filled:])  # type: ignore[attr-defined]
@@ -229,7 +230,7 @@ def _read_whole(child: ffmpeg.Child, target: memoryview) -> bool:
 
 
 def _empty(frames: "queue.Queue[np.ndarray | None]") -> None:
-    """Make room, so that a reader that waits to put a frame can go on and end."""
+    """Empty the queue, so that a reader that waits for room can end."""
     while True:
         try:
             frames.get_nowait()
@@ -246,7 +247,7 @@ def _animation_frames(
     size: tuple[int, int],
 ) -> Generator[np.ndarray, None, None]:
     left, top, width, height = box
-    # Its size was found good when it was probed.
+    # The limits were checked when the file was probed.
     stop = None if frame_count is None else start_frame + frame_count
     for frame in islice(decode_animation(path, fps, NO_LIMITS), start_frame, stop):
         cut = frame[top : top + height, left : left + width]

@@ -1,4 +1,4 @@
-"""Frames into videos: ffmpeg encodes in its process, fed by a thread, the same frames always to the same bytes."""
+"""Video encoding. ffmpeg runs as a child process fed by a thread; the same frames always give the same bytes."""
 
 import queue
 import threading
@@ -21,28 +21,28 @@ _AHEAD_BYTES = 32 << 20
 _AHEAD_FRAMES = 16
 _LOOK_UP_SECONDS = 0.5
 _SECONDS_BETWEEN_KEYS = 4
-# Fixed, because the bytes may depend on it; more than two gain little at the sizes of a face.
+# Fixed, as the bytes may depend on it. More than two gain little at typical face sizes.
 _THREADS = 2
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How one kind of video is encoded. Groups of pictures are closed, so that segments can follow each other."""
+    """The settings of one encoder. GOPs are closed, so that segments can be concatenated."""
 
     encoder: str
     worst_crf: int
-    """The constant rate factor at quality 0."""
+    """Constant rate factor at quality 0."""
     best_crf: int
-    """The constant rate factor at quality 100."""
+    """Constant rate factor at quality 100."""
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def crf(self, quality: int) -> int:
-        """Map a quality of 0-100 to the encoder's rate factor."""
+        """Return the rate factor for a quality of 0-100."""
         return round(self.worst_crf + (self.best_crf - self.worst_crf) * quality / 100)
 
 
-# Measured at 256x256 and 512x512: "veryfast" makes half the bytes of "superfast" at nearly its speed, and two B-frames
-# again save a third; "faster" halves the speed.
+# Measured at 256x256 and 512x512: "veryfast" gives half the bytes of "superfast" at nearly the same speed, and two
+# B-frames save another third; "faster" halves the speed.
 CODECS: Mapping[str, Codec] = {
     "h264": Codec("libx264", 46, 8, {"preset": "veryfast", "bf": 2, "tag:v": "avc1", "profile:v": "high"}),
     "h265": Codec(
@@ -51,7 +51,7 @@ CODECS: Mapping[str, Codec] = {
         10,
         {
             "preset": "superfast",
-            "tag:v": "hvc1",  # Apple's players want this name
+            "tag:v": "hvc1",  # required by Apple's players
             "x265-params": f"log-level=error:pools={_THREADS}:frame-threads={_THREADS}:open-gop=0:bframes=2",
         },
     ),
@@ -65,7 +65,7 @@ CODECS: Mapping[str, Codec] = {
 
 
 def check_codec(name: str) -> Codec:
-    """Return a codec by its name. Raises UsageError if it is unknown, ToolError if this ffmpeg cannot encode it."""
+    """Return a codec by name. Raises UsageError if it is unknown, ToolError if this ffmpeg cannot encode it."""
     if name not in CODECS:
         raise UsageError(f"got codec {name!r}, expected one of {', '.join(CODECS)}")
     present = ffmpeg.encoders(ffmpeg.find_ffmpeg())
@@ -80,10 +80,10 @@ def check_codec(name: str) -> Codec:
 
 
 class VideoWriter:
-    """Writes frames into an mp4 that appears under its name whole or not at all.
+    """Writes frames to an mp4 file, which appears under its name complete or not at all.
 
-    yuv420p, tagged bt709, faststart. The same frames and settings give the same bytes. A picture of odd width or height
-    is made even by repeating its last column or row.
+    The file is yuv420p, tagged bt709, faststart. The same frames and settings give the same bytes. An odd width or
+    height is made even by repeating the last column or row.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class VideoWriter:
                 while rest:
                     rest = rest[self._child.stdin.write(rest) :]
             except (OSError, ValueError):
-                # Go on taking frames, so that nobody waits for room; the exit code tells what happened.
+                # Keep taking frames, so that `write` does not block; it raises the error next time.
                 self._broken.set()
 
     def _next(self) -> np.ndarray | None:
@@ -136,12 +136,12 @@ class VideoWriter:
             try:
                 return self._frames.get(timeout=_LOOK_UP_SECONDS)
             except queue.Empty:
-                # A Ctrl-C in the middle of `put` can swallow the notice of what comes after it.
+                # Ctrl-C during `put` can lose its notification, and the closing None with it.
                 if self._done:
                     return None
 
     def write(self, frame: np.ndarray) -> None:
-        """Add a frame, (height, width, 3) uint8 RGB; it is copied. Raises EncoderError if the encoder has died."""
+        """Append a copy of a frame, (height, width, 3) uint8 RGB. Raises EncoderError if the encoder has ended."""
         width, height = self._size
         if frame.dtype != np.uint8 or frame.shape != (height, width, 3):
             raise ValueError(f"got a frame of {frame.dtype} {frame.shape}, expected uint8 {(height, width, 3)}")
@@ -154,12 +154,12 @@ class VideoWriter:
         self.frame_count += 1
 
     def close(self) -> None:
-        """Finish the file and give it its name. Raises EncoderError or DiskError and leaves nothing if that fails."""
+        """Finish the file and rename it to its final name. On EncoderError or DiskError no file is left."""
         if self._done:
             return
         if self.frame_count == 0:
             self.abort()
-            raise EncoderError(f"{self._path}: no frame was written, so there is no video; check the input")
+            raise EncoderError(f"{self._path}: no frame was written; check the input")
         self._frames.put(None)
         self._feeder.join()
         self._child.stdin.close()
@@ -170,15 +170,14 @@ class VideoWriter:
             publish(self._draft, self._path)
         except FileNotFoundError as error:
             raise EncoderError(
-                f"{self._path}: ffmpeg said that all is well and wrote nothing; repair it, or "
-                "set FACEPIPE_FFMPEG to another"
+                f"{self._path}: ffmpeg reported success but wrote no file; repair it, or set FACEPIPE_FFMPEG to another"
             ) from error
         except OSError as error:
             self._draft.unlink(missing_ok=True)
             raise write_failure(self._path, error) from error
 
     def abort(self) -> None:
-        """Stop the encoder and remove what it wrote; harmless after `close`."""
+        """Stop the encoder and remove its output. Does nothing after `close`."""
         if self._done:
             return
         self._done = True
@@ -194,28 +193,28 @@ class VideoWriter:
         raise encoding_failure(self._path, self._child.wait(), self._child)
 
     def __enter__(self) -> "VideoWriter":
-        """Return the writer itself."""
+        """Return the writer."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close, or after an error abort."""
+        """Close the writer, or abort after an error."""
         try:
             if kind is None:
                 self.close()
         finally:
-            # Harmless after `close`, unless that was interrupted.
+            # Does nothing after `close`, unless that was interrupted.
             self.abort()
 
 
 def encoding_failure(path: Path, code: int, child: ffmpeg.Child) -> FacepipeError:
-    """Return the error for an ffmpeg that could not write `path`: the disk's fault or its own."""
+    """Return the error for an ffmpeg that failed to write `path`: DiskError if the disk is full, else EncoderError."""
     if "No space left on device" in child.messages or "Disk quota exceeded" in child.messages:
         return DiskError(f"{path}: {DISK_IS_FULL}", detail=child.tail)
     ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     return EncoderError(
-        f"{path}: could not be written, because ffmpeg {ended}; run again, and if it fails again, see its words "
+        f"{path}: could not be written, because ffmpeg {ended}; run again, and if it fails again, see its messages "
         "with -v",
         detail=child.tail,
     )
@@ -252,8 +251,8 @@ def _encode_command(
 
 
 def container_options(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return the options of an mp4 that begins to play before it is loaded, without dates or versions of ffmpeg."""
+    """Return the options for a faststart mp4 without dates and ffmpeg versions, so that its bytes are reproducible."""
     options: dict[str, Any] = {"fflags": "+bitexact", "movflags": "+faststart+use_metadata_tags", "map_metadata": -1}
-    # The number only makes the names differ, as the keys of a mapping must.
+    # The number only makes the keys of the mapping unique.
     tags = {f"metadata:g:{n}": f"{key}={value}" for n, (key, value) in enumerate(sorted(metadata.items()))}
     return options | tags

@@ -1,4 +1,4 @@
-"""The ffmpeg program: where it lies, what it can do, and how it is called."""
+"""The ffmpeg program: its path, its capabilities, and how it is run."""
 
 import importlib
 import io
@@ -21,33 +21,33 @@ from facepipe.errors import ToolError
 if sys.platform == "linux":
     import fcntl
 
-# Containers that hold their own pictures and sound. Playlists, concat scripts and network formats are left out, because
-# they make ffmpeg open files that nobody named.
+# Self-contained formats. Playlists, concat scripts and network formats are excluded, as they make ffmpeg open other
+# files.
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,ivf,flv,live_flv,asf,ogg,mxf,nut,dv,"
     "wav,w64,aiff,mp3,aac,flac,ac3,eac3,amr,caf,au"
 )
 _INPUT_OPTIONS = {"protocol_whitelist": "file,pipe", "format_whitelist": _FORMATS}
-# Of every decoder; fixed, because what it makes of a damaged stream depends on it.
+# For all decoders. Fixed, as the frames decoded from a damaged stream depend on it.
 _DECODING_THREADS = 2
-# What Python puts for a byte of a name that is no UTF-8, and a character that nobody uses.
-_STAND_INS = {0xDC00 + byte: 0x10FF00 + byte for byte in range(0x80, 0x100)}
-_STOOD_FOR = {character: surrogate for surrogate, character in _STAND_INS.items()}
+# Maps Python's surrogate escapes, which stand for bytes of a name that are not UTF-8, to private-use characters.
+_TO_PRIVATE_USE = {0xDC00 + byte: 0x10FF00 + byte for byte in range(0x80, 0x100)}
+_FROM_PRIVATE_USE = {character: surrogate for surrogate, character in _TO_PRIVATE_USE.items()}
 _TAIL_LINES = 40
 _PIPE_BYTES = 1 << 20
 _ANSWER_SECONDS = 30
 
 
 def find_ffmpeg() -> str:
-    """Return the path of a working ffmpeg: $FACEPIPE_FFMPEG, else the one on PATH, else that of imageio-ffmpeg.
+    """Return the path of a working ffmpeg: $FACEPIPE_FFMPEG, else the one on PATH, else imageio-ffmpeg's.
 
-    Raises ToolError if there is none, or if the one found does not work.
+    Raises ToolError if none is found, or if the first one found does not work.
     """
     named = os.environ.get("FACEPIPE_FFMPEG")
     program = shutil.which(named) if named else shutil.which("ffmpeg") or _bundled_ffmpeg()
     if program is None:
         raise ToolError(
-            f"FACEPIPE_FFMPEG names {named}, which is no program; correct or unset it"
+            f"FACEPIPE_FFMPEG names {named}, which is not a program; correct or unset it"
             if named
             else "ffmpeg was not found; install it, or `pip install imageio-ffmpeg`, or set FACEPIPE_FFMPEG to its path"
         )
@@ -56,7 +56,7 @@ def find_ffmpeg() -> str:
 
 
 def _bundled_ffmpeg() -> str | None:
-    # Imported only when wanted: it looks at the whole environment, and most machines have an ffmpeg on PATH.
+    # Imported only when needed: it searches the environment, and most machines have an ffmpeg on PATH.
     try:
         return str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
     except (ImportError, RuntimeError):
@@ -65,12 +65,12 @@ def _bundled_ffmpeg() -> str | None:
 
 @lru_cache(maxsize=16)
 def ffmpeg_version(program: str) -> str:
-    """Return the version that an ffmpeg gives of itself. Raises ToolError if it gives none."""
+    """Return the version of an ffmpeg. Raises ToolError if it does not report one."""
     first = _answer(program, "-version").partition("\n")[0]
     found = re.match(r"ffmpeg version (\S+)", first)
     if found is None:
         raise ToolError(
-            f"{program} is no working ffmpeg (asked for its version it said {first[:80]!r}); "
+            f"{program} is not a working ffmpeg (its -version output starts with {first[:80]!r}); "
             "repair it, or set FACEPIPE_FFMPEG to another"
         )
     return found[1]
@@ -78,20 +78,20 @@ def ffmpeg_version(program: str) -> str:
 
 @lru_cache(maxsize=16)
 def encoders(program: str) -> frozenset[str]:
-    """Return the names of the encoders that an ffmpeg has, such as "libx264"."""
+    """Return the names of an ffmpeg's encoders, such as "libx264"."""
     return frozenset(re.findall(r"^ [VAS][.A-Z]{5} (\S+)", _answer(program, "-encoders"), re.MULTILINE)) - {"="}
 
 
 @lru_cache(maxsize=16)
 def filters(program: str) -> frozenset[str]:
-    """Return the names of the filters that an ffmpeg has, such as "zscale"."""
+    """Return the names of an ffmpeg's filters, such as "zscale"."""
     return frozenset(re.findall(r"^ [.TSC]{2,3} (\S+) ", _answer(program, "-filters"), re.MULTILINE))
 
 
-def _answer(program: str, question: str) -> str:
+def _answer(program: str, option: str) -> str:
     try:
         done = subprocess.run(
-            [program, "-hide_banner", question],
+            [program, "-hide_banner", option],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_ANSWER_SECONDS,
@@ -105,7 +105,7 @@ def _answer(program: str, question: str) -> str:
     text = done.stdout.decode("utf-8", "replace")
     if done.returncode != 0:
         raise ToolError(
-            f"{program} is no working ffmpeg ({question} ended with code {done.returncode}); "
+            f"{program} is not a working ffmpeg ({option} ended with code {done.returncode}); "
             "repair it, or set FACEPIPE_FFMPEG to another",
             detail=done.stderr.decode("utf-8", "replace")[-2000:],
         )
@@ -113,38 +113,38 @@ def _answer(program: str, question: str) -> str:
 
 
 def file_url(path: Path) -> str:
-    """Name a file so that ffmpeg takes it for nothing else, whatever characters it begins with.
+    """Return a file URL that ffmpeg cannot mistake for an option or another protocol.
 
-    Bytes that are no UTF-8 stand in the name as characters for private use, because ffmpeg-python takes nothing else;
-    `arguments` brings them back.
+    Bytes of the name that are not UTF-8 are replaced by private-use characters, as ffmpeg-python accepts only UTF-8;
+    `arguments` restores them.
     """
-    return f"file:{path.absolute()}".translate(_STAND_INS)
+    return f"file:{path.absolute()}".translate(_TO_PRIVATE_USE)
 
 
 def input_file(path: Path, **options: Any) -> Any:
-    """Return the ffmpeg-python input for one media file, which can open no other file and no network."""
+    """Return the ffmpeg-python input for one media file. It cannot open other files or the network."""
     return ffmpeg.input(file_url(path), threads=_DECODING_THREADS, **_INPUT_OPTIONS, **options)
 
 
 def arguments(stream: Any, *, loglevel: str = "warning", reads_stdin: bool = False) -> list[str]:
-    """Return the argument list, program first, that runs an ffmpeg-python graph."""
+    """Return the command line, program first, that runs an ffmpeg-python graph."""
     options = ["-hide_banner", "-nostats", "-loglevel", loglevel, *(() if reads_stdin else ("-nostdin",))]
     options += _filter_options()
     command: list[str] = ffmpeg.compile(stream.global_args(*options), cmd=find_ffmpeg(), overwrite_output=True)
-    return [argument.translate(_STOOD_FOR) for argument in command]
+    return [argument.translate(_FROM_PRIVATE_USE) for argument in command]
 
 
 def _filter_options() -> list[str]:
-    """Keep filters to the threads that this process was given; left alone they take a thread a core of the machine."""
-    wished = os.environ.get("OMP_NUM_THREADS", "")
-    return ["-filter_threads", wished] if wished.isdigit() and int(wished) else []
+    """Limit filter threads to OMP_NUM_THREADS, if set; ffmpeg's default is one thread per core of the machine."""
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return ["-filter_threads", threads] if threads.isdigit() and int(threads) else []
 
 
 class Child:
-    """A running ffmpeg. A thread drains its stderr, so that it never waits for us, and keeps the tail."""
+    """A running ffmpeg. A thread reads its stderr, so that it never blocks, and keeps the first and last lines."""
 
     def __init__(self, command: list[str], *, frames_in: bool = False, data_out: bool = False) -> None:
-        """Start `command`; `frames_in` gives it a pipe as stdin, `data_out` one as stdout, else they are closed."""
+        """Start `command`. `frames_in` makes its stdin a pipe, `data_out` its stdout; otherwise they are /dev/null."""
         try:
             self._process = subprocess.Popen(
                 command,
@@ -153,7 +153,7 @@ class Child:
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1"},
-                # Ctrl-C reaches us alone; we end the child in order.
+                # Keep Ctrl-C from the child; this process ends it.
                 start_new_session=True,
             )
         except OSError as error:
@@ -171,18 +171,18 @@ class Child:
     def _drain_stderr(self) -> None:
         assert self._process.stderr is not None
         for line in io.BufferedReader(self._process.stderr):  # type: ignore[type-var]
-            # The head describes the input; a damaged file may then talk without end.
+            # The first lines describe the input; a damaged file may cause any number after them.
             (self._head if len(self._head) < 400 else self._tail).append(line)
 
     @property
     def stdin(self) -> IO[bytes]:
-        """The pipe into the child."""
+        """The pipe to the child's stdin."""
         assert self._process.stdin is not None
         return self._process.stdin
 
     @property
     def stdout(self) -> IO[bytes]:
-        """The pipe out of the child."""
+        """The pipe from the child's stdout."""
         assert self._process.stdout is not None
         return self._process.stdout
 
@@ -190,12 +190,12 @@ class Child:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Whoever leaves without having waited wants no more of it.
+        # Has no effect if the caller has waited for the child.
         self.kill()
         self.wait()
 
     def wait(self) -> int:
-        """Wait for the end and return the exit code; the pipes are closed and stderr is complete then."""
+        """Wait for the child to end, close the pipes and return the exit code. stderr is complete afterwards."""
         code = self._process.wait()
         self._drain.join()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -205,12 +205,12 @@ class Child:
         return code
 
     def kill(self) -> None:
-        """End the child at once; harmless if it has ended."""
+        """Kill the child. Does nothing if it has ended."""
         self._process.kill()
 
     @property
     def messages(self) -> str:
-        """What the child has said on stderr: the first lines and the last."""
+        """The first and the last lines of the child's stderr."""
         return b"".join([*self._head, *self._tail]).decode("utf-8", "replace")
 
     @property
@@ -220,14 +220,14 @@ class Child:
 
 
 def _widen(pipe: int) -> None:
-    # A frame of 256x256 fills the usual 64 KiB three times over. Linux may refuse a user more; then it stays so.
+    # A 256x256 frame is three times the default pipe size of 64 KiB. Linux may refuse more, which is harmless.
     if sys.platform == "linux":
         with suppress(OSError):
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def run(command: list[str]) -> tuple[int, str, str]:
-    """Run an ffmpeg to its end; return its exit code, all its messages, and their tail."""
+    """Run an ffmpeg command; return its exit code, its messages, and their last lines."""
     with Child(command) as child:
         code = child.wait()
     return code, child.messages, child.tail

@@ -1,4 +1,4 @@
-"""Files on disk: what one holds, whether it can be read, and how one gets its final name."""
+"""Files on disk: detection of their kind, checks before reading and writing, and atomic publishing."""
 
 import errno
 import os
@@ -35,18 +35,18 @@ _PLAYLIST_HEADS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"
 
 
 def check_input(path: Path) -> None:
-    """Raise InputError unless `path` is a regular, readable file with something in it."""
+    """Raise InputError unless `path` is a regular, readable, non-empty file."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise InputError(f"{path}: is a folder; give a file")
         if not stat.S_ISREG(mode):
-            raise InputError(f"{path}: is no regular file (a pipe, socket or device); save it to a file first")
+            raise InputError(f"{path}: is not a regular file but a pipe, socket or device; save it to a file first")
         with path.open("rb") as file:
             empty = not file.read(1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        target = f"is a link to {path.readlink()}, where there is" if path.is_symlink() else ":"
-        raise InputError(f"{path}{target} no such file; check the name") from error
+        link = f"broken link to {path.readlink()}, " if path.is_symlink() else ""
+        raise InputError(f"{path}: {link}no such file; check the name") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); {_remedy(error)}") from error
     if empty:
@@ -59,9 +59,10 @@ def _remedy(error: OSError) -> str:
 
 
 def kind_of(path: Path) -> MediaKind:
-    """Say what a file holds by its first bytes, never by its name; an animated GIF, WebP or PNG is a video.
+    """Return the kind of a file, determined from its first bytes and never from its name.
 
-    Raises InputError if it cannot be read. An mp4 counts as a video here even if it turns out to hold only sound.
+    An animated GIF, WebP or PNG is a video, and so is an mp4 that contains only sound. Raises InputError if the file
+    cannot be read.
     """
     check_input(path)
     with path.open("rb") as file:
@@ -69,23 +70,23 @@ def kind_of(path: Path) -> MediaKind:
     return _kind_of_head(head)
 
 
-def seeming(path: Path) -> str:
-    """Say in words what a file of unknown kind seems to be, for the error that refuses it."""
+def description_of(path: Path) -> str:
+    """Return a description of a file of unknown kind for an error message, such as "a PDF document"."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if b"<svg" in head:
         return "an SVG drawing"
-    known = next((words for start, words in _OTHER_HEADS.items() if head.startswith(start)), None)
+    known = next((text for start, text in _OTHER_HEADS.items() if head.startswith(start)), None)
     if known is not None:
         return known
     # The head may end within a character.
     text = head.decode("utf-8", "replace").rstrip("\ufffd")
     readable = all(char.isprintable() or char in "\t\r\n" for char in text) and "\ufffd" not in text
-    return "text" if readable else "of no known kind"
+    return "text" if readable else "of unknown kind"
 
 
 def is_animation(path: Path) -> bool:
-    """Say whether a file is an animated GIF, WebP or PNG, the videos that Pillow reads and not ffmpeg."""
+    """Return True for an animated GIF, WebP or PNG, which Pillow reads instead of ffmpeg."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     return _animated_picture(head) is True
@@ -121,26 +122,26 @@ _KINDS: tuple[tuple[MediaKind, tuple[bytes, ...]], ...] = (
 
 
 def _animated_picture(head: bytes) -> bool | None:
-    """Tell a moving GIF, WebP or PNG (True) from a still one (False) and from anything else (None)."""
+    """Return True for an animated GIF, WebP or PNG, False for a still one, None for other files."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return b"acTL" in head.split(b"IDAT", 1)[0]
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 0b10)
     if head[:6] in (b"GIF87a", b"GIF89a"):
-        # Programs that write a moving GIF give each frame a control block; a still one has one at most.
+        # In an animated GIF each frame has a control block; a still one has at most one.
         return head.count(b"\x21\xf9\x04") > 1
     return None
 
 
 def draft_name(path: Path) -> Path:
-    """Return a new name beside `path` for a file that is not whole yet; it tells host and process."""
-    # The suffix of a very long name may be most of it.
+    """Return a unique path beside `path` for an unfinished file. Its name contains host and pid."""
+    # The suffix of a very long name may be too long itself.
     suffix = path.suffix if len(path.suffix) <= 8 else ""
     return path.with_name(f".{this_host()}-{os.getpid()}-{os.urandom(4).hex()}.partial{suffix}")
 
 
 def sweep_drafts(folder: Path) -> None:
-    """Remove what killed processes of this host left half-written in a folder."""
+    """Remove the partial files that killed processes of this host left in a folder."""
     for path in folder.glob(".*.partial*"):
         draft = _DRAFT.match(path.name)
         if draft is not None and draft["host"] == this_host() and not is_running(int(draft["pid"])):
@@ -149,7 +150,7 @@ def sweep_drafts(folder: Path) -> None:
 
 
 def publish(draft: Path, path: Path) -> None:
-    """Put a finished draft under its final name, once its bytes are safe on the disk."""
+    """Flush a finished draft to the disk (fsync), then rename it to its final name."""
     with draft.open("rb+") as file:
         os.fsync(file.fileno())
     draft.replace(path)
@@ -157,7 +158,7 @@ def publish(draft: Path, path: Path) -> None:
 
 @contextmanager
 def draft_of(path: Path) -> Iterator[Path]:
-    """Give a draft name beside `path`; on leaving, the draft becomes `path`, or on an error goes.
+    """Yield the path of a draft beside `path`; rename it to `path` at the end, or remove it after an error.
 
     Raises DiskError if it cannot be written.
     """
@@ -181,18 +182,18 @@ def write_failure(path: Path, error: OSError) -> DiskError:
 
 
 def check_output(path: Path) -> None:
-    """Raise DiskError unless a file of that name can be made."""
+    """Raise DiskError unless a file can be created at `path`."""
     try:
         if path.is_dir():
             raise DiskError(f"{path}: is a folder; give the name of a file with -o")
         if path.exists() and not path.is_file():
-            raise DiskError(f"{path}: is no regular file (a pipe, socket or device); give another name with -o")
+            raise DiskError(f"{path}: is not a regular file but a pipe, socket or device; give another name with -o")
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         pass
-    except OSError as error:  # a name that is too long, say
-        raise DiskError(f"{path}: no file can have that name ({error.strerror}); choose another with -o") from error
+    except OSError as error:  # for example a name that is too long
+        raise DiskError(f"{path}: is not a valid file name ({error.strerror}); choose another with -o") from error
     if not path.parent.is_dir():
-        raise DiskError(f"{path}: there is no folder {path.parent}; make it first, or choose another name with -o")
+        raise DiskError(f"{path}: the folder {path.parent} does not exist; create it, or choose another name with -o")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise DiskError(f"{path}: its folder is read-only; choose another with -o")

@@ -1,4 +1,4 @@
-"""Pictures side by side: source | driver | result."""
+"""Pictures side by side, such as source | driver | result."""
 
 from collections.abc import Sequence
 
@@ -9,23 +9,23 @@ from facepipe.media.image import check_pixels
 
 
 def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a picture (height, width, 3) uint8 at `size` (width, height), filtered well both up and down."""
+    """Resize a picture (height, width, 3) uint8 to `size` (width, height), bicubic with antialiasing."""
     if (pixels.shape[1], pixels.shape[0]) == size:
         return pixels
     return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
 
 
 def grid_size(panels: Sequence[tuple[int, int]], *, height: int | None = None) -> tuple[int, int]:
-    """Return the (width, height) that `side_by_side` gives for panels of these (width, height)."""
+    """Return the (width, height) of the result of `side_by_side` for panels of these (width, height)."""
     tall = height or panels[-1][1]
     return sum(max(round(panel[0] * tall / panel[1]), 1) for panel in panels), tall
 
 
 def side_by_side(panels: Sequence[np.ndarray], *, height: int | None = None) -> np.ndarray:
-    """Put pictures (height, width, 3) uint8 RGB beside each other, left to right.
+    """Join pictures (height, width, 3) uint8 RGB from left to right.
 
-    Each keeps its proportions and is brought to `height` pixels, or to that of the last one (the result, which so stays
-    untouched). Returns (height, sum of widths, 3) uint8.
+    Each is scaled to `height` pixels with its aspect ratio kept. The default is the height of the last picture, the
+    result, which is then unchanged. Returns (height, sum of widths, 3) uint8.
     """
     if not panels:
         raise ValueError("got no pictures, expected at least one")

@@ -1,4 +1,4 @@
-"""What ffmpeg says of a file before it reads on, taken apart."""
+"""Parser for the description of an input that ffmpeg prints to stderr."""
 
 import re
 from dataclasses import dataclass
@@ -11,39 +11,39 @@ _COLOUR = re.compile(r"^(\w+)(?:\(([^)]*)\))?$")
 
 @dataclass(frozen=True)
 class Pictures:
-    """A picture stream as its container describes it."""
+    """The description of a video stream in its container."""
 
     codec: str
     width: int
     height: int
-    """Stored pixels, before any turn."""
+    """Stored pixels, before rotation."""
     pixel_format: str = ""
     matrix: str = ""
     transfer: str = ""
     interlaced: bool = False
     pixel_aspect: Fraction = Fraction(1)
-    """Width of a pixel over its height."""
+    """Width of a pixel divided by its height."""
     declared_fps: float = 0.0
-    """Frames per second as printed: rounded, 0 if not said."""
+    """Frames per second as printed: rounded, 0 if absent."""
     turn_degrees: int = 0
-    """Clockwise turn for display: 0, 90, 180 or 270."""
+    """Clockwise rotation for display: 0, 90, 180 or 270."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """A file as its container describes it."""
+    """The description of a file in its container."""
 
     container: str
     duration_seconds: float | None
     pictures: Pictures | None
-    """The first stream of moving pictures; cover pictures do not count."""
+    """The first video stream, cover pictures excluded."""
     sound_codec: str
-    """Of the first sound stream; empty if there is none."""
+    """Codec of the first sound stream; empty if there is none."""
 
 
 def parse_header(messages: str) -> Header | None:
-    """Read the description of input 0 out of ffmpeg's messages; None if it could not open the file."""
-    # The name of the file and its tags come before the last such line, so that neither can pose as a stream.
+    """Parse the description of input 0 in ffmpeg's messages; None if ffmpeg could not open the file."""
+    # Use the last match: file name and tags are printed before it and could imitate a stream.
     duration = None
     for duration in re.finditer(_DURATION_LINE, messages):  # noqa: B007
         pass
@@ -63,14 +63,14 @@ def parse_header(messages: str) -> Header | None:
 
 
 def _streams(text: str, kind: str) -> list[str]:
-    """Return the description of each stream of a kind: the rest of its line, and the indented lines below it."""
+    """Return the description of each stream of a kind: the rest of its line and the indented lines below it."""
     parts = re.split(r"^(?=  Stream #0:\d)", text, flags=re.MULTILINE)
     found = (re.match(rf"  Stream #0:\d+.*?: {kind}: (.*)", part, re.DOTALL) for part in parts)
     return [match[1] for match in found if match]
 
 
 def _parse_pictures(text: str) -> Pictures | None:
-    """Take apart e.g. "h264 (High), yuv420p(tv, bt709, progressive), 512x512 [SAR 1:1 DAR 1:1], 25 fps, 25 tbr"."""
+    """Parse e.g. "h264 (High), yuv420p(tv, bt709, progressive), 512x512 [SAR 1:1 DAR 1:1], 25 fps, 25 tbr"."""
     line, _, below = text.partition("\n")
     fields = re.split(r", (?![^(\[]*[)\]])", line)
     size = next((found for field in fields if (found := re.match(r"(\d+)x(\d+)\b", field))), None)
@@ -78,7 +78,7 @@ def _parse_pictures(text: str) -> Pictures | None:
         return None
     colour = _COLOUR.match(fields[1]) if len(fields) > 1 else None
     notes = [note.strip() for note in (colour[2] or "").split(",")] if colour else []
-    # One name if matrix, primaries and transfer agree, else the three with slashes between.
+    # ffmpeg prints one name if matrix, primaries and transfer agree, else all three separated by slashes.
     space = next((note.split("/") for note in notes if note.count("/") == 2), None)
     if space is None:
         space = next(
@@ -97,6 +97,6 @@ def _parse_pictures(text: str) -> Pictures | None:
         interlaced="top first" in line or "bottom first" in line or "top coded" in line or "bottom coded" in line,
         pixel_aspect=Fraction(int(aspect[1]), int(aspect[2])) if aspect and int(aspect[1]) else Fraction(1),
         declared_fps=float(rate[1]) * (1000 if rate[2] else 1) if rate else 0.0,
-        # The display matrix turns counter-clockwise, and only quarter turns are honoured.
+        # The display matrix rotates counter-clockwise; only multiples of 90 degrees are applied.
         turn_degrees=round(-float(turn[1]) / 90) * 90 % 360 if turn else 0,
     )

@@ -1,4 +1,4 @@
-"""Image files and tensors: every picture becomes uint8 HWC RGB here, and goes to torch and back here."""
+"""Image files and tensors: reads every picture as uint8 HWC RGB, and converts to torch tensors and back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from facepipe.media.origin import xmp_packet
 if TYPE_CHECKING:
     import torch
 
-# Pillow knows more, among them EPS, which would start Ghostscript.
+# Pillow supports more, among them EPS, which would run Ghostscript.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 _ORIENTATION_TAG = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
@@ -33,23 +33,23 @@ _OPENING = threading.Lock()
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What an image file holds."""
+    """The description of an image file."""
 
     width: int
-    """Pixels, after the turn that EXIF asks for."""
+    """Pixels, after the EXIF rotation."""
     height: int
-    """Pixels, after the turn that EXIF asks for."""
+    """Pixels, after the EXIF rotation."""
     mode: str
-    """Pillow's name of the pixels, such as "RGB", "CMYK" or "I;16"."""
+    """Pillow's mode, such as "RGB", "CMYK" or "I;16"."""
     format: str
-    """Such as "PNG"."""
+    """Pillow's format, such as "PNG"."""
     frame_count: int
     """1 for a still image."""
 
 
 @contextmanager
 def open_image(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> Iterator[Image.Image]:
-    """Open an image and check its size before any pixel is decoded; what Pillow raises meanwhile becomes InputError."""
+    """Open an image and check its size before any pixel is decoded. Errors of Pillow become InputError."""
     check_input(path)
     try:
         with path.open("rb") as file, _open(file) as image:
@@ -57,7 +57,7 @@ def open_image(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> Iterator[Ima
             yield image
     except UnidentifiedImageError as error:
         raise InputError(
-            f"{path}: is not an image that can be read; give a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file "
+            f"{path}: is not an image of a supported format; give a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF file "
             "(HEIC must be converted first)"
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -65,12 +65,12 @@ def open_image(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> Iterator[Ima
 
 
 def _open(file: io.BufferedReader) -> Image.Image:
-    # Pillow's own bound is a variable of its module, and warns or raises without naming our flag.
+    # Pillow's own limit is a module variable, and its message does not name --max-pixels.
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            # A Pillow built without AVIF does not know its name.
+            # A Pillow built without AVIF raises for this name.
             Image.init()
             return Image.open(file, formats=[kind for kind in _FORMATS if kind in Image.OPEN])
         finally:
@@ -78,10 +78,10 @@ def _open(file: io.BufferedReader) -> Image.Image:
 
 
 def probe_image(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> ImageInfo:
-    """Describe an image without decoding it. Raises InputError if it is none, is damaged, or exceeds `limits`."""
+    """Describe an image without decoding it. Raises InputError if it is not an image, damaged, or exceeds `limits`."""
     with open_image(path, limits) as image:
         width, height = image.size
-        # Pillow would decode a PNG to look for EXIF behind its pixels.
+        # For a PNG, getexif would decode the pixels to find EXIF data after them.
         known = image.format != "PNG" or "exif" in image.info
         if known and image.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS:
             width, height = height, width
@@ -91,9 +91,9 @@ def probe_image(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> ImageInfo:
 def read_image(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> np.ndarray:
     """Read an image as (height, width, 3) uint8 RGB.
 
-    It is turned as EXIF asks, laid over white where it is transparent, brought to sRGB if it carries another profile;
-    grey, 16-bit, palette and CMYK pictures become RGB; of an animation the first frame is taken.
-    Raises InputError if it is no image, is damaged, or exceeds `limits`.
+    The EXIF rotation is applied, transparency is composed over white, and a colour profile other than sRGB is converted
+    to sRGB. Grey, 16-bit, palette and CMYK pictures become RGB. Of an animation the first frame is read.
+    Raises InputError if it is not an image, damaged, or exceeds `limits`.
     """
     with open_image(path, limits) as image:
         upright = ImageOps.exif_transpose(image)
@@ -101,7 +101,7 @@ def read_image(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> np.ndarray:
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """Return a picture of any mode as RGB: 8 bits, sRGB, over white."""
+    """Convert a picture of any mode to 8-bit sRGB, composed over white."""
     if image.mode.startswith("I") or image.mode == "F":
         return _eight_bits(image).convert("RGB")
     image = _to_srgb(image)
@@ -112,7 +112,7 @@ def flatten(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Bring grey of 16 or 32 bits or of floats to 8 bits; floats are taken as [0, 1] unless they go beyond."""
+    """Convert 16-bit, 32-bit or float grey to 8 bits. Floats are assumed to be in [0, 1] unless they exceed it."""
     grey = np.asarray(image).astype(np.float64)
     top = 65535.0 if image.mode != "F" else 1.0
     if grey.max(initial=0.0) > top or (image.mode == "I" and grey.max(initial=0.0) <= 255):
@@ -121,7 +121,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """Convert a picture that carries a colour profile other than sRGB; one with a broken profile stays as it is."""
+    """Convert a picture with a colour profile other than sRGB. A picture with an invalid profile is unchanged."""
     profile_bytes = image.info.get("icc_profile")
     if not profile_bytes or image.mode not in ("RGB", "CMYK", "L"):
         return image
@@ -138,15 +138,15 @@ def _to_srgb(image: Image.Image) -> Image.Image:
 def write_image(
     path: Path, pixels: np.ndarray, *, quality: int = 90, metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write (height, width, 3) uint8 RGB as PNG, JPEG or WebP, chosen by the suffix; the file appears whole or not.
+    """Write (height, width, 3) uint8 RGB atomically as PNG, JPEG or WebP, chosen by the suffix.
 
-    `quality` (0-100) is for JPEG and WebP. Of `metadata`, all is stored in a PNG, and the origin in each as XMP.
-    Raises UsageError for another suffix, DiskError if it cannot be written.
+    `quality` (0-100) applies to JPEG and WebP. The origin in `metadata` is stored as XMP; a PNG also stores all of
+    `metadata` as text chunks. Raises UsageError for another suffix, DiskError if the file cannot be written.
     """
     check_pixels(pixels)
     image, suffix = Image.fromarray(pixels), path.suffix.lower()
     if suffix not in (".png", ".jpg", ".jpeg", ".webp"):
-        raise UsageError(f"{path}: cannot write images of kind {suffix or '(no suffix)'!r}; use .png, .jpg or .webp")
+        raise UsageError(f"{path}: cannot write images of type {suffix or '(no suffix)'!r}; use .png, .jpg or .webp")
     xmp = xmp_packet(metadata or {})
     packet = {"xmp": xmp.encode()} if xmp else {}
     with draft_of(path) as draft:
@@ -162,7 +162,7 @@ def write_image(
 
 
 def as_jpeg(pixels: np.ndarray) -> bytes:
-    """Return (height, width, 3) uint8 RGB as the bytes of a JPEG file, at Pillow's own quality."""
+    """Encode (height, width, 3) uint8 RGB as a JPEG file at Pillow's default quality."""
     check_pixels(pixels)
     with io.BytesIO() as file:
         Image.fromarray(pixels).save(file, "JPEG")
@@ -170,7 +170,7 @@ def as_jpeg(pixels: np.ndarray) -> bytes:
 
 
 def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bring (height, width, 3) uint8 RGB to another (width, height), bicubic; smaller ones are filtered first."""
+    """Resize (height, width, 3) uint8 RGB to `size` (width, height), bicubic with antialiasing."""
     check_pixels(pixels)
     return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
 
@@ -182,7 +182,7 @@ def check_pixels(pixels: np.ndarray) -> None:
 
 
 def to_tensor(pixels: np.ndarray) -> torch.Tensor:
-    """Turn uint8 RGB (..., height, width, 3) into float32 RGB (..., 3, height, width) in [-1, 1]."""
+    """Convert uint8 RGB (..., height, width, 3) to float32 RGB (..., 3, height, width) in [-1, 1]."""
     import torch
 
     if pixels.dtype != np.uint8 or pixels.ndim < 3 or pixels.shape[-1] != 3:
@@ -192,7 +192,7 @@ def to_tensor(pixels: np.ndarray) -> torch.Tensor:
 
 
 def from_tensor(picture: torch.Tensor) -> np.ndarray:
-    """Turn RGB (..., 3, height, width) in [-1, 1] into uint8 RGB (..., height, width, 3); values beyond are clamped."""
+    """Convert RGB (..., 3, height, width) in [-1, 1], clamped, to uint8 RGB (..., height, width, 3)."""
     import torch
 
     if picture.ndim < 3 or picture.shape[-3] != 3:

@@ -1,4 +1,4 @@
-"""How large an input may be before it is refused."""
+"""Size limits of inputs."""
 
 import math
 import sys
@@ -10,31 +10,31 @@ from facepipe.errors import InputError
 
 @dataclass(frozen=True)
 class MediaLimits:
-    """Bounds that are checked before anything is decoded; going over one is an InputError that names its flag."""
+    """Limits that are checked before anything is decoded. The InputError names the flag that raises the limit."""
 
     max_pixels: int = 8192 * 8192
     """Width times height of a frame or an image."""
 
     max_duration_seconds: float = 2 * 60 * 60
-    """Length of a video."""
+    """Duration of a video."""
 
     def check_pixels(self, path: Path, width: int, height: int) -> None:
-        """Refuse a picture of more than `max_pixels`."""
+        """Raise InputError for a picture of more than `max_pixels`."""
         if width * height > self.max_pixels:
             raise InputError(
                 f"{path}: {width}x{height} are {width * height:,} pixels, more than the {self.max_pixels:,} allowed; "
-                f"use a smaller picture, or raise the bound with --max-pixels {width * height}"
+                f"use a smaller picture, or raise the limit with --max-pixels {width * height}"
             )
 
     def check_duration(self, path: Path, duration_seconds: float) -> None:
-        """Refuse a video of more than `max_duration_seconds`."""
+        """Raise InputError for a video longer than `max_duration_seconds`."""
         if duration_seconds > self.max_duration_seconds:
             raise InputError(
                 f"{path}: lasts {duration_seconds:.4g} s, more than the {self.max_duration_seconds:.4g} s allowed; "
-                f"cut it, or raise the bound with --max-duration {math.floor(duration_seconds) + 1}"
+                f"cut it, or raise the limit with --max-duration {math.floor(duration_seconds) + 1}"
             )
 
 
 DEFAULT_LIMITS = MediaLimits()
 NO_LIMITS = MediaLimits(max_pixels=sys.maxsize, max_duration_seconds=math.inf)
-"""For files that this program made itself."""
+"""For files made by facepipe."""

@@ -1,4 +1,4 @@
-"""Segments and sound into the final video, without encoding the pictures again."""
+"""Concatenation of segments and muxing with sound, without re-encoding the video."""
 
 import os
 import tempfile
@@ -26,28 +26,28 @@ from facepipe.media.probe import probe_video
 
 Fit = Literal["shortest", "driver", "pad"]
 
-# What an mp4 may hold and browsers play; other sound becomes AAC.
+# Codecs that mp4 supports and browsers play; other sound is encoded to AAC.
 _COPIED_SOUNDS = ("aac", "mp3", "opus", "flac", "ac3", "eac3", "alac")
-_SOUND_BITS_A_SECOND = 160_000
-# Sound of which parts are left out goes through this form, in which a cut can be made at any sample.
+_SOUND_BITS_PER_SECOND = 160_000
+# Sound to be cut is decoded to this format, which can be cut at any sample.
 _CUT_HERTZ, _CUT_CHANNELS = 48_000, 2
-# Sound comes in packets of 20-30 ms, so that its end is never quite that of the pictures.
+# Sound packets last 20-30 ms, so that sound and video never end at exactly the same time.
 _SAME_END_SECONDS = 0.06
 
 
 @dataclass(frozen=True)
 class MuxFacts:
-    """What went into a finished video."""
+    """The properties of a finished video."""
 
     frame_count: int
-    """Number of frames, as counted in the file."""
+    """Number of frames in the file."""
     fps: Fraction
     duration_seconds: float
     sound: Literal["none", "copied", "encoded"]
     held_frames: int = 0
-    """How often the last frame was repeated to reach the end of the sound."""
+    """Repetitions of the last frame to reach the end of the sound."""
     cut_frames: int = 0
-    """How many frames were left out because the sound ends before them."""
+    """Frames dropped because the sound ends before them."""
 
 
 def concat_and_mux(
@@ -63,18 +63,16 @@ def concat_and_mux(
     kept_frames: Sequence[tuple[int, int]] | None = None,
     mute_segments: bool = False,
 ) -> MuxFacts:
-    """Join segments of one size, rate and codec made by VideoWriter, add sound, and check the result before naming it.
+    """Join segments made by VideoWriter with the same size, rate and codec, add sound, verify and publish the result.
 
-    `sound_from` is a video or sound file, of which the part from `sound_start_seconds` on is used; one without sound
-    gives a silent result. Where the sound and the pictures differ in length:
-    "shortest" ends with the shorter of the two (pictures are cut at the last place that needs no encoding, at most two
-    frames early); "driver" keeps each frame and cuts the sound or lets it end early; "pad" loses nothing: silence
-    follows the sound, or the last frame is held (encoded with `codec` and `quality`, which must be the segments').
-    Where frames of the file that has the sound were left out, `kept_frames` names those that were not as half-open
-    ranges, and only their sound is used. Segments with sound of their own need `mute_segments`: where the sound begins
-    before the pictures, or ends after them, the pictures would not follow one another evenly.
-    The same inputs give the same bytes.
-    Raises InputError, EncoderError or DiskError; nothing is left under `out` then.
+    `sound_from` is a video or sound file whose sound is used from `sound_start_seconds` on. If it has no sound, the
+    result is silent. `fit` applies if sound and video differ in length: "shortest" ends with the shorter one (the video
+    is cut where no re-encoding is needed, at most two frames early); "driver" keeps all frames and cuts the sound or
+    lets it end early; "pad" keeps everything: the sound is padded with silence, or the last frame is repeated (encoded
+    with `codec` and `quality`, which must be those of the segments).
+    `kept_frames` lists half-open ranges of frames of `sound_from`; only their sound is used. `mute_segments` is needed
+    for segments with sound: sound that begins before the video or ends after it would make the frame times uneven.
+    The same inputs give the same bytes. Raises InputError, EncoderError or DiskError; no file is left at `out` then.
     """
     if not segments:
         raise ValueError("got no segments, expected at least one")
@@ -84,18 +82,18 @@ def concat_and_mux(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facepipe-")))
         if mute_segments:
             segments = [_muted(folder / f"muted-{number}.mp4", path) for number, path in enumerate(segments)]
-        shown = _shown_frames(_concat_input(folder, segments), first.fps)
+        order = _display_order(_concat_input(folder, segments), first.fps)
         sound = _probe_sound(sound_from, sound_start_seconds) if sound_from else None
         if sound is not None and kept_frames is not None:
             sound = _cut_sound(folder, sound, kept_frames, first.fps)
-        keep, held = _fitted(shown, first.fps, sound.seconds if sound else None, fit)
+        keep, held = _fitted(order, first.fps, sound.seconds if sound else None, fit)
         if held:
             segments = [*segments, _held(folder, segments[-1], first, held, codec, quality)]
-        plan = _Plan(folder, tuple(segments), first.fps, keep + held, keep < len(shown), _delay(shown))
+        plan = _Plan(folder, tuple(segments), first.fps, keep + held, keep < len(order), _delay(order))
         facts = _mux(plan, sound, fit, draft, metadata or {})
         verify_video(draft, frame_count=keep + held, fps=first.fps, size=(first.width, first.height))
         append_xmp(draft, metadata or {})
-    return MuxFacts(keep + held, first.fps, float((keep + held) / first.fps), facts, held, len(shown) - keep)
+    return MuxFacts(keep + held, first.fps, float((keep + held) / first.fps), facts, held, len(order) - keep)
 
 
 @dataclass(frozen=True)
@@ -114,15 +112,15 @@ class _Plan:
     frame_count: int
     cut: bool
     delay_frames: int
-    """By how many frames the decoder must run ahead of the display."""
+    """Frames by which decoding must precede display (reordering delay)."""
 
 
 def _probe_sound(path: Path, start_seconds: float) -> _Sound | None:
-    """Find how long the sound of a file lasts from `start_seconds` on; None if there is none."""
+    """Return the sound of a file from `start_seconds` on, or None if there is none."""
     check_input(path)
     header, packets = list_packets(path, ffmpeg.input_file(path)["a:0"])
     if header is None:
-        raise InputError(f"{path}: holds no sound that can be read; give a video or sound file")
+        raise InputError(f"{path}: has no readable sound; give a video or sound file")
     if not header.sound_codec or not packets.times:
         return None
     seconds = float(packets.end * packets.time_base) - start_seconds
@@ -130,7 +128,7 @@ def _probe_sound(path: Path, start_seconds: float) -> _Sound | None:
 
 
 def _muted(out: Path, segment: Path) -> Path:
-    """Copy the pictures of a segment, without encoding them again, to a file that begins with the first."""
+    """Copy the video stream of a segment, without re-encoding, to a file that starts with its first frame."""
     pictures = graph.output(
         ffmpeg.input_file(segment)["V:0"], ffmpeg.file_url(out), format="mp4", codec="copy", fflags="+bitexact",
         **{"bsf:v": "setts=pts=PTS-STARTPTS:dts=DTS-STARTPTS"},
@@ -143,7 +141,7 @@ def _muted(out: Path, segment: Path) -> Path:
 
 
 def _cut_sound(folder: Path, sound: _Sound, spans: Sequence[tuple[int, int]], fps: Fraction) -> _Sound | None:
-    """Write the sound of half-open ranges of frames, and no other, to a file; None if nothing of it is left."""
+    """Write the sound of half-open ranges of frames to a file; return None if it is empty."""
     path, samples = folder / "cut.wav", 0
     start = {"ss": f"{sound.start_seconds:.6f}"} if sound.start_seconds else {}
     stream = ffmpeg.input_file(sound.path, **start)["a:0"]
@@ -162,7 +160,7 @@ def _cut_sound(folder: Path, sound: _Sound, spans: Sequence[tuple[int, int]], fp
 
 
 def _copy_samples(source: IO[bytes], count: int, out: wave.Wave_write | None) -> int:
-    """Read so many samples, or up to the end, and write them if there is where to; return how many there were."""
+    """Read up to `count` samples and write them to `out` if it is not None; return the number of samples read."""
     width, done = 2 * _CUT_CHANNELS, 0
     while done < count and (block := source.read(width * min(count - done, _CUT_HERTZ))):
         if out is not None:
@@ -172,12 +170,12 @@ def _copy_samples(source: IO[bytes], count: int, out: wave.Wave_write | None) ->
 
 
 def _concat_input(folder: Path, segments: Sequence[Path]) -> Any:
-    """Return the input that reads segments one after the other, by a list that is ours alone."""
+    """Return the ffmpeg input that reads the segments in order, by a list file in `folder`."""
     lines = [b"ffconcat version 1.0"]
     for number, segment in enumerate(segments):
         target = segment.absolute()
         if "\n" in str(target) or "\r" in str(target):
-            # A list has one name a line, and no way to write a line break.
+            # The list has one name per line and cannot express a line break.
             target = folder / f"{number}{segment.suffix}"
             if not target.is_symlink():
                 target.symlink_to(segment.absolute())
@@ -190,37 +188,35 @@ def _concat_input(folder: Path, segments: Sequence[Path]) -> Any:
     )  # fmt: skip
 
 
-def _shown_frames(source: Any, fps: Fraction) -> list[int]:
-    """Return the number of each frame in the order in which they are stored."""
+def _display_order(source: Any, fps: Fraction) -> list[int]:
+    """Return the display index of each frame in stored (decoding) order."""
     _, packets = list_packets(Path("segments"), source["v:0"])
     if not packets.times:
-        raise EncoderError(
-            "the segments hold no frames that can be read; run the render stage again with --force render"
-        )
+        raise EncoderError("the segments contain no readable frames; run the render stage again with --force render")
     return [round(time * packets.time_base * fps) for time in packets.times]
 
 
-def _delay(shown: Sequence[int]) -> int:
-    return max(stored - number for stored, number in enumerate(shown))
+def _delay(order: Sequence[int]) -> int:
+    return max(stored - number for stored, number in enumerate(order))
 
 
-def _fitted(shown: Sequence[int], fps: Fraction, sound_seconds: float | None, fit: Fit) -> tuple[int, int]:
-    """Return how many frames to keep, and how often to repeat the last."""
-    count = len(shown)
+def _fitted(order: Sequence[int], fps: Fraction, sound_seconds: float | None, fit: Fit) -> tuple[int, int]:
+    """Return the number of frames to keep and the number of repetitions of the last one."""
+    count = len(order)
     if sound_seconds is None or fit == "driver":
         return count, 0
     excess = sound_seconds - float(count / fps)
     if fit == "pad" and excess > _SAME_END_SECONDS:
         return count, round(excess * fps)
     if fit == "shortest" and excess < -_SAME_END_SECONDS:
-        return _cuttable(shown, max(int(sound_seconds * fps), 1)), 0
+        return _cuttable(order, max(int(sound_seconds * fps), 1)), 0
     return count, 0
 
 
-def _cuttable(shown: Sequence[int], wanted: int) -> int:
-    """Return the largest number of frames up to `wanted` that are stored before all others, at least 1."""
+def _cuttable(order: Sequence[int], wanted: int) -> int:
+    """Return the largest count of up to `wanted` frames, at least 1, that are stored before all later frames."""
     best, latest = 1, -1
-    for stored, number in enumerate(shown[:wanted], start=1):
+    for stored, number in enumerate(order[:wanted], start=1):
         latest = max(latest, number)
         if latest == stored - 1:
             best = stored
@@ -243,13 +239,13 @@ def _held(folder: Path, segment: Path, info: VideoInfo, count: int, codec: str, 
 def _mux(
     plan: _Plan, sound: _Sound | None, fit: Fit, draft: Path, metadata: Mapping[str, str]
 ) -> Literal["none", "copied", "encoded"]:
-    """Write the file; return what became of the sound."""
+    """Write the file; return how the sound was added."""
     seconds = float(plan.frame_count / plan.fps)
     pictures = _concat_input(plan.folder, plan.segments)["v:0"]
     options: dict[str, Any] = {
         "format": "mp4",
         "c:v": "copy",
-        # Where segments meet, times carry the rounding of the list to microseconds, and those of decoding may collide.
+        # At segment boundaries the times are rounded to microseconds by the list, and decoding times may collide.
         "bsf:v": f"setts=pts=round(PTS*TB*{plan.fps})/({plan.fps})/TB:dts=(N-{plan.delay_frames})/({plan.fps})/TB",
         "map_chapters": -1,
         **container_options(metadata),
@@ -274,20 +270,20 @@ def _mux(
 def _sound_options(done: str, padded_seconds: float | None) -> dict[str, Any]:
     if done == "copied":
         return {"c:a": "copy"}
-    options: dict[str, Any] = {"c:a": "aac", "b:a": _SOUND_BITS_A_SECOND, "flags:a": "+bitexact"}
+    options: dict[str, Any] = {"c:a": "aac", "b:a": _SOUND_BITS_PER_SECOND, "flags:a": "+bitexact"}
     if padded_seconds is not None:
         options["af"] = f"apad=whole_dur={padded_seconds:.6f}"
     return options
 
 
 def verify_video(path: Path, *, frame_count: int, fps: Fraction, size: tuple[int, int]) -> None:
-    """Raise EncoderError unless a finished video holds that many frames at that rate and (width, height)."""
+    """Raise EncoderError unless a finished video has this frame count, rate and size (width, height)."""
     info = probe_video(path, NO_LIMITS)
     got = (info.frame_count_estimate, info.fps, info.width, info.height)
     # A single frame has no rate.
     wanted = (frame_count, info.fps if frame_count == 1 else fps, *size)
     if got != wanted:
         raise EncoderError(
-            f"{path.name}: the finished video holds {got[0]} frames of {got[2]}x{got[3]} at {got[1]} frames/s, "
+            f"{path.name}: the finished video has {got[0]} frames of {got[2]}x{got[3]} at {got[1]} frames/s, "
             f"expected {frame_count} of {size[0]}x{size[1]} at {fps}; run again with --force mux"
         )

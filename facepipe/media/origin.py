@@ -1,4 +1,4 @@
-"""Where a picture comes from, written into it in the words that machines read."""
+"""Metadata that marks a picture or video as made by a trained model."""
 
 import struct
 from collections.abc import Mapping
@@ -7,18 +7,18 @@ from xml.sax.saxutils import escape
 
 import facepipe
 
-# IPTC's name for media that a trained model made.
+# IPTC's term for media made by a trained model.
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
 
 def origin_metadata() -> dict[str, str]:
-    """Return the tags that every result carries: the digital source type and the version of facepipe."""
+    """Return the tags of every result: the digital source type and the version of facepipe."""
     return {"digitalSourceType": _SOURCE_TYPE, "software": f"facepipe {facepipe.__version__}"}
 
 
 def xmp_packet(metadata: Mapping[str, str]) -> str:
-    """Return an XMP packet that says the same as the tags; empty if they tell no digital source type."""
+    """Return the tags as an XMP packet; empty if they have no digital source type."""
     source = metadata.get("digitalSourceType")
     if not source:
         return ""
@@ -34,7 +34,7 @@ def xmp_packet(metadata: Mapping[str, str]) -> str:
 
 
 def append_xmp(path: Path, metadata: Mapping[str, str]) -> None:
-    """Add the packet to the end of an mp4 as the box that XMP has there; nothing else moves."""
+    """Append the XMP packet to an mp4 as a uuid box. The other boxes are unchanged."""
     packet = xmp_packet(metadata).encode()
     if packet:
         with path.open("ab") as file:

@@ -1,4 +1,4 @@
-"""The packets of a stream, listed without decoding them."""
+"""List of the packets of a stream, made without decoding."""
 
 from array import array
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from facepipe.media import ffmpeg
 from facepipe.media.header import Header, parse_header
 from facepipe.media.limits import NO_LIMITS, MediaLimits
 
-_DISCARDED = 4  # packet flag: decoded, never shown (what an edit list cuts off)
+_DISCARDED = 4  # packet flag: decoded but not displayed (cut off by an edit list)
 _NO_TIME = -(2**62)
 
 
 @dataclass
 class Packets:
-    """Times of the packets of one stream, in ticks of `time_base` seconds from the start of the file."""
+    """Packet times of one stream, in ticks of `time_base` seconds from the start of the file."""
 
     time_base: Fraction = Fraction(0)
     times: "array[int]" = field(default_factory=lambda: array("q"))
@@ -27,22 +27,22 @@ class Packets:
     last_duration: int = 0
 
     messages: str = ""
-    """What ffmpeg said meanwhile."""
+    """ffmpeg's stderr."""
     tail: str = ""
-    """The last lines of that."""
+    """The last lines of `messages`."""
     code: int = 0
-    """Its exit code."""
+    """ffmpeg's exit code."""
 
     @property
     def end(self) -> int:
-        """When the last packet ends, in ticks."""
+        """End time of the last packet, in ticks."""
         return self.last_time + self.last_duration
 
-    def read(self, pipe: IO[bytes], longest_seconds: float) -> None:
-        """Read a framecrc listing to its end, or until it is too long, whatever its header promised."""
+    def read(self, pipe: IO[bytes], max_seconds: float) -> None:
+        """Read a framecrc listing, but stop once a packet is later than `max_seconds`."""
         for line in BufferedReader(pipe):  # type: ignore[type-var]
             self._add(line.decode("ascii", "replace"))
-            if self.last_time * self.time_base > longest_seconds:
+            if self.last_time * self.time_base > max_seconds:
                 return
 
     def _add(self, line: str) -> None:
@@ -54,18 +54,18 @@ class Packets:
         flags = next((int(part[2:], 16) for part in fields[6:] if part.startswith("F=0x")), 0)
         if flags & _DISCARDED:
             return
-        # AVI leaves the time of display out; the time of decoding is even as well.
-        decoded, shown = int(fields[1]), int(fields[2])
-        time = shown if shown > _NO_TIME else decoded
+        # AVI has no display times; its decoding times are as even.
+        decoded, displayed = int(fields[1]), int(fields[2])
+        time = displayed if displayed > _NO_TIME else decoded
         self.times.append(time)
         if time >= self.last_time:
             self.last_time, self.last_duration = time, int(fields[3])
 
 
 def list_packets(path: Path, stream: Any, limits: MediaLimits = NO_LIMITS) -> tuple[Header | None, Packets]:
-    """List the packets of one ffmpeg-python stream of the file `path`; the header is None if it cannot be opened.
+    """List the packets of one ffmpeg-python stream of the file `path`. The header is None if ffmpeg cannot open it.
 
-    Raises InputError as soon as the times go beyond the longest duration of `limits`.
+    Raises InputError as soon as a packet is later than the maximum duration of `limits`.
     """
     # framecrc prints a line for each packet.
     listing = graph.output(stream, "pipe:1", codec="copy", format="framecrc")
@@ -79,6 +79,6 @@ def list_packets(path: Path, stream: Any, limits: MediaLimits = NO_LIMITS) -> tu
     packets.messages, packets.tail = child.messages, child.tail
     header = parse_header(child.messages)
     if too_long:
-        promised = header.duration_seconds if header else None
-        limits.check_duration(path, max(promised or 0.0, float(packets.last_time * packets.time_base)))
+        declared = header.duration_seconds if header else None
+        limits.check_duration(path, max(declared or 0.0, float(packets.last_time * packets.time_base)))
     return header, packets

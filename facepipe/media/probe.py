@@ -1,4 +1,4 @@
-"""What a video file holds, found without ffprobe: from what ffmpeg says of it and from the times of its packets."""
+"""Inspection of video files without ffprobe, from ffmpeg's messages and the packet times."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ _SIGNS_OF_DAMAGE = ("partial file", "File ended prematurely")
 
 
 def probe_video(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoInfo:
-    """Describe a video, reading its packets once without decoding them (about 20 ms for ten seconds).
+    """Describe a video. Its packets are read once and not decoded (about 20 ms for ten seconds of video).
 
-    Raises InputError if it is no video, is damaged, has no pictures or no length, or exceeds `limits`; ToolError if
-    ffmpeg is missing or broken.
+    Raises InputError if it is not a video, is damaged, has no frames or no duration, or exceeds `limits`, and ToolError
+    if ffmpeg is missing or does not work.
     """
     kind = kind_of(path)
     if kind == "playlist":
-        raise InputError(f"{path}: is a playlist, which points to other files; give the video itself")
+        raise InputError(f"{path}: is a playlist, which refers to other files; give the video itself")
     if kind == "image":
         raise InputError(f"{path}: is a still image, not a video; give a video here")
     info = probe_animation(path, limits) if is_animation(path) else _probe_with_ffmpeg(path, limits)
@@ -32,40 +32,40 @@ def probe_video(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoInfo:
 
 
 def _probe_with_ffmpeg(path: Path, limits: MediaLimits) -> VideoInfo:
-    # Capital V leaves out cover pictures.
+    # Capital V excludes cover pictures.
     header, packets = list_packets(path, ffmpeg.input_file(path)["V:0"], limits)
     if header is None or header.pictures is None or packets.code != 0:
         raise InputError(_unreadable(path, header, packets.messages), detail=packets.tail)
     limits.check_pixels(path, header.pictures.width, header.pictures.height)
     limits.check_duration(path, header.duration_seconds or 0.0)
     if not packets.times and header.duration_seconds:
-        raise InputError(f"{path}: is damaged: none of its frames can be read; copy it again", detail=packets.tail)
+        raise InputError(f"{path}: is damaged, none of its frames can be read; copy it again", detail=packets.tail)
     if not packets.times:
         raise InputError(f"{path}: has a video stream without a single frame (zero duration); export it again")
     if any(sign in packets.messages for sign in _SIGNS_OF_DAMAGE):
         raise InputError(
-            f"{path}: is truncated: it ends after {len(packets.times)} frames, before its index says; copy it again",
+            f"{path}: is truncated: it ends after {len(packets.times)} frames, earlier than its index; copy it again",
             detail=packets.tail,
         )
     return _describe(header, header.pictures, packets)
 
 
 def _unreadable(path: Path, header: Header | None, messages: str) -> str:
-    """Say why ffmpeg could not list the pictures of a file."""
+    """Return the reason why ffmpeg could not list the frames of a file."""
     if "not on whitelist" in messages:
-        return f"{path}: is a playlist or another format that can point to other files; give the video itself"
+        return f"{path}: is a playlist or another format that can refer to other files; give the video itself"
     if kind_of(path) == "unknown":
-        return f"{path}: is not a video, whatever its name says; give an mp4, mov, mkv, webm or avi file"
+        return f"{path}: is not a video, despite its name; give an mp4, mov, mkv, webm or avi file"
     if "moov atom not found" in messages:
-        return f"{path}: is truncated: its index (moov) is missing, the recording or copy broke off; copy it again"
+        return f"{path}: is truncated: its index (moov) is missing, recording or copying stopped early; copy it again"
     if header is not None and header.pictures is None:
-        return f"{path}: has no video stream{' (only sound)' if header.sound_codec else ''}; give a file with pictures"
-    return f"{path}: is damaged or of a kind that ffmpeg cannot read; convert it to mp4 first"
+        return f"{path}: has no video stream{' (only sound)' if header.sound_codec else ''}; give a file with video"
+    return f"{path}: is damaged or in a format that ffmpeg cannot read; convert it to mp4 first"
 
 
 def _describe(header: Header, pictures: Pictures, packets: Packets) -> VideoInfo:
     rate = find_rate(packets.times, packets.last_duration, packets.time_base, pictures.declared_fps)
-    # Pixels are made square by widening, so that no line is lost.
+    # Non-square pixels are widened, so that no line is lost.
     width, height = max(round(pictures.width * pictures.pixel_aspect), 1), pictures.height
     if pictures.turn_degrees in (90, 270):
         width, height = height, width

@@ -1,4 +1,4 @@
-"""Content credentials (C2PA): a signed manifest inside a result that tells which program made it, and of what."""
+"""Content credentials (C2PA): a signed manifest in a result that names the program that made it and its inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from facepipe.media.origin import origin_metadata
 if TYPE_CHECKING:
     import c2pa
 
-# Of the standard's algorithms, the one for each kind of key; RSA keys sign with PS256.
+# C2PA's signature algorithm for each curve. RSA keys sign with PS256.
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 _KINDS = {".mp4": "video/mp4", ".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 INPUTS_LABEL = "org.facepipe.inputs"
@@ -28,18 +28,18 @@ INPUTS_LABEL = "org.facepipe.inputs"
 
 @dataclass(frozen=True)
 class Credentials:
-    """A certificate chain, the signer's own first, and its private key; both PEM files."""
+    """A certificate chain, the signer's own first, and its private key, both PEM files."""
 
     certificate: Path
     key: Path
 
 
 def check_credentials(credentials: Credentials) -> None:
-    """Sign a pixel. Raises ToolError without c2pa-python, InputError for files with which nothing can be signed."""
+    """Sign a one-pixel image. Raises ToolError without c2pa-python, InputError if the credentials do not work."""
     if find_spec("c2pa") is None:
         raise ToolError(
-            "signing needs the package c2pa-python, which is not installed: pip install 'facepipe[c2pa]', or leave "
-            "--certificate and --key away"
+            "signing needs the package c2pa-python, which is not installed; pip install 'facepipe[c2pa]', or omit "
+            "--certificate and --key"
         )
     with io.BytesIO() as picture, io.BytesIO() as signed:
         Image.fromarray(np.zeros((1, 1, 3), np.uint8)).save(picture, "PNG")
@@ -47,17 +47,17 @@ def check_credentials(credentials: Credentials) -> None:
 
 
 def sign_file(source: Path, target: Path, credentials: Credentials, claims: Mapping[str, str]) -> None:
-    """Write `source` (mp4, png, jpg or webp) with a signed manifest to `target`, whose content is otherwise the same.
+    """Copy `source` (mp4, png, jpg or webp) to `target` and add a signed manifest; the content is unchanged.
 
-    `claims` are the digests of what it was made of, by role. No clock and no network is asked: a manifest without a
-    time stamp is good for as long as the certificate is. Raises InputError where it cannot be signed.
+    `claims` maps the role of each input to its sha256. Neither clock nor network is used, so the manifest has no time
+    stamp and is valid as long as the certificate is. Raises InputError if signing fails.
     """
     with source.open("rb") as given, target.open("w+b") as signed:
         _sign(given, signed, _KINDS[source.suffix.lower()], credentials, claims)
 
 
 def _sign(given: BinaryIO, signed: BinaryIO, kind: str, credentials: Credentials, claims: Mapping[str, str]) -> None:
-    # Here, not above: an extra.
+    # Imported here because it is an optional dependency.
     import c2pa  # noqa: PLC0415
 
     try:
@@ -65,8 +65,8 @@ def _sign(given: BinaryIO, signed: BinaryIO, kind: str, credentials: Credentials
             builder.sign(_signer(credentials), kind, given, signed)
     except c2pa.C2paError as error:
         raise InputError(
-            f"nothing can be signed with {credentials.certificate} and {credentials.key} ({error}); give a certificate "
-            "chain for signing (PEM, your own first; not self-signed) and the private key that belongs to it"
+            f"cannot sign with {credentials.certificate} and {credentials.key} ({error}); give a certificate "
+            "chain for signing (PEM, your own first; not self-signed) and its private key"
         ) from error
 
 
@@ -87,23 +87,24 @@ def _algorithm(key: bytes, path: Path) -> bytes:
     try:
         found = load_pem_private_key(key, None)
     except (TypeError, ValueError) as error:
-        locked = "is locked by a password; unlock it first" if b"ENCRYPTED" in key else "is no private key in PEM form"
-        raise InputError(f"{path} {locked}, as with: openssl pkcs8 -topk8 -nocrypt -in {path} -out KEY.pem") from error
+        fault = "is encrypted" if b"ENCRYPTED" in key else "is not a private key in PEM format"
+        remedy = f"convert it: openssl pkcs8 -topk8 -nocrypt -in {path} -out KEY.pem"
+        raise InputError(f"{path} {fault}; {remedy}") from error
     if isinstance(found, ec.EllipticCurvePrivateKey) and found.curve.name in _CURVES:
         return _CURVES[found.curve.name].encode()
     if isinstance(found, rsa.RSAPrivateKey):
         return b"ps256"
     if isinstance(found, ed25519.Ed25519PrivateKey):
         return b"ed25519"
-    raise InputError(f"{path} holds a key with which C2PA does not sign; expected P-256, P-384, P-521, Ed25519 or RSA")
+    raise InputError(f"{path}: C2PA cannot sign with a key of this type; expected P-256, P-384, P-521, Ed25519 or RSA")
 
 
 def _manifest(claims: Mapping[str, str]) -> dict[str, Any]:
-    told = origin_metadata()
-    name, _, version = told["software"].partition(" ")
+    origin = origin_metadata()
+    name, _, version = origin["software"].partition(" ")
     agent = {"name": name, "version": version}
     action = {
-        "action": "c2pa.created", "digitalSourceType": told["digitalSourceType"], "softwareAgent": agent,
+        "action": "c2pa.created", "digitalSourceType": origin["digitalSourceType"], "softwareAgent": agent,
     }  # fmt: skip
     assertions: list[dict[str, Any]] = [{"label": "c2pa.actions", "data": {"actions": [action]}}]
     if claims:

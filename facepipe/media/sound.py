@@ -1,4 +1,4 @@
-"""The sound of a file, as samples: any container, codec, rate and number of channels in, 16 kHz mono out."""
+"""Sound decoding: any container, codec, rate and number of channels to 16 kHz mono samples."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facepipe.errors import EncoderError, InputError
 from facepipe.media import ffmpeg
-from facepipe.media.files import kind_of, seeming
+from facepipe.media.files import description_of, kind_of
 from facepipe.media.header import Header
 from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
 from facepipe.media.packets import Packets, list_packets
@@ -22,7 +22,7 @@ _BLOCK_SAMPLES = 1 << 16
 
 @dataclass(frozen=True)
 class SoundInfo:
-    """What a file's first sound stream is."""
+    """The first sound stream of a file."""
 
     path: Path
     codec: str
@@ -32,13 +32,13 @@ class SoundInfo:
 
 
 def probe_sound(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> SoundInfo:
-    """Describe the sound of a sound file or a video, reading its packets once without decoding them.
+    """Describe the sound of a sound file or video. Its packets are read once and not decoded.
 
-    Raises InputError if there is none, it is damaged, or longer than `limits` allow.
+    Raises InputError if there is no sound, it is damaged, or it is longer than `limits`.
     """
     kind = kind_of(path)
     if kind == "playlist":
-        raise InputError(f"{path}: is a playlist, which points to other files; give the sound itself")
+        raise InputError(f"{path}: is a playlist, which refers to other files; give the sound file itself")
     if kind == "image":
         raise InputError(f"{path}: is a picture, which has no sound; give a sound file, or a video with sound")
     header, packets = list_packets(path, ffmpeg.input_file(path)["a:0"], limits)
@@ -46,31 +46,29 @@ def probe_sound(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> SoundInfo:
         raise InputError(_unusable(path, kind, header, packets), detail=packets.tail)
     seconds = float(packets.end * packets.time_base)
     if seconds <= 0:
-        raise InputError(f"{path}: its sound has no length; record or export it again")
+        raise InputError(f"{path}: its sound has zero duration; record or export it again")
     limits.check_duration(path, seconds)
     return SoundInfo(path, header.sound_codec, seconds, header.pictures is not None)
 
 
 def _unusable(path: Path, kind: str, header: Header | None, packets: Packets) -> str:
-    """Say why the sound of a file cannot be read."""
+    """Return the reason why the sound of a file cannot be read."""
     if kind == "unknown" and header is None:
-        return (
-            f"{path}: is {seeming(path)} and no sound, whatever its name says; give a wav, mp3, m4a, flac or ogg file"
-        )
+        return f"{path}: is {description_of(path)}, not sound, despite its name; give a wav, mp3, m4a, flac or ogg file"
     if "moov atom not found" in packets.messages:
-        return f"{path}: is truncated: its index (moov) is missing, the recording or copy broke off; copy it again"
+        return f"{path}: is truncated: its index (moov) is missing, recording or copying stopped early; copy it again"
     if header is not None and not header.sound_codec:
         return f"{path}: has no sound; give a sound file, or a video with sound"
     if header is not None and packets.code == 0:
-        return f"{path}: has a sound stream in which there is nothing; record or export it again"
-    return f"{path}: is damaged or of a kind that ffmpeg cannot read; convert it to wav first"
+        return f"{path}: has an empty sound stream; record or export it again"
+    return f"{path}: is damaged or in a format that ffmpeg cannot read; convert it to wav first"
 
 
 def decode_sound(path: Path) -> Iterator[NDArray[np.float32]]:
-    """Yield the sound in blocks of 16 kHz mono samples, float32, full scale 1, silence where its stream leaves gaps.
+    """Yield the sound as blocks of 16 kHz mono float32 samples, full scale 1, with gaps in the stream as silence.
 
-    The first sample belongs to the start of the file, so that sound and pictures of a video keep their times.
-    Raises EncoderError if the decoder breaks off before the first sample.
+    The first sample is at the start of the file, so that sound and video of a file stay in sync. Raises EncoderError if
+    no sample can be decoded.
     """
     stream = ffmpeg.input_file(path)["a:0"].filter("aresample", SAMPLE_HERTZ, **{"async": 1, "first_pts": 0})
     plain = graph.output(stream, "pipe:1", format="f32le", acodec="pcm_f32le", ac=1, ar=SAMPLE_HERTZ)
@@ -79,7 +77,7 @@ def decode_sound(path: Path) -> Iterator[NDArray[np.float32]]:
         while block := source.read(4 * _BLOCK_SAMPLES):
             samples = np.frombuffer(block[: len(block) // 4 * 4], "<f4")
             count += len(samples)
-            # A damaged stream may decode to what is no number.
+            # A damaged stream may decode to NaN or infinity.
             yield np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0).clip(-8, 8)
         code = child.wait()
     if not count:

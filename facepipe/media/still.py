@@ -1,4 +1,4 @@
-"""Stills: a small JPEG of any picture or video, to be shown in a page."""
+"""Thumbnails: a small JPEG of a picture or video for HTML pages."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from facepipe.media.probe import probe_video
 
 
 def still_of(path: Path, *, height_pixels: int = 120, quality: int = 75) -> bytes:
-    """Return a JPEG of a picture, or of the frame in the middle of a video, `height_pixels` high.
+    """Return a JPEG of a picture or of the middle frame of a video, scaled to `height_pixels`.
 
-    Raises InputError for what can be shown as neither.
+    Raises InputError if the file is neither a picture nor a video.
     """
     pixels = _middle(path) if kind_of(path) == "video" else read_image(path, DEFAULT_LIMITS)
     height, width = pixels.shape[:2]

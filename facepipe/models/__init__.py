@@ -1,1 +1,1 @@
-"""Torch modules that several systems share. No file is read or written here."""
+"""Torch modules shared by several systems. They do not read or write files."""

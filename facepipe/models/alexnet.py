@@ -1,10 +1,10 @@
-"""The convolutions of AlexNet, as the measure LPIPS needs them. Tensors are named as in torchvision's checkpoint."""
+"""The convolutions of AlexNet, for LPIPS. Parameter names are those of torchvision's checkpoint."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-# (channels out, kernel, stride, padding, whether a 3x3 maximum of stride 2 comes before it)
+# (output channels, kernel, stride, padding, True if preceded by 3x3 max pooling of stride 2)
 LAYERS = (
     (64, 11, 4, 2, False),
     (192, 5, 1, 2, True),
@@ -15,7 +15,7 @@ LAYERS = (
 
 
 class AlexNetFeatures(nn.Module):
-    """Five convolutions, each followed by a ReLU; the activations after each are what it returns."""
+    """Five convolutions, each followed by a ReLU. Returns the activations after each ReLU."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class AlexNetFeatures(nn.Module):
         self.features = nn.Sequential(*parts)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Return five maps, (B, C, h, w) each, of (B, 3, H, W) pictures of 64 pixels and more."""
+        """Map (B, 3, H, W) pictures, H and W at least 64, to five feature maps (B, C, h, w)."""
         maps = []
         for part in self.features:
             pictures = part(pictures)

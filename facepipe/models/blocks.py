@@ -1,4 +1,4 @@
-"""Building blocks shared by our small convolutional networks."""
+"""Building blocks of the small convolutional networks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 
 def conv_norm(inputs: int, outputs: int, *, kernel: int, stride: int = 1, groups: int = 1) -> tuple[nn.Module, ...]:
-    """Return a convolution without bias and its batch norm, to be folded into one for inference."""
+    """Return a convolution without bias and its batch norm, which `fold_norms` merges for inference."""
     conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
     return conv, nn.BatchNorm2d(outputs)
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter each channel by 3x3, narrow, add (MobileNetV2, section 3)."""
+    """Inverted residual block: 1x1 expansion, 3x3 depthwise, 1x1 projection, skip (MobileNetV2, section 3)."""
 
     def __init__(self, width: int, *, expansion: int) -> None:
         super().__init__()
@@ -31,14 +31,14 @@ class InvertedResidual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take and give (B, width, H, W)."""
+        """Map (B, width, H, W) to the same shape."""
         return x + cast("Tensor", self.body(x))
 
 
 def _normed(net: nn.Module) -> Iterator[tuple[nn.Module, str, str, str]]:
-    """Yield every part of a network in which a batch norm is defined right after a convolution.
+    """Yield (parent module, its name as prefix, convolution name, norm name) for each convolution and its batch norm.
 
-    With its name as a prefix, and the names of the two in it.
+    A batch norm belongs to the convolution that is defined right before it.
     """
     for prefix, part in net.named_modules():
         for (name, conv), (norm_name, norm) in pairwise(part.named_children()):
@@ -48,10 +48,10 @@ def _normed(net: nn.Module) -> Iterator[tuple[nn.Module, str, str, str]]:
 
 @torch.no_grad()
 def unfold_norms(net: nn.Module, folded: Mapping[str, Tensor], images: Tensor) -> None:
-    """Load what `fold_norms` made into a network that has its norms, so that it can be trained on; in place.
+    """Load a state folded by `fold_norms` into a network with batch norms, in place, to continue its training.
 
-    The norms take the statistics of (B, 3, S, S) images, and undo them: in eval mode the network does what the folded
-    one did.
+    The norms get the statistics of `images`, (B, 3, S, S), and weights and biases that cancel them: in eval mode the
+    network computes the same as the folded one.
     """
     net.load_state_dict({name: folded[name] for name in net.state_dict() if name in folded}, strict=False)
 
@@ -77,7 +77,7 @@ def unfold_norms(net: nn.Module, folded: Mapping[str, Tensor], images: Tensor) -
 
 
 def fold_norms(module: nn.Module) -> nn.Module:
-    """Fold every batch norm into the convolution defined right before it, in place; the module is in eval mode then."""
+    """Fold each batch norm into the convolution defined right before it, in place. Sets the module to eval mode."""
     module.eval()
     for part, _, name, norm_name in list(_normed(module)):
         fused = torch.nn.utils.fuse_conv_bn_eval(getattr(part, name), getattr(part, norm_name))

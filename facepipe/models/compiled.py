@@ -1,4 +1,4 @@
-"""Loops compiled by numba."""
+"""Compilation of loops by numba."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from numba import njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 EXACT: Mapping[str, Any] = {"nogil": True}
-# A product and a sum become one instruction, which rounds once, and a division does not look what it divides by.
+# Products and sums are fused into one instruction, which rounds once; division does not check for zero.
 FUSED: Mapping[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
 
 
 def compiled(function: Function, options: Mapping[str, Any] = EXACT) -> Function:
-    """Compile at the first call and keep the result for other processes, where this user may write anywhere."""
+    """Compile a function at its first call. The result is cached on disk for other processes, if possible."""
     try:
         return cast("Function", njit(cache=True, **options)(function))
-    except RuntimeError:  # Neither the installed package nor a home folder can hold the cache.
+    except RuntimeError:  # Neither the installed package nor the home folder is writable.
         return cast("Function", njit(**options)(function))
 
 
 def compiled_fused(function: Function) -> Function:
-    """Compile likewise, for speed: results may differ in the last bit from one processor to the next."""
+    """Compile with FUSED options, for speed: results may differ in the last bit between processors."""
     return compiled(function, FUSED)

@@ -1,8 +1,8 @@
 """The coefficient network of Deep3DFaceRecon: a ResNet-50 with a linear head for each group of coefficients.
 
 Source: He et al., "Deep Residual Learning" (2016), with the stride in the 3x3 convolution ("v1.5"); Deng et al.,
-"Accurate 3D Face Reconstruction with Weakly-Supervised Learning" (2019); sicxu/Deep3DFaceRecon_pytorch (MIT). The names
-of the parts are those of its checkpoints.
+"Accurate 3D Face Reconstruction with Weakly-Supervised Learning" (2019); sicxu/Deep3DFaceRecon_pytorch (MIT).
+Parameter names are those of its checkpoints.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ HEADS = (80, 64, 80, 3, 27, 2, 1)
 
 @dataclass(frozen=True)
 class Deep3dConfig:
-    """Sizes of the network; the published one has these."""
+    """Sizes of the network. The defaults are those of the published one."""
 
     width: int = 64
     depths: tuple[int, ...] = (3, 4, 6, 3)
 
 
 class Bottleneck(nn.Module):
-    """Narrow, filter, widen, add."""
+    """Bottleneck block: 1x1 reduction, 3x3 convolution, 1x1 expansion, shortcut."""
 
     def __init__(self, inputs: int, width: int, *, stride: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Bottleneck(nn.Module):
             self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take (B, inputs, H, W), give (B, 4 width, H / stride, W / stride)."""
+        """Map (B, inputs, H, W) to (B, 4 * width, H / stride, W / stride)."""
         y = torch.relu(self.bn1(self.conv1(x)))
         y = torch.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
@@ -53,7 +53,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """The features: four levels of bottlenecks and the mean over the picture."""
+    """The backbone: four levels of bottleneck blocks, then global average pooling."""
 
     def __init__(self, config: Deep3dConfig) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class ResNet(nn.Module):
         self.channels = inputs
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take (B, 3, H, W), give (B, channels, 1, 1)."""
+        """Map (B, 3, H, W) to (B, channels, 1, 1)."""
         x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
         for level in range(self.levels):
             x = self.get_submodule(f"layer{level + 1}")(x)
@@ -80,7 +80,7 @@ class ResNet(nn.Module):
 
 
 class CoefficientNetwork(nn.Module):
-    """Regress the 257 coefficients of an aligned face."""
+    """Regresses the 257 coefficients of an aligned face."""
 
     def __init__(self, config: Deep3dConfig | None = None) -> None:
         super().__init__()
@@ -92,6 +92,6 @@ class CoefficientNetwork(nn.Module):
             nn.init.zeros_(cast("Tensor", cast("nn.Conv2d", layer).bias))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Take (B, 3, 224, 224) RGB in [0, 1], without mean or deviation taken out; give (B, 257)."""
+        """Map (B, 3, 224, 224) RGB in [0, 1], without mean and deviation normalisation, to (B, 257)."""
         features = self.backbone(images)
         return torch.cat([layer(features) for layer in self.final_layers], dim=1).flatten(1)

@@ -1,4 +1,4 @@
-"""The face detector network: a map of face centres and their boxes at an eighth of the picture's size."""
+"""The face detector network: a map of face centres and boxes at 1/8 of the picture's resolution."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class DetectorConfig:
 
 
 class FaceMap(NamedTuple):
-    """What the detector says of a batch of pictures, a cell every 8 pixels."""
+    """The output of the detector for a batch of pictures. A cell covers 8x8 pixels."""
 
     score_logit: Tensor
-    """(B, H/8, W/8), high at the centre of a face."""
+    """(B, H/8, W/8), high at face centres."""
     box_log: Tensor
-    """(B, 4, H/8, W/8), logarithms of the distances from the cell's centre to left, top, right, bottom, in cells."""
+    """(B, 4, H/8, W/8), logarithms of the distances from the cell centre to left, top, right and bottom, in cells."""
 
 
 class Detector(nn.Module):
-    """Find faces of about 14 to 240 pixels, in pictures of any size divisible by 32 (centre points as in CenterNet)."""
+    """Detects faces of about 14 to 240 pixels in pictures of any size divisible by 32, by centre points (CenterNet)."""
 
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Detector(nn.Module):
         return nn.Sequential(*[InvertedResidual(width, expansion=self.config.expansion) for _ in range(depth)])
 
     def forward(self, images: Tensor) -> FaceMap:
-        """Take (B, 3, H, W) float32 RGB in [-1, 1], H and W divisible by 32."""
+        """Map (B, 3, H, W) float32 RGB in [-1, 1], H and W divisible by 32, to a FaceMap."""
         fine = self.fine(self.stem(images))
         middle = self.middle(self.down_middle(fine))
         coarse = self.coarse(self.down_coarse(middle))

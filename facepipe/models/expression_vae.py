@@ -1,4 +1,4 @@
-"""A small variational autoencoder over what a face does in one frame: expression and angles."""
+"""A small variational autoencoder of the expression and the head angles in one frame."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class ExpressionVaeConfig:
     """Sizes of the network."""
 
     numbers: int = 67
-    """64 of the expression, then pitch, yaw and roll."""
+    """64 expression coefficients, then pitch, yaw and roll."""
     width: int = 128
     latent: int = 24
 
 
 class Encoded(NamedTuple):
-    """The Gaussian of a row's latent."""
+    """The Gaussian posterior of the latents of a batch."""
 
     mean: Tensor
     """(B, latent)"""
@@ -29,7 +29,7 @@ class Encoded(NamedTuple):
 
 
 class ExpressionVae(nn.Module):
-    """Encoder and decoder of three layers each; rows are standardised by whoever calls."""
+    """Encoder and decoder of three layers each. The caller standardises the rows."""
 
     def __init__(self, config: ExpressionVaeConfig) -> None:
         super().__init__()
@@ -38,15 +38,15 @@ class ExpressionVae(nn.Module):
         self.decoder = _layers(config.latent, config.width, config.numbers)
 
     def encode(self, rows: Tensor) -> Encoded:
-        """Return the latent's Gaussian for (B, numbers) rows."""
+        """Return the posterior for (B, numbers) standardised rows."""
         mean, log_variance = self.encoder(rows).chunk(2, dim=1)
         return Encoded(mean, log_variance.clamp(-10, 4))
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Encoded]:
-        """Return rows decoded from a latent that is drawn, and that latent's Gaussian."""
+        """Return the rows decoded from a sampled latent, and the posterior it was sampled from."""
         encoded = self.encode(rows)
-        drawn = encoded.mean + torch.randn_like(encoded.mean) * (encoded.log_variance / 2).exp()
-        return self.decoder(drawn), encoded
+        latent = encoded.mean + torch.randn_like(encoded.mean) * (encoded.log_variance / 2).exp()
+        return self.decoder(latent), encoded
 
 
 def _layers(first: int, width: int, last: int) -> nn.Sequential:

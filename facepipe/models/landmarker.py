@@ -1,4 +1,4 @@
-"""The landmarker network: 478 points and a face score from one square crop."""
+"""The landmarker network: 478 points and a face score from a square crop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POINT_COUNT = 478
 
 @dataclass(frozen=True)
 class LandmarkerConfig:
-    """Sizes of the network; stored in the weight file, so that a file tells how to build its net."""
+    """Sizes of the network; stored in the weight file, so that the network can be built from the file alone."""
 
     size_pixels: int = 128
     widths: tuple[int, ...] = (48, 96, 160, 256)
@@ -26,19 +26,19 @@ class LandmarkerConfig:
 
 
 class Landmarks(NamedTuple):
-    """What the landmarker says of a batch of crops."""
+    """The output of the landmarker for a batch of crops."""
 
     points: Tensor
-    """(B, 478, 3), in sides of the crop; x, y from the crop's top left corner, z smaller towards the camera."""
+    """(B, 478, 3), in units of the crop's side; x and y from its top left corner, z decreasing towards the camera."""
     face_logit: Tensor
-    """(B,), above 0 where the crop holds a face."""
+    """(B,), above 0 if the crop contains a face."""
 
 
 class Landmarker(nn.Module):
-    """Regress the mesh points of the face in a crop.
+    """Regresses the mesh points of the face in a crop.
 
-    The picture enters by pixel-unshuffle, so that no layer runs at full resolution. The last layer is a linear shape
-    model around a mean; training starts it at the principal components of real faces.
+    Pixel-unshuffle comes first, so that no layer runs at full resolution. The last layer is a linear shape model around
+    a mean; training initialises it with the principal components of real faces.
     """
 
     def __init__(self, config: LandmarkerConfig) -> None:
@@ -57,11 +57,11 @@ class Landmarker(nn.Module):
         self.face = nn.Linear(config.code, 1)
 
     def forward(self, images: Tensor) -> Landmarks:
-        """Take (B, 3, S, S) float32 RGB crops in [-1, 1]."""
+        """Map (B, 3, S, S) float32 RGB crops in [-1, 1] to Landmarks."""
         return self.read(self.features(images))
 
     def read(self, features: Tensor) -> Landmarks:
-        """Tell points and score from what `features` gives, in the precision of the last layers."""
+        """Compute points and score from the output of `features`, in the precision of the last layers."""
         code = self.encode(features.to(self.shape.weight.dtype))
         points = self.shape(code).view(-1, POINT_COUNT, 3)
         return Landmarks(points=points.float(), face_logit=self.face(torch.relu(code)).squeeze(1).float())

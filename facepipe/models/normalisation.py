@@ -1,4 +1,4 @@
-"""Normalisations of feature maps: instance norm steered by a vector, and layer norm over a whole sample."""
+"""Normalisation of feature maps: adaptive instance norm, and layer norm over a whole sample."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 EPSILON = 1e-5
-# Width of the hidden layer between the vector and the scales; the same at every size of network.
+# Width of the hidden layer between the vector and the scales, the same in networks of all sizes.
 HIDDEN = 128
 
 
 class AdaIN(nn.Module):
-    """Instance norm whose scale and shift come from a vector (PIRenderer, section 3.2; eq. 3 of Huang and Belongie)."""
+    """Instance norm with scale and shift predicted from a vector (PIRenderer, sec. 3.2; Huang and Belongie, eq. 3)."""
 
     def __init__(self, *, width: int, vector: int) -> None:
         super().__init__()
@@ -21,18 +21,18 @@ class AdaIN(nn.Module):
         self.mlp_beta = nn.Linear(HIDDEN, width)
 
     def modulation(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scale and shift, (B, width) each, for (B, vector); the scale is 1 + gamma."""
+        """Return scale (1 + gamma) and shift, each (B, width), for `z` of (B, vector)."""
         hidden = self.mlp_shared(z)
         return 1 + self.mlp_gamma(hidden), self.mlp_beta(hidden)
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """Take (B, width, H, W), more than one pixel, and (B, vector)."""
+        """Normalise `x`, (B, width, H, W) with more than one pixel, with scale and shift from `z`, (B, vector)."""
         scale, shift = self.modulation(z)
         return F.instance_norm(x, eps=EPSILON) * scale[..., None, None] + shift[..., None, None]
 
 
 class LayerNorm(nn.Module):
-    """Normalise each sample over channels and pixels together, then scale and shift every channel."""
+    """Normalises each sample over channels and pixels together, then scales and shifts each channel."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -40,5 +40,5 @@ class LayerNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take and give (B, width, H, W)."""
+        """Map (B, width, H, W) to the same shape."""
         return F.group_norm(x, 1, self.weight.flatten(), self.bias.flatten(), EPSILON)

@@ -1,18 +1,18 @@
-"""The first thirteen convolutions of VGG-19 (Simonyan and Zisserman 2015), under torchvision's names."""
+"""The first thirteen convolutions of VGG-19 (Simonyan and Zisserman 2015). Parameter names are torchvision's."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-# Channels of each level's convolutions; between levels the picture is halved.
+# Channels of the convolutions of each level; 2x2 max pooling between levels.
 LEVELS = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512), (512,))
 # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1.
 LAYERS = (1, 6, 11, 20, 29)
 
 
 class Vgg19Features(nn.Module):
-    """Gives the maps after the first ReLU of each of the five levels."""
+    """Returns the feature maps after the first ReLU of each of the five levels."""
 
     def __init__(self, levels: tuple[tuple[int, ...], ...] = LEVELS) -> None:
         super().__init__()
@@ -25,11 +25,11 @@ class Vgg19Features(nn.Module):
             for outputs in level:
                 layers += [nn.Conv2d(inputs, outputs, 3, 1, 1), nn.ReLU()]
                 inputs = outputs
-        # The last level's first convolution is all of it that is looked at.
+        # Only the first convolution of the last level is needed.
         self.features = nn.Sequential(*layers)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Take (B, 3, H, W) pictures, normalised as ImageNet's are; give five maps."""
+        """Map (B, 3, H, W) pictures with ImageNet normalisation to five feature maps."""
         maps, x = [], pictures
         for index, layer in enumerate(self.features):
             x = layer(x)
@@ -39,7 +39,7 @@ class Vgg19Features(nn.Module):
 
 
 def vgg19_of(state: dict[str, Tensor]) -> Vgg19Features:
-    """Return the frozen network of torchvision's state. Raises RuntimeError or KeyError where it is another's."""
+    """Return the frozen network with torchvision's state. Raises RuntimeError or KeyError if the state does not fit."""
     net = Vgg19Features()
     with torch.no_grad():
         net.load_state_dict({name: state[name] for name in net.state_dict()})

@@ -1,8 +1,8 @@
-"""3x3 convolutions by Winograd's minimal filtering F(4x4, 3x3), for a CPU that computes in full precision.
+"""3x3 convolutions by Winograd's minimal filtering F(4x4, 3x3), for CPUs that compute in full precision.
 
-A tile of 6x6 inputs gives 4x4 outputs with 36 products a pair of channels instead of 144 (Lavin and Gray, "Fast
-Algorithms for Convolutional Neural Networks", section 4.1). Pictures are (H, W, C): transforms run along the channels,
-products are matrix products, and both work on few rows of tiles at a time, which stay in the cache.
+A tile of 6x6 inputs gives 4x4 outputs with 36 products per pair of channels instead of 144 (Lavin and Gray, "Fast
+Algorithms for Convolutional Neural Networks", section 4.1). Pictures are (H, W, C). Transforms run along the channels,
+products are matrix products, and both work on a few rows of tiles at a time, which stay in the cache.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from facepipe.models.compiled import compiled_fused
 
 Floats = NDArray[np.floating]
 TILE, WINDOW = 4, 6
-# Where the polynomials are evaluated, beside infinity. Nearer to each other than the usual 0, 1, 2, which halves the
-# rounding errors (Alam et al., "Winograd Convolution for Deep Neural Networks: Efficient Point Selection").
+# Points at which the polynomials are evaluated, beside 0 and infinity. They are closer together than the usual 1 and 2,
+# which halves the rounding errors (Alam et al., "Winograd Convolution for Deep Neural Networks: Efficient Point
+# Selection").
 NEAR, FAR = 0.75, 1.5
-# About as many tiles are in work at once, a thread.
+# Approximate number of tiles that a thread processes at once.
 TILES = 128
 
 
 def _transforms() -> tuple[Floats, Floats, Floats]:
-    """Return the matrices of inputs (6, 6), kernels (6, 3) and outputs (4, 6), none of their rows much the largest."""
+    """Return the transforms of inputs (6, 6), kernels (6, 3) and outputs (4, 6), scaled to similar row norms."""
 
     def powers(count: int) -> Floats:
         points = np.array([0, NEAR, -NEAR, FAR, -FAR])
@@ -40,14 +41,14 @@ INPUTS, KERNELS, OUTPUTS = _transforms()
 
 
 class Moments(NamedTuple):
-    """Mean and variance (biased) of every channel."""
+    """Mean and (biased) variance of each channel."""
 
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
 
 
 class Kernel(NamedTuple):
-    """The weights of a convolution, transformed."""
+    """The transformed weights of a convolution."""
 
     weight: Floats
     """(36, inputs, outputs)"""
@@ -56,24 +57,24 @@ class Kernel(NamedTuple):
 
 
 def transformed(weight: Floats, bias: Floats) -> Kernel:
-    """Return the kernel of a convolution with (outputs, inputs, 3, 3) weights, in their precision."""
+    """Transform the weights (outputs, inputs, 3, 3) of a convolution, in their precision."""
     spread = np.einsum("ik,ockl,jl->ijco", KERNELS, weight.astype(np.float64), KERNELS)
     flat = spread.reshape(WINDOW**2, weight.shape[1], weight.shape[0])
     return Kernel(np.ascontiguousarray(flat, weight.dtype), np.ascontiguousarray(bias))
 
 
 def strip_rows(width: int) -> int:
-    """Return how many rows of tiles are worked on at once in a picture of that width."""
+    """Return the number of tile rows in a strip, the unit of work, for a picture of this width."""
     return max(1, TILES * TILE // width)
 
 
 def strip_count(height: int, width: int) -> int:
-    """Return how many strips a picture has; height and width are multiples of four."""
+    """Return the number of strips in a picture. Height and width must be multiples of four."""
     return -(-height // (TILE * strip_rows(width)))
 
 
 def gathered(counts: NDArray[np.float64], means: NDArray[np.float64], squares: NDArray[np.float64]) -> Moments:
-    """Return the moments of a picture from those of its strips: (S,) pixels, (S, C) means and sums of squares."""
+    """Combine the moments of S strips: (S,) pixel counts, (S, C) means, (S, C) sums of squared deviations."""
     share = (counts / counts.sum())[:, None]
     mean = (share * means).sum(axis=0)
     return Moments(mean, squares.sum(axis=0) / counts.sum() + (share * (means - mean) ** 2).sum(axis=0))
@@ -93,10 +94,10 @@ def convolve_strips(
     inputs: Floats,
     outputs: Floats,
 ) -> None:
-    """Convolve strips `first` up to `end` of a (H + 2, W + 2, C) picture into (H, W, outputs), and take their moments.
+    """Convolve strips `first` to `end` (exclusive) of a padded (H + 2, W + 2, C) picture into `out`, (H, W, outputs).
 
-    `means` and `squares` are (strips, outputs): mean, and sum of squared distances from it. `inputs` and `outputs` are
-    the matrices of the transforms in the picture's precision.
+    Also writes the moments of each strip to `means` and `squares`, (strips, outputs): the mean and the sum of squared
+    deviations from it. `inputs` and `outputs` are the transform matrices in the picture's precision.
     """
     height, width, channels = out.shape
     across = width // TILE
@@ -114,7 +115,7 @@ def convolve_strips(
 
 @compiled_fused
 def _spread(padded: Floats, spread: Floats, top: int, bottom: int, matrix: Floats) -> None:
-    """Transform the windows of some rows of tiles."""
+    """Transform the input windows of the tile rows `top` to `bottom` (exclusive)."""
     across, channels = (padded.shape[1] - 2) // TILE, padded.shape[2]
     half = np.empty((WINDOW, WINDOW, channels), padded.dtype)
     for row in range(top, bottom):
@@ -158,7 +159,7 @@ def _spread(padded: Floats, spread: Floats, top: int, bottom: int, matrix: Float
 
 @compiled_fused
 def _gather(product: Floats, bias: Floats, out: Floats, top: int, bottom: int, matrix: Floats) -> None:
-    """Transform products back into some rows of tiles."""
+    """Transform the products back to pixels of the tile rows `top` to `bottom` (exclusive), and add the bias."""
     across, channels = out.shape[1] // TILE, out.shape[2]
     half = np.empty((TILE, WINDOW, channels), out.dtype)
     for row in range(top, bottom):
@@ -199,8 +200,8 @@ def _gather(product: Floats, bias: Floats, out: Floats, top: int, bottom: int, m
                         pixel[c] += bias[c]
 
 
-# The loops below are apart from each other, and their arguments rows, so that they become vector instructions. Points
-# come in pairs of one size, so the even and the odd powers are added up once a pair; the rest of a matrix is zero.
+# The loops below are separate, with rows as arguments, so that they are vectorised. Points come in pairs of opposite
+# sign, so even and odd powers are summed once per pair; the other entries of a matrix are zero.
 
 
 @compiled_fused
@@ -261,7 +262,7 @@ def _four_of_six(
 
 @compiled_fused
 def take_moments(picture: Floats, top: int, bottom: int, mean: Floats, square: Floats) -> None:
-    """Write mean and sum of squared distances from it, (C,) each, of the rows `top` up to `bottom` of (H, W, C)."""
+    """Write mean and sum of squared deviations, each (C,), of rows `top` to `bottom` (exclusive) of (H, W, C)."""
     width, channels = picture.shape[1], picture.shape[2]
     row_sum, middle = np.empty(channels, picture.dtype), np.empty(channels, picture.dtype)
     mean[:] = 0
@@ -277,7 +278,7 @@ def take_moments(picture: Floats, top: int, bottom: int, mean: Floats, square: F
     for c in range(channels):
         mean[c] /= (bottom - top) * width
         middle[c] = mean[c]
-    # The middle is rounded to the picture's precision: too little to matter to a sum of squares around it.
+    # `middle` is the mean rounded to the picture's precision; the error is negligible in the sum of squares.
     for y in range(top, bottom):
         row_sum[:] = 0
         for x in range(width):

@@ -208,7 +208,7 @@ def _finish(job: Job, work: Performance, take: int, result: Made, spoken: Made, 
     unsigned, result = result, signed(job, result, provenance, _inputs(work))
     if isinstance(result, Pending):
         driver = Medium(work.sound.path, "motion", work.frames, has_sound=True, fps=work.takes.fps)
-        job.tell(estimate(work.source, driver, work.options, frames=work.frames, still=False))
+        job.emit(estimate(work.source, driver, work.options, frames=work.frames, still=False))
     if job.dry_run or not isinstance(result, Artefact):
         return
     out = work.outs[take]
@@ -216,7 +216,7 @@ def _finish(job: Job, work: Performance, take: int, result: Made, spoken: Made, 
     outs |= {path: made.sole_output() for path, made in extras.items() if isinstance(made, Artefact)}
     made = {one.folder: one for one in (*before, unsigned, result) if isinstance(one, Artefact)}
     changed = deliver(outs, job.workspace.digests, _about(job, work, take, list(made.values())))
-    job.tell(Result(path=str(out), changed=changed))
+    job.emit(Result(path=str(out), changed=changed))
 
 
 def _inputs(work: Performance) -> dict[str, Path]:

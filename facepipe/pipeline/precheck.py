@@ -12,7 +12,7 @@ from typing import Any
 from facepipe import weights
 from facepipe.engine import Job
 from facepipe.errors import ExitCode, FacepipeError, InputError, PrecheckError
-from facepipe.media.files import check_input, kind_of, seeming
+from facepipe.media.files import check_input, description_of, kind_of
 from facepipe.media.image import probe_image
 from facepipe.media.limits import MediaLimits
 from facepipe.media.probe import probe_video
@@ -60,11 +60,11 @@ def inspect(path: Path, limits: MediaLimits, *, motion: str = "") -> Medium:
 
 def _refused(path: Path, kind: str, *, motion: bool) -> str:
     """Say what came instead of a picture or a video, and what to give."""
-    if kind == "playlist" and seeming(path) == "text":
+    if kind == "playlist" and description_of(path) == "text":
         return "is a playlist, which points to other files; give the video itself"
     also = ", or a motion file (.npz)" if motion else ""
     wanted = f"give a JPEG, PNG or WebP picture, or an mp4, mov, mkv or webm video{also}"
-    found = "sound without pictures" if kind == "sound" else seeming(path)
+    found = "sound without pictures" if kind == "sound" else description_of(path)
     return f"is {found}, neither an image nor a video; {wanted}"
 
 
@@ -74,7 +74,7 @@ def inspect_motion(path: Path, space: str) -> Medium:
     with path.open("rb") as file:
         if file.read(2) != b"PK":
             known = {"image": "a picture", "video": "a video", "sound": "sound"}
-            found = known.get(kind_of(path)) or seeming(path)
+            found = known.get(kind_of(path)) or description_of(path)
             raise InputError(
                 f"{path}: is {found} and no coefficient file (.npz); `facepipe coefficients` makes one of a picture "
                 "or a video"

@@ -161,7 +161,7 @@ def finish(job: Job, work: Reenactment, result: Made, before: list[Made]) -> Non
     unsigned, result = result, vouched(job, work, result, "sign")
     if isinstance(result, Pending):
         frames = 1 if work.still else _frame_count(work, Pending("") if work.driver else None)
-        job.tell(estimate(work.source, work.driver, work.options, frames=frames, still=work.still))
+        job.emit(estimate(work.source, work.driver, work.options, frames=frames, still=work.still))
     if job.dry_run or not isinstance(result, Artefact):
         return
     outs = {work.out: result.sole_output()}
@@ -169,7 +169,7 @@ def finish(job: Job, work: Reenactment, result: Made, before: list[Made]) -> Non
         outs[work.options.sheet] = laid.sole_output()
     stages = {one.folder: one for one in [*before, unsigned, result] if isinstance(one, Artefact)}
     changed = deliver(outs, job.workspace.digests, about(job, work, list(stages.values())))
-    job.tell(Result(path=str(work.out), changed=changed))
+    job.emit(Result(path=str(work.out), changed=changed))
 
 
 def _sheet(job: Job, work: Reenactment, result: Made, source: Made) -> Made:

@@ -197,7 +197,7 @@ class Steps:
         files = {out: made.output(name) for out, name in outs.items()}
         changed = deliver(files, self.job.workspace.digests, about)
         for out in outs:
-            self.job.tell(Result(path=str(out), changed=changed))
+            self.job.emit(Result(path=str(out), changed=changed))
         return list(outs)
 
 

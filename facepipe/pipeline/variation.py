@@ -72,4 +72,4 @@ def make_edits(job: Job, works: Sequence[Reenactment]) -> None:
         return
     parts = [one for one in (source.crop, *made, laid) if isinstance(one, Artefact)]
     changed = deliver({sheet: laid.sole_output()}, job.workspace.digests, about(job, first, parts))
-    job.tell(Result(path=str(sheet), changed=changed))
+    job.emit(Result(path=str(sheet), changed=changed))

@@ -1,4 +1,4 @@
-"""Weights: what is registered, where it lies, whether it is what it claims to be, and how to get it."""
+"""Weight files: the registry, lookup, verification, download, and adding of the user's own files."""
 
 from facepipe.weights.adding import add
 from facepipe.weights.registry import Weight, embedded_folder, lookup, registered, user_folder

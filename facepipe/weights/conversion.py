@@ -1,4 +1,4 @@
-"""PyTorch checkpoints into safetensors files, without running any code that they may hold."""
+"""Conversion of PyTorch checkpoints to safetensors files, without running code that they may contain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facepipe.weights.adding import add, check_name
 from facepipe.weights.store import WeightFile, digest
 from facepipe.weights.third_party import ThirdPartyWeight
 
-# What reading a file raises that is something else: the unpickler takes whatever bytes there are for commands.
+# Errors raised by reading a file of another type: the unpickler interprets any bytes as commands.
 UNREADABLE = (
     OSError,
     RuntimeError,
@@ -32,16 +32,16 @@ UNREADABLE = (
     pickle.UnpicklingError,
     SafetensorError,
 )
-# Before this version a file could run code even so (CVE-2025-32434).
+# Before this version a file could run code even with weights_only (CVE-2025-32434).
 SAFE_TORCH = (2, 6)
 
 
 class Converted(NamedTuple):
-    """A checkpoint in the form that facepipe keeps."""
+    """A checkpoint in the format in which facepipe stores it."""
 
     tensors: Mapping[str, Tensor]
     header: Mapping[str, str]
-    """Goes into the header of the safetensors file: its kind, and what is needed to build the network."""
+    """Header of the safetensors file: its kind, and the config that the network is built from."""
 
 
 def add_third_party(
@@ -56,10 +56,10 @@ def add_third_party(
     unchecked: bool = False,
     replace: bool = False,
 ) -> WeightFile:
-    """Read a file as it was published, and add what is in it under `name`, as `facepipe.weights.add` does.
+    """Convert a published file by `read` and add its tensors as weight `name` by `facepipe.weights.add`.
 
-    The registry tells the digest of the file that was given, and the page that it comes from unless it is `unchecked`.
-    Raises WeightsError for what `read` refuses, and for another digest than that of the published file.
+    The registry entry contains the digest of the original file, and its page unless `unchecked` is set. Raises the
+    WeightsErrors of `read` and, unless `unchecked`, WeightsError if the digest is not that of the published file.
     """
     check_name(name)
     converted = read(path)
@@ -82,24 +82,23 @@ def add_third_party(
 def _check_digest(path: Path, weight: ThirdPartyWeight) -> None:
     if not (found := digest(path)).startswith(weight.sha256_start):
         raise WeightsError(
-            f"{path} is not {weight.file} as it was published: expected a sha256 that begins with "
-            f"{weight.sha256_start}, got {found}. Get it again from {weight.url}; a file of your own, which may "
-            "differ, comes in with --unchecked"
+            f"{path} is not the published {weight.file}: expected a sha256 that begins with {weight.sha256_start}, "
+            f"got {found}. Download it again from {weight.url}, or add a file of your own with --unchecked"
         )
 
 
 def read_checkpoint(path: Path, *parts: str) -> dict[str, Tensor]:
-    """Return the tensors of a PyTorch checkpoint by name, or of the first of `parts` (else "state_dict") that it has.
+    """Return the tensors of a PyTorch checkpoint or safetensors file by name.
 
-    Nothing else in it is looked at. A safetensors file will do as well. Raises WeightsError for a file that cannot be
-    read, that would have to run code, or that holds anything but tensors.
+    They are taken from the first of `parts` (default "state_dict") that the checkpoint has, else from its top level.
+    Raises WeightsError if the file cannot be read, would run code, or contains anything but tensors there.
     """
     state = _content(path)
     if isinstance(state, dict):
         state = next((state[part] for part in parts or ("state_dict",) if part in state), state)
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
-        held = f" (it holds {', '.join(map(str, state))[:200]})" if isinstance(state, dict) and state else ""
-        raise WeightsError(f"{path} holds no tensors by name{held}, expected a network's state: download it again")
+        found = f" (it contains {', '.join(map(str, state))[:200]})" if isinstance(state, dict) and state else ""
+        raise WeightsError(f"{path} has no tensors by name{found}, expected a state dict: download it again")
     return {str(name).removeprefix("module."): value.contiguous().clone() for name, value in state.items()}
 
 
@@ -111,7 +110,7 @@ def _content(path: Path) -> Any:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
-            f"{path} is no checkpoint that can be read without running its code ({told}): download it again"
+            f"{path} is not a checkpoint that can be read without running its code ({message}): download it again"
         ) from error

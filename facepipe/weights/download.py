@@ -1,4 +1,4 @@
-"""Downloads that are what they claim: resumed after an interruption, checked, and only then given their name."""
+"""Downloads that resume after an interruption and are verified before they get their final name."""
 
 import contextlib
 import os
@@ -18,18 +18,19 @@ if sys.platform != "win32":
 
 BLOCK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30.0
-#: Connections in a row that may end without one new byte before the download gives up.
+#: Number of consecutive connections without a new byte after which the download gives up.
 IDLE_ATTEMPTS = 3
 
 
 def download(
     url: str, target: Path, *, sha256: str, size_bytes: int, advance: Callable[[int], None] = lambda _bytes: None
 ) -> None:
-    """Fetch `url` into `target`, which appears only when it is complete and its digest is right.
+    """Download `url` to `target`, which appears only when it is complete and its digest is correct.
 
-    The bytes gather in `<target>.part` beside it, where the next call goes on from. `advance` is told how many bytes
-    are there so far. Raises WeightsError for an address that is not http(s), a server that fails, a file shorter or
-    longer than `size_bytes`, and a wrong digest; only the last two discard what was fetched.
+    Partial data is stored in `<target>.part`, from which the next call continues. `advance` is called with the total
+    number of bytes so far. Raises WeightsError if the URL is not http(s), the server fails, the file is not of
+    `size_bytes`, or its digest is wrong. Partial data is kept unless it is known to belong to another file. Raises
+    BusyError if another process is downloading the same file.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise WeightsError(f"cannot fetch {url}: expected an http:// or https:// address")
@@ -42,12 +43,12 @@ def download(
 
 @contextlib.contextmanager
 def _alone(part: Path) -> Iterator[None]:
-    """Hold `part` against a second process, which would mix its bytes into ours."""
+    """Lock `part` against other processes, whose data would be mixed into it. Raises BusyError."""
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         held = part.open("ab")
     except OSError as error:
-        raise WeightsError(f"cannot write {part}: {error.strerror}; $FACEPIPE_WEIGHTS names another folder") from error
+        raise WeightsError(f"cannot write {part}: {error.strerror}; set FACEPIPE_WEIGHTS to another folder") from error
     with held:
         if sys.platform != "win32":
             try:
@@ -62,14 +63,14 @@ def _alone(part: Path) -> Iterator[None]:
 
 
 def _gather(url: str, part: Path, size_bytes: int, advance: Callable[[int], None]) -> None:
-    """Connect again and again, as long as each connection brings something, until `part` holds `size_bytes`."""
+    """Reconnect until `part` has `size_bytes`, or IDLE_ATTEMPTS connections in a row have delivered nothing."""
     idle, reason = 0, "the connection ended early"
     while (have := part.stat().st_size) < size_bytes:
         try:
             _receive(url, part, size_bytes, advance)
         except HTTPError as error:
             error.close()
-            if error.code == 416:  # The server's file ends before ours does: what is here belongs to another file.
+            if error.code == 416:  # The server's file is shorter than `part`, which belongs to another file.
                 part.unlink()
             raise WeightsError(f"cannot fetch {url}: the server answered {error.code} {error.reason}") from error
         except (OSError, HTTPException) as error:
@@ -78,22 +79,22 @@ def _gather(url: str, part: Path, size_bytes: int, advance: Callable[[int], None
         if idle == IDLE_ATTEMPTS:
             raise WeightsError(
                 f"cannot fetch {url}: got {part.stat().st_size} of {size_bytes} bytes ({reason}); "
-                "what came is kept, and running this again goes on from there"
+                "the partial download is kept; run this again to resume it"
             )
     if have > size_bytes:
         part.unlink()
-        raise WeightsError(f"{url} holds more than the {size_bytes} bytes that the registry states: it is another file")
+        raise WeightsError(f"{url} is larger than the {size_bytes} bytes in the registry: it is another file")
 
 
 def _receive(url: str, part: Path, size_bytes: int, advance: Callable[[int], None]) -> None:
-    """Append what one connection brings; start over where the server does not resume."""
+    """Append the data of one connection; start over if the server does not support resuming."""
     have = part.stat().st_size
     request = Request(url, headers={"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {})
     with urlopen(request, timeout=TIMEOUT_SECONDS) as answer, part.open("r+b") as file:
         have = have if _resumes(answer, have) else 0
         file.truncate(have)
         file.seek(have)
-        # One byte too many is enough to know that this is another file, however long it goes on.
+        # One byte too many shows that this is another file; the rest need not be read.
         while have <= size_bytes and (block := answer.read(min(BLOCK_BYTES, size_bytes + 1 - have))):
             file.write(block)
             have += len(block)
@@ -103,17 +104,17 @@ def _receive(url: str, part: Path, size_bytes: int, advance: Callable[[int], Non
 
 
 def _resumes(answer: HTTPResponse, have: int) -> bool:
-    """Whether the answer begins at byte `have` and not, Range ignored, at the first."""
+    """Return True if the response starts at byte `have`, False if the server ignored the Range header."""
     return answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
 
 
 def _check(url: str, part: Path, sha256: str) -> None:
-    """Discard `part` and raise unless its digest is `sha256`."""
+    """Raise WeightsError and remove `part` unless its digest is `sha256`."""
     with part.open("rb") as file:
         actual = digest_stream(file)
     if actual != sha256:
         part.unlink()
         raise WeightsError(
             f"{url} is not the registered file: expected sha256 {sha256}, got {actual}; the download was discarded; "
-            "check the address, or the registry's digest if the file was renewed on purpose"
+            "check the URL, or the digest in the registry if the file was updated on purpose"
         )

@@ -1,4 +1,4 @@
-"""Weights as they were loaded: once a process, for a batch goes through thousands of items in one."""
+"""Cache of loaded models, so that a batch of thousands of items loads each one once per process."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 def load_once(load: Callable[..., T], *paths: Path, threads: int | None = None) -> T:
-    """Return what `load` makes of files, made once for as long as the files stay as they are.
+    """Return `load(*paths)`, cached while the files are unchanged.
 
-    `load` is a function or class of a module, by which the model is known again. `threads` is with how many torch is to
-    compute from now on: loading a network says so too, and it may not depend on what was loaded before.
+    `load` is a module-level function or class, as it is part of the cache key. `threads` sets torch's number of threads
+    on every call: loading a network sets it as well, and it must not depend on what was loaded before.
     """
     states = tuple((status.st_size, status.st_mtime_ns, status.st_ino) for status in map(Path.stat, paths))
     made: T = _made(load, paths, states)

@@ -1,7 +1,7 @@
-"""The registries: what each weight claims to be.
+"""The registries of weights: name, file, digest, size, licence and source of each.
 
-Two are read, and they share one form: `registry.toml` of the package `weights` (embedded, read-only) and
-`registry.toml` of the user's own folder, which `facepipe weights add` writes.
+There are two in the same format: `registry.toml` in the package `weights` (embedded, read-only) and `registry.toml`
+in the user's folder, which `facepipe weights add` writes.
 """
 
 import json
@@ -22,18 +22,18 @@ else:
 
 REGISTRY = "registry.toml"
 OPTIONAL = ("space", "url", "page")
-#: What earlier versions called keys and values.
+#: Names of keys and values in registries of earlier versions.
 OLD_KEYS = {"basis": "space"}
 OLD_SPACES = {"facepipe": "linear478"}
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One entry of a registry: what a file claims to be."""
+    """An entry of a registry."""
 
     name: str
     file: str
-    """The file's name, without a folder."""
+    """File name without a folder."""
     sha256: str
     """64 hex digits."""
     bytes: int
@@ -42,18 +42,18 @@ class Weight:
     space: str = ""
     """The motion space that the weight belongs to (linear478 or bfm); empty for other weights."""
     url: str = ""
-    """Where `fetch` finds it; empty for a file that ships with facepipe or that the user brought."""
+    """URL for `fetch`; empty for files that ship with facepipe or were added by the user."""
     page: str = ""
-    """Where others publish what was brought. No `url`: what is kept may be converted, and has another digest."""
+    """The page where a third-party weight is published. Not a `url`, as the stored file may be a conversion."""
 
 
 def embedded_folder() -> Path:
-    """The folder of the weights that ship with facepipe."""
+    """Return the folder of the weights that ship with facepipe."""
     return Path(str(resources.files("weights")))
 
 
 def user_folder() -> Path:
-    """The folder of the user's own weights: $FACEPIPE_WEIGHTS, or the platform's place for a user's data."""
+    """Return the folder of the user's weights: $FACEPIPE_WEIGHTS, or the platform's folder for user data."""
     if chosen := os.environ.get("FACEPIPE_WEIGHTS"):
         return Path(chosen).expanduser().absolute()
     if sys.platform == "win32":
@@ -66,7 +66,7 @@ def user_folder() -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Tell whether there is a file that this user can see; one in a home that sudo has kept is none."""
+    """Return True if `path` is a file visible to this user; False if a parent folder is not readable (sudo's HOME)."""
     try:
         return path.is_file()
     except OSError:
@@ -74,9 +74,9 @@ def is_there(path: Path) -> bool:
 
 
 def read_registry(path: Path) -> dict[str, Weight]:
-    """Return a registry file's entries by name, in the file's order; nothing where there is no file.
+    """Return the entries of a registry file by name, in file order; empty if the file does not exist.
 
-    Raises WeightsError, naming file and entry, for what is no registry.
+    Raises WeightsError, naming file and entry, if it is invalid.
     """
     if not is_there(path):
         return {}
@@ -85,15 +85,15 @@ def read_registry(path: Path) -> dict[str, Weight]:
         weights = [_entry(row) for row in rows]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
         raise WeightsError(
-            f"{path} is no registry of weights: {error}; mend it, or delete it and add the weights again"
+            f"{path} is not a valid weight registry: {error}; correct it, or delete it and add the weights again"
         ) from error
     if len(by_name := {weight.name: weight for weight in weights}) < len(weights):
-        raise WeightsError(f"{path} registers one name twice: delete one of the two entries")
+        raise WeightsError(f"{path} registers the same name twice: delete one of the two entries")
     return by_name
 
 
 def _entry(row: Mapping[str, object]) -> Weight:
-    """Check one entry; raise TypeError or ValueError saying what is wrong with it."""
+    """Validate an entry. Raises TypeError or ValueError with the reason."""
     row = {OLD_KEYS.get(key, key): value for key, value in row.items()}
     name = row.get("name")
     unknown = sorted(set(row) - set(Weight.__dataclass_fields__))
@@ -109,7 +109,7 @@ def _entry(row: Mapping[str, object]) -> Weight:
         missing = [key for key in Weight.__dataclass_fields__ if key not in row and key not in OPTIONAL]
         raise ValueError(f"entry {name!r} lacks {', '.join(missing)}") from None
     if len(weight.sha256) != 64 or not set(weight.sha256) <= set("0123456789abcdef"):
-        raise ValueError(f"sha256 of entry {name!r} is {weight.sha256!r}, expected 64 small hex digits")
+        raise ValueError(f"sha256 of entry {name!r} is {weight.sha256!r}, expected 64 lower-case hex digits")
     if weight.file in ("", ".", "..", REGISTRY) or set(weight.file) & set("/\\:"):
         raise ValueError(f"file of entry {name!r} is {weight.file!r}, expected a file name without a folder")
     weight = replace(weight, space=OLD_SPACES.get(weight.space, weight.space))
@@ -119,19 +119,17 @@ def _entry(row: Mapping[str, object]) -> Weight:
 
 
 def registered() -> dict[str, Weight]:
-    """Return every registered weight by name: the embedded ones, then the user's, which cannot hide an embedded one."""
+    """Return all registered weights by name: the embedded ones, then the user's, which cannot override the former."""
     embedded = read_registry(embedded_folder() / REGISTRY)
     own = read_registry(user_folder() / REGISTRY)
     return {**embedded, **{name: weight for name, weight in own.items() if name not in embedded}}
 
 
 def lookup(name: str) -> Weight:
-    """Return the entry of one weight; raise WeightsError naming those that there are."""
+    """Return the entry of a weight. Raises WeightsError, with a remedy, if it is not registered."""
     weights = registered()
     if name not in weights and name in THIRD_PARTY:
-        raise WeightsError(
-            f"the weight {name} ({THIRD_PARTY[name].file}) is not here: {THIRD_PARTY[name].remedy(name)}"
-        )
+        raise WeightsError(f"the weight {name} ({THIRD_PARTY[name].file}) is missing: {THIRD_PARTY[name].remedy(name)}")
     if name not in weights:
         known = ", ".join(weights) or "none"
         raise WeightsError(
@@ -141,7 +139,7 @@ def lookup(name: str) -> Weight:
 
 
 def write_registry(weights: Mapping[str, Weight]) -> None:
-    """Replace the user's registry at once."""
+    """Replace the user's registry atomically."""
     rows = ["# Written by `facepipe weights add`.\n"]
     for weight in weights.values():
         lines = [f"{key} = {_toml(value)}\n" for key, value in asdict(weight).items() if value or key not in OPTIONAL]
@@ -153,5 +151,5 @@ def write_registry(weights: Mapping[str, Weight]) -> None:
 
 
 def _toml(value: str | int) -> str:
-    """A value as TOML writes it: as JSON does, but for the one control character that JSON leaves bare."""
+    """Format a value as TOML: like JSON, except for DEL, the one control character that JSON does not escape."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

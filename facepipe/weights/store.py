@@ -1,4 +1,4 @@
-"""The files of registered weights: found, verified, fetched. None is ever unpickled."""
+"""The files of registered weights: lookup, verification and download. No file is ever unpickled."""
 
 import contextlib
 import functools
@@ -14,30 +14,30 @@ from facepipe.weights.registry import REGISTRY, Weight, embedded_folder, is_ther
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A weight that lies on disk and was verified."""
+    """A verified weight file on disk."""
 
     name: str
     path: Path
     sha256: str
-    """64 hex digits, the digest of the file's bytes."""
+    """Digest of the file, 64 hex digits."""
 
 
 def locate(weight: Weight) -> list[Path]:
-    """Return where files of a weight's name lie, unverified: the embedded one, the user's, or both."""
+    """Return the existing files of a weight, unverified: in the embedded folder, the user's, or both."""
     paths = [folder / weight.file for folder in (embedded_folder(), user_folder())]
     return [path for path in paths if is_there(path)]
 
 
 def find(name: str) -> WeightFile:
-    """Return a weight whose file is there and has the registered digest, which is computed once a process.
+    """Return the verified file of a weight. Its digest is computed once per process.
 
-    Raises WeightsError for an unknown name, a file that is not there, and a file that is not the registered one.
+    Raises WeightsError if the name is unknown, or the file is missing or has another digest than registered.
     """
     return verify(lookup(name))
 
 
 def verify(weight: Weight) -> WeightFile:
-    """Return the verified file of an entry; raise WeightsError as `find` does."""
+    """Return the verified file of an entry. Raises WeightsError like `find`."""
     faults = []
     for path in locate(weight):
         try:
@@ -56,38 +56,36 @@ def verify(weight: Weight) -> WeightFile:
 
 
 def _remedy(weight: Weight) -> str:
-    """What brings back a weight that is missing or damaged."""
+    """Return the command or action that restores a missing or damaged weight."""
     if weight.url:
         return f"facepipe weights fetch {weight.name}"
     if weight.name in read_registry(embedded_folder() / REGISTRY):
-        return "reinstall facepipe, for this weight ships with it"
+        return "reinstall facepipe, which includes this weight"
     return f"facepipe weights add FILE --name {weight.name} --replace"
 
 
 def digest(path: Path) -> str:
-    """Return the sha256 of a file, remembered for as long as its size, times and inode stay."""
+    """Return the sha256 of a file, cached while its size, times and inode are unchanged."""
     status = path.stat()
     return _digest(path.absolute(), (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
 
 
 @functools.cache
 def _digest(path: Path, _identity: tuple[int, int, int, int]) -> str:
-    """Compute the digest; `_identity` is there to be part of the memory's key."""
+    """Compute the digest. `_identity` is only part of the cache key."""
     with path.open("rb") as file:
         return digest_stream(file)
 
 
 def fetch(name: str, url: str = "", *, advance: Callable[[int], None] = lambda _bytes: None) -> WeightFile:
-    """Download a registered weight into the user's folder, from `url` or from where the registry says.
+    """Download a registered weight to the user's folder, from `url` or the URL in the registry.
 
-    What an earlier call brought is gone on from. `advance` is told how many bytes are there so far. A weight that is
-    already there and right is left alone. Raises WeightsError as `facepipe.weights.download.download` does.
+    Resumes a partial download; does nothing if the verified weight is there. `advance` is called with the total number
+    of bytes so far. Raises WeightsError and BusyError like `facepipe.weights.download.download`.
     """
     weight = lookup(name)
     if not (url or weight.url):
-        raise WeightsError(
-            f"the registry knows no address for the weight {name}: name one with --url, or {_remedy(weight)}"
-        )
+        raise WeightsError(f"the registry has no URL for the weight {name}: give one with --url, or {_remedy(weight)}")
     with contextlib.suppress(WeightsError):
         return verify(weight)
     download(

@@ -1,7 +1,7 @@
-"""Weights of third parties, which facepipe neither ships nor fetches; users download and add them.
+"""Third-party weights that users download themselves. facepipe neither ships nor fetches them.
 
-An added weight is registered by the sha256 of what was added, and verified like any other. Full digests are not
-published; torchvision publishes prefixes.
+`facepipe weights add` registers such a file with its digest, by which it is verified from then on. Their publishers
+do not state full digests; torchvision states prefixes.
 """
 
 from __future__ import annotations
@@ -13,44 +13,48 @@ from facepipe.errors import UsageError
 
 @dataclass(frozen=True)
 class ThirdPartyWeight:
-    """A weight that a user can add."""
+    """A third-party weight that a user can add."""
 
     file: str
-    """The name of the file at its source."""
+    """The published file name."""
     url: str
-    """URL of the file, or of the page that explains how to get it; empty for one that is exported."""
+    """The URL of the file, or of a page that describes how to get it."""
     about: str
     kind: str = ""
-    """What `facepipe weights add` is told that the file is; empty where that is the name that the registry gives it."""
+    """The KIND argument of `facepipe weights add`; empty if it is the name in the registry."""
     licence: str = "unknown"
     space: str = ""
     scripted: bool = False
-    """True for a TorchScript, which is kept as it is; the tensors of other files are converted."""
+    """True for a TorchScript, which includes its layers and is stored unchanged; tensors of others are converted."""
     sha256_start: str = ""
-    """The published first digits of the sha256 of the file; empty if none are published."""
+    """The first hex digits of the file's sha256, if its publisher states them."""
 
     def remedy(self, name: str) -> str:
-        """Return how to get the weight and how to add it."""
+        """Return instructions to download and add the weight."""
         add = f"facepipe weights add {self.kind or name} {self.file}"
-        bring = f"get {self.file} from {self.url} ({self.about})" if self.url else f"export {self.about}"
+        bring = f"download {self.file} from {self.url} ({self.about})" if self.url else f"export {self.about}"
         return f"{bring}, then: {add}"
 
 
 _FAN = "https://www.adrianbulat.com/downloads/python-fan"
 _DEEP3D = "https://github.com/sicxu/Deep3DFaceRecon_pytorch"
-#: By registry name.
+#: Third-party weights by their name in the registry.
 THIRD_PARTY = {
     "fan-3d": ThirdPartyWeight(
         "3DFAN4-7835d9f11d.pth.tar",
         f"{_FAN}/3DFAN4-7835d9f11d.pth.tar",
-        "68 points, of face-alignment",
+        "68 landmarks, from face-alignment",
     ),
-    "fan-depth": ThirdPartyWeight("depth-2a464da4ea.pth.tar", f"{_FAN}/depth-2a464da4ea.pth.tar", "their depth"),
+    "fan-depth": ThirdPartyWeight(
+        "depth-2a464da4ea.pth.tar",
+        f"{_FAN}/depth-2a464da4ea.pth.tar",
+        "depth of the 68 landmarks, from face-alignment",
+    ),
     "deep3d": ThirdPartyWeight("epoch_20.pth", _DEEP3D, "the coefficient network of Deep3DFaceRecon", space="bfm"),
     "pirender-official": ThirdPartyWeight(
         "epoch_00190_iteration_000400000_checkpoint.pt",
         "https://github.com/RenYurui/PIRender",
-        "the published PIRenderer: folder result/face of its face.zip",
+        "the published PIRenderer, in folder result/face of face.zip",
         kind="pirender",
         licence="CC-BY-NC-4.0",
         space="bfm",
@@ -58,31 +62,31 @@ THIRD_PARTY = {
     "bfm": ThirdPartyWeight(
         "BFM_model_front.mat",
         _DEEP3D,
-        "the Basel Face Model, of which its page says how one is licensed to use it",
+        "the Basel Face Model; the page describes how to get a licence",
         licence="BFM 2009",
         space="bfm",
     ),
     "alexnet": ThirdPartyWeight(
         "alexnet-owt-7be5be79.pth",
         "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-        "the trunk of LPIPS, of torchvision",
+        "the backbone of LPIPS, from torchvision",
         sha256_start="7be5be79",
     ),
     "lpips": ThirdPartyWeight(
         "alex.pth",
         "https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/alex.pth",
-        "LPIPS 0.1 over AlexNet",
+        "LPIPS 0.1 for AlexNet",
     ),
     "inception": ThirdPartyWeight(
         "inception-2015-12-05.pt",
         "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
-        "the features of FID",
+        "the feature network of FID",
         scripted=True,
     ),
     "vgg19": ThirdPartyWeight(
         "vgg19-dcbb9e9d.pth",
         "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
-        "the network of PIRenderer's own losses, of torchvision",
+        "the network of PIRenderer's perceptual losses, from torchvision",
         sha256_start="dcbb9e9d",
     ),
     "recognition": ThirdPartyWeight(
@@ -95,9 +99,9 @@ THIRD_PARTY = {
 
 
 def name_of(kind: str) -> str:
-    """Return the registry name of a kind. Raises UsageError that lists the kinds."""
-    for name, weight in THIRD_PARTY.items():
-        if (weight.kind or name) == kind:
+    """Return the registry name of a kind. Raises UsageError, listing all kinds, if it is unknown."""
+    for name, foreign in THIRD_PARTY.items():
+        if (foreign.kind or name) == kind:
             return name
-    known = ", ".join(weight.kind or name for name, weight in THIRD_PARTY.items())
-    raise UsageError(f"{kind!r} is no kind of weight, expected one of {known} before the FILE")
+    known = ", ".join(foreign.kind or name for name, foreign in THIRD_PARTY.items())
+    raise UsageError(f"unknown kind of weight {kind!r}, expected one of {known} before FILE")

@@ -66,7 +66,7 @@ def test_a_batch_that_was_killed_is_told_as_broken_off(bench: Bench) -> None:
     bench.write(a="one")
     run = bench.prepare([{"source": "a.txt"}])
     [decision] = run.planner.decisions()
-    run.log.tell(decision.item.id, {"number": 1, "state": "begun", "key": decision.key, "run": "gone"})
+    run.log.append(decision.item.id, {"number": 1, "state": "begun", "key": decision.key, "run": "gone"})
     overview = read_overview(bench.work)
     assert (overview.broken_off, overview.running, overview.waiting) == (1, 0, 1)
     assert [one.reason for one in bench.prepare([{"source": "a.txt"}]).planner.decisions()] == ["broken off"]

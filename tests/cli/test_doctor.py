@@ -75,7 +75,7 @@ def test_doctor_ends_with_3_for_an_unreadable_registry(folder: Path) -> None:
     (folder / "registry.toml").write_text("[[")
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 3
-    assert "no registry of weights" in result.stderr
+    assert "not a valid weight registry" in result.stderr
 
 
 def test_doctor_says_so_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
-"""Two small stages for the tests: a text is repeated in pieces, and the pieces are joined.
+"""A small job for the tests: a text is repeated in pieces, and the pieces are joined.
 
-As a program of its own (`python repetition.py WORK TEXT TIMES PIECES SECONDS`) it is what the tests kill and race.
+The tests also run it as a program (`python repetition.py WORK TEXT TIMES PIECES SECONDS`) that they kill and race.
 """
 
 import json
@@ -52,7 +52,7 @@ JOIN = Stage("join", 1, ("pieces*",), ("joined.txt",), JoinParams, join)
 def stage_of(
     function: Callable[[StageRun[RepeatParams]], Mapping[str, Any]], *outputs: str, name: str = "repeat"
 ) -> Stage[RepeatParams]:
-    """A stage that does something else under the same declaration."""
+    """Return a stage with the declaration of REPEAT and another function."""
     return Stage(name, 1, ("text",), outputs or ("repeated.txt",), RepeatParams, function)
 
 
@@ -111,17 +111,17 @@ def reasons(seen: list[Event]) -> dict[str, str]:
 
 def main() -> int:
     work, text, times, pieces, seconds = sys.argv[1:]
-    told: list[Event] = []
+    events: list[Event] = []
     try:
         with interruptible():
             joined = run_all(
-                Path(work), Path(text), times=int(times), pieces=int(pieces), seconds=float(seconds), sink=told.append
+                Path(work), Path(text), times=int(times), pieces=int(pieces), seconds=float(seconds), sink=events.append
             )
     except Interrupted as error:
         print(error)
         return int(error.exit_code)
-    summary = told[-1].as_json()
-    print(json.dumps({**summary, "path": str(made(joined).path("joined.txt")), "reasons": reasons(told)}))
+    summary = events[-1].as_json()
+    print(json.dumps({**summary, "path": str(made(joined).path("joined.txt")), "reasons": reasons(events)}))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Claims: exclusive, touched, and taken over from the dead."""
+"""Claims are exclusive, are touched by their holders, and are taken over from dead processes."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
     assert list(other.names()) == ["abc"]
 
 
-def test_claims_do_not_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda handle: pytest.fail(f"{handle} is written through"))
+def test_taking_a_claim_does_not_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda handle: pytest.fail(f"fsync of {handle}"))
     claims = Claims(tmp_path / "batch" / "claims")
     assert claims.take("abc")
     claims.release("abc")
@@ -50,14 +50,14 @@ def test_the_claim_of_a_dead_process_is_taken_at_once(tmp_path: Path) -> None:
     assert mine.holder("abc") == mine.token
 
 
-def test_a_number_that_was_given_out_again_is_another_process() -> None:
+def test_a_reused_pid_is_another_process() -> None:
     host, pid, _, chance = process_token().split(" ")
     assert is_process_dead(f"{host} {pid} 1 {chance}") is (sys.platform == "linux" or None)
     assert is_process_dead(process_token()) is False
     assert is_process_dead("elsewhere 1 2 3") is None
 
 
-def test_another_machine_is_watched_by_its_heartbeat_and_no_clock(
+def test_another_machine_is_watched_by_its_heartbeat_not_by_its_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
@@ -65,7 +65,7 @@ def test_another_machine_is_watched_by_its_heartbeat_and_no_clock(
     mine, path = Claims(tmp_path, stale_seconds=60), tmp_path / "ab" / "abc"
     path.parent.mkdir()
     path.write_text("elsewhere 1 2 3")
-    # Its clock is far ahead, then far behind: both say nothing.
+    # The other machine's clock is far ahead, then far behind; neither matters.
     os.utime(path, (time.time() + 1e6,) * 2)
     assert mine.judge("abc") == "unknown"
     now += 59
@@ -79,7 +79,7 @@ def test_another_machine_is_watched_by_its_heartbeat_and_no_clock(
     assert mine.take("abc")
 
 
-def test_only_the_claims_of_the_dead_are_swept(tmp_path: Path) -> None:
+def test_only_claims_of_dead_processes_are_swept(tmp_path: Path) -> None:
     mine, other = Claims(tmp_path), Claims(tmp_path)
     other.take("abc")
     mine.path("abd").write_text("elsewhere 1 2 3")
@@ -88,7 +88,7 @@ def test_only_the_claims_of_the_dead_are_swept(tmp_path: Path) -> None:
     assert list(mine.names()) == ["abc"]
 
 
-def test_turns_are_waited_for(tmp_path: Path) -> None:
+def test_turn_waits_for_the_holder(tmp_path: Path) -> None:
     one, other = Claims(tmp_path), Claims(tmp_path)
     one.take("abc")
     looks = []

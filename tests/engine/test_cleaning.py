@@ -1,4 +1,4 @@
-"""`status` reads the folder alone; `clean` takes what is of no use and nothing that others put there."""
+"""`status` needs only the folder; `clean` removes useless results and leaves files of others alone."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.engine.repetition import made, run_all
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """A work folder after two runs with other settings, with a dead draft, a foreign record and a stranger's files."""
+    """A work folder after two runs with different settings, with a dead draft, a foreign record and files of others."""
     (tmp_path / "text.txt").write_text("hello\n")
     work = tmp_path / "work"
     run_all(work, tmp_path / "text.txt")
@@ -47,7 +47,7 @@ def test_status_of_nothing(tmp_path: Path) -> None:
     assert clean(tmp_path / "gone").paths == ()
 
 
-def test_clean_takes_the_useless_only(work: Path, tmp_path: Path) -> None:
+def test_clean_removes_only_useless_results(work: Path, tmp_path: Path) -> None:
     planned = clean(work, dry_run=True)
     assert len(planned.paths) == 3
     assert clean(work) == planned
@@ -62,21 +62,21 @@ def test_clean_unreferenced_keeps_what_the_last_run_used(work: Path, tmp_path: P
     assert {stage.unreferenced for stage in read_status(work).stages} == {0}
 
 
-def test_clean_everything_leaves_the_stranger_s_files(work: Path) -> None:
+def test_clean_everything_leaves_files_of_others(work: Path) -> None:
     cleaned = clean(work, everything=True)
     assert cleaned.bytes > 0
     assert names(work) == {"notes.txt", "a.jpg"}
     assert {path.name for path in work.iterdir()} == {"photos", "repeat"}
 
 
-def test_what_a_job_no_longer_needs_is_unreferenced(tmp_path: Path) -> None:
+def test_a_result_that_a_job_no_longer_needs_is_unreferenced(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("hello\n")
     run_all(tmp_path / "work", tmp_path / "text.txt", pieces=3)
     run_all(tmp_path / "work", tmp_path / "text.txt", pieces=2)
     assert [stage.unreferenced for stage in read_status(tmp_path / "work").stages] == [1, 1]
 
 
-def test_clean_waits_for_no_job(work: Path) -> None:
+def test_clean_refuses_while_a_job_runs(work: Path) -> None:
     lock = FolderLock(work, shared=True)
     with pytest.raises(BusyError, match="a job is running"):
         clean(work)
@@ -84,7 +84,7 @@ def test_clean_waits_for_no_job(work: Path) -> None:
     clean(work)
 
 
-def test_a_live_draft_stays_whatever_is_asked(work: Path) -> None:
+def test_a_live_draft_is_never_removed(work: Path) -> None:
     draft = work / "repeat" / "ab" / f"{'ee' * 32}.elsewhere-1-00.draft"
     draft.mkdir()
     clean(work, everything=True)

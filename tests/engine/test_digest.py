@@ -1,4 +1,4 @@
-"""A file's digest is right, is taken once, and is taken again when the file may have changed."""
+"""The digest of a file is correct, computed once, and computed again when the file may have changed."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from facepipe.errors import InputError
 
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of these tests count as old at once."""
+    """Treat the files of these tests as old enough for the cache."""
     monkeypatch.setattr(digest, "SETTLED_NS", -1)
 
 
@@ -25,7 +25,7 @@ def forbid_reading(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1])
-def test_it_is_the_sha256(tmp_path: Path, size_bytes: int) -> None:
+def test_the_digest_is_the_sha256(tmp_path: Path, size_bytes: int) -> None:
     content = os.urandom(size_bytes)
     (tmp_path / "a").write_bytes(content)
     assert DigestCache(tmp_path / "cache.jsonl").digest(tmp_path / "a") == hashlib.sha256(content).hexdigest()
@@ -49,14 +49,14 @@ def test_a_change_with_the_old_size_and_time_is_seen(tmp_path: Path) -> None:
     assert DigestCache(cache).digest(path) != first
 
 
-def test_a_fresh_file_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_digest_of_a_fresh_file_is_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digest, "SETTLED_NS", 10**12)
     (tmp_path / "a").write_bytes(b"x")
     DigestCache(tmp_path / "cache.jsonl").digest(tmp_path / "a")
     assert not (tmp_path / "cache.jsonl").exists()
 
 
-def test_a_file_that_grows_meanwhile_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"x")
     monkeypatch.setattr(digest, "_digest_file", lambda path: path.write_bytes(b"xy") and "0" * 64)
@@ -64,7 +64,7 @@ def test_a_file_that_grows_meanwhile_is_refused(tmp_path: Path, monkeypatch: pyt
         DigestCache(tmp_path / "cache.jsonl").digest(path)
 
 
-def test_what_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     cache = DigestCache(tmp_path / "cache.jsonl")
     for name, message in (("gone", "does not exist"), (".", "is a folder"), ("fifo", "not a regular file")):

@@ -1,4 +1,4 @@
-"""The sweeper takes the drafts of the dead and never one of the living."""
+"""A sweep removes the drafts of dead processes and never one of a live process."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def make(parent: Path, host: str, pid: int, *, age_seconds: float = 0) -> Path:
     return folder
 
 
-def test_an_open_draft_is_alive_and_goes_when_it_closes(tmp_path: Path) -> None:
+def test_an_open_draft_is_alive_and_removed_when_it_closes(tmp_path: Path) -> None:
     with open_draft(tmp_path / "shard" / ("a" * 64)) as folder:
         (folder / "sub").mkdir()
         (folder / "sub" / "x").write_text("x")
@@ -50,8 +50,8 @@ def test_the_draft_of_a_dead_process_is_swept(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_a_lock_counts_more_than_the_process_number(tmp_path: Path) -> None:
-    """In another container with this host name the number means nothing."""
+def test_a_lock_counts_more_than_the_pid(tmp_path: Path) -> None:
+    """The process may run in another container with the same host name, where the pid means nothing."""
     folder = make(tmp_path, this_host(), dead_pid())
     lock = FolderLock(folder)
     assert not is_dead(folder)
@@ -59,12 +59,12 @@ def test_a_lock_counts_more_than_the_process_number(tmp_path: Path) -> None:
     assert is_dead(folder)
 
 
-def test_a_number_given_out_again_does_not_keep_a_draft_for_ever(tmp_path: Path) -> None:
+def test_a_reused_pid_does_not_keep_a_draft_for_ever(tmp_path: Path) -> None:
     assert not is_dead(make(tmp_path, this_host(), os.getpid()))
     assert is_dead(make(tmp_path, this_host(), os.getppid(), age_seconds=2 * REUSED_SECONDS))
 
 
-def test_without_locks_a_living_number_keeps_a_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_locks_a_running_pid_keeps_a_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(*_: object) -> None:
         raise OSError(95, "not supported")
 
@@ -73,7 +73,7 @@ def test_without_locks_a_living_number_keeps_a_draft(tmp_path: Path, monkeypatch
     assert is_dead(make(tmp_path, this_host(), dead_pid()))
 
 
-def test_another_host_is_given_a_long_time(tmp_path: Path) -> None:
+def test_drafts_of_another_host_are_kept_for_long(tmp_path: Path) -> None:
     assert not is_dead(make(tmp_path, "elsewhere", 1, age_seconds=FOREIGN_SECONDS / 2))
     assert is_dead(make(tmp_path, "elsewhere", 2, age_seconds=FOREIGN_SECONDS * 2))
 
@@ -85,21 +85,21 @@ def test_a_zombie_is_dead(tmp_path: Path) -> None:
     child.wait()
 
 
-def test_only_names_of_drafts_are_looked_at(tmp_path: Path) -> None:
+def test_only_folders_named_like_drafts_are_swept(tmp_path: Path) -> None:
     for name in ("mine.draft", f"a.{this_host()}-x-00.draft", "b.h-1-00.draft.keep"):
         (tmp_path / name).mkdir()
     assert sweep(tmp_path) == []
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_each_draft_has_a_name_of_its_own(tmp_path: Path) -> None:
+def test_draft_names_are_unique(tmp_path: Path) -> None:
     names = {draft_beside(tmp_path / "t").name for _ in range(100)}
     assert len(names) == 100
     assert all(draft.DRAFT.fullmatch(name) for name in names)
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_a_sweeper_between_making_and_locking_costs_another_try(
+def test_a_sweep_between_mkdir_and_lock_is_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
 ) -> None:
     swept: list[Path] = []
@@ -120,8 +120,8 @@ def test_a_sweeper_between_making_and_locking_costs_another_try(
         assert swept != [folder]
 
 
-def test_owner_and_sweeper_may_meet(tmp_path: Path) -> None:
-    """A sweeper that never stops takes no draft from a process that opens many."""
+def test_sweeping_while_drafts_are_opened(tmp_path: Path) -> None:
+    """An endless sweep removes no draft of a process that opens many."""
     code = (
         "import sys, pathlib\nfrom facepipe.engine import draft\n"
         "draft.is_running = lambda pid: False\nprint('ready', flush=True)\n"

@@ -13,7 +13,7 @@ from tests.engine.repetition import REPEAT, RepeatParams, decide, drafts, fails,
 
 
 @pytest.mark.parametrize(
-    ("error", "expected", "told"),
+    ("error", "expected", "message"),
     [
         (
             OSError(errno.ENOSPC, "No space left on device"),
@@ -32,9 +32,9 @@ from tests.engine.repetition import REPEAT, RepeatParams, decide, drafts, fails,
     ],
 )
 def test_an_error_leaves_nothing_behind(
-    workspace: Workspace, text: Path, error: BaseException, expected: type[BaseException], told: str
+    workspace: Workspace, text: Path, error: BaseException, expected: type[BaseException], message: str
 ) -> None:
-    with pytest.raises(expected, match=told):
+    with pytest.raises(expected, match=message):
         workspace.execute(decide(workspace, text, fails(error)))
     assert drafts(workspace) == []
     assert decide(workspace, text).reason == "new"
@@ -74,7 +74,7 @@ def damage_record(made: Artefact, content: str) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"schema": 1}', '{"schema": "1"}', "\x00" * 900])
-def test_a_damaged_record_is_no_result_and_heals(workspace: Workspace, text: Path, content: str) -> None:
+def test_a_result_with_a_damaged_record_is_made_again(workspace: Workspace, text: Path, content: str) -> None:
     made = workspace.execute(decide(workspace, text))
     damage_record(made, content)
     again = decide(workspace, text)
@@ -83,7 +83,7 @@ def test_a_damaged_record_is_no_result_and_heals(workspace: Workspace, text: Pat
     assert (decide(workspace, text).reason, drafts(workspace)) == ("done", [])
 
 
-def test_a_missing_or_shortened_output_heals(workspace: Workspace, text: Path) -> None:
+def test_a_result_with_a_missing_or_truncated_output_is_made_again(workspace: Workspace, text: Path) -> None:
     made = workspace.execute(decide(workspace, text))
     path = made.path("repeated.txt")
     path.chmod(0o644)
@@ -103,7 +103,7 @@ def test_the_record_of_another_version_is_named(workspace: Workspace, text: Path
     assert caught.value.exit_code is ExitCode.PRECHECK
 
 
-def test_a_result_under_another_name_is_none(workspace: Workspace, text: Path) -> None:
+def test_a_result_in_the_wrong_folder_is_not_found(workspace: Workspace, text: Path) -> None:
     made = workspace.execute(decide(workspace, text))
     other = workspace.decide(REPEAT, {"text": text}, RepeatParams(times=9))
     folder = workspace.store.folder(other.identity)  # type: ignore[arg-type]

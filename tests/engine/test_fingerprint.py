@@ -1,4 +1,4 @@
-"""A fingerprint depends on what a result is made from, and on nothing else."""
+"""A fingerprint depends on inputs, parameters, weights and version, and on nothing else."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -28,8 +28,8 @@ def test_the_fingerprint_is_the_sha256_of_sorted_json() -> None:
         '"weights":{"detector":"' + "b" * 64 + '"}}'
     )
     assert IDENTITY.fingerprint == hashlib.sha256(text.encode()).hexdigest()
-    turned = Identity("crop", 1, {"fit": "pad", "size": 256}, IDENTITY.inputs, IDENTITY.weights)
-    assert turned.fingerprint == IDENTITY.fingerprint
+    reordered = Identity("crop", 1, {"fit": "pad", "size": 256}, IDENTITY.inputs, IDENTITY.weights)
+    assert reordered.fingerprint == IDENTITY.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_params_become_json(value: object, expected: object) -> None:
 
 
 def test_means_do_not_make_another_result() -> None:
-    """Whatever a result is made by, it is the same."""
+    """Fields marked NOT_IN_FINGERPRINT are not part of the fingerprint."""
 
     @dataclass(frozen=True)
     class Fast(Params):
@@ -61,13 +61,13 @@ def test_means_do_not_make_another_result() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, float("-inf")]])
-def test_what_a_user_may_type_but_not_mean_is_a_usage_error(value: object) -> None:
+def test_nan_and_infinity_are_usage_errors(value: object) -> None:
     with pytest.raises(UsageError, match=r"value is -?(nan|inf)"):
         json_of_params(Params(value))
 
 
 @pytest.mark.parametrize("value", [Path("a.mp4"), object(), b"x", {1, 2}])
-def test_a_path_is_no_setting(value: object) -> None:
+def test_a_path_is_not_a_setting(value: object) -> None:
     with pytest.raises(TypeError, match="value"):
         json_of_params(Params(value))
 
@@ -93,6 +93,6 @@ def test_the_difference_is_named(change: dict[str, Any], reason: str) -> None:
 
 
 @pytest.mark.parametrize("content", [{}, {**IDENTITY.as_json(), "params": 3}])
-def test_what_is_no_identity_is_refused(content: dict[str, Any]) -> None:
+def test_invalid_identities_are_refused(content: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError)):
         Identity.from_json(content)

@@ -1,4 +1,4 @@
-"""The engine is light: `--help` and a second run wait for it."""
+"""Importing the engine is fast, as `--help` and repeated runs wait for it."""
 
 import json
 import subprocess
@@ -8,6 +8,6 @@ HEAVY = ("torch", "numpy", "cv2", "typer", "rich", "ffmpeg", "PIL", "safetensors
 CODE = "import json, sys, facepipe.engine; print(json.dumps(sorted(sys.modules)))"
 
 
-def test_importing_the_engine_pulls_in_nothing_heavy() -> None:
+def test_importing_the_engine_loads_no_heavy_module() -> None:
     modules = json.loads(subprocess.check_output([sys.executable, "-c", CODE]))
     assert [name for name in HEAVY if name in modules] == []

@@ -1,4 +1,4 @@
-"""A job tells why each stage ran, plans without doing, and does nothing twice."""
+"""A job reports why each stage ran, plans without running, and runs nothing twice."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def text(tmp_path: Path) -> Path:
     return path
 
 
-def told(work: Path, text: Path, **how: Any) -> dict[str, str]:
+def reasons_of(work: Path, text: Path, **how: Any) -> dict[str, str]:
     seen: list[Event] = []
     run_all(work, text, sink=seen.append, **how)
     return reasons(seen)
@@ -29,21 +29,21 @@ def told(work: Path, text: Path, **how: Any) -> dict[str, str]:
 
 def test_every_run_has_its_reason(tmp_path: Path, text: Path) -> None:
     work = tmp_path / "work"
-    assert told(work, text) == {"piece 0": "new", "piece 1": "new", "all": "new"}
-    assert told(work, text) == {"piece 0": "done", "piece 1": "done", "all": "done"}
+    assert reasons_of(work, text) == {"piece 0": "new", "piece 1": "new", "all": "new"}
+    assert reasons_of(work, text) == {"piece 0": "done", "piece 1": "done", "all": "done"}
     changed = "settings changed (times: 2 -> 3)"
-    assert told(work, text, times=3) == {"piece 0": changed, "piece 1": changed, "all": "input changed (pieces)"}
+    assert reasons_of(work, text, times=3) == {"piece 0": changed, "piece 1": changed, "all": "input changed (pieces)"}
     text.write_text("hallo\n")
-    assert set(told(work, text, times=3).values()) == {"input changed (text)", "input changed (pieces)"}
-    forced = told(work, text, times=3, force=["repeat"])
+    assert set(reasons_of(work, text, times=3).values()) == {"input changed (text)", "input changed (pieces)"}
+    forced = reasons_of(work, text, times=3, force=["repeat"])
     assert forced == {"piece 0": "forced", "piece 1": "forced", "all": "done"}
-    assert set(told(work, text, times=3, force=["all"]).values()) == {"forced"}
+    assert set(reasons_of(work, text, times=3, force=["all"]).values()) == {"forced"}
 
 
-def test_a_draft_of_the_dead_makes_the_reason_incomplete(tmp_path: Path, text: Path) -> None:
+def test_a_dead_draft_gives_the_reason_incomplete(tmp_path: Path, text: Path) -> None:
     joined = made(run_all(tmp_path / "work", text))
     joined.folder.rename(joined.folder.with_name(f"{joined.folder.name}.{job_host()}-{2**22 + 1}-00.draft"))
-    assert told(tmp_path / "work", text) == {"piece 0": "done", "piece 1": "done", "all": "incomplete"}
+    assert reasons_of(tmp_path / "work", text) == {"piece 0": "done", "piece 1": "done", "all": "incomplete"}
     assert list((tmp_path / "work").rglob("*.draft")) == []
 
 
@@ -53,9 +53,9 @@ def job_host() -> str:
     return this_host()
 
 
-def test_a_dry_run_makes_nothing_and_says_what_waits(tmp_path: Path, text: Path) -> None:
+def test_a_dry_run_makes_nothing_and_reports_pending_inputs(tmp_path: Path, text: Path) -> None:
     work = tmp_path / "work"
-    assert told(work, text, dry_run=True) == {"piece 0": "new", "piece 1": "new", "all": "waits for piece 0"}
+    assert reasons_of(work, text, dry_run=True) == {"piece 0": "new", "piece 1": "new", "all": "waits for piece 0"}
     assert not work.exists()
     run_all(work, text)
     before = sorted(work.rglob("*"))
@@ -126,7 +126,7 @@ def test_the_fields_of_schema_1_stay(tmp_path: Path) -> None:
         assert set(event.as_json()) == names
 
 
-def test_progress_is_told_in_measure(tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_events_are_rate_limited(tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Event] = []
     run_all(tmp_path / "a", text, times=1000, pieces=1, sink=seen.append)
     assert sum(isinstance(event, Progress) for event in seen) < 50
@@ -143,7 +143,7 @@ def test_progress_is_told_in_measure(tmp_path: Path, text: Path, monkeypatch: py
         (KeyboardInterrupt(), "interrupted", 130),
     ],
 )
-def test_a_failure_is_told_and_raised(
+def test_a_failure_is_emitted_and_raised(
     tmp_path: Path, text: Path, error: BaseException, failure_class: str, exit_code: int
 ) -> None:
     def function(run: object) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def test_a_failure_is_told_and_raised(
     assert (failed.failure_class, summary.exit_code, summary.failed) == (failure_class, exit_code, 1)
 
 
-def test_a_missing_input_is_told(tmp_path: Path) -> None:
+def test_a_missing_input_is_emitted_and_raised(tmp_path: Path) -> None:
     seen: list[Event] = []
     with pytest.raises(InputError, match="does not exist"):
         run_all(tmp_path / "work", tmp_path / "gone.txt", sink=seen.append)
@@ -169,7 +169,7 @@ def test_a_missing_input_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "work").exists()
 
 
-def test_a_label_used_twice_means_two_things(tmp_path: Path, text: Path) -> None:
+def test_a_label_used_twice_is_numbered(tmp_path: Path, text: Path) -> None:
     def run() -> dict[str, str]:
         seen: list[Event] = []
         with Job(Workspace(tmp_path / "work"), {}, events=seen.append) as two:
@@ -191,14 +191,14 @@ def test_forcing_makes_each_result_once(tmp_path: Path, text: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "x", '\n["piece 0",null]', '\n["piece 0",{"a":1}]', '\n["piece 0",[1]]'])
-def test_a_broken_memory_costs_the_reason_only(tmp_path: Path, text: Path, content: str) -> None:
+def test_a_damaged_memory_loses_only_the_reason(tmp_path: Path, text: Path, content: str) -> None:
     run_all(tmp_path / "work", text)
     (memory,) = (tmp_path / "work" / "jobs").iterdir()
     memory.write_text(content)
-    assert told(tmp_path / "work", text, times=3)["piece 0"] == "new"
+    assert reasons_of(tmp_path / "work", text, times=3)["piece 0"] == "new"
 
 
-def test_while_the_folder_is_cleaned_no_job_begins(tmp_path: Path, text: Path) -> None:
+def test_no_job_starts_while_the_folder_is_cleaned(tmp_path: Path, text: Path) -> None:
     run_all(tmp_path / "work", text)
     lock = FolderLock(tmp_path / "work")
     with pytest.raises(BusyError, match="run again in a moment"):
@@ -207,8 +207,8 @@ def test_while_the_folder_is_cleaned_no_job_begins(tmp_path: Path, text: Path) -
     run_all(tmp_path / "work", text)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_a_finished_job_needs_no_permission_to_write(tmp_path: Path, text: Path) -> None:
+@pytest.mark.skipif(os.geteuid() == 0, reason="root ignores file permissions")
+def test_a_finished_job_needs_no_write_permission(tmp_path: Path, text: Path) -> None:
     first = run_all(tmp_path / "work", text)
     (tmp_path / "work").chmod(0o555)
     try:

@@ -1,4 +1,4 @@
-"""Real processes, killed and racing: one result, the same bytes, no rubbish."""
+"""Real processes that are killed and race: one result, the same bytes, nothing left behind."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def assert_clean(work: Path) -> None:
         assert (folder / "record.json").is_file(), folder
 
 
-def test_killed_anywhere_a_job_goes_on_to_the_same_bytes(tmp_path: Path, text: Path) -> None:
+def test_a_job_killed_anywhere_continues_to_the_same_bytes(tmp_path: Path, text: Path) -> None:
     work, chance, killed = tmp_path / "work", random.Random(7), 0
     for _ in range(40):
         child = start(work, text, seconds=0.03)
@@ -55,7 +55,7 @@ def test_killed_anywhere_a_job_goes_on_to_the_same_bytes(tmp_path: Path, text: P
         child.send_signal(signal.SIGKILL)
         child.communicate()
         killed += child.returncode == -signal.SIGKILL
-        for folder in work.glob("*/??/*"):  # whatever bears a final name is whole
+        for folder in work.glob("*/??/*"):  # a folder with a final name is complete
             if not folder.name.endswith(".draft"):
                 record = json.loads((folder / "record.json").read_text())
                 assert all((folder / n).stat().st_size == o["bytes"] for n, o in record["outputs"].items())
@@ -68,11 +68,11 @@ def test_killed_anywhere_a_job_goes_on_to_the_same_bytes(tmp_path: Path, text: P
     assert set(finish(start(work, text, seconds=0.03))["reasons"].values()) == {"done"}
 
 
-def test_a_kill_costs_the_piece_in_hand(tmp_path: Path, text: Path) -> None:
+def test_a_kill_costs_only_the_current_piece(tmp_path: Path, text: Path) -> None:
     work = tmp_path / "work"
     child = start(work, text, seconds=0.1)
 
-    def finished() -> int:  # A draft has its record just before it is renamed.
+    def finished() -> int:  # A draft gets its record just before it is renamed.
         return sum(not path.parent.name.endswith(".draft") for path in work.glob("repeat/??/*/record.json"))
 
     while finished() < 2:
@@ -96,7 +96,7 @@ def test_two_processes_make_one_result(tmp_path: Path, text: Path) -> None:
     assert_clean(tmp_path / "work")
 
 
-def test_a_kill_beside_a_living_process_harms_only_the_killed(tmp_path: Path, text: Path) -> None:
+def test_a_kill_does_not_affect_another_process(tmp_path: Path, text: Path) -> None:
     work = tmp_path / "work"
     victim, survivor = start(work, text, seconds=0.05), start(work, text, seconds=0.05)
     while not list(work.glob("repeat/??/*.draft")):
@@ -116,6 +116,6 @@ def test_a_request_to_stop_leaves_a_clean_folder(tmp_path: Path, text: Path, num
         time.sleep(0.01)
     child.send_signal(number)
     out, _ = child.communicate(timeout=30)
-    assert (child.returncode, "run the same command to go on" in out) == (130, True)
+    assert (child.returncode, "run the same command to continue" in out) == (130, True)
     assert_clean(work)
     assert Path(finish(start(work, text))["path"]).read_text() == expected()

@@ -1,4 +1,4 @@
-"""Results are published whole or not at all, and what is wrong is said in plain words."""
+"""Results are published completely or not at all, and errors name cause and remedy."""
 
 import errno
 import json
@@ -37,7 +37,7 @@ def test_a_result_is_found_again(workspace: Workspace, text: Path) -> None:
     assert drafts(workspace) == []
 
 
-def test_the_record_tells_all(workspace: Workspace, text: Path) -> None:
+def test_the_record_is_complete(workspace: Workspace, text: Path) -> None:
     made = workspace.execute(decide(workspace, text))
     assert made.folder == workspace.root / "repeat" / made.folder.name[:2] / made.folder.name
     record = (made.folder / "record.json").read_text()
@@ -71,7 +71,7 @@ def test_published_files_are_read_only_and_keep_the_users_mask(workspace: Worksp
     assert {path.stat().st_mode & 0o777 for path in made.folder.iterdir()} == {0o400}
 
 
-def test_weights_come_by_name_and_count_by_content(workspace: Workspace, text: Path) -> None:
+def test_weights_are_passed_by_name_and_compared_by_content(workspace: Workspace, text: Path) -> None:
     seen: list[Mapping[str, Path]] = []
 
     def function(run: StageRun[RepeatParams]) -> Mapping[str, Any]:
@@ -103,42 +103,44 @@ def test_many_inputs_keep_their_order(workspace: Workspace, tmp_path: Path) -> N
         path.write_text(path.name)
     joined = workspace.execute(workspace.decide(JOIN, {"pieces": paths}, JoinParams("+")))
     assert joined.sole_output().path.read_text() == "b+a"
-    turned = workspace.decide(JOIN, {"pieces": paths[::-1]}, JoinParams("+"))
-    assert turned.fingerprint != joined.folder.name
+    reversed_order = workspace.decide(JOIN, {"pieces": paths[::-1]}, JoinParams("+"))
+    assert reversed_order.fingerprint != joined.folder.name
 
 
 @pytest.mark.parametrize(
     "inputs", [{}, {"text": Path("a"), "more": Path("b")}, {"text": [Path("a")]}, {"text": "a.txt"}]
 )
-def test_inputs_are_as_declared(workspace: Workspace, inputs: dict[str, Any]) -> None:
+def test_inputs_must_match_the_declaration(workspace: Workspace, inputs: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="stage repeat: input"):
         workspace.decide(REPEAT, inputs, RepeatParams())
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
         ([], "did not write repeated.txt"),
-        (["repeated.txt", "more.txt"], "wrote 'more.txt' undeclared"),
-        (["repeated.txt", "record.json"], "wrote 'record.json' undeclared"),
-        (["folder/repeated.txt"], "did not write repeated.txt, wrote 'folder' undeclared"),
+        (["repeated.txt", "more.txt"], "wrote undeclared 'more.txt'"),
+        (["repeated.txt", "record.json"], "wrote undeclared 'record.json'"),
+        (["folder/repeated.txt"], "did not write repeated.txt, wrote undeclared 'folder'"),
     ],
 )
-def test_a_stage_writes_what_it_declares(workspace: Workspace, text: Path, names: list[str], told: str) -> None:
+def test_a_stage_must_write_exactly_its_declared_outputs(
+    workspace: Workspace, text: Path, names: list[str], message: str
+) -> None:
     def function(run: StageRun[RepeatParams]) -> Mapping[str, Any]:
         for name in names:
             (run.output / name).parent.mkdir(exist_ok=True)
             (run.output / name).write_text("x")
         return {}
 
-    with pytest.raises(FacepipeError, match=told) as caught:
+    with pytest.raises(FacepipeError, match=message) as caught:
         workspace.execute(decide(workspace, text, stage_of(function)))
     assert caught.value.exit_code is ExitCode.BUG
     assert drafts(workspace) == []
     assert decide(workspace, text).reason == "new"
 
 
-def test_a_link_is_no_output(workspace: Workspace, text: Path) -> None:
+def test_a_link_is_not_an_output(workspace: Workspace, text: Path) -> None:
     def function(run: StageRun[RepeatParams]) -> Mapping[str, Any]:
         (run.output / "repeated.txt").symlink_to(run.input("text"))
         return {}
@@ -148,8 +150,8 @@ def test_a_link_is_no_output(workspace: Workspace, text: Path) -> None:
 
 
 @pytest.mark.parametrize("facts", [{"x": float("nan")}, {"x": object()}])
-def test_facts_are_json(workspace: Workspace, text: Path, facts: dict[str, Any]) -> None:
-    with pytest.raises(FacepipeError, match="facts that are no JSON"):
+def test_facts_must_be_json(workspace: Workspace, text: Path, facts: dict[str, Any]) -> None:
+    with pytest.raises(FacepipeError, match="facts that are not JSON"):
         workspace.execute(decide(workspace, text, stage_of(lambda run: {**write(run), **facts})))
     assert drafts(workspace) == []
 
@@ -166,11 +168,11 @@ def test_the_precheck_names_folder_and_remedy(tmp_path: Path, monkeypatch: pytes
         raise PermissionError(errno.EACCES, "denied", str(tmp_path / "closed"))
 
     monkeypatch.setattr(Path, "mkdir", closed)
-    with pytest.raises(PrecheckError, match="may not be written; change its permissions"):
+    with pytest.raises(PrecheckError, match="is not writable; change its permissions"):
         Workspace(tmp_path / "closed").precheck()
 
 
-def test_forcing_replaces_only_what_comes_out_otherwise(workspace: Workspace, text: Path) -> None:
+def test_force_replaces_only_results_that_differ(workspace: Workspace, text: Path) -> None:
     made = workspace.execute(decide(workspace, text))
     before = made.folder.stat().st_ino
     same = workspace.execute(decide(workspace, text, force=True))
@@ -187,7 +189,7 @@ def test_a_failing_force_keeps_the_old_result(workspace: Workspace, text: Path) 
     assert decide(workspace, text).artefact == made
 
 
-def test_a_result_that_came_meanwhile_stands(workspace: Workspace, text: Path) -> None:
+def test_a_result_published_meanwhile_is_kept(workspace: Workspace, text: Path) -> None:
     decision = decide(workspace, text)
     first = workspace.execute(decide(Workspace(workspace.root), text))
     assert workspace.execute(decision) == first
@@ -205,7 +207,7 @@ def test_nan_is_refused_by_name(workspace: Workspace, text: Path) -> None:
         workspace.decide(REPEAT, {"text": text}, RepeatParams(seconds=float("nan")))
 
 
-def test_removing_takes_read_only_files_and_no_link_targets(tmp_path: Path) -> None:
+def test_removing_deletes_read_only_files_but_no_link_targets(tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "x").write_text("x")
     folder = tmp_path / "folder"

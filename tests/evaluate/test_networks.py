@@ -122,7 +122,7 @@ def test_files_of_another_kind_are_refused(folder: Path) -> None:
     torch.save({"a": torch.zeros(1)}, folder / "inception-2015-12-05.pt")
     assert "expected a TorchScript" in add(folder / "inception-2015-12-05.pt", "inception")
     (folder / "recognition.pt").write_bytes(b"no archive")
-    assert "no TorchScript archive" in add(folder / "recognition.pt", "recognition")
+    assert "not a TorchScript archive" in add(folder / "recognition.pt", "recognition")
     torch.save({"features.0.weight": torch.zeros(1)}, folder / "alexnet.pth")
     torch.save({"lin0.model.1.weight": torch.zeros(1)}, folder / "alex.pth")
     assert add(folder / "alexnet.pth", "alexnet", "--unchecked") + add(folder / "alex.pth", "lpips") == ""

@@ -97,7 +97,7 @@ def test_files_of_somebody_else(scene: Scene, tmp_path_factory: pytest.TempPathF
     closed = finish(start(*reenact(scene, work=scene.folder / "work"), before=nobody))
     assert closed.exit_code == 3
     assert "out.mp4: its folder is read-only; choose another with -o" in closed.stderr
-    assert "may not be written; change its permissions or choose another work folder" in closed.stderr
+    assert "is not writable; change its permissions or choose another work folder" in closed.stderr
     assert list(free.iterdir()) == []  # not even the work folder
 
 
@@ -157,7 +157,7 @@ def test_a_record_of_another_version(scene: Scene) -> None:
     before = {**{path: path.read_bytes() for path in scene.folder.rglob("*.mp4")}}
     outcome = run(*reenact(scene, work=work))
     assert outcome.exit_code == 3
-    for word in ("another version of facepipe", "record schema 99, this one reads 1", "facepipe clean"):
+    for word in ("another version of facepipe", "record schema 99, this version reads 1", "facepipe clean"):
         assert word in outcome.message
     assert before == {path: path.read_bytes() for path in scene.folder.rglob("*.mp4")}
 

@@ -74,7 +74,7 @@ FAILS = [
         "text",
         lambda scene: scene.write("text.wav", b"dear diary, " * 9),
         3,
-        ("text.wav", "is text and no sound", "give"),
+        ("text.wav", "is text, not sound", "give"),
     ),
     Case("video without sound", silent_video, 3, ("mute.mp4", "has no sound", "give")),
     Case("picture", lambda scene: scene.portrait, 3, ("portrait.png", "is a picture", "give")),

@@ -48,9 +48,9 @@ BROKEN = {
     "prints garbage": (
         r"printf '\\377\\376\\0 \\033[2J garbage\\n'",
         3,
-        ("ffmpeg", "asked for its version it said", "FACEPIPE_FFMPEG"),
+        ("ffmpeg", "its -version output starts with", "FACEPIPE_FFMPEG"),
     ),
-    "prints nothing": ("exit 0", 3, ("ffmpeg", "asked for its version it said ''", "repair it")),
+    "prints nothing": ("exit 0", 3, ("ffmpeg", "its -version output starts with ''", "repair it")),
     "is another program": ("echo 'avconv version 9'", 3, ("avconv version 9", "repair it")),
     "hangs": ("exec sleep 60", 3, ("ffmpeg", "did not answer within", "repair it")),
     "is a signal's victim": ("kill -SEGV $$", 3, ("ffmpeg", "ended with code -11", "repair it")),
@@ -157,4 +157,4 @@ def test_a_registry_that_is_none(scene: Scene, monkeypatch: pytest.MonkeyPatch) 
     (scene.folder / "mine").mkdir()
     (scene.folder / "mine" / "registry.toml").write_text("weights: yes")
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(scene.folder / "mine"))
-    check(run(*reenact(scene)), scene, scene.files(), 3, ("registry.toml", "no registry of weights", "mend it"))
+    check(run(*reenact(scene)), scene, scene.files(), 3, ("registry.toml", "not a valid weight registry", "correct it"))

@@ -87,7 +87,7 @@ def test_a_request_to_stop(number: signal.Signals, scene: Scene) -> None:
     child.send_signal(number)
     stopped = finish(child)
     assert stopped.exit_code == 130, stopped.stderr
-    assert "run the same command to go on" in stopped.message
+    assert "run the same command to continue" in stopped.message
     assert "Traceback" not in stopped.stderr
     assert not scene.out.exists()
     assert_whole(work)

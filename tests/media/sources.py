@@ -1,4 +1,4 @@
-"""Arguments that make ffmpeg draw pictures and sound of its own."""
+"""Arguments for ffmpeg's test sources of video and sound."""
 
 
 def pictures(rate: str = "25", size: str = "96x64", seconds: float = 1.0) -> tuple[str, ...]:

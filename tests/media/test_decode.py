@@ -18,7 +18,7 @@ Make = Callable[..., Path]
 HDR = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc")
 
 
-def test_all_frames_come_upright_and_apart(clip: Path) -> None:
+def test_frames_are_upright_and_separate_arrays(clip: Path) -> None:
     frames = list(decode_frames(clip))
     assert len(frames) == 30
     assert all(frame.shape == (64, 96, 3) and frame.dtype == np.uint8 for frame in frames)
@@ -28,7 +28,7 @@ def test_all_frames_come_upright_and_apart(clip: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "avi"])
 @pytest.mark.parametrize("start", [1, 13, 28])
-def test_a_start_is_exact(make: Make, clip: Path, suffix: str, start: int) -> None:
+def test_start_frame_is_exact(make: Make, clip: Path, suffix: str, start: int) -> None:
     path = make(f"start.{suffix}", "-i", clip, "-c", "copy")
     frames = list(decode_frames(path))
     part = list(decode_frames(path, start_frame=start, frame_count=2))
@@ -39,19 +39,19 @@ def test_a_start_is_exact(make: Make, clip: Path, suffix: str, start: int) -> No
 @pytest.mark.parametrize("rate", ["30", "50", "30000/1001"])
 @pytest.mark.parametrize("start", [24, 76])
 def test_seeking_in_another_rate_finds_the_same_frames(make: Make, rate: str, start: int) -> None:
-    """Of 30 to 25, say: the frames that decoding from the start gives at that place."""
+    """Seeking while resampling (30 to 25, for example) yields the same frames as decoding from the start."""
     path = make(f"{rate.replace('/', '-')}.mp4", *pictures(rate, seconds=4.2), *H264)
     whole = list(decode_frames(path, fps=Fraction(25)))[start : start + 3]
     part = list(decode_frames(path, fps=Fraction(25), start_frame=start, frame_count=3))
     np.testing.assert_array_equal(part, whole)
 
 
-def test_no_frame_wanted(clip: Path) -> None:
+def test_zero_frames(clip: Path) -> None:
     assert list(decode_frames(clip, frame_count=0)) == []
 
 
 @pytest.mark.parametrize("crop", [(10, 20, 40, 30), (11, 21, 41, 31)])
-def test_a_crop_is_where_it_says(make: Make, crop: tuple[int, int, int, int]) -> None:
+def test_a_crop_is_exact(make: Make, crop: tuple[int, int, int, int]) -> None:
     path = make("flat.mp4", "-f", "lavfi", "-i", "mandelbrot=s=96x64:r=5", "-t", "0.4", *H264, "-crf", "4")
     whole, cut = (next(decode_frames(path, crop=box)) for box in (None, crop))
     left, top, width, height = crop
@@ -73,17 +73,17 @@ def test_another_rate(clip: Path) -> None:
     assert len(list(decode_frames(clip, fps=Fraction(10)))) == 10
 
 
-def test_a_variable_rate_becomes_even(variable_clip: Path) -> None:
+def test_a_variable_rate_becomes_constant(variable_clip: Path) -> None:
     info = probe_video(variable_clip)
     frames = list(decode_frames(variable_clip, info=info))
     assert abs(len(frames) - info.frame_count_estimate) <= 1
 
 
-def test_pictures_that_begin_late_are_held(make: Make, silent_clip: Path) -> None:
+def test_a_late_first_frame_is_repeated(make: Make, silent_clip: Path) -> None:
     path = make("late.mp4", "-itsoffset", "0.4", "-i", silent_clip, *tone(), "-c:v", "copy", "-c:a", "aac")
     info = probe_video(path)
     assert info.delay_seconds == pytest.approx(0.4, abs=0.03)
-    assert "begin 0.4" in info.remarks[0]
+    assert "begins 0.4" in info.remarks[0]
     frames = list(decode_frames(path, info=info))
     assert abs(len(frames) - 35) <= 1
     assert np.array_equal(frames[0], frames[8])
@@ -91,12 +91,12 @@ def test_pictures_that_begin_late_are_held(make: Make, silent_clip: Path) -> Non
 
 
 @pytest.mark.parametrize(("turn", "clockwise_quarters"), [(90, 3), (-90, 1), (180, 2)])
-def test_a_turn_is_applied(make: Make, silent_clip: Path, turn: int, clockwise_quarters: int) -> None:
+def test_rotation_is_applied(make: Make, silent_clip: Path, turn: int, clockwise_quarters: int) -> None:
     path = make(f"turn{turn}.mp4", "-display_rotation", str(turn), "-i", silent_clip, "-c", "copy")
-    flat, turned = next(decode_frames(silent_clip)), next(decode_frames(path))
+    flat, rotated = next(decode_frames(silent_clip)), next(decode_frames(path))
     expected = np.rot90(flat, -clockwise_quarters)
-    assert turned.shape == expected.shape
-    assert np.abs(turned.astype(int) - expected).mean() < 4
+    assert rotated.shape == expected.shape
+    assert np.abs(rotated.astype(int) - expected).mean() < 4
 
 
 def test_odd_sizes(make: Make) -> None:
@@ -116,7 +116,7 @@ def hdr_clip(make: Make) -> Path:
     return make("hdr.mp4", *pictures(seconds=0.2), "-vf", f"format=yuv420p10le,{tags}", "-c:v", "libx264", *HDR)
 
 
-def test_hdr_is_tone_mapped_and_told(hdr_clip: Path) -> None:
+def test_hdr_is_tone_mapped_and_remarked(hdr_clip: Path) -> None:
     if not {"zscale", "tonemap"} <= ffmpeg.filters(ffmpeg.find_ffmpeg()):
         pytest.skip("this ffmpeg cannot tone-map")
     info = probe_video(hdr_clip)
@@ -126,9 +126,9 @@ def test_hdr_is_tone_mapped_and_told(hdr_clip: Path) -> None:
     assert 20 < frame.mean() < 235
 
 
-def test_hdr_is_refused_where_it_cannot_be_mapped(hdr_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hdr_is_refused_without_the_filters(hdr_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ffmpeg, "filters", lambda program: frozenset({"scale"}))
-    with pytest.raises(ToolError, match=r"HDR .*lacks the filter tonemap and zscale"):
+    with pytest.raises(ToolError, match=r"HDR .*has no filter tonemap and zscale"):
         decode_frames(hdr_clip)
 
 
@@ -178,7 +178,7 @@ def test_animations_are_videos(tmp_path: Path, kind: str) -> None:
     info = probe_video(path)
     assert (info.width, info.height, info.fps, info.has_sound) == (20, 10, Fraction(10), False)
     frames = list(decode_frames(path))
-    assert len(frames) in (3, 5)  # the last frame stays longer only if the file is told to
+    assert len(frames) in (3, 5)  # the last frame lasts longer only if the file says so
     for frame, colour in itertools.islice(zip(frames, colours, strict=False), 3):
         assert np.abs(frame.reshape(-1, 3).mean(axis=0) - colour).max() < 8
     assert len(list(decode_frames(path, start_frame=1, frame_count=1, crop=(2, 2, 4, 4), size=(8, 8)))) == 1

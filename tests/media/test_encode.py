@@ -20,7 +20,7 @@ NTSC = Fraction(30000, 1001)
 
 
 def _frames(count: int, width: int = 64, height: int = 48) -> list[np.ndarray]:
-    """A square that wanders over a ramp: what it shows tells the number of the frame."""
+    """Return frames of a square that moves over a ramp; its position gives the number of the frame."""
     ramp = np.broadcast_to(np.linspace(60, 190, width)[None, :, None], (height, width, 3)).astype(np.uint8)
     frames = []
     for n in range(count):
@@ -38,14 +38,14 @@ def _write(path: Path, frames: list[np.ndarray], fps: Fraction = NTSC, **options
     return path
 
 
-def _close(path: Path, frames: list[np.ndarray], most: float = 3.0) -> bool:
+def _close(path: Path, frames: list[np.ndarray], max_error: float = 3.0) -> bool:
     decoded = list(decode_frames(path))
     assert len(decoded) == len(frames)
-    return all(np.abs(a.astype(int) - b).mean() < most for a, b in zip(decoded, frames, strict=True))
+    return all(np.abs(a.astype(int) - b).mean() < max_error for a, b in zip(decoded, frames, strict=True))
 
 
 @pytest.mark.parametrize("codec", list(CODECS))
-def test_frames_come_back(tmp_path: Path, codec: str) -> None:
+def test_frames_are_decoded_again(tmp_path: Path, codec: str) -> None:
     frames = _frames(13)
     if CODECS[codec].encoder not in ffmpeg.encoders(ffmpeg.find_ffmpeg()):
         pytest.skip(f"this ffmpeg has no {codec}")
@@ -56,7 +56,7 @@ def test_frames_come_back(tmp_path: Path, codec: str) -> None:
     assert path.read_bytes() == again.read_bytes()
 
 
-def test_what_browsers_want(tmp_path: Path) -> None:
+def test_the_file_suits_browsers(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.mp4", _frames(5))
     info = probe_video(path)
     assert (info.codec, info.pixel_format, info.transfer, info.matrix) == ("h264", "yuv420p", "bt709", "bt709")
@@ -105,7 +105,7 @@ def test_an_error_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_frame_is_no_video(tmp_path: Path) -> None:
+def test_a_writer_without_frames_fails(tmp_path: Path) -> None:
     with (
         pytest.raises(EncoderError, match="no frame was written"),
         VideoWriter(tmp_path / "a.mp4", size=(8, 8), fps=NTSC),
@@ -126,7 +126,7 @@ def test_wrong_arguments(tmp_path: Path) -> None:
         VideoWriter(path, size=(8, 8), fps=NTSC, quality=101)
     with pytest.raises(UsageError, match="got codec 'divx', expected one of h264"):
         VideoWriter(path, size=(8, 8), fps=NTSC, codec="divx")
-    with pytest.raises(DiskError, match="there is no folder"):
+    with pytest.raises(DiskError, match="does not exist; create it"):
         VideoWriter(tmp_path / "none" / "a.mp4", size=(8, 8), fps=NTSC)
     with pytest.raises(DiskError, match="is a folder"):
         check_output(tmp_path)
@@ -148,7 +148,7 @@ def _segments(folder: Path, frames: list[np.ndarray], lengths: list[int]) -> lis
     return paths
 
 
-def test_segments_join_without_a_seam(tmp_path: Path) -> None:
+def test_segments_are_joined_without_a_gap(tmp_path: Path) -> None:
     frames = _frames(31)
     segments = _segments(tmp_path, frames, [12, 12, 1, 2, 4])
     facts = concat_and_mux(segments, out=tmp_path / "out.mp4", metadata=origin_metadata())
@@ -197,9 +197,9 @@ def test_a_silent_driver_gives_a_silent_result(tmp_path: Path, silent_clip: Path
     assert concat_and_mux(segments, out=tmp_path / "o.mp4", sound_from=silent_clip).sound == "none"
 
 
-def test_verifying_finds_a_missing_frame(tmp_path: Path) -> None:
+def test_verify_video_detects_a_missing_frame(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.mp4", _frames(5))
-    with pytest.raises(EncoderError, match=r"holds 5 frames of 64x48 .*expected 6"):
+    with pytest.raises(EncoderError, match=r"has 5 frames of 64x48 .*expected 6"):
         verify_video(path, frame_count=6, fps=NTSC, size=(64, 48))
 
 

@@ -28,16 +28,16 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         ("exit 1", "ended with code 1"),
-        ("echo garbage", "said 'garbage'"),
-        ("exec no-such-program", "is no working ffmpeg"),
+        ("echo garbage", "starts with 'garbage'"),
+        ("exec no-such-program", "is not a working ffmpeg"),
     ],
 )
-def test_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, words: str) -> None:
+def test_a_broken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, message: str) -> None:
     monkeypatch.setenv("FACEPIPE_FFMPEG", _fake(tmp_path, body))
-    with pytest.raises(ToolError, match=words):
+    with pytest.raises(ToolError, match=message):
         ffmpeg.find_ffmpeg()
 
 
@@ -57,19 +57,19 @@ def test_a_wrong_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("given", "expected"), [("3", ["3"]), ("", []), ("many", [])])
-def test_filters_keep_to_the_threads_of_a_worker(
+def test_filters_use_the_threads_of_the_worker(
     monkeypatch: pytest.MonkeyPatch, given: str, expected: list[str]
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", given)
-    words = ffmpeg.arguments(ffmpeg.input_file(Path("clip.mp4")).output("pipe:1", format="rawvideo"))
-    assert [words[n + 1] for n, word in enumerate(words) if word == "-filter_threads"] == expected
+    command = ffmpeg.arguments(ffmpeg.input_file(Path("clip.mp4")).output("pipe:1", format="rawvideo"))
+    assert [command[n + 1] for n, argument in enumerate(command) if argument == "-filter_threads"] == expected
 
 
-def test_the_threads_of_a_decoder_depend_on_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_decoder_threads_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    words = ffmpeg.arguments(ffmpeg.input_file(Path("clip.mp4")).output("pipe:1", format="rawvideo"))
-    assert words[words.index("-threads") + 1] == "2"
-    assert words.index("-threads") < words.index("-i")
+    command = ffmpeg.arguments(ffmpeg.input_file(Path("clip.mp4")).output("pipe:1", format="rawvideo"))
+    assert command[command.index("-threads") + 1] == "2"
+    assert command.index("-threads") < command.index("-i")
 
 
 def test_none_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,9 +80,9 @@ def test_none_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
         ffmpeg.find_ffmpeg()
 
 
-def test_a_full_disk_is_told_from_a_bad_encoder(tmp_path: Path) -> None:
-    for words, kind in (("av_write: No space left on device", DiskError), ("bad", EncoderError)):
-        child = ffmpeg.Child(["/bin/sh", "-c", f"echo {words} >&2; exit 3"])
+def test_a_full_disk_is_distinguished_from_an_encoder_failure(tmp_path: Path) -> None:
+    for message, kind in (("av_write: No space left on device", DiskError), ("bad", EncoderError)):
+        child = ffmpeg.Child(["/bin/sh", "-c", f"echo {message} >&2; exit 3"])
         error = encoding_failure(tmp_path / "a.mp4", child.wait(), child)
         assert isinstance(error, kind)
-        assert words in error.detail
+        assert message in error.detail

@@ -17,11 +17,11 @@ def _save(path: Path, image: Image.Image, **options: object) -> Path:
     return path
 
 
-def test_exif_turn(tmp_path: Path) -> None:
+def test_exif_rotation_is_applied(tmp_path: Path) -> None:
     image = Image.new("RGB", (30, 20), (0, 0, 0))
     image.paste((255, 255, 255), (0, 0, 30, 5))  # a white stripe on top
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn clockwise by 90 degrees to view
+    exif[0x0112] = 6  # rotate clockwise by 90 degrees for display
     path = _save(tmp_path / "a.jpg", image, exif=exif, quality=95)
     pixels = read_image(path)
     assert pixels.shape == (30, 20, 3)
@@ -30,7 +30,7 @@ def test_exif_turn(tmp_path: Path) -> None:
     assert (probe_image(path).width, probe_image(path).height) == (20, 30)
 
 
-def test_alpha_lies_over_white(tmp_path: Path) -> None:
+def test_alpha_is_composed_over_white(tmp_path: Path) -> None:
     assert (read_image(_save(tmp_path / "a.png", Image.new("RGBA", (4, 4), (0, 0, 0, 0)))) == 255).all()
     half = read_image(_save(tmp_path / "b.png", Image.new("LA", (4, 4), (0, 128))))
     assert abs(int(half[0, 0, 0]) - 127) <= 1
@@ -92,7 +92,7 @@ def _png(width: int, height: int, *, depth: int = 8, colour: int = 2, rows: byte
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def test_a_bomb_is_refused_before_decoding(tmp_path: Path) -> None:
+def test_a_decompression_bomb_is_refused_before_decoding(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(_png(20_000, 20_000))
     with pytest.raises(InputError, match=r"20000x20000 are 400,000,000 pixels.*--max-pixels 400000000"):
@@ -101,7 +101,7 @@ def test_a_bomb_is_refused_before_decoding(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"hello", "is not an image"),
@@ -110,10 +110,10 @@ def test_a_bomb_is_refused_before_decoding(tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n" + b"junk" * 20, "damaged|not an image"),
     ],
 )
-def test_bad_images(tmp_path: Path, content: bytes, words: str) -> None:
+def test_bad_images(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=message):
         read_image(path)
 
 
@@ -135,11 +135,11 @@ def test_writing(tmp_path: Path, suffix: str) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
-def test_writing_what_cannot_be(tmp_path: Path) -> None:
+def test_invalid_writes_are_refused(tmp_path: Path) -> None:
     pixels = np.zeros((2, 2, 3), dtype=np.uint8)
-    with pytest.raises(UsageError, match=r"kind '.xyz'; use .png, .jpg or .webp"):
+    with pytest.raises(UsageError, match=r"type '.xyz'; use .png, .jpg or .webp"):
         write_image(tmp_path / "a.xyz", pixels)
-    with pytest.raises(DiskError, match="there is no folder"):
+    with pytest.raises(DiskError, match="does not exist; create it"):
         write_image(tmp_path / "none" / "a.png", pixels)
     with pytest.raises(ValueError, match="expected uint8"):
         write_image(tmp_path / "a.png", pixels.astype(np.float32))

@@ -29,7 +29,7 @@ def test_a_plain_clip(clip: Path) -> None:
 def test_rates_are_exact_fractions(make: Make, rate: str, suffix: str) -> None:
     path = make(f"rate-{rate.replace('/', '_')}.{suffix}", *pictures(rate), *H264)
     assert not probe_video(path).variable_rate
-    if rate == "997/33" and suffix == "mkv":  # milliseconds cannot tell it from its neighbours
+    if rate == "997/33" and suffix == "mkv":  # not distinguishable from its neighbours in milliseconds
         assert float(probe_video(path).fps) == pytest.approx(997 / 33, rel=2e-3)
     else:
         assert probe_video(path).fps == Fraction(rate)
@@ -40,20 +40,20 @@ def test_a_transport_stream_starts_at_its_own_time(make: Make, clip: Path) -> No
     assert (info.fps, info.frame_count_estimate) == (Fraction(30000, 1001), 30)
 
 
-def test_an_edit_list_hides_frames(make: Make, clip: Path) -> None:
+def test_frames_cut_off_by_an_edit_list_are_excluded(make: Make, clip: Path) -> None:
     path = make("cut.mp4", "-ss", "0.5", "-i", clip, "-an", "-c", "copy")
     assert probe_video(path).frame_count_estimate <= 16
 
 
-def test_a_variable_rate_is_seen_and_told(variable_clip: Path) -> None:
+def test_a_variable_rate_is_detected_and_remarked(variable_clip: Path) -> None:
     info = probe_video(variable_clip)
     assert info.variable_rate
     assert "variable frame rate" in info.remarks[0]
 
 
 @pytest.mark.parametrize(("turn", "clockwise"), [(90, 270), (-90, 90), (180, 180)])
-def test_turns_in_both_directions(make: Make, silent_clip: Path, turn: int, clockwise: int) -> None:
-    info = probe_video(make(f"turned{turn}.mp4", "-display_rotation", str(turn), "-i", silent_clip, "-c", "copy"))
+def test_rotations_in_both_directions(make: Make, silent_clip: Path, turn: int, clockwise: int) -> None:
+    info = probe_video(make(f"rotated{turn}.mp4", "-display_rotation", str(turn), "-i", silent_clip, "-c", "copy"))
     assert info.rotation_degrees == clockwise
     assert (info.width, info.height) == ((96, 64) if turn == 180 else (64, 96))
 
@@ -63,7 +63,7 @@ def test_pixels_are_made_square(make: Make) -> None:
     assert (info.width, info.height) == (128, 64)
 
 
-def test_a_name_cannot_pose_as_a_stream(tmp_path: Path, silent_clip: Path) -> None:
+def test_a_file_name_cannot_imitate_a_stream(tmp_path: Path, silent_clip: Path) -> None:
     name = "x\n  Duration: 00:00:01.00, start: 0\n  Stream #0:0: Video: h264, yuv420p, 9x9\n  Stream #0:1: Audio: aac"
     path = tmp_path / name
     path.write_bytes(silent_clip.read_bytes())
@@ -107,7 +107,7 @@ def test_an_empty_file(tmp_path: Path) -> None:
 
 
 def test_text_named_mp4(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not a video, whatever its name says"):
+    with pytest.raises(InputError, match="is not a video, despite its name"):
         probe_video(_bytes(tmp_path, "a.mp4", b"hello, this is text\n" * 50))
 
 
@@ -129,7 +129,7 @@ def test_sound_without_pictures(sound_only: Path) -> None:
         probe_video(sound_only)
 
 
-def test_no_length(make: Make) -> None:
+def test_zero_duration(make: Make) -> None:
     path = make("none.mp4", *pictures(), "-frames:v", "0", *H264)
     with pytest.raises(InputError, match=r"zero duration|no video stream|not a video|damaged"):
         probe_video(path)

@@ -8,13 +8,13 @@ MILLISECOND = Fraction(1, 1000)
 
 
 @pytest.mark.parametrize("fps", [Fraction(24000, 1001), Fraction(25), Fraction(30), Fraction(60000, 1001)])
-def test_rounded_milliseconds_give_the_fraction_back(fps: Fraction) -> None:
+def test_the_fraction_is_recovered_from_rounded_milliseconds(fps: Fraction) -> None:
     times = [round(n / fps * 1000) for n in range(100)]
     rate = find_rate(times, 0, MILLISECOND)
     assert (rate.fps, rate.frame_count, rate.variable) == (fps, 100, False)
 
 
-def test_the_declared_rate_decides_where_a_short_clip_cannot() -> None:
+def test_the_declared_rate_decides_for_a_short_clip() -> None:
     assert find_rate([0, 33, 67], 33, MILLISECOND, 29.97).fps == Fraction(30000, 1001)
     assert find_rate([0, 33, 67], 33, MILLISECOND, 30.0).fps == 30
 

@@ -1,4 +1,4 @@
-"""The coefficient network against stored outputs of the published one."""
+"""The coefficient network reproduces stored outputs of the published one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.fixtures import filled_state, load_fixture
 SMALL = Deep3dConfig(width=8, depths=(2, 1))
 
 
-def test_the_recipe_fills_as_its_sidecar_says() -> None:
-    """Otherwise the comparison below would say nothing."""
+def test_the_recipe_gives_the_values_in_its_sidecar() -> None:
+    """Otherwise the comparison below would be meaningless."""
     recipe = load_fixture("deep3d_resnet50_recipe")[1]
     state = filled_state(recipe)
     for name, values in recipe["first_three_values"].items():
@@ -24,7 +24,7 @@ def test_the_recipe_fills_as_its_sidecar_says() -> None:
 
 
 def test_the_published_network_is_reproduced() -> None:
-    """State keys one for one; coefficients, which reach 130, to 1e-4 in double and to the rounding of float."""
+    """State keys are equal; coefficients (up to 130) agree to 1e-4 in double and to rounding in float."""
     stored, recipe = load_fixture("deep3d_resnet50_recipe")
     net = CoefficientNetwork().eval()
     assert {name: list(tensor.shape) for name, tensor in net.state_dict().items()} == recipe["state_keys"]
@@ -38,22 +38,22 @@ def test_the_published_network_is_reproduced() -> None:
         np.testing.assert_allclose(fold_norms(net)(images), stored["output.coeff"], rtol=1e-5, atol=1e-4)
 
 
-def test_it_has_as_many_numbers_as_the_published_one() -> None:
-    """332 entries, 24,034,625 of them trainable numbers."""
+def test_the_parameter_count_is_that_of_the_published_one() -> None:
+    """332 state entries, 24,034,625 trainable parameters."""
     with torch.device("meta"):
         net = CoefficientNetwork()
     assert len(net.state_dict()) == 332
     assert sum(parameter.numel() for parameter in net.parameters()) == 24_034_625
 
 
-def test_an_untrained_network_says_zero() -> None:
-    """The heads start at zero, whatever the picture."""
+def test_an_untrained_network_returns_zero() -> None:
+    """The heads are initialised with zeros."""
     assert not CoefficientNetwork(SMALL).eval()(torch.rand(2, 3, 64, 64)).any()
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_folding_changes_nothing(count: int) -> None:
-    """Batch norms with statistics as after some training."""
+    """Folding batch norms with non-trivial statistics does not change the output."""
     torch.manual_seed(0)
     net = CoefficientNetwork(SMALL)
     for layer in net.final_layers:

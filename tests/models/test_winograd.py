@@ -1,4 +1,4 @@
-"""Winograd's convolution against torch's, and moments against NumPy's."""
+"""Winograd convolution compared with torch's, and moments with NumPy's."""
 
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ NEAR = {"float32": 1e-4, "float64": 1e-12}
 def convolved(
     picture: NDArray[np.floating], weight: NDArray[np.floating], bias: NDArray[np.floating], parts: int = 1
 ) -> tuple[NDArray[np.floating], Moments]:
-    """Convolve (H, W, C), some strips at a time."""
+    """Convolve (H, W, C) in `parts` calls."""
     height, width, _ = picture.shape
     out = np.empty((height, width, len(bias)), picture.dtype)
     strips = winograd.strip_count(height, width)
@@ -34,7 +34,7 @@ def convolved(
 
 @pytest.mark.parametrize("dtype", NEAR)
 @pytest.mark.parametrize("size", [(8, 8), (12, 64), (96, 256), (4, 4)])
-def test_it_is_a_convolution(size: tuple[int, int], dtype: str) -> None:
+def test_the_result_is_that_of_torch(size: tuple[int, int], dtype: str) -> None:
     rng = np.random.default_rng(0)
     picture, weight, bias = (rng.normal(size=shape).astype(dtype) for shape in ((*size, 5), (7, 5, 3, 3), (7,)))
     tensors = (torch.from_numpy(picture).permute(2, 0, 1)[None].double(), torch.from_numpy(weight).double())
@@ -51,7 +51,7 @@ def test_it_is_a_convolution(size: tuple[int, int], dtype: str) -> None:
 
 
 def test_moments_far_from_zero() -> None:
-    """A variance that is small beside the mean survives single precision."""
+    """A variance that is small relative to the mean is accurate in single precision."""
     picture = (1000 + np.random.default_rng(0).normal(size=(64, 64, 3))).astype(np.float32)
     means, squares = np.empty((2, 64, 3))
     for row in range(64):

@@ -241,7 +241,7 @@ def restrained(drawn: Tensor, hints: Tensor, config: CompactConfig) -> Tensor:
 
 def warp(source: Tensor, position: Tensor, shift: Tensor) -> Tensor:
     """Take the (B or 1, 3, S, S) source at (B, 2, S, S) positions, each moved by a coarser (B, 2, s, s) shift."""
-    # Places need more digits than bfloat16 has.
+    # BatchPaths need more digits than bfloat16 has.
     grid = (position + spread(shift.float(), source.shape[-1])).permute(0, 2, 3, 1)
     pictures = source.float().expand(len(grid), -1, -1, -1)
     return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=True).to(source.dtype)

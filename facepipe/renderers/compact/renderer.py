@@ -94,7 +94,7 @@ class CompactRenderer:
     @torch.inference_mode()
     def _drawn(self, batch: list[Hints], motion: Tensor) -> list[NDArray[np.uint8]]:
         prior = self._pictures([hints.picture for hints in batch])
-        # Places stay float32: bfloat16 cannot tell neighbouring pixels apart.
+        # BatchPaths stay float32: bfloat16 cannot tell neighbouring pixels apart.
         position = torch.from_numpy(np.stack([hints.position for hints in batch])).to(self.like.device)
         maps = torch.from_numpy(np.stack([hints.maps for hints in batch])).to(self.like)
         maps = maps.contiguous(memory_format=torch.channels_last)

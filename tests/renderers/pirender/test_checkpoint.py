@@ -121,7 +121,7 @@ def test_what_does_not_fit_is_told_by_kind(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [{"net_G": {}, "current_epoch": 1}, {"net_recon": {"a": torch.zeros(1)}}])
 def test_other_checkpoints_are_refused(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.pt")
-    with pytest.raises(WeightsError, match=r"other\.pt holds no tensors by name .it holds net_"):
+    with pytest.raises(WeightsError, match=r"other\.pt has no tensors by name .it contains net_"):
         read_official(tmp_path / "other.pt")
 
 
