@@ -51,6 +51,7 @@ def audio(
     """
     from facepipe.pipeline.audio import Takes, prepare
     from facepipe.pipeline.audio import audio as make
+    from facepipe.pipeline.dependencies import of_audio
 
     takes = Takes(delivery_of(given.speech), samples, fps_of(given.speech["fps"]), pose_from, report)
     options, work = options_of(
@@ -65,5 +66,6 @@ def audio(
         work,
         lambda job: made.extend(make(job, prepare(job, source, sound, out, options, takes))),
         running,
+        of_audio(options, reports=report is not None),
     )
     tell_results([*made, *(path for path in (sheet, report) if path and samples == 1)], running)

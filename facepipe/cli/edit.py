@@ -90,6 +90,7 @@ def edit(
     come on top of --from-image and --random.
     """
     from facepipe.motion import presets
+    from facepipe.pipeline.dependencies import of_reenactment
     from facepipe.pipeline.reenact import is_picture
     from facepipe.pipeline.variation import make_edits, prepare_edits
 
@@ -120,6 +121,7 @@ def edit(
         work,
         lambda job: make_edits(job, prepare_edits(job, source, from_image, outs, options)),
         running,
+        of_reenactment(options, still=is_picture(out)),
     )
     tell_results([*outs, *([sheet] if sheet else [])], running)
 

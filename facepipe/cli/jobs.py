@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from facepipe.engine import Job
     from facepipe.engine.events import Event, Sink
     from facepipe.motion.utterance import Delivery
+    from facepipe.pipeline.dependencies import Dependencies
     from facepipe.pipeline.options import Options
 
 
@@ -154,15 +155,22 @@ def delivery_of(said: Mapping[str, Any]) -> Delivery:
     return Delivery(**{name: said[name] for name in names}, lookahead=lookahead, aids=Aids(**aids))
 
 
-Runner = Callable[[dict[str, Any], "Callable[[Job], None]"], None]
+Runner = Callable[[dict[str, Any], "Callable[[Job], None]", "Dependencies"], None]
 RUNNER: ContextVar[Runner | None] = ContextVar("runner", default=None)
 """What runs the jobs of commands that are called for the rows of a batch, in place of the terminal's way."""
 
 
-def run_job(identity: dict[str, Any], work: Path, body: Callable[[Job], None], running: Running) -> None:
-    """Run a job's body with the sink that suits."""
+def run_job(
+    identity: dict[str, Any],
+    work: Path,
+    body: Callable[[Job], None],
+    running: Running,
+    uses: Dependencies | None = None,
+) -> None:
+    """Run a job's body with the sink that suits. A command that makes results declares the dependencies it `uses`."""
     if (runner := RUNNER.get()) is not None:
-        runner(identity, body)
+        assert uses is not None, f"{identity['command']} declares no dependencies"
+        runner(identity, body, uses)
         return
     from facepipe.console import open_sink
     from facepipe.engine import Job, Workspace

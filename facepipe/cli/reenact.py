@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from facepipe.cli import arguments as a
 from facepipe.cli.guard import Verbose
 from facepipe.cli.jobs import Running, options_of, run_job, tell_results
+
+if TYPE_CHECKING:
+    from facepipe.engine import Job
 
 Source = Annotated[
     Path, typer.Argument(help="The portrait: a picture, or a video one frame of which is taken.", readable=False)
@@ -81,18 +84,19 @@ def run(
     """Run or plan a reenactment."""
     from facepipe.motion.presets import load_preset
     from facepipe.motion.sliders import Edit
-    from facepipe.pipeline.reenact import prepare
+    from facepipe.pipeline.dependencies import of_reenactment
+    from facepipe.pipeline.reenact import is_picture, prepare
     from facepipe.pipeline.reenact import reenact as make
 
     options, work = options_of(given, **others, edit=load_preset(preset) if preset else Edit())
     out = out or default_out(source, driver)
     names = {"source": str(source.absolute()), "driver": str(driver.absolute()), "out": str(out.absolute())}
-    run_job(
-        {"command": "reenact", **names},
-        work,
-        lambda job: (make(job, prepare(job, source, driver, out, options)), None)[1],
-        running,
-    )
+
+    def body(job: Job) -> None:
+        make(job, prepare(job, source, driver, out, options))
+
+    uses = of_reenactment(options, still=is_picture(out))
+    run_job({"command": "reenact", **names}, work, body, running, uses)
     tell_results([out, *([options.sheet] if options.sheet else [])], running)
 
 

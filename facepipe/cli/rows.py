@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from facepipe.batch.item import Item
     from facepipe.batch.programme import RunJob
     from facepipe.engine import Job
+    from facepipe.pipeline.dependencies import Dependencies
 
 THE_BATCH_S = frozenset(
     ("out", "work", "force", "dry_run", "json", "quiet", "verbose", "list", "save_preset", "help", "samples", "jobs")
@@ -53,8 +54,12 @@ class Commands:
 
     def check(self, item: Item) -> FacepipeError | None:
         """Return what is wrong with an item's command and options."""
-        suffix = PurePath(item.output).suffix
-        return _check(item.command, tuple(item.inputs), json.dumps(dict(item.options), sort_keys=True), suffix)
+        found = self._look(item)
+        return found if isinstance(found, FacepipeError) else None
+
+    def _look(self, item: Item) -> Dependencies | FacepipeError:
+        names = tuple(PurePath(name).suffix for name in (*item.inputs.values(), item.output))
+        return _look(item.command, tuple(item.inputs), json.dumps(dict(item.options), sort_keys=True), names)
 
     def kind(self, item: Item) -> str:
         """Return command and those options that need something of a machine."""
@@ -69,7 +74,7 @@ class Commands:
         work = Workspace(Path(load_settings().work.folder))
         faults: dict[str, FacepipeError] = {}
 
-        def plan(identity: Mapping[str, Any], body: Callable[[Job], None]) -> None:
+        def plan(identity: Mapping[str, Any], body: Callable[[Job], None], _uses: Dependencies) -> None:
             with Job(work, dict(identity), dry_run=True) as job:
                 body(job)
 
@@ -83,18 +88,29 @@ class Commands:
                     faults |= {str(one): one for one in all_of_it if one.failure_class in MACHINE_FAULTS}
         return list(faults.values())
 
-    def settings(self) -> str:
-        """Return the settings that hold here, the versions of the stages and the digests of the weights."""
-        from importlib import import_module
+    def settings(self, item: Item) -> str:
+        """Return the settings that hold here."""
+        del item
+        return self._settings
 
+    @cached_property
+    def _settings(self) -> str:
         from facepipe.config import load_settings
-        from facepipe.weights import registered
-        from stages import NAMES
 
-        rows = [(name, value) for name, value, _ in load_settings().rows() if name not in HARMLESS]
-        versions = [(name, import_module(f"stages.{name}").STAGE.version) for name in NAMES]
-        weights = [(name, weight.sha256) for name, weight in sorted(registered().items())]
-        return json.dumps([rows, versions, weights])
+        return json.dumps([(name, value) for name, value, _ in load_settings().rows() if name not in HARMLESS])
+
+    def program(self, item: Item) -> str:
+        """Return the versions of the stages and the digests of the weights that an item uses."""
+        found = self._look(item)
+        if isinstance(found, FacepipeError):
+            return ""
+        if found not in self._signatures:
+            self._signatures[found] = found.signature()
+        return self._signatures[found]
+
+    @cached_property
+    def _signatures(self) -> dict[Dependencies, str]:
+        return {}
 
     def prepare(self, threads: int) -> None:
         """Give the numerical libraries their threads."""
@@ -105,7 +121,7 @@ class Commands:
     def make(self, item: Item, folder: Path, run_job: RunJob) -> None:
         """Make an item as its command line would."""
         (folder / item.output).parent.mkdir(parents=True, exist_ok=True)
-        self._call(item, folder, run_job)
+        self._call(item, folder, lambda identity, body, _uses: run_job(identity, body))
 
     def _call(self, item: Item, folder: Path, runner: Runner) -> None:
         command = commands()[item.command]
@@ -144,8 +160,11 @@ def _flags(command: Any) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=10_000)
-def _check(name: str, roles: tuple[str, ...], options: str, suffix: str) -> FacepipeError | None:
-    """Return what is wrong with all rows of one form. Files are not looked at, presets apart."""
+def _look(name: str, roles: tuple[str, ...], options: str, suffixes: tuple[str, ...]) -> Dependencies | FacepipeError:
+    """Return what all rows of one form depend on, or what is wrong with them. Only presets are read.
+
+    `suffixes` are those of the inputs, by `roles`, and of the result.
+    """
     from facepipe.batch.item import Item
 
     known = commands()
@@ -154,12 +173,21 @@ def _check(name: str, roles: tuple[str, ...], options: str, suffix: str) -> Face
     wanted = len(_arguments(known[name]))
     if len([role for role in roles if role not in _named(known[name], roles)]) != wanted:
         return UsageError(f"{name} takes {wanted} file{'s' * (wanted > 1)}, but the row names {', '.join(roles)}")
-    item = Item(name, {role: f"{role}.x" for role in roles}, json.loads(options), f"result{suffix}")
+    inputs = {role: f"{role}{suffix}" for role, suffix in zip(roles, suffixes, strict=False)}
+    item = Item(name, inputs, json.loads(options), f"result{suffixes[-1]}")
+    declared: list[Dependencies] = []
     try:
-        _invoke(known[name], name, _words(known[name], item, Path()), lambda _identity, _body: None)
+        _invoke(
+            known[name], name, _words(known[name], item, Path()), lambda _identity, _body, use: declared.append(use)
+        )
     except FacepipeError as error:
         return error
-    return None
+    return declared[0]
+
+
+def forget() -> None:
+    """Look at every form of row anew: settings, or weights, may have changed."""
+    _look.cache_clear()
 
 
 def _invoke(command: Any, name: str, words: list[str], runner: Runner) -> None:

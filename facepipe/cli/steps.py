@@ -17,6 +17,7 @@ from facepipe.errors import FailedItemsError, UsageError
 if TYPE_CHECKING:
     from facepipe.engine import Job
     from facepipe.pipeline.audio import Takes
+    from facepipe.pipeline.dependencies import Dependencies
     from facepipe.pipeline.options import Options
     from facepipe.pipeline.steps import Steps
 
@@ -81,11 +82,13 @@ def crop(
     _verbose: Verbose = False,
 ) -> None:
     """Find and follow a face; write what is cut out (.mp4 or .png) and its track (.track.npz)."""
+    from facepipe.pipeline.dependencies import of_crop
     from facepipe.pipeline.items import is_medium
 
     options, work = options_of(given, overwrite=overwrite)
     find = _finder(inputs, out, is_medium, "pictures or videos")
-    _run("crop", inputs, find, out, options, work, Running(force, dry_run, as_json, quiet), encodes=True)
+    running = Running(force, dry_run, as_json, quiet)
+    _run("crop", inputs, find, out, options, work, running, of_crop(options), encodes=True)
 
 
 @a.accepting("face", "no_face", "landmarker", "smoothing", "space", *a.LIMITS)
@@ -101,11 +104,13 @@ def coefficients(
     _verbose: Verbose = False,
 ) -> None:
     """Fit the face model; write coefficients (.npz), which can drive `reenact`. Media with a track beside use that."""
+    from facepipe.pipeline.dependencies import of_coefficients
     from facepipe.pipeline.items import fittable
 
     options, work = options_of(given, overwrite=overwrite)
     find = _finder(inputs, out, fittable(options.space), "tracks, pictures or videos")
-    _run("coefficients", inputs, find, out, options, work, Running(force, dry_run, as_json, quiet))
+    running = Running(force, dry_run, as_json, quiet)
+    _run("coefficients", inputs, find, out, options, work, running, of_coefficients(options))
 
 
 @a.accepting(*a.LIMITS)
@@ -123,6 +128,7 @@ def features(
     _verbose: Verbose = False,
 ) -> None:
     """Describe sound as numbers (.npz), one column for each frame of video: log-mel, energy, voicing, MFCC if asked."""
+    from facepipe.pipeline.dependencies import of_features
     from facepipe.pipeline.items import is_sound_or_video
     from stages.features import Params
 
@@ -130,7 +136,7 @@ def features(
     params = Params(fps=str(fps_of(fps)), mfcc=mfcc)
     find = _finder(sounds, out, is_sound_or_video, "sound or videos")
     running = Running(force, dry_run, as_json, quiet)
-    _run("features", sounds, find, out, options, work, running, sees=False, params=params)
+    _run("features", sounds, find, out, options, work, running, of_features(), sees=False, params=params)
 
 
 @a.accepting(*a.FACES, *a.MOTIONS, "space", *a.LIMITS, speech=True)
@@ -151,7 +157,8 @@ def motion(
     from facepipe.motion.presets import load_preset
     from facepipe.motion.sliders import Edit
     from facepipe.pipeline.audio import Takes
-    from facepipe.pipeline.items import fittable, is_motion, is_sound
+    from facepipe.pipeline.dependencies import of_motion
+    from facepipe.pipeline.items import fittable, is_motion, is_sound, may_be_sound
 
     edit = load_preset(preset) if preset else Edit()
     options, work = options_of(given, overwrite=overwrite, edit=edit)
@@ -163,7 +170,9 @@ def motion(
 
     find = _finder(drivers, out, wanted, "motion files, tracks, sound or media")
     running = Running(force, dry_run, as_json, quiet)
-    _run("motion", drivers, find, out, options, work, running, source=source, takes=takes)
+    moves, speaks = not all(map(is_sound, drivers)), any(map(may_be_sound, drivers))
+    uses = of_motion(options, moves=moves, speaks=speaks)
+    _run("motion", drivers, find, out, options, work, running, uses, source=source, takes=takes)
 
 
 @a.accepting(*a.RENDERING, "face", "landmarker", *a.LIMITS, *a.PROVENANCE)
@@ -183,13 +192,14 @@ def render(
     _verbose: Verbose = False,
 ) -> None:
     """Draw SOURCE in the poses and expressions of motion files as they stand; `motion` makes files that suit it."""
+    from facepipe.pipeline.dependencies import of_render
     from facepipe.pipeline.items import is_motion
 
     shown = {"grid": grid, "paste_back": paste_back, "source_frame": source_frame}
     options, work = options_of(given, **shown, overwrite=overwrite)
     find = _finder(motions, out, is_motion, "motion files (.npz)")
     running = Running(force, dry_run, as_json, quiet)
-    _run("render", motions, find, out, options, work, running, source=source, encodes=True)
+    _run("render", motions, find, out, options, work, running, of_render(options), source=source, encodes=True)
 
 
 @a.accepting("fit", "quality", *a.LIMITS, *a.PROVENANCE)
@@ -206,6 +216,7 @@ def mux(
     _verbose: Verbose = False,
 ) -> None:
     """Join videos without encoding them again, and give them sound."""
+    from facepipe.pipeline.dependencies import of_mux
     from facepipe.pipeline.items import find_items, is_medium
     from facepipe.pipeline.steps import Steps
 
@@ -218,7 +229,7 @@ def mux(
         paths = [item.path for path in segments for item in find_items([path], Path(), is_medium, kinds="videos")]
         Steps(job, options, {}).mux(paths, sound, out)
 
-    run_job({"command": "mux", "out": str(out.absolute())}, work, body, running)
+    run_job({"command": "mux", "out": str(out.absolute())}, work, body, running, of_mux(options))
     tell_results([out], running)
 
 
@@ -236,6 +247,7 @@ def _run(
     options: Options,
     work: Path,
     running: Running,
+    uses: Dependencies,
     *,
     source: Path | None = None,
     encodes: bool = False,
@@ -267,7 +279,7 @@ def _run(
     names = {"inputs": [str(path.absolute()) for path in inputs], "out": str(out.absolute())}
     identity = {"command": command, **names, **({"source": str(source.absolute())} if source else {})}
     try:
-        run_job(identity, work, body, running)
+        run_job(identity, work, body, running, uses)
     except FailedItemsError as error:
         made.extend(error.done)
         raise

@@ -71,7 +71,7 @@ def renderer_weights(options: Options) -> dict[str, WeightFile]:
     Raises UsageError for a renderer or network of another motion space than the job's, for a network where the renderer
     has none, and for a size that the renderer cannot draw; WeightsError for a weight that is missing or damaged.
     """
-    spec, name = RENDERERS[options.renderer], options.weights or RENDERERS[options.renderer].network
+    spec, name = RENDERERS[options.renderer], _network_name(options)
     _check_space(f"the renderer {options.renderer}", spec.space, options)
     if options.weights and not spec.network:
         raise UsageError(f"--weights names {options.weights}, but the renderer {options.renderer} has no network")
@@ -87,8 +87,18 @@ def renderer_weights(options: Options) -> dict[str, WeightFile]:
         )
     if name and (space := lookup(name).space):
         _check_space(f"the weight {name}", space, options)
-    found = find_weights(*spec.weights, *([name] if name else []))
+    found = find_weights(*renderer_weight_names(options))
     return {NETWORK if one == name else one: file for one, file in found.items()}
+
+
+def renderer_weight_names(options: Options) -> tuple[str, ...]:
+    """Return the registry names of the weights of the chosen renderer, its network last."""
+    name = _network_name(options)
+    return (*RENDERERS[options.renderer].weights, *([name] if name else []))
+
+
+def _network_name(options: Options) -> str:
+    return options.weights or RENDERERS[options.renderer].network
 
 
 def _check_space(what: str, space: str, options: Options) -> None:
