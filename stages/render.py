@@ -30,7 +30,7 @@ Picture = NDArray[np.uint8]
 class Params:
     """Settings of the stage."""
 
-    renderer: str = "mesh"
+    renderer: str
     compiled: bool = field(default=False, metadata=MEANS)
     """Whether torch compiles the renderer's network first."""
     first_frame: int = 0

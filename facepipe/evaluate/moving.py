@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.config import MotionSettings
 from facepipe.evaluate.footage import Eyes, Floats, Footage, face_points
 from facepipe.evaluate.manifest import Task
 from facepipe.evaluate.pixels import Picture
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 OURS = {"same": Retargeting(reference="first", scale="driver"), "cross": Retargeting()}
 #: As settings have it where nothing is said; the published renderer is steered by what is not smoothed.
-SMOOTHING: Smoothing = "savitzky-golay"
+SMOOTHING: Smoothing = MotionSettings.smoothing
 #: As the published renderer is steered: by the driver's state itself, across identities in the source's scale.
 PUBLISHED = {"same": Retargeting(motion="absolute", scale="driver"), "cross": Retargeting(motion="absolute")}
 

@@ -10,6 +10,7 @@ from typing import Any
 from safetensors import safe_open
 
 from facepipe import __version__
+from facepipe.config import MotionSettings
 from facepipe.engine import Job, Output, Pending
 from facepipe.errors import UsageError
 from facepipe.motion.drawing import WEIGHT
@@ -51,13 +52,14 @@ def _renderer_of(network: str) -> str:
 
 
 def options_for(renderer: str, **others: Any) -> Options:
-    """Return the Options of a job that renders by `renderer`, with the defaults of its motion space.
-
-    Smoothing stays at the default of Options unless it is given.
-    """
+    """Return the Options of a job that renders by `renderer`, with the defaults of its motion space."""
     space = RENDERERS[renderer].motion_space
-    how = Retargeting(**{"motion": space.defaults.get("motion.motion", "relative")})  # type: ignore[arg-type]
-    return Options(**{"renderer": renderer, "space": space.name, "retargeting": how, **others})
+    motion = space.defaults.get("motion.motion", MotionSettings.motion)
+    how = {
+        "retargeting": Retargeting(motion=motion),  # type: ignore[arg-type]
+        "smoothing": space.defaults.get("motion.smoothing", MotionSettings.smoothing),
+    }
+    return Options(**{"renderer": renderer, "space": space.name, **how, **others})
 
 
 def check_weights(options: Options) -> None:
