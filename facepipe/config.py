@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from facepipe.errors import UsageError
 
@@ -118,7 +118,7 @@ class Settings:
     motion: MotionSettings = MotionSettings()
     render: RenderSettings = RenderSettings()
     provenance: ProvenanceSettings = ProvenanceSettings()
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict, hash=False)
     """By "section.key", for what is not a default."""
 
     def origin(self, name: str) -> str:
@@ -142,6 +142,19 @@ def declared() -> Iterator[tuple[str, str, Field[Any]]]:
             yield f"{section}.{f.name}", section, f
 
 
+class Bounds(NamedTuple):
+    """The smallest and the largest allowed value; None where there is no bound."""
+
+    minimum: float | None
+    maximum: float | None
+
+
+def bounds_of(name: str) -> Bounds:
+    """Return the bounds of the setting "section.key"."""
+    metadata = next(f.metadata for other, _, f in declared() if other == name)
+    return Bounds(metadata["least"], metadata["most"])
+
+
 def load_settings(
     *,
     flags: Mapping[str, Any] | None = None,
@@ -161,9 +174,15 @@ def load_settings(
         if path is not None and _is_there(path):
             settings = _overlaid(settings, _read_file(path))
     settings = _overlaid(settings, _read_environment(environ))
-    return _overlaid(
-        settings, [Given(name, value, FLAG, names.get(name, name)) for name, value in (flags or {}).items()]
-    )
+    return override(settings, flags or {}, names=names)
+
+
+def override(settings: Settings, values: Mapping[str, Any], *, names: Mapping[str, str]) -> Settings:
+    """Return the settings with `values` by "section.key" in place of their own; None leaves a setting as it is.
+
+    `names` maps "section.key" to the name that errors call the value by. Raises UsageError as `load_settings` does.
+    """
+    return _overlaid(settings, [Given(name, value, FLAG, names.get(name, name)) for name, value in values.items()])
 
 
 def user_file(environ: Mapping[str, str]) -> Path | None:
@@ -215,7 +234,7 @@ def _read_file(path: Path) -> list[Given]:
     given = []
     for section, values in content.items():
         if section not in SECTIONS:
-            raise UsageError(f"{str(path)!r}: {section!r} is no section{_hint(section, SECTIONS)}")
+            raise UsageError(f"{str(path)!r}: {section!r} is no section{hint(section, SECTIONS)}")
         if not isinstance(values, dict):
             raise UsageError(f"{str(path)!r}: {section!r} is a section; write [{section}] and its keys below")
         given += [Given(f"{section}.{key}", value, str(path), f"{section}.{key}") for key, value in values.items()]
@@ -230,7 +249,7 @@ def _read_environment(environ: Mapping[str, str]) -> list[Given]:
         if variable in names:
             given.append(Given(names[variable], _from_text(names[variable], text), variable, variable))
         elif variable.startswith(tuple(f"{PREFIX}{section.upper()}_" for section in SECTIONS)):
-            raise UsageError(f"{variable} is no setting{_hint(variable, names)}")
+            raise UsageError(f"{variable} is no setting{hint(variable, names)}")
     return given
 
 
@@ -258,7 +277,7 @@ def _overlaid(settings: Settings, layer: list[Given]) -> Settings:
         if given.value is None:
             continue
         if given.name not in known:
-            raise UsageError(f"{_source(given)} is no setting{_hint(given.name, known)}")
+            raise UsageError(f"{_source(given)} is no setting{hint(given.name, known)}")
         section, key = given.name.split(".")
         new = replace(getattr(settings, section), **{key: _checked(given)})
         settings = replace(settings, **{section: new, "origins": {**settings.origins, given.name: given.origin}})
@@ -274,8 +293,7 @@ def _checked(given: Given) -> Any:
     if value not in options if options else type(value) is not wanted:
         expected = "one of " + ", ".join(options) if options else TYPE_WORDS[wanted]
         raise UsageError(f"{_source(given)} is {value!r}; expected {expected}")
-    metadata = next(f.metadata for name, _, f in declared() if name == given.name)
-    least, most = metadata["least"], metadata["most"]
+    least, most = bounds_of(given.name)
     if (least is not None and not value >= least) or (most is not None and not value <= most):
         bounds = f"between {least} and {most}" if None not in (least, most) else f"of at least {least}"
         raise UsageError(f"{_source(given)} is {value!r}; expected a number {bounds}")
@@ -294,7 +312,8 @@ def _source(given: Given) -> str:
     return given.shown if given.origin in (given.shown, FLAG) else f"{given.origin!r}: {given.shown!r}"
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
+def hint(name: str, known: Iterable[str]) -> str:
+    """Return what to say after an unknown name: the nearest known one, or all of them."""
     known = list(known)
     # The beginning of a name is nearer to what was meant than another of the same length.
     close = [other for other in known if other.startswith(name)] or difflib.get_close_matches(name, known, n=1)

@@ -10,7 +10,7 @@ import typer
 from facepipe.cli import arguments as a
 from facepipe.cli import batch as b
 from facepipe.cli.guard import Verbose
-from facepipe.cli.jobs import Running, fps_of, run_job, tell_results
+from facepipe.cli.jobs import Running, report_results, run_job
 from facepipe.errors import ExitCode, FailedItemsError, FailureClass, UsageError
 from facepipe.spaces import SPACES
 
@@ -85,6 +85,7 @@ def build(
     from facepipe.dataset.people import find_people
     from facepipe.dataset.programme import assemble, list_videos
     from facepipe.media.limits import MediaLimits
+    from facepipe.requests.resolution import fps_of
 
     if size % 2:
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
@@ -106,7 +107,7 @@ def build(
         code = ended.exit_code
     if not dry_run and code not in (ExitCode.INTERRUPTED, ExitCode.TRY_AGAIN):
         assemble(videos, out)
-    tell_results([out / LIST] if (out / LIST).exists() else [], Running(None, dry_run, as_json, quiet))
+    report_results([out / LIST] if (out / LIST).exists() else [], Running(None, dry_run, as_json, quiet))
     if code:
         raise typer.Exit(code)
 
@@ -138,7 +139,7 @@ def export(
 
     if shards == lmdb:
         raise UsageError("say either --shards or --lmdb: one form in one run")
-    settings = load_settings(flags={"work.folder": str(work) if work else None}, flag_names=a.FLAG_NAMES)
+    settings = load_settings(flags={"work.folder": str(work) if work else None})
     running = Running(None, False, as_json, quiet)
     made: list[Path] = []
 
@@ -155,4 +156,4 @@ def export(
         made.extend(error.done)
         raise
     finally:
-        tell_results(made, running)
+        report_results(made, running)

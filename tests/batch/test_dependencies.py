@@ -12,11 +12,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from facepipe import weights
+from facepipe.batch import commands
+from facepipe.batch.commands import Commands
 from facepipe.batch.item import Item, identified
 from facepipe.batch.joblist import Recorded
 from facepipe.batch.plan import OTHER_KEY, Planner
-from facepipe.cli import rows
-from facepipe.cli.rows import Commands
+from facepipe.config import load_settings
 from facepipe.engine import Artefact, Job, Workspace
 from facepipe.engine.ledger import DONE, Entries, Ledger
 from stages import coefficients, crop, speech
@@ -70,10 +71,12 @@ class Folder:
         ledger.close()
 
     def planner(self) -> Planner:
-        rows.forget()
+        commands.forget()
         entries = Entries(self.folder / "journal")
         entries.refresh()
-        return Planner(Recorded("jobs", lambda: (), Commands(), recorded=tuple(ROWS.values())), self.folder, entries)
+        return Planner(
+            Recorded("jobs", lambda: (), Commands(load_settings()), recorded=tuple(ROWS.values())), self.folder, entries
+        )
 
     def reasons(self) -> Mapping[str, str]:
         """Return why rows are made again."""
@@ -135,7 +138,7 @@ def used(one: Item, folder: Path) -> tuple[set[tuple[str, int]], set[str]]:
             body(job)
             results.extend(job.results)
 
-    Commands().make(one, folder, run_job)
+    Commands(load_settings()).make(one, folder, run_job)
     identities = [result.record.identity for result in results]
     return {(one.stage, one.version) for one in identities}, {w for one in identities for w in one.weights.values()}
 
@@ -164,7 +167,7 @@ def test_what_is_declared_is_what_is_used(mine: Path, scene: Scene) -> None:
         item("mux", mine / "r.mp4", out="joined.mp4"),
     ]
     for one in made:
-        versions, digests = json.loads(Commands().program(one))
+        versions, digests = json.loads(Commands(load_settings()).program(one))
         stages, weighed = used(one, mine)
         assert {(name, version) for name, _, version in versions} == stages, one.label
         assert {digest for _, digest in digests} == weighed, one.label

@@ -51,9 +51,11 @@ one.png,broken.mp4,,out/broken.mp4,128,,
 
 def test_whoever_leads_a_batch_does_not_wait_for_torch() -> None:
     code = (
-        "import sys; from facepipe.batch.item import Item; from facepipe.cli.rows import Commands\n"
+        "import sys; from facepipe.batch.item import Item; from facepipe.batch.commands import Commands\n"
+        "from facepipe.config import load_settings\n"
         "item = Item('reenact', {'source': 'a.png', 'driving': 'b.mp4'}, {}, 'c.mp4')\n"
-        "Commands().settings(item), Commands().program(item); print(*sys.modules)"
+        "commands = Commands(load_settings())\n"
+        "commands.settings(item), commands.program(item); print(*sys.modules)"
     )
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT).split()
     assert "stages.speech" in loaded
@@ -144,7 +146,7 @@ def test_everything_wrong_is_told_at_once(folder: Path) -> None:
     done = facepipe("batch", "-", given="\n".join(map(json.dumps, rows)))
     assert done.returncode == 3
     for said in (
-        "--strength",
+        "strength is 9, expected a number from 0 to 3",
         "nowhere.png",
         "colour",
         "would be z.mp4",
