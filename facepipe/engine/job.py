@@ -238,6 +238,11 @@ class Job:
         """Pass on an event that is not about one stage."""
         self._emit(event)
 
+    def count(self, frames: int) -> None:
+        """Count in the summary a piece of work that was done without `run`."""
+        self._made += 1
+        self._frames_done += frames
+
     def fail(self, stage: str, label: str, error: BaseException) -> None:
         """Tell of a piece of work that failed before its stage, or in it."""
         self._failed += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -127,16 +127,43 @@ class Scene:
     """png, jpg or webp where the result is a picture; empty for a video."""
 
 
+@dataclass(frozen=True)
+class Segment:
+    """What the stage render takes for one segment of a result."""
+
+    number: int
+    """From 1."""
+    inputs: Mapping[str, Input]
+    params: render.Params
+    weights: Weights
+    frames: int
+
+
 def render_segments(
     job: Job, scene: Scene, moved: Mapping[str, Input], params: motion.Params, count: int
 ) -> list[Made]:
-    """Move and draw `count` frames, segment by segment; `moved` are the inputs of the stage motion."""
+    """Move and render `count` frames, segment by segment; `moved` are the inputs of the stage motion."""
+    return [
+        job.run(
+            render.STAGE,
+            segment.inputs,
+            segment.params,
+            weights=segment.weights,
+            label=f"render {segment.number}",
+            frames=segment.frames,
+        )
+        for segment in segments_of(job, scene, moved, params, count)
+    ]
+
+
+def segments_of(
+    job: Job, scene: Scene, moved: Mapping[str, Input], params: motion.Params, count: int
+) -> Iterator[Segment]:
+    """Yield the segments of `count` frames, each as soon as its own motion is made."""
     length = scene.options.segment_frames
     prepared = prepare_source(job, scene)
-    return [
-        _segment(job, scene, moved, params, prepared, first, min(length, count - first))
-        for first in range(0, count, length)
-    ]
+    for first in range(0, count, length):
+        yield _segment(job, scene, moved, params, prepared, first, min(length, count - first))
 
 
 def prepare_source(job: Job, scene: Scene) -> Made | None:
@@ -162,7 +189,7 @@ def _segment(
     prepared: Made | None,
     first: int,
     count: int,
-) -> Made:
+) -> Segment:
     number, spec = first // scene.options.segment_frames + 1, RENDERERS[scene.options.renderer]
     rows = job.run(
         motion.STAGE,
@@ -175,14 +202,8 @@ def _segment(
     inputs = {**_inputs(scene), "motion": rows.output("motion.npz")}
     if prepared is not None:
         inputs["prepared"] = prepared.output("prepared.safetensors")
-    return job.run(
-        render.STAGE,
-        inputs,
-        _params(scene, first, count),
-        weights={name: scene.weights[name] for name in spec.files},
-        label=f"render {number}",
-        frames=count,
-    )
+    weights = {name: scene.weights[name] for name in spec.files}
+    return Segment(number, inputs, _params(scene, first, count), weights, count)
 
 
 def _source_inputs(scene: Scene) -> dict[str, Input]:
