@@ -80,9 +80,13 @@ class Declared:
         return bounds_of(self.option.setting) if self.option.setting else own
 
 
-@lru_cache(maxsize=32)
 def declared(request: type) -> Mapping[str, Declared]:
     """Return the fields of a request class by name: its own first, then those of its bases in their order."""
+    return _declared_fields(request)
+
+
+@lru_cache(maxsize=32)
+def _declared_fields(request: type) -> Mapping[str, Declared]:
     hints, by_name = get_type_hints(request), {one.name: one for one in fields(request) if "option" in one.metadata}
     return {name: _declared(by_name[name], hints[name]) for name in dict.fromkeys(_names(request)) if name in by_name}
 

@@ -36,15 +36,21 @@ class Space:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rendering(Size, Quality, Space):
-    """How frames are rendered and encoded."""
+class Network:
+    """The renderer and its network."""
 
-    codec: str | None = from_setting("output.codec", "h264, h265 or vp9.")
     renderer: str | None = from_setting("render.renderer", RENDERER_HELP)
     weights: str | None = from_setting(
         "render.weights", "Registered network that draws, instead of the renderer's own."
     )
     compile: bool | None = from_setting("render.compile", "Have torch compile the network: on a GPU, for long clips.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendering(Size, Quality, Space, Network):
+    """How frames are rendered and encoded."""
+
+    codec: str | None = from_setting("output.codec", "h264, h265 or vp9.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,13 +128,19 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provenance:
-    """Consent and signature."""
+class Consent:
+    """The consent of the person shown."""
 
     consent: Path | None = from_setting(
         "provenance.consent", "File with the consent of the person shown; its digest is recorded.", reads=True
     )
     require_consent: bool | None = from_setting("provenance.require_consent", "Refuse without consent.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance(Consent):
+    """Consent and signature."""
+
     certificate: Path | None = from_setting(
         "provenance.certificate", "Certificate chain (PEM) to sign the result with (C2PA)."
     )

@@ -9,9 +9,9 @@ from facepipe.config import hint
 from facepipe.errors import UsageError
 from facepipe.requests.conversion import from_python
 from facepipe.requests.declaration import declared
-from facepipe.requests.request import Request
+from facepipe.requests.request import RequestBase
 
-R = TypeVar("R", bound=Request)
+R = TypeVar("R", bound=RequestBase)
 
 
 def request_from(kind: type[R], given: Mapping[str, Any]) -> R:

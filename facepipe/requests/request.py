@@ -19,11 +19,16 @@ PORTRAIT = "The portrait: a picture, or a video one frame of which is taken."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request(ABC):
+class RequestBase:
     """What all requests have. Subclasses are frozen dataclasses whose fields carry their declarations."""
 
     command: ClassVar[str]
-    """Its name on the command line and in a batch."""
+    """Its name on the command line, in a batch and in Python."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request(RequestBase, ABC):
+    """A request whose results are files."""
 
     @abstractmethod
     def prepare(self, settings: Settings) -> Prepared:

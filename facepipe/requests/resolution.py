@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from facepipe.pipeline.options import Options
     from facepipe.pipeline.provenance import Provenance
     from facepipe.requests.groups import Speech
-    from facepipe.requests.request import Request
+    from facepipe.requests.request import RequestBase
     from facepipe.spaces.retargeting import Retargeting
 
 OWN = ("grid", "paste_back", "sheet", "source_frame", "overwrite")
 """Fields of requests that are options of a job as they are."""
 
 
-def settings_for(request: Request, settings: Settings) -> Settings:
+def settings_for(request: RequestBase, settings: Settings) -> Settings:
     """Return the settings with those of the request in place of their own. Raises UsageError."""
     values: dict[str, Any] = {}
     flags: dict[str, str] = {}
@@ -38,7 +38,7 @@ def settings_for(request: Request, settings: Settings) -> Settings:
     return override(settings, values, names=flags)
 
 
-def options_for(request: Request, settings: Settings, **others: Any) -> Options:
+def options_for(request: RequestBase, settings: Settings, **others: Any) -> Options:
     """Return the options of a request's job. `others` are options that no field stands for, as the edit."""
     from facepipe.media.limits import MediaLimits
     from facepipe.pipeline.options import Options
