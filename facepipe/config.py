@@ -1,7 +1,7 @@
-"""Settings and their sources.
+"""Reading settings from their sources.
 
 In order of precedence: flags, environment variables (FACEPIPE_<SECTION>_<KEY>), the project's facepipe.toml, the
-user's file, the defaults below. Errors for unknown keys and invalid values name the source and the key.
+user's file, the defaults of `facepipe.settings`. Errors for unknown keys and invalid values name source and key.
 """
 
 from __future__ import annotations
@@ -10,138 +10,22 @@ import difflib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from facepipe.errors import UsageError
+from facepipe.settings import SECTIONS, Settings, bounds_of, declared
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-V = TypeVar("V")
-
 PROJECT_FILE = "facepipe.toml"
-DEFAULT = "default"
 FLAG = "flag"
 PREFIX = "FACEPIPE_"
-
-
-def setting(default: V, told: str, *, least: float | None = None, most: float | None = None) -> V:
-    """Declare a setting: its default, its help text, and its minimum and maximum (both inclusive)."""
-    declaration: V = field(default=default, metadata={"told": told, "least": least, "most": most})
-    return declaration
-
-
-@dataclass(frozen=True)
-class WorkSettings:
-    """Work files."""
-
-    folder: str = setting(".facepipe", "folder of the work files; a relative path is relative to the current folder")
-    segment_frames: int = setting(125, "frames per rendered segment, the most that a kill can lose", least=1)
-    stale_seconds: float = setting(120.0, "claims of other machines expire if not renewed for this long", least=1.0)
-
-
-@dataclass(frozen=True)
-class MediaSettings:
-    """Limits of input files."""
-
-    max_pixels: int = setting(67_108_864, "maximum pixels (width times height) of a picture or frame", least=1)
-    max_duration_seconds: float = setting(7200.0, "maximum duration of a video or sound file", least=0)
-
-
-@dataclass(frozen=True)
-class OutputSettings:
-    """Encoding of results."""
-
-    codec: str = setting("h264", "video codec")
-    quality: int = setting(75, "encoding quality, from 0 (smallest file) to 100 (best picture)", least=0, most=100)
-    size_pixels: int = setting(256, "width and height of the rendered face", least=64, most=2048)
-    fit: Literal["shortest", "driver", "pad"] = setting("driver", "duration of the result if sound and motion differ")
-
-
-@dataclass(frozen=True)
-class FaceSettings:
-    """Face selection and analysis."""
-
-    face: str = setting("largest", "face in the source: largest, left, right, or a number from 1")
-    driver_face: str = setting("largest", "face in the driver: largest, left, right, or a number from 1")
-    no_face: Literal["fail", "hold", "source", "cut"] = setting("hold", "handling of driver frames without a face")
-    landmarker: Literal["embedded", "face-alignment"] = setting("embedded", "landmark detector")
-    space: str = setting("auto", "motion space; auto selects the renderer's")
-
-
-@dataclass(frozen=True)
-class MotionSettings:
-    """Transfer of the driver's motion."""
-
-    motion: Literal["relative", "absolute"] = setting("relative", "motion relative to the reference frame, or absolute")
-    strength: float = setting(1.0, "factor on the motion", least=0, most=3)
-    only: Literal["all", "expression", "pose"] = setting("all", "part of the motion to transfer")
-    scale: Literal["source", "adapt", "driver"] = setting("adapt", "size and position of the head")
-    reference: str = setting("best", "reference frame of relative motion: best, first, or a number from 0")
-    smoothing: Literal["none", "one-euro", "savitzky-golay"] = setting(
-        "savitzky-golay", "smoothing of the driver's motion; off by default in the space bfm"
-    )
-
-
-@dataclass(frozen=True)
-class RenderSettings:
-    """Rendering."""
-
-    renderer: str = setting("compact", "renderer; `facepipe reenact --help` lists all")
-    weights: str = setting("", "registry name of the renderer's network; empty for the default one")
-    compile: bool = setting(
-        False, "compile the network by torch first (for long clips on a GPU); keeps finished results"
-    )
-
-
-@dataclass(frozen=True)
-class ProvenanceSettings:
-    """Provenance of results."""
-
-    certificate: str = setting("", "certificate chain (PEM) to sign results with (C2PA); requires the key")
-    key: str = setting("", "private key (PEM) of the certificate")
-    consent: str = setting("", "file with the consent of the person shown; its digest is recorded")
-    require_consent: bool = setting(False, "refuse to run without a consent file")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All settings, validated, and the source of each."""
-
-    work: WorkSettings = WorkSettings()
-    media: MediaSettings = MediaSettings()
-    output: OutputSettings = OutputSettings()
-    face: FaceSettings = FaceSettings()
-    motion: MotionSettings = MotionSettings()
-    render: RenderSettings = RenderSettings()
-    provenance: ProvenanceSettings = ProvenanceSettings()
-    origins: Mapping[str, str] = field(default_factory=dict)
-    """Source by "section.key", for values that are not defaults."""
-
-    def origin(self, name: str) -> str:
-        """Return the source of the value of "section.key": "default", "flag", a file or an environment variable."""
-        return self.origins.get(name, DEFAULT)
-
-    def rows(self) -> list[tuple[str, Any, str]]:
-        """Return (name, value, origin) of each setting in order of declaration."""
-        return [(name, getattr(getattr(self, section), f.name), self.origin(name)) for name, section, f in declared()]
-
-
-SECTIONS: Mapping[str, type] = {
-    f.name: type(f.default) for f in fields(Settings) if f.name != "origins" and f.default is not None
-}
-
-
-def declared() -> Iterator[tuple[str, str, Field[Any]]]:
-    """Yield ("section.key", section, field) of each setting."""
-    for section, section_type in SECTIONS.items():
-        for f in fields(section_type):
-            yield f"{section}.{f.name}", section, f
 
 
 def load_settings(
@@ -162,9 +46,15 @@ def load_settings(
         if path is not None and _is_there(path):
             settings = _overlaid(settings, _read_file(path))
     settings = _overlaid(settings, _read_environment(environ))
-    return _overlaid(
-        settings, [Given(name, value, FLAG, names.get(name, name)) for name, value in (flags or {}).items()]
-    )
+    return override(settings, flags or {}, names=names)
+
+
+def override(settings: Settings, values: Mapping[str, Any], *, names: Mapping[str, str]) -> Settings:
+    """Return the settings with `values` by "section.key" in place of their own; None leaves a setting as it is.
+
+    `names` maps "section.key" to the name that errors call the value by. Raises UsageError as `load_settings` does.
+    """
+    return _overlaid(settings, [Given(name, value, FLAG, names.get(name, name)) for name, value in values.items()])
 
 
 def user_file(environ: Mapping[str, str]) -> Path | None:
@@ -216,7 +106,7 @@ def _read_file(path: Path) -> list[Given]:
     given = []
     for section, values in content.items():
         if section not in SECTIONS:
-            raise UsageError(f"{str(path)!r}: {section!r} is not a section{_hint(section, SECTIONS)}")
+            raise UsageError(f"{str(path)!r}: {section!r} is not a section{hint(section, SECTIONS)}")
         if not isinstance(values, dict):
             raise UsageError(f"{str(path)!r}: {section!r} is a section; write [{section}] and its keys below")
         given += [Given(f"{section}.{key}", value, str(path), f"{section}.{key}") for key, value in values.items()]
@@ -231,7 +121,7 @@ def _read_environment(environ: Mapping[str, str]) -> list[Given]:
         if variable in names:
             given.append(Given(names[variable], _from_text(names[variable], text), variable, variable))
         elif variable.startswith(tuple(f"{PREFIX}{section.upper()}_" for section in SECTIONS)):
-            raise UsageError(f"{variable} is not a setting{_hint(variable, names)}")
+            raise UsageError(f"{variable} is not a setting{hint(variable, names)}")
     return given
 
 
@@ -259,7 +149,7 @@ def _overlaid(settings: Settings, layer: list[Given]) -> Settings:
         if given.value is None:
             continue
         if given.name not in known:
-            raise UsageError(f"{_source(given)} is not a setting{_hint(given.name, known)}")
+            raise UsageError(f"{_source(given)} is not a setting{hint(given.name, known)}")
         section, key = given.name.split(".")
         new = replace(getattr(settings, section), **{key: _checked(given)})
         settings = replace(settings, **{section: new, "origins": {**settings.origins, given.name: given.origin}})
@@ -275,10 +165,9 @@ def _checked(given: Given) -> Any:
     if value not in options if options else type(value) is not wanted:
         expected = "one of " + ", ".join(options) if options else TYPE_WORDS[wanted]
         raise UsageError(f"{_source(given)} is {value!r}; expected {expected}")
-    metadata = next(f.metadata for name, _, f in declared() if name == given.name)
-    least, most = metadata["least"], metadata["most"]
-    if (least is not None and not value >= least) or (most is not None and not value <= most):
-        bounds = f"between {least} and {most}" if None not in (least, most) else f"of at least {least}"
+    minimum, maximum = bounds_of(given.name)
+    if (minimum is not None and not value >= minimum) or (maximum is not None and not value <= maximum):
+        bounds = f"between {minimum} and {maximum}" if None not in (minimum, maximum) else f"of at least {minimum}"
         raise UsageError(f"{_source(given)} is {value!r}; expected a number {bounds}")
     return value
 
@@ -295,7 +184,8 @@ def _source(given: Given) -> str:
     return given.shown if given.origin in (given.shown, FLAG) else f"{given.origin!r}: {given.shown!r}"
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
+def hint(name: str, known: Iterable[str]) -> str:
+    """Return what to say after an unknown name: the nearest known one, or all of them."""
     known = list(known)
     # Prefer names of which this is a prefix to similar names.
     close = [other for other in known if other.startswith(name)] or difflib.get_close_matches(name, known, n=1)
@@ -312,7 +202,7 @@ def example_toml() -> str:
             lines += ["", f"# {str(SECTIONS[section].__doc__).rstrip('.')}.", f"[{section}]"]
         wanted = _type_of(name)
         options = f" ({', '.join(get_args(wanted))})" if get_origin(wanted) is Literal else ""
-        lines += [f"# {f.metadata['told']}{options}", f"# {f.name} = {_toml(f.default)}"]
+        lines += [f"# {f.metadata['help']}{options}", f"# {f.name} = {_toml(f.default)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from enum import IntEnum
 from functools import partial
@@ -158,3 +159,15 @@ class FailedItemsError(FacepipeError):
     def __reduce__(self) -> tuple[Any, ...]:
         # By default exceptions are pickled with their message; the argument of this one is its lines.
         return partial(type(self), done=self.done, detail=self.detail), (self.lines,)
+
+
+def as_expected(error: Exception) -> FacepipeError | None:
+    """Return an error as one that a person can act on; None for a bug."""
+    if isinstance(error, FacepipeError):
+        return error
+    if isinstance(error, MemoryError):
+        return MemoryLimitError("out of memory: close other programs, or lower --jobs or --size")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        where = f" ({error.filename})" if error.filename else ""
+        return DiskError(f"{error.strerror}{where}: free some space, or choose another place for the result and --work")
+    return None

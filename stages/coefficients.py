@@ -34,9 +34,9 @@ from facepipe.weights.loaded import load_once
 class Params:
     """Settings of the stage."""
 
-    space: str = linear478.SPACE.name
-    smoothing: str = "none"
+    smoothing: str
     """none, one-euro or savitzky-golay."""
+    space: str = linear478.SPACE.name
 
 
 def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import repeat
 from typing import Any
 
@@ -20,8 +21,7 @@ from facepipe.media.image import read_image, write_image
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.origin import origin_metadata
 from facepipe.media.probe import probe_video
-from facepipe.spaces.coefficients import Coefficients
-from facepipe.spaces.files import load_coefficients
+from facepipe.spaces.files import load_coefficients, read_header
 
 Picture = NDArray[np.uint8]
 
@@ -30,7 +30,7 @@ Picture = NDArray[np.uint8]
 class Params:
     """Settings of the stage."""
 
-    renderer: str = "mesh"
+    renderer: str
     compiled: bool = field(default=False, metadata=NOT_IN_FINGERPRINT)
     """Whether torch compiles the renderer's network first."""
     first_frame: int = 0
@@ -52,7 +52,17 @@ class Params:
 
 
 def render(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Render the frames of the motion file one by one."""
+    """Render the frames of the motion file one by one, and encode them."""
+    params, frames = run.params, frames_of(run)
+    if params.picture:
+        write_image(run.output / f"picture.{params.picture}", next(frames), metadata=origin_metadata())
+        run.advance(1)
+        return {"frames": 1}
+    return _encode(run, frames, Fraction(read_header(run.input("motion"))["fps"]))
+
+
+def frames_of(run: StageRun[Params]) -> Generator[Picture, None, None]:
+    """Yield the frames of the segment, (H, W, 3) uint8 RGB, with the source around them and the grid where wanted."""
     # Here, not above: a finished job must not wait for torch.
     from facepipe.renderers import RENDERERS, open_for
     from facepipe.rendering.compositing import Paste
@@ -73,11 +83,7 @@ def render(run: StageRun[Params]) -> Mapping[str, Any]:
     if params.grid:
         panels = [repeat(displayed), _driver(run, count, picture.shape[0]), frames]
         frames = (side_by_side([panel for panel in row if panel is not None]) for row in zip(*panels, strict=False))
-    if params.picture:
-        write_image(run.output / f"picture.{params.picture}", next(frames), metadata=origin_metadata())
-        run.advance(1)
-        return {"frames": 1}
-    return _encode(run, frames, motion)
+    yield from frames
 
 
 def _driver(run: StageRun[Params], count: int, side: int) -> Iterator[Picture | None]:
@@ -113,13 +119,13 @@ def _held(frames: Iterator[Picture], *, first: int, wanted: frozenset[int]) -> I
         yield frame
 
 
-def _encode(run: StageRun[Params], frames: Iterator[Picture], motion: Coefficients) -> Mapping[str, Any]:
+def _encode(run: StageRun[Params], frames: Iterator[Picture], fps: Fraction) -> Mapping[str, Any]:
     params, count = run.params, 1
     first = next(frames)
     with VideoWriter(
         run.output / "segment.mp4",
         size=(first.shape[1], first.shape[0]),
-        fps=motion.fps,
+        fps=fps,
         codec=params.codec,
         quality=params.quality,
     ) as writer:

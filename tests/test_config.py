@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from facepipe import config
 from facepipe.config import example_toml, load_settings
 from facepipe.errors import UsageError
 
@@ -51,7 +50,7 @@ def test_each_source_overrides_the_one_before(home: dict[str, str], project: Pat
 def test_every_setting_has_a_row(project: Path) -> None:
     rows = load_settings(folder=project, environ={}, flags={"face.no_face": "cut"}).rows()
     assert ("face.no_face", "cut", "flag") in rows
-    assert len(rows) == len({name for name, _, _ in rows}) == sum(1 for _ in config.declared())
+    assert len(rows) == len({name for name, _, _ in rows}) == sum(1 for _ in declarations.declared())
 
 
 @pytest.mark.parametrize(
@@ -122,5 +121,5 @@ def test_the_example_contains_the_defaults(project: Path) -> None:
     )
     write(project, active)
     settings = load_settings(folder=project, environ={})
-    assert set(settings.origins) == {name for name, _, _ in config.declared()}
-    assert [value for _, value, _ in settings.rows()] == [value for _, value, _ in config.Settings().rows()]
+    assert set(settings.origins) == {name for name, _, _ in declarations.declared()}
+    assert [value for _, value, _ in settings.rows()] == [value for _, value, _ in declarations.Settings().rows()]

@@ -1,4 +1,4 @@
-"""The interface of the commands that the rows of a batch name; `facepipe.cli.rows` has those of facepipe."""
+"""The interface of the commands that the rows of a batch name; `facepipe.batch.commands` has those of facepipe."""
 
 from __future__ import annotations
 
@@ -32,8 +32,11 @@ class CommandSet(Protocol):
     def check_machine(self, items: Sequence[Item], folder: Path) -> list[FacepipeError]:
         """Return what is missing of weights and encoders for items of one kind each."""
 
-    def settings(self) -> str:
-        """Return a text that changes whenever other settings, weights or programs would change results."""
+    def settings(self, item: Item) -> str:
+        """Return a text that changes whenever other settings would change the result of an item."""
+
+    def program(self, item: Item) -> str:
+        """Return a text that changes whenever a stage or a weight that an item uses changes."""
 
     def prepare(self, threads: int) -> None:
         """Get a process ready that will make items with so many threads."""

@@ -15,8 +15,10 @@ from facepipe.engine.item_log import BEGUN, DONE, DROPPED, Entries, Entry
 from facepipe.errors import FacepipeError, UsageError
 
 PART_DIGITS = 8
-CAUSES = ("input changed", "settings changed", "result has another name")
+CAUSES = ("input changed", "settings changed", "program or weights changed", "result has another name")
 """By the parts of a key."""
+OTHER_KEY = "noted by another version of facepipe"
+"""The cause where a key has other parts than these, so that nothing of it can be compared."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,9 @@ class Decision:
     item: Item
     entry: Entry | None
     key: str
-    """What the item would be made from: signatures of inputs, settings and place, 8 digits each."""
+    """What the item would be made from: signatures of inputs, settings, program and place, 8 digits each."""
     reason: str
-    """done | new | input changed | settings changed | result has another name | result missing | failed (class) |
-    broken off | dropped"""
+    """done | new | one of CAUSES | OTHER_KEY | result missing | failed (class) | broken off | dropped"""
     wanted: bool
     tries: int = 0
     """How often it was tried in this run."""
@@ -74,7 +75,6 @@ class Planner:
         self.jobs = jobs
         self._folder, self._entries, self._run, self._retries = folder, entries, run, retries
         self._again = frozenset(again or ())
-        self._settings = _part(jobs.commands.settings())
         self._inventory = Inventory(folder)
 
     def decisions(self) -> Iterator[Decision]:
@@ -105,8 +105,10 @@ class Planner:
 
     def key(self, item: Item) -> str:
         """Return what an item would be made from."""
-        signs = "|".join(self._inventory.sign(name) for name in self.jobs.commands.inputs(item))
-        return ".".join((_part(signs), self._settings, _part(item.output)))
+        commands = self.jobs.commands
+        signs = "|".join(self._inventory.sign(name) for name in commands.inputs(item))
+        parts = (signs, commands.settings(item), commands.program(item), item.output)
+        return ".".join(map(_part, parts))
 
     def check(self, *, count_inputs: bool = False) -> Checked:
         """Look at all items once; what is wrong with them is in the answer, all of it."""
@@ -190,6 +192,8 @@ def _part(text: str) -> str:
 
 
 def _cause(entry: Entry, key: str) -> str:
-    """Return which part of an item's key has changed since it was last tried."""
-    pairs = zip(entry.key.split("."), key.split("."), CAUSES, strict=False)
-    return next((cause for old, new, cause in pairs if old != new), "")
+    """Return why an item's key is another than when it was last tried; nothing where it is the same."""
+    old, new = entry.key.split("."), key.split(".")
+    if len(old) != len(new):
+        return OTHER_KEY
+    return next((cause for before, now, cause in zip(old, new, CAUSES, strict=True) if before != now), "")

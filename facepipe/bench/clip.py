@@ -63,7 +63,7 @@ def _render_clip(folder: Path, portrait: Path, out: Path) -> None:
     motion, work = folder / "motion.npz", folder / "making"
     save_coefficients(synthetic_motion(load_face_model(weights.find("face-model").path)), motion)
     with Job(Workspace(work), {"command": "bench"}) as job:
-        reenact(job, prepare(job, portrait, motion, out, Options(size_pixels=SIZE_PIXELS)))
+        reenact(job, prepare(job, portrait, motion, out, Options(renderer="mesh", size_pixels=SIZE_PIXELS)))
     shutil.rmtree(work)
 
 

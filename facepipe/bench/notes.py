@@ -61,8 +61,14 @@ class Notes:
         del items, folder
         return []
 
-    def settings(self) -> str:
+    def settings(self, item: Item) -> str:
         """Depend on nothing."""
+        del item
+        return ""
+
+    def program(self, item: Item) -> str:
+        """Depend on nothing."""
+        del item
         return ""
 
     def prepare(self, threads: int) -> None:

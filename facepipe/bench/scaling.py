@@ -117,5 +117,5 @@ def _make_drivers(folder: Path, portrait: Path, count: int) -> None:
         for number in range(count):
             save_coefficients(replace(whole, angles=whole.angles * (1 - number / (2 * count))), motion)
             clip = drivers / f"driver{number:03}.mp4"
-            reenact(job, prepare(job, portrait, motion, clip, Options(size_pixels=SIZE_PIXELS)))
+            reenact(job, prepare(job, portrait, motion, clip, Options(renderer="mesh", size_pixels=SIZE_PIXELS)))
     shutil.rmtree(folder / "making")

@@ -10,23 +10,21 @@ import typer
 
 from facepipe import __version__
 from facepipe.cli import (
-    audio,
     batch,
     bench,
     convert,
     dataset,
     doctor,
-    edit,
     evaluate,
     overview,
-    reenact,
-    steps,
     train,
     weights,
     work,
 )
+from facepipe.cli.commands import command_of, plan_command
 from facepipe.cli.guard import Guarded, Verbose
 from facepipe.device import let_threads_sleep
+from facepipe.requests import REQUESTS
 
 app = typer.Typer(
     cls=Guarded,
@@ -59,17 +57,10 @@ def facepipe(
 
 
 # The order here is the order of the help.
-app.command("reenact")(reenact.reenact)
-app.command("audio")(audio.audio)
-app.command("edit")(edit.edit)
-app.command("crop")(steps.crop)
-app.command("coefficients")(steps.coefficients)
-app.command("features")(steps.features)
-app.command("motion")(steps.motion)
-app.command("render")(steps.render)
-app.command("mux")(steps.mux)
+for _name, _request in REQUESTS.items():
+    app.command(_name)(command_of(_request))
 app.command("convert")(convert.convert)
-app.command("plan")(reenact.plan)
+app.command("plan")(plan_command())
 app.command("batch")(batch.batch)
 app.command("retry")(batch.retry)
 app.command("status")(work.status)

@@ -53,14 +53,15 @@ def batch(
     What is done is kept and never done again; the same command goes on after a stop, on any number of machines that
     share the work folder. `facepipe status`, `failures`, `stats` and `report` read how it stands.
     """
+    from facepipe.batch.commands import Commands
     from facepipe.batch.joblist import JobList
-    from facepipe.cli.rows import Commands
+    from facepipe.config import load_settings
 
     how = BatchSettings(engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work)
     with _rows(jobs, pair, command) as (name, rows):
         shard = shard_of(rank, world, os.environ)
         common = dict(read_setting(text) for text in set_options or ())
-        listed = JobList(name, rows, Commands(), command, common, out, shard)
+        listed = JobList(name, rows, Commands(load_settings()), command, common, out, shard)
         run_list(listed, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=skip_invalid)
 
 
@@ -80,9 +81,10 @@ def retry(
     _verbose: Verbose = False,
 ) -> None:
     """Make the failed items of a batch again, and no others; those that failed for good too."""
+    from facepipe.batch.commands import Commands
     from facepipe.batch.joblist import Recorded
     from facepipe.batch.overview_reader import read_overview
-    from facepipe.cli.rows import Commands
+    from facepipe.config import load_settings
 
     how = BatchSettings(engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work)
     overview = read_overview(how.work)
@@ -97,7 +99,7 @@ def retry(
     items = tuple(one.item for one in wanted if one.item)
     if any(item.command == DATASET for item in items):
         raise UsageError("what failed here is a data set's; say `facepipe dataset build … --again`")
-    listed = Recorded("retry", lambda: (), Commands(), recorded=items)
+    listed = Recorded("retry", lambda: (), Commands(load_settings()), recorded=items)
     again = frozenset(one.kind for one in wanted)
     run_list(listed, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=True, again=again)
 

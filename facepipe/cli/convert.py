@@ -27,8 +27,8 @@ def convert(
     source: Source, out: Out, fps: Fps = FPS, overwrite: a.Overwrite = False, _verbose: Verbose = False
 ) -> None:
     """Turn a published file of coefficients (motion space bfm) into a motion file (.npz), or back; docs/official.md."""
-    from facepipe.cli.edit import rate_of
     from facepipe.media.files import check_input, check_output, draft_of
+    from facepipe.requests.resolution import fps_of
     from facepipe.spaces import bfm
     from facepipe.spaces.bfm.coefficients import BfmCoefficients
     from facepipe.spaces.bfm.files import READ, WRITTEN, read_official, write_official
@@ -40,7 +40,7 @@ def convert(
             f"cannot turn {source} into {out}: expected one of {', '.join(READ)} and -o NAME.npz, or a .npz and -o "
             f"NAME with one of {', '.join(WRITTEN)}"
         )
-    rate = rate_of(fps)
+    rate = fps_of(fps)
     check_input(source)
     check_output(out)
     if out.exists() and not overwrite:

@@ -12,7 +12,7 @@ from facepipe.cli import batch_arguments as b
 from facepipe.cli.batch_run import run_list
 from facepipe.cli.batch_settings import BatchSettings, limits_of, shard_of
 from facepipe.cli.guard import Verbose
-from facepipe.cli.jobs import Running, fps_of, run_job, tell_results
+from facepipe.cli.jobs import Running, report_results, run_job
 from facepipe.errors import ExitCode, FailedItemsError, FailureClass, UsageError
 from facepipe.spaces import SPACES
 
@@ -112,6 +112,7 @@ def _recipe(rule: str, size: int, fps: str, quality: int, space: str, *, overwri
     from facepipe.config import load_settings
     from facepipe.dataset.build import Recipe
     from facepipe.media.limits import MediaLimits
+    from facepipe.requests.resolution import fps_of
 
     if size % 2:
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
@@ -141,7 +142,7 @@ def _run(videos: Recorded, out: Path, how: BatchSettings, again: frozenset[str],
         code = ended.exit_code
     if not dry_run and code not in (ExitCode.INTERRUPTED, ExitCode.TRY_AGAIN):
         assemble(videos, out)
-    tell_results([out / LIST] if (out / LIST).exists() else [], running)
+    report_results([out / LIST] if (out / LIST).exists() else [], running)
     if code:
         raise typer.Exit(code)
 
@@ -173,7 +174,7 @@ def export(
 
     if shards == lmdb:
         raise UsageError("say either --shards or --lmdb: one form in one run")
-    settings = load_settings(flags={"work.folder": str(work) if work else None}, flag_names=a.FLAG_NAMES)
+    settings = load_settings(flags={"work.folder": str(work) if work else None})
     running = Running(None, False, as_json, quiet)
     made: list[Path] = []
 
@@ -190,4 +191,4 @@ def export(
         made.extend(error.done)
         raise
     finally:
-        tell_results(made, running)
+        report_results(made, running)

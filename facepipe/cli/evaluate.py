@@ -110,8 +110,9 @@ def _check_unused(task: str, flags: Mapping[str, object]) -> None:
 
 def _chosen(renderer: str | None, weights: str) -> str:
     """Return the name of the renderer: as given, else that of the weights, else that of the settings."""
-    from facepipe.config import DEFAULT, load_settings
+    from facepipe.config import load_settings
     from facepipe.pipeline.rendering import renderer_for
+    from facepipe.settings import DEFAULT
 
     settings = load_settings()
     if renderer:

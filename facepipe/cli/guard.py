@@ -1,6 +1,5 @@
 """The one place where errors become messages and exit codes."""
 
-import errno
 import os
 import platform
 import select
@@ -14,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from facepipe import __version__
-from facepipe.errors import DiskError, ExitCode, FacepipeError, FailedItemsError, MemoryLimitError, PrecheckError
+from facepipe.errors import ExitCode, FailedItemsError, PrecheckError, as_expected
 
 BROKEN_PIPE = 141
 """What a shell reports for a program that SIGPIPE ended, as it would have ended this one."""
@@ -57,7 +56,7 @@ def report(error: Exception, *, verbose: bool) -> int:
     """Tell the user of an error, on stderr, and return the exit code that it ends the program with."""
     from facepipe.engine.progress import printable
 
-    expected = _as_expected(error)
+    expected = as_expected(error)
     if expected is None:
         _say(
             f"this is a bug in facepipe ({type(error).__name__}: {error}); please report it with {_write_report(error)}"
@@ -75,18 +74,6 @@ def report(error: Exception, *, verbose: bool) -> int:
     if verbose:
         traceback.print_exception(error)
     return int(ExitCode.BUG if expected is None else expected.exit_code)
-
-
-def _as_expected(error: Exception) -> FacepipeError | None:
-    """The error as one that the user can act on; None for a bug."""
-    if isinstance(error, FacepipeError):
-        return error
-    if isinstance(error, MemoryError):
-        return MemoryLimitError("out of memory: close other programs, or lower --jobs or --size")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-        where = f" ({error.filename})" if error.filename else ""
-        return DiskError(f"{error.strerror}{where}: free some space, or choose another place for the result and --work")
-    return None
 
 
 def _say(message: str) -> None:

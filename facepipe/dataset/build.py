@@ -105,7 +105,7 @@ class Builder:
         fitted = self.job.run(
             coefficients.STAGE,
             {"track": made.output("track.npz")},
-            coefficients.Params(),
+            coefficients.Params(smoothing="none"),
             weights={"face-model": self.weights["face-model"]},
             label=f"fit {name}",
             frames=span.end_frame - span.first_frame,
@@ -140,7 +140,7 @@ class Builder:
         found = self.job.run(
             coefficients.BFM_STAGE,
             {"track": made.output("track.npz"), "media": made.output("clip.mp4")},
-            coefficients.Params(space=bfm.SPACE.name),
+            coefficients.Params(space=bfm.SPACE.name, smoothing="none"),
             weights={key: self.weights[key] for key in ("face-model", "deep3d", "bfm") if key in self.weights},
             label=f"fit {name} ({bfm.SPACE.name})",
             frames=made.facts["frames"],

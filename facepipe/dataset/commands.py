@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path, PurePath
 
 from facepipe.batch.command_set import RunJob
@@ -20,13 +20,14 @@ from facepipe.dataset.statistics import SHEET, STATISTICS, write_sheet, write_st
 from facepipe.device import set_threads
 from facepipe.engine import Job, Json
 from facepipe.errors import FacepipeError, InputError, PrecheckError, UsageError
+from facepipe.pipeline.dependencies import Dependencies
 from facepipe.pipeline.items import find_items, is_video
 from facepipe.pipeline.perception import space_weights
 from facepipe.pipeline.precheck import all_of, find_weights
+from facepipe.spaces import SPACES
 from stages import clip, coefficients, features, spans, utterances
 
 COMMAND, PARTS = "dataset", "parts"
-STAGES = (clip.STAGE, coefficients.STAGE, features.STAGE, spans.STAGE, utterances.STAGE)
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,27 @@ class DatasetCommands:
     def _weights(self) -> list[str]:
         return ["detector", "landmarker", *space_weights(self.recipe.space)]
 
-    def settings(self) -> str:
-        """Return the recipe, who goes where, the versions of the stages and the digests of the weights."""
+    def settings(self, item: Item) -> str:
+        """Return the recipe, and who goes where."""
+        del item
+        return self._settings
+
+    @cached_property
+    def _settings(self) -> str:
         recipe = {**asdict(replace(self.recipe, overwrite=False)), "fps": str(self.recipe.fps)}
         splits = [sorted(self.people.splits.items()), self.people.test_percent, sorted(self.people.unseen)]
-        versions = {stage.name: stage.version for stage in STAGES}
-        weights = {name: weight.sha256 for name, weight in find_weights(*self._weights()).items()}
-        return json.dumps([recipe, splits, versions, weights], sort_keys=True)
+        return json.dumps([recipe, splits], sort_keys=True)
+
+    def program(self, item: Item) -> str:
+        """Return the versions of the stages and the digests of the weights."""
+        del item
+        return self._program
+
+    @cached_property
+    def _program(self) -> str:
+        found = utterances.STAGE if self.recipe.rule == "voxceleb" else spans.STAGE
+        fitted = dict.fromkeys((coefficients.STAGE, SPACES[self.recipe.space].estimation()))
+        return Dependencies((found, clip.STAGE, *fitted, features.STAGE), tuple(self._weights())).signature()
 
     def prepare(self, threads: int) -> None:
         """Give the numerical libraries their threads."""

@@ -16,7 +16,7 @@ from facepipe.engine.job import JOBS
 from facepipe.engine.lock import FolderLock
 from facepipe.engine.status import artefact_folders, is_referenced, job_files, referenced_fingerprints, stage_folders
 from facepipe.engine.store import find_artefact, stage_shards
-from facepipe.engine.workspace import DIGESTS
+from facepipe.engine.workspace import ARRAYS, DIGESTS
 from facepipe.errors import BusyError, RecordError
 
 
@@ -51,6 +51,7 @@ def clean(
         claims = _dead_claims(root)
         folders = _useless(root, unreferenced, everything, older_than_seconds)
         files = [root / DIGESTS, *job_files(root), root / "CACHEDIR.TAG"] if everything else []
+        files += sorted((root / ARRAYS).glob("*.png")) if everything else []
         folders += [BatchPaths(root).folder] if everything and BatchPaths(root).folder.is_dir() else []
         files += [] if everything else claims
         files = [path for path in files if path.exists()]
@@ -119,7 +120,7 @@ def _remove_files(root: Path, files: list[Path]) -> None:
         for path in files:
             path.unlink(missing_ok=True)
     shards = [shard for stage_folder in stage_folders(root) for shard in stage_shards(stage_folder)]
-    for folder in (*shards, *{shard.parent for shard in shards}, root / JOBS, (root / DIGESTS).parent):
+    for folder in (*shards, *{shard.parent for shard in shards}, root / JOBS, (root / DIGESTS).parent, root / ARRAYS):
         with suppress(OSError):  # not empty: holds files of others, or is in use
             folder.rmdir()
 

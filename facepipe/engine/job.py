@@ -238,6 +238,11 @@ class Job:
         """Emit an event that is not about one stage."""
         self._emit(event)
 
+    def count(self, frames: int) -> None:
+        """Count in the summary a piece of work that was done without `run`."""
+        self._made += 1
+        self._frames_done += frames
+
     def fail(self, stage: str, label: str, error: BaseException) -> None:
         """Emit the failure of a piece of work, before its stage ran or in it."""
         self._failed += 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -27,6 +28,8 @@ Inputs = Mapping[str, Input | Sequence[Input]]
 DONE = "done"
 FORCED = "forced"
 DIGESTS = "digests/files.jsonl"
+ARRAYS = "arrays"
+"""Folder of the files that hold the pixels of arrays which a caller gave."""
 CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Work files of facepipe; `facepipe clean` removes them.\n"
 
 
@@ -121,7 +124,8 @@ class Workspace:
             run = StageRun(
                 decision.paths or {}, draft, decision.params, decision.weights or {}, advance or (lambda _frames: None)
             )
-            facts = self._call(stage, run)
+            with self.stage_errors(stage, run):
+                facts = stage.function(run)
             _check_unchanged(decision.watched)
             seconds = time.monotonic() - started
             return self.store.publish(draft, identity, stage.outputs, facts, seconds=seconds, replace=forced)
@@ -191,9 +195,20 @@ class Workspace:
             return "incomplete"
         return difference(previous, identity) if previous else "new"
 
-    def _call(self, stage: Stage[P], run: StageRun[P]) -> Mapping[str, Any]:
+    def run_of(
+        self, stage: Stage[P], inputs: Inputs, params: P, weights: Mapping[str, WeightFile] | None = None
+    ) -> StageRun[P]:
+        """Return what a stage function would see, without a folder to write to. Raises InputError."""
+        _check_names(stage, inputs, params, weights or {})
+        paths, _, _ = self._look(inputs)
+        files = {name: weight.path for name, weight in (weights or {}).items()}
+        return StageRun(paths, Path(os.devnull), params, files, lambda _frames: None)
+
+    @contextmanager
+    def stage_errors(self, stage: Stage[P], run: StageRun[P]) -> Iterator[None]:
+        """Turn what a stage raises for want of memory or disk into errors that a person can act on."""
         try:
-            return stage.function(run)
+            yield
         except MemoryError as error:
             remedy = "close other programs, or choose a smaller size or fewer jobs"
             raise MemoryLimitError(f"stage {stage.name} ran out of memory; {remedy}") from error

@@ -13,6 +13,7 @@ from facepipe.evaluate.footage import Eyes, Floats, Footage, face_points
 from facepipe.evaluate.manifest import Task
 from facepipe.evaluate.pixels import Picture
 from facepipe.face.bfm.estimation import CoefficientRegressor, estimate
+from facepipe.settings import MotionSettings
 from facepipe.spaces.bfm.coefficients import BfmCoefficients, from_estimate
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.spaces.retargeting import Retargeting
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 OURS = {"same": Retargeting(reference="first", scale="driver"), "cross": Retargeting()}
 #: As settings have it where nothing is said; the published renderer is steered by what is not smoothed.
-SMOOTHING: Smoothing = "savitzky-golay"
+SMOOTHING: Smoothing = MotionSettings.smoothing
 #: As the published renderer is steered: by the driver's state itself, across identities in the source's scale.
 PUBLISHED = {"same": Retargeting(motion="absolute", scale="driver"), "cross": Retargeting(motion="absolute")}
 

@@ -17,6 +17,7 @@ from facepipe.media.sound import SoundInfo, probe_sound
 from facepipe.motion.features import frames_of
 from facepipe.motion.speech import FPS
 from facepipe.motion.utterance import Delivery
+from facepipe.pipeline.arrays import described_input
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
@@ -230,7 +231,7 @@ def _about(job: Job, work: Performance, take: int, made: list[Artefact]) -> Mapp
     kinds = {"source": work.source.kind, "sound": "sound", "head": work.head.kind if work.head else ""}
     return {
         "inputs": {
-            role: {"path": str(path), "kind": kinds[role], "sha256": digests.digest(path)}
+            role: {**described_input(path, job.workspace), "kind": kinds[role], "sha256": digests.digest(path)}
             for role, path in _inputs(work).items()
         },
         **work.options.provenance.about(digests),

@@ -81,6 +81,11 @@ def is_sound(path: Path) -> bool:
     return path.suffix.lower() in SOUND_SUFFIXES
 
 
+def may_be_sound(path: Path) -> bool:
+    """Tell by its name whether a file or folder may be, or hold, sound without pictures. The disk is not read."""
+    return path.suffix.lower() not in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, ".npz")
+
+
 def is_sound_or_video(path: Path) -> bool:
     """Tell whether a file of a folder is sound or a video, or was meant to be."""
     if path.suffix.lower() in (*SOUND_SUFFIXES, *VIDEO_SUFFIXES):

@@ -1,4 +1,4 @@
-"""What a job is asked for, once the command line and the settings have been read."""
+"""The options of a job, resolved from a request and the settings."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facepipe.media.encode import DEFAULT_QUALITY
 from facepipe.media.limits import MediaLimits
 from facepipe.media.mux import Fit
 from facepipe.motion.sliders import Edit
 from facepipe.pipeline.provenance import Provenance
+from facepipe.settings import FaceSettings, MotionSettings, OutputSettings, RenderSettings, WorkSettings
 from facepipe.spaces import linear478
 from facepipe.spaces.retargeting import Retargeting
 
 
 @dataclass(frozen=True)
 class Options:
-    """Everything that shapes a result; shared by all commands that make one."""
+    """Everything that shapes a result; shared by all commands that make one. The defaults are those of the settings."""
 
-    size_pixels: int = 256
-    quality: int = DEFAULT_QUALITY
-    codec: str = "h264"
-    fit: Fit = "driver"
+    size_pixels: int = OutputSettings.size_pixels
+    quality: int = OutputSettings.quality
+    codec: str = OutputSettings.codec
+    fit: Fit = OutputSettings.fit
     grid: bool = False
     paste_back: bool = False
-    renderer: str = "mesh"
-    weights: str = ""
+    renderer: str = RenderSettings.renderer
+    weights: str = RenderSettings.weights
     """Registry name of the renderer's network, where not its own."""
-    compiled: bool = False
+    compiled: bool = RenderSettings.compile
     """Whether torch compiles that network first."""
     space: str = linear478.SPACE.name
     """The motion space of the job."""
-    face: str = "largest"
-    driver_face: str = "largest"
-    no_face: str = "hold"
-    landmarker: str = "embedded"
+    face: str = FaceSettings.face
+    driver_face: str = FaceSettings.driver_face
+    no_face: str = FaceSettings.no_face
+    landmarker: str = FaceSettings.landmarker
     """embedded, or face-alignment."""
     source_frame: str = "best"
     """Which frame of a source video is the portrait: best, or a number from 0."""
-    smoothing: str = "none"
+    smoothing: str = MotionSettings.smoothing
     retargeting: Retargeting = field(default_factory=Retargeting)
     edit: Edit = field(default_factory=Edit)
     limits: MediaLimits = field(default_factory=MediaLimits)
-    segment_frames: int = 125
+    segment_frames: int = WorkSettings.segment_frames
     overwrite: bool = False
     provenance: Provenance = field(default_factory=Provenance)
     sheet: Path | None = None

@@ -33,7 +33,7 @@ class Fitted:
 
 def perception_weights(options: Options) -> dict[str, weights.WeightFile]:
     """Return verified weights for all of perception; raise one error that tells of all that is missing."""
-    names = dict.fromkeys(("detector", *LANDMARKERS[options.landmarker], *space_weights(options.space)))
+    names = perception_weight_names(options)
     found, _ = all_of([lambda: find_weights(*names), lambda: _check_package(options.landmarker)])
     return dict(found)
 
@@ -42,6 +42,16 @@ def space_weights(space: str) -> tuple[str, ...]:
     """Return the weights that estimate motion in a space; optional ones only if they are registered."""
     declared = SPACES[space].estimation().weights
     return tuple(bare(name) for name in declared if not name.endswith("?") or bare(name) in weights.registered())
+
+
+def perception_weight_names(options: Options) -> tuple[str, ...]:
+    """Return the registry names of the weights of detector, landmarker and motion space, each once."""
+    return tuple(dict.fromkeys((*crop_weight_names(options.landmarker), *space_weights(options.space))))
+
+
+def crop_weight_names(landmarker: str) -> tuple[str, ...]:
+    """Return the registry names of the weights of detector and landmarker."""
+    return ("detector", *LANDMARKERS[landmarker])
 
 
 def _check_package(landmarker: str) -> None:
@@ -80,7 +90,7 @@ def track_clip(
 
 
 def _crop(job: Job, medium: Medium, params: crop.Params, weights: Weights, label: str) -> Made:
-    needed = {name: weights[name] for name in ("detector", *LANDMARKERS[params.landmarker])}
+    needed = {name: weights[name] for name in crop_weight_names(params.landmarker)}
     return job.run(crop.STAGE, {"media": medium.path}, params, weights=needed, label=label, frames=medium.frames)
 
 

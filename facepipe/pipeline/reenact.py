@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.engine.events import Result
+from facepipe.engine.streaming import stream
 from facepipe.errors import UsageError
 from facepipe.media.encode import check_codec
 from facepipe.motion.drawing import WEIGHT
 from facepipe.motion.sliders import check_edit, read_bounds, told
+from facepipe.pipeline.arrays import described_input
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, fit_driver, fit_source, perception_weights
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
-from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights
+from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights, segments_of
+from facepipe.rendering.source import Picture
 from facepipe.spaces import SPACES
 from facepipe.spaces.files import read_header
-from facepipe.spaces.retargeting import Retargeting
-from stages import motion, sheet
+from stages import motion, render, sheet
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
-@dataclass(frozen=True)
-class Reenactment:
-    """What is to be made of what, checked."""
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a reenactment is made of, checked."""
 
     source: Medium
     driver: Medium | None
-    out: Path
     options: Options
     weights: Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reenactment(Inputs):
+    """A reenactment whose result is a file."""
+
+    out: Path
 
     @property
     def still(self) -> bool:
@@ -63,72 +72,114 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
     if options.sheet and options.sheet.suffix.lower() != ".png":
         raise UsageError(f"the contact sheet is to be called {options.sheet}; it is a PNG, so end its name in .png")
     check_apart(outs, [source, *([driver] if driver else []), *options.provenance.paths()])
-    found = all_of(
+    destinations: list[Callable[[], Any]] = [
+        partial(check_destination, path, digests, overwrite=options.overwrite, described_by=sidecar_of(out))
+        for path in outs
+    ]
+    checks: list[Callable[[], Any]] = [partial(check_codec, options.codec), options.provenance.check, *destinations]
+    found = check_inputs(job, source, driver, options, checks)
+    if still and (frames := found.driver.frames if found.driver else options.edit.frames) > 1:
+        raise UsageError(f"{out} is a picture, but the motion has {frames} frames; end the name in .mp4")
+    return Reenactment(source=found.source, driver=found.driver, options=found.options, weights=found.weights, out=out)
+
+
+def check_inputs(
+    job: Job, source: Path, driver: Path | None, options: Options, checks: Iterable[Callable[[], Any]] = ()
+) -> Inputs:
+    """Check inputs, weights, work folder and `checks`; raise one error that names everything that is wrong."""
+    medium, driving, perception, drawing = all_of(
         [
             lambda: inspect(source, options.limits),
             lambda: inspect(driver, options.limits, motion=options.space) if driver else None,
             lambda: perception_weights(options),
             lambda: {**renderer_weights(options), **(find_weights(WEIGHT) if options.edit.draw else {})},
-            lambda: check_codec(options.codec),
-            options.provenance.check,
-            *(
-                lambda path=path: check_destination(
-                    path, digests, overwrite=options.overwrite, described_by=sidecar_of(out)
-                )
-                for path in outs
-            ),
+            *checks,
             lambda: check_work_folder(job),
         ]
-    )
-    work = Reenactment(source=found[0], driver=found[1], out=out, weights={**found[2], **found[3]}, options=options)
-    check_edit(options.edit, read_bounds(work.weights["face-model"].path), space=SPACES[options.space])
-    if still and (frames := work.driver.frames if work.driver else options.edit.frames) > 1:
-        raise UsageError(f"{out} is a picture, but the motion has {frames} frames; end the name in .mp4")
-    return replace(work, options=replace(options, retargeting=_retargeting(work)))
-
-
-def _retargeting(work: Reenactment) -> Retargeting:
-    """Return the way of retargeting; the motion of a single frame relative to itself would be none."""
-    wanted = work.options.retargeting
-    return replace(wanted, motion="absolute") if work.driver and work.driver.frames == 1 else wanted
+    )[:4]
+    weights = {**perception, **drawing}
+    check_edit(options.edit, read_bounds(weights["face-model"].path), space=SPACES[options.space])
+    if driving and driving.frames == 1:
+        # The motion of a single frame relative to itself would be none.
+        options = replace(options, retargeting=replace(options.retargeting, motion="absolute"))
+    return Inputs(source=medium, driver=driving, options=options, weights=weights)
 
 
 def reenact(job: Job, work: Reenactment) -> Made:
     """Make, or find made, the result; deliver it unless this is a dry run. Return the artefact that holds it."""
-    options, driver = work.options, work.driver
-    source = fit_source(job, work.source, options, work.weights)
-    fitted = fit_driver(job, driver, options, work.weights) if driver and driver.kind != "motion" else None
-    driving = _driving(work, fitted)
+    fitted = fit(job, work)
+    scene, count = fitted.scene, fitted.frames
+    if work.still:
+        scene, count = replace(scene, picture=work.out.suffix.lower().lstrip(".").replace("jpeg", "jpg")), 1
+    segments = render_segments(job, scene, fitted.moved, fitted.params, count)
+    result = segments[0] if work.still else join(job, scene, segments, cut_by=_cut_by(work, fitted.driver))
+    finish(job, work, result, [*_made(scene.fitted), *_made(fitted.driver), *segments])
+    return result
+
+
+def stream_frames(job: Job, inputs: Inputs) -> Iterator[Picture]:
+    """Yield the frames of a reenactment, (H, W, 3) uint8 RGB, as they are rendered; none is encoded or stored.
+
+    Tracks, coefficients and motion come from the store, or go there.
+    """
+    fitted = fit(job, inputs)
+    for segment in segments_of(job, fitted.scene, fitted.moved, fitted.params, fitted.frames):
+        yield from stream(
+            job,
+            render.STAGE,
+            render.frames_of,
+            segment.inputs,
+            segment.params,
+            weights=segment.weights,
+            label=f"render {segment.number}",
+            frames=segment.frames,
+        )
+
+
+@dataclass(frozen=True)
+class FittedInputs:
+    """A reenactment from which only the rendering is left."""
+
+    scene: Scene
+    driver: Fitted | None
+    """None without a driver, and for a motion file."""
+    moved: Mapping[str, Output | Pending | Path]
+    """Inputs of the stage motion."""
+    params: motion.Params
+    frames: int
+
+
+def fit(job: Job, inputs: Inputs) -> FittedInputs:
+    """Track and fit source and driver."""
+    options, driver = inputs.options, inputs.driver
+    source = fit_source(job, inputs.source, options, inputs.weights)
+    fitted = fit_driver(job, driver, options, inputs.weights) if driver and driver.kind != "motion" else None
+    driving = _driving(inputs, fitted)
     scene = Scene(
-        source=work.source,
+        source=inputs.source,
         fitted=source,
         driver=driver,
         tracked=fitted.crop if fitted else None,
         options=options,
-        weights=work.weights,
-        picture=work.out.suffix.lower().lstrip(".").replace("jpeg", "jpg") if work.still else "",
+        weights=inputs.weights,
     )
-    count = 1 if work.still else _frame_count(work, driving)
     own = source.coefficients.output("coefficients.npz")
     moved = {"source": own, **({"driving": driving} if driving is not None else {})}
     params = motion.Params(retargeting=options.retargeting, no_face=_policy(options.no_face), edit=options.edit)
-    segments = render_segments(job, scene, moved, params, count)
-    result = segments[0] if work.still else join(job, scene, segments, cut_by=_cut_by(work, fitted))
-    finish(job, work, result, [*_made(source), *_made(fitted), *segments])
-    return result
+    return FittedInputs(scene, fitted, moved, params, _frame_count(inputs, driving))
 
 
 def _made(fitted: Fitted | None) -> list[Made]:
     return [fitted.crop, fitted.coefficients] if fitted else []
 
 
-def _driving(work: Reenactment, fitted: Fitted | None) -> Output | Pending | Path | None:
+def _driving(work: Inputs, fitted: Fitted | None) -> Output | Pending | Path | None:
     if fitted:
         return fitted.coefficients.output("coefficients.npz")
     return work.driver.path if work.driver else None
 
 
-def _cut_by(work: Reenactment, fitted: Fitted | None) -> Output | Pending | None:
+def _cut_by(work: Inputs, fitted: Fitted | None) -> Output | Pending | None:
     """Return the driver's coefficients if its frames without a face are cut, else None."""
     if not fitted or work.options.no_face != "cut":
         return None
@@ -138,7 +189,7 @@ def _cut_by(work: Reenactment, fitted: Fitted | None) -> Output | Pending | None
     return coefficients.output("coefficients.npz")
 
 
-def _frame_count(work: Reenactment, driving: Output | Pending | Path | None) -> int:
+def _frame_count(work: Inputs, driving: Output | Pending | Path | None) -> int:
     """Return how many frames the result has; in a dry run before the driver was fitted, an estimate."""
     if driving is None or work.options.edit.frames:
         return work.options.edit.frames or 1
@@ -206,7 +257,11 @@ def about(job: Job, work: Reenactment, stages: list[Artefact]) -> Mapping[str, A
     digests = job.workspace.digests
     return {
         "inputs": {
-            role: {"path": str(medium.path), "kind": medium.kind, "sha256": digests.digest(medium.path)}
+            role: {
+                **described_input(medium.path, job.workspace),
+                "kind": medium.kind,
+                "sha256": digests.digest(medium.path),
+            }
             for role, medium in media.items()
         },
         **work.options.provenance.about(digests),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from facepipe.pipeline.perception import Fitted, Made, Weights, perception_weigh
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from facepipe.renderers import RENDERERS
 from facepipe.rendering.spec import NETWORK
+from facepipe.settings import MotionSettings
 from facepipe.spaces.retargeting import Retargeting
 from facepipe.weights import WeightFile, find, lookup
 from stages import motion, mux, prepare, render
@@ -51,13 +52,14 @@ def _renderer_of(network: str) -> str:
 
 
 def options_for(renderer: str, **others: Any) -> Options:
-    """Return the Options of a job that renders by `renderer`, with the defaults of its motion space.
-
-    Smoothing stays at the default of Options unless it is given.
-    """
+    """Return the Options of a job that renders by `renderer`, with the defaults of its motion space."""
     space = RENDERERS[renderer].motion_space
-    how = Retargeting(**{"motion": space.defaults.get("motion.motion", "relative")})  # type: ignore[arg-type]
-    return Options(**{"renderer": renderer, "space": space.name, "retargeting": how, **others})
+    motion = space.defaults.get("motion.motion", MotionSettings.motion)
+    how = {
+        "retargeting": Retargeting(motion=motion),  # type: ignore[arg-type]
+        "smoothing": space.defaults.get("motion.smoothing", MotionSettings.smoothing),
+    }
+    return Options(**{"renderer": renderer, "space": space.name, **how, **others})
 
 
 def check_weights(options: Options) -> None:
@@ -71,7 +73,7 @@ def renderer_weights(options: Options) -> dict[str, WeightFile]:
     Raises UsageError for a renderer or network of another motion space than the job's, for a network where the renderer
     has none, and for a size that the renderer cannot draw; WeightsError for a weight that is missing or damaged.
     """
-    spec, name = RENDERERS[options.renderer], options.weights or RENDERERS[options.renderer].network
+    spec, name = RENDERERS[options.renderer], _network_name(options)
     _check_space(f"the renderer {options.renderer}", spec.space, options)
     if options.weights and not spec.network:
         raise UsageError(f"--weights names {options.weights}, but the renderer {options.renderer} has no network")
@@ -87,8 +89,18 @@ def renderer_weights(options: Options) -> dict[str, WeightFile]:
         )
     if name and (space := lookup(name).space):
         _check_space(f"the weight {name}", space, options)
-    found = find_weights(*spec.weights, *([name] if name else []))
+    found = find_weights(*renderer_weight_names(options))
     return {NETWORK if one == name else one: file for one, file in found.items()}
+
+
+def renderer_weight_names(options: Options) -> tuple[str, ...]:
+    """Return the registry names of the weights of the chosen renderer, its network last."""
+    name = _network_name(options)
+    return (*RENDERERS[options.renderer].weights, *([name] if name else []))
+
+
+def _network_name(options: Options) -> str:
+    return options.weights or RENDERERS[options.renderer].network
 
 
 def _check_space(what: str, space: str, options: Options) -> None:
@@ -115,16 +127,43 @@ class Scene:
     """png, jpg or webp where the result is a picture; empty for a video."""
 
 
+@dataclass(frozen=True)
+class Segment:
+    """What the stage render takes for one segment of a result."""
+
+    number: int
+    """From 1."""
+    inputs: Mapping[str, Input]
+    params: render.Params
+    weights: Weights
+    frames: int
+
+
 def render_segments(
     job: Job, scene: Scene, moved: Mapping[str, Input], params: motion.Params, count: int
 ) -> list[Made]:
-    """Move and draw `count` frames, segment by segment; `moved` are the inputs of the stage motion."""
+    """Move and render `count` frames, segment by segment; `moved` are the inputs of the stage motion."""
+    return [
+        job.run(
+            render.STAGE,
+            segment.inputs,
+            segment.params,
+            weights=segment.weights,
+            label=f"render {segment.number}",
+            frames=segment.frames,
+        )
+        for segment in segments_of(job, scene, moved, params, count)
+    ]
+
+
+def segments_of(
+    job: Job, scene: Scene, moved: Mapping[str, Input], params: motion.Params, count: int
+) -> Iterator[Segment]:
+    """Yield the segments of `count` frames, each as soon as its own motion is made."""
     length = scene.options.segment_frames
     prepared = prepare_source(job, scene)
-    return [
-        _segment(job, scene, moved, params, prepared, first, min(length, count - first))
-        for first in range(0, count, length)
-    ]
+    for first in range(0, count, length):
+        yield _segment(job, scene, moved, params, prepared, first, min(length, count - first))
 
 
 def prepare_source(job: Job, scene: Scene) -> Made | None:
@@ -150,7 +189,7 @@ def _segment(
     prepared: Made | None,
     first: int,
     count: int,
-) -> Made:
+) -> Segment:
     number, spec = first // scene.options.segment_frames + 1, RENDERERS[scene.options.renderer]
     rows = job.run(
         motion.STAGE,
@@ -163,14 +202,8 @@ def _segment(
     inputs = {**_inputs(scene), "motion": rows.output("motion.npz")}
     if prepared is not None:
         inputs["prepared"] = prepared.output("prepared.safetensors")
-    return job.run(
-        render.STAGE,
-        inputs,
-        _params(scene, first, count),
-        weights={name: scene.weights[name] for name in spec.files},
-        label=f"render {number}",
-        frames=count,
-    )
+    weights = {name: scene.weights[name] for name in spec.files}
+    return Segment(number, inputs, _params(scene, first, count), weights, count)
 
 
 def _source_inputs(scene: Scene) -> dict[str, Input]:

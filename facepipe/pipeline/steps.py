@@ -17,6 +17,7 @@ from facepipe.media.probe import probe_video
 from facepipe.media.sound import probe_sound
 from facepipe.motion.features import frames_of
 from facepipe.motion.utterance import Delivery
+from facepipe.pipeline.arrays import described_input
 from facepipe.pipeline.audio import Takes, hear, speak
 from facepipe.pipeline.delivery import (
     check_apart,
@@ -187,8 +188,11 @@ class Steps:
             return list(outs)
         unique = {one.folder: one for one in stages if isinstance(one, Artefact)}
         about = {
-            "inputs": {"item": {"path": str(item.path)}}
-            | ({"source": {"path": str(self.source)}} if self.source else {}),
+            "inputs": {
+                role: described_input(path, self.job.workspace)
+                for role, path in {"item": item.path, "source": self.source}.items()
+                if path
+            },
             **self.options.provenance.about(self.job.workspace.digests),
             "options": self.options.as_json(),
             "stages": [described(one) for one in unique.values()],

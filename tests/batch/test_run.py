@@ -70,6 +70,8 @@ def test_what_is_done_is_not_begun_again_and_what_changed_is(bench: Bench, monke
     assert dict(checked.reasons) == {"done": 1, "input changed": 1, "result missing": 1}
     assert settled.made == 2
     assert bench.outputs() == {"a": "eno", "b": "rehto", "c": "eerht"}
+    monkeypatch.setenv("FACEPIPE_TEST_PROGRAM", "a.txt")
+    assert bench.prepare(rows).check().reasons == {"program or weights changed": 1, "done": 2}
     monkeypatch.setenv("FACEPIPE_TEST_SETTINGS", "new")
     assert bench.prepare(rows).check().reasons == {"settings changed": 3}
 

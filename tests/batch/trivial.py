@@ -55,8 +55,13 @@ class Texts:
     def check_machine(self, items: Sequence[Item], folder: Path) -> list[FacepipeError]:
         return []
 
-    def settings(self) -> str:
+    def settings(self, item: Item) -> str:
         return os.environ.get("FACEPIPE_TEST_SETTINGS", "")
+
+    def program(self, item: Item) -> str:
+        """Be another program for the items of $FACEPIPE_TEST_PROGRAM alone."""
+        changed = os.environ.get("FACEPIPE_TEST_PROGRAM")
+        return "changed" if changed and item.inputs.get("source") == changed else ""
 
     def prepare(self, threads: int) -> None:
         return

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facepipe.cli.edit import moving, read_sweep
 from facepipe.errors import UsageError
 from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image
 from facepipe.media.probe import probe_video
 from facepipe.motion.sliders import SLIDERS, Edit
+from facepipe.requests.sweeps import as_video, read_sweep
 from tests.pipeline.scene import Scene, run
 
 
@@ -40,7 +40,7 @@ def test_a_sweep_is_a_video_of_the_length_and_rate_asked_for(scene: Scene, tmp_p
 
 
 def test_a_video_without_a_sweep_goes_from_rest_to_the_sliders() -> None:
-    edit = moving(Edit(values={"zoom": 2, "smile": 0.5}), None, None)
+    edit = as_video(Edit(values={"zoom": 2, "smile": 0.5}), None, None)
     assert edit.values == {}
     assert edit.sweeps == {"zoom": (1, 2), "smile": (0, 0.5)}
 
@@ -81,7 +81,7 @@ def test_what_is_no_sweep_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "edit needs a SOURCE"),
+        ((), "Missing argument 'source'"),
         (("x.png", "--yaw", "1", "--sweep", "yaw=0:1"), "given as a slider and as a sweep"),
         (("x.png", "--sweep", "yaw=0:1", "-o", "x2.png"), "--sweep makes a video"),
         (("x.png", "--fps", "0", "-o", "x.mp4"), "--fps is '0'"),

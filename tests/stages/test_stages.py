@@ -81,7 +81,7 @@ def still(scene: Scene, work: Path) -> Artefact:
 
 @pytest.fixture(scope="module")
 def rows(still: Artefact, work: Path) -> Artefact:
-    return make(work, coefficients.STAGE, {"track": still.output("track.npz")}, coefficients.Params())
+    return make(work, coefficients.STAGE, {"track": still.output("track.npz")}, coefficients.Params("none"))
 
 
 def test_all_stages_are_listed() -> None:
@@ -140,7 +140,7 @@ def test_segments_of_motion_are_the_whole(scene: Scene, rows: Artefact, work: Pa
 
 def test_render_of_the_source_s_own_coefficients_is_its_picture(still: Artefact, rows: Artefact, work: Path) -> None:
     inputs = {"picture": still.output("crop.png"), "track": still.output("track.npz"), "source": rows, "motion": rows}
-    made = make(work, render.STAGE, inputs, render.Params(picture="png"))
+    made = make(work, render.STAGE, inputs, render.Params("mesh", picture="png"))
     difference = read_image(made.path("picture.png")).astype(int) - read_image(still.path("crop.png"))
     assert np.abs(difference).mean() < 1.5
 

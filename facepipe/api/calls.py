@@ -1,0 +1,222 @@
+"""The functions that `import facepipe` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from facepipe.api.result import Result, result_of
+from facepipe.api.sources import as_files
+from facepipe.config import load_settings
+from facepipe.device import let_threads_sleep
+from facepipe.errors import as_expected
+from facepipe.requests import (
+    AudioRequest,
+    CoefficientsRequest,
+    CropRequest,
+    EditRequest,
+    ReenactRequest,
+    Request,
+    run,
+)
+from facepipe.requests.frames import FramesRequest
+from facepipe.requests.keywords import request_from
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from typing_extensions import Unpack
+
+    from facepipe.api.options import (
+        AudioOptions,
+        CoefficientsOptions,
+        CropOptions,
+        EditOptions,
+        File,
+        FramesOptions,
+        Progress,
+        ReenactOptions,
+        Source,
+    )
+
+
+def reenact(
+    source: Source,
+    driver: File,
+    *,
+    out: File | None = None,
+    progress: Progress | None = None,
+    force: Collection[str] = (),
+    **options: Unpack[ReenactOptions],
+) -> Result:
+    """Move the face in `source` the way `driver` moves. The result is a video, or a picture if `out` names one.
+
+    Args:
+        source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video.
+        driver: What moves it: the path of a video, a picture, or a motion file (.npz).
+        out: The file to write; without it "SOURCE--DRIVER.mp4" in the current folder.
+        progress: Is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to make again though they are done; "all" for all of them.
+        options: The options of `facepipe reenact`, with underscores: size=512, paste_back=True.
+
+    Raises:
+        FacepipeError: UsageError for options, InputError for files, NoFaceError, and others.
+    """
+    return _call(ReenactRequest, source, {"driver": driver, "out": out, **options}, progress, force)
+
+
+def audio(
+    source: Source,
+    sound: File,
+    *,
+    out: File | None = None,
+    progress: Progress | None = None,
+    force: Collection[str] = (),
+    **options: Unpack[AudioOptions],
+) -> Result:
+    """Let the face in `source` say what `sound` says. The result is a video with the sound.
+
+    Args:
+        source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video.
+        sound: The path of a sound file, or of a video with sound.
+        out: The file to write; without it "SOURCE--SOUND.mp4" in the current folder.
+        progress: Is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to make again though they are done; "all" for all of them.
+        options: The options of `facepipe audio`, with underscores: pose_strength=0.5, blinks=False.
+
+    Raises:
+        FacepipeError: UsageError for options, InputError for files, NoFaceError, and others.
+    """
+    return _call(AudioRequest, source, {"sound": sound, "out": out, **options}, progress, force)
+
+
+def edit(
+    source: Source,
+    *,
+    out: File | None = None,
+    progress: Progress | None = None,
+    force: Collection[str] = (),
+    **options: Unpack[EditOptions],
+) -> Result:
+    """Pose and shape the face in `source` by sliders, after another picture, or by chance: pictures, or a video.
+
+    Args:
+        source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video.
+        out: The file to write; without it "SOURCE--edit.png", or ".mp4" with a sweep, in the current folder.
+        progress: Is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to make again though they are done; "all" for all of them.
+        options: The options of `facepipe edit`, with underscores: yaw=10, smile=0.5, sweep="yaw=-20:20".
+
+    Raises:
+        FacepipeError: UsageError for options, InputError for files, NoFaceError, and others.
+    """
+    return _call(EditRequest, source, {"out": out, **options}, progress, force)
+
+
+def crop(
+    source: Source | Sequence[Source],
+    *,
+    out: File,
+    progress: Progress | None = None,
+    force: Collection[str] = (),
+    **options: Unpack[CropOptions],
+) -> Result:
+    """Find and follow the face in `source`; write the crop (.mp4 or .png) and its track (.track.npz).
+
+    Args:
+        source: A picture or video, a folder of them, an array (H, W, 3) of uint8, RGB, or a sequence of these.
+        out: The file to write; or, for several, a folder.
+        progress: Is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to make again though they are done; "all" for all of them.
+        options: The options of `facepipe crop`, with underscores.
+
+    Raises:
+        FacepipeError: UsageError for options, InputError for files, NoFaceError, FailedItemsError if some of several
+            failed, with the paths of the others as `done`, and others.
+    """
+    return _call(CropRequest, source, {"out": out, **options}, progress, force, role="inputs")
+
+
+def coefficients(
+    source: Source | Sequence[Source],
+    *,
+    out: File,
+    progress: Progress | None = None,
+    force: Collection[str] = (),
+    **options: Unpack[CoefficientsOptions],
+) -> Result:
+    """Fit the face model to the face in `source`; write coefficients (.npz), which can drive `reenact`.
+
+    Args:
+        source: A track (.track.npz), picture or video, a folder of them, an array (H, W, 3) of uint8, RGB, or a
+            sequence of these.
+        out: The file to write; or, for several, a folder.
+        progress: Is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to make again though they are done; "all" for all of them.
+        options: The options of `facepipe coefficients`, with underscores.
+
+    Raises:
+        FacepipeError: UsageError for options, InputError for files, NoFaceError, FailedItemsError if some of several
+            failed, with the paths of the others as `done`, and others.
+    """
+    return _call(CoefficientsRequest, source, {"out": out, **options}, progress, force, role="inputs")
+
+
+def frames(
+    source: Source, driver: File, *, progress: Progress | None = None, **options: Unpack[FramesOptions]
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames of a reenactment as arrays (H, W, 3) of uint8, RGB, each as soon as it is rendered.
+
+    They are the frames that `reenact` encodes; no result is written, and no record. Tracks and coefficients of source
+    and driver are kept in the work folder as always. Closing the iterator, or dropping it, ends the work.
+
+    Args:
+        source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video.
+        driver: What moves it: the path of a video, a picture, or a motion file (.npz).
+        progress: Is called with each event of the job (`facepipe.engine.events`).
+        options: The options of `facepipe reenact` that are not about a file, with underscores.
+
+    Raises:
+        FacepipeError: UsageError and InputError at once, others while frames are taken.
+    """
+    let_threads_sleep()
+    settings, given = load_settings(), dict[str, Any](options)
+    with _expected_errors():
+        file = as_files(source, settings, given.get("work"))
+        request = request_from(FramesRequest, {"source": file, "driver": driver, **given})
+        return _guarded(request.stream(settings, events=progress))
+
+
+def _guarded(items: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    with _expected_errors():
+        yield from items
+
+
+def _call(
+    kind: type[Request],
+    source: Source | Sequence[Source],
+    given: Mapping[str, Any],
+    progress: Progress | None,
+    force: Collection[str],
+    *,
+    role: str = "source",
+) -> Result:
+    """Run a request; `role` is its field for the source."""
+    let_threads_sleep()
+    settings = load_settings()
+    with _expected_errors():
+        file = as_files(source, settings, given.get("work"))
+        request = request_from(kind, {role: file, **given})
+        return result_of(run(request, settings, force=force, events=progress))
+
+
+@contextmanager
+def _expected_errors() -> Iterator[None]:
+    """Turn a full disk and full memory into the FacepipeErrors that the commands print."""
+    try:
+        yield
+    except Exception as error:
+        if (expected := as_expected(error)) and expected is not error:
+            raise expected from error
+        raise

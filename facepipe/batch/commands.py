@@ -1,0 +1,149 @@
+"""The commands of facepipe as the command set of a batch: a row is read as the request of its command."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path, PurePath
+
+from facepipe.batch.command_set import RunJob
+from facepipe.batch.item import Item
+from facepipe.device import set_threads
+from facepipe.engine import Job, Workspace
+from facepipe.errors import FacepipeError, PrecheckError
+from facepipe.pipeline.dependencies import Dependencies
+from facepipe.requests import Request
+from facepipe.requests.columns import Columns, files_read, request_of
+from facepipe.settings import Settings
+
+EXTENSIONS = {"coefficients": "npz", "motion": "npz", "features": "npz"}
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+MACHINE_FAULTS = ("weights", "encoder", "disk")
+HARMLESS = ("work.folder", "work.stale_seconds", "render.compile")
+"""Settings that change no result."""
+FORMS = 10_000
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The command set of `facepipe batch`: every command that makes a result from files."""
+
+    of_run: Settings
+    """The settings that hold for the whole run, on all machines."""
+
+    def extension(self, item: Item) -> str:
+        """Return the suffix of an item's result, without dot."""
+        files = [PurePath(name).suffix.lower() for name in item.inputs.values()]
+        if item.command == "edit":
+            return "mp4" if {"sweep", "frames", "fps"} & set(item.options) else "png"
+        still = {"crop": files[0], "reenact": files[-1]}.get(item.command, "") in PICTURES
+        return EXTENSIONS.get(item.command, "png" if still else "mp4")
+
+    def inputs(self, item: Item) -> Sequence[str]:
+        """Return the files that an item reads."""
+        return files_read(item.command, item.inputs.values(), item.options)
+
+    def check(self, item: Item) -> FacepipeError | None:
+        """Return what is wrong with an item's command and options."""
+        form = self._form(item)
+        return form if isinstance(form, FacepipeError) else None
+
+    def kind(self, item: Item) -> str:
+        """Return command, codec and weights."""
+        form = self._form(item)
+        assert not isinstance(form, FacepipeError)
+        return " ".join((item.command, form.codec, *sorted(set(form.dependencies.weights))))
+
+    def check_machine(self, items: Sequence[Item], folder: Path) -> list[FacepipeError]:
+        """Plan one item of each kind, and return which weights, encoders and disks are missing for it."""
+        workspace = Workspace(Path(self.of_run.work.folder))
+        faults: dict[str, FacepipeError] = {}
+        with tempfile.TemporaryDirectory(prefix="facepipe-check-") as place:
+            for item in items:
+                nowhere = replace(item, output=str(Path(place) / f"result{PurePath(item.output).suffix}"))
+                try:
+                    prepared = self.request(nowhere, folder).prepare(self.of_run)
+                    with Job(workspace, prepared.identity, dry_run=True) as job:
+                        prepared.make(job)
+                except FacepipeError as error:
+                    found = error.errors if isinstance(error, PrecheckError) else (error,)
+                    faults |= {str(one): one for one in found if one.failure_class in MACHINE_FAULTS}
+        return list(faults.values())
+
+    def settings(self, item: Item) -> str:
+        """Return the settings that can change a result."""
+        del item
+        return self._settings
+
+    @cached_property
+    def _settings(self) -> str:
+        return json.dumps([(name, value) for name, value, _ in self.of_run.rows() if name not in HARMLESS])
+
+    def program(self, item: Item) -> str:
+        """Return the versions of the stages and the digests of the weights that an item uses."""
+        form = self._form(item)
+        if isinstance(form, FacepipeError):
+            return ""
+        if form.dependencies not in self._signatures:
+            self._signatures[form.dependencies] = form.dependencies.signature()
+        return self._signatures[form.dependencies]
+
+    @cached_property
+    def _signatures(self) -> dict[Dependencies, str]:
+        return {}
+
+    def prepare(self, threads: int) -> None:
+        """Give the numerical libraries their threads."""
+        set_threads(threads)
+
+    def make(self, item: Item, folder: Path, run_job: RunJob) -> None:
+        """Make an item as its command would."""
+        (folder / item.output).parent.mkdir(parents=True, exist_ok=True)
+        prepared = self.request(item, folder).prepare(self.of_run)
+
+        def body(job: Job) -> None:
+            prepared.make(job)
+
+        run_job(prepared.identity, body)
+
+    def request(self, item: Item, folder: Path) -> Request:
+        """Return the request of an item whose paths are relative to `folder`. Raises UsageError."""
+        return request_of(Columns(item.command, item.inputs, item.output, item.options, item.sample), folder)
+
+    def _form(self, item: Item) -> Form | FacepipeError:
+        names = tuple(PurePath(name).suffix for name in (*item.inputs.values(), item.output))
+        options = json.dumps(dict(item.options), sort_keys=True)
+        return _form(self, item.command, tuple(item.inputs), options, names, bool(item.sample))
+
+
+@dataclass(frozen=True)
+class Form:
+    """What rows have in common that differ in nothing but the stems of their files."""
+
+    codec: str
+    dependencies: Dependencies
+
+
+@lru_cache(maxsize=FORMS)
+def _form(
+    commands: Commands, command: str, roles: tuple[str, ...], options: str, suffixes: tuple[str, ...], sample: bool
+) -> Form | FacepipeError:
+    """Return the form of rows, or what is wrong with all of them. No file is read but presets.
+
+    `suffixes` are those of the inputs, by `roles`, and of the result.
+    """
+    inputs = {role: f"{role}{suffix}" for role, suffix in zip(roles, suffixes, strict=False)}
+    item = Item(command, inputs, json.loads(options), f"result{suffixes[-1]}", sample=int(sample))
+    try:
+        prepared = commands.request(item, Path()).prepare(commands.of_run)
+    except FacepipeError as error:
+        return error
+    return Form(prepared.options.codec, prepared.dependencies)
+
+
+def forget() -> None:
+    """Read every form of row again: the registry of weights, or a preset, may have changed."""
+    _form.cache_clear()

@@ -1,0 +1,94 @@
+"""The stages and weights that a command uses: a new version of one of them makes its results again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from facepipe.engine import Stage
+from facepipe.motion.drawing import WEIGHT as EXPRESSION_VAE
+from facepipe.pipeline.options import Options
+from facepipe.pipeline.perception import crop_weight_names, perception_weight_names
+from facepipe.pipeline.rendering import renderer_weight_names
+from facepipe.renderers import RENDERERS
+from facepipe.spaces import SPACES
+from facepipe.weights import registered
+from stages import crop, features, motion, mux, prepare, render, report, sheet, sign, speech
+
+AUDIO = "audio"
+"""Registry name of the network that turns sound into motion."""
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """Stages, and registry names of weights."""
+
+    stages: tuple[Stage[Any], ...] = ()
+    weights: tuple[str, ...] = ()
+
+    def signature(self) -> str:
+        """Return a text that differs whenever the version of a stage or the registered digest of a weight differs."""
+        known = registered()
+        versions = sorted((stage.name, stage.params.__qualname__, stage.version) for stage in self.stages)
+        digests = sorted((name, known[name].sha256 if name in known else "") for name in set(self.weights))
+        return json.dumps([versions, digests])
+
+
+def of_reenactment(options: Options, *, still: bool) -> Dependencies:
+    """Return the dependencies of `reenact` and `edit`; `still` means that the result is a picture."""
+    drawn = (EXPRESSION_VAE,) if options.edit.draw else ()
+    stages = (crop.STAGE, SPACES[options.space].estimation(), motion.STAGE, render.STAGE)
+    prepares = (prepare.STAGE,) if RENDERERS[options.renderer].prepare else ()
+    return Dependencies(
+        (*stages, *prepares, *(() if still else (mux.STAGE,)), *_extras(options)),
+        (*perception_weight_names(options), *renderer_weight_names(options), *drawn),
+    )
+
+
+def of_audio(options: Options, *, reports: bool) -> Dependencies:
+    """Return the dependencies of `audio`; `reports` means that --report is given."""
+    moved = of_reenactment(options, still=False)
+    heard = (features.STAGE, speech.STAGE, *((report.STAGE,) if reports else ()))
+    return Dependencies((*moved.stages, *heard), (*moved.weights, AUDIO))
+
+
+def of_crop(options: Options) -> Dependencies:
+    """Return the dependencies of `crop`."""
+    return Dependencies((crop.STAGE,), crop_weight_names(options.landmarker))
+
+
+def of_coefficients(options: Options) -> Dependencies:
+    """Return the dependencies of `coefficients`."""
+    return Dependencies((crop.STAGE, SPACES[options.space].estimation()), perception_weight_names(options))
+
+
+def of_features() -> Dependencies:
+    """Return the dependencies of `features`."""
+    return Dependencies((features.STAGE,))
+
+
+def of_motion(options: Options, *, moves: bool, speaks: bool) -> Dependencies:
+    """Return the dependencies of `motion`.
+
+    `moves` means that drivers other than sound may be among its drivers, `speaks` that sound may.
+    """
+    fitted = of_coefficients(options)
+    moved = (motion.STAGE,) if moves else ()
+    spoken = (features.STAGE, speech.STAGE) if speaks else ()
+    return Dependencies((*fitted.stages, *moved, *spoken), (*fitted.weights, *((AUDIO,) if speaks else ())))
+
+
+def of_render(options: Options) -> Dependencies:
+    """Return the dependencies of `render`."""
+    return of_reenactment(options, still=False)
+
+
+def of_mux(options: Options) -> Dependencies:
+    """Return the dependencies of `mux`."""
+    return Dependencies((mux.STAGE, *_extras(options)))
+
+
+def _extras(options: Options) -> tuple[Stage[Any], ...]:
+    signed = (sign.STAGE,) if options.provenance.credentials else ()
+    return (*((sheet.STAGE,) if options.sheet else ()), *signed)

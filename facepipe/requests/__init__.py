@@ -1,0 +1,47 @@
+"""Requests: one frozen dataclass for each command that makes results.
+
+Its fields carry their declarations, once. The command line (`facepipe.cli`), the rows of a batch (`columns`) and Python
+keywords (`keywords`) are three readers of them. Importing this package loads neither NumPy nor torch.
+"""
+
+from collections.abc import Mapping
+
+from facepipe.requests.audio import AudioRequest
+from facepipe.requests.edit import EditRequest
+from facepipe.requests.mux import MuxRequest
+from facepipe.requests.reenact import ReenactRequest
+from facepipe.requests.request import Prepared, Request
+from facepipe.requests.running import run
+from facepipe.requests.steps import CoefficientsRequest, CropRequest, FeaturesRequest, MotionRequest, RenderRequest
+
+REQUESTS: Mapping[str, type[Request]] = {
+    one.command: one
+    for one in (
+        ReenactRequest,
+        AudioRequest,
+        EditRequest,
+        CropRequest,
+        CoefficientsRequest,
+        FeaturesRequest,
+        MotionRequest,
+        RenderRequest,
+        MuxRequest,
+    )
+}
+"""By command, in the order of the help."""
+
+__all__ = [
+    "REQUESTS",
+    "AudioRequest",
+    "CoefficientsRequest",
+    "CropRequest",
+    "EditRequest",
+    "FeaturesRequest",
+    "MotionRequest",
+    "MuxRequest",
+    "Prepared",
+    "ReenactRequest",
+    "RenderRequest",
+    "Request",
+    "run",
+]

@@ -1,0 +1,53 @@
+"""The request of `facepipe audio`: one portrait says what a voice says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from facepipe.requests.declaration import argument, option
+from facepipe.requests.groups import DriverFace, Face, Fit, Limits, Provenance, Rendering, Speech
+from facepipe.requests.request import PORTRAIT, Prepared, Request, names
+from facepipe.requests.resolution import delivery_of, fps_of, options_for
+
+if TYPE_CHECKING:
+    from facepipe.engine import Job
+    from facepipe.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioRequest(Request, Rendering, Fit, Face, DriverFace, Limits, Provenance, Speech):
+    """Let the face in SOURCE say what SOUND says.
+
+    The result is a video with SOUND. Each of several --samples is a take of its own, as NAME-1.mp4 and so on.
+    """
+
+    command: ClassVar[str] = "audio"
+
+    source: Path = argument(PORTRAIT)
+    sound: Path = argument("The voice: a sound file, or a video with sound.")
+    out: Path | None = option("Where the result goes.", default=None, short="-o", in_rows=False)
+    samples: int = option("How many takes to make, each different.", default=1, minimum=1, maximum=100, in_rows=False)
+    pose_from: Path | None = option("Take the head's motion from a video or motion file.", default=None, reads=True)
+    report: Path | None = option("Also draw sound, mouth, pose and frames on one PNG.", default=None)
+    paste_back: bool = option("Put the result back into the whole source picture.", default=False)
+    sheet: Path | None = option("Also write a contact sheet of the result (PNG).", default=None)
+    source_frame: str = option("Which frame of a source video: best, or a number from 0.", default="best")
+    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Apply the settings and check everything that needs no file."""
+        from facepipe.pipeline.audio import Takes, audio, prepare
+        from facepipe.pipeline.dependencies import of_audio
+
+        takes = Takes(delivery_of(self), self.samples, fps_of(self.fps), self.pose_from, self.report)
+        options = options_for(self, settings)
+        out = self.out or Path(f"{self.source.stem}--{self.sound.stem}.mp4")
+        beside = [path for path in (self.sheet, self.report) if path and self.samples == 1]
+
+        def make(job: Job) -> list[Path]:
+            return [*audio(job, prepare(job, self.source, self.sound, out, options, takes)), *beside]
+
+        identity = {"command": self.command, **names(source=self.source, sound=self.sound, out=out)}
+        return Prepared(options, identity, of_audio(options, reports=self.report is not None), make)

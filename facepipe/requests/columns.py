@@ -1,0 +1,91 @@
+"""Requests from the rows of a batch: inputs by role, options by column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facepipe.config import hint
+from facepipe.errors import UsageError
+from facepipe.requests import REQUESTS, Request
+from facepipe.requests.conversion import from_text
+from facepipe.requests.declaration import Declared, declared
+
+BATCH_WIDE = ("force", "dry_run", "json", "quiet", "verbose", "list", "help", "jobs")
+"""Flags of commands that are not fields of requests, and belong to the batch as a whole."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a row says."""
+
+    command: str
+    inputs: Mapping[str, str]
+    """Files by role (source, driving, sound), in the order of the command's arguments."""
+    output: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    sample: int = 0
+
+
+def request_class(command: str) -> type[Request]:
+    """Return the request of a command. Raises UsageError naming those that there are."""
+    if command not in REQUESTS:
+        raise UsageError(f"{command!r} is not a command that makes results{hint(command, REQUESTS)}")
+    return REQUESTS[command]
+
+
+def request_of(row: Columns, folder: Path) -> Request:
+    """Return the request that a row describes; its paths are relative to `folder`. Raises UsageError."""
+    kind = request_class(row.command)
+    known = declared(kind)
+    files = _files(row, known)
+    values = {name: _cell(row.command, known, name, value) for name, value in _options(row, known).items()}
+    values |= {name: from_text(known[name], path) for name, path in {**files, "out": row.output}.items()}
+    return kind(**{name: _below(folder, value) for name, value in values.items()})
+
+
+def _files(row: Columns, known: Mapping[str, Declared]) -> dict[str, Any]:
+    """Return the row's files by field: the first ones are the arguments, the rest options, as the sound of mux."""
+    arguments = [name for name, field in known.items() if field.option.positional]
+    roles = list(row.inputs)
+    named = [role for role in roles[len(arguments) :] if role in known]
+    if len(roles) - len(named) != len(arguments):
+        count = f"{len(arguments)} file{'s' * (len(arguments) > 1)}"
+        raise UsageError(f"{row.command} takes {count}, but the row names {', '.join(roles)}")
+    by_field = {name: row.inputs[role] for name, role in zip(arguments, roles, strict=False)}
+    # A path is one value, whatever spaces it has.
+    listed = {name: [path] if known[name].several else path for name, path in by_field.items()}
+    return {**listed, **{role: row.inputs[role] for role in named}}
+
+
+def _options(row: Columns, known: Mapping[str, Declared]) -> dict[str, Any]:
+    options = dict(row.options)
+    if row.sample:
+        if "seed" not in known:
+            raise UsageError(f"{row.command} makes one result of a pair, so it takes no column sample")
+        # Takes of one pair differ by their seeds, whatever else is in the list.
+        options["seed"] = from_text(known["seed"], options.get("seed", 0)) + row.sample
+    return options
+
+
+def _cell(command: str, known: Mapping[str, Declared], column: str, value: Any) -> Any:
+    allowed = [name for name, field in known.items() if field.option.in_rows and not field.option.positional]
+    if column in allowed:
+        return from_text(known[column], value)
+    batch_wide = column in BATCH_WIDE or (column in known and not known[column].option.in_rows)
+    own = "belongs to the batch as a whole" if batch_wide else f"is not an option of {command}"
+    raise UsageError(f"the column {column!r} {own}{hint(column, allowed)}")
+
+
+def _below(folder: Path, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_below(folder, one) for one in value)
+    return folder / value if isinstance(value, Path) else value
+
+
+def files_read(command: str, inputs: Iterable[str], options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the files that a row reads, as they are written in it."""
+    known = declared(REQUESTS[command]) if command in REQUESTS else {}
+    return (*inputs, *(str(value) for name, value in options.items() if name in known and known[name].option.reads))

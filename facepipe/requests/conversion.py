@@ -1,0 +1,84 @@
+"""Values of a request's fields, from the texts of a batch row and from Python, checked against their declarations."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from facepipe.errors import UsageError
+from facepipe.requests.declaration import Declared
+
+BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+EXPECTED = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    Path: "a path",
+}
+
+
+def from_text(field: Declared, value: Any) -> Any:
+    """Return the value of a cell: a text, or a number, truth value or list of a JSON row. Raises UsageError."""
+    if field.several:
+        cells = value if isinstance(value, list) else str(value).split()
+        return tuple(_one_from_text(field, cell) for cell in cells)
+    if isinstance(value, list):
+        raise UsageError(f"{field.name} is {value!r}, expected {EXPECTED[field.type]}, not a list")
+    return _one_from_text(field, value)
+
+
+def _one_from_text(field: Declared, value: Any) -> Any:
+    if field.type is bool and isinstance(value, str):
+        value = BOOLEANS.get(value.lower(), value)
+    elif field.type in (int, float) and isinstance(value, str):
+        try:
+            value = field.type(value)
+        except ValueError:
+            raise _unexpected(field, value) from None
+    return _checked(field, value)
+
+
+def from_python(field: Declared, value: Any) -> Any:
+    """Return a Python value in the type of its field; None means that an option is not given. Raises UsageError."""
+    if value is None and (field.optional or not field.required):
+        return None if field.optional else field.default
+    if field.several:
+        given = [value] if isinstance(value, str | os.PathLike) else value
+        if not isinstance(given, Iterable):
+            raise _unexpected(field, value)
+        return tuple(_checked(field, one) for one in given)
+    return _checked(field, value)
+
+
+def _checked(field: Declared, value: Any) -> Any:
+    """Return a value in the type of its field, within its bounds."""
+    kind, given = field.type, value
+    if kind is Path and isinstance(value, str | os.PathLike):
+        value = Path(value)
+    elif kind is float and type(value) is int:
+        value = float(value)
+    elif kind is str and type(value) in (int, float, Fraction):
+        value = str(value)
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        raise _unexpected(field, value)
+    if isinstance(value, int | float):
+        _check_bounds(field, value, given)
+    return value
+
+
+def _check_bounds(field: Declared, value: float, given: object) -> None:
+    low, high = field.bounds
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        bounds = f"from {low:g} to {high:g}" if low is not None and high is not None else f"of at least {low:g}"
+        raise UsageError(f"{field.name} is {given!r}, expected {EXPECTED[field.type]} {bounds}")
+    if not math.isfinite(value):
+        raise UsageError(f"{field.name} is {given!r}, expected a finite number")
+
+
+def _unexpected(field: Declared, value: object) -> UsageError:
+    return UsageError(f"{field.name} is {value!r}, expected {EXPECTED[field.type]}")

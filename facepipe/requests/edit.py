@@ -1,0 +1,135 @@
+"""The request of `facepipe edit`: one portrait moves as sliders say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from facepipe.errors import InputError, UsageError
+from facepipe.motion.sliders import SLIDERS, Draw, Edit, check_edit, read_bounds
+from facepipe.requests.declaration import argument, option
+from facepipe.requests.groups import Amount, DriverFace, Face, Limits, Provenance, Rendering
+from facepipe.requests.request import PORTRAIT, Prepared, Request, names
+from facepipe.requests.resolution import options_for
+from facepipe.requests.sliders import Sliders
+from facepipe.requests.sweeps import FPS, FRAMES, as_picture, as_video, edit_of
+
+if TYPE_CHECKING:
+    from facepipe.engine import Job
+    from facepipe.settings import Settings
+
+FRAMES_PER_DRAW = 25
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditRequest(Request, Rendering, Face, DriverFace, Amount, Limits, Provenance, Sliders):
+    """Pose and shape the face in SOURCE by sliders, after another picture, or by chance: pictures, or a video.
+
+    A video without --sweep goes from SOURCE as it is to the given pose and expression. Sliders win over those of a
+    --preset, and come on top of --from-image and --random.
+    """
+
+    command: ClassVar[str] = "edit"
+
+    source: Path = argument(PORTRAIT)
+    out: Path | None = option("Where the result goes.", default=None, short="-o", in_rows=False)
+    sweep: tuple[str, ...] = option(
+        "A slider that moves, in a video: NAME=FROM:TO. May be repeated.", default=(), metavar="SWEEP"
+    )
+    frames: int | None = option(f"Length of a video (default: {FRAMES}).", default=None, minimum=2, maximum=100_000)
+    fps: str | None = option(f"Frames per second of a video (default: {FPS}).", default=None)
+    preset: Path | None = option(
+        "Sliders from a file that `facepipe edit --save-preset` wrote.", default=None, reads=True
+    )
+    save_preset: Path | None = option("Write the sliders and sweeps to this file (JSON).", default=None, in_rows=False)
+    from_image: Path | None = option(
+        "Take expression and pose of the face in this picture, or with --only one of the two.",
+        default=None,
+        metavar="FACE",
+        reads=True,
+    )
+    random: int | None = option(
+        "Draw this many expressions and poses: a picture each, or a video of all.", default=None, minimum=1, maximum=999
+    )
+    seed: int | None = option("The same seed, the same draws (default: 0).", default=None, minimum=0, maximum=2**63 - 1)
+    grid: bool = option("Show source | driver | result beside each other.", default=False)
+    paste_back: bool = option("Put the result back into the whole source picture.", default=False)
+    sheet: Path | None = option("Also write a contact sheet of the result (PNG).", default=None)
+    source_frame: str = option("Which frame of a source video: best, or a number from 0.", default="best")
+    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Apply the settings and check everything that needs no file but the preset."""
+        from facepipe.motion.presets import load_preset, save_preset
+        from facepipe.pipeline.dependencies import of_reenactment
+        from facepipe.pipeline.reenact import is_picture
+        from facepipe.pipeline.variation import make_edits, prepare_edits
+
+        sliders = {name: value for name in SLIDERS if (value := getattr(self, name)) is not None}
+        edit = edit_of(sliders, self.sweep, load_preset(self.preset) if self.preset else Edit())
+        self._check_combination()
+        outs = self._outs(moves=bool(edit.sweeps))
+        still = is_picture(outs[0])
+        options = options_for(self, settings, edit=self._complete(edit, outs[0], still=still))
+
+        def make(job: Job) -> list[Path]:
+            if self.save_preset:
+                self._check_saving(edit, self.save_preset)
+                if not job.dry_run:
+                    save_preset(edit, self.save_preset)
+            make_edits(job, prepare_edits(job, self.source, self.from_image, outs, options))
+            return [*outs, *([self.sheet] if self.sheet else [])]
+
+        identity = {"command": self.command, **names(source=self.source, out=outs[0])}
+        return Prepared(options, identity, of_reenactment(options, still=still), make)
+
+    def _check_combination(self) -> None:
+        """Raise UsageError for options of which one needs, or excludes, another."""
+        if self.from_image and self.random:
+            raise UsageError("--from-image and --random both set the face; leave one of the two out")
+        if self.seed is not None and not self.random:
+            raise UsageError("--seed goes with --random N, the number of faces that are drawn")
+        for name in ("only", "strength", "driver_face"):
+            if getattr(self, name) is not None and not self.from_image:
+                raise UsageError(f"--{name.replace('_', '-')} goes with --from-image FACE")
+
+    def _outs(self, *, moves: bool) -> list[Path]:
+        """Return where results go: one file, or one for each draw."""
+        out, random = self.out, self.random
+        if not random:
+            return [out or Path(f"{self.source.stem}--edit{'.mp4' if moves else '.png'}")]
+        if out and out.suffix and (out.suffix.lower() not in PICTURES or random == 1):
+            return [out]
+        base = Path(f"{self.source.stem}--random-{self.seed or 0}.png")
+        if out:
+            base = out if out.suffix else out / base
+        digits = len(str(random))
+        return [base.with_name(f"{base.stem}-{number:0{digits}}{base.suffix}") for number in range(1, random + 1)]
+
+    def _complete(self, edit: Edit, out: Path, *, still: bool) -> Edit:
+        """Return the edit with its length and its draws."""
+        if still:
+            edit = as_picture(edit, out, self.frames, self.fps)
+        else:
+            travels = self.random is not None or (self.from_image is not None and not edit.sweeps)
+            frames = self.frames or (self.random and FRAMES_PER_DRAW * self.random)
+            edit = replace(as_video(edit, frames, self.fps), travels=travels)
+        if self.random:
+            edit = replace(edit, draw=Draw(self.seed or 0, count=1 if still else self.random))
+        return edit
+
+    def _check_saving(self, edit: Edit, path: Path) -> None:
+        """Raise UsageError before a preset is written that could not be used, or over a file that is not one."""
+        from facepipe.motion.presets import load_preset
+        from facepipe.weights import find
+
+        check_edit(edit, read_bounds(find("face-model").path))
+        if path.exists() and not self.overwrite:
+            try:
+                load_preset(path)
+            except InputError:
+                raise UsageError(
+                    f"{path} exists and is not a preset; choose another name, or say --overwrite"
+                ) from None

@@ -1,0 +1,70 @@
+"""The request of `facepipe.frames`: the frames of a reenactment, without a file. It is no command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from facepipe.requests.declaration import argument, option
+from facepipe.requests.groups import (
+    Consent,
+    DriverFace,
+    Face,
+    Limits,
+    Network,
+    NoFace,
+    Retargeting,
+    Size,
+    Smoothing,
+    Space,
+)
+from facepipe.requests.request import PORTRAIT, RequestBase, names
+from facepipe.requests.resolution import options_for, settings_for
+
+if TYPE_CHECKING:
+    from facepipe.engine.events import Sink
+    from facepipe.rendering.source import Picture
+    from facepipe.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class FramesRequest(
+    RequestBase, Size, Space, Network, Face, DriverFace, NoFace, Smoothing, Retargeting, Limits, Consent
+):
+    """The options of `reenact` that are not about a file."""
+
+    command: ClassVar[str] = "frames"
+
+    source: Path = argument(PORTRAIT)
+    driver: Path = argument("What moves it: a video, a picture, or a motion file (.npz).")
+    grid: bool = option("Show source | driver | result beside each other.", default=False)
+    paste_back: bool = option("Put the result back into the whole source picture.", default=False)
+    preset: Path | None = option(
+        "Sliders from a file that `facepipe edit --save-preset` wrote.", default=None, reads=True
+    )
+    source_frame: str = option("Which frame of a source video: best, or a number from 0.", default="best")
+
+    def stream(self, settings: Settings, *, events: Sink | None = None) -> Iterator[Picture]:
+        """Check everything, then return an iterator over the frames; closing it ends the work.
+
+        Raises FacepipeError, here for what can be checked before the work, and from the iterator.
+        """
+        from facepipe.engine import Job, Workspace
+        from facepipe.engine.events import ignore
+        from facepipe.motion.presets import load_preset
+        from facepipe.motion.sliders import Edit
+        from facepipe.pipeline.reenact import check_inputs, stream_frames
+
+        options = options_for(self, settings, edit=load_preset(self.preset) if self.preset else Edit())
+        workspace = Workspace(Path(settings_for(self, settings).work.folder))
+        identity = {"command": "frames", **names(source=self.source, driver=self.driver)}
+        job = Job(workspace, identity, events=events or ignore)
+        inputs = check_inputs(job, self.source, self.driver, options, [options.provenance.check])
+
+        def frames() -> Iterator[Picture]:
+            with job:
+                yield from stream_frames(job, inputs)
+
+        return frames()

@@ -1,0 +1,74 @@
+"""What the requests of single stages share: files and folders as items, each with a result of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facepipe.requests.request import Prepared, names
+
+if TYPE_CHECKING:
+    from facepipe.engine import Job
+    from facepipe.pipeline.audio import Takes
+    from facepipe.pipeline.dependencies import Dependencies
+    from facepipe.pipeline.options import Options
+
+
+@dataclass(frozen=True)
+class Work:
+    """One stage on items."""
+
+    command: str
+    inputs: tuple[Path, ...]
+    out: Path
+    wanted: Callable[[Path], bool]
+    """Whether a file of a folder is an item."""
+    kinds: str
+    """Of items, for messages."""
+    source: Path | None = None
+    """The portrait that all items share."""
+    encodes: bool = False
+    """The stage renders or encodes frames."""
+    sees: bool = True
+    """The stage finds faces."""
+
+
+def prepared(
+    work: Work, options: Options, dependencies: Dependencies, takes: Takes | None = None, **params: Any
+) -> Prepared:
+    """Return the request that runs the stage on all items. `params` go to the method of Steps."""
+    identity: dict[str, Any] = {"command": work.command, "inputs": [str(path.absolute()) for path in work.inputs]}
+    identity |= names(out=work.out, **({"source": work.source} if work.source else {}))
+
+    def make(job: Job) -> list[Path]:
+        from facepipe.pipeline.batch import run_items
+        from facepipe.pipeline.steps import Steps
+
+        items, weights = _check(work, options, job)
+        steps = Steps(job, options, weights, work.source, takes)
+        return run_items(job, work.command, items, partial(getattr(steps, work.command), **params))
+
+    return Prepared(options, identity, dependencies, make)
+
+
+def _check(work: Work, options: Options, job: Job) -> tuple[list[Any], dict[str, Any]]:
+    """Return the items and the verified weights; raise one error that names everything that is missing."""
+    from facepipe.media.encode import check_codec
+    from facepipe.pipeline.items import find_items
+    from facepipe.pipeline.perception import perception_weights
+    from facepipe.pipeline.precheck import all_of, check_work_folder
+    from facepipe.pipeline.rendering import renderer_weights
+
+    checks: list[Callable[[], Any]] = [
+        lambda: find_items(work.inputs, work.out, work.wanted, kinds=work.kinds),
+        lambda: perception_weights(options) if work.sees else {},
+        lambda: renderer_weights(options) if work.encodes else {},
+    ]
+    checks += [lambda: check_codec(options.codec)] if work.encodes else []
+    checks += [options.provenance.check] if work.command == "render" else []
+    checks.append(lambda: check_work_folder(job))
+    items, perception, drawing = all_of(checks)[:3]
+    return items, {**perception, **drawing}

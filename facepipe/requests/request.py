@@ -1,0 +1,52 @@
+"""A request: one command with its inputs and options, before files are looked at."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from facepipe.engine import Job, Json
+    from facepipe.pipeline.dependencies import Dependencies
+    from facepipe.pipeline.options import Options
+    from facepipe.settings import Settings
+
+
+PORTRAIT = "The portrait: a picture, or a video one frame of which is taken."
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestBase:
+    """What all requests have. Subclasses are frozen dataclasses whose fields carry their declarations."""
+
+    command: ClassVar[str]
+    """Its name on the command line, in a batch and in Python."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request(RequestBase, ABC):
+    """A request whose results are files."""
+
+    @abstractmethod
+    def prepare(self, settings: Settings) -> Prepared:
+        """Apply the settings and check everything that needs no file but presets. Raises UsageError, InputError."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request ready to be run."""
+
+    options: Options
+    identity: Mapping[str, Json]
+    """Of the job: the command, and the absolute paths of inputs and results."""
+    dependencies: Dependencies
+    make: Callable[[Job], list[Path]]
+    """Makes the results and delivers them, or plans them in a dry run, and returns their paths."""
+
+
+def names(**paths: Path) -> dict[str, Any]:
+    """Return the absolute paths by which a job is known again."""
+    return {role: str(path.absolute()) for role, path in paths.items()}

@@ -1,0 +1,165 @@
+"""The options of a job: what a request says, and the settings for what it leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facepipe.config import override
+from facepipe.errors import UsageError
+from facepipe.renderers import RENDERERS
+from facepipe.requests.declaration import declared
+from facepipe.settings import DEFAULT, Settings
+from facepipe.spaces import SPACES
+
+if TYPE_CHECKING:
+    from facepipe.motion.utterance import Delivery
+    from facepipe.pipeline.options import Options
+    from facepipe.pipeline.provenance import Provenance
+    from facepipe.requests.groups import Speech
+    from facepipe.requests.request import RequestBase
+    from facepipe.spaces.retargeting import Retargeting
+
+OWN = ("grid", "paste_back", "sheet", "source_frame", "overwrite")
+"""Fields of requests that are options of a job as they are."""
+
+
+def settings_for(request: RequestBase, settings: Settings) -> Settings:
+    """Return the settings with those of the request in place of their own. Raises UsageError."""
+    values: dict[str, Any] = {}
+    flags: dict[str, str] = {}
+    for name, field in declared(type(request)).items():
+        if field.option.setting:
+            value = getattr(request, name)
+            values[field.option.setting] = str(value) if isinstance(value, Path) else value
+            flags[field.option.setting] = field.flag
+    return override(settings, values, names=flags)
+
+
+def options_for(request: RequestBase, settings: Settings, **others: Any) -> Options:
+    """Return the options of a request's job. `others` are options that no field stands for, as the edit."""
+    from facepipe.media.limits import MediaLimits
+    from facepipe.pipeline.options import Options
+
+    settings = settings_for(request, settings)
+    own = {name: getattr(request, name) for name in OWN if hasattr(request, name)}
+    _check(settings, own.get("source_frame", "best"))
+    renderer, space = _renderer_and_space(settings)
+    return Options(
+        size_pixels=settings.output.size_pixels,
+        quality=settings.output.quality,
+        codec=settings.output.codec,
+        fit=settings.output.fit,
+        renderer=renderer,
+        weights=settings.render.weights,
+        compiled=settings.render.compile,
+        face=settings.face.face,
+        driver_face=settings.face.driver_face,
+        no_face=settings.face.no_face,
+        landmarker=settings.face.landmarker,
+        space=space,
+        smoothing=_default_of(settings, space, "motion.smoothing") or settings.motion.smoothing,
+        retargeting=_retargeting(settings, space),
+        limits=MediaLimits(settings.media.max_pixels, settings.media.max_duration_seconds),
+        segment_frames=settings.work.segment_frames,
+        provenance=_provenance(settings),
+        **own,
+        **others,
+    )
+
+
+def _check(settings: Settings, source_frame: str) -> None:
+    """Raise UsageError for values that a type and bounds cannot tell from good ones."""
+    _check_face_rule(settings.face.face, "--face")
+    _check_face_rule(settings.face.driver_face, "--driver-face")
+    _check_number(settings.motion.reference, ("best", "first"), "--reference")
+    _check_number(source_frame, ("best",), "--source-frame")
+    size = settings.output.size_pixels
+    if size % 2:
+        raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
+
+
+def _check_face_rule(rule: str, flag: str) -> None:
+    if rule not in ("largest", "left", "right") and not (rule.isdecimal() and int(rule) >= 1):
+        raise UsageError(
+            f"{flag} is {rule!r}, expected largest, left, right, or a number from 1, counted from the left."
+        )
+
+
+def _check_number(rule: str, words: tuple[str, ...], flag: str) -> None:
+    if rule not in words and not rule.isdecimal():
+        raise UsageError(f"{flag} is {rule!r}, expected {', '.join(words)}, or the number of a frame from 0.")
+
+
+def _check_choice(value: str, choices: Iterable[str], flag: str) -> None:
+    if value not in (names := list(choices)):
+        raise UsageError(f"{flag} is {value!r}; expected one of {', '.join(names)}")
+
+
+def _retargeting(settings: Settings, space: str) -> Retargeting:
+    from facepipe.spaces.retargeting import Retargeting
+
+    values = {field.name: getattr(settings.motion, field.name) for field in fields(Retargeting)}
+    return Retargeting(**{**values, "motion": _default_of(settings, space, "motion.motion") or values["motion"]})
+
+
+def _provenance(settings: Settings) -> Provenance:
+    from facepipe.pipeline.provenance import Provenance
+
+    given = settings.provenance
+    return Provenance(
+        certificate=_path(given.certificate),
+        key=_path(given.key),
+        consent=_path(given.consent),
+        require_consent=given.require_consent,
+    )
+
+
+def _path(setting: str) -> Path | None:
+    return Path(setting).expanduser() if setting else None
+
+
+def _renderer_and_space(settings: Settings) -> tuple[str, str]:
+    """Return the renderer, chosen or implied by network or space, and the space, chosen or implied by the renderer."""
+    from facepipe.pipeline.rendering import renderer_for
+
+    renderer, space = settings.render.renderer, settings.face.space
+    _check_choice(renderer, RENDERERS, "--renderer")
+    _check_choice(space, ("auto", *SPACES), "--space")
+    if settings.origin("render.renderer") == DEFAULT:
+        renderer = renderer_for(settings.render.weights, space, default=renderer)
+    return renderer, RENDERERS[renderer].space if space == "auto" else space
+
+
+def _default_of(settings: Settings, space: str, name: str) -> str:
+    """Return the motion space's own default of a setting; empty if it has none, or if the user gives a value."""
+    return SPACES[space].defaults.get(name, "") if settings.origin(name) == DEFAULT else ""
+
+
+def fps_of(text: str) -> Fraction:
+    """Return a frame rate. Raises UsageError for anything but a rate that a video can have."""
+    try:
+        fps = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        fps = Fraction(0)
+    if not 1 <= fps <= 240 or fps.denominator > 1001:
+        raise UsageError(f"--fps is {text!r}, expected frames a second from 1 to 240, as 25, 29.97 or 30000/1001.")
+    return fps
+
+
+def delivery_of(speech: Speech) -> Delivery:
+    """Return how something is said."""
+    from facepipe.motion.aids import Aids
+    from facepipe.motion.utterance import Delivery
+
+    def given(names: tuple[str, ...]) -> Mapping[str, Any]:
+        return {name: getattr(speech, name) for name in names}
+
+    return Delivery(
+        **given(("seed", "temperature", "expression_strength", "pose_strength", "still")),
+        lookahead=-1 if speech.lookahead is None else speech.lookahead,
+        aids=Aids(**given(("blinks", "breath", "smooth_head", "resting_lips", "steady_lips"))),
+    )

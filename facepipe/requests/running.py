@@ -1,0 +1,43 @@
+"""Running a request in a job of its own. The terminal is not known here: events go to a function."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facepipe.errors import UsageError
+from facepipe.requests.resolution import settings_for
+
+if TYPE_CHECKING:
+    from facepipe.engine.events import Sink
+    from facepipe.requests.request import Request
+    from facepipe.settings import Settings
+
+
+def run(
+    request: Request,
+    settings: Settings,
+    *,
+    force: Collection[str] = (),
+    dry_run: bool = False,
+    events: Sink | None = None,
+) -> list[Path]:
+    """Run a request, or plan it in a dry run, and return the paths of its results.
+
+    `force` names the stages that are made again, "all" for all of them. Raises FacepipeError; a FailedItemsError holds
+    the paths of the results that were made.
+    """
+    from facepipe.engine import Job, Workspace
+    from facepipe.engine.events import ignore
+    from stages import NAMES
+
+    for name in force:
+        if name not in (*NAMES, "all"):
+            raise UsageError(
+                f"--force {name}: there is no such stage. Stages are {', '.join(NAMES)}; all means each of them."
+            )
+    prepared = request.prepare(settings)
+    workspace = Workspace(Path(settings_for(request, settings).work.folder))
+    with Job(workspace, prepared.identity, force=force, dry_run=dry_run, events=events or ignore) as job:
+        return prepared.make(job)

@@ -1,0 +1,154 @@
+"""The requests of `crop`, `coefficients`, `features`, `motion` and `render`: one stage, on files and folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from facepipe.requests.declaration import argument, option
+from facepipe.requests.groups import (
+    DriverFace,
+    Face,
+    Limits,
+    NoFace,
+    Provenance,
+    Quality,
+    Rendering,
+    Retargeting,
+    Size,
+    Smoothing,
+    Space,
+    Speech,
+)
+from facepipe.requests.items import Work, prepared
+from facepipe.requests.request import PORTRAIT, Prepared, Request
+from facepipe.requests.resolution import delivery_of, fps_of, options_for
+
+if TYPE_CHECKING:
+    from facepipe.settings import Settings
+
+PLACE = "The result; or a folder, where results keep the inputs' names."
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropRequest(Request, Size, Quality, Face, NoFace, Limits):
+    """Find and follow a face; write the crop (.mp4 or .png) and its track (.track.npz)."""
+
+    command: ClassVar[str] = "crop"
+
+    inputs: tuple[Path, ...] = argument("Pictures and videos, or folders of them.")
+    out: Path = option(PLACE, short="-o", in_rows=False)
+    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Apply the settings and check everything that needs no file."""
+        from facepipe.pipeline.dependencies import of_crop
+        from facepipe.pipeline.items import is_medium
+
+        options = options_for(self, settings)
+        work = Work(self.command, self.inputs, self.out, is_medium, "pictures or videos", encodes=True)
+        return prepared(work, options, of_crop(options))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoefficientsRequest(Request, Face, NoFace, Smoothing, Space, Limits):
+    """Fit the face model; write coefficients (.npz), which can drive `reenact`. Media with a track beside use that."""
+
+    command: ClassVar[str] = "coefficients"
+
+    inputs: tuple[Path, ...] = argument("Track files (.track.npz), pictures, videos, or folders of them.")
+    out: Path = option(PLACE, short="-o", in_rows=False)
+    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Apply the settings and check everything that needs no file."""
+        from facepipe.pipeline.dependencies import of_coefficients
+        from facepipe.pipeline.items import fittable
+
+        options = options_for(self, settings)
+        wanted = fittable(options.space)
+        work = Work(self.command, self.inputs, self.out, wanted, "tracks, pictures or videos")
+        return prepared(work, options, of_coefficients(options))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesRequest(Request, Limits):
+    """Describe sound as numbers (.npz), one column for each frame of video: log-mel, energy, voicing, MFCC if asked."""
+
+    command: ClassVar[str] = "features"
+
+    sounds: tuple[Path, ...] = argument("Sound files, videos with sound, or folders.", metavar="SOUND")
+    out: Path = option(PLACE, short="-o", in_rows=False)
+    fps: str = option("Frames a second, as 25 or 30000/1001.", default="25")
+    mfcc: bool = option("Write MFCC too.", default=False)
+    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Apply the settings and check everything that needs no file."""
+        from facepipe.pipeline.dependencies import of_features
+        from facepipe.pipeline.items import is_sound_or_video
+        from stages.features import Params
+
+        options = options_for(self, settings)
+        params = Params(fps=str(fps_of(self.fps)), mfcc=self.mfcc)
+        work = Work(self.command, self.sounds, self.out, is_sound_or_video, "sound or videos", sees=False)
+        return prepared(work, options, of_features(), params=params)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionRequest(Request, Face, DriverFace, NoFace, Smoothing, Retargeting, Space, Limits, Speech):
+    """Give SOURCE the motion of drivers; write it as coefficients (.npz) for `render`. Sound drives as in `audio`."""
+
+    command: ClassVar[str] = "motion"
+
+    source: Path = argument("The face that is to move: coefficients (.npz), picture or video.")
+    drivers: tuple[Path, ...] = argument("Motion files (.npz), tracks, sound, pictures, videos, or folders.")
+    out: Path = option(PLACE, short="-o", in_rows=False)
+    preset: Path | None = option(
+        "Sliders from a file that `facepipe edit --save-preset` wrote.", default=None, reads=True
+    )
+    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Apply the settings and check everything that needs no file but the preset."""
+        from facepipe.motion.presets import load_preset
+        from facepipe.motion.sliders import Edit
+        from facepipe.pipeline.audio import Takes
+        from facepipe.pipeline.dependencies import of_motion
+        from facepipe.pipeline.items import fittable, is_motion, is_sound, may_be_sound
+
+        options = options_for(self, settings, edit=load_preset(self.preset) if self.preset else Edit())
+        fits = fittable(options.space)
+
+        def wanted(path: Path) -> bool:
+            return is_motion(path) or fits(path) or is_sound(path)
+
+        moves, speaks = not all(map(is_sound, self.drivers)), any(map(may_be_sound, self.drivers))
+        takes = Takes(delivery_of(self), fps=fps_of(self.fps))
+        work = Work(self.command, self.drivers, self.out, wanted, "motion files, tracks, sound or media", self.source)
+        return prepared(work, options, of_motion(options, moves=moves, speaks=speaks), takes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderRequest(Request, Rendering, Face, Limits, Provenance):
+    """Draw SOURCE in the poses and expressions of motion files as they are; `motion` makes files that suit it."""
+
+    command: ClassVar[str] = "render"
+
+    source: Path = argument(PORTRAIT)
+    motions: tuple[Path, ...] = argument("Motion files (.npz), or folders of them.", metavar="MOTION")
+    out: Path = option(PLACE, short="-o", in_rows=False)
+    grid: bool = option("Show source | driver | result beside each other.", default=False)
+    paste_back: bool = option("Put the result back into the whole source picture.", default=False)
+    source_frame: str = option("Which frame of a source video: best, or a number from 0.", default="best")
+    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Apply the settings and check everything that needs no file."""
+        from facepipe.pipeline.dependencies import of_render
+        from facepipe.pipeline.items import is_motion
+
+        options = options_for(self, settings)
+        work = Work(self.command, self.motions, self.out, is_motion, "motion files (.npz)", self.source, encodes=True)
+        return prepared(work, options, of_render(options))
