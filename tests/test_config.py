@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from facepipe import settings as declarations
 from facepipe.config import example_toml, load_settings
 from facepipe.errors import UsageError
 
