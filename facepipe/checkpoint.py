@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from facepipe.device import Precision, compute_dtype, thread_count
 from facepipe.errors import WeightsError
 from facepipe.models.blocks import fold_norms
+from facepipe.weights.saving import save_tensors
 
 # The networks are so small that a second thread gains at most 25 %, and decoding and encoding use that core anyway.
 # If another process uses it as well, threads that wait for each other are ten times slower than a single one.
@@ -28,7 +28,7 @@ def save_network(net: nn.Module, path: Path, *, kind: str) -> None:
     folded = fold_norms(net)
     tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in folded.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, header_of(kind, folded.config))
+    save_tensors(tensors, path, header_of(kind, folded.config))
 
 
 def header_of(kind: str, config: Any) -> dict[str, str]:

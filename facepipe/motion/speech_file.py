@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from facepipe.errors import WeightsError
 from facepipe.motion.speech import Speech, config_from
+from facepipe.weights.saving import save_tensors
 
 KIND = "audio"
 
@@ -24,7 +24,7 @@ def save_speech(speech: Speech, path: Path) -> None:
         for name, tensor in speech.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    save_file(tensors, path, {"kind": KIND, "config": json.dumps(asdict(speech.config))})
+    save_tensors(tensors, path, {"kind": KIND, "config": json.dumps(asdict(speech.config))})
 
 
 def load_speech(path: Path) -> Speech:

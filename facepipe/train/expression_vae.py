@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor
 
 from facepipe import weights
@@ -27,6 +26,7 @@ from facepipe.models.expression_vae import ExpressionVae, ExpressionVaeConfig
 from facepipe.motion.drawing import EXPRESSION_COUNT, KIND, load_expression_vae
 from facepipe.motion.drawing import ExpressionVae as Decoder
 from facepipe.train.command import parser_of
+from facepipe.weights.saving import save_tensors
 
 Floats = NDArray[np.float64]
 FRAMES_PER_CLIP = 64
@@ -130,7 +130,7 @@ def save(net: ExpressionVae, mean: Floats, scale: Floats, rows: Floats, out: Pat
     tensors = {name: torch.tensor(array, dtype=torch.float32) for name, array in arrays.items()}
     tensors |= {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, out, {"kind": KIND, "basis": "facepipe", **{k: str(v) for k, v in asdict(net.config).items()}})
+    save_tensors(tensors, out, {"kind": KIND, "basis": "facepipe", **{k: str(v) for k, v in asdict(net.config).items()}})
 
 
 @torch.no_grad()

@@ -15,8 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from scipy.spatial import Delaunay
 
 from facepipe.dataset.split import Item, split_items
@@ -26,6 +26,7 @@ from facepipe.face.mirror import mirror_permutation
 from facepipe.face.model import BASIS, EXPRESSION_COUNT, IDENTITY_COUNT
 from facepipe.face.pose import similarity_onto
 from facepipe.train.command import parser_of
+from facepipe.weights.saving import save_tensors
 
 Floats = NDArray[np.floating]
 FRAMES_PER_CLIP = 80
@@ -273,7 +274,8 @@ def build(data: Path, labels: Path, out: Path) -> None:
     tensors["mirror"] = shapes.mirror.astype(np.int32)
     tensors["sixty_eight"] = np.array(at.SIXTY_EIGHT, np.int32)
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, out, {"basis": BASIS, "version": "1", "controls": json.dumps(ranges)})
+    header = {"basis": BASIS, "version": "1", "controls": json.dumps(ranges)}
+    save_tensors({name: torch.from_numpy(array) for name, array in tensors.items()}, out, header)
 
 
 def main(words: Sequence[str] | None = None) -> None:

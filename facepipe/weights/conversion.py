@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from facepipe.errors import WeightsError
 from facepipe.weights.adding import add, check_name
+from facepipe.weights.saving import save_tensors
 from facepipe.weights.store import WeightFile, digest
 from facepipe.weights.third_party import ThirdPartyWeight
 
@@ -67,7 +68,7 @@ def add_third_party(
         _check_digest(path, weight)
     with tempfile.TemporaryDirectory(prefix="facepipe-") as folder:
         file = Path(folder) / "converted.safetensors"
-        save_file(dict(converted.tensors), file, dict(converted.header))
+        save_tensors(converted.tensors, file, converted.header)
         return add(
             file,
             name=name,
