@@ -130,7 +130,8 @@ def save(net: ExpressionVae, mean: Floats, scale: Floats, rows: Floats, out: Pat
     tensors = {name: torch.tensor(array, dtype=torch.float32) for name, array in arrays.items()}
     tensors |= {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_tensors(tensors, out, {"kind": KIND, "basis": "facepipe", **{k: str(v) for k, v in asdict(net.config).items()}})
+    config = {name: str(value) for name, value in asdict(net.config).items()}
+    save_tensors(tensors, out, {"kind": KIND, "basis": "facepipe", **config})
 
 
 @torch.no_grad()

@@ -13,8 +13,8 @@ from torch import Tensor
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, header: Mapping[str, str]) -> None:
     """Write contiguous tensors and a header of strings.
 
-    safetensors writes the header in random order. A weight's sha256 is part of the identity of results, so the header is
-    sorted afterwards.
+    safetensors writes the header in random order. The sha256 of a weight is part of the identity of results, so the
+    header is sorted afterwards.
     """
     save_file(dict(tensors), path, dict(header))
     with path.open("r+b") as file:
