@@ -1,4 +1,4 @@
-"""A text and a work folder."""
+"""Fixtures of the engine's tests: a text file and a workspace."""
 
 from pathlib import Path
 

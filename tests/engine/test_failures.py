@@ -1,4 +1,4 @@
-"""What fails leaves no draft behind; a damaged result is made again."""
+"""Failures leave no draft behind, and damaged results are made again."""
 
 import errno
 from collections.abc import Mapping

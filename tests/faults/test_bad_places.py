@@ -103,12 +103,12 @@ def test_files_of_somebody_else(scene: Scene, tmp_path_factory: pytest.TempPathF
 
 def test_missing_folder(scene: Scene) -> None:
     outcome = run(*reenact(scene, out=scene.folder / "no" / "out.mp4"))
-    check(outcome, scene, scene.files(), 3, ("out.mp4", "no folder", "make it first"))
+    check(outcome, scene, scene.files(), 3, ("out.mp4", "does not exist", "create it"))
 
 
 def test_a_file_for_a_folder(scene: Scene) -> None:
     before = scene.files()
-    check(run(*reenact(scene, out=scene.portrait / "out.mp4")), scene, before, 3, ("portrait.png", "no folder"))
+    check(run(*reenact(scene, out=scene.portrait / "out.mp4")), scene, before, 3, ("portrait.png", "does not exist"))
     check(run(*reenact(scene, work=scene.portrait)), scene, before, 3, ("portrait.png", "not a folder", "work folder"))
 
 

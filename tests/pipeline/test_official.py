@@ -164,7 +164,7 @@ def small(net: CoefficientNetwork) -> dict[str, Any]:
     [
         (lambda net: {"net_G_ema": {"a": torch.zeros(1)}}, ("has no tensors by name (it contains net_G_ema)",)),
         (lambda net: {"net_recon": small(net)}, ("of another network", "shape (8, 3, 7, 7), expected (64, 3, 7, 7)")),
-        (lambda net: published(net)["net_recon"] | {"module.fc.bias": torch.zeros(1)}, ("has fc.bias",)),
+        (lambda net: published(net)["net_recon"] | {"module.fc.bias": torch.zeros(1)}, ("has unexpected fc.bias",)),
         (
             lambda net: {"net_recon": dict(list(net.state_dict().items())[:-5])},
             ("lacks final_layers.4.bias", "and 2 more"),
