@@ -121,7 +121,7 @@ class Commands:
 
 @dataclass(frozen=True)
 class Form:
-    """What rows have in common that differ in nothing but the stems of their files."""
+    """The properties that rows share which differ only in the stems of their files."""
 
     codec: str
     dependencies: Dependencies

@@ -34,7 +34,7 @@ def stream(
 
     `label` and `frames` are those of `Job.run`. Raises what `Workspace.run_of` and the function raise.
     """
-    started = told = time.monotonic()
+    started = reported = time.monotonic()
     done = 0
     job.emit(Start(stage=stage.name, label=label, reason=STREAMED, fingerprint=None, frames=frames))
     try:
@@ -42,8 +42,8 @@ def stream(
         with job.workspace.stage_errors(stage, run), closing(function(run)) as items:
             for done, item in enumerate(items, start=1):
                 yield item
-                if time.monotonic() - told >= PROGRESS_SECONDS:
-                    told = time.monotonic()
+                if time.monotonic() - reported >= PROGRESS_SECONDS:
+                    reported = time.monotonic()
                     job.emit(Progress(stage=stage.name, label=label, frames_done=done, frames=frames))
     except GeneratorExit:
         raise

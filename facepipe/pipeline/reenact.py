@@ -34,7 +34,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What a reenactment is made of, checked."""
+    """The checked inputs of a reenactment."""
 
     source: Medium
     driver: Medium | None

@@ -19,7 +19,7 @@ BATCH_WIDE = ("force", "dry_run", "json", "quiet", "verbose", "list", "help", "j
 
 @dataclass(frozen=True)
 class Columns:
-    """What a row says."""
+    """The content of a row."""
 
     command: str
     inputs: Mapping[str, str]

@@ -14,7 +14,7 @@ from facepipe.settings import Bounds, bounds_of
 
 @dataclass(frozen=True)
 class Option:
-    """What a field of a request says about itself."""
+    """The declaration of one field of a request."""
 
     help: str
     positional: bool = False

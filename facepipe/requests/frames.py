@@ -1,4 +1,4 @@
-"""The request of `facepipe.frames`: the frames of a reenactment, without a file. It is no command."""
+"""The request of `facepipe.frames`: the frames of a reenactment, without a file. There is no such command."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class Retargeting(Amount):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What is read at most, and where work files go."""
+    """Limits on what is read, and the work folder."""
 
     max_pixels: int | None = from_setting("media.max_pixels", "Largest picture or frame that is read, in pixels.")
     max_duration: float | None = from_setting("media.max_duration_seconds", "Longest video that is read, in seconds.")

@@ -1,4 +1,4 @@
-"""What the requests of single stages share: files and folders as items, each with a result of its own."""
+"""Running one stage on files and folders, each of which has a result of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Work:
     wanted: Callable[[Path], bool]
     """Whether a file of a folder is an item."""
     kinds: str
-    """Of items, for messages."""
+    """The kinds of files that can be items, for messages."""
     source: Path | None = None
     """The portrait that all items share."""
     encodes: bool = False

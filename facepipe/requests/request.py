@@ -20,7 +20,7 @@ PORTRAIT = "The portrait: a picture, or a video one frame of which is taken."
 
 @dataclass(frozen=True, kw_only=True)
 class RequestBase:
-    """What all requests have. Subclasses are frozen dataclasses whose fields carry their declarations."""
+    """Base of all requests: frozen dataclasses whose fields carry their declarations."""
 
     command: ClassVar[str]
     """Its name on the command line, in a batch and in Python."""
@@ -41,7 +41,7 @@ class Prepared:
 
     options: Options
     identity: Mapping[str, Json]
-    """Of the job: the command, and the absolute paths of inputs and results."""
+    """The identity of the job: the command, and the absolute paths of inputs and results."""
     dependencies: Dependencies
     make: Callable[[Job], list[Path]]
     """Makes the results and delivers them, or plans them in a dry run, and returns their paths."""

@@ -74,7 +74,7 @@ class CoefficientsRequest(Request, Face, NoFace, Smoothing, Space, Limits):
 
 @dataclass(frozen=True, kw_only=True)
 class FeaturesRequest(Request, Limits):
-    """Describe sound as numbers (.npz), one column for each frame of video: log-mel, energy, voicing, MFCC if asked."""
+    """Describe sound as numbers (.npz), one column for each frame of video: log-mel, energy, voicing, MFCC."""
 
     command: ClassVar[str] = "features"
 
