@@ -53,5 +53,5 @@ def by_flow(made: Rendered, painted: Tensor) -> Tensor:
     `painted` is (B, 1, S, S), 1 where all of the network feels it and 0 elsewhere. Who may paint to please a landmarker
     draws dark nostrils for a face that looks up; who may only move things moves them.
     """
-    moved = made.picture.detach() + made.share_of_warp.detach() * (made.warped - made.warped.detach())
+    moved = made.picture.detach() + made.warp_share.detach() * (made.warped - made.warped.detach())
     return torch.lerp(moved, made.picture, painted)

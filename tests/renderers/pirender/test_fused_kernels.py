@@ -1,4 +1,4 @@
-"""Each pass against NumPy, in two parts, as two threads would do it."""
+"""Each fused kernel against NumPy, run in two parts as by two threads."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facepipe.renderers.pirender import loops
+from facepipe.renderers.pirender import fused_kernels
 
 Floats = NDArray[np.floating]
 RNG = np.random.default_rng(0)
@@ -25,12 +25,12 @@ def pooled(x: Floats) -> Floats:
 
 
 CASES: list[tuple[Callable[..., None], tuple[Any, ...], Floats, int]] = [
-    (loops.activate, (X, SCALE, SHIFT), leaky(SCALE * X + SHIFT), 6),
-    (loops.activate_pooled, (X, SCALE, SHIFT), pooled(leaky(SCALE * X + SHIFT)), 3),
-    (loops.add, (X, SCALE, SHIFT), BEFORE + SCALE * X + SHIFT, 6),
-    (loops.double, (np.pad(X, ((2, 2), (2, 2), (0, 0))),), X.repeat(2, 0).repeat(2, 1), 6),
+    (fused_kernels.activate, (X, SCALE, SHIFT), leaky(SCALE * X + SHIFT), 6),
+    (fused_kernels.activate_pooled, (X, SCALE, SHIFT), pooled(leaky(SCALE * X + SHIFT)), 3),
+    (fused_kernels.add, (X, SCALE, SHIFT), BEFORE + SCALE * X + SHIFT, 6),
+    (fused_kernels.double, (np.pad(X, ((2, 2), (2, 2), (0, 0))),), X.repeat(2, 0).repeat(2, 1), 6),
     (
-        loops.join,
+        fused_kernels.join,
         (X, SCALE, SHIFT, OTHER, OTHER_SCALE, OTHER_SHIFT),
         leaky(SCALE * X + SHIFT) + leaky(OTHER_SCALE * OTHER + OTHER_SHIFT),
         6,
@@ -38,14 +38,14 @@ CASES: list[tuple[Callable[..., None], tuple[Any, ...], Floats, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("loop", "arguments", "wanted", "rows"), CASES, ids=[case[0].__name__ for case in CASES])
-def test_a_pass(loop: Callable[..., None], arguments: tuple[Any, ...], wanted: Floats, rows: int) -> None:
-    """The rim stays zero."""
+@pytest.mark.parametrize(("kernel", "arguments", "wanted", "rows"), CASES, ids=[case[0].__name__ for case in CASES])
+def test_a_kernel(kernel: Callable[..., None], arguments: tuple[Any, ...], wanted: Floats, rows: int) -> None:
+    """The padding stays zero."""
     out = np.zeros((wanted.shape[0] + 4, wanted.shape[1] + 4, 3))
     if wanted.shape == BEFORE.shape:
         out[2:-2, 2:-2] = BEFORE
     for first, end in ((0, 2), (2, rows)):
-        loop(*arguments, out, 2, first, end)
+        kernel(*arguments, out, 2, first, end)
     np.testing.assert_allclose(out[2:-2, 2:-2], wanted, rtol=1e-12)
     out[2:-2, 2:-2] = 0
     assert not out.any()
