@@ -62,7 +62,7 @@ def render(run: StageRun[Params]) -> Mapping[str, Any]:
 
 
 def frames_of(run: StageRun[Params]) -> Generator[Picture, None, None]:
-    """Yield the frames of the segment, (H, W, 3) uint8 RGB, composited into the full source and beside the grid's panels if set."""
+    """Yield the frames of the segment, (H, W, 3) uint8 RGB, in the full source and with the grid where they are set."""
     # Imported here, so that a finished job does not wait for torch.
     from facepipe.renderers import RENDERERS, open_for
     from facepipe.rendering.compositing import Paste
@@ -95,28 +95,28 @@ def _driver(run: StageRun[Params], count: int, side: int) -> Iterator[Picture | 
     if kind_of(path) == "image":
         return repeat(read_image(path, NO_LIMITS)[top : top + length, left : left + length])
     first = run.params.first_frame
-    wanted = range(first, first + count)
+    selected = range(first, first + count)
     if run.params.cut:
-        wanted = np.flatnonzero(track.track.valid)[first : first + count].tolist()
+        selected = np.flatnonzero(track.track.valid)[first : first + count].tolist()
     frames = decode_frames(
         path,
         info=probe_video(path, NO_LIMITS),
-        start_frame=wanted[0],
-        frame_count=wanted[-1] + 1 - wanted[0],
+        start_frame=selected[0],
+        frame_count=selected[-1] + 1 - selected[0],
         crop=box,
         size=(side, side),
     )
-    return _select(frames, first=wanted[0], wanted=frozenset(wanted))
+    return _select(frames, first=selected[0], selected=frozenset(selected))
 
 
-def _select(frames: Iterator[Picture], *, first: int, wanted: frozenset[int]) -> Iterator[Picture]:
-    """Yield the wanted frames, then repeat the last one forever.
+def _select(frames: Iterator[Picture], *, first: int, selected: frozenset[int]) -> Iterator[Picture]:
+    """Yield the selected frames, then repeat the last one forever.
 
     The frame count of videos with a variable rate is an estimate, so there may be fewer than expected.
     """
     frame: Picture | None = None
     for number, frame in enumerate(frames, start=first):
-        if number in wanted:
+        if number in selected:
             yield frame
     while frame is not None:
         yield frame

@@ -32,7 +32,7 @@ def speech(run: StageRun[Params]) -> Mapping[str, Any]:
     from facepipe.motion.utterance import utter
 
     params = run.params
-    made = utter(
+    sampled = utter(
         load_face_model(run.weights["face-model"]),
         load_speech(run.weights["audio"]),
         load_coefficients(run.input("source")),
@@ -42,9 +42,9 @@ def speech(run: StageRun[Params]) -> Mapping[str, Any]:
         count=params.frame_count,
         head=load_coefficients(run.input("head")) if "head" in run.inputs else None,
     )
-    save_coefficients(made, run.output / "motion.npz")
-    run.advance(len(made))
-    return {"frames": len(made)}
+    save_coefficients(sampled, run.output / "motion.npz")
+    run.advance(len(sampled))
+    return {"frames": len(sampled)}
 
 
 STAGE = Stage(

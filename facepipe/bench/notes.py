@@ -80,10 +80,10 @@ class Notes:
         source, out = folder / item.inputs["source"], folder / item.output
 
         def body(job: Job) -> None:
-            made = job.run(NOTE, {"text": source}, Params(int(str(item.options["number"]))))
-            assert isinstance(made, Artefact)
+            artefact = job.run(NOTE, {"text": source}, Params(int(str(item.options["number"]))))
+            assert isinstance(artefact, Artefact)
             out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_bytes(made.path("note.txt").read_bytes())
+            out.write_bytes(artefact.path("note.txt").read_bytes())
 
         run_job({"command": "note"}, body)
 

@@ -75,13 +75,13 @@ def measure_scaling(folder: Path, count: int) -> Iterator[Metric]:
 
 def _measured(folder: Path, portrait: Path, count: int, crew: Crew) -> tuple[Metric, Metric]:
     work = folder / "work"
-    words = ["batch", str(portrait), str(folder / "drivers"), "--pair", "product", "--jobs", str(crew.workers)]
-    words += ["--work", str(work), "--out", str(folder / "out" / "{driving}.mp4")]
-    words += ["--set", f"renderer={crew.renderer}", "--quiet"]
+    args = ["batch", str(portrait), str(folder / "drivers"), "--pair", "product", "--jobs", str(crew.workers)]
+    args += ["--work", str(work), "--out", str(folder / "out" / "{driving}.mp4")]
+    args += ["--set", f"renderer={crew.renderer}", "--quiet"]
     threads = {"OMP_NUM_THREADS": str(crew.threads * crew.workers)} if crew.threads else {}
-    run = run_program(words, folder=folder, environment=threads)
-    if (made := _rendered(work)) != count:
-        raise FacepipeError(f"{made} of {count} reenactments were rendered in the benchmark; the metric is invalid")
+    run = run_program(args, folder=folder, environment=threads)
+    if (rendered := _rendered(work)) != count:
+        raise FacepipeError(f"{rendered} of {count} reenactments were rendered in the benchmark; the metric is invalid")
     shutil.rmtree(work)
     shutil.rmtree(folder / "out")
     return (

@@ -78,13 +78,13 @@ def teeth_of(neutral: Floats) -> Teeth:
         # The edges rise towards the back, as the lips do.
         edge = row.edge_mm - 2.0 * (across / row.half_width_mm) ** 2
         for reach in (0.0, GUM_REACH):
-            places = np.stack([across, edge + reach * row.neck_mm, depth + row.setback_mm], 1)
-            rows.append((places, np.stack([along, depth, np.full(len(along), reach)], 1)))
-    places, values = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+            positions = np.stack([across, edge + reach * row.neck_mm, depth + row.setback_mm], 1)
+            rows.append((positions, np.stack([along, depth, np.full(len(along), reach)], 1)))
+    positions, values = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     corners = np.array([[0, 1, STEPS + 1], [1, STEPS + 2, STEPS + 1]])
     strip = (np.arange(STEPS)[:, None, None] + corners).reshape(-1, 3)
     return Teeth(
-        vertices=(neutral[[UPPER_LIP, LOWER_LIP]].mean(0) + MM * places).astype(np.float32),
+        vertices=(neutral[[UPPER_LIP, LOWER_LIP]].mean(0) + MM * positions).astype(np.float32),
         values=values.astype(np.float32),
         triangles=np.concatenate([strip, strip + 2 * (STEPS + 1)]).astype(np.int32),
     )
@@ -93,9 +93,9 @@ def teeth_of(neutral: Floats) -> Teeth:
 def across_tooth(along: Floats, row: Row) -> Floats:
     """Return (N,) positions across a tooth, from -1 to 1 at its seams, of (N,) positions along the arch."""
     ends = np.concatenate([[0.0], np.cumsum(row.widths_mm)])
-    place = np.abs(along)
-    tooth = np.clip(np.searchsorted(ends, place, side="right") - 1, 0, len(row.widths_mm) - 1)
-    return np.asarray(2 * (place - ends[tooth]) / np.array(row.widths_mm)[tooth] - 1)
+    distance = np.abs(along)
+    tooth = np.clip(np.searchsorted(ends, distance, side="right") - 1, 0, len(row.widths_mm) - 1)
+    return np.asarray(2 * (distance - ends[tooth]) / np.array(row.widths_mm)[tooth] - 1)
 
 
 def jaw_shift(points: Floats, neutral: Floats) -> Floats:

@@ -90,13 +90,13 @@ class Pairs(IterableDataset[Pair]):
 
         def pair(truth: Picture, pose: Similarity, expression: Floats, seen: Floats | None) -> Pair:
             wanted = prior.target_points(expression, pose)[0]
-            hints = conditioning_of(prior, table, wanted, pose)
+            conditioning = conditioning_of(prior, table, wanted, pose)
             return Pair(
                 to_tensor(picture),
                 to_tensor(truth),
-                to_tensor(hints.picture),
-                torch.from_numpy(hints.position),
-                torch.from_numpy(hints.maps),
+                to_tensor(conditioning.picture),
+                torch.from_numpy(conditioning.position),
+                torch.from_numpy(conditioning.maps),
                 torch.from_numpy(motion_of(expression, pose, len(picture))[0]),
                 torch.from_numpy((wanted if seen is None else seen).astype(np.float32)),
                 torch.tensor(seen is None),
@@ -106,8 +106,8 @@ class Pairs(IterableDataset[Pair]):
             truth, seen = self.frame(clip, row, change, flip=flip)
             yield pair(truth, fitted.pose.rows(slice(row, row + 1)), fitted.expression[row : row + 1], seen)
         for _ in range(CROSSED_OF_A_SOURCE if self.motions else 0):
-            moved = self.moved_by_another(clip, source, random, flip=flip)
-            yield pair(picture, moved.pose(len(picture)), moved.expression, None)
+            driven = self.driven_by_another(clip, source, random, flip=flip)
+            yield pair(picture, driven.pose(len(picture)), driven.expression, None)
 
     def frame(
         self, clip: int, row: int, change: NDArray[np.uint8] | None, *, flip: bool
@@ -119,7 +119,7 @@ class Pairs(IterableDataset[Pair]):
             picture, points = picture[:, ::-1], mirrored(points[None], self.model, side)[0]
         return np.ascontiguousarray(change[picture] if change is not None else picture), np.asarray(points)
 
-    def moved_by_another(self, clip: int, source: int, random: np.random.Generator, *, flip: bool) -> Coefficients:
+    def driven_by_another(self, clip: int, source: int, random: np.random.Generator, *, flip: bool) -> Coefficients:
         """Return one row, the source frame with a random frame's motion out of another person's clip."""
         persons = np.array(self.heads.persons)
         other = int(random.choice(np.flatnonzero(persons != persons[clip])))

@@ -131,21 +131,21 @@ def test_other_sizes_give_the_same_picture(side: int, share: float) -> None:
     torch.nn.init.normal_(net.correction.weight, std=0.02)
     source, prior, position, maps, motion = inputs()
     maps = resized(maps[..., ::8, ::8], 32)
-    wanted = net(source, prior, position, maps, motion)
+    expected = net(source, prior, position, maps, motion)
     other = resized(source, side), resized(prior, side), rescaled_positions(position, side), resized(maps, side // 2)
     made = net(*other, motion)
     assert made.picture.shape == (2, 3, side, side)
-    apart = (resized(made.picture, 64) - wanted.picture).abs()[..., 4:-4, 4:-4]
-    assert apart.mean() < share * (wanted.picture - prior).abs().mean()
+    apart = (resized(made.picture, 64) - expected.picture).abs()[..., 4:-4, 4:-4]
+    assert apart.mean() < share * (expected.picture - prior).abs().mean()
 
 
 def test_edges_coincide_when_positions_are_rescaled() -> None:
     """The centre of the outermost pixel is half a pixel, of either size, from the edge."""
     line = torch.linspace(-1, 1, 64)
     whole = torch.stack([line.expand(64, 64), line[:, None].expand(64, 64)])[None]
-    wanted = torch.linspace(-1, 1, 32)
-    torch.testing.assert_close(rescaled_positions(whole, 32)[0, 0, 0], wanted, atol=1e-6, rtol=0)
-    torch.testing.assert_close(rescaled_positions(whole, 32)[0, 1, :, 0], wanted, atol=1e-6, rtol=0)
+    expected = torch.linspace(-1, 1, 32)
+    torch.testing.assert_close(rescaled_positions(whole, 32)[0, 0, 0], expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(rescaled_positions(whole, 32)[0, 1, :, 0], expected, atol=1e-6, rtol=0)
 
 
 def test_adain_is_an_instance_norm_with_scale_and_shift_of_the_latent_vector() -> None:
@@ -187,12 +187,12 @@ def test_an_entry_is_a_convolution_of_unshuffled_pictures_and_maps(shuffle: int)
     entry, maps = Entry(6, shuffle, 5, 7), torch.randn(2, 5, 12, 10)
     pictures = torch.randn(2, 6, 12 * shuffle, 10 * shuffle, requires_grad=True)
     whole = torch.cat([functional.pixel_unshuffle(pictures, shuffle), maps], 1)
-    wanted, found = functional.conv2d(whole, entry.weight, entry.bias, padding=1), entry(pictures, maps)
-    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+    expected, found = functional.conv2d(whole, entry.weight, entry.bias, padding=1), entry(pictures, maps)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     of = (pictures, entry.weight, entry.bias)
     for mine, plain in zip(
         torch.autograd.grad(found.square().sum(), of),  # type: ignore[arg-type]
-        torch.autograd.grad(wanted.square().sum(), of),  # type: ignore[arg-type]
+        torch.autograd.grad(expected.square().sum(), of),  # type: ignore[arg-type]
         strict=True,
     ):
         torch.testing.assert_close(mine, plain, atol=1e-3, rtol=1e-4)
@@ -209,8 +209,8 @@ def test_shuffling_equals_torchs(memory_format: torch.memory_format) -> None:
 def test_upsampling_is_bilinear(few: int, many: int) -> None:
     """Against torch's interpolation."""
     x = torch.randn(2, 3, few, few)
-    wanted = functional.interpolate(x, size=(many, many), mode="bilinear", align_corners=False)
-    torch.testing.assert_close(upsampled(x, many), wanted)
+    expected = functional.interpolate(x, size=(many, many), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(upsampled(x, many), expected)
 
 
 @pytest.mark.parametrize(("size", "side", "mode"), [(32, 48, "bilinear"), (64, 32, "area"), (48, 32, "area")])
@@ -218,9 +218,9 @@ def test_resizing_averages_or_upsamples(size: int, side: int, mode: str) -> None
     """As by torch; in bfloat16 up to its precision."""
     x = torch.rand(2, 3, size, size)
     more = {"align_corners": False} if mode == "bilinear" else {}
-    wanted = functional.interpolate(x, size=(side, side), mode=mode, **more)
-    torch.testing.assert_close(resized(x, side), wanted)
-    torch.testing.assert_close(resized(x.bfloat16(), side).float(), wanted, atol=2**-7, rtol=0)
+    expected = functional.interpolate(x, size=(side, side), mode=mode, **more)
+    torch.testing.assert_close(resized(x, side), expected)
+    torch.testing.assert_close(resized(x.bfloat16(), side).float(), expected, atol=2**-7, rtol=0)
 
 
 def test_matrices_of_inference_are_usable_in_training() -> None:
@@ -241,8 +241,8 @@ def test_one_source_is_used_for_a_batch() -> None:
     for side in (64, 96):
         given = [resized(part, part.shape[-1] * side // 64) for part in rest[:3]]
         one = resized(source[:1], side)
-        made, wanted = (net(each, *given, rest[3]) for each in (one, one.expand(2, -1, -1, -1)))
-        torch.testing.assert_close(made.picture, wanted.picture)
+        made, expected = (net(each, *given, rest[3]) for each in (one, one.expand(2, -1, -1, -1)))
+        torch.testing.assert_close(made.picture, expected.picture)
 
 
 def test_all_parameters_of_an_hourglass_get_gradients() -> None:

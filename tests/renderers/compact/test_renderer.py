@@ -58,14 +58,14 @@ def frames_of(made: CompactRenderer) -> list[Picture]:
 def test_the_untrained_network_stays_close_to_the_mesh_renderer() -> None:
     """Every frame, in order, is close to the prior's."""
     made = renderer(trained=False)
-    wanted = list(made.prior.frames(*rows()))  # type: ignore[attr-defined]
+    expected = list(made.prior.frames(*rows()))  # type: ignore[attr-defined]
     found = frames_of(made)
-    assert len(found) == len(wanted) == 3
-    for one, other in zip(found, wanted, strict=True):
+    assert len(found) == len(expected) == 3
+    for one, other in zip(found, expected, strict=True):
         assert one.shape == (SIZE, SIZE, 3)
         assert one.dtype == np.uint8
         assert np.abs(one.astype(int) - other).mean() < 8
-    assert np.abs(wanted[0].astype(int) - wanted[1]).mean() > 2
+    assert np.abs(expected[0].astype(int) - expected[1]).mean() > 2
 
 
 @pytest.mark.parametrize("batch_frames", [1, 2])
@@ -122,5 +122,5 @@ def test_motion_has_the_conventions_of_coefficients() -> None:
     crop = SquareCrop(SIZE / 2, SIZE / 2, SIZE)
     own = from_fit(fitted, np.ones(3, bool), fps=25, crop=crop, picture_size=(SIZE, SIZE))  # type: ignore[arg-type]
     found = motion_of(own.expression, own.pose(SIZE), SIZE)
-    wanted = np.concatenate([own.expression, own.angles, own.translation], axis=1)
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    expected = np.concatenate([own.expression, own.angles, own.translation], axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -49,9 +49,9 @@ def published(state: dict[str, torch.Tensor], **more: Any) -> dict[str, Any]:
 def same(one: Pirender, other: Pirender) -> bool:
     picture, windows = torch.rand(1, 3, 64, 64), torch.randn(1, 73, 27)
     with torch.inference_mode():
-        made, wanted = one(picture, windows).fake_image, other(picture, windows).fake_image
+        made, expected = one(picture, windows).fake_image, other(picture, windows).fake_image
     assert made is not None
-    return bool((made - wanted).abs().max() <= 1e-5)
+    return bool((made - expected).abs().max() <= 1e-5)
 
 
 def test_the_published_checkpoint_is_added(tmp_path: Path) -> None:

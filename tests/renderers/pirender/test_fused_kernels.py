@@ -38,14 +38,14 @@ CASES: list[tuple[Callable[..., None], tuple[Any, ...], Floats, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("kernel", "arguments", "wanted", "rows"), CASES, ids=[case[0].__name__ for case in CASES])
-def test_a_kernel(kernel: Callable[..., None], arguments: tuple[Any, ...], wanted: Floats, rows: int) -> None:
+@pytest.mark.parametrize(("kernel", "arguments", "expected", "rows"), CASES, ids=[case[0].__name__ for case in CASES])
+def test_a_kernel(kernel: Callable[..., None], arguments: tuple[Any, ...], expected: Floats, rows: int) -> None:
     """The padding stays zero."""
-    out = np.zeros((wanted.shape[0] + 4, wanted.shape[1] + 4, 3))
-    if wanted.shape == BEFORE.shape:
+    out = np.zeros((expected.shape[0] + 4, expected.shape[1] + 4, 3))
+    if expected.shape == BEFORE.shape:
         out[2:-2, 2:-2] = BEFORE
     for first, end in ((0, 2), (2, rows)):
         kernel(*arguments, out, 2, first, end)
-    np.testing.assert_allclose(out[2:-2, 2:-2], wanted, rtol=1e-12)
+    np.testing.assert_allclose(out[2:-2, 2:-2], expected, rtol=1e-12)
     out[2:-2, 2:-2] = 0
     assert not out.any()

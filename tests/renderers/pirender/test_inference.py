@@ -122,12 +122,12 @@ def test_frames_of_a_clip(monkeypatch: pytest.MonkeyPatch) -> None:
     net, rows = case((64, 64), frames=1).net, rng.normal(size=(30, 73))
     picture = rng.integers(0, 256, (64, 64, 3), np.uint8)
     with torch.inference_mode():
-        wanted = net(to_tensor(picture)[None].expand(4, -1, -1, -1), torch.from_numpy(windows(rows, 10, 14)).float())
+        expected = net(to_tensor(picture)[None].expand(4, -1, -1, -1), torch.from_numpy(windows(rows, 10, 14)).float())
     renderer = PirenderRenderer(FastPirender(net, dtype=torch.float32), picture)
     part = list(renderer.frames(rows, 10, 14))
     assert [(frame.shape, frame.dtype.name) for frame in part] == [((64, 64, 3), "uint8")] * 4
-    assert wanted.fake_image is not None
-    for frame, plain in zip(part, wanted.fake_image, strict=True):
+    assert expected.fake_image is not None
+    for frame, plain in zip(part, expected.fake_image, strict=True):
         assert (to_tensor(frame) - plain).abs().max() <= 1 / 127
     # In double precision: in single, products of 4 and of 30 rows can round differently, and do with AVX-512.
     double = FastPirender(net.double(), dtype=torch.float64)

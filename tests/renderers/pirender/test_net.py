@@ -62,7 +62,7 @@ def test_speed_is_measured_with_the_same_recipe() -> None:
 def test_keys_and_their_order_are_the_published_ones() -> None:
     table = FOLDER.parent / "specs/pirender_keys.tsv"
     if not table.is_file():
-        pytest.skip(f"there is no {table}")
+        pytest.skip(f"{table} does not exist")
     with table.open(encoding="utf-8") as file:
         published = [(row["key"], row["shape"]) for row in csv.DictReader(file, delimiter="\t")]
     with torch.device("meta"):
