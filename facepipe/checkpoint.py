@@ -81,8 +81,12 @@ def load_network(
     if header.get("kind") != kind:
         raise WeightsError(f"{path} contains a network of kind {header.get('kind')!r}, expected {kind!r}.")
     try:
-        sizes = json.loads(header["config"])
-        fields = {name: tuple(value) if isinstance(value, list) else value for name, value in sizes.items()}
+        sizes, old_names = json.loads(header["config"]), getattr(config, "OLD_NAMES", {})
+        # Older files have other names for some fields; a config lists them in OLD_NAMES.
+        fields = {
+            old_names.get(name, name): tuple(value) if isinstance(value, list) else value
+            for name, value in sizes.items()
+        }
         net = fold_norms(network(config(**fields)))
         net.load_state_dict(tensors, strict=True)
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:

@@ -1,7 +1,7 @@
-"""The stages of facepipe's jobs, one file each.
+"""The stages of jobs, one module each.
 
-Stages never import each other: they meet on disk. A new stage is a file here, which holds its parameters, its function
-and its declaration; CONTRIBUTING.md goes through it step by step.
+A module contains the stage's parameters, its function and its declaration; see "Add a stage" in CONTRIBUTING.md. Stages
+do not import each other; they exchange data by files.
 """
 
 NAMES = (
@@ -20,4 +20,4 @@ NAMES = (
     "utterances",
     "clip",
 )
-"""In the order in which they run."""
+"""Names of all stages, in the order in which they run."""

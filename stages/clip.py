@@ -1,4 +1,4 @@
-"""Stage `clip`: cut one span out of a raw video: its square of the picture, its sound, and the track of its face."""
+"""Stage `clip`: cut a span out of a raw video, as a square clip with sound, with the track of its face."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     span: Span
     size_pixels: int = 256
@@ -40,7 +40,7 @@ class Params:
 
 
 def clip(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Write the clip, with the sound of its time, and its track in pixels of the clip."""
+    """Write the clip with its sound, and the track in pixels of the clip."""
     params, path, fps = run.params, run.input("media"), run.params.fps
     info = probe_video(path, NO_LIMITS)
     span, size = params.span, params.size_pixels
@@ -54,9 +54,9 @@ def clip(run: StageRun[Params]) -> Mapping[str, Any]:
     )
     silent = run.output / "silent.mp4"
     with VideoWriter(silent, size=(size, size), fps=fps, quality=params.quality) as writer:
-        track = _written(run, frames, writer)
+        track = _write(run, frames, writer)
     if writer.frame_count != len(track.valid):
-        raise InputError(f"{path}: gave {len(track.valid)} frames, then {writer.frame_count}; run again")
+        raise InputError(f"{path}: expected {len(track.valid)} frames, decoded {writer.frame_count}; run again")
     muxed = concat_and_mux(
         [silent],
         out=run.output / "clip.mp4",
@@ -70,20 +70,20 @@ def clip(run: StageRun[Params]) -> Mapping[str, Any]:
     return {"frames": len(track.valid), "frames_without_face": len(track.valid) - valid, "sound": muxed.sound}
 
 
-def _written(run: StageRun[Params], frames: Iterator[Picture], writer: VideoWriter) -> Track:
-    """Write the frames at their size and return the track: as it was found in the video, or found now."""
+def _write(run: StageRun[Params], frames: Iterator[Picture], writer: VideoWriter) -> Track:
+    """Write the resized frames and return their track: cut from the input `track`, or tracked here without it."""
     size, span = run.params.size_pixels, run.params.span
-    shown = _each_written(frames, writer, size)
+    written = _each_written(frames, writer, size)
     if "track" in run.inputs:
-        for _ in shown:
+        for _ in written:
             run.advance(1)
         track = cut_track(load_track(run.input("track")).track, span, size)
     else:
-        found = _tracker(run).track(shown, run.advance)
+        found = _tracker(run).track(written, run.advance)
         track = cut_track(found, Span(0, len(found.valid), 0, 0, span.side), size)
     if not track.valid.any():
         where = f"frames {span.first_frame} to {span.end_frame}"
-        raise NoFaceError(f"{run.input('media')}: no face was found in {where}, looked at more closely")
+        raise NoFaceError(f"{run.input('media')}: no face was found in {where} on a closer look")
     return track
 
 
@@ -94,7 +94,7 @@ def _each_written(frames: Iterator[Picture], writer: VideoWriter, size: int) -> 
 
 
 def _tracker(run: StageRun[Params]) -> Tracker:
-    # Here, not above: a finished job must not wait for torch.
+    # Imported here, so that a finished job does not wait for torch.
     from facepipe.checkpoint import THREADS
     from facepipe.face.detector import Detector
     from facepipe.face.landmarker import Landmarker
@@ -104,7 +104,7 @@ def _tracker(run: StageRun[Params]) -> Tracker:
         load_once(Detector, run.weights["detector"], threads=THREADS),
         load_once(Landmarker, run.weights["landmarker"], threads=THREADS),
     )
-    # Whoever else comes into the square: the face that is meant lies around its middle.
+    # Start at the centre of the square, where the span's face is, even if others appear in it.
     tracker.crop = whole_picture(run.params.span.side)
     return tracker
 

@@ -32,7 +32,7 @@ from facepipe.weights.loaded import load_once
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     smoothing: str
     """none, one-euro or savitzky-golay."""
@@ -40,7 +40,7 @@ class Params:
 
 
 def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Fit identity, poses and expressions, smooth them if asked to, and write the motion file."""
+    """Fit identity, poses and expressions, smooth them if set, and write the coefficient file."""
     model, file = load_once(load_face_model, run.weights["face-model"]), load_track(run.input("track"))
     valid = file.track.valid
     fitted = fit(model, file.track.points, valid)
@@ -61,8 +61,8 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
 
 
 def bfm_coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Align the face in every frame, estimate, smooth if asked to, and write the motion file."""
-    # Here, not above: a finished job must not wait for torch.
+    """Align the face in every frame, estimate coefficients, smooth them if set, and write the coefficient file."""
+    # Imported here, so that a finished job does not wait for torch.
     from facepipe.face.bfm.network import Regressor
 
     file, path = load_track(run.input("track")), run.input("media")
@@ -91,7 +91,7 @@ def bfm_coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
 
 
 def _sixty_eight(run: StageRun[Params], file: TrackFile) -> NDArray[np.float32]:
-    """Return (T, 68, 3) points: the landmarker's own where it has them, else those of the mesh."""
+    """Return (T, 68, 3) points: the landmarker's if it has them, else those of the mesh."""
     if file.track.sixty_eight is not None:
         return file.track.sixty_eight
     return file.track.points[:, load_face_model(run.weights["face-model"]).sixty_eight]
@@ -121,8 +121,8 @@ STAGE = Stage(
     weights=("face-model",),
 )
 
-# The same stage in the space `bfm`. The face model names the 68 of a track's points where the landmarker has none of
-# its own. The weight `bfm` is optional: it only measures how well the estimate fits the points.
+# The stage in the space `bfm`. The face model selects 68 of a track's points if the landmarker has no 68 of its own.
+# The weight `bfm` is optional: it is only used to measure the reprojection error.
 BFM_STAGE = Stage(
     name="coefficients",
     version=3,

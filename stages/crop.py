@@ -1,4 +1,4 @@
-"""Stage `crop`: find and follow one face, and say which square of the picture holds it."""
+"""Stage `crop`: detect and track one face, and choose the square around it."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ from facepipe.weights.loaded import load_once
 if TYPE_CHECKING:
     from facepipe.face.landmarker import FaceLandmarker
 
-SMALLEST_FACE_PIXELS = 24
+MIN_FACE_PIXELS = 24
 STILL_FPS = Fraction(25)
 Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     face: str = "largest"
-    """largest, left, right, or N, the N-th from the left."""
+    """largest, left, right, or N for the N-th from the left."""
     no_face: str = "hold"
-    """fail refuses a clip with any frame without a face; the other policies are carried out later."""
+    """fail refuses clips with a frame without a face. The other policies are implemented by later stages."""
     still: str = ""
-    """For a video that stands for one picture: best, or the number of the frame. Empty for a clip."""
+    """For a video of which one frame is used: best, or the number of the frame. Empty for a clip."""
     landmarker: str = "embedded"
-    """embedded, or face-alignment for the 68 points of that package."""
+    """embedded, or face-alignment for the 68 points of the package face-alignment."""
     size_pixels: int = 256
     pictures: bool = True
-    """Whether to write the cropped picture or clip beside the track."""
+    """Whether to write the cropped picture or clip, in addition to the track."""
     quality: int = 80
 
 
 def crop(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Track the face, choose the crop, and write what was asked for. How large the input may be was checked before."""
-    # Here, not above: a finished job must not wait for torch.
+    """Track the face, choose the crop, and write the results. Limits of the input's size are checked earlier."""
+    # Imported here, so that a finished job does not wait for torch.
     from facepipe.checkpoint import THREADS
     from facepipe.face.detector import Detector
     from facepipe.face.tracking import Tracker
@@ -62,13 +62,13 @@ def crop(run: StageRun[Params]) -> Mapping[str, Any]:
     tracker = Tracker(load_once(Detector, run.weights["detector"], threads=THREADS), _landmarker(run), face=params.face)
     if kind_of(path) == "image":
         picture = read_image(path, NO_LIMITS)
-        track = _checked(tracker.track([picture], run.advance), path, STILL_FPS, params)
+        track = _check(tracker.track([picture], run.advance), path, STILL_FPS, params)
         return _finish_still(run, picture, track, STILL_FPS, frame=-1)
     info = probe_video(path, NO_LIMITS)
     frames = decode_frames(path, info=info)
-    track = _checked(tracker.track(frames, run.advance), path, info.fps, params)
+    track = _check(tracker.track(frames, run.advance), path, info.fps, params)
     if params.still:
-        frame = _chosen(params.still, track, path)
+        frame = _choose_frame(params.still, track, path)
         one = track.rows(frame, frame + 1)
         return _finish_still(run, _frame(path, info, frame), one, info.fps, frame=frame)
     return _finish_clip(run, path, info, track)
@@ -86,23 +86,23 @@ def _landmarker(run: StageRun[Params]) -> FaceLandmarker:
     return load_once(FanLandmarker, *files, threads=THREADS)
 
 
-def _checked(track: Track, path: Path, fps: Fraction, params: Params) -> Track:
-    """Raise NoFaceError where there is nothing to go on with."""
+def _check(track: Track, path: Path, fps: Fraction, params: Params) -> Track:
+    """Return the track. Raises NoFaceError if it is not usable."""
     missing = int((~track.valid).sum())
     if not track.valid.any():
-        which = "" if params.face == "largest" else f" that --face {params.face} means"
-        seen = f"; at most {track.most_faces} seen at once" if track.most_faces else ""
+        which = "" if params.face == "largest" else f" for --face {params.face}"
+        seen = f"; at most {track.most_faces} faces in one frame" if track.most_faces else ""
         where = f"in {len(track.valid)} frames" if len(track.valid) > 1 else "in it"
-        remedy = "Give a picture in which a face of 40 pixels or more is to be seen"
+        remedy = "Use an input with a visible face of at least 40 pixels"
         if which and seen:
-            remedy = "Choose another, counted from the left"
+            remedy = "Choose another face, counted from the left"
         raise NoFaceError(f"{path}: no face{which} was found {where}{seen}. {remedy}.")
     boxes = box_of(track.points[track.valid])
     size = float(np.median(np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])))
-    if size < SMALLEST_FACE_PIXELS:
+    if size < MIN_FACE_PIXELS:
         raise NoFaceError(
-            f"{path}: the face is {size:.0f} pixels large, too small to be read; {SMALLEST_FACE_PIXELS} are needed, "
-            "100 are good. Give a larger picture."
+            f"{path}: the face is {size:.0f} pixels wide, which is too small; at least {MIN_FACE_PIXELS} are needed, "
+            "and 100 are good. Use an input of higher resolution."
         )
     if missing and params.no_face == "fail":
         first = int(np.flatnonzero(~track.valid)[0])
@@ -113,14 +113,14 @@ def _checked(track: Track, path: Path, fps: Fraction, params: Params) -> Track:
     return track
 
 
-def _chosen(still: str, track: Track, path: Path) -> int:
+def _choose_frame(still: str, track: Track, path: Path) -> int:
     if still == "best":
         return best_frame(track)
     frame = int(still)
     if frame >= len(track.valid):
-        raise UsageError(f"{path} has {len(track.valid)} frames, so there is no frame {frame}. Count from 0.")
+        raise UsageError(f"{path} has {len(track.valid)} frames, so frame {frame} does not exist. Frames count from 0.")
     if not track.valid[frame]:
-        raise NoFaceError(f"{path}: frame {frame} shows no face. Choose another, or leave the choice to facepipe.")
+        raise NoFaceError(f"{path}: frame {frame} shows no face. Choose another frame, or `best`.")
     return frame
 
 
@@ -145,7 +145,7 @@ def _finish_still(
 def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, track: Track) -> Mapping[str, Any]:
     size, side = (info.width, info.height), run.params.size_pixels
     square = crop_around(track.points[track.valid], size)
-    # Decoding crops whole pixels; the box that is kept is the one that was cut.
+    # The decoder crops whole pixels; the saved square is the one that is cut.
     length = max(2, int(square.side))
     left = int(np.clip(round(square.center_x + 0.5 - length / 2), 0, size[0] - length))
     top = int(np.clip(round(square.center_y + 0.5 - length / 2), 0, size[1] - length))

@@ -1,4 +1,4 @@
-"""Stage `features`: what of a sound moves a face, one column for each frame of video."""
+"""Stage `features`: audio features for speech animation, one column per video frame."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from facepipe.motion.features import features_of, save_features
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     fps: str = "25"
-    """Columns a second, as "25" or "30000/1001"."""
+    """Columns per second, as "25" or "30000/1001"."""
     mfcc: bool = False
-    """Whether to write MFCC too."""
+    """Whether to also write MFCC."""
 
 
 def features(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Decode the sound, whatever holds it, and write its features."""
+    """Decode the sound of an audio or video file and write its features."""
     fps = Fraction(run.params.fps)
-    made = features_of(decode_sound(run.input("sound")), fps, mfcc=run.params.mfcc)
-    save_features(made, run.output / "features.npz")
-    run.advance(len(made))
-    return {"frames": len(made), "level_db": made.level_db, "silent": made.silent, "sample_hertz": SAMPLE_HERTZ}
+    result = features_of(decode_sound(run.input("sound")), fps, mfcc=run.params.mfcc)
+    save_features(result, run.output / "features.npz")
+    run.advance(len(result))
+    return {"frames": len(result), "level_db": result.level_db, "silent": result.silent, "sample_hertz": SAMPLE_HERTZ}
 
 
 STAGE = Stage(

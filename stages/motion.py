@@ -1,4 +1,4 @@
-"""Stage `motion`: what the source's face is to do in one segment, from a driver's coefficients or from sliders."""
+"""Stage `motion`: coefficients of the source for one segment, from a driver's coefficients and sliders."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ NoFace = Literal["hold", "source", "cut"]
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     first_frame: int = 0
     frame_count: int = 0
-    """0 takes all the rest."""
+    """Rows of the segment; 0 for all from `first_frame` on."""
     context_frames: int = 0
-    """How many frames before and after the segment are written too, where the clip has them."""
+    """Additional rows before and after the segment, as far as the clip has them."""
     retargeting: Retargeting = field(default_factory=Retargeting)
     no_face: NoFace = "hold"
     edit: Edit = field(default_factory=Edit)
-    """Sliders laid on top."""
+    """Sliders that are added to the motion."""
 
 
 def motion(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Retarget, edit, and write the rows of the segment. Without a driver the source's own rows are what is edited."""
+    """Retarget, edit, and write the rows of the segment. Without a driver, the source's own rows are edited."""
     params = run.params
     source = load_coefficients(run.input("source"), space=None)
     target, model = source, load_once(load_face_model, run.weights["face-model"])

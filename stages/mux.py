@@ -1,4 +1,4 @@
-"""Stage `mux`: join the segments without encoding them again, and add the sound."""
+"""Stage `mux`: concatenate the segments without re-encoding, and add the sound."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from facepipe.spaces.files import load_coefficients
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     fit: Fit = "driver"
     quality: int = DEFAULT_QUALITY
     codec: str = "h264"
     mute_segments: bool = False
-    """Whether segments have sound, which is to go."""
+    """Whether to remove the sound of segments."""
     program: str = f"facepipe {__version__}"
-    """Named in the result's metadata."""
+    """Program name in the result's metadata."""
 
 
 def mux(run: StageRun[Params]) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Stage `prepare`: compute once what a renderer needs of a source, whatever drives it."""
+"""Stage `prepare`: compute the tensors that a renderer needs once per source, independent of the motion."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from facepipe.engine.stage import Stage, StageRun
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     renderer: str = ""
 
 
 def prepare(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Write the tensors that the renderer computes for this source."""
-    # Here, not above: a finished job must not wait for torch.
+    """Compute and write the renderer's tensors for the source."""
+    # Imported here, so that a finished job does not wait for torch.
     from safetensors.torch import save_file
 
     from facepipe.renderers import RENDERERS

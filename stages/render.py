@@ -1,4 +1,4 @@
-"""Stage `render`: draw one segment of the source's picture in motion, encoded once in its final quality."""
+"""Stage `render`: render one segment of the animated source, encoded once in its final quality."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     renderer: str
     compiled: bool = field(default=False, metadata=NOT_IN_FINGERPRINT)
     """Whether torch compiles the renderer's network first."""
     first_frame: int = 0
-    """Frame of the driver with which the segment begins; only the grid needs it."""
+    """First frame of the segment in the driver; used by the grid only."""
     lead_frames: int = 0
-    """Rows of the motion before the segment's first, which the renderer looks at."""
+    """Rows of motion before the first rendered frame, as context of the renderer."""
     frame_count: int = 0
-    """How many frames are drawn; 0 draws all the rest."""
+    """Frames to render; 0 for all that follow."""
     picture: str = ""
-    """png, jpg or webp to write the first frame as a picture; empty for a video."""
+    """png, jpg or webp to write only the first frame, as a picture; empty for a video."""
     grid: bool = False
-    """Whether to show source and driver beside the result."""
+    """Whether to place source and driver beside the result."""
     cut: bool = False
-    """Whether the motion leaves out the driver's frames without a face; only the grid needs it."""
+    """Whether the motion skips the driver's frames without a face; used by the grid only."""
     quality: int = DEFAULT_QUALITY
     codec: str = "h264"
     program: str = ""
-    """Named in the metadata of a picture; a video is given its own when it is joined."""
+    """Program name in the metadata of a picture. Videos get theirs in the stage `mux`."""
 
 
 def render(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Render the frames of the motion file one by one, and encode them."""
+    """Render the frames of the motion file, and encode them as a segment of video or as one picture."""
     params, frames = run.params, frames_of(run)
     if params.picture:
         write_image(run.output / f"picture.{params.picture}", next(frames), metadata=origin_metadata())
@@ -62,8 +62,8 @@ def render(run: StageRun[Params]) -> Mapping[str, Any]:
 
 
 def frames_of(run: StageRun[Params]) -> Generator[Picture, None, None]:
-    """Yield the frames of the segment, (H, W, 3) uint8 RGB, with the source around them and the grid where wanted."""
-    # Here, not above: a finished job must not wait for torch.
+    """Yield the frames of the segment, (H, W, 3) uint8 RGB, in the full source and with the grid where they are set."""
+    # Imported here, so that a finished job does not wait for torch.
     from facepipe.renderers import RENDERERS, open_for
     from facepipe.rendering.compositing import Paste
     from facepipe.rendering.source import SourceFiles
@@ -73,8 +73,8 @@ def frames_of(run: StageRun[Params]) -> Generator[Picture, None, None]:
     prepared = run.input("prepared") if "prepared" in run.inputs else None
     files = SourceFiles(run.input("picture"), run.input("track"), run.input("source"), prepared)
     count = params.frame_count or len(motion) - params.lead_frames
-    draw = open_for(params.renderer, run.weights, files, compiled=params.compiled)
-    frames = draw(motion, params.lead_frames, params.lead_frames + count)
+    renderer = open_for(params.renderer, run.weights, files, compiled=params.compiled)
+    frames = renderer(motion, params.lead_frames, params.lead_frames + count)
     displayed = picture = read_image(files.picture)
     if "full" in run.inputs:
         displayed = read_image(run.input("full"), NO_LIMITS)
@@ -87,7 +87,7 @@ def frames_of(run: StageRun[Params]) -> Generator[Picture, None, None]:
 
 
 def _driver(run: StageRun[Params], count: int, side: int) -> Iterator[Picture | None]:
-    """Yield the driver's crops beside which the result is shown; None where the driver is no picture."""
+    """Yield the driver's crops for the grid; None without a driver that has pictures."""
     if "driver" not in run.inputs:
         return repeat(None)
     path, track = run.input("driver"), load_track(run.input("driver_track"))
@@ -95,25 +95,28 @@ def _driver(run: StageRun[Params], count: int, side: int) -> Iterator[Picture | 
     if kind_of(path) == "image":
         return repeat(read_image(path, NO_LIMITS)[top : top + length, left : left + length])
     first = run.params.first_frame
-    wanted = range(first, first + count)
+    selected = range(first, first + count)
     if run.params.cut:
-        wanted = np.flatnonzero(track.track.valid)[first : first + count].tolist()
+        selected = np.flatnonzero(track.track.valid)[first : first + count].tolist()
     frames = decode_frames(
         path,
         info=probe_video(path, NO_LIMITS),
-        start_frame=wanted[0],
-        frame_count=wanted[-1] + 1 - wanted[0],
+        start_frame=selected[0],
+        frame_count=selected[-1] + 1 - selected[0],
         crop=box,
         size=(side, side),
     )
-    return _held(frames, first=wanted[0], wanted=frozenset(wanted))
+    return _select(frames, first=selected[0], selected=frozenset(selected))
 
 
-def _held(frames: Iterator[Picture], *, first: int, wanted: frozenset[int]) -> Iterator[Picture]:
-    """Yield the wanted frames, and the last for ever: the number of frames of a variable rate is an estimate."""
+def _select(frames: Iterator[Picture], *, first: int, selected: frozenset[int]) -> Iterator[Picture]:
+    """Yield the selected frames, then repeat the last one forever.
+
+    The frame count of videos with a variable rate is an estimate, so there may be fewer than expected.
+    """
     frame: Picture | None = None
     for number, frame in enumerate(frames, start=first):
-        if number in wanted:
+        if number in selected:
             yield frame
     while frame is not None:
         yield frame

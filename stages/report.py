@@ -1,4 +1,4 @@
-"""Stage `report`: what a sound made a face do, on one picture: sound, mouth opening, pose, and frames of the result."""
+"""Stage `report`: a picture of sound, mouth and eye opening, head rotation, and frames of the result."""
 
 from __future__ import annotations
 
@@ -22,47 +22,47 @@ from facepipe.spaces.files import load_coefficients
 
 Floats = NDArray[np.floating]
 
-# A waveform is drawn by the lowest and the highest of so many samples, 10 ms.
+# A waveform is plotted as minimum and maximum of blocks of this many samples, 10 ms.
 WAVE_SAMPLES = SAMPLE_HERTZ // 100
-MOST_POINTS = 2000
+MAX_POINTS = 2000
 
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     columns: int = 6
     count: int = 12
-    """Frames that are shown."""
+    """Number of frames of the result."""
     tile_height: int = 164
 
 
 def report(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Draw the curves, with a contact sheet below them."""
+    """Plot the curves, with a contact sheet below them."""
     params, motion = run.params, load_coefficients(run.input("motion"))
     probes = probes_of(load_face_model(run.weights["face-model"]), motion.identity)
     lids = -probes.lids_down(motion.expression).mean(1)
-    turned = np.degrees(motion.angles - motion.angles[:1])
+    rotation = np.degrees(motion.angles - motion.angles[:1])
     panels = [
         Panel("sound", _waveform(run.input("sound")), filled=True),
         Panel("outer-eye distances", [("mouth opening", probes.mouth_open(motion.expression)), ("eye opening", lids)]),
-        Panel("degrees", [(name, turned[:, axis]) for axis, name in enumerate(("pitch", "yaw", "roll"))]),
+        Panel("degrees", [(name, rotation[:, axis]) for axis, name in enumerate(("pitch", "yaw", "roll"))]),
     ]
-    panels[1:] = [Panel(one.title, [(name, _thinned(line)) for name, line in one.lines]) for one in panels[1:]]
+    panels[1:] = [Panel(one.title, [(name, _downsample(line)) for name, line in one.lines]) for one in panels[1:]]
     curves = draw_curves(panels, seconds=len(motion) / float(motion.fps))
     frames = contact_sheet(
         run.input("result"), columns=params.columns, count=params.count, tile_height=params.tile_height
     )
     width = max(curves.shape[1], frames.shape[1])
-    whole = np.concatenate([_widened(curves, width), _widened(frames, width)])
+    whole = np.concatenate([_pad(curves, width), _pad(frames, width)])
     write_image(run.output / "report.png", whole, metadata=origin_metadata())
     return {"size_pixels": [whole.shape[1], whole.shape[0]]}
 
 
 def _waveform(path: Path) -> list[tuple[str, Floats]]:
-    """Return the edges of the waveform, over time."""
+    """Return the lower and upper envelope of the waveform."""
     edges = np.concatenate(list(_edges(decode_sound(path))))
-    step = -(-len(edges) // MOST_POINTS)
+    step = -(-len(edges) // MAX_POINTS)
     blocks = [edges[at : at + step] for at in range(0, len(edges), step)]
     low, high = (np.array([rule(block[:, side]) for block in blocks]) for side, rule in enumerate((np.min, np.max)))
     return [("", low), ("", high)]
@@ -74,11 +74,11 @@ def _edges(blocks: Iterator[NDArray[np.float32]]) -> Iterator[Floats]:
         yield np.array([(part.min(), part.max()) for part in parts if len(part)])
 
 
-def _thinned(line: Floats) -> Floats:
-    return line[:: -(-len(line) // MOST_POINTS)]
+def _downsample(line: Floats) -> Floats:
+    return line[:: -(-len(line) // MAX_POINTS)]
 
 
-def _widened(picture: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+def _pad(picture: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
     missing = width - picture.shape[1]
     return np.pad(picture, ((0, 0), (0, missing), (0, 0)), constant_values=255)
 

@@ -1,4 +1,4 @@
-"""Stage `sheet`: a contact sheet of a finished result, or of several pictures."""
+"""Stage `sheet`: a contact sheet of a finished video, or of several pictures."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from facepipe.motion.sliders import told
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     columns: int = 4
     count: int = 12
-    """Frames that are shown of a video."""
+    """Number of frames of a video."""
     tile_height: int = 256
     labels: tuple[str, ...] = ()
-    """Of pictures, one each."""
+    """Captions of pictures, one each."""
     sweeps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Sliders that move evenly through a video, to be told below its frames."""
+    """Sliders with first and last value, interpolated linearly over a video, for the captions of its frames."""
 
 
 def sheet(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Lay out frames of a video, with their times; pictures stand beside their source, where given."""
+    """Write a contact sheet: frames of a video with their times, or pictures after their source, if given."""
     params, results = run.params, run.many("results")
-    lay = partial(contact_sheet, columns=params.columns, tile_height=params.tile_height)
+    make_sheet = partial(contact_sheet, columns=params.columns, tile_height=params.tile_height)
     if kind_of(results[0]) == "image":
         paths = [*([run.input("source")] if "source" in run.inputs else []), *results]
         labels = [*(["source"] if "source" in run.inputs else []), *params.labels]
-        laid = lay((read_image(path, NO_LIMITS) for path in paths), labels=labels)
+        tiles = make_sheet((read_image(path, NO_LIMITS) for path in paths), labels=labels)
     else:
-        laid = lay(results[0], count=params.count, caption=partial(caption, params))
-    write_image(run.output / "sheet.png", laid, metadata=origin_metadata())
-    return {"size_pixels": [laid.shape[1], laid.shape[0]]}
+        tiles = make_sheet(results[0], count=params.count, caption=partial(caption, params))
+    write_image(run.output / "sheet.png", tiles, metadata=origin_metadata())
+    return {"size_pixels": [tiles.shape[1], tiles.shape[0]]}
 
 
 def caption(params: Params, share: float) -> str:
-    """Return where the sliders stand after that share of a video."""
+    """Return the text of the sliders' values at a share, in [0, 1], of a video."""
     return told({name: round(first + share * (last - first), 2) for name, (first, last) in params.sweeps.items()})
 
 

@@ -1,4 +1,4 @@
-"""Stage `sign`: put a signed C2PA manifest into a finished result."""
+"""Stage `sign`: add a signed C2PA manifest to a finished result."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from facepipe.media.signing import Credentials, sign_file
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     claims: Mapping[str, str] = field(default_factory=dict)
-    """By role, the digests of what the result was made of, which the manifest tells."""
+    """Digests of the inputs by role, which are stated in the manifest."""
     program: str = f"facepipe {__version__}"
-    """Named in the manifest."""
+    """Program name in the manifest."""
 
 
 def sign(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Write the result, signed. Each signature is another, so that this stage alone never gives the same bytes."""
+    """Write the signed result. Each signature differs, so this is the only stage without reproducible bytes."""
     result = run.input("result")
     target = run.output / f"signed{result.suffix.lower()}"
     sign_file(result, target, Credentials(run.input("certificate"), run.input("key")), run.params.claims)
     return {"bytes_added": target.stat().st_size - result.stat().st_size}
 
 
-# Of the key no more than its digest is remembered.
+# Only the digest of the key is recorded.
 STAGE = Stage(
     name="sign",
     version=1,

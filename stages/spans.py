@@ -1,4 +1,4 @@
-"""Stage `spans`: follow the one face of a clip, and choose the square that all of it is cut to for a data set."""
+"""Stage `spans`: track the face of a clip and choose the square that the clip is cut to, for a data set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from facepipe.weights.loaded import load_once
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     rule: str = "head"
     """head: the whole clip, cut as `facepipe crop` does; union: cut around the union of the face's boxes."""
@@ -30,7 +30,7 @@ class Params:
 
 def spans(run: StageRun[Params]) -> Mapping[str, Any]:
     """Write the span and the track of its face, in pixels of the video."""
-    # Here, not above: a finished job must not wait for torch.
+    # Imported here, so that a finished job does not wait for torch.
     from facepipe.checkpoint import THREADS
     from facepipe.face.detector import Detector
     from facepipe.face.landmarker import Landmarker
@@ -45,7 +45,7 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
     )
     track = tracker.track(decode_frames(path, info=info, fps=fps), run.advance)
     if not track.valid.any():
-        raise NoFaceError(f"{path}: no face was found in {len(track.valid)} frames; take the clip out of the folder")
+        raise NoFaceError(f"{path}: no face was found in {len(track.valid)} frames; remove the clip from the folder")
     size = (info.width, info.height)
     span = (union_span if run.params.rule == "union" else whole_span)(track, size)
     save_candidates(ClipCandidates(len(track.valid), [ClipCandidate(span)]), run.output / "spans.json")

@@ -1,4 +1,4 @@
-"""Stage `speech`: the motion of the source's face as it says what a sound says."""
+"""Stage `speech`: motion of the source's face, generated from a sound."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     delivery: Delivery
     fps: str = "25"
@@ -26,13 +26,13 @@ class Params:
 
 
 def speech(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Draw the motion of a whole sound, and write it as coefficients of the source."""
-    # Here, not above: a finished job must not wait for torch.
+    """Sample the motion for the whole sound, and write it as coefficients of the source."""
+    # Imported here, so that a finished job does not wait for torch.
     from facepipe.motion.speech_file import load_speech
     from facepipe.motion.utterance import utter
 
     params = run.params
-    made = utter(
+    sampled = utter(
         load_face_model(run.weights["face-model"]),
         load_speech(run.weights["audio"]),
         load_coefficients(run.input("source")),
@@ -42,9 +42,9 @@ def speech(run: StageRun[Params]) -> Mapping[str, Any]:
         count=params.frame_count,
         head=load_coefficients(run.input("head")) if "head" in run.inputs else None,
     )
-    save_coefficients(made, run.output / "motion.npz")
-    run.advance(len(made))
-    return {"frames": len(made)}
+    save_coefficients(sampled, run.output / "motion.npz")
+    run.advance(len(sampled))
+    return {"frames": len(sampled)}
 
 
 STAGE = Stage(

@@ -1,4 +1,4 @@
-"""Stage `utterances`: find every stretch of every face that makes a clip by the VoxCeleb rule, in a raw video."""
+"""Stage `utterances`: find the spans of all faces in a raw video that are clips by the VoxCeleb rule."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
 from facepipe.weights.loaded import load_once
 
-# Faces are looked for in pictures of this height, as the rule does.
-LOOK_HEIGHT_PIXELS = 360
+# Faces are detected in pictures of this height, as in the rule.
+DETECTION_HEIGHT_PIXELS = 360
 
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     fps: Fraction = Fraction(25)
     smallest_pixels: int = 256
-    """How large the union of a clip's boxes must be."""
+    """Minimum side of the union of a clip's boxes, in pixels."""
 
 
 def utterances(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Follow all faces, or where annotations are given those that they mean, and write the spans that are accepted."""
-    # Here, not above: a finished job must not wait for torch.
+    """Track all faces, or those of the given annotations, and write the accepted spans."""
+    # Imported here, so that a finished job does not wait for torch.
     from facepipe.checkpoint import THREADS
     from facepipe.face.detector import Detector
     from facepipe.face.landmarker import Landmarker
@@ -40,7 +40,7 @@ def utterances(run: StageRun[Params]) -> Mapping[str, Any]:
     path, fps = run.input("media"), run.params.fps
     info = probe_video(path, NO_LIMITS)
     annotations = [read_utterance(text) for text in run.many("boxes")]
-    height = min(info.height, LOOK_HEIGHT_PIXELS)
+    height = min(info.height, DETECTION_HEIGHT_PIXELS)
     frames = decode_frames(path, info=info, fps=fps, size=(max(1, round(info.width * height / info.height)), height))
     tracker = MultiFaceTracker(
         load_once(Detector, run.weights["detector"], threads=THREADS),

@@ -1,1 +1,1 @@
-"""Measurements: how fast facepipe is here, and how much memory it takes."""
+"""Benchmarks: speed, start-up time and memory."""

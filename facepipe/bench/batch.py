@@ -1,4 +1,4 @@
-"""What the machinery of a batch costs: by itself, with a stage that makes next to nothing, up to a million items."""
+"""Overhead of a batch: a trivial stage, up to a million items."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facepipe.batch.joblist import JobList
 from facepipe.batch.limits import Limits
 from facepipe.batch.overview_reader import read_overview
 from facepipe.batch.run import Run
-from facepipe.bench.figure import Bar, Figure, spent_by
+from facepipe.bench.metric import Metric, Threshold, time_call
 from facepipe.bench.notes import listed, write_sources
 from facepipe.bench.program import peak_of
 from facepipe.engine.batch_paths import BatchPaths
@@ -30,44 +30,48 @@ SMALL, WORKERS, CLOCK_TICK_SECONDS = 100, 2, 0.01
 FLAT_WITHIN = 1.5
 
 
-def measure_batch(folder: Path, *, items: int, executed: int, most: int) -> Iterator[Figure]:
-    """Yield the figures of batches; each from a process of its own.
+def measure_batch(folder: Path, *, items: int, executed: int, max_items: int) -> Iterator[Metric]:
+    """Yield the metrics of batches, each measured in a new process.
 
-    So many `items` are planned, found done and told of; `executed` of them are really made; plans go up to `most`.
+    Args:
+        folder: Work folder; its content is removed.
+        items: Number of items that are planned, found finished and reported.
+        executed: Number of items that are executed.
+        max_items: Largest number of items that are planned.
     """
     shutil.rmtree(folder, ignore_errors=True)
     write_sources(folder)
     yield from _first(folder, executed)
     yield from _batches(folder, items)
-    yield from _plans(folder, items, most)
+    yield from _plans(folder, items, max_items)
 
 
-def _first(folder: Path, count: int) -> Iterator[Figure]:
-    """Yield what an executed stage costs beside its function, and beside the starting of workers, told by itself."""
+def _first(folder: Path, count: int) -> Iterator[Metric]:
+    """Yield the overhead of an executed stage, without and with the start of workers."""
     found = _phase("first", folder, folder / "first", count)
     name, cpu_seconds = f"first run of {count} items, {WORKERS} workers", found["cpu_seconds"]
-    yield Figure(name, "s", (found["seconds"],), None, cpu_seconds + found["children_cpu_seconds"])
+    yield Metric(name, "s", (found["seconds"],), None, cpu_seconds + found["children_cpu_seconds"])
     spans = _spans(BatchPaths(folder / "first"))
-    yield Figure("  starting and ending of workers", "s", (found["seconds"] - max(spans),))
+    yield Metric("  start and end of workers", "s", (found["seconds"] - max(spans),))
     at_work, whole = (1000 * seconds / count for seconds in (sum(spans), WORKERS * found["seconds"]))
-    yield Figure("overhead an executed stage, by the clock", "ms", (at_work,), Bar(15, "at most"))
-    yield Figure("  with starting and ending of workers", "ms", (whole,))
+    yield Metric("overhead per executed stage, wall time", "ms", (at_work,), Threshold(15, "at most"))
+    yield Metric("  with start and end of workers", "ms", (whole,))
     busy = 1000 * (cpu_seconds + found["children_cpu_seconds"]) / count
-    yield Figure("overhead an executed stage, processor", "ms", (busy,), Bar(15, "at most"))
+    yield Metric("overhead per executed stage, CPU time", "ms", (busy,), Threshold(15, "at most"))
     yield _seconds(f"second run of {count} items", _phase("second", folder, folder / "first", count))
     shutil.rmtree(folder / "first")
 
 
 def _spans(paths: BatchPaths) -> list[float]:
-    """Return how long each worker was at work, from when it began its first item to the end of its last, in seconds."""
+    """Return the seconds from the start of the first item to the end of the last one, for each worker."""
     times: dict[str, list[float]] = {}
-    for _, said, journal in ItemLogReader(paths.journal).news():
-        if "state" in said:
-            times.setdefault(journal, []).append(said["time"])
+    for _, entry, journal in ItemLogReader(paths.journal).news():
+        if "state" in entry:
+            times.setdefault(journal, []).append(entry["time"])
     return [max(stamps) - min(stamps) for stamps in times.values()]
 
 
-def _batches(folder: Path, items: int) -> Iterator[Figure]:
+def _batches(folder: Path, items: int) -> Iterator[Metric]:
     per_item: dict[str, list[float]] = {}
     for count in dict.fromkeys((SMALL, items)):
         work, named = folder / f"work-{count}", f"{count} items: "
@@ -80,54 +84,56 @@ def _batches(folder: Path, items: int) -> Iterator[Figure]:
         if count == items:
             yield _seconds(f"{named}plan", found["plan"], 30)
             yield _seconds(f"{named}second run, nothing to do", found["second"], 30)
-            yield Figure("  its memory", "MB", (found["second"]["peak_mb"],), Bar(500, "at most"))
+            yield Metric("  its memory", "MB", (found["second"]["peak_mb"],), Threshold(500, "at most"))
             yield _seconds(f"{named}status", found["status"], 5)
     for phase, values in per_item.items():
-        name = f"an item's cost, {phase}, {items} to {SMALL}"
-        # So few items can be done within one tick of the clock, and took no more than that.
+        name = f"cost per item, {phase}, {items} over {SMALL}"
+        # So few items may take less than one tick of the CPU clock.
         ratio = values[-1] / max(values[0], CLOCK_TICK_SECONDS / SMALL)
-        yield Figure(name, "times", (ratio,), Bar(FLAT_WITHIN, "at most"))
+        yield Metric(name, "times", (ratio,), Threshold(FLAT_WITHIN, "at most"))
 
 
-def _plans(folder: Path, items: int, most: int) -> Iterator[Figure]:
-    """Yield time and memory of plans over an item log in which all is done, for growing lists."""
-    counts = [count for count in (items, 200_000, 1_000_000) if count <= most]
+def _plans(folder: Path, items: int, max_items: int) -> Iterator[Metric]:
+    """Yield time and memory of planning with an item log of finished items, for growing lists."""
+    counts = [count for count in (items, 200_000, 1_000_000) if count <= max_items]
     for count in dict.fromkeys(counts):
         work = folder / f"log-{count}"
         _phase("log", folder, work, count)
         found = _phase("again", folder, work, count)
-        bar = 1000.0 if count == 1_000_000 else None
+        threshold = 1000.0 if count == 1_000_000 else None
         yield _seconds(f"plan of {count} done items", found)
-        yield Figure("  its memory", "MB", (found["peak_mb"],), Bar(bar, "at most") if bar else None)
+        yield Metric("  its memory", "MB", (found["peak_mb"],), Threshold(threshold, "at most") if threshold else None)
         yield _seconds(f"status of {count} items", _phase("status", folder, work, count))
         shutil.rmtree(work)
 
 
-def _seconds(name: str, found: dict[str, float], most: float | None = None) -> Figure:
-    return Figure(name, "s", (found["seconds"],), Bar(most, "at most") if most else None, found["cpu_seconds"])
+def _seconds(name: str, found: dict[str, float], limit: float | None = None) -> Metric:
+    return Metric(name, "s", (found["seconds"],), Threshold(limit, "at most") if limit else None, found["cpu_seconds"])
 
 
 def _phase(phase: str, folder: Path, work: Path, count: int) -> dict[str, float]:
-    """Run a phase in a process of its own; return its time and memory."""
-    words = [sys.executable, "-c", ENTRY, phase, str(folder), str(work), str(count)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    """Run a phase in a new process; return its time and memory."""
+    args = [sys.executable, "-c", ENTRY, phase, str(folder), str(work), str(count)]
+    done = subprocess.run(args, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise FacepipeError(f"the phase {phase} of {count} items failed as it was measured; see -v", detail=done.stderr)
+        raise FacepipeError(
+            f"the phase {phase} of {count} items failed while it was measured; see -v", detail=done.stderr
+        )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Run one phase and print what it took, as JSON."""
-    phase, folder, work, count = words or sys.argv[1:]
+def main(args: Sequence[str] | None = None) -> None:
+    """Run one phase and print its time and memory as JSON."""
+    phase, folder, work, count = args or sys.argv[1:]
     os.chdir(folder)
     act = PHASES[phase]
     jobs = listed(int(count))
-    spent = spent_by(lambda: act(jobs, Path(work)))
+    timing = time_call(lambda: act(jobs, Path(work)))
     own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     found = {
-        "seconds": spent.seconds,
-        "working_seconds": spent.cpu_seconds,
+        "seconds": timing.seconds,
+        "working_seconds": timing.cpu_seconds,
         "cpu_seconds": own.ru_utime + own.ru_stime,
         "children_cpu_seconds": children.ru_utime + children.ru_stime,
         "peak_mb": peak_of(os.getpid()) / 2**20,
@@ -157,7 +163,7 @@ def _status(jobs: JobList, work: Path) -> None:
 
 
 def _write(jobs: JobList, work: Path) -> None:
-    """Write the item log that a finished batch leaves, without making anything."""
+    """Write the item log of a finished batch, without executing anything."""
     run, journal = _run(jobs, work), BatchPaths(work).journal / "host-1-abcdef01.jsonl"
     journal.parent.mkdir(parents=True, exist_ok=True)
     stages = {"crop": [1, 1, 2.105, 125], "coefficients": [1, 1, 0.109, 125], "motion": [1, 0, 0.036, 125]}
@@ -175,7 +181,7 @@ def _write(jobs: JobList, work: Path) -> None:
 
 
 def _touch(jobs: JobList, work: Path) -> None:
-    """Make the files that would be the results."""
+    """Create empty output files."""
     del work
     for item in jobs.items():
         Path(item.output).parent.mkdir(parents=True, exist_ok=True)

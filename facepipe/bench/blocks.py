@@ -1,4 +1,4 @@
-"""What each part of the compact network costs."""
+"""Time of each part of the compact network."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from torch import Tensor, nn
 from facepipe.renderers.compact import net as network
 from facepipe.renderers.compact.net import CompactNet
 
-#: By what it does: a function that the network calls between its modules. None calls another.
-FUNCTIONS = {"sampling": "warp", "shuffling out": "shuffled", "restraint of detail": "restrained"}
+#: Functions that the network calls between its modules, by name in the table. None calls another.
+FUNCTIONS = {"sampling": "warp", "pixel shuffle": "shuffled", "bound of the change": "bounded_change"}
 REST = "pooling, shares, blending"
 
 
-def block_seconds(net: CompactNet, given: tuple[Tensor, ...], rounds: int) -> dict[str, list[float]]:
-    """Return what each block and function of the network takes in each round, and what is left of it as the last."""
+def block_seconds(net: CompactNet, inputs: tuple[Tensor, ...], rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of each block and function in each round, with the remainder of the network last."""
     rows = []
     for _ in range(rounds + 1):
         with _timed(net) as spent, torch.inference_mode():
-            first = time.perf_counter()
-            net(*given)
-            whole = time.perf_counter() - first
+            begin = time.perf_counter()
+            net(*inputs)
+            whole = time.perf_counter() - begin
         rows.append({**spent, REST: whole - sum(spent.values())})
-    # The first round warms up.
+    # The first round is a warm-up.
     return {name: [row[name] for row in rows[1:]] for name in rows[0]}
 
 
 @contextmanager
 def _timed(net: CompactNet) -> Iterator[dict[str, float]]:
-    """Note in a dictionary, while the network runs, what each part takes in all."""
+    """Collect the total seconds of each part, by name, while the network runs."""
     spent: dict[str, float] = defaultdict(float)
-    began: dict[str, float] = {}
+    starts: dict[str, float] = {}
 
     def start(name: str) -> None:
-        began[name] = time.perf_counter()
+        starts[name] = time.perf_counter()
 
     def stop(name: str) -> None:
-        spent[name] += time.perf_counter() - began[name]
+        spent[name] += time.perf_counter() - starts[name]
 
-    def watched(name: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def timed(name: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         @wraps(function)
         def run(*arguments: Tensor) -> Tensor:
             start(name)
-            made = function(*arguments)
+            result = function(*arguments)
             stop(name)
-            return made
+            return result
 
         return run
 
@@ -61,12 +61,12 @@ def _timed(net: CompactNet) -> Iterator[dict[str, float]]:
         for name, function in FUNCTIONS.items():
             plain = getattr(network, function)
             closing.callback(setattr, network, function, plain)
-            setattr(network, function, watched(name, plain))
+            setattr(network, function, timed(name, plain))
         yield spent
 
 
 def blocks(net: CompactNet) -> dict[str, nn.Module]:
-    """Return the parts whose costs are told, by name; none lies within another."""
+    """Return the modules that are timed, by name; none contains another."""
     parts: dict[str, nn.Module] = {"mapping": net.mapping}
     for name, hourglass in (("warping", net.warping), ("editing", net.editing)):
         parts[f"{name}, enter"] = hourglass.enter

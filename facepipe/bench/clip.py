@@ -1,4 +1,4 @@
-"""The clip that is measured: made by facepipe itself of the portrait that comes with scikit-image, or the user's."""
+"""Portrait and clip of a benchmark: generated from a portrait of scikit-image, or the user's clip."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from facepipe.spaces.files import save_coefficients
 
 FRAMES, FPS, SIZE_PIXELS = 250, Fraction(25), 512
 LONGER = 10
-# Slow turns of the head, in degrees and in periods a clip; controls opened and closed as in talk.
+# Amplitude and periods per clip of head rotations, in degrees, and of controls, as in speech.
 TURNS = {"pitch": (5, 3), "yaw": (12, 2), "roll": (4, 5)}
 CONTROLS = {"jaw_open": (0.6, 23), "smile": (0.5, 4), "brow_raise": (0.6, 3), "blink_left": (0.8, 7)}
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a run is given."""
+    """Inputs of a benchmark."""
 
     portrait: Path
     clip: Path
@@ -39,20 +39,20 @@ class Material:
 
 
 def prepare_material(folder: Path, clip: Path | None) -> Material:
-    """Make portrait and clip in the folder, unless they lie there; `clip` takes the place of ours."""
+    """Return portrait and clip, generated in the folder if they do not exist. `clip` replaces the generated one."""
     folder.mkdir(parents=True, exist_ok=True)
     portrait = folder / "astronaut.png"
     if not portrait.exists():
         write_image(portrait, skimage.data.astronaut())  # type: ignore[no-untyped-call]
-    made = folder / f"clip-{SIZE_PIXELS}.mp4"
-    if clip is None and not made.exists():
-        _render_clip(folder, portrait, made)
-    used = clip or made
+    generated = folder / f"clip-{SIZE_PIXELS}.mp4"
+    if clip is None and not generated.exists():
+        _render_clip(folder, portrait, generated)
+    used = clip or generated
     return Material(portrait, used, probe_video(used).frame_count_estimate)
 
 
 def longer(material: Material, folder: Path) -> Material:
-    """Return the clip ten times over."""
+    """Return the clip repeated ten times."""
     long = folder / f"{material.clip.stem}-{LONGER}.mp4"
     if not long.exists():
         concat_and_mux([material.clip] * LONGER, out=long)
@@ -68,7 +68,7 @@ def _render_clip(folder: Path, portrait: Path, out: Path) -> None:
 
 
 def synthetic_motion(model: FaceModel) -> Coefficients:
-    """Return FRAMES frames of somebody who looks about and talks."""
+    """Return FRAMES rows of a moving, talking head. The motion is periodic, so that the clip can be repeated."""
     phase = 2 * np.pi * np.arange(FRAMES) / FRAMES
     angles = np.stack([np.radians(size) * np.sin(periods * phase) for size, periods in TURNS.values()], axis=1)
     expression = np.zeros((FRAMES, EXPRESSION_COUNT))

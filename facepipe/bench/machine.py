@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine that metrics are measured on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facepipe.media.ffmpeg import ffmpeg_version, find_ffmpeg
 
 
 def describe_machine() -> dict[str, object]:
-    """Name the hardware, and the software that speed hangs on."""
+    """Return the hardware, and the versions of software that speed depends on."""
     return {
         "cpu": _cpu_model(),
         "cores": core_count(),
@@ -30,5 +30,5 @@ def _cpu_model() -> str:
         lines = CPU_INFO.read_text("utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,4 +1,4 @@
-"""Speed of renderers' networks. Timing is interleaved, so that ratios hold on a busy machine too."""
+"""Speed of renderers' networks. Variants are timed in turns, so that ratios are valid on a busy machine too."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 
-from facepipe.bench.figure import Bar, Figure, Spent, spent_by
+from facepipe.bench.metric import Metric, Threshold, Timing, time_call
 from facepipe.renderers import RENDERERS
 
 SIDE = 256
-"""Width and height of the pictures in pixels."""
+"""Width and height of the pictures, in pixels."""
 
 
 def measurable() -> list[str]:
-    """Return the renderers whose network can be measured: those with a module `facepipe.bench.renderers.NAME`."""
+    """Return the names of renderers with a module `facepipe.bench.renderers.NAME`, which measures their network."""
     return [name for name in RENDERERS if find_spec(f"facepipe.bench.renderers.{name}")]
 
 
-def measure(name: str, rounds: int) -> Iterable[Figure]:
-    """Measure the network of a renderer in `measurable`."""
-    figures: Iterable[Figure] = import_module(f"facepipe.bench.renderers.{name}").measure(rounds)
-    return figures
+def measure(name: str, rounds: int) -> Iterable[Metric]:
+    """Measure the network of a renderer from `measurable`."""
+    metrics: Iterable[Metric] = import_module(f"facepipe.bench.renderers.{name}").measure(rounds)
+    return metrics
 
 
-def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[Spent]]:
-    """Time each function in each round; every round calls all of them in turn."""
-    spent: dict[str, list[Spent]] = {name: [] for name in ways}
+def interleaved(variants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[Timing]]:
+    """Time each function once per round. Each round calls all of them, so that load affects them alike."""
+    timings: dict[str, list[Timing]] = {name: [] for name in variants}
     for _ in range(rounds):
-        for name, way in ways.items():
-            spent[name].append(spent_by(way))
-    return spent
+        for name, variant in variants.items():
+            timings[name].append(time_call(variant))
+    return timings
 
 
-def times_as_fast(slow: str, fast: str, spent: Mapping[str, list[Spent]], bar: Bar | None = None) -> Figure:
-    """Return the speed-up of one function over another by the best round of each: other load can only slow them."""
-    best = {name: min(one.seconds for one in spent[name]) for name in (slow, fast)}
-    return Figure(f"{fast} to {slow.split()[-1]}", "times", (best[slow] / best[fast],), bar)
+def speedup(slow: str, fast: str, timings: Mapping[str, list[Timing]], threshold: Threshold | None = None) -> Metric:
+    """Return the speed-up of one function over another, from the best round of each: other load only slows them."""
+    best = {name: min(timing.seconds for timing in timings[name]) for name in (slow, fast)}
+    return Metric(f"{fast} over {slow.split()[-1]}", "times", (best[slow] / best[fast],), threshold)

@@ -1,4 +1,4 @@
-"""A command that does almost nothing, to measure the machinery of a batch."""
+"""A command with a trivial stage, to measure the overhead of a batch."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ TEMPLATE = "out/{source}/{id}.txt"
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of the stage."""
+    """Parameters of the stage."""
 
     number: int = 0
 
 
 def note(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Write down a number."""
+    """Write the number to a file."""
     (run.output / "note.txt").write_text(f"{run.params.number}\n")
     return {"frames": 1}
 
@@ -36,60 +36,60 @@ NOTE = Stage("note", 1, ("text",), ("note.txt",), Params, note)
 
 @dataclass(frozen=True)
 class Notes:
-    """One stage an item, which writes a line."""
+    """One stage per item, which writes a line."""
 
     def extension(self, item: Item) -> str:
-        """Return the suffix of a result."""
+        """Return the extension of results."""
         del item
         return "txt"
 
     def inputs(self, item: Item) -> Sequence[str]:
-        """Return the files that an item reads."""
+        """Return the input files of an item."""
         return tuple(item.inputs.values())
 
     def check(self, item: Item) -> FacepipeError | None:
-        """Find nothing wrong."""
+        """Accept every item."""
         del item
         return None
 
     def kind(self, item: Item) -> str:
-        """Return the command."""
+        """Return the command of an item."""
         return item.command
 
     def check_machine(self, items: Sequence[Item], folder: Path) -> list[FacepipeError]:
-        """Find nothing missing."""
+        """Accept every machine."""
         del items, folder
         return []
 
     def settings(self, item: Item) -> str:
-        """Depend on nothing."""
+        """Return no settings."""
         del item
         return ""
 
     def program(self, item: Item) -> str:
-        """Depend on nothing."""
+        """Return no versions of stages."""
         del item
         return ""
 
     def prepare(self, threads: int) -> None:
-        """Need nothing."""
+        """Prepare nothing."""
         del threads
 
     def make(self, item: Item, folder: Path, run_job: RunJob) -> None:
-        """Make an item."""
+        """Produce the output of an item."""
         source, out = folder / item.inputs["source"], folder / item.output
 
         def body(job: Job) -> None:
-            made = job.run(NOTE, {"text": source}, Params(int(str(item.options["number"]))))
-            assert isinstance(made, Artefact)
+            artefact = job.run(NOTE, {"text": source}, Params(int(str(item.options["number"]))))
+            assert isinstance(artefact, Artefact)
             out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_bytes(made.path("note.txt").read_bytes())
+            out.write_bytes(artefact.path("note.txt").read_bytes())
 
         run_job({"command": "note"}, body)
 
 
 def listed(count: int) -> JobList:
-    """Return a list of so many items over a hundred sources."""
+    """Return a job list of `count` items over a hundred sources."""
 
     def rows() -> Iterator[Row]:
         return ((number, {"source": f"{number % SOURCES}.txt", "number": number}) for number in range(count))
@@ -98,7 +98,7 @@ def listed(count: int) -> JobList:
 
 
 def write_sources(folder: Path) -> None:
-    """Write the sources of all lists."""
+    """Write the source files of all job lists."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(SOURCES):
         (folder / f"{number}.txt").write_text(f"source {number}\n")

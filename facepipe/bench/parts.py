@@ -1,4 +1,4 @@
-"""Each part of the work alone, in this process, warm."""
+"""Speed of each part of the work on its own, in this process, after a warm-up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facepipe import weights
 from facepipe.bench.clip import FPS, Material
-from facepipe.bench.figure import Figure, rate, spent_by
+from facepipe.bench.metric import Metric, rate, time_call
 from facepipe.face.detector import Detector
 from facepipe.face.fitting import fit
 from facepipe.face.landmarker import Landmarker
@@ -31,8 +31,8 @@ Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Made:
-    """Folders of a finished job's results, by the labels of its stages."""
+class StageFolders:
+    """Folders of a finished job's stages."""
 
     crop_source: Path
     fit_source: Path
@@ -41,20 +41,21 @@ class Made:
     prepared: Path | None = None
 
 
-def measure_parts(material: Material, made: Made, renderer: str, *, repeats: int) -> list[Figure]:
-    """Return the speed of decoding, tracking, fitting, drawing and encoding, each of its own."""
+def measure_parts(material: Material, folders: StageFolders, renderer: str, *, repeats: int) -> list[Metric]:
+    """Return the speed of decoding, tracking, fitting, rendering and encoding, each on its own."""
     frames = list(decode_frames(material.clip))
-    rendering = _rendering(made, renderer)
+    rendering = _rendering(folders, renderer)
     rendered = list(rendering())
     parts: dict[str, tuple[int, Callable[[], object]]] = {
         "decode alone": (len(frames), lambda: _exhaust(decode_frames(material.clip))),
         "track alone": (len(frames), lambda: _tracker().track(iter(frames))),
-        "fit alone": (len(frames), _fitting(made)),
-        "draw alone": (len(rendered), lambda: _exhaust(rendering())),
+        "fit alone": (len(frames), _fitting(folders)),
+        "render alone": (len(rendered), lambda: _exhaust(rendering())),
         "encode alone": (len(rendered), lambda: _encode(rendered)),
     }
     return [
-        rate(name, count, [spent_by(action) for _ in range(repeats + 1)][1:]) for name, (count, action) in parts.items()
+        rate(name, count, [time_call(action) for _ in range(repeats + 1)][1:])
+        for name, (count, action) in parts.items()
     ]
 
 
@@ -66,22 +67,25 @@ def _tracker() -> Tracker:
     return Tracker(Detector(weights.find("detector").path), Landmarker(weights.find("landmarker").path))
 
 
-def _fitting(made: Made) -> Callable[[], object]:
-    model, track = load_face_model(weights.find("face-model").path), load_track(made.crop_driver / "track.npz").track
+def _fitting(folders: StageFolders) -> Callable[[], object]:
+    model, track = load_face_model(weights.find("face-model").path), load_track(folders.crop_driver / "track.npz").track
     return lambda: fit(model, track.points, track.valid)
 
 
-def _rendering(made: Made, renderer: str) -> Callable[[], Iterable[Picture]]:
+def _rendering(folders: StageFolders, renderer: str) -> Callable[[], Iterable[Picture]]:
     """Return a function that renders the whole result without encoding it."""
     options = options_for(renderer)
     space = RENDERERS[renderer].motion_space
-    motions = [load_coefficients(folder / "motion.npz", space=space) for folder in made.motions]
-    prepared = made.prepared / "prepared.safetensors" if made.prepared else None
+    motions = [load_coefficients(folder / "motion.npz", space=space) for folder in folders.motions]
+    prepared = folders.prepared / "prepared.safetensors" if folders.prepared else None
     files = SourceFiles(
-        made.crop_source / "crop.png", made.crop_source / "track.npz", made.fit_source / "coefficients.npz", prepared
+        folders.crop_source / "crop.png",
+        folders.crop_source / "track.npz",
+        folders.fit_source / "coefficients.npz",
+        prepared,
     )
-    draw = open_for(renderer, {name: file.path for name, file in renderer_weights(options).items()}, files)
-    return lambda: (frame for motion in motions for frame in draw(motion, 0, len(motion)))
+    render = open_for(renderer, {name: file.path for name, file in renderer_weights(options).items()}, files)
+    return lambda: (frame for motion in motions for frame in render(motion, 0, len(motion)))
 
 
 def _encode(frames: list[Picture]) -> None:

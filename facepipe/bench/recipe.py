@@ -1,4 +1,4 @@
-"""Weights that anybody can make again: numbers drawn from a tensor's name, so that two programs agree on them."""
+"""Reproducible weights: pseudo-random numbers seeded by a tensor's name, the same in every program."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 Rule = tuple[str, float, float, str]
-"""A pattern found in a tensor's name; a and b of a + b * r with r in [-1, 1); and "fan", by which b is multiplied by
-the square root of 3 over the products that enter an output, "abs", or "zero_int" for an integer zero."""
+"""Pattern of tensor names; a and b of a + b * r, with r in [-1, 1); and the mode: "fan" multiplies b by
+sqrt(3 / fan-in), "abs" uses b as it is, "zero_int" gives integer zeros."""
 
-#: A PIRenderer whose flow, norms and pictures are of the size that training gives them.
+#: For PIRenderer: the magnitudes of flow, norms and pictures are those of a trained network.
 PIRENDER: Sequence[Rule] = (
     (r"^mapping_net.*\.weight$", 0, 1.6, "fan"),
     (r"mlp_shared\.0\.weight$", 0, 1.5, "fan"),
@@ -30,18 +30,18 @@ PIRENDER: Sequence[Rule] = (
 
 
 def filled_state(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> dict[str, Tensor]:
-    """Return a state with the same names and shapes."""
+    """Return a state dict with the names and shapes of `state`."""
     return {name: filled(name, tensor.shape, rules) for name, tensor in state.items()}
 
 
 def filled(name: str, shape: Sequence[int], rules: Sequence[Rule]) -> Tensor:
-    """Return one tensor of the recipe hashfill-v1, float32; the first rule that is found in its name counts."""
+    """Return one tensor of the recipe hashfill-v1, float32. The first rule whose pattern matches applies."""
     base, factor, mode = next((a, b, mode) for pattern, a, b, mode in rules if re.search(pattern, name))
     if mode == "zero_int":
         return torch.zeros(tuple(shape), dtype=torch.int64)
     if mode == "fan":
         factor = factor * np.sqrt(3 / np.prod(shape[1:]))
-    # splitmix64 of the position, started at the name.
+    # splitmix64 of the index, seeded by the name.
     start = np.array([zlib.crc32(name.encode())], np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     z = start + np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint64) * np.uint64(0xD1342543DE82EF95)
     for shift, multiplier in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):

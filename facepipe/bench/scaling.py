@@ -1,4 +1,4 @@
-"""Real reenactments by one worker and by two."""
+"""Throughput of batches of real reenactments with one worker and with two."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from facepipe import weights
 from facepipe.bench.clip import prepare_material, synthetic_motion
-from facepipe.bench.figure import Bar, Figure, rate
+from facepipe.bench.metric import Metric, Threshold, rate
 from facepipe.bench.program import run_program
 from facepipe.engine import Job, Workspace
 from facepipe.engine.batch_paths import BatchPaths
@@ -28,20 +28,20 @@ TWO_AGAINST_ONE = 1.6
 
 @dataclass(frozen=True)
 class Crew:
-    """Workers of one run."""
+    """Workers of a run."""
 
     name: str
     renderer: str
     workers: int
     threads: int | None = None
-    """Of each worker; None for as many as the cores allow."""
+    """Threads of each worker; None for the default, which depends on the number of cores."""
     cores: int | None = None
-    """On how many all of them are kept with their children; None for all."""
+    """Number of cores that all workers and their children are bound to; None for all."""
 
 
-# A worker of the compact renderer has a thread, as in a batch with a worker a core. With more, one worker by itself
-# draws on all cores, and two of them could not gain much: that is told beside it, as is the renderer that draws on one
-# thread and leaves much of its work to ffmpeg, which has the other cores.
+# Workers of the compact renderer get one thread each, as in a batch with one worker per core. A single worker with more
+# threads already uses all cores, so a second one gains little; it is measured for comparison. So is the mesh renderer,
+# which renders on one thread and leaves much of the work to ffmpeg on the other cores.
 CREWS = (
     Crew("compact, 1 worker of one thread", "compact", 1, threads=1),
     Crew("compact, 2 workers of one thread", "compact", 2, threads=1),
@@ -51,11 +51,11 @@ CREWS = (
     Crew("mesh, 1 worker on one core", "mesh", 1, cores=1),
 )
 PAIRS = ((1, 0, True), (1, 2, False), (4, 3, True), (4, 5, False))
-"""Two crews of which the first is held against the second, and whether the bar is for them."""
+"""Indices of two crews whose rates are compared, first over second, and whether the threshold applies."""
 
 
-def measure_scaling(folder: Path, count: int) -> Iterator[Figure]:
-    """Yield the rate of so many reenactments of 5 s, each with a driver of its own, by crews of one and two workers."""
+def measure_scaling(folder: Path, count: int) -> Iterator[Metric]:
+    """Yield the rate of `count` reenactments of 5 s, each with its own driver, by crews of one and two workers."""
     shutil.rmtree(folder, ignore_errors=True)
     portrait = prepare_material(folder, None).portrait
     _make_drivers(folder, portrait, count)
@@ -68,35 +68,37 @@ def measure_scaling(folder: Path, count: int) -> Iterator[Figure]:
         yield memory
     for more, less, barred in PAIRS:
         name = f"{CREWS[more].name} against {CREWS[less].name.removeprefix(CREWS[more].renderer + ', ')}"
-        yield Figure(name, "times", (rates[more] / rates[less],), Bar(TWO_AGAINST_ONE, "at least") if barred else None)
+        yield Metric(
+            name, "times", (rates[more] / rates[less],), Threshold(TWO_AGAINST_ONE, "at least") if barred else None
+        )
 
 
-def _measured(folder: Path, portrait: Path, count: int, crew: Crew) -> tuple[Figure, Figure]:
+def _measured(folder: Path, portrait: Path, count: int, crew: Crew) -> tuple[Metric, Metric]:
     work = folder / "work"
-    words = ["batch", str(portrait), str(folder / "drivers"), "--pair", "product", "--jobs", str(crew.workers)]
-    words += ["--work", str(work), "--out", str(folder / "out" / "{driving}.mp4")]
-    words += ["--set", f"renderer={crew.renderer}", "--quiet"]
+    args = ["batch", str(portrait), str(folder / "drivers"), "--pair", "product", "--jobs", str(crew.workers)]
+    args += ["--work", str(work), "--out", str(folder / "out" / "{driving}.mp4")]
+    args += ["--set", f"renderer={crew.renderer}", "--quiet"]
     threads = {"OMP_NUM_THREADS": str(crew.threads * crew.workers)} if crew.threads else {}
-    run = run_program(words, folder=folder, environment=threads)
-    if (made := _rendered(work)) != count:
-        raise FacepipeError(f"{made} of {count} reenactments were rendered as they were measured; the figure is void")
+    run = run_program(args, folder=folder, environment=threads)
+    if (rendered := _rendered(work)) != count:
+        raise FacepipeError(f"{rendered} of {count} reenactments were rendered in the benchmark; the metric is invalid")
     shutil.rmtree(work)
     shutil.rmtree(folder / "out")
     return (
-        rate(f"{count} reenactments of 5 s, {crew.name}", FRAMES * count, [run.spent]),
-        Figure("  its memory", "GB", (run.peak_bytes / 1e9,)),
+        rate(f"{count} reenactments of 5 s, {crew.name}", FRAMES * count, [run.timing]),
+        Metric("  its memory", "GB", (run.peak_bytes / 1e9,)),
     )
 
 
 def _rendered(work: Path) -> int:
-    """Return how many segments were made, and not found made."""
-    entries = (said for _, said, _ in ItemLogReader(BatchPaths(work).journal).news())
-    return sum(said["stages"]["render"][0] for said in entries if said.get("state") == "done")
+    """Return the number of segments that were rendered, not reused."""
+    entries = (entry for _, entry, _ in ItemLogReader(BatchPaths(work).journal).news())
+    return sum(entry["stages"]["render"][0] for entry in entries if entry.get("state") == "done")
 
 
 @contextmanager
 def _kept_on(cores: int | None) -> Iterator[None]:
-    """Keep this process, and what it starts, on so few cores for a while, where the platform can."""
+    """Bind this process and its children to a number of cores in the context, if the platform supports it."""
     if cores is None or not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -109,7 +111,7 @@ def _kept_on(cores: int | None) -> Iterator[None]:
 
 
 def _make_drivers(folder: Path, portrait: Path, count: int) -> None:
-    """Make clips of 5 s in which the head turns differently far, so that each is tracked and drawn by itself."""
+    """Render clips of 5 s with different head rotations, so that no stage's result is shared."""
     whole = synthetic_motion(load_face_model(weights.find("face-model").path)).rows(0, FRAMES)
     motion, drivers = folder / "short.npz", folder / "drivers"
     drivers.mkdir()

@@ -1,4 +1,4 @@
-"""`facepipe bench`: how fast facepipe is here, and how much memory it takes."""
+"""`facepipe bench`: speed, start-up time and memory on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facepipe.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from facepipe.bench.figure import Figure
+    from facepipe.bench.metric import Metric
 
 FOLDER = "bench"
 
@@ -24,33 +24,32 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="[renderer [NAME]...|batch]",
-            help="Measure renderers' networks alone, each against its plain form: all that can be, or those named; or "
-            "the machinery of a batch, with a stage that makes next to nothing.",
+            help="Measure something other than the whole job. renderer: only the network of renderers, fast inference "
+            "against the plain form; by default of all that have a benchmark. batch: the overhead of a batch, with a "
+            "trivial stage.",
             show_default=False,
         ),
     ] = None,
-    clip: Annotated[
-        Path | None, typer.Option("--clip", help="Measure this clip instead of the one that facepipe makes.")
-    ] = None,
+    clip: Annotated[Path | None, typer.Option("--clip", help="Clip to measure with. Default: a generated one.")] = None,
     renderer: Annotated[
-        str | None, typer.Option("--renderer", help="What draws in the whole job.", show_default="that of the settings")
+        str | None, typer.Option("--renderer", help="Renderer of the whole job.", show_default="from the settings")
     ] = None,
-    repeats: Annotated[int, typer.Option("--repeats", help="How often each thing is measured.", min=1)] = 3,
-    long: Annotated[bool, typer.Option("--long", help="Also run the clip ten times over, for its memory.")] = False,
-    items: Annotated[int, typer.Option("--items", help="Of a batch: how many are planned and found done.")] = 20_000,
-    executed: Annotated[int, typer.Option("--executed", help="Of a batch: how many are really made.")] = 20_000,
-    most: Annotated[int, typer.Option("--most", help="Of a batch: up to how many are planned.")] = 1_000_000,
-    reenactments: Annotated[int, typer.Option("--reenactments", help="Of a batch: how many real ones.", min=0)] = 40,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    repeats: Annotated[int, typer.Option("--repeats", help="Repeats of each measurement.", min=1)] = 3,
+    long: Annotated[bool, typer.Option("--long", help="Also run the clip repeated ten times.")] = False,
+    items: Annotated[int, typer.Option("--items", help="For batch: items in a new and in a finished list.")] = 20_000,
+    executed: Annotated[int, typer.Option("--executed", help="For batch: items to execute.")] = 20_000,
+    max_items: Annotated[int, typer.Option("--max-items", help="For batch: largest list to plan.")] = 1_000_000,
+    reenactments: Annotated[int, typer.Option("--reenactments", help="For batch: real reenactments.", min=0)] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     work: a.Work = None,
     _verbose: Verbose = False,
 ) -> None:
-    """Measure and print speed, start-up and memory, with the hardware named: the median of the repeats.
+    """Measure speed, start-up time and memory on this machine, and print the median of the repeats.
 
-    Takes some minutes. The exit code is 0 whatever the figures say; a column tells whether each bar was met.
+    Takes some minutes. Some metrics have a threshold; the exit code is 0 even if it is not met.
     """
     if what == ["batch"]:
-        sizes = {"items": items, "executed": executed, "most": most}
+        sizes = {"items": items, "executed": executed, "max_items": max_items}
         _bench_batch(sizes, reenactments, as_json=as_json, work=work)
     elif what:
         _bench_renderers(what, repeats=repeats, as_json=as_json)
@@ -67,12 +66,12 @@ def _bench_renderers(what: list[str], *, repeats: int, as_json: bool) -> None:
     names = what[1:] or known
     if what[0] != "renderer" or not set(names) <= set(known):
         raise UsageError(
-            f"bench cannot measure {' '.join(what)}; expected batch, or renderer and none or some of {', '.join(known)}"
+            f"bench cannot measure {' '.join(what)}; expected batch, or renderer with any of {', '.join(known)}"
         )
     threads = set_threads()
-    _tell_machine({**describe_machine(), "threads": threads, "repeats": repeats}, as_json=as_json)
+    _print_machine({**describe_machine(), "threads": threads, "repeats": repeats}, as_json=as_json)
     for name in names:
-        _tell(measure(name, repeats), as_json=as_json)
+        _print_metrics(measure(name, repeats), as_json=as_json)
 
 
 def _bench_batch(sizes: Mapping[str, int], reenactments: int, *, as_json: bool, work: Path | None) -> None:
@@ -87,24 +86,24 @@ def _bench_batch(sizes: Mapping[str, int], reenactments: int, *, as_json: bool, 
     settings = load_settings(flags={"work.folder": str(work) if work else None})
     folder = Path(settings.work.folder).absolute() / FOLDER / "batch"
     load = " ".join(f"{value:.1f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
-    _tell_machine({**describe_machine(), "load": load}, as_json=as_json)
-    _tell(measure_batch(folder, **sizes), as_json=as_json)
+    _print_machine({**describe_machine(), "load": load}, as_json=as_json)
+    _print_metrics(measure_batch(folder, **sizes), as_json=as_json)
     if reenactments:
-        _tell(measure_scaling(folder / "real", reenactments), as_json=as_json)
+        _print_metrics(measure_scaling(folder / "real", reenactments), as_json=as_json)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tell_machine(about: dict[str, object], *, as_json: bool) -> None:
+def _print_machine(about: dict[str, object], *, as_json: bool) -> None:
     import json
 
-    typer.echo(json.dumps({"schema": 1, "machine": about}) if as_json else heading(about))
+    typer.echo(json.dumps({"schema": 2, "machine": about}) if as_json else heading(about))
 
 
-def _tell(figures: Iterable[Figure], *, as_json: bool) -> None:
+def _print_metrics(metrics: Iterable[Metric], *, as_json: bool) -> None:
     import json
 
-    for figure in figures:
-        typer.echo(json.dumps(figure.as_json()) if as_json else line_of(figure))
+    for metric in metrics:
+        typer.echo(json.dumps(metric.as_json()) if as_json else line_of(metric))
 
 
 def _bench_program(
@@ -120,7 +119,7 @@ def _bench_program(
 
     settings = load_settings(flags={"work.folder": str(work) if work else None, "render.renderer": renderer})
     folder, renderer = Path(settings.work.folder).absolute() / FOLDER, settings.render.renderer
-    # Before minutes are spent: what it draws with must be here.
+    # Fail before minutes are spent.
     check_weights(options_for(renderer))
     if clip:
         check_input(clip)
@@ -128,29 +127,29 @@ def _bench_program(
     material = prepare_material(folder, clip)
     about = {**describe_machine(), "clip": str(material.clip), "frames": material.frames, "renderer": renderer}
     about["repeats"] = repeats
-    _tell_machine(about, as_json=as_json)
-    figures, cold = measure_programs(material, folder, renderer, repeats=repeats)
-    _tell(figures, as_json=as_json)
-    figures, made = measure_warm(material, folder, renderer, repeats=repeats)
-    _tell(figures, as_json=as_json)
-    _tell(measure_parts(material, made, renderer, repeats=repeats), as_json=as_json)
+    _print_machine(about, as_json=as_json)
+    metrics, cold = measure_programs(material, folder, renderer, repeats=repeats)
+    _print_metrics(metrics, as_json=as_json)
+    metrics, folders = measure_warm(material, folder, renderer, repeats=repeats)
+    _print_metrics(metrics, as_json=as_json)
+    _print_metrics(measure_parts(material, folders, renderer, repeats=repeats), as_json=as_json)
     if long:
-        _tell(measure_long(longer(material, folder), folder, renderer, cold), as_json=as_json)
+        _print_metrics(measure_long(longer(material, folder), folder, renderer, cold), as_json=as_json)
 
 
 def heading(about: dict[str, object]) -> str:
-    """Return what was measured on what, and the heads of the columns."""
+    """Return the description of machine and inputs, and the header of the table."""
     lines = [f"{name.replace('_', ' '):<10}{value}" for name, value in about.items()]
-    return "\n".join([*lines, "", f"{'':<38}{'median':>10} {'':<9}{'lowest to highest':>20}{'CPU s':>8}  bar"])
+    return "\n".join([*lines, "", f"{'':<38}{'median':>10} {'':<9}{'min to max':>20}{'CPU s':>8}  threshold"])
 
 
-def line_of(figure: Figure) -> str:
-    """Return one line of the table."""
-    low, high = min(figure.values), max(figure.values)
-    cpu = "" if figure.cpu_seconds is None else f"{figure.cpu_seconds:.2f}"
-    bar = ""
-    if figure.bar:
-        met = "met" if figure.bar.met(figure.median) else "NOT met"
-        bar = f"{'>=' if figure.bar.kind == 'at least' else '<='} {figure.bar.at:g}, {met}"
+def line_of(metric: Metric) -> str:
+    """Return a row of the table."""
+    low, high = min(metric.values), max(metric.values)
+    cpu = "" if metric.cpu_seconds is None else f"{metric.cpu_seconds:.2f}"
+    threshold = ""
+    if metric.threshold:
+        met = "met" if metric.threshold.met(metric.median) else "NOT met"
+        threshold = f"{'>=' if metric.threshold.kind == 'at least' else '<='} {metric.threshold.limit:g}, {met}"
     spread = f"{low:.2f} to {high:.2f}"
-    return f"{figure.name:<38}{figure.median:>10.2f} {figure.unit:<9}{spread:>20}{cpu:>8}  {bar}".rstrip()
+    return f"{metric.name:<38}{metric.median:>10.2f} {metric.unit:<9}{spread:>20}{cpu:>8}  {threshold}".rstrip()

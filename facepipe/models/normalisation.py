@@ -14,19 +14,19 @@ HIDDEN = 128
 class AdaIN(nn.Module):
     """Instance norm with scale and shift predicted from a vector (PIRenderer, sec. 3.2; Huang and Belongie, eq. 3)."""
 
-    def __init__(self, *, width: int, vector: int) -> None:
+    def __init__(self, *, width: int, latent: int) -> None:
         super().__init__()
-        self.mlp_shared = nn.Sequential(nn.Linear(vector, HIDDEN), nn.ReLU())
+        self.mlp_shared = nn.Sequential(nn.Linear(latent, HIDDEN), nn.ReLU())
         self.mlp_gamma = nn.Linear(HIDDEN, width)
         self.mlp_beta = nn.Linear(HIDDEN, width)
 
     def modulation(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scale (1 + gamma) and shift, each (B, width), for `z` of (B, vector)."""
+        """Return scale (1 + gamma) and shift, each (B, width), for `z` of (B, latent)."""
         hidden = self.mlp_shared(z)
         return 1 + self.mlp_gamma(hidden), self.mlp_beta(hidden)
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """Normalise `x`, (B, width, H, W) with more than one pixel, with scale and shift from `z`, (B, vector)."""
+        """Normalise `x`, (B, width, H, W) with more than one pixel, with scale and shift from `z`, (B, latent)."""
         scale, shift = self.modulation(z)
         return F.instance_norm(x, eps=EPSILON) * scale[..., None, None] + shift[..., None, None]
 

@@ -1,6 +1,6 @@
-"""Renderers: each draws a portrait in any pose and expression. One folder each; they never import each other.
+"""Renderers, which animate a portrait. Each has a folder; renderers do not import each other.
 
-A renderer's folder declares it as SPEC in its own `__init__`, which imports no torch.
+The `__init__` of a folder declares the renderer as SPEC and does not import torch.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def open_renderer(
     prepared: Prepared | None = None,
     compiled: bool = False,
 ) -> FrameRenderer:
-    """Open a renderer for a source, with the renderer that it builds on.
+    """Open a renderer for a source, and its prior if it has one.
 
     Args:
         name: A key of RENDERERS.
         weights: Files by the names in the spec's `files`.
         source: The portrait, with its coefficients in the renderer's space.
-        prepared: What `RendererSpec.compute` returned for this source; None computes it here.
+        prepared: The result of `RendererSpec.compute` for this source; if None, it is computed here.
         compiled: Whether torch compiles the network first.
     """
     spec = RENDERERS[name]
@@ -45,8 +45,8 @@ def open_renderer(
 
 
 def open_for(name: str, weights: Mapping[str, Path], files: SourceFiles, *, compiled: bool = False) -> FrameRenderer:
-    """Open a renderer for the source that lies in the files of finished stages. The parameters are as above."""
-    # Here, not above: the command line reads RENDERERS and must not wait for torch.
+    """Open a renderer for a source in files of finished stages. See `open_renderer` for the other parameters."""
+    # Imported here because the command line imports RENDERERS and must start without torch.
     from safetensors.torch import load_file
 
     source = files.load(RENDERERS[name].motion_space)

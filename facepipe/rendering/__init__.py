@@ -1,1 +1,1 @@
-"""What renderers share: their declaration, the source they are given, batches, compilation, compositing."""
+"""Code that all renderers share: their declaration, the source, batches, compilation and compositing."""

@@ -1,4 +1,4 @@
-"""Drawing several frames at a time, and fewer when memory is short."""
+"""Rendering in batches, which become smaller when memory is short."""
 
 from __future__ import annotations
 
@@ -15,76 +15,78 @@ import torch
 from facepipe.errors import MemoryLimitError
 
 T = TypeVar("T")
-# What torch says when the system gives it no memory for the CPU; it has no class for that.
-REFUSED = ("can't allocate memory", "not enough memory", "out of memory")
+# Parts of torch's messages when the system has no memory left for the CPU; it raises a plain RuntimeError.
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 class Batches:
-    """How many frames are drawn at a time: halved whenever memory does not suffice, and never raised again.
+    """Runs a function over batches of frames. The batch size is halved when memory is short, and never raised again.
 
-    With `threads`, so many batches are drawn side by side, each by a thread in which torch computes on that one alone:
-    on a CPU that is faster than to share each layer among all, and how many threads there are changes no number.
+    With `threads`, that many batches run in parallel, each in a thread in which torch uses a single thread. On a CPU
+    this is faster than splitting each layer among all threads, and the results do not depend on the number of threads.
     """
 
     def __init__(self, frames: int, threads: int = 0) -> None:
+        """Set the initial batch size and the number of threads; 0 runs the batches in the calling thread."""
         self.frames, self.threads = frames, threads
 
-    def drawn(self, count: int, draw: Callable[[int, int], T]) -> Iterator[T]:
-        """Yield what `draw` makes of the frames from `begin` up to `end`, left out, until all `count` are drawn.
+    def run(self, count: int, render: Callable[[int, int], T]) -> Iterator[T]:
+        """Yield `render(begin, end)` for consecutive batches, in order, until all `count` frames are rendered.
 
-        Raises MemoryLimitError where memory does not suffice for a single frame.
+        Raises MemoryLimitError if memory is insufficient for a single frame.
         """
         with ExitStack() as closing:
-            crew = closing.enter_context(_crew(self.threads)) if self.threads else None
-            ahead, asked, begin = deque[tuple[int, Callable[[], T]]](), 0, 0
+            pool = closing.enter_context(_thread_pool(self.threads)) if self.threads else None
+            pending, submitted, begin = deque[tuple[int, Callable[[], T]]](), 0, 0
             while begin < count:
-                while asked < count and len(ahead) <= self.threads:
-                    end = min(asked + self.frames, count)
-                    ahead.append((end, crew.submit(draw, asked, end).result if crew else partial(draw, asked, end)))
-                    asked = end
-                end, result = ahead.popleft()
+                while submitted < count and len(pending) <= self.threads:
+                    end = min(submitted + self.frames, count)
+                    call = pool.submit(render, submitted, end).result if pool else partial(render, submitted, end)
+                    pending.append((end, call))
+                    submitted = end
+                end, result = pending.popleft()
                 try:
-                    made = result()
+                    batch = result()
                 except (MemoryError, RuntimeError) as error:
                     if not is_out_of_memory(error):
                         raise
                     if end - begin == 1:
                         raise MemoryLimitError(
-                            "memory does not suffice to draw one frame; choose a smaller size, or run fewer jobs"
+                            "not enough memory to render one frame; choose a smaller size, or run fewer jobs"
                         ) from error
                     self.frames = (end - begin) // 2
-                    made = None
-                if made is None:
-                    # Out here, where the error no longer holds on to what could not be finished.
-                    _abandon(ahead, drawing=crew is not None)
-                    asked = begin
+                    batch = None
+                if batch is None:
+                    # Outside of `except`, whose traceback keeps the failed batch's tensors alive.
+                    _abandon(pending, running=pool is not None)
+                    submitted = begin
                     continue
-                yield made
+                yield batch
                 begin = end
 
 
-def _crew(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "drawing", initializer=torch.set_num_threads, initargs=(1,))
+def _thread_pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "render", initializer=torch.set_num_threads, initargs=(1,))
 
 
-def _abandon(ahead: deque[tuple[int, Callable[[], T]]], *, drawing: bool) -> None:
-    """Forget batches of a size that does not fit, once those that are being drawn have given their memory back."""
-    while ahead:
-        _, result = ahead.popleft()
-        if drawing:
+def _abandon(pending: deque[tuple[int, Callable[[], T]]], *, running: bool) -> None:
+    """Drop batches of a size that does not fit, after those that are running have released their memory."""
+    while pending:
+        _, result = pending.popleft()
+        if running:
             with suppress(MemoryError, RuntimeError):
                 result()
-    _give_back()
+    _free_memory()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that there is no memory left, in main memory or on a GPU."""
+    """Return whether an error means that memory is exhausted, on the CPU or a GPU."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in REFUSED)
+    return isinstance(error, RuntimeError) and any(part in str(error).lower() for part in OUT_OF_MEMORY)
 
 
-def _give_back() -> None:
+def _free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""The source: the portrait that a renderer moves."""
+"""The source: the portrait that a renderer animates."""
 
 from __future__ import annotations
 
@@ -23,33 +23,40 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Source:
-    """A portrait, cropped to its face, and its own motion."""
+    """A portrait, cropped to its face, with its landmarks and coefficients."""
 
     picture: Picture
     """(S, S, 3) RGB, the crop."""
     points: NDArray[np.floating]
     """(478, 3) landmarks in pixels of the picture."""
     coefficients: Coefficients
-    """Its first row, in the renderer's motion space."""
+    """One row, the portrait's own, in the renderer's motion space."""
 
     @property
     def pose(self) -> Similarity:
-        """One row, in pixels of the picture; in the space `linear478` only."""
+        """One row, in pixels of the picture. Only in the space `linear478`."""
         return self.coefficients.rows(0, 1).pose(len(self.picture))
 
     @property
     def identity(self) -> NDArray[np.floating]:
-        """(80,); in the space `linear478` only."""
+        """(80,). Only in the space `linear478`."""
         return self.coefficients.identity
 
     @property
     def expression(self) -> NDArray[np.floating]:
-        """(64,) of the first row."""
+        """(64,), from the first row."""
         return np.asarray(self.coefficients.expression[0])
 
 
 def source_of_fit(picture: Picture, points: NDArray[np.floating], fit: Fit, row: int = 0) -> Source:
-    """Return a source from one row of a fit to points in pixels of the same square picture."""
+    """Return a source from one row of a fit.
+
+    Args:
+        picture: (S, S, 3) uint8 RGB.
+        points: (478, 3) landmarks in pixels of `picture`.
+        fit: The fit to points in pixels of `picture`.
+        row: The row of the fit.
+    """
     side = len(picture)
     whole = SquareCrop((side - 1) / 2, (side - 1) / 2, side)
     valid = np.ones(len(fit.expression), bool)
@@ -59,7 +66,7 @@ def source_of_fit(picture: Picture, points: NDArray[np.floating], fit: Fit, row:
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """The files of the stages from which a source is read."""
+    """Files of finished stages, from which a source is loaded."""
 
     picture: Path
     """The crop, from the stage `crop`."""
@@ -68,10 +75,10 @@ class SourceFiles:
     coefficients: Path
     """From the stage `coefficients`."""
     prepared: Path | None = None
-    """From the stage `prepare`, for a renderer that has one."""
+    """From the stage `prepare`; None for a renderer without a `prepare` function."""
 
     def load(self, space: MotionSpace) -> Source:
-        """Read the source. Raises InputError if the coefficients are of another space."""
+        """Load the source. Raises InputError if the coefficients are of another space."""
         picture, track = read_image(self.picture), load_track(self.track)
         points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(picture.shape[0]))
         return Source(picture, points, load_coefficients(self.coefficients, space=space))

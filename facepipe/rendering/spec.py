@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from facepipe.spaces.coefficients import Coefficients
 
     FrameRenderer = Callable[[Coefficients, int, int], Iterator[Picture]]
-    """Yields (S, S, 3) uint8 RGB frames for rows of motion, from the first up to, not including, the end."""
+    """Called with (motion, first, end); yields (S, S, 3) uint8 RGB frames for the rows first to end - 1."""
     Prepared = Mapping[str, Tensor]
-    """The tensors that a renderer computes once for a source."""
+    """Tensors that a renderer computes once per source, by name."""
 
 NETWORK = "network"
-"""The name under which a renderer is given the file of its network, whichever weight that is."""
+"""Key of the network's file in the weights given to a renderer, whichever registered weight it is."""
 
 
 class OpenRenderer(Protocol):
@@ -35,57 +35,57 @@ class OpenRenderer(Protocol):
         """Open the renderer.
 
         Args:
-            weights: Files by registry name; that of the network as `NETWORK`.
+            weights: Files by registry name; the network under `NETWORK`.
             source: The portrait.
-            prior: What the function `open_prior` of the spec's prior returned; None without a prior.
-            prepared: What the spec's `prepare` computed for this source, where it was given.
+            prior: The result of `open_prior` of the spec's prior; None without a prior.
+            prepared: The result of the spec's `prepare` for this source; None if it was not computed before.
             compiled: Whether torch compiles the network first.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class RendererSpec:
-    """What a renderer is and needs. Code is named as "module:attribute" and imported when it is first used."""
+    """Declaration of a renderer. Functions are given as "module:attribute" and imported on first use."""
 
     name: str
     about: str
     """One line for help texts."""
     space: str
-    """Name of the motion space that it renders from."""
+    """Name of the renderer's motion space."""
     open: str
     """An `OpenRenderer`."""
     open_prior: str = ""
-    """For a renderer on which others build: a function of weights and source that returns what these are handed."""
+    """For a renderer that others use as prior: a function of weights and source that returns the prior."""
     prior: str = ""
-    """Name of the renderer that it builds on; empty if none."""
+    """Name of the renderer that this one builds on; empty if none."""
     prepare: str = ""
-    """A function of weights and source that computes its `Prepared` tensors; empty if it computes none."""
+    """A function of weights and source that returns `Prepared`; empty if the renderer has none."""
     weights: tuple[str, ...] = ()
-    """Registry names of the files that it needs beside its network."""
+    """Registry names of the required files, without the network."""
     network: str = ""
-    """Registry name of its network, which --weights can replace by another of the same form; empty if it has none."""
+    """Registry name of the default network; --weights selects another of the same form. Empty if there is none."""
     context_frames: int = 0
-    """How many frames before and after a frame it reads."""
+    """Frames of motion before and after a frame that it depends on."""
     side_multiple: int = 2
-    """The side of its pictures must be a multiple of this number of pixels."""
+    """The side of pictures, in pixels, must be a multiple of this."""
     official: Mapping[str, str] = field(default_factory=dict)
-    """By registry name: the function that reads a file in the form in which its authors publish it."""
+    """By registry name: the function that reads a file as published by its authors."""
     min_frames_per_second: float = 0
-    """Speed of the whole job on two cores that `facepipe bench` holds it to; 0 for no threshold."""
+    """Threshold of `facepipe bench` for the speed of the whole job on two cores; 0 for none."""
     max_memory_gigabytes: float = 0
-    """Peak memory that `facepipe bench` holds it to; 0 for no threshold."""
+    """Threshold of `facepipe bench` for the peak memory; 0 for none."""
 
     @property
     def motion_space(self) -> MotionSpace:
-        """The motion space that it renders from."""
+        """The renderer's motion space."""
         return SPACES[self.space]
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names under which it is given its weights: those beside the network, and `NETWORK`."""
+        """Keys of the weights given to the renderer: `weights`, and `NETWORK` if it has one."""
         return (*self.weights, *([NETWORK] if self.network else []))
 
     def compute(self, weights: Mapping[str, Path], source: Source) -> Prepared:
-        """Compute what the renderer needs of a source once. Call it only where `prepare` is declared."""
+        """Run `prepare` for a source. Call it only if `prepare` is declared."""
         computed: Prepared = resolve_name(self.prepare)(weights, source)
         return computed

@@ -1,4 +1,4 @@
-"""Fresh processes: their time, their memory with that of their children, and their failures."""
+"""Measured processes: their time, their memory with that of their children, and their failures."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ def _path(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_help_is_timed(tmp_path: Path) -> None:
     run = run_program(["--help"], folder=tmp_path)
-    assert run.spent.cpu_seconds > 0
-    assert 0 < run.spent.seconds < 30
+    assert run.timing.cpu_seconds > 0
+    assert 0 < run.timing.seconds < 30
     assert run.peak_bytes == 0 or 5e6 < run.peak_bytes < 500e6
 
 
-def test_what_fails_says_why(tmp_path: Path) -> None:
+def test_a_failure_has_the_programs_message(tmp_path: Path) -> None:
     with pytest.raises(FacepipeError, match="ended with code 2") as caught:
         run_program(["nonsense"], folder=tmp_path)
     assert "nonsense" in caught.value.detail
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this platform does not tell of its processes")
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this platform has no /proc")
 def test_memory_of_children_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLD!r}])"
     monkeypatch.setattr(program, "ENTRY", inner)
     assert run_program([], folder=tmp_path).peak_bytes > BLOCK_MB << 20
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this platform does not tell of its processes")
-def test_the_whole_family_is_seen() -> None:
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this platform has no /proc")
+def test_the_descendants_of_a_process_are_found() -> None:
     inner = "import time; time.sleep(5)"
     outer = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {inner!r}]); print(flush=True); {inner}"
     with subprocess.Popen([sys.executable, "-c", outer], stdout=subprocess.PIPE) as child:

@@ -114,7 +114,7 @@ def test_it_can_be_measured(scene: Scene, mine: Path) -> None:
     material = Material(scene.portrait, scene.driver, 20)
     figures, made = measure_warm(material, mine, "pirender", repeats=1)
     figures += measure_parts(material, made, "pirender", repeats=1)
-    assert {"reenact, warm", "draw alone"} <= {figure.name for figure in figures}
+    assert {"reenact, warm", "render alone"} <= {figure.name for figure in figures}
     assert all(figure.median > 0 for figure in figures)
 
 

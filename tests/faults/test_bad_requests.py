@@ -23,7 +23,7 @@ REQUESTS: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "a face that is not there": (
         ("--face", "5"),
         4,
-        ("portrait.png", "no face that --face 5 means", "seen at once", "Choose another"),
+        ("portrait.png", "no face for --face 5", "faces in one frame", "Choose another"),
     ),
     "unknown policy": (("--no-face", "pray"), 2, ("--no-face", "'pray'", "fail, hold, source, cut")),
     "unknown fit": (("--fit", "loop"), 2, ("fit", "'loop'", "shortest, driver, pad")),

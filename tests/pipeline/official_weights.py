@@ -33,7 +33,7 @@ def add_bfm(folder: Path) -> None:
     weights.add(folder / "bfm.safetensors", name="bfm", licence="", source="invented", space="bfm")
 
 
-SMALL = PirenderConfig(vector=16, warping_width=4, editing_width=4, widest=16)
+SMALL = PirenderConfig(latent=16, warping_width=4, editing_width=4, widest=16)
 
 
 def add_pirender(folder: Path, config: PirenderConfig = SMALL) -> Pirender:

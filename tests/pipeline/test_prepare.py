@@ -56,7 +56,7 @@ def test_a_second_driver_computes_nothing_of_the_source_again(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_stored_features_render_the_same_bytes(dtype: torch.dtype, tmp_path: Path) -> None:
     """Through a file and back, in either precision."""
-    net = FastPirender(lively(PirenderConfig(vector=16, warping_width=8, editing_width=8, widest=24)), dtype=dtype)
+    net = FastPirender(lively(PirenderConfig(latent=16, warping_width=8, editing_width=8, widest=24)), dtype=dtype)
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     rows = np.random.default_rng(1).normal(size=(5, 73)).astype(np.float32)
     prepared = net.prepare(to_tensor(picture)[None])

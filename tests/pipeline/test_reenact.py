@@ -55,7 +55,7 @@ def test_the_chosen_frame_of_a_clip_is_the_portrait(scene: Scene, tmp_path: Path
         assert int(np.argmin(others)) == int(frame)
     outcome = run("edit", scene.driver, "--source-frame", "99", "-o", tmp_path / "x.png", "--work", scene.work)
     assert outcome.exit_code == 2
-    assert "has 20 frames, so there is no frame 99" in outcome.stderr
+    assert "has 20 frames, so frame 99 does not exist" in outcome.stderr
 
 
 @pytest.mark.parametrize(("driver", "panels"), [("driver", 3), ("portrait", 3), ("motion", 2)])

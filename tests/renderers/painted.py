@@ -1,4 +1,4 @@
-"""Portraits painted on the face model, so that it is known how they look in any pose and expression."""
+"""Portraits painted on the face model, whose appearance in any pose and expression is known."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ SKIN, LIPS, SCLERA, IRIS = (190, 150, 120), (170, 40, 60), (250, 250, 250), (60,
 
 
 def pose_at(size: int, degrees: tuple[float, float, float] = (0, 0, 0), *, share: float = 0.25) -> Similarity:
-    """A head amid a picture, its outer eye corners `share` of the picture's side apart."""
+    """Return the pose of a head in the middle of a picture, with an outer-eye distance of `share` of the side."""
     middle = np.array([[size * 0.5, size * 0.47, 0.0]])
     return Similarity(np.array([share * size]), rotation_of(np.radians([degrees])), middle)
 
 
 def expression_of(**controls: float) -> Floats:
-    """(1, 64) coefficients of named controls."""
+    """Return the (1, 64) expression of named controls."""
     directions = [value * face_model().controls[name].direction for name, value in controls.items()]
     return np.asarray(sum(directions, np.zeros(64)))[None]
 
 
 def closed(**controls: float) -> Floats:
-    """An expression with closed lips; the mean face parts them a little."""
+    """Return an expression with closed lips; those of the mean face are slightly open."""
     model = face_model()
     direction = model.controls["mouth_open"].direction
     value = 0.0
@@ -50,15 +50,15 @@ def points_at(expression: Floats, pose: Similarity) -> Floats:
 
 
 def paint(points: Floats, size: int) -> Picture:
-    """Skin with a symmetric pattern of bands, white eyes, red lips, before a slope of blue."""
+    """Paint skin with a symmetric pattern of bands, white eyes and red lips on a blue gradient."""
     model = face_model()
     y, x = np.mgrid[:size, :size] / size
     picture = np.stack([20 + 30 * x, 40 + 40 * y, 120 + 100 * y], axis=-1)
     across, down = np.abs(model.mean[:, :1]), model.mean[:, 1:2]
     band = 35 * np.cos(7 * across) * np.cos(6 * down)
     colours = np.clip(np.array(SKIN) + band, 0, 255).astype(np.float32)
-    drawn, _, owner = rasterise(points.astype(np.float32), model.triangles, colours, height=size, width=size)
-    picture[owner >= 0] = drawn[owner >= 0]
+    skin, _, owner = rasterise(points.astype(np.float32), model.triangles, colours, height=size, width=size)
+    picture[owner >= 0] = skin[owner >= 0]
     canvas = np.ascontiguousarray(picture.round().astype(np.uint8))
     for ring, iris in ((at.RIGHT_EYE, at.RIGHT_IRIS), (at.LEFT_EYE, at.LEFT_IRIS)):
         mask = ring_mask(points, ring, size)
@@ -72,14 +72,14 @@ def paint(points: Floats, size: int) -> Picture:
 
 
 def ring_mask(points: Floats, ring: tuple[int, ...], size: int) -> NDArray[np.bool_]:
-    """Pixels inside a closed ring of points."""
+    """Return the mask of a closed ring of points."""
     mask = np.zeros((size, size), np.uint8)
     cv2.fillPoly(mask, [points[list(ring), :2].round().astype(np.int32)], 1)
     return mask > 0
 
 
 def source_at(picture: Picture, points: Floats, pose: Similarity, expression: Floats) -> Source:
-    """A source in a known pose, with the mean face's identity."""
+    """Return a source in a known pose, with the identity of the mean face."""
     fitted = Fit(np.zeros(80), expression[None].astype(np.float64), pose, np.zeros(1), np.ones(1, bool))
     return source_of_fit(picture, points, fitted)
 

@@ -1,4 +1,4 @@
-"""A renderer is its folder and two lines: a toy is added to a copy of the package and used through every command."""
+"""A renderer is a folder and two lines: a toy renderer, added to a copy of the package, works in every command."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def open_renderer(weights, source, *, prior, prepared, compiled):
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The packages with one renderer more; nothing but its folder and two lines of the table differ."""
+    """Return a copy of the packages with one more renderer: its folder, and two changed lines of the table."""
     folder = tmp_path_factory.mktemp("copy")
     for package in ("facepipe", "stages"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -56,9 +56,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def facepipe(copy: Path, *words: str | Path, cwd: Path) -> str:
-    """Run the copy as a program of its own, and return what it prints."""
-    command = [sys.executable, "-c", "from facepipe.cli import main; main()", *map(str, words)]
+def facepipe(copy: Path, *args: str | Path, cwd: Path) -> str:
+    """Run the copy in a subprocess and return its output."""
+    command = [sys.executable, "-c", "from facepipe.cli import main; main()", *map(str, args)]
     environment = {**os.environ, "PYTHONPATH": str(copy), "COLUMNS": "200"}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -84,5 +84,7 @@ def test_it_is_measured_and_evaluated(copy: Path, scene: Scene, tmp_path: Path) 
     measured = facepipe(copy, "bench", "--clip", scene.driver, "--renderer", "toy", "--repeats", "1", cwd=tmp_path)
     assert "reenact, warm" in measured
     (tmp_path / "cases.csv").write_text(f"driver\n{scene.driver}\n")
-    told = facepipe(copy, "evaluate", "cases.csv", "--renderer", "toy", "--frames", "3", "--size", "64", cwd=tmp_path)
-    assert "PSNR" in told
+    printed = facepipe(
+        copy, "evaluate", "cases.csv", "--renderer", "toy", "--frames", "3", "--size", "64", cwd=tmp_path
+    )
+    assert "PSNR" in printed

@@ -1,4 +1,4 @@
-"""Batches that are halved when memory is short."""
+"""Batches, which are halved when memory is short."""
 
 from __future__ import annotations
 
@@ -18,66 +18,66 @@ from facepipe.rendering.batches import Batches, is_out_of_memory
 def test_the_batch_is_halved_down_to_what_fits(error: Exception) -> None:
     tried: list[int] = []
 
-    def draw(begin: int, end: int) -> list[int]:
+    def render(begin: int, end: int) -> list[int]:
         tried.append(end - begin)
         if end - begin > 2:
             raise error
         return list(range(begin, end))
 
     batches = Batches(8)
-    assert [frame for drawn in batches.drawn(9, draw) for frame in drawn] == list(range(9))
+    assert [frame for batch in batches.run(9, render) for frame in batch] == list(range(9))
     assert tried == [8, 4, 2, 2, 2, 2, 1]
     assert batches.frames == 2
 
 
-def test_batches_side_by_side_come_in_order_each_on_one_thread() -> None:
+def test_parallel_batches_are_in_order_and_use_one_thread_each() -> None:
     threads: set[tuple[str, int]] = set()
 
-    def draw(begin: int, end: int) -> list[int]:
+    def render(begin: int, end: int) -> list[int]:
         time.sleep(0.02 if begin % 4 else 0.0)
         threads.add((threading.current_thread().name, torch.get_num_threads()))
         return list(range(begin, end))
 
     before = torch.get_num_threads()
-    assert [frame for drawn in Batches(2, 2).drawn(15, draw) for frame in drawn] == list(range(15))
+    assert [frame for batch in Batches(2, 2).run(15, render) for frame in batch] == list(range(15))
     assert len(threads) == 2
     assert {count for _, count in threads} == {1}
     assert torch.get_num_threads() == before
 
 
-def test_batches_side_by_side_are_halved_too() -> None:
-    def draw(begin: int, end: int) -> list[int]:
+def test_parallel_batches_are_halved_too() -> None:
+    def render(begin: int, end: int) -> list[int]:
         if end - begin > 1:
             raise MemoryError
         return list(range(begin, end))
 
     batches = Batches(4, 2)
-    assert [frame for drawn in batches.drawn(9, draw) for frame in drawn] == list(range(9))
+    assert [frame for batch in batches.run(9, render) for frame in batch] == list(range(9))
     assert batches.frames == 1
 
 
-def test_a_frame_that_does_not_fit_alone_is_a_failure_of_memory() -> None:
+def test_a_single_frame_that_does_not_fit_is_a_memory_error() -> None:
     tried: list[int] = []
 
-    def draw(begin: int, end: int) -> None:
+    def render(begin: int, end: int) -> None:
         tried.append(end - begin)
         raise MemoryError
 
-    with pytest.raises(MemoryLimitError) as told:
-        list(Batches(4).drawn(4, draw))
+    with pytest.raises(MemoryLimitError) as caught:
+        list(Batches(4).run(4, render))
     assert tried == [4, 2, 1]
-    assert told.value.failure_class == "memory"
+    assert caught.value.failure_class == "memory"
 
 
-def test_other_errors_are_let_through() -> None:
-    def draw(begin: int, end: int) -> None:
+def test_other_errors_are_raised() -> None:
+    def render(begin: int, end: int) -> None:
         raise RuntimeError("shapes do not fit")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        list(Batches(4).drawn(4, draw))
+        list(Batches(4).run(4, render))
 
 
-def test_what_torch_says_for_want_of_memory_is_known() -> None:
-    with pytest.raises(RuntimeError) as told:
+def test_torchs_out_of_memory_error_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 50, dtype=torch.uint8)
-    assert is_out_of_memory(told.value)
+    assert is_out_of_memory(caught.value)

@@ -1,4 +1,4 @@
-"""Networks that torch compiles, and what happens where it cannot; the compiler is made up, for the real one is slow."""
+"""Compilation by torch and the fallback, with a fake compiler because the real one is slow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def double(number: int) -> int:
 
 
 def failing(error: Exception, monkeypatch: pytest.MonkeyPatch) -> Function:
-    """The function, compiled by what raises an error when it is called."""
+    """Return `double`, compiled by a fake compiler whose output raises an error when it is called."""
 
     def raises(_number: int) -> int:
         raise error
@@ -35,8 +35,8 @@ def failing(error: Exception, monkeypatch: pytest.MonkeyPatch) -> Function:
     return compiled(double, GPU)
 
 
-def test_what_is_compiled_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many segments a clip has."""
+def test_a_function_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For any number of segments."""
     given: list[Function] = []
 
     def compile_it(function: Function) -> Function:
@@ -48,18 +48,18 @@ def test_what_is_compiled_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert given == [double]
 
 
-def test_where_it_cannot_be_compiled_it_is_run_as_it_is(
+def test_a_function_that_fails_to_compile_runs_uncompiled(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     function = failing(RuntimeError("Failed to find C compiler.\nPlease specify via CC."), monkeypatch)
     assert [function(1), function(2)] == [2, 4]
-    assert capsys.readouterr().err == "facepipe: frames are drawn without torch.compile: Failed to find C compiler.\n"
+    assert capsys.readouterr().err == "facepipe: rendering without torch.compile: Failed to find C compiler.\n"
     with pytest.raises(ValueError, match="below zero"):
         function(-1)
 
 
-def test_short_memory_is_no_fault_of_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The batch is halved, and drawn by what is compiled."""
+def test_an_out_of_memory_error_is_not_a_failure_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch is halved, and rendered by the compiled function."""
     with pytest.raises(torch.OutOfMemoryError):
         failing(torch.OutOfMemoryError("CUDA"), monkeypatch)(1)
 
@@ -67,4 +67,4 @@ def test_short_memory_is_no_fault_of_the_compiler(monkeypatch: pytest.MonkeyPatc
 def test_without_a_gpu_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delattr(torch, "compile")
     assert [compiled(double, CPU)(number) for number in (1, 2)] == [2, 4]
-    assert capsys.readouterr().err == "facepipe: frames are drawn without torch.compile: torch finds no GPU\n"
+    assert capsys.readouterr().err == "facepipe: rendering without torch.compile: torch finds no GPU\n"

@@ -1,4 +1,4 @@
-"""Putting a crop back into its picture."""
+"""Compositing a crop into its picture."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def picture() -> np.ndarray:
 
 @pytest.mark.parametrize("crop", CROPS)
 def test_a_pasted_crop_of_the_picture_is_the_picture(crop: SquareCrop) -> None:
-    """What was cut out and not changed goes back unseen: no shift, no seam, no change of size or light."""
+    """An unchanged crop causes no shift, seam, or change of size or brightness."""
     full = picture()
     for size in (96, 256):
         result = Paste(full, crop, size).into_full(sample(full, crop, size))
@@ -36,8 +36,8 @@ def test_a_pasted_crop_of_the_picture_is_the_picture(crop: SquareCrop) -> None:
 
 
 @pytest.mark.parametrize("crop", [one for one in CROPS if not one.angle_radians])
-def test_the_middle_is_the_crop_and_nothing_beyond_it_changes(crop: SquareCrop) -> None:
-    """A crop of one colour: pure in the middle, fading without a step to the edge, untouched outside."""
+def test_only_the_crop_changes(crop: SquareCrop) -> None:
+    """A black crop: black in the middle, a smooth transition at the edges, unchanged outside."""
     full, size = np.full((HEIGHT, WIDTH, 3), 200, np.uint8), 128
     result = Paste(full, crop, size).into_full(np.zeros((size, size, 3), np.uint8))[..., 0].astype(int)
     y, x = np.mgrid[:HEIGHT, :WIDTH]
@@ -45,16 +45,16 @@ def test_the_middle_is_the_crop_and_nothing_beyond_it_changes(crop: SquareCrop) 
     assert (result[inward < -1.5] == 200).all()
     assert (result[inward > FADE_RATIO * crop.side + 2] == 0).all()
     steps = max(np.abs(np.diff(result, axis=0)).max(), np.abs(np.diff(result, axis=1)).max())
-    # The steepest part of a smooth step is half as steep again as a straight one.
+    # The maximum slope of smoothstep is 1.5 times that of a linear ramp.
     assert steps <= 1.7 * 200 / (FADE_RATIO * crop.side) + 1
 
 
-def test_the_full_picture_is_left_alone_and_results_repeat() -> None:
-    """Pasting one frame leaves no trace in the next."""
+def test_pasting_keeps_no_state() -> None:
+    """A frame does not affect the next one, nor the full picture."""
     full = picture()
-    kept, paste = full.copy(), Paste(full, CROPS[0], 64)
+    before, paste = full.copy(), Paste(full, CROPS[0], 64)
     black, white = (np.full((64, 64, 3), value, np.uint8) for value in (0, 255))
     first = paste.into_full(black)
     paste.into_full(white)
     np.testing.assert_array_equal(paste.into_full(black), first)
-    np.testing.assert_array_equal(full, kept)
+    np.testing.assert_array_equal(full, before)

@@ -1,4 +1,4 @@
-"""The stage `features`, through the program."""
+"""The stage `features`, by the command line."""
 
 from pathlib import Path
 
@@ -22,14 +22,14 @@ def test_a_folder_of_sounds_becomes_a_folder_of_features(tmp_path: Path) -> None
     assert run("features", sounds, "-o", out, "--work", work, "--mfcc", "--json").made() == []
 
 
-def test_the_rate_is_the_wanted_one(tmp_path: Path) -> None:
+def test_the_frame_rate_is_that_of_the_option(tmp_path: Path) -> None:
     write_voice(tmp_path / "a.wav", 1.0)
     run("features", tmp_path / "a.wav", "-o", tmp_path / "f.npz", "--work", tmp_path / "work", "--fps", "30000/1001")
     features = load_features(tmp_path / "f.npz")
     assert (str(features.fps), len(features)) == ("30000/1001", 30)
 
 
-def test_one_bad_sound_costs_one(tmp_path: Path) -> None:
+def test_a_bad_sound_does_not_stop_the_others(tmp_path: Path) -> None:
     write_voice(tmp_path / "a.wav", 1.0)
     (tmp_path / "b.wav").write_text("dear diary")
     outcome = run("features", tmp_path, "-o", tmp_path / "out", "--work", tmp_path / "work")

@@ -1,4 +1,4 @@
-"""Each stage on small input: what it writes, and the same bytes when it runs twice."""
+"""Each stage on small input: its outputs, and identical bytes when it runs twice."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ STAGES: tuple[Stage[Any], ...] = (
 
 
 def make(work: Path, stage: Stage[Any], inputs: Mapping[str, Any], params: Any) -> Artefact:
-    """Run a stage twice, and hold the two results against each other."""
+    """Run a stage twice, check that the outputs are identical, and return the second result."""
     names = {bare(name) for name in stage.weights} & {"detector", "landmarker", "face-model"}
     workspace, weights = Workspace(work), {name: find(name) for name in names}
     first, again = (
         workspace.execute(workspace.decide(stage, inputs, params, weights, force=force)) for force in (False, True)
     )
-    assert dict(first.record.outputs) == dict(again.record.outputs), "the same in, the same out"
+    assert dict(first.record.outputs) == dict(again.record.outputs), "the outputs of two runs differ"
     return again
 
 
@@ -106,7 +106,7 @@ def test_crop_of_a_clip_and_of_one_frame_of_it(scene: Scene, work: Path) -> None
     assert load_track(one.path("track.npz")).frame == one.facts["frame"] == 7
 
 
-def test_crop_of_nobody(tmp_path: Path, work: Path) -> None:
+def test_crop_of_a_picture_without_a_face(tmp_path: Path, work: Path) -> None:
     write_image(tmp_path / "grey.png", np.full((80, 80, 3), 120, np.uint8))
     with pytest.raises(NoFaceError, match="no face was found in it"):
         make(work, crop.STAGE, {"media": tmp_path / "grey.png"}, crop.Params())
@@ -123,7 +123,7 @@ def test_coefficients_are_smoothed_if_asked(scene: Scene, work: Path, smoothing:
         assert made.facts["jitter_smoothed"]["angles_radians"] < made.facts["jitter"]["angles_radians"]
 
 
-def test_segments_of_motion_are_the_whole(scene: Scene, rows: Artefact, work: Path) -> None:
+def test_segments_of_motion_equal_the_whole(scene: Scene, rows: Artefact, work: Path) -> None:
     inputs: dict[str, Input] = {"source": rows, "driving": scene.motion}
     edit = Edit(sweeps={"yaw": (-5, 5)})
     parts = [
@@ -138,7 +138,9 @@ def test_segments_of_motion_are_the_whole(scene: Scene, rows: Artefact, work: Pa
     np.testing.assert_array_equal(joined, parts[0].angles)
 
 
-def test_render_of_the_source_s_own_coefficients_is_its_picture(still: Artefact, rows: Artefact, work: Path) -> None:
+def test_rendering_the_sources_own_coefficients_reproduces_its_picture(
+    still: Artefact, rows: Artefact, work: Path
+) -> None:
     inputs = {"picture": still.output("crop.png"), "track": still.output("track.npz"), "source": rows, "motion": rows}
     made = make(work, render.STAGE, inputs, render.Params("mesh", picture="png"))
     difference = read_image(made.path("picture.png")).astype(int) - read_image(still.path("crop.png"))
@@ -148,7 +150,7 @@ def test_render_of_the_source_s_own_coefficients_is_its_picture(still: Artefact,
 def test_mux_cuts_sound_with_its_frames(scene: Scene, work: Path) -> None:
     inputs = {"segments": [scene.driver, scene.driver], "sound": scene.driver, "kept": scene.motion}
     made = make(work, mux.STAGE, inputs, mux.Params(mute_segments=True))
-    # All frames are kept here; the sound goes through the cut all the same.
+    # All frames are kept here, but the sound is cut and encoded nevertheless.
     assert (made.facts["sound"], made.facts["frames"]) == ("encoded", 40)
 
 

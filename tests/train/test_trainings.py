@@ -164,7 +164,7 @@ def test_a_released_file_may_be_one_of_the_moments(tmp_path: Path, monkeypatch: 
     """Of a network without norms; one with folded norms is told, and nothing is written."""
     shutil.copy(embedded_folder() / "registry.toml", tmp_path / "registry.toml")
     monkeypatch.setattr(release, "embedded_folder", lambda: tmp_path)
-    tiny = CompactConfig(side_pixels=64, descriptor=16, warp_widths=(8, 8, 8), edit_widths=(8, 8, 8))
+    tiny = CompactConfig(side_pixels=64, latent=16, warp_widths=(8, 8, 8), edit_widths=(8, 8, 8))
     small = DetectorConfig((8, 8, 8), (1, 1, 1))
     monkeypatch.setitem(release.NETWORKS, "pirender-compact", (CompactNet, lambda: tiny))
     monkeypatch.setitem(release.NETWORKS, "detector", (Detector, lambda: small))

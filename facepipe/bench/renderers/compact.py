@@ -1,4 +1,4 @@
-"""The compact network alone: its speed by batch, precision and size, against its plain form, and by blocks."""
+"""Speed of the compact network alone: by batch size, precision and picture size, against its plain form; by block."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from facepipe.bench.blocks import block_seconds
-from facepipe.bench.figure import Bar, Figure, Spent, rate
-from facepipe.bench.networks import SIDE, in_turns, times_as_fast
+from facepipe.bench.metric import Metric, Threshold, Timing, rate
+from facepipe.bench.networks import SIDE, interleaved, speedup
 from facepipe.device import bfloat16_is_fast
-from facepipe.renderers.compact.config import HINT_CHANNELS, CompactConfig
+from facepipe.renderers.compact.config import CONDITIONING_CHANNELS, CompactConfig
 from facepipe.renderers.compact.net import CompactNet, Rendered
 from facepipe.renderers.compact.renderer import BATCH_FRAMES
 from facepipe.rendering.batches import Batches
@@ -19,99 +19,99 @@ from facepipe.rendering.compiling import compiled
 
 BATCHES, BATCH, LARGE_SIDE = (1, 2, 4, 8), BATCH_FRAMES["cpu"], 512
 FRAMES = 16
-"""How many each thread draws in a round."""
-FAST, FULL = Bar(40, "at least"), Bar(10, "at least")
+"""Frames per thread and round."""
+FAST, FULL = Threshold(40, "at least"), Threshold(10, "at least")
 PLAIN = "compact plain"
-Ways = dict[str, Callable[[], None]]
+Variants = dict[str, Callable[[], None]]
 
 
-def measure(rounds: int) -> Iterable[Figure]:
-    """Return frames a second at 256x256 by batch, the fastest precision first, and milliseconds a frame by block.
+def measure(rounds: int) -> Iterable[Metric]:
+    """Return frames per second at 256x256 by batch size, and milliseconds per frame by block.
 
-    As in use, every thread draws a batch of its own; blocks are timed on one. In turns with the fastest precision comes
-    the plain form, in float32 and frame by frame, all threads at each. The weights are random, which no speed depends
-    on.
+    The fastest precision comes first. As in use, each thread renders its own batch; blocks are timed on one thread. The
+    plain form, timed in turns with the fastest precision, is float32, frame by frame, with all threads on each frame.
+    The weights are random; speed does not depend on them.
     """
     threads, rounds = torch.get_num_threads(), max(rounds, 5)
     dtypes = {"bf16": torch.bfloat16} if bfloat16_is_fast() else {}
     dtypes["fp32"] = torch.float32
     fastest = next(iter(dtypes))
     for name, dtype in dtypes.items():
-        net, barred = compact_net(dtype), f"compact {name}, batches of {BATCH}"
-        ways = {
-            f"compact {name}, batches of {count}": drawing(net, inputs(count, dtype), threads, FRAMES * threads)
+        net, default = compact_net(dtype), f"compact {name}, batches of {BATCH}"
+        variants = {
+            f"compact {name}, batches of {count}": rendering(net, inputs(count, dtype), threads, FRAMES * threads)
             for count in BATCHES
         }
         if name == fastest:
-            ways |= _others(dtype, threads)
-        spent = _spent(ways, rounds)
-        for way, times in spent.items():
-            bar = FAST if dtype == torch.bfloat16 else FULL
-            yield rate(way, FRAMES * threads, times, bar if way == barred else None)
+            variants |= _others(dtype, threads)
+        timings = _timings(variants, rounds)
+        for variant, rows in timings.items():
+            threshold = FAST if dtype == torch.bfloat16 else FULL
+            yield rate(variant, FRAMES * threads, rows, threshold if variant == default else None)
         if name == fastest:
-            yield times_as_fast(PLAIN, barred, spent)
+            yield speedup(PLAIN, default, timings)
     yield from _blocks(dtypes[fastest], rounds)
     torch.set_num_threads(threads)
 
 
-def _others(dtype: torch.dtype, threads: int) -> Ways:
-    """Return the plain form, larger pictures in a precision, and a GPU where there is one."""
+def _others(dtype: torch.dtype, threads: int) -> Variants:
+    """Return the plain form, larger pictures in a precision, and the GPU if there is one."""
     frames = FRAMES * threads
-    ways = {
-        PLAIN: drawing(compact_net(torch.float32), inputs(1, torch.float32), 0, frames),
-        f"compact at {LARGE_SIDE}, batches of {BATCH}": drawing(
+    variants = {
+        PLAIN: rendering(compact_net(torch.float32), inputs(1, torch.float32), 0, frames),
+        f"compact at {LARGE_SIDE}, batches of {BATCH}": rendering(
             compact_net(dtype), inputs(BATCH, dtype, LARGE_SIDE), threads, frames
         ),
     }
     if torch.cuda.is_available():
         net = compact_net(torch.bfloat16).cuda()
-        given = tuple(part.cuda() for part in inputs(BATCH_FRAMES["cuda"], torch.bfloat16))
-        ways["compact on the GPU"] = drawing(net, given, 1, frames)
-        ways["compact on the GPU, compiled"] = drawing(compiled(net, torch.device("cuda")), given, 1, frames)
-    return ways
+        batch = tuple(part.cuda() for part in inputs(BATCH_FRAMES["cuda"], torch.bfloat16))
+        variants["compact on the GPU"] = rendering(net, batch, 1, frames)
+        variants["compact on the GPU, compiled"] = rendering(compiled(net, torch.device("cuda")), batch, 1, frames)
+    return variants
 
 
-def _spent(ways: Ways, rounds: int) -> Mapping[str, list[Spent]]:
-    for way in ways.values():
-        way()
-    return in_turns(ways, rounds)
+def _timings(variants: Variants, rounds: int) -> Mapping[str, list[Timing]]:
+    for variant in variants.values():
+        variant()
+    return interleaved(variants, rounds)
 
 
-def _blocks(dtype: torch.dtype, rounds: int) -> Iterable[Figure]:
+def _blocks(dtype: torch.dtype, rounds: int) -> Iterable[Metric]:
     torch.set_num_threads(1)
     for block, seconds in block_seconds(compact_net(dtype), inputs(BATCH, dtype), rounds).items():
-        yield Figure(f"  {block}", "ms", tuple(one / BATCH * 1000 for one in seconds))
+        yield Metric(f"  {block}", "ms", tuple(one / BATCH * 1000 for one in seconds))
 
 
 def compact_net(dtype: torch.dtype) -> CompactNet:
-    """Return a network of the embedded size with random weights."""
+    """Return a network of the shipped size with random weights."""
     torch.manual_seed(0)
     net = CompactNet(CompactConfig()).eval().requires_grad_(False)
     return net.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def inputs(count: int, dtype: torch.dtype, side: int = 0) -> tuple[Tensor, ...]:
-    """Return what the network is given of some frames, of its own size or another, as its renderer gives it."""
+    """Return inputs of the network for `count` frames of a side, by default SIDE, in the layout of the renderer."""
     side = side or SIDE
 
     def random(*shape: int) -> Tensor:
         return torch.rand(count, *shape)
 
     source, prior = (random(3, side, side).to(dtype) * 2 - 1 for _ in range(2))
-    hints = random(HINT_CHANNELS, side // 2, side // 2).to(dtype).contiguous(memory_format=torch.channels_last)
+    maps = random(CONDITIONING_CHANNELS, side // 2, side // 2).to(dtype).contiguous(memory_format=torch.channels_last)
     motion = torch.randn(count, CompactConfig.motion_channels).to(dtype)
-    return source[:1], prior, random(2, side, side) * 2 - 1, hints, motion
+    return source[:1], prior, random(2, side, side) * 2 - 1, maps, motion
 
 
-def drawing(net: Callable[..., Rendered], given: tuple[Tensor, ...], threads: int, frames: int) -> Callable[[], None]:
-    """Return what draws so many frames in batches, one at a time in every thread; in this one where there are none."""
+def rendering(net: Callable[..., Rendered], batch: tuple[Tensor, ...], threads: int, frames: int) -> Callable[[], None]:
+    """Return a function that renders frames in batches, one per thread at a time; with 0 threads in the calling one."""
 
-    def draw(_begin: int, _end: int) -> Tensor:
+    def render(_begin: int, _end: int) -> Tensor:
         with torch.inference_mode():
-            return net(*given).picture.cpu()
+            return net(*batch).picture.cpu()
 
-    def draw_all() -> None:
-        for _ in Batches(len(given[1]), threads).drawn(frames, draw):
+    def render_all() -> None:
+        for _ in Batches(len(batch[1]), threads).run(frames, render):
             pass
 
-    return draw_all
+    return render_all

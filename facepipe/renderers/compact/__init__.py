@@ -1,4 +1,4 @@
-"""The compact renderer: a small PIRenderer that corrects the mesh renderer's pictures. See docs/compact.md."""
+"""The compact renderer: a small PIRenderer that corrects the pictures of the mesh renderer. See docs/compact.md."""
 
 from facepipe.rendering.spec import RendererSpec
 

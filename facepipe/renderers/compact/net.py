@@ -1,8 +1,8 @@
-"""The compact network: PIRenderer's mapping, warping and editing (section 3.1 of its paper) around a geometric prior.
+"""The compact network: mapping, warping and editing as in PIRenderer (section 3 of the paper), on a geometric prior.
 
-The flow is the mesh's flow plus a correction of the warping network; the editing network sees where the target mesh
-lies, and blends three pictures: the prior's own, the corrected warp, and what it draws on top of these two. It starts
-near the prior.
+The flow is the mesh's flow plus a correction from the warping network. The editing network reads the conditioning maps
+and blends three pictures: the prior's, the warped source, and a generated one on top of these two. Initial weights
+give almost the prior's picture.
 """
 
 from __future__ import annotations
@@ -15,70 +15,70 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facepipe.renderers.compact.config import HINT_CHANNELS, CompactConfig
+from facepipe.renderers.compact.config import CONDITIONING_CHANNELS, CompactConfig
 
 SLOPE = 0.1
-# How far prior and drawing lead the corrected warp before any training. A drawing begins as what it is laid on, so that
-# it may lead from the start, and must: what has no share in the picture learns nothing.
-LEAD = 2.0
-# Side of the cells within which a change is a shade and not detail.
+# Initial logits of prior and generated picture; that of the warp is 0. The generated picture starts as the blend of the
+# other two, so a large share is harmless, and needed: with a small share it would get hardly any gradient.
+INITIAL_LOGIT = 2.0
+# Side of the cells whose mean is low frequency (shade); the rest is detail.
 SHADE_PIXELS = 8
-# By how much the warp falls behind where it has nothing to show.
-DRAWN_LEAD = 20.0
+# Subtracted from the warp's logit where the warped source cannot be right.
+HIDDEN_LOGIT = 20.0
 
 
 class Rendered(NamedTuple):
-    """What the network makes of a batch."""
+    """Output of the network for a batch."""
 
     picture: Tensor
     """(B, 3, S, S) in [-1, 1]."""
     warped: Tensor
-    """(B, 3, S, S), the source moved by the corrected flow."""
+    """(B, 3, S, S), the source warped by the corrected flow."""
     logits: Tensor
-    """(B, 3, S, S), of the shares of prior, warp and drawing."""
+    """(B, 3, S, S), logits of the shares of prior, warp and generated picture."""
 
     @property
     def blend(self) -> Tensor:
-        """(B, 3, S, S), shares of prior, warp and drawing."""
+        """(B, 3, S, S), shares of prior, warp and generated picture, which sum to 1."""
         return self.logits.softmax(1)
 
     @property
-    def share_of_warp(self) -> Tensor:
-        """(B, 1, S, S), of warp and prior alone."""
+    def warp_share(self) -> Tensor:
+        """(B, 1, S, S), share of the warp in a blend of warp and prior alone."""
         return (self.logits[:, 1:2] - self.logits[:, :1]).sigmoid()
 
 
 class Mapping(nn.Module):
-    """Turn (B, motion) numbers into the (B, descriptor) vector."""
+    """Maps (B, motion) rows to (B, latent) vectors."""
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
-        wide = config.descriptor
+        wide = config.latent
         self.first = nn.Linear(config.motion_channels, wide)
         self.layers = nn.ModuleList(nn.Linear(wide, wide) for _ in range(2))
 
     def forward(self, motion: Tensor) -> Tensor:
         """Take (B, motion channels)."""
-        vector: Tensor = self.first(motion)
+        latent: Tensor = self.first(motion)
         for layer in self.layers:
-            vector = vector + layer(functional.leaky_relu(vector, SLOPE))
-        return vector
+            latent = latent + layer(functional.leaky_relu(latent, SLOPE))
+        return latent
 
 
 class AdaIN(nn.Module):
-    """Instance norm whose scale and shift the descriptor gives."""
+    """Instance norm with scale and shift from the latent vector."""
 
-    def __init__(self, channels: int, descriptor: int) -> None:
+    def __init__(self, channels: int, latent: int) -> None:
         super().__init__()
-        self.affine = nn.Linear(descriptor, 2 * channels)
+        self.affine = nn.Linear(latent, 2 * channels)
         nn.init.normal_(self.affine.weight, std=0.01)
         nn.init.zeros_(self.affine.bias)
 
-    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        """Take (B, C, H, W) and (B, descriptor)."""
-        gamma, beta = self.affine(vector).float().chunk(2, dim=1)
-        # Picture by picture the norm of a batch is that of an instance; of torch's ways it alone is quick on a CPU with
-        # channels side by side, five times as quick as taking the moments.
+    def forward(self, x: Tensor, latent: Tensor) -> Tensor:
+        """Take (B, C, H, W) and (B, latent)."""
+        gamma, beta = self.affine(latent).float().chunk(2, dim=1)
+        # For a batch of one picture, batch norm is instance norm. On a CPU with channels-last tensors it is torch's
+        # only fast implementation, five times faster than computing the moments.
         normed = [
             functional.batch_norm(one, None, None, 1 + scale, shift, training=True)
             for one, scale, shift in zip(torch.split(x, 1), gamma, beta, strict=True)
@@ -87,25 +87,25 @@ class AdaIN(nn.Module):
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions with AdaIN before each, added to what came in."""
+    """Residual block of two 3x3 convolutions, with AdaIN before each."""
 
-    def __init__(self, channels: int, descriptor: int) -> None:
+    def __init__(self, channels: int, latent: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(AdaIN(channels, descriptor) for _ in range(2))
+        self.norms = nn.ModuleList(AdaIN(channels, latent) for _ in range(2))
         self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, 1, 1) for _ in range(2))
 
-    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        """Take (B, C, H, W) and (B, descriptor)."""
+    def forward(self, x: Tensor, latent: Tensor) -> Tensor:
+        """Take (B, C, H, W) and (B, latent)."""
         y = x
         for norm, conv in zip(self.norms, self.convs, strict=True):
-            y = conv(functional.leaky_relu_(norm(y, vector), SLOPE))
+            y = conv(functional.leaky_relu_(norm(y, latent), SLOPE))
         return y.add_(x)
 
 
 class Entry(nn.Conv2d):
-    """A 3x3 convolution of pictures shuffled to the resolution of the maps beside them, and of these maps.
+    """A 3x3 convolution of pixel-unshuffled pictures concatenated with maps of the lower resolution.
 
-    To shuffle pixels and then convolve them is to convolve them by a wider kernel at strides, which copies nothing.
+    Unshuffling pixels and then convolving equals convolving with a larger kernel and a stride, which copies nothing.
     """
 
     def __init__(self, planes: int, shuffle: int, maps: int, width: int) -> None:
@@ -116,7 +116,7 @@ class Entry(nn.Conv2d):
         """Take (B, planes, shuffle * H, shuffle * W) and (B, maps, H, W)."""
         planes, side = self.planes, self.shuffle
         shuffled, plain = torch.split(self.weight, [planes * side**2, maps.shape[1]], 1)
-        # Rows and columns within a cell, which were channels, go beside those of the cells.
+        # Interleave the rows and columns within a cell, which were channels, with the rows and columns of cells.
         cells = shuffled.reshape(-1, planes, side, side, 3, 3).permute(0, 1, 4, 2, 5, 3)
         wide = cells.reshape(-1, planes, 3 * side, 3 * side).contiguous(memory_format=torch.channels_last)
         x = functional.conv2d(pictures, wide, stride=side, padding=side)
@@ -124,35 +124,35 @@ class Entry(nn.Conv2d):
 
 
 class Hourglass(nn.Module):
-    """Down by strided convolutions, blocks at each resolution on the way down, up by shuffling, skips added."""
+    """Encoder of strided convolutions with blocks at each resolution, pixel-shuffling decoder, skips added."""
 
     def __init__(
-        self, planes: int, shuffle: int, widths: tuple[int, ...], blocks: tuple[int, ...], descriptor: int
+        self, planes: int, shuffle: int, widths: tuple[int, ...], blocks: tuple[int, ...], latent: int
     ) -> None:
         super().__init__()
-        self.enter = Entry(planes, shuffle, HINT_CHANNELS, widths[0])
+        self.enter = Entry(planes, shuffle, CONDITIONING_CHANNELS, widths[0])
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(nn.Conv2d(high, low, 3, 2, 1) for high, low in pairs)
         self.blocks = nn.ModuleList(
-            nn.ModuleList(Block(width, descriptor) for _ in range(count))
+            nn.ModuleList(Block(width, latent) for _ in range(count))
             for width, count in zip(widths, blocks, strict=True)
         )
         self.up = nn.ModuleList(nn.Conv2d(low, 4 * high, 1) for high, low in pairs)
         self.join = nn.ModuleList(nn.Conv2d(high, high, 3, 1, 1) for high, _ in pairs)
-        self.norms = nn.ModuleList(AdaIN(high, descriptor) for high, _ in pairs)
+        self.norms = nn.ModuleList(AdaIN(high, latent) for high, _ in pairs)
 
-    def forward(self, pictures: Tensor, hints: Tensor, vector: Tensor) -> Tensor:
-        """Take (B, planes, S, S), (B, 9, H, W) and (B, descriptor), give (B, widths[0], H, W)."""
-        x, skips = self.enter(pictures, hints), []
+    def forward(self, pictures: Tensor, maps: Tensor, latent: Tensor) -> Tensor:
+        """Take (B, planes, S, S), (B, 9, H, W) and (B, latent); return (B, widths[0], H, W)."""
+        x, skips = self.enter(pictures, maps), []
         for level, blocks in enumerate(self.blocks):
             if level:
                 skips.append(x)
                 x = self.down[level - 1](functional.leaky_relu(x, SLOPE))
             for block in blocks:  # type: ignore[attr-defined]
-                x = block(x, vector)
+                x = block(x, latent)
         for level in reversed(range(len(self.up))):
             x = functional.pixel_shuffle(self.up[level](functional.leaky_relu_(x, SLOPE)), 2).add_(skips[level])
-            x = self.join[level](functional.leaky_relu_(self.norms[level](x, vector), SLOPE)).add_(x)
+            x = self.join[level](functional.leaky_relu_(self.norms[level](x, latent), SLOPE)).add_(x)
         return functional.leaky_relu_(x, SLOPE)
 
 
@@ -164,9 +164,9 @@ class CompactNet(nn.Module):
         self.config = config
         warp, edit = config.warp_widths, config.edit_widths
         self.mapping = Mapping(config)
-        self.warping = Hourglass(6, 4, warp, (0, 1, 2)[: len(warp)], config.descriptor)
+        self.warping = Hourglass(6, 4, warp, (0, 1, 2)[: len(warp)], config.latent)
         self.correction = nn.Conv2d(warp[0], 2, 3, 1, 1)
-        self.editing = Hourglass(9, 2, edit, config.edit_blocks, config.descriptor)
+        self.editing = Hourglass(9, 2, edit, config.edit_blocks, config.latent)
         self.final = nn.Conv2d(edit[0], 6 * 4, 3, 1, 1)
         with torch.no_grad():
             nn.init.zeros_(self.correction.weight)
@@ -174,112 +174,127 @@ class CompactNet(nn.Module):
             self.final.weight.mul_(0.1)
             self.final.weight[:12] = 0
             bias = torch.zeros(6, 4)
-            bias[3] = bias[5] = LEAD
+            bias[3] = bias[5] = INITIAL_LOGIT
             self.final.bias.copy_(bias.flatten())  # type: ignore[union-attr]
 
-    def forward(self, source: Tensor, prior: Tensor, position: Tensor, hints: Tensor, motion: Tensor) -> Rendered:
-        """Draw a batch.
+    def forward(self, source: Tensor, prior: Tensor, position: Tensor, maps: Tensor, motion: Tensor) -> Rendered:
+        """Render a batch.
 
-        `source` (B, 3, S, S) in [-1, 1], or (1, 3, S, S) for all; `prior` (B, 3, S, S); `position` (B, 2, S, S), where
-        each pixel of the target lies in the source, x and y, -1 and 1 in the middles of the outermost pixels; `hints`
-        (B, 9, S / 2, S / 2); `motion` (B, 70).
+        Args:
+            source: (B, 3, S, S) in [-1, 1], or (1, 3, S, S) for the whole batch.
+            prior: (B, 3, S, S) in [-1, 1], the prior's pictures.
+            position: (B, 2, S, S), x and y in the source; -1 and 1 are the centres of the outermost pixels.
+            maps: (B, 9, S / 2, S / 2); see `Conditioning`.
+            motion: (B, 70); see `motion_of`.
         """
         size, side = source.shape[-1], self.config.side_pixels
         if size == side:
-            shift, warped, drawn, logits = self.decide(source, prior, position, hints, motion)
+            shift, warped, change, logits = self.decide(source, prior, position, maps, motion)
         else:
-            seen = resized(source, side), resized(prior, side), replaced(position, side), resized(hints, side // 2)
-            shift, _, drawn, logits = self.decide(*seen, motion)
-            drawn, logits = resized(drawn, size), resized(logits, size)
+            inputs = (
+                resized(source, side),
+                resized(prior, side),
+                rescaled_positions(position, side),
+                resized(maps, side // 2),
+            )
+            shift, _, change, logits = self.decide(*inputs, motion)
+            change, logits = resized(change, size), resized(logits, size)
             warped = warp(source, position, shift)
-        # Drawn is the mean of prior and warp, by their shares, and a change of it; so this is the blend of all three.
-        moved = warped + (logits[:, :1] - logits[:, 1:2]).sigmoid() * (prior - warped)
-        return Rendered(moved + drawn, warped, logits)
+        # The generated picture is the blend of prior and warp plus a change. The blend of all three is therefore the
+        # blend of prior and warp plus the change times its share.
+        base = warped + (logits[:, :1] - logits[:, 1:2]).sigmoid() * (prior - warped)
+        return Rendered(base + change, warped, logits)
 
     def decide(
-        self, source: Tensor, prior: Tensor, position: Tensor, hints: Tensor, motion: Tensor
+        self, source: Tensor, prior: Tensor, position: Tensor, maps: Tensor, motion: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the flow's correction (B, 2, S / 4, S / 4), the warp by it, the change by its share, and the blend.
+        """Run the three networks at their own size, S.
 
-        The blend as logits, (B, 3, S, S).
+        Returns:
+            The correction of the flow, (B, 2, S / 4, S / 4); the source warped by the corrected flow, the change times
+            its share, and the logits of the blend, each (B, 3, S, S).
         """
-        vector = self.mapping(motion)
+        latent = self.mapping(motion)
         pictures = torch.cat([source.expand_as(prior), prior], 1)
-        flow = self.warping(pictures, functional.avg_pool2d(hints, 2), vector)
-        shift = self.correction(flow).tanh() * (2 * self.config.most_shift)
+        flow = self.warping(pictures, functional.avg_pool2d(maps, 2), latent)
+        shift = self.correction(flow).tanh() * (2 * self.config.max_shift)
         warped = warp(source, position, shift)
-        out = shuffled(self.final(self.editing(torch.cat([pictures, warped], 1), hints, vector)))
-        change, logits = out[:, :3], unwarped(out[:, 3:], hints)
-        drawn = restrained(logits.softmax(1)[:, 2:] * change, hints, self.config)
-        return shift, warped, drawn, logits
+        out = shuffled(self.final(self.editing(torch.cat([pictures, warped], 1), maps, latent)))
+        change, logits = out[:, :3], without_warp(out[:, 3:], maps)
+        change = bounded_change(logits.softmax(1)[:, 2:] * change, maps, self.config)
+        return shift, warped, change, logits
 
 
-def unwarped(logits: Tensor, hints: Tensor) -> Tensor:
-    """Return the logits with none of the warp in a mouth whose inside the source does not show: it would be lips."""
-    drawn = spread(hints[:, 5:6] * (1 - hints[:, 2:3]), logits.shape[-1])
-    return torch.cat([logits[:, :1], logits[:, 1:2] - DRAWN_LEAD * drawn, logits[:, 2:]], 1)
+def without_warp(logits: Tensor, maps: Tensor) -> Tensor:
+    """Suppress the warp inside a mouth that the source does not show: it would only show lips."""
+    hidden = upsampled(maps[:, 5:6] * (1 - maps[:, 2:3]), logits.shape[-1])
+    return torch.cat([logits[:, :1], logits[:, 1:2] - HIDDEN_LOGIT * hidden, logits[:, 2:]], 1)
 
 
-def restrained(drawn: Tensor, hints: Tensor, config: CompactConfig) -> Tensor:
-    """Return a (B, 3, S, S) change whose detail is bounded on skin that the source shows, and within mouths.
+def bounded_change(change: Tensor, maps: Tensor, config: CompactConfig) -> Tensor:
+    """Bound the detail of a (B, 3, S, S) change on skin that the source shows, and all of it inside the mouth.
 
-    Such skin may be shaded; but its features are the source's own, moved: painted as well, they would show twice. What
-    a mouth holds no motion tells, and a mean of all that it might hold is a fog: there shades are bounded as well.
+    Visible skin may be shaded, but its features come from the source: generated as well, they would appear twice.
+    Motion does not determine the inside of a mouth, and averaging over the possibilities blurs it; there low
+    frequencies are bounded too.
     """
-    most, mouth = config.most_detail, hints[:, 5:6]
-    hidden = (1 - hints[:, 2:3] * hints[:, 3:4]) * (1 - mouth)
-    # A quarter of a cell's neighbourhood is enough for all of it to be free.
-    free = spread((4 * functional.avg_pool2d(hidden, 4, 2, 1)).clamp(max=1), drawn.shape[-1])
-    cells = functional.avg_pool2d(drawn, SHADE_PIXELS)
-    detail = drawn - spread(cells, drawn.shape[-1])
-    within = functional.avg_pool2d(mouth, SHADE_PIXELS * mouth.shape[-1] // drawn.shape[-1])
-    # Unlike a sharp bound this one can be left again in training.
-    cells = cells / (1 + within * cells.abs() / config.most_shade)
-    bounded = detail.clamp(-most, most)
-    return spread(cells, drawn.shape[-1]) + bounded + free * (detail - bounded)
+    limit, mouth = config.max_detail, maps[:, 5:6]
+    hidden = (1 - maps[:, 2:3] * maps[:, 3:4]) * (1 - mouth)
+    # Detail of a cell is unbounded once a quarter of the cell's neighbourhood is hidden.
+    free = upsampled((4 * functional.avg_pool2d(hidden, 4, 2, 1)).clamp(max=1), change.shape[-1])
+    cells = functional.avg_pool2d(change, SHADE_PIXELS)
+    detail = change - upsampled(cells, change.shape[-1])
+    within = functional.avg_pool2d(mouth, SHADE_PIXELS * mouth.shape[-1] // change.shape[-1])
+    # A soft bound: unlike clamping it has a gradient everywhere.
+    cells = cells / (1 + within * cells.abs() / config.max_shade)
+    bounded = detail.clamp(-limit, limit)
+    return upsampled(cells, change.shape[-1]) + bounded + free * (detail - bounded)
 
 
 def warp(source: Tensor, position: Tensor, shift: Tensor) -> Tensor:
-    """Take the (B or 1, 3, S, S) source at (B, 2, S, S) positions, each moved by a coarser (B, 2, s, s) shift."""
-    # BatchPaths need more digits than bfloat16 has.
-    grid = (position + spread(shift.float(), source.shape[-1])).permute(0, 2, 3, 1)
+    """Sample the (B or 1, 3, S, S) source at (B, 2, S, S) positions plus a coarser (B, 2, s, s) shift."""
+    # bfloat16 is too coarse for positions.
+    grid = (position + upsampled(shift.float(), source.shape[-1])).permute(0, 2, 3, 1)
     pictures = source.float().expand(len(grid), -1, -1, -1)
     return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=True).to(source.dtype)
 
 
 def shuffled(x: Tensor) -> Tensor:
-    """Return (B, 4 C, H, W) as (B, C, 2 H, 2 W), channel by channel in memory, as what follows is fastest on a CPU."""
+    """Pixel-shuffle (B, 4 C, H, W) to contiguous (B, C, 2 H, 2 W), the fastest layout on a CPU for what follows."""
     count, _, height, width = x.shape
     cells = x.view(count, -1, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
     return cells.reshape(count, -1, 2 * height, 2 * width)
 
 
-def spread(maps: Tensor, side: int) -> Tensor:
-    """Return (B, C, s, s) enlarged to (B, C, side, side) bilinearly; by matrices, which is several times as quick."""
+def upsampled(maps: Tensor, side: int) -> Tensor:
+    """Enlarge (B, C, s, s) to (B, C, side, side) bilinearly, by matrix products: several times faster than torch's."""
     rows = bilinear(maps.shape[-1], side).to(maps)
     return rows @ (maps @ rows.T)
 
 
 @lru_cache
 def bilinear(few: int, many: int) -> Tensor:
-    """Return the (many, few) matrix that enlarges a line, edges meeting."""
-    # It is kept, and what inference makes no training may use.
+    """Return the (many, few) matrix of bilinear interpolation along a line, with align_corners=False."""
+    # The matrix is cached; one made in inference mode could not be used in training.
     with torch.inference_mode(False):
         lines = functional.interpolate(torch.eye(few)[None], size=many, mode="linear", align_corners=False)
         return lines[0].T.contiguous()
 
 
 def resized(maps: Tensor, side: int) -> Tensor:
-    """Return (B, C, S, S) as (B, C, side, side), averaged over what becomes one pixel."""
+    """Resize (B, C, S, S) to (B, C, side, side): bilinear when enlarging, area average when reducing."""
     if side >= maps.shape[-1]:
-        return spread(maps, side)
+        return upsampled(maps, side)
     if maps.shape[-1] % side == 0:  # The same averages, in fewer steps.
         return functional.avg_pool2d(maps, maps.shape[-1] // side)
     return functional.interpolate(maps, size=(side, side), mode="area")
 
 
-def replaced(position: Tensor, side: int) -> Tensor:
-    """Return positions in (B, 2, S, S) pictures as those in pictures of another side: edges meet, not middles."""
+def rescaled_positions(position: Tensor, side: int) -> Tensor:
+    """Resize (B, 2, S, S) positions to another side, with values for pictures of that side.
+
+    The edges of both pictures coincide, not the centres of their outermost pixels.
+    """
     size = position.shape[-1]
     share = ((resized(position, side) + 1) * (size - 1) + 1) / (2 * size)
     return (2 * side * share - 1) / (side - 1) - 1

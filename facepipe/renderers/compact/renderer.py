@@ -1,4 +1,4 @@
-"""The compact renderer: a small PIRenderer on top of a geometric prior, for frames of one source."""
+"""The compact renderer: a small network on top of a geometric prior, for frames of one source."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from facepipe.checkpoint import load_network
 from facepipe.device import compute_device, compute_dtype, thread_count
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import Similarity
+from facepipe.renderers.compact.conditioning import Conditioning, Prior, conditioning_of, motion_of, surface_table
 from facepipe.renderers.compact.config import CompactConfig
-from facepipe.renderers.compact.hints import Hints, Prior, hints_of, motion_of, surface_table
 from facepipe.renderers.compact.net import CompactNet
+from facepipe.rendering.batches import Batches
+from facepipe.rendering.compiling import compiled as as_compiled
 from facepipe.rendering.source import Source
 from facepipe.rendering.spec import NETWORK
 from facepipe.weights.loaded import load_once
@@ -27,23 +29,21 @@ if TYPE_CHECKING:
 
     from facepipe.rendering.spec import FrameRenderer
     from facepipe.spaces.coefficients import Coefficients
-from facepipe.rendering.batches import Batches
-from facepipe.rendering.compiling import compiled as as_compiled
 
 Floats = NDArray[np.floating]
-# How many frames the network draws at once. On a CPU more are no faster; of a GPU it was not measured.
+# Frames per batch. On a CPU larger batches are not faster; on a GPU this was not measured.
 BATCH_FRAMES = {"cpu": 4, "cuda": 16}
 
 
 def to_pictures(batch: Tensor) -> list[NDArray[np.uint8]]:
-    """Turn (B, 3, S, S) in [-1, 1] into (S, S, 3) uint8 pictures."""
+    """Convert (B, 3, S, S) in [-1, 1] to (S, S, 3) uint8 pictures."""
     levels = batch.float().mul(127.5).add_(128).clamp_(0, 255).to(torch.uint8).cpu().numpy()
-    # OpenCV lays channels side by side ten times as quickly as torch.
+    # OpenCV interleaves channels ten times faster than torch.
     return [np.asarray(cv2.merge(tuple(planes)), np.uint8) for planes in levels]
 
 
 class CompactRenderer:
-    """Renders one source portrait in any pose and expression."""
+    """Renders a source portrait in any pose and expression."""
 
     def __init__(
         self,
@@ -56,11 +56,19 @@ class CompactRenderer:
         threads: int = 1,
         compiled: bool = False,
     ) -> None:
-        """Draw batches of so many frames (0: as the device likes them), as many side by side as there are threads.
+        """Open the network for one source.
 
-        On a GPU one thread is enough, whatever is asked for. `compiled` has torch compile the network first, there.
+        Args:
+            net: The network.
+            model: The face model.
+            source: The portrait.
+            prior: A renderer of the same source.
+            batch_frames: Frames per batch; 0 for the default of the device.
+            threads: Batches rendered in parallel, one per thread; 0 for one at a time with all of torch's threads. On a
+                GPU at most 1.
+            compiled: Whether torch compiles the network first, on a GPU.
         """
-        # Dtype and device of whatever is calculated with the network.
+        # Dtype and device of the network, and of all tensors given to it.
         self.like = next(net.parameters())
         device = self.like.device
         self.net = as_compiled(net, device) if compiled else net
@@ -71,38 +79,37 @@ class CompactRenderer:
         self.source = self._pictures([source.picture])
 
     def frames(self, expression: Floats, pose: Similarity) -> Iterator[NDArray[np.uint8]]:
-        """Yield (S, S, 3) uint8 RGB pictures with (T, 64) expressions in T poses, in pixels of the picture."""
+        """Yield (S, S, 3) uint8 RGB frames for (T, 64) expressions in T poses, in pixels of the picture."""
         motion = torch.from_numpy(motion_of(expression, pose, self.side)).to(self.like)
 
-        def draw(begin: int, end: int) -> list[NDArray[np.uint8]]:
-            hints = [
-                self._hints(expression[row : row + 1], pose.rows(slice(row, row + 1))) for row in range(begin, end)
-            ]
-            return self._drawn(hints, motion[begin:end])
+        def render(begin: int, end: int) -> list[NDArray[np.uint8]]:
+            rows = range(begin, end)
+            batch = [self._conditioning(expression[row : row + 1], pose.rows(slice(row, row + 1))) for row in rows]
+            return self._render(batch, motion[begin:end])
 
-        for pictures in self.batches.drawn(len(expression), draw):
+        for pictures in self.batches.run(len(expression), render):
             yield from pictures
 
-    def _hints(self, expression: Floats, pose: Similarity) -> Hints:
-        return hints_of(self.prior, self.table, self.prior.target_points(expression, pose)[0], pose)
+    def _conditioning(self, expression: Floats, pose: Similarity) -> Conditioning:
+        return conditioning_of(self.prior, self.table, self.prior.target_points(expression, pose)[0], pose)
 
     def _pictures(self, pictures: list[NDArray[np.uint8]]) -> Tensor:
-        """Turn (S, S, 3) uint8 pictures into (B, 3, S, S) in [-1, 1], channel by channel in memory."""
+        """Convert (S, S, 3) uint8 pictures to contiguous (B, 3, S, S) in [-1, 1]."""
         planes = np.stack([np.stack(cv2.split(picture)) for picture in pictures])
         return torch.from_numpy(planes).to(self.like).div_(127.5).sub_(1)
 
     @torch.inference_mode()
-    def _drawn(self, batch: list[Hints], motion: Tensor) -> list[NDArray[np.uint8]]:
-        prior = self._pictures([hints.picture for hints in batch])
-        # BatchPaths stay float32: bfloat16 cannot tell neighbouring pixels apart.
-        position = torch.from_numpy(np.stack([hints.position for hints in batch])).to(self.like.device)
-        maps = torch.from_numpy(np.stack([hints.maps for hints in batch])).to(self.like)
+    def _render(self, batch: list[Conditioning], motion: Tensor) -> list[NDArray[np.uint8]]:
+        prior = self._pictures([frame.picture for frame in batch])
+        # Positions stay float32: bfloat16 cannot distinguish neighbouring pixels.
+        position = torch.from_numpy(np.stack([frame.position for frame in batch])).to(self.like.device)
+        maps = torch.from_numpy(np.stack([frame.maps for frame in batch])).to(self.like)
         maps = maps.contiguous(memory_format=torch.channels_last)
         return to_pictures(self.net(self.source, prior, position, maps, motion).picture)
 
 
 def load_compact(path: Path) -> CompactNet:
-    """Load the network onto the compute device. On a GPU it runs in half precision, which was not measured there."""
+    """Load the network onto the compute device, on a GPU in half precision. Its quality there was not measured."""
     net = load_network(path, "pirender-compact", CompactNet, CompactConfig)
     return net.to(compute_device(), compute_dtype(device=compute_device()))
 
@@ -110,7 +117,7 @@ def load_compact(path: Path) -> CompactNet:
 def open_renderer(
     weights: Mapping[str, Path], source: Source, *, prior: Prior, prepared: None, compiled: bool
 ) -> FrameRenderer:
-    """Implement `facepipe.rendering.spec.OpenRenderer`; the prior is the mesh renderer."""
+    """Implement `facepipe.rendering.spec.OpenRenderer`. `prior` is a MeshRenderer of the same source."""
     del prepared
     model, net = load_once(load_face_model, weights["face-model"]), load_once(load_compact, weights[NETWORK])
     renderer = CompactRenderer(net, model, source, prior, threads=thread_count(), compiled=compiled)

@@ -1,4 +1,4 @@
-"""The mesh renderer: the source picture, warped by the motion of the face model's mesh. See docs/compact.md."""
+"""The mesh renderer: warps the source picture by the motion of the face model's mesh. See docs/compact.md."""
 
 from facepipe.rendering.spec import RendererSpec
 

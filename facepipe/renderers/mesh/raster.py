@@ -1,6 +1,6 @@
-"""Rasterising a triangle mesh with per-vertex values and a depth buffer: the inner loop of the mesh renderer.
+"""Rasteriser of triangle meshes with vertex attributes and a depth buffer, the inner loop of the mesh renderer.
 
-First every triangle is scanned for depth alone; then each pixel takes the values of the one triangle that was nearest.
+The first pass computes depth only; the second interpolates the attributes of the nearest triangle of each pixel.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from facepipe.models.compiled import compiled
 
 Floats = NDArray[np.float32]
 NOTHING = -1
-# Triangles of a smaller area, in pixels, are seen from the edge.
-LEAST_AREA = 1e-6
-# A hair of slack keeps neighbours from both missing a pixel that lies on their common edge.
+# Triangles of a smaller area, in pixels, are skipped as degenerate.
+MIN_AREA = 1e-6
+# Tolerance of the barycentric coordinates, so that a pixel on a common edge belongs to at least one triangle.
 SLACK = 1e-5
 
 
 @compiled
 def _cover(vertices: Floats, triangles: NDArray[np.int32], depth: Floats, owner: NDArray[np.int32]) -> None:
-    """Find the nearest triangle of each pixel, and its depth."""
+    """Compute the nearest triangle of each pixel, and its depth."""
     height, width = depth.shape
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t]
@@ -29,9 +29,9 @@ def _cover(vertices: Floats, triangles: NDArray[np.int32], depth: Floats, owner:
         acx, acy, acz = vertices[c, 0] - ax, vertices[c, 1] - ay, vertices[c, 2] - az
         area = abx * acy - aby * acx
         left, right = max(0.0, ax + min(0.0, abx, acx)), min(width - 1.0, ax + max(0.0, abx, acx))
-        if abs(area) < LEAST_AREA or left > right:
+        if abs(area) < MIN_AREA or left > right:
             continue
-        # The weights of the corners b and c, and with them the depth, change by a constant from column to column.
+        # The barycentric coordinates of b and c, and so the depth, change by a constant per column.
         step_b, step_c = acy / area, -aby / area
         step_a, step_z = -step_b - step_c, step_b * abz + step_c * acz
         first_row, last_row = np.ceil(ay + min(0.0, aby, acy)), np.floor(ay + max(0.0, aby, acy))
@@ -57,7 +57,7 @@ def _cover(vertices: Floats, triangles: NDArray[np.int32], depth: Floats, owner:
 def _fill(
     vertices: Floats, triangles: NDArray[np.int32], values: Floats, owner: NDArray[np.int32], out: Floats
 ) -> None:
-    """Interpolate the values in each pixel that belongs to a triangle."""
+    """Interpolate the values at each pixel that is covered by a triangle."""
     channels = values.shape[1]
     planes = np.zeros((triangles.shape[0], channels, 3))
     for t in range(triangles.shape[0]):
@@ -65,7 +65,7 @@ def _fill(
         ax, ay = float(vertices[a, 0]), float(vertices[a, 1])
         abx, aby, acx, acy = vertices[b, 0] - ax, vertices[b, 1] - ay, vertices[c, 0] - ax, vertices[c, 1] - ay
         area = abx * acy - aby * acx
-        for k in range(channels if abs(area) >= LEAST_AREA else 0):
+        for k in range(channels if abs(area) >= MIN_AREA else 0):
             to_b, to_c = values[b, k] - values[a, k], values[c, k] - values[a, k]
             across, down = (to_b * acy - to_c * aby) / area, (to_c * abx - to_b * acx) / area
             planes[t, k, 0] = values[a, k] - across * ax - down * ay
@@ -81,14 +81,23 @@ def _fill(
 def rasterise(
     vertices: Floats, triangles: NDArray[np.int32], values: Floats, *, height: int, width: int
 ) -> tuple[Floats, Floats, NDArray[np.int32]]:
-    """Draw triangles, nearest (smallest z) in front, and interpolate the values of their corners.
+    """Rasterise triangles; the smallest z is in front.
 
-    `vertices` (V, 3) float32 in pixels, pixel centres at whole numbers; `triangles` (M, 3); `values` (V, K) float32.
-    Returns values (H, W, K), zero where nothing lies; depth (H, W), infinite there; and the triangle (H, W), -1 there.
+    Args:
+        vertices: (V, 3) in pixels; pixel centres are integers.
+        triangles: (M, 3) vertex indices.
+        values: (V, K) attributes of the vertices.
+        height: Height in pixels.
+        width: Width in pixels.
+
+    Returns:
+        Interpolated values, (H, W, K) float32; depth, (H, W) float32; and triangle indices, (H, W) int32. Pixels that
+        no triangle covers have values 0, depth inf and triangle -1.
+
     Raises ValueError for vertices that are not finite.
     """
     if not np.isfinite(vertices).all():
-        raise ValueError("got vertices that are no numbers, expected finite ones")
+        raise ValueError("got vertices that are not finite, expected finite numbers")
     depth = np.full((height, width), np.inf, np.float32)
     owner = np.full((height, width), NOTHING, np.int32)
     out = np.zeros((height, width, values.shape[1]), np.float32)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facepipe.face import topology
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import Similarity
-from facepipe.renderers.mesh import openings, pixels
+from facepipe.renderers.mesh import apertures, eyes, pixels
 from facepipe.renderers.mesh.config import MeshConfig
 from facepipe.renderers.mesh.mouth import Mouth
 from facepipe.renderers.mesh.raster import rasterise
@@ -28,32 +28,32 @@ if TYPE_CHECKING:
     from facepipe.spaces.coefficients import Coefficients
 
 Floats = NDArray[np.floating]
-# How far behind the source's own surface a point may lie and still count as seen there, in outer-eye distances.
-SEEN_DEPTH = 0.06
+# Depth tolerance of visibility in the source, in outer-eye distances.
+DEPTH_TOLERANCE = 0.06
 
 
 class MeshFlow(NamedTuple):
-    """Where each pixel of the target comes from."""
+    """Backward flow: the place in the source of each pixel of the target."""
 
     source_position: NDArray[np.float32]
     """(H, W, 2), x and y in pixels of the source."""
     triangle: NDArray[np.int32]
-    """(H, W), triangle of the surface."""
+    """(H, W), triangle of the surface; -1 for none."""
     visible: NDArray[np.bool_]
-    """(H, W), whether the source shows that point of the surface."""
+    """(H, W), whether that point of the surface is visible in the source."""
     attributes: NDArray[np.float32]
-    """(H, W, 2), place between the lips and gap in pixels; see `openings.gap_attributes`."""
+    """(H, W, 2), position between the lips and gap in pixels; see `apertures.gap_attributes`."""
     mirror_position: NDArray[np.float32]
-    """(H, W, 2), where the source shows the same point of the other half of the face."""
+    """(H, W, 2), x and y of the mirror point, on the other half of the face, in pixels of the source."""
     own_share: NDArray[np.float32]
-    """(H, W), how much of the colour is to come from `source_position`, the rest from `mirror_position`."""
+    """(H, W), the share of the colour from `source_position`; the rest is from `mirror_position`."""
 
 
 class MeshRenderer:
-    """Renders one source portrait in any pose and expression.
+    """Renders a source portrait in any pose and expression.
 
-    What the model cannot say of the source's landmarks is kept and carried along, so the source's own coefficients give
-    back its picture unchanged.
+    The residual of the model's fit to the source's landmarks is added to all targets, so the source's own coefficients
+    reproduce its picture.
     """
 
     def __init__(self, model: FaceModel, source: Source, config: MeshConfig | None = None) -> None:
@@ -62,44 +62,44 @@ class MeshRenderer:
         self.surface = build_surface(model, self.config)
         self.neutral, self.points = model.neutral(source.identity), source.points
         own = self.neutral + model.moved(source.expression[None])
-        self.remainder = self.pose.undo(self.points[None])[0] - own[0]
+        self.residual = self.pose.undo(self.points[None])[0] - own[0]
         self.rings = self.surface.ring_points(self.points, self.pose)
         self.follow = self.surface.follow_weights(self.points)[:, None]
-        self.vertices = self._behind(np.concatenate([openings.with_centres_inside(self.points), self.rings]))
+        self.vertices = self._behind(np.concatenate([apertures.with_centres_inside(self.points), self.rings]))
         self.own_share = own_share(self.points, model)
         self.skin = self._skin()
         self.luminance = float(self.skin.mean())
         self.unit = float(self.pose.scale[0])
-        self.eye_gaps = [openings.eye_gap(self.points, eye) / self.unit for eye in openings.EYES]
-        self.gap = openings.mouth_gap(self.points) / self.unit
+        self.eye_apertures = [apertures.eye_aperture(self.points, eye) / self.unit for eye in apertures.EYES]
+        self.mouth_aperture = apertures.mouth_aperture(self.points) / self.unit
         self.mouth = Mouth(self.picture, self.points, self.pose, self.neutral[0], self.skin)
         height, width = self.picture.shape[:2]
         across, down = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         self.grid = np.stack([across, down], axis=-1)
         _, self.depth, _ = rasterise(
-            self.vertices, self._facing(self.vertices), self.vertices[:, 2:], height=height, width=width
+            self.vertices, self._front_triangles(self.vertices), self.vertices[:, 2:], height=height, width=width
         )
 
     @staticmethod
     def _behind(vertices: Floats) -> NDArray[np.float32]:
-        """Push the rings behind all of the face, so that hair never shows through a cheek."""
+        """Move the rings behind the face, so that hair never appears in front of a cheek."""
         pushed = vertices.astype(np.float32)
         pushed[topology.POINT_COUNT :, 2] += np.float32(np.ptp(vertices[: topology.POINT_COUNT, 2]) * 2)
         return pushed
 
     def _skin(self) -> Floats:
-        """Return the (3,) mean RGB of the cheeks."""
+        """Return (3,), the mean RGB of the cheeks."""
         height, width = self.picture.shape[:2]
         cheeks = self.points[[50, 280, 117, 346, 205, 425], :2].round().astype(int)
         inside = cheeks[(cheeks >= 0).all(1) & (cheeks[:, 0] < width) & (cheeks[:, 1] < height)]
         return self.picture[inside[:, 1], inside[:, 0]].mean(0) if len(inside) else np.full(3, 128.0)
 
     def target_points(self, expression: Floats, pose: Similarity) -> Floats:
-        """Return (T, 478, 3) points of this face with (T, 64) expressions in (T) poses, in pixels of the picture."""
-        return pose.apply(self.neutral + self.model.moved(expression) + self.remainder)
+        """Return (T, 478, 3) points of this face for (T, 64) expressions in T poses, in pixels of the picture."""
+        return pose.apply(self.neutral + self.model.moved(expression) + self.residual)
 
-    def _facing(self, vertices: Floats) -> NDArray[np.int32]:
-        """Drop eye and mouth triangles that lids or lips have closed over."""
+    def _front_triangles(self, vertices: Floats) -> NDArray[np.int32]:
+        """Return the triangles; those of eyes and mouth are made degenerate if crossed lids or lips flipped them."""
         surface = self.surface
         inner = surface.triangles[surface.skin_end : surface.mouth_end]
         corners = vertices[inner][..., :2]
@@ -115,98 +115,100 @@ class MeshRenderer:
         return np.sign(edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0])
 
     def flow(self, points: Floats, pose: Similarity) -> MeshFlow:
-        """Return the backward flow to (478, 3) target points in the one-row target pose."""
+        """Return the backward flow for (478, 3) target points in the one-row target pose."""
         rigid = pose.apply(self.pose.undo(self.rings[None]))[0]
-        rim = list(topology.FACE_OVAL)
-        moved = np.tile(points[rim] - rigid[: len(rim)], (len(rigid) // len(rim), 1))
-        rings = self.rings + self.follow * (rigid - self.rings) + self.surface.expression_weights() * moved
+        oval = list(topology.FACE_OVAL)
+        displacement = np.tile(points[oval] - rigid[: len(oval)], (len(rigid) // len(oval), 1))
+        rings = self.rings + self.follow * (rigid - self.rings) + self.surface.expression_weights() * displacement
         rings[:, 2] = rigid[:, 2]
-        vertices = self._behind(np.concatenate([openings.with_centres_inside(points), rings]))
+        vertices = self._behind(np.concatenate([apertures.with_centres_inside(points), rings]))
         values = np.zeros((len(vertices), 8), np.float32)
         values[:, :3] = self.vertices
-        values[: topology.POINT_COUNT, 3:5] = openings.gap_attributes(points)
+        values[: topology.POINT_COUNT, 3:5] = apertures.gap_attributes(points)
         values[: topology.POINT_COUNT, 5:7] = self.points[self.model.mirror, :2]
         values[:, 7] = 1
         values[: topology.POINT_COUNT, 7] = self.own_share
         height, width = self.picture.shape[:2]
-        out, _, triangle = rasterise(vertices, self._facing(vertices), values, height=height, width=width)
+        out, _, triangle = rasterise(vertices, self._front_triangles(vertices), values, height=height, width=width)
         position, mirror = np.empty((2, height, width, 2), np.float32)
-        pixels.take_places(out, position, mirror)
+        pixels.split_positions(out, position, mirror)
         position = _without_holes(position, triangle)
         shift = cv2.GaussianBlur(position - self.grid, (0, 0), self.config.smoothing_pixels * width / 256)
         visible = np.empty((height, width), bool)
-        tolerance = SEEN_DEPTH * self.unit
-        pixels.settle(position, shift, triangle, self.surface.mouth_end, out, self.depth, tolerance, visible)  # type: ignore[arg-type]
+        tolerance = DEPTH_TOLERANCE * self.unit
+        pixels.finish_positions(position, shift, triangle, self.surface.mouth_end, out, self.depth, tolerance, visible)  # type: ignore[arg-type]
         return MeshFlow(position, triangle, visible, out[..., 3:5], mirror, out[..., 7])
 
     def frames(self, expression: Floats, pose: Similarity) -> Iterator[NDArray[np.uint8]]:
-        """Yield (S, S, 3) uint8 RGB pictures with (T, 64) expressions in T poses, in pixels of the picture."""
+        """Yield (S, S, 3) uint8 RGB frames for (T, 64) expressions in T poses, in pixels of the picture."""
         for index in range(len(expression)):
             one = Similarity(*(part[index : index + 1] for part in pose))
             yield self.render(self.target_points(expression[index : index + 1], one)[0], one)
 
     def render(self, points: Floats, pose: Similarity) -> NDArray[np.uint8]:
-        """Return the (S, S, 3) uint8 RGB picture with the face at (478, 3) target points in the one-row target pose."""
-        return self.drawn(points, pose)[0]
+        """Return the (S, S, 3) uint8 RGB picture for (478, 3) target points in the one-row target pose."""
+        return self.render_with_flow(points, pose)[0]
 
-    def drawn(self, points: Floats, pose: Similarity) -> tuple[NDArray[np.uint8], MeshFlow]:
-        """Return what `render` does, and the flow it was drawn by."""
+    def render_with_flow(self, points: Floats, pose: Similarity) -> tuple[NDArray[np.uint8], MeshFlow]:
+        """Return the picture as `render` does, and the flow."""
         flow = self.flow(points, pose)
-        image = self._sampled(flow.source_position)
+        image = self._sample(flow.source_position)
         if self.own_share.min() < 1:
             top, bottom, left, right = pixels.extent(flow.own_share)
             if top < bottom:
-                other = self._sampled(flow.mirror_position[top:bottom, left:right])
+                other = self._sample(flow.mirror_position[top:bottom, left:right])
                 pixels.mix(image, other, flow.own_share, top, left)
         unit = float(pose.scale[0])
         return self._with_mouth(self._with_eyes(image, flow, points, unit), flow, points, pose), flow
 
     def regions(self) -> NDArray[np.intp]:
-        """Return (4,) where the triangles of skin, eyes, mouth and rings end."""
+        """Return (4,) end indices of the triangles of skin, eyes, mouth and rings."""
         surface = self.surface
         return np.array([surface.skin_end, surface.eyes_end, surface.mouth_end, len(surface.triangles)])
 
-    def _sampled(self, position: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def _sample(self, position: NDArray[np.float32]) -> NDArray[np.uint8]:
         picture = cv2.remap(self.picture, position, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
         return np.asarray(picture, np.uint8)
 
     def _with_eyes(self, image: NDArray[np.uint8], flow: MeshFlow, points: Floats, unit: float) -> NDArray[np.uint8]:
-        """Draw eyeballs where the source keeps its eyes closed."""
+        """Render eyeballs of eyes that are closed in the source, and lashes of eyes that are closed in the target."""
         middle = (self.surface.skin_end + self.surface.eyes_end) // 2
         ends = ((self.surface.skin_end, middle), (middle, self.surface.eyes_end))
-        for (first, end), eye, own in zip(ends, openings.EYES, self.eye_gaps, strict=True):
-            gap = openings.eye_gap(points, eye) / unit
-            share = openings.drawn_share(own, gap, at_least=self.config.eye_open)
+        for (first, end), eye, source in zip(ends, apertures.EYES, self.eye_apertures, strict=True):
+            target = apertures.eye_aperture(points, eye) / unit
+            share = apertures.rendered_share(source, target, min_source=self.config.min_eye_aperture)
             inside = (flow.triangle >= first) & (flow.triangle < end)
             count = int(np.count_nonzero(inside))
             if share and count >= 4:
-                colour = openings.drawn_eye(inside, points, eye, luminance=self.luminance)
-                image = openings.blend(image, inside, colour, share)
-            begin, end_gap = self.config.lids_meet
-            closed = float(np.clip((begin - gap) / (begin - end_gap), 0, 1)) * (own > begin)
-            line = openings.lash_line(inside, points, eye) if closed else inside
+                colour = eyes.eyeball_colours(inside, points, eye, luminance=self.luminance)
+                image = pixels.blend(image, inside, colour, share)
+            closing, shut = self.config.closing_apertures
+            closed = float(np.clip((closing - target) / (closing - shut), 0, 1)) * (source > closing)
+            line = eyes.lash_line(inside, points, eye) if closed else inside
             if closed and line.any():
-                colour = openings.lashes(int(np.count_nonzero(line)), luminance=self.luminance)
-                image = openings.blend(image, line, colour, closed)
+                colour = eyes.lash_colours(int(np.count_nonzero(line)), luminance=self.luminance)
+                image = pixels.blend(image, line, colour, closed)
         return image
 
     def _with_mouth(
         self, image: NDArray[np.uint8], flow: MeshFlow, points: Floats, pose: Similarity
     ) -> NDArray[np.uint8]:
-        """Draw the inner mouth where the source shows too little of its own."""
+        """Render the mouth interior if the source shows too little of it."""
         inside = (flow.triangle >= self.surface.eyes_end) & (flow.triangle < self.surface.mouth_end)
-        gap = openings.mouth_gap(points) / float(pose.scale[0])
-        share = openings.drawn_share(self.gap, gap, at_least=self.config.mouth_open, enough=self.config.mouth_enough)
+        target, config = apertures.mouth_aperture(points) / float(pose.scale[0]), self.config
+        share = apertures.rendered_share(
+            self.mouth_aperture, target, min_source=config.min_mouth_aperture, ratios=config.mouth_ratios
+        )
         if share == 0 or np.count_nonzero(inside) < 4:
             return image
-        if share > 0.5:  # Who draws on top of this must know: moved there, the source would show its lips.
+        if share > 0.5:  # Mark as not visible: warping here would copy the source's lips.
             flow.visible[inside] = False
-        colour = self.mouth.drawn(points, pose, inside, flow.attributes[inside])
-        return openings.blend(image, inside, colour, share)
+        colour = self.mouth.render(points, pose, inside, flow.attributes[inside])
+        return pixels.blend(image, inside, colour, share)
 
 
 def _without_holes(position: NDArray[np.float32], triangle: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Give pixels that no triangle covers (slits where lids or lips cross) what lies around them."""
+    """Fill pixels that no triangle covers, slits where lids or lips cross, with the mean position around them."""
     covered = triangle >= 0
     if covered.all():
         return position
@@ -216,14 +218,14 @@ def _without_holes(position: NDArray[np.float32], triangle: NDArray[np.int32]) -
 
 
 def open_mesh(weights: Mapping[str, Path], source: Source) -> MeshRenderer:
-    """Open the renderer for a source; weights holds the face model."""
+    """Open the renderer for a source. `weights` contains the face model."""
     return MeshRenderer(load_once(load_face_model, weights["face-model"]), source)
 
 
 def open_renderer(
     weights: Mapping[str, Path], source: Source, *, prior: None, prepared: None, compiled: bool
 ) -> FrameRenderer:
-    """Implement `facepipe.rendering.spec.OpenRenderer`; there is no network that could be compiled."""
+    """Implement `facepipe.rendering.spec.OpenRenderer`. There is no network to compile."""
     del prior, prepared, compiled
     renderer = open_mesh(weights, source)
 

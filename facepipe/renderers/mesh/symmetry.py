@@ -1,4 +1,4 @@
-"""Filling the side of a face that the source does not show from the side that it does."""
+"""Facial symmetry: the side that is hidden in the source is filled from the visible side."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from numpy.typing import NDArray
 
 from facepipe.face.model import FaceModel
 
-# Cosines between skin and line of sight: below the first a point of the source is of no use, above the second as good
-# as any.
+# Cosines between the skin's normal and the line of sight: below the first a point of the source is not used, above the
+# second it is used fully.
 GRAZING, FRONTAL = 0.05, 0.35
 
 
 def facing(points: NDArray[np.floating], triangles: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return (N,) cosines between the skin at each of (N, 3) points and the line of sight; negative ones look away."""
+    """Return (N,) cosines between the normals at (N, 3) points and the line of sight; negative if turned away."""
     corners = points[triangles]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     sums = np.zeros((len(points), 3))
     for corner in range(3):
         np.add.at(sums, triangles[:, corner], normals)
-    # Triangles run counter-clockwise in (x, y), so a normal along +z belongs to skin that faces the camera.
+    # Triangles are counter-clockwise in (x, y), so normals of skin that faces the camera have positive z.
     return np.asarray(sums[:, 2] / np.maximum(np.linalg.norm(sums, axis=1), 1e-9))
 
 
 def own_share(points: NDArray[np.floating], model: FaceModel) -> NDArray[np.float32]:
-    """Return (478,) how much of each point's colour comes from its own place in the source, the rest from its mirror.
+    """Return (478,), the share of each point's colour from its own position; the rest is from its mirror point.
 
-    1 where the point is seen well, or its mirror point no better.
+    It is 1 if the point is well visible in the source, or its mirror point is not better visible.
     """
     cosine = facing(points, model.triangles)
     ramp = np.clip((cosine - GRAZING) / (FRONTAL - GRAZING), 0, 1)

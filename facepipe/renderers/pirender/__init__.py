@@ -1,6 +1,7 @@
-"""PIRenderer (Ren et al., ICCV 2021), compatible with the published weights; written from the paper and from facts.
+"""PIRenderer (Ren et al., ICCV 2021), compatible with the published weights.
 
-Upstream: RenYurui/PIRender as of January 2022, CC BY-NC 4.0, as are its weights; none of its code is here.
+Written from the paper and from documented facts about the weights. The authors' code, RenYurui/PIRender as of January
+2022, and its weights are under CC BY-NC 4.0; none of that code is here.
 """
 
 from facepipe.rendering.spec import RendererSpec
@@ -12,7 +13,7 @@ SPEC = RendererSpec(
     open="facepipe.renderers.pirender.renderer:open_renderer",
     prepare="facepipe.renderers.pirender.renderer:prepare",
     network="pirender-official",
-    # The radius of `facepipe.spaces.bfm.descriptor` windows.
+    # Radius of the windows in `facepipe.spaces.bfm.descriptor`.
     context_frames=13,
     side_multiple=32,
     official={"pirender-official": "facepipe.renderers.pirender.checkpoint:read_official"},

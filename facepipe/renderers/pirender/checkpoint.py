@@ -1,4 +1,4 @@
-"""Weights of PIRenderers, as they were published and as facepipe keeps them."""
+"""Weight files of PIRenderer networks, in the published form and in that of facepipe."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KIND = "pirender"
-#: Where the network lies in a published checkpoint, and in one of `facepipe train pirender`: the average over the
-#: weights of the training's end.
+#: Key of the network in a published checkpoint, and in one of `facepipe train pirender`: the moving average of weights.
 PARTS = ("net_G_ema", "mean")
-# What the published residual blocks hold and never use; and of how many networks an average is.
+# Tensors of the published residual blocks that are never used, and the counter of a moving average.
 UNUSED = re.compile(r"\.res\d+\.res\d+\.(conv1|norm1)\.|^n_averaged$")
 
 
 def read_official(path: Path) -> Converted:
-    """Read a checkpoint, published or of our training: exactly its tensors, without spectral norms and what is unused.
+    """Read a checkpoint, published or of `facepipe train pirender`.
 
-    The file does not tell its sizes; they are read off the shapes. Raises WeightsError for any other file, and tells
-    which tensors are missing, too many, or of another shape.
+    Spectral norms are folded into the weights, and unused tensors dropped. The config is inferred from the tensors'
+    shapes. Raises WeightsError for any other file, with the tensors that are missing, unexpected or of another shape.
     """
     state = {name: tensor for name, tensor in read_checkpoint(path, *PARTS).items() if not UNUSED.search(name)}
     net = Pirender(config_of(state))
@@ -41,7 +40,7 @@ def read_official(path: Path) -> Converted:
 
 
 def config_of(state: Mapping[str, Tensor]) -> PirenderConfig:
-    """Return the sizes of the network that a state belongs to; the paper's where it does not tell."""
+    """Return the config of the network with this state dict; fields that cannot be inferred are the paper's."""
     spectral_norm = any(name.endswith(".weight_orig") for name in state)
     suffix = "weight_orig" if spectral_norm else "weight"
 
@@ -57,7 +56,7 @@ def config_of(state: Mapping[str, Tensor]) -> PirenderConfig:
     widths = [tensor.shape[0] for name, tensor in state.items() if name.endswith(ends)]
     return PirenderConfig(
         coefficients=shape("mapping_net.first.0.weight", axis=1, otherwise=paper.coefficients),
-        vector=shape("mapping_net.first.0.weight", axis=0, otherwise=paper.vector),
+        latent=shape("mapping_net.first.0.weight", axis=0, otherwise=paper.latent),
         mapping_layers=count(r"^mapping_net\.encoder\d+", paper.mapping_layers),
         warping_encoder_layers=count(r"hourglass\.encoder\.encoder\d+", paper.warping_encoder_layers),
         warping_decoder_layers=count(r"hourglass\.decoder\.decoder\d+", paper.warping_decoder_layers),
@@ -73,8 +72,8 @@ def config_of(state: Mapping[str, Tensor]) -> PirenderConfig:
 
 
 def load_pirender(path: Path) -> Pirender:
-    """Return the network in a file that facepipe keeps, in float32; torch uses every core from then on.
+    """Load the network from a converted file, in float32. Sets torch's threads to the number of usable cores.
 
-    Raises WeightsError for another file.
+    Raises WeightsError for other files.
     """
     return load_network(path, KIND, Pirender, PirenderConfig, precision="fp32", threads=0)

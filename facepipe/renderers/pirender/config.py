@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 SLOPE = 0.1
-"""Of every leaky ReLU."""
+"""Negative slope of every leaky ReLU."""
 
 
 @dataclass(frozen=True)
 class PirenderConfig:
-    """Sizes of the three networks; the defaults are the paper's. Stored in the weight file."""
+    """Sizes of the three networks, with the paper's as defaults. They are stored in the weight file."""
+
+    OLD_NAMES: ClassVar[Mapping[str, str]] = {"vector": "latent"}
+    """Fields under their names in older weight files."""
 
     coefficients: int = 73
-    """Channels of a descriptor window."""
-    vector: int = 256
-    """Width of the mapping network and of the vector that it gives."""
+    """Channels of a window of motion descriptors."""
+    latent: int = 256
+    """Channels of the mapping network and of the latent vector z that it computes."""
     mapping_layers: int = 3
     warping_encoder_layers: int = 5
     warping_decoder_layers: int = 3
     warping_width: int = 32
-    """Channels at full resolution; each level below has twice as many, up to `widest`."""
+    """Channels at full resolution; doubled at each lower level, up to `widest`."""
     editing_layers: int = 3
     editing_width: int = 64
     residual_blocks: int = 2
-    """In each level of the editing decoder."""
+    """Residual blocks at each level of the editing decoder."""
     image_channels: int = 3
     widest: int = 256
     spectral_norm: bool = False
-    """Whether the warping and editing convolutions are kept as direction and norm, as the authors' training can."""
+    """Whether convolutions of warping and editing networks have spectral norm, an option of the authors' training."""
     unused_branch: bool = True
-    """Whether residual blocks hold the `conv1` and `norm1` that the published network has, and never uses."""
+    """Whether residual blocks have the layers `conv1` and `norm1`, which the published network has but does not use."""
 
     def width(self, base: int, level: int) -> int:
-        """Return the channels at a level, 0 being full resolution."""
+        """Return the channels at a level; 0 is full resolution."""
         return min(base << level, self.widest)
 
     @property
-    def least_frames(self) -> int:
-        """The shortest descriptor window that the mapping network takes."""
+    def min_frames(self) -> int:
+        """Smallest number of frames in a window of the mapping network."""
         return 7 + 6 * self.mapping_layers
 
     @property
     def stride(self) -> int:
-        """What height and width of a picture must be divisible by."""
+        """Height and width of pictures must be multiples of this."""
         return 1 << max(self.warping_encoder_layers, self.editing_layers)

@@ -1,4 +1,4 @@
-"""The editing network: mends what the warp leaves wrong, and draws what the source does not show."""
+"""The editing network: corrects the warped source, and generates what the source does not show."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from facepipe.renderers.pirender.layers import ConvUnit, normed, part
 
 
 class ResidualBlock(nn.Module):
-    """The published network computes `conv1` and `norm1` too, and then overwrites what they give."""
+    """Residual block. The published one also computes `conv1` and `norm1`, and discards the result."""
 
     def __init__(self, width: int, config: PirenderConfig) -> None:
         super().__init__()
-        if config.unused_branch:  # For its place among the keys; never run, no gradient reaches it.
+        if config.unused_branch:  # Kept for its keys in the state dict; never run, so it gets no gradient.
             self.conv1 = normed(nn.Conv2d(width, width, 3, padding=1), config)
         self.conv2 = normed(nn.Conv2d(width, width, 3, padding=1), config)
         if config.unused_branch:
-            self.norm1 = AdaIN(width=width, vector=config.vector)
-        self.norm2 = AdaIN(width=width, vector=config.vector)
+            self.norm1 = AdaIN(width=width, latent=config.latent)
+        self.norm2 = AdaIN(width=width, latent=config.latent)
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """Take and give (B, width, H, W)."""
+        """Take (B, width, H, W) and (B, latent); return (B, width, H, W)."""
         return x + self.norm2(self.conv2(x), z)  # type: ignore[no-any-return]
 
 
 class ResidualBlocks(nn.Module):
-    """Residual blocks one after the other."""
+    """A sequence of residual blocks."""
 
     def __init__(self, width: int, config: PirenderConfig) -> None:
         super().__init__()
@@ -39,19 +39,19 @@ class ResidualBlocks(nn.Module):
             self.add_module(f"res{index}", ResidualBlock(width, config))
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """Take and give (B, width, H, W)."""
+        """Take (B, width, H, W) and (B, latent); return (B, width, H, W)."""
         for block in self.blocks:
             x = block(x, z)
         return x
 
     @property
     def blocks(self) -> list[ResidualBlock]:
-        """In order."""
+        """The blocks, in order."""
         return [part(self, name, ResidualBlock) for name, _ in self.named_children()]
 
 
 class EditingEncoder(nn.Module):
-    """From source and warp image to features at every resolution."""
+    """Computes features at every resolution from source and warp image."""
 
     def __init__(self, config: PirenderConfig) -> None:
         super().__init__()
@@ -70,12 +70,12 @@ class EditingEncoder(nn.Module):
 
     @property
     def units(self) -> list[ConvUnit]:
-        """What stands before each pooling, from full resolution down."""
+        """The unit before each pooling, from full resolution down."""
         return [part(self, f"down{level}", ConvUnit) for level in range(self.layers)]
 
 
 class Final(nn.Module):
-    """Features to a picture."""
+    """Computes a picture from features."""
 
     def __init__(self, config: PirenderConfig) -> None:
         super().__init__()
@@ -84,27 +84,27 @@ class Final(nn.Module):
 
     @property
     def conv(self) -> nn.Conv2d:
-        """All but the tanh."""
+        """The convolution, without the tanh."""
         return part(self.model, "0", nn.Conv2d)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take (B, width, H, W), give (B, 3, H, W) in [-1, 1]."""
+        """Take (B, width, H, W); return (B, 3, H, W) in [-1, 1]."""
         return self.model(x)  # type: ignore[no-any-return]
 
 
 class Step(NamedTuple):
-    """What the decoder does at one level."""
+    """Modules of the decoder at one level."""
 
     level: int
     residual: ResidualBlocks
     up: ConvUnit
-    """At the resolution above."""
+    """Runs at the next higher resolution."""
     jump: ConvUnit
-    """On the encoder's features there."""
+    """Runs on the encoder's features of that resolution."""
 
 
 class EditingDecoder(nn.Module):
-    """From the coarsest features back to a picture, the motion let in by the residual blocks."""
+    """Computes a picture from the features, with the motion entering in the residual blocks."""
 
     def __init__(self, config: PirenderConfig) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class EditingDecoder(nn.Module):
         self.final = Final(config)
 
     def forward(self, features: list[Tensor], z: Tensor) -> Tensor:
-        """Take what the encoder gives."""
+        """Take the encoder's features and z; return (B, 3, H, W) in [-1, 1]."""
         x = features[-1]
         for step in self.steps:
             x = step.up(F.interpolate(step.residual(x, z), scale_factor=2.0, mode="nearest"))
@@ -126,7 +126,7 @@ class EditingDecoder(nn.Module):
 
     @property
     def steps(self) -> list[Step]:
-        """From the coarsest level up."""
+        """The steps, from the coarsest level up."""
         return [
             Step(
                 level,
@@ -139,7 +139,7 @@ class EditingDecoder(nn.Module):
 
 
 class EditingNet(nn.Module):
-    """Draws the result (paper, section 3.3)."""
+    """Computes the final picture (paper, section 3.3)."""
 
     def __init__(self, config: PirenderConfig) -> None:
         super().__init__()
@@ -147,5 +147,5 @@ class EditingNet(nn.Module):
         self.decoder = EditingDecoder(config)
 
     def forward(self, source: Tensor, warp_image: Tensor, z: Tensor) -> Tensor:
-        """Take two (B, 3, H, W) in [-1, 1] and (B, vector), give the result like them."""
+        """Take two (B, 3, H, W) in [-1, 1] and (B, latent); return (B, 3, H, W) in [-1, 1]."""
         return self.decoder(self.encoder(source, warp_image), z)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What the warping and the editing network are both made of."""
+"""Layers that warping and editing network share."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Part = TypeVar("Part", bound=nn.Module)
 
 
 def leaky(x: Tensor) -> Tensor:
-    """The activation of both networks."""
+    """Apply leaky ReLU, the activation of both networks."""
     return F.leaky_relu(x, SLOPE)
 
 
 def normed(conv: Conv, config: PirenderConfig) -> Conv:
-    """Return the convolution, with spectral norm where the configuration asks for it."""
+    """Return the convolution, with spectral norm if the config has it."""
     return nn.utils.spectral_norm(conv) if config.spectral_norm else conv
 
 
 def part(module: nn.Module, name: str, kind: type[Part]) -> Part:
-    """Return a part of a module that bears its number in its name, as the published keys have it."""
+    """Return a submodule by name, as its type. Published keys have numbers in names, which are no attributes."""
     found = module.get_submodule(name)
     assert isinstance(found, kind)
     return found
@@ -40,19 +40,19 @@ class ConvUnit(nn.Module):
         self.model = nn.Sequential(conv, LayerNorm(outputs), nn.LeakyReLU(SLOPE))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take (B, inputs, H, W), give (B, outputs, H, W)."""
+        """Take (B, inputs, H, W); return (B, outputs, H, W)."""
         return self.model(x)  # type: ignore[no-any-return]
 
     @property
     def conv(self) -> nn.Conv2d:
-        """The convolution alone."""
+        """The convolution."""
         return part(self.model, "0", nn.Conv2d)
 
     @property
     def norm(self) -> LayerNorm:
-        """What follows it."""
+        """The norm after the convolution."""
         return part(self.model, "1", LayerNorm)
 
     def finish(self, x: Tensor) -> Tensor:
-        """Do what follows the convolution; what it gave is overwritten."""
+        """Apply norm and activation to the convolution's output, which may be overwritten."""
         return F.leaky_relu(self.model[1](x), SLOPE, inplace=True)

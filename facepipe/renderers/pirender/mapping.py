@@ -1,4 +1,4 @@
-"""The mapping network: a window of motion coefficients to the vector that steers the other two."""
+"""The mapping network: computes the latent vector z, which modulates the other two, from a window of motion."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class MappingNet(nn.Module):
     def __init__(self, config: PirenderConfig) -> None:
         super().__init__()
         self.layers = config.mapping_layers
-        self.first = nn.Sequential(nn.Conv1d(config.coefficients, config.vector, FIRST_KERNEL))
+        self.first = nn.Sequential(nn.Conv1d(config.coefficients, config.latent, FIRST_KERNEL))
         for layer in range(self.layers):
-            conv = nn.Conv1d(config.vector, config.vector, KERNEL, dilation=DILATION)
+            conv = nn.Conv1d(config.latent, config.latent, KERNEL, dilation=DILATION)
             self.add_module(f"encoder{layer}", nn.Sequential(nn.LeakyReLU(SLOPE), conv))
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Take (B, coefficients, T), T at least the configuration's `least_frames`; return (B, vector)."""
+        """Take (B, coefficients, T), with T at least `min_frames` of the config; return (B, latent)."""
         x: Tensor = self.first(windows)
         for layer in range(self.layers):
             x = self.get_submodule(f"encoder{layer}")(x) + F.pad(x, (-DILATION, -DILATION))

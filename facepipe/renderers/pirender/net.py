@@ -1,4 +1,4 @@
-"""The whole network, run in the plain way; `inference` gives the same faster."""
+"""The whole network in its plain form, the reference of the faster `inference`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from facepipe.renderers.pirender.warping import WarpingNet, warped
 
 
 class Rendering(NamedTuple):
-    """What the network makes of a source and a window of motion."""
+    """Output of the network for sources and windows of motion. Fields have the published names."""
 
     flow_field: Tensor
-    """(B, 2, h, w), x first, in pixels of the flow's own grid."""
+    """(B, 2, h, w), x first, in pixels of its own grid."""
     warp_image: Tensor
-    """(B, 3, H, W)"""
+    """(B, 3, H, W), the source warped by the flow."""
     fake_image: Tensor | None
-    """(B, 3, H, W) in [-1, 1]; None where only the warp was asked for."""
+    """(B, 3, H, W) in [-1, 1], the final picture; None if only the warp was computed."""
 
 
 class Pirender(nn.Module):
-    """PIRenderer. Its state has the published keys in the published order, the double p included."""
+    """PIRenderer. The state dict has the published keys in the published order, including the spelling "warpping"."""
 
     def __init__(self, config: PirenderConfig) -> None:
         super().__init__()
@@ -34,10 +34,10 @@ class Pirender(nn.Module):
         self.editing_net = EditingNet(config)
 
     def forward(self, source: Tensor, windows: Tensor, *, edit: bool = True) -> Rendering:
-        """Move (B, 3, H, W) sources in [-1, 1] by (B, 73, T) windows, oldest frame first.
+        """Render (B, 3, H, W) sources in [-1, 1] with (B, 73, T) windows of motion, oldest frame first.
 
         Without `edit` only the warp is computed, as in the first phase of training. Raises ValueError for sizes that
-        the networks cannot halve often enough, and for windows that are too short.
+        are not a multiple, at least the double, of the config's `stride`, and for windows that are too short.
         """
         check_inputs(self.config, source, windows)
         z = self.mapping_net(windows)
@@ -47,15 +47,15 @@ class Pirender(nn.Module):
 
 
 def check_inputs(config: PirenderConfig, source: Tensor, windows: Tensor) -> None:
-    """Raise ValueError, saying what came, for what the network cannot take."""
+    """Raise ValueError for sizes of sources or windows that the network does not support."""
     height, width = source.shape[-2:]
     if height % config.stride or width % config.stride or min(height, width) < 2 * config.stride:
         raise ValueError(
             f"got a picture of {width}x{height} pixels, expected multiples of {config.stride} from {2 * config.stride}"
         )
     channels, frames = windows.shape[-2:]
-    if channels != config.coefficients or frames < config.least_frames:
+    if channels != config.coefficients or frames < config.min_frames:
         raise ValueError(
             f"got windows of {channels} channels by {frames} frames, expected {config.coefficients} channels by at "
-            f"least {config.least_frames} frames"
+            f"least {config.min_frames} frames"
         )

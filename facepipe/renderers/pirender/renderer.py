@@ -1,4 +1,4 @@
-"""Pictures of one portrait, from rows of motion, by a PIRenderer of any size."""
+"""Renders a portrait from rows of motion with a PIRenderer network of any size."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from facepipe.media.image import from_tensor, to_tensor
 from facepipe.renderers.pirender.checkpoint import load_pirender
 from facepipe.renderers.pirender.inference import FastPirender, SourceFeatures
 from facepipe.renderers.pirender.net import Rendering
+from facepipe.rendering.batches import Batches
+from facepipe.rendering.compiling import compiled as as_compiled
 from facepipe.rendering.source import Source
 from facepipe.rendering.spec import NETWORK
 from facepipe.spaces.bfm.descriptor import windows
@@ -25,15 +27,13 @@ if TYPE_CHECKING:
     from facepipe.rendering.spec import FrameRenderer, Prepared
     from facepipe.spaces.bfm.coefficients import BfmCoefficients
     from facepipe.spaces.coefficients import Coefficients
-from facepipe.rendering.batches import Batches
-from facepipe.rendering.compiling import compiled as as_compiled
 
-# How many frames are rendered at once. On a CPU one is as fast as many and takes the least memory.
+# Frames per batch. On a CPU single frames are as fast as larger batches and need the least memory.
 BATCH_FRAMES = {"cpu": 1, "cuda": 16}
 
 
 class PirenderRenderer:
-    """Renders one source picture with a network that other pictures may share."""
+    """Renders one source. Several renderers can share a network."""
 
     def __init__(
         self, net: FastPirender, source: NDArray[np.uint8] | SourceFeatures, *, compiled: bool = False
@@ -43,27 +43,27 @@ class PirenderRenderer:
         Args:
             net: The network.
             source: An (S, S, 3) RGB picture, S a multiple of 32 and at least 64, or its features.
-            compiled: Whether torch compiles the network first, on a GPU. It pays for long clips only.
+            compiled: Whether torch compiles the network first, on a GPU. It pays only for long clips.
         """
         self.net = net
-        self.work = source if isinstance(source, SourceFeatures) else net.prepare(to_tensor(source)[None])
+        self.features = source if isinstance(source, SourceFeatures) else net.prepare(to_tensor(source)[None])
         self.batches = Batches(BATCH_FRAMES[net.device.type])
         self.render = as_compiled(net.render, net.device) if compiled else net.render
 
     def frames(self, rows: NDArray[np.floating], first: int = 0, end: int | None = None) -> Iterator[NDArray[np.uint8]]:
-        """Yield (S, S, 3) uint8 RGB pictures of frames `first` up to `end`, left out, of a clip's (T, 73) rows.
+        """Yield (S, S, 3) uint8 RGB frames for the rows `first` to `end` - 1 of a clip's (T, 73) rows.
 
-        What lies before and after counts too, 13 frames either way: it is part of the windows.
+        A frame's window extends 13 rows to either side, beyond `first` and `end` too.
         """
         for rendering in self.renderings(rows, first, end):
             assert rendering.fake_image is not None
             yield from from_tensor(rendering.fake_image)
 
     def renderings(self, rows: NDArray[np.floating], first: int = 0, end: int | None = None) -> Iterator[Rendering]:
-        """Yield what the network makes of those frames, batch by batch."""
-        steering = self.net.steer(torch.from_numpy(windows(rows.astype(np.float32), first, end)))
+        """Yield the network's output for those frames, in batches."""
+        modulation = self.net.modulate(torch.from_numpy(windows(rows.astype(np.float32), first, end)))
         count = (len(rows) if end is None else end) - first
-        yield from self.batches.drawn(count, lambda begin, end: self.render(self.work, steering.rows(begin, end)))
+        yield from self.batches.run(count, lambda begin, end: self.render(self.features, modulation.rows(begin, end)))
 
 
 def load_fast(path: Path) -> FastPirender:
@@ -72,7 +72,7 @@ def load_fast(path: Path) -> FastPirender:
 
 
 def prepare(weights: Mapping[str, Path], source: Source) -> Prepared:
-    """Compute the source's features, in the precision of this machine."""
+    """Implement `prepare` of the spec: compute the source's features, in the precision used on this machine."""
     net = load_once(load_fast, weights[NETWORK], threads=thread_count())
     return net.prepare(to_tensor(source.picture)[None])._asdict()
 

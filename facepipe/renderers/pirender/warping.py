@@ -1,4 +1,4 @@
-"""The warping network: where in the source each place of the result is to be taken from."""
+"""The warping network: estimates the backward flow from the result to the source."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from facepipe.renderers.pirender.layers import leaky, normed, part
 
 
 class EncoderBlock(nn.Module):
-    """Half the resolution: AdaIN, leaky ReLU, convolution, twice."""
+    """Halves the resolution: AdaIN, leaky ReLU, convolution, twice."""
 
     def __init__(self, inputs: int, outputs: int, config: PirenderConfig) -> None:
         super().__init__()
         self.conv_0 = normed(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), config)
         self.conv_1 = normed(nn.Conv2d(outputs, outputs, 3, padding=1), config)
-        self.norm_0 = AdaIN(width=inputs, vector=config.vector)
-        self.norm_1 = AdaIN(width=outputs, vector=config.vector)
+        self.norm_0 = AdaIN(width=inputs, latent=config.latent)
+        self.norm_1 = AdaIN(width=outputs, latent=config.latent)
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """Take (B, inputs, H, W) and (B, vector), give (B, outputs, H/2, W/2)."""
+        """Take (B, inputs, H, W) and (B, latent); return (B, outputs, H/2, W/2)."""
         x = self.conv_0(leaky(self.norm_0(x, z)))
         return self.conv_1(leaky(self.norm_1(x, z)))  # type: ignore[no-any-return]
 
 
 class DecoderBlock(nn.Module):
-    """Double the resolution: two branches, added."""
+    """Doubles the resolution: the sum of two branches."""
 
     def __init__(self, inputs: int, outputs: int, config: PirenderConfig) -> None:
         super().__init__()
         self.conv_0 = normed(nn.Conv2d(inputs, outputs, 3, padding=1), config)
         self.conv_1 = normed(_doubling(outputs, outputs), config)
         self.conv_s = normed(_doubling(inputs, outputs), config)
-        self.norm_0 = AdaIN(width=inputs, vector=config.vector)
-        self.norm_1 = AdaIN(width=outputs, vector=config.vector)
-        self.norm_s = AdaIN(width=inputs, vector=config.vector)
+        self.norm_0 = AdaIN(width=inputs, latent=config.latent)
+        self.norm_1 = AdaIN(width=outputs, latent=config.latent)
+        self.norm_s = AdaIN(width=inputs, latent=config.latent)
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """Take (B, inputs, H, W) and (B, vector), give (B, outputs, 2 H, 2 W)."""
+        """Take (B, inputs, H, W) and (B, latent); return (B, outputs, 2 H, 2 W)."""
         inner = self.conv_0(leaky(self.norm_0(x, z)))
         main = self.conv_1(leaky(self.norm_1(inner, z)))
         return main + self.conv_s(leaky(self.norm_s(x, z)))  # type: ignore[no-any-return]
@@ -51,7 +51,7 @@ def _doubling(inputs: int, outputs: int) -> nn.ConvTranspose2d:
 
 
 class HourglassEncoder(nn.Module):
-    """From the source to its features at every resolution, the motion already in them."""
+    """Computes features of the source at every resolution, modulated by the motion."""
 
     def __init__(self, config: PirenderConfig) -> None:
         super().__init__()
@@ -70,12 +70,12 @@ class HourglassEncoder(nn.Module):
 
     @property
     def blocks(self) -> list[EncoderBlock]:
-        """From full resolution down."""
+        """The blocks, from full resolution down."""
         return [part(self, f"encoder{level}", EncoderBlock) for level in range(self.layers)]
 
 
 class HourglassDecoder(nn.Module):
-    """From the coarsest features up to those of the flow's resolution."""
+    """Computes features at the flow's resolution from the coarsest ones and the skips."""
 
     def __init__(self, config: PirenderConfig) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class HourglassDecoder(nn.Module):
         self.outputs = inputs
 
     def forward(self, features: list[Tensor], z: Tensor) -> Tensor:
-        """Take what the encoder gives; each level's features are laid behind what comes from below."""
+        """Take the encoder's features; those of each level are concatenated to the block's output."""
         x = features[-1]
         for level, block in self.blocks:
             x = torch.cat([block(x, z), features[level]], dim=1)
@@ -97,7 +97,7 @@ class HourglassDecoder(nn.Module):
 
     @property
     def blocks(self) -> list[tuple[int, DecoderBlock]]:
-        """With the level of the features that are laid behind what each gives, from the coarsest up."""
+        """(level, block) from the coarsest up; features of that level are concatenated to the block's output."""
         return [(level, part(self, f"decoder{level}", DecoderBlock)) for level in self.levels]
 
 
@@ -124,27 +124,28 @@ class WarpingNet(nn.Module):
         self.flow_out = nn.Sequential(LayerNorm(width), nn.LeakyReLU(SLOPE), nn.Conv2d(width, 2, 7, padding=3))
 
     def forward(self, source: Tensor, z: Tensor) -> Tensor:
-        """Take (B, 3, H, W) in [-1, 1] and (B, vector); return the flow field, (B, 2, h, w), x first, in its pixels."""
+        """Take (B, 3, H, W) in [-1, 1] and (B, latent); return the flow, (B, 2, h, w), x first, in its own pixels."""
         return self.flow_out(self.hourglass(source, z))  # type: ignore[no-any-return]
 
 
 def deformation(flow_field: Tensor, height: int, width: int) -> Tensor:
-    """Return where to sample a source of H x W for (B, 2, h, w) flow: (B, H, W, 2), x first, in [-1, 1].
+    """Return the sampling grid in a source of H x W pixels for (B, 2, h, w) flow: (B, H, W, 2), x first, in [-1, 1].
 
-    The identity grid has its corners' centres at -1 and 1, while enlarging and sampling take -1 and 1 for the picture's
-    edges. The published weights are trained with that mismatch: zero flow zooms by w / (w - 1) about the middle.
+    In the identity grid -1 and 1 are the centres of the corner pixels, but in interpolation and sampling they are the
+    edges of the picture. The published weights were trained with this mismatch: zero flow zooms by w / (w - 1) about
+    the centre.
     """
     _, _, h, w = flow_field.shape
     across = torch.linspace(-1, 1, w, dtype=flow_field.dtype, device=flow_field.device).expand(h, w)
     down = torch.linspace(-1, 1, h, dtype=flow_field.dtype, device=flow_field.device)[:, None].expand(h, w)
     x, y = flow_field.unbind(1)
-    places = torch.stack([across + x * (2 / (w - 1)), down + y * (2 / (h - 1))], dim=1)
+    positions = torch.stack([across + x * (2 / (w - 1)), down + y * (2 / (h - 1))], dim=1)
     if (h, w) != (height, width):
-        places = F.interpolate(places, size=(height, width), mode="bilinear", align_corners=False)
-    return places.permute(0, 2, 3, 1)
+        positions = F.interpolate(positions, size=(height, width), mode="bilinear", align_corners=False)
+    return positions.permute(0, 2, 3, 1)
 
 
 def warped(source: Tensor, flow_field: Tensor) -> Tensor:
-    """Return the source (B, 3, H, W) as the flow field (B, 2, h, w) moves it; black where it comes from outside."""
-    places = deformation(flow_field, source.shape[2], source.shape[3])
-    return F.grid_sample(source, places, mode="bilinear", padding_mode="zeros", align_corners=False)
+    """Warp the source, (B, 3, H, W), by the flow field, (B, 2, h, w). Positions outside of the source give 0."""
+    grid = deformation(flow_field, source.shape[2], source.shape[3])
+    return F.grid_sample(source, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

@@ -37,21 +37,21 @@ def to_batch(pair: Pair) -> Batch:
 
 
 def rendered(net: nn.Module, batch: Batch) -> Rendered:
-    """Draw a batch."""
-    drawn = net(batch.source, batch.prior, batch.position, batch.maps, batch.motion)
-    return Rendered(*(part.float() for part in drawn))
+    """Render a batch."""
+    outputs = net(batch.source, batch.prior, batch.position, batch.maps, batch.motion)
+    return Rendered(*(part.float() for part in outputs))
 
 
 def taken(parts: Parts, rows: Tensor) -> Parts:
-    """Return some rows of a batch, or of what was made of it; `rows` is (B,) bool."""
+    """Return the rows of a batch, or of the network's output, selected by `rows`, (B,) bool."""
     return type(parts)(*(part[rows] for part in parts))
 
 
 def by_flow(made: Rendered, painted: Tensor) -> Tensor:
-    """Return the pictures (B, 3, S, S) as they are, but for a gradient that only the flow feels off `painted`.
+    """Return the pictures, (B, 3, S, S), with gradients for the flow only where `painted` is 0.
 
-    `painted` is (B, 1, S, S), 1 where all of the network feels it and 0 elsewhere. Who may paint to please a landmarker
-    draws dark nostrils for a face that looks up; who may only move things moves them.
+    `painted` is (B, 1, S, S); where it is 1, the whole network gets the gradient. A network that may generate pixels to
+    satisfy a landmarker draws dark nostrils for a face that looks up; one that may only warp moves them.
     """
-    moved = made.picture.detach() + made.share_of_warp.detach() * (made.warped - made.warped.detach())
-    return torch.lerp(moved, made.picture, painted)
+    warped = made.picture.detach() + made.warp_share.detach() * (made.warped - made.warped.detach())
+    return torch.lerp(warped, made.picture, painted)

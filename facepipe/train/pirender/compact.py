@@ -115,7 +115,7 @@ class CompactTraining:
         for clip in range(len(unseen.names)):
             there = np.flatnonzero(unseen.valid[unseen.clip(clip)])
             rows = there[np.linspace(0, len(there) - 1, TARGETS_OF_UNSEEN + 1).astype(int)].tolist()
-            batches.append(default_collate(list(pairs.drawn(clip, rows[0], rows[1:], random))))
+            batches.append(default_collate(list(pairs.of_source(clip, rows[0], rows[1:], random))))
         return batches
 
     def batches(self, images: int) -> Iterable[Any]:
@@ -129,7 +129,7 @@ class CompactTraining:
     def advance(self, batch: Pair) -> dict[str, Tensor]:
         """Take a step of the network, and of the discriminator once it has joined."""
         seen, adversarial = to_batch(batch), self.recipe.adversarial(self.run.images)
-        most = self.recipe.most_gradient
+        most = self.recipe.max_gradient_norm
         made = rendered(self.net, seen)
         losses = picture_losses(made, seen, self.landmarker)
         window = random_window(made.picture, seen)

@@ -40,7 +40,7 @@ class Recipe:
     average: float = 0.999
     betas: tuple[float, float] = (0.5, 0.99)
     decay: float = 1e-4
-    most_gradient: float | None = 1.0
+    max_gradient_norm: float | None = 1.0
     """The norm that a step's gradient is cut to; None for whatever it is."""
     seed: int = 1
     workers: int = 1
@@ -125,12 +125,14 @@ def report(figures: dict[str, float], sheet: Picture, images: int, out: Path, cu
 
 
 def step(
-    optimiser: torch.optim.Optimizer, loss: Tensor, net: nn.Module, fabric: Fabric, most_gradient: float | None
+    optimiser: torch.optim.Optimizer, loss: Tensor, net: nn.Module, fabric: Fabric, max_gradient_norm: float | None
 ) -> None:
     """Take one step down a loss, the gradient cut as the recipe says; a batch without a finite one is left out."""
     optimiser.zero_grad(set_to_none=True)
     fabric.backward(loss)
-    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), math.inf if most_gradient is None else most_gradient)
+    norm = torch.nn.utils.clip_grad_norm_(
+        net.parameters(), math.inf if max_gradient_norm is None else max_gradient_norm
+    )
     if torch.isfinite(norm):
         optimiser.step()
 

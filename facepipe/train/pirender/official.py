@@ -41,7 +41,7 @@ class PaperRecipe(Recipe):
     average: float = 0.5 ** (32 / 10_000)
     betas: tuple[float, float] = (0.5, 0.999)
     decay: float = 0.0
-    most_gradient: float | None = None
+    max_gradient_norm: float | None = None
 
     def rate(self, images: int) -> float:
         """Return the learning rate: constant, and a fifth of it from three quarters of the images on."""
@@ -161,7 +161,7 @@ class OfficialTraining:
         made = self.net(sources, told, edit=not self.recipe.warps_only(self.run.images))
         losses = paper_losses(self.loss, made.warp_image, made.fake_image, truths)
         total = torch.stack([*losses.values()]).sum()
-        step(self.run.optimiser, total, self.run.net, self.fabric, self.recipe.most_gradient)
+        step(self.run.optimiser, total, self.run.net, self.fabric, self.recipe.max_gradient_norm)
         return losses
 
     def evaluate(self, mean: nn.Module) -> tuple[dict[str, float], Picture]:

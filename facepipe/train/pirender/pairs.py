@@ -19,7 +19,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from facepipe.face.fitting import Fit
 from facepipe.face.model import FaceModel
 from facepipe.face.pose import Similarity
-from facepipe.renderers.compact.hints import hints_of, motion_of, surface_table
+from facepipe.renderers.compact.conditioning import conditioning_of, motion_of, surface_table
 from facepipe.renderers.mesh.renderer import MeshRenderer
 from facepipe.rendering.source import Source, source_of_fit
 from facepipe.spaces.coefficients import Coefficients
@@ -42,9 +42,9 @@ class Pair(NamedTuple):
     prior: Tensor
     """(3, S, S) uint8."""
     position: Tensor
-    """(2, S, S) float32; see `Hints`."""
+    """(2, S, S) float32; see `Conditioning`."""
     maps: Tensor
-    """(9, S / 2, S / 2) float32; see `Hints`."""
+    """(9, S / 2, S / 2) float32; see `Conditioning`."""
     motion: Tensor
     """(70,) float32."""
     points: Tensor
@@ -73,9 +73,9 @@ class Pairs(IterableDataset[Pair]):
             clip, flip = int(random.integers(len(self.heads.names))), bool(self.augment and random.random() < 0.5)
             there = np.flatnonzero(self.heads.valid[self.heads.clip(clip)])
             source, *targets = random.choice(there, 1 + TARGETS_OF_A_SOURCE)
-            yield from self.drawn(clip, int(source), [int(row) for row in targets], random, flip=flip)
+            yield from self.of_source(clip, int(source), [int(row) for row in targets], random, flip=flip)
 
-    def drawn(
+    def of_source(
         self, clip: int, source: int, targets: list[int], random: np.random.Generator, *, flip: bool = False
     ) -> Iterator[Pair]:
         """Yield the pairs of one source frame with some target frames of a clip, counted from its first frame.
@@ -90,13 +90,13 @@ class Pairs(IterableDataset[Pair]):
 
         def pair(truth: Picture, pose: Similarity, expression: Floats, seen: Floats | None) -> Pair:
             wanted = prior.target_points(expression, pose)[0]
-            hints = hints_of(prior, table, wanted, pose)
+            conditioning = conditioning_of(prior, table, wanted, pose)
             return Pair(
                 to_tensor(picture),
                 to_tensor(truth),
-                to_tensor(hints.picture),
-                torch.from_numpy(hints.position),
-                torch.from_numpy(hints.maps),
+                to_tensor(conditioning.picture),
+                torch.from_numpy(conditioning.position),
+                torch.from_numpy(conditioning.maps),
                 torch.from_numpy(motion_of(expression, pose, len(picture))[0]),
                 torch.from_numpy((wanted if seen is None else seen).astype(np.float32)),
                 torch.tensor(seen is None),
@@ -106,8 +106,8 @@ class Pairs(IterableDataset[Pair]):
             truth, seen = self.frame(clip, row, change, flip=flip)
             yield pair(truth, fitted.pose.rows(slice(row, row + 1)), fitted.expression[row : row + 1], seen)
         for _ in range(CROSSED_OF_A_SOURCE if self.motions else 0):
-            moved = self.moved_by_another(clip, source, random, flip=flip)
-            yield pair(picture, moved.pose(len(picture)), moved.expression, None)
+            driven = self.driven_by_another(clip, source, random, flip=flip)
+            yield pair(picture, driven.pose(len(picture)), driven.expression, None)
 
     def frame(
         self, clip: int, row: int, change: NDArray[np.uint8] | None, *, flip: bool
@@ -119,7 +119,7 @@ class Pairs(IterableDataset[Pair]):
             picture, points = picture[:, ::-1], mirrored(points[None], self.model, side)[0]
         return np.ascontiguousarray(change[picture] if change is not None else picture), np.asarray(points)
 
-    def moved_by_another(self, clip: int, source: int, random: np.random.Generator, *, flip: bool) -> Coefficients:
+    def driven_by_another(self, clip: int, source: int, random: np.random.Generator, *, flip: bool) -> Coefficients:
         """Return one row, the source frame with a random frame's motion out of another person's clip."""
         persons = np.array(self.heads.persons)
         other = int(random.choice(np.flatnonzero(persons != persons[clip])))

@@ -1,4 +1,4 @@
-"""How the compact network is measured, on one so small that it takes no time."""
+"""Benchmark of the compact network, with a tiny one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from facepipe.bench.blocks import FUNCTIONS, REST, block_seconds, blocks
-from facepipe.bench.figure import Bar
+from facepipe.bench.metric import Threshold
 from facepipe.bench.renderers import compact
 from facepipe.renderers.compact import net as network
 from facepipe.renderers.compact.net import CompactNet
@@ -27,24 +27,24 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
-def test_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fastest precision, plain form and larger pictures in turns; the ratio; full precision; and blocks."""
+def test_names_and_values_of_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fastest precision, plain form and larger pictures; the speed-up; full precision; and blocks."""
     monkeypatch.setattr(compact, "bfloat16_is_fast", lambda: True)
     threads = torch.get_num_threads()
-    figures = {figure.name: figure for figure in compact.measure(1)}
-    names = list(figures)
+    metrics = {metric.name: metric for metric in compact.measure(1)}
+    names = list(metrics)
     first = [f"compact bf16, batches of {count}" for count in (1, 2, 4, 8)]
     assert names[:7] == [
         *first,
         "compact plain",
         "compact at 128, batches of 4",
-        "compact bf16, batches of 4 to plain",
+        "compact bf16, batches of 4 over plain",
     ]
     assert names[7:11] == [name.replace("bf16", "fp32") for name in first]
-    assert figures["compact bf16, batches of 4"].bar == Bar(40, "at least")
-    assert figures["compact fp32, batches of 4"].bar == Bar(10, "at least")
-    best = {name: max(figures[name].values) for name in ("compact bf16, batches of 4", "compact plain")}
-    ratio = figures["compact bf16, batches of 4 to plain"]
+    assert metrics["compact bf16, batches of 4"].threshold == Threshold(40, "at least")
+    assert metrics["compact fp32, batches of 4"].threshold == Threshold(10, "at least")
+    best = {name: max(metrics[name].values) for name in ("compact bf16, batches of 4", "compact plain")}
+    ratio = metrics["compact bf16, batches of 4 over plain"]
     assert ratio.unit == "times"
     assert ratio.median == pytest.approx(best[first[2]] / best["compact plain"])
     assert names[11:] == [f"  {name}" for name in block_seconds(small(torch.float32), inputs(), 1)]
@@ -55,20 +55,20 @@ def inputs(side: int = 0) -> tuple[torch.Tensor, ...]:
     return compact.inputs(2, torch.float32, side)
 
 
-def test_where_nothing_is_faster_full_precision_is_held_against_the_plain_form(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_fast_bfloat16_full_precision_is_compared_with_the_plain_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compact, "bfloat16_is_fast", lambda: False)
-    names = [figure.name for figure in compact.measure(1)]
-    assert "compact fp32, batches of 4 to plain" in names
+    names = [metric.name for metric in compact.measure(1)]
+    assert "compact fp32, batches of 4 over plain" in names
     assert not [name for name in names if "bf16" in name]
 
 
 @pytest.mark.parametrize("side", [64, 128])
-def test_every_part_has_its_time(side: int) -> None:
-    """Parts and the rest are the whole; nothing stays that would time the network when it is used."""
+def test_every_part_is_timed(side: int) -> None:
+    """There is one row per part and one for the rest; hooks and patched functions are removed afterwards."""
     net, plain = small(torch.float32), {name: getattr(network, name) for name in FUNCTIONS.values()}
-    spent = block_seconds(net, inputs(side), 2)
-    assert set(spent) == {*blocks(net), *FUNCTIONS, REST}
-    assert list(spent)[-1] == REST
-    assert all(len(times) == 2 and min(times) > 0 for times in spent.values())
+    seconds = block_seconds(net, inputs(side), 2)
+    assert set(seconds) == {*blocks(net), *FUNCTIONS, REST}
+    assert list(seconds)[-1] == REST
+    assert all(len(times) == 2 and min(times) > 0 for times in seconds.values())
     assert {name: getattr(network, name) for name in FUNCTIONS.values()} == plain
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())

@@ -9,7 +9,7 @@ import torch
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.fitting import fit
 from facepipe.face.pose import Similarity
-from facepipe.renderers.compact.hints import hints_of, motion_of, surface_table
+from facepipe.renderers.compact.conditioning import conditioning_of, motion_of, surface_table
 from facepipe.renderers.compact.net import CompactNet
 from facepipe.renderers.compact.renderer import CompactRenderer
 from facepipe.renderers.mesh.renderer import MeshRenderer
@@ -51,36 +51,36 @@ def rows() -> tuple[np.ndarray, Similarity]:
     return expression, poses((0, 0, 0), (0, 20, 0), (10, -15, 5))
 
 
-def drawn(made: CompactRenderer) -> list[Picture]:
+def frames_of(made: CompactRenderer) -> list[Picture]:
     return list(made.frames(*rows()))
 
 
 def test_the_untrained_network_stays_close_to_the_mesh_renderer() -> None:
-    """It draws every frame, in order, nearly as its prior does."""
+    """Every frame, in order, is close to the prior's."""
     made = renderer(trained=False)
-    wanted = list(made.prior.frames(*rows()))  # type: ignore[attr-defined]
-    found = drawn(made)
-    assert len(found) == len(wanted) == 3
-    for one, other in zip(found, wanted, strict=True):
+    expected = list(made.prior.frames(*rows()))  # type: ignore[attr-defined]
+    found = frames_of(made)
+    assert len(found) == len(expected) == 3
+    for one, other in zip(found, expected, strict=True):
         assert one.shape == (SIZE, SIZE, 3)
         assert one.dtype == np.uint8
         assert np.abs(one.astype(int) - other).mean() < 8
-    assert np.abs(wanted[0].astype(int) - wanted[1]).mean() > 2
+    assert np.abs(expected[0].astype(int) - expected[1]).mean() > 2
 
 
 @pytest.mark.parametrize("batch_frames", [1, 2])
 def test_batches_do_not_change_a_frame(batch_frames: int) -> None:
-    """Frames drawn in batches are those drawn one by one, up to rounding."""
+    """Frames rendered in batches equal those rendered one by one, up to rounding."""
     for one, other in zip(
-        drawn(renderer(trained=True, batch_frames=batch_frames)), drawn(renderer(trained=True)), strict=True
+        frames_of(renderer(trained=True, batch_frames=batch_frames)), frames_of(renderer(trained=True)), strict=True
     ):
         assert np.abs(one.astype(int) - other).max() <= 1
 
 
 @pytest.mark.parametrize("threads", [0, 2, 3])
 def test_threads_do_not_change_a_byte(threads: int) -> None:
-    """However many cores a machine has, or a worker is given, its results are the same."""
-    made = [drawn(renderer(trained=True, batch_frames=1, threads=count)) for count in (1, threads)]
+    """Results do not depend on the number of cores of a machine or worker."""
+    made = [frames_of(renderer(trained=True, batch_frames=1, threads=count)) for count in (1, threads)]
     for one, other in zip(*made, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -88,39 +88,39 @@ def test_threads_do_not_change_a_byte(threads: int) -> None:
 @pytest.mark.cuda
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_gpu_gives_the_same_pictures(compiled: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    """In half precision, in batches of its own size and on one thread."""
+    """In half precision, with the default batch size and one thread."""
     need_gpu()
     net = network(trained=True).requires_grad_(False).to("cuda", torch.bfloat16)
     made = renderer(trained=True, batch_frames=0, threads=3, net=net, compiled=compiled)
     assert (made.batches.frames, made.batches.threads) == (16, 1)
-    quick, slow = np.stack(drawn(made)), np.stack(drawn(renderer(trained=True)))
+    quick, slow = np.stack(frames_of(made)), np.stack(frames_of(renderer(trained=True)))
     assert np.abs(slow.astype(int) - quick).mean() < 6
-    assert not capsys.readouterr().err  # It was compiled indeed.
+    assert not capsys.readouterr().err  # No warning: it was compiled.
 
 
-def test_hints_say_what_is_where() -> None:
-    """A pixel is of one region at most, canonical points lie on the face alone, the own pose moves nothing."""
+def test_conditioning_maps_regions_and_canonical_points() -> None:
+    """A pixel has at most one region, canonical points are zero off the face, the source's own pose shifts nothing."""
     source = painted.portrait(SIZE, closed(), pose_at(SIZE))
     prior = MeshRenderer(face_model(), source)
     table = surface_table(face_model(), prior.regions())
-    hints = hints_of(prior, table, source.points, source.pose)
-    regions, canonical = hints.maps[3:6], hints.maps[6:]
+    conditioning = conditioning_of(prior, table, source.points, source.pose)
+    regions, canonical = conditioning.maps[3:6], conditioning.maps[6:]
     assert set(np.unique(regions.sum(0))) == {0.0, 1.0}
     assert (np.abs(canonical).sum(0)[regions.sum(0) == 0] == 0).all()
-    assert np.abs(hints.maps[:2]).max() < 0.02
+    assert np.abs(conditioning.maps[:2]).max() < 0.02
     middle = canonical[0][regions[0] > 0]
     left, right = canonical[0, SIZE // 4, 8:16].min(), canonical[0, SIZE // 4, 16:24].max()
     assert middle.min() < -0.3 < 0.3 < middle.max()
     assert left < 0 < right
 
 
-def test_motion_is_told_as_coefficients_tell_it() -> None:
-    """Expressions, angles and translation are those of a coefficient file of the same crop."""
+def test_motion_has_the_conventions_of_coefficients() -> None:
+    """Expressions, angles and translation equal those of a coefficient file of the same crop."""
     expression, pose = rows()
     shapes = pose.apply(face_model().shape(np.zeros(80), expression))
     fitted = fit(face_model(), shapes, np.ones(3, bool))
     crop = SquareCrop(SIZE / 2, SIZE / 2, SIZE)
     own = from_fit(fitted, np.ones(3, bool), fps=25, crop=crop, picture_size=(SIZE, SIZE))  # type: ignore[arg-type]
     found = motion_of(own.expression, own.pose(SIZE), SIZE)
-    wanted = np.concatenate([own.expression, own.angles, own.translation], axis=1)
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    expected = np.concatenate([own.expression, own.angles, own.translation], axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -1,4 +1,4 @@
-"""The rasteriser against the same thing written slowly: every pixel, every triangle."""
+"""The rasteriser against a slow reference that tests every triangle at every pixel."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def scene(seed: int) -> tuple[Floats, NDArray[np.int32], Floats]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_it_draws_what_the_slow_one_draws(seed: int) -> None:
+def test_results_equal_those_of_the_slow_reference(seed: int) -> None:
     vertices, triangles, values = scene(seed)
     out, depth, owner = rasterise(vertices, triangles, values, height=24, width=32)
     expected, expected_depth = slow(vertices, triangles, values, 24, 32)
@@ -51,10 +51,10 @@ def test_it_draws_what_the_slow_one_draws(seed: int) -> None:
 
 
 def test_neighbours_leave_no_hole() -> None:
-    """A fan of slivers, with edges through pixel centres."""
+    """A fan of slivers with edges through pixel centres leaves no gap."""
     angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-    rim = np.stack([16 + 40 * np.cos(angles), 16 + 40 * np.sin(angles), np.zeros(64)], axis=1)
-    vertices = np.concatenate([[[16, 16, 0]], rim]).astype(np.float32)
+    ring = np.stack([16 + 40 * np.cos(angles), 16 + 40 * np.sin(angles), np.zeros(64)], axis=1)
+    vertices = np.concatenate([[[16, 16, 0]], ring]).astype(np.float32)
     fan = np.array([[0, 1 + i, 1 + (i + 1) % 64] for i in range(64)], np.int32)
     out, _, owner = rasterise(vertices, fan, vertices[:, :2], height=33, width=33)
     assert (owner != NOTHING).all()
@@ -62,7 +62,7 @@ def test_neighbours_leave_no_hole() -> None:
     np.testing.assert_allclose(out, np.stack([x, y], axis=-1), atol=1e-3)
 
 
-def test_triangles_without_area_draw_nothing() -> None:
+def test_degenerate_triangles_are_skipped() -> None:
     vertices = np.array([[1, 1, 0], [5, 5, 0], [9, 9, 0]], np.float32)
     out, depth, owner = rasterise(vertices, np.array([[0, 1, 2], [0, 0, 1]], np.int32), vertices, height=12, width=12)
     assert (owner == NOTHING).all()
@@ -70,14 +70,14 @@ def test_triangles_without_area_draw_nothing() -> None:
     assert not out.any()
 
 
-def test_points_that_are_no_numbers_are_refused() -> None:
+def test_vertices_that_are_not_finite_are_refused() -> None:
     vertices = np.array([[1, 1, 0], [5, np.nan, 0], [9, 1, 0]], np.float32)
     with pytest.raises(ValueError, match="finite"):
         rasterise(vertices, np.array([[0, 1, 2]], np.int32), vertices, height=12, width=12)
 
 
-def test_it_compiles_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a container whose packages are read-only and whose user has no home."""
+def test_kernels_compile_without_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container with read-only packages and a user without a home folder."""
 
     def njit(*, nogil: bool, cache: bool = False) -> Callable[[object], object]:
         if cache:
@@ -91,7 +91,7 @@ def test_it_compiles_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) 
     assert compiled.compiled(nothing) is nothing
 
 
-def test_what_lies_outside_is_left_out() -> None:
+def test_triangles_outside_of_the_picture_are_skipped() -> None:
     vertices = np.array([[-50, -50, 0], [-40, -50, 0], [-50, -40, 0], [1e4, 0, 1], [1e4 + 9, 0, 1], [1e4, 9, 1]])
     _, _, owner = rasterise(
         vertices.astype(np.float32), np.arange(6, dtype=np.int32).reshape(2, 3), vertices.astype(np.float32),

@@ -1,4 +1,4 @@
-"""The mesh renderer on the astronaut, and on painted heads of which it is known how they look when they move."""
+"""The mesh renderer on a photograph, and on painted heads whose appearance in motion is known."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def psnr(first: Picture, second: Picture) -> float:
 
 
 @pytest.mark.parametrize("size", [256, 512])
-def test_the_sources_own_coefficients_give_its_picture_back(size: int) -> None:
-    """A photograph, its own expression and pose: PSNR above 45 dB, far above in fact."""
+def test_the_sources_own_coefficients_reproduce_its_picture(size: int) -> None:
+    """A photograph with its own expression and pose gives a PSNR above 45 dB."""
     portrait, own = astronaut_portrait(size)
     renderer = MeshRenderer(face_model(), portrait)
     np.testing.assert_allclose(renderer.target_points(own.expression, own.pose(size))[0], portrait.points, atol=1e-6)
     assert psnr(next(renderer.frames(own.expression, own.pose(size))), portrait.picture) > 45
 
 
-def test_the_same_frame_is_drawn_twice_alike_and_the_source_stays() -> None:
-    """Rendering keeps no state from frame to frame and never writes on the source."""
+def test_rendering_is_deterministic_and_leaves_the_source_unchanged() -> None:
+    """Rendering keeps no state between frames and does not write to the source."""
     portrait, own = astronaut_portrait(SIZE)
     before, renderer = portrait.picture.copy(), MeshRenderer(face_model(), portrait)
     rows = np.concatenate([own.expression + OPEN, own.expression, own.expression + OPEN])
@@ -54,7 +54,7 @@ def test_the_same_frame_is_drawn_twice_alike_and_the_source_stays() -> None:
 @pytest.mark.parametrize("size", [256, 512])
 @pytest.mark.parametrize("degrees", [(0, 40, 0), (0, -40, 0), (25, 0, 0), (-25, 0, 15)])
 def test_no_holes(size: int, degrees: tuple[float, float, float]) -> None:
-    """The surface covers the whole picture, its border wholly, and hardly a slit elsewhere."""
+    """The surface covers the border of the picture completely, and has hardly a slit elsewhere."""
     portrait, own = astronaut_portrait(size)
     renderer, pose = MeshRenderer(face_model(), portrait), turned(own.pose(size), degrees)
     flow = renderer.flow(renderer.target_points(own.expression, pose)[0], pose)
@@ -66,24 +66,24 @@ def test_no_holes(size: int, degrees: tuple[float, float, float]) -> None:
 
 @pytest.mark.parametrize("degrees", [(0, 25, 0), (15, -20, 10)])
 def test_far_from_the_face_nothing_moves(degrees: tuple[float, float, float]) -> None:
-    """Beyond the rings the picture stays exactly as it was, while the face has turned."""
+    """Beyond the rings the picture is unchanged when the face turns."""
     size, pose = 512, pose_at(512, share=0.1)
     noise = np.random.default_rng(0).integers(0, 256, (size, size, 3)).astype(np.uint8)
     source = painted.portrait(size, expression_of(), pose)
     source = replace(source, picture=np.asarray(cv2.blur(noise, (3, 3)), np.uint8))
     image = painted.rendered(source, expression_of(), turned(pose, degrees))
-    rim = source.points[list(at.FACE_OVAL), :2]
-    reach = 3.4 * np.linalg.norm(rim - rim.mean(0), axis=1).max() + 20
+    oval = source.points[list(at.FACE_OVAL), :2]
+    reach = 3.4 * np.linalg.norm(oval - oval.mean(0), axis=1).max() + 20
     y, x = np.mgrid[:size, :size]
-    far = np.hypot(x - rim[:, 0].mean(), y - rim[:, 1].mean()) > reach
+    far = np.hypot(x - oval[:, 0].mean(), y - oval[:, 1].mean()) > reach
     assert far.mean() > 0.2
     np.testing.assert_array_equal(image[far], source.picture[far])
     assert (image != source.picture).any(-1).mean() > 0.05
 
 
 @pytest.mark.parametrize("degrees", [(0, 15, 0), (0, -15, 0), (10, 0, 0), (-8, 10, 12)])
-def test_a_turned_head_looks_as_if_painted_so(degrees: tuple[float, float, float]) -> None:
-    """Inside the face the rendered picture is what painting the head in its new pose gives."""
+def test_a_turned_head_equals_one_painted_in_that_pose(degrees: tuple[float, float, float]) -> None:
+    """Inside the face the rendered picture is close to a head painted in the new pose."""
     source, pose = painted.portrait(SIZE, closed(), pose_at(SIZE)), pose_at(SIZE, degrees)
     image, truth = painted.rendered(source, closed(), pose), painted.paint(points_at(closed(), pose), SIZE)
     inside = ring_mask(points_at(closed(), pose), at.FACE_OVAL, SIZE)
@@ -95,8 +95,8 @@ def test_a_turned_head_looks_as_if_painted_so(degrees: tuple[float, float, float
 
 
 @pytest.mark.parametrize("size", [256, 512])
-def test_an_opened_mouth_is_dark_and_no_stretched_lip(size: int) -> None:
-    """From closed lips: inside the inner ring it is dark with teeth, around it the lips keep their colour."""
+def test_an_opened_mouth_is_dark_and_not_a_stretched_lip(size: int) -> None:
+    """From closed lips: dark with teeth inside of the inner ring; the lips around it keep their colour."""
     pose = pose_at(size)
     source = painted.portrait(size, closed(), pose)
     image, points = painted.rendered(source, OPEN, pose).astype(float), points_at(OPEN, pose)
@@ -111,8 +111,8 @@ def test_an_opened_mouth_is_dark_and_no_stretched_lip(size: int) -> None:
     assert luminance[inner].max() > 1.5 * np.median(luminance[inner]), "no teeth"
 
 
-def test_a_mouth_that_the_source_shows_open_is_its_own() -> None:
-    """What is painted between open lips is carried along, not drawn over."""
+def test_an_open_mouth_of_the_source_is_warped() -> None:
+    """Pixels between open lips are warped, not replaced by a rendered interior."""
     pose = pose_at(SIZE)
     source = painted.portrait(SIZE, OPEN, pose)
     source.picture[ring_mask(source.points, at.LIP_INNER, SIZE)] = (30, 200, 40)
@@ -124,7 +124,7 @@ def test_a_mouth_that_the_source_shows_open_is_its_own() -> None:
 @pytest.mark.parametrize("size", [256, 512])
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_closed_eye_shows_no_white(size: int, side: str) -> None:
-    """The lids of the named eye meet: hardly a white pixel is left, and the other eye keeps its white."""
+    """The named eye has hardly a white pixel left; the other keeps its white."""
     pose, blink = pose_at(size), expression_of(**{f"blink_{side}": 1.1})
     source = painted.portrait(size, expression_of(), pose)
     image = painted.rendered(source, blink, pose)
@@ -142,8 +142,8 @@ def test_a_closed_eye_shows_no_white(size: int, side: str) -> None:
             assert after > 0.65 * before
 
 
-def test_an_eye_that_the_source_keeps_closed_is_opened_with_a_ball() -> None:
-    """From closed lids: an opened eye shows white and a dark pupil, not stretched skin."""
+def test_a_closed_eye_of_the_source_opens_with_a_rendered_eyeball() -> None:
+    """From closed lids, an opened eye shows white and a dark pupil, not stretched skin."""
     pose, asleep = pose_at(SIZE), expression_of(blink_left=1.2, blink_right=1.2)
     points = points_at(asleep, pose)
     picture = painted.paint(points, SIZE)
@@ -158,8 +158,8 @@ def test_an_eye_that_the_source_keeps_closed_is_opened_with_a_ball() -> None:
 
 
 @pytest.mark.parametrize("yaw", [38, -38])
-def test_the_hidden_side_comes_from_the_side_that_is_shown(yaw: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A head turned away, brought to the front: better than without its mirror side, and hidden points are told."""
+def test_the_hidden_side_is_filled_from_the_visible_side(yaw: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head turned away, rendered frontally: the hidden side has own_share below 0.5, and mirroring improves it."""
     source, front = painted.portrait(SIZE, closed(), pose_at(SIZE, (0, yaw, 0))), pose_at(SIZE)
     truth = painted.paint(points_at(closed(), front), SIZE)
     renderer = MeshRenderer(face_model(), source)
@@ -177,7 +177,7 @@ def test_the_hidden_side_comes_from_the_side_that_is_shown(yaw: float, monkeypat
 
 
 def mirror_image(portrait: Source) -> Source:
-    """The portrait in a mirror, fitted anew."""
+    """Return the mirrored portrait, with a fit of its own."""
     picture, width = np.ascontiguousarray(portrait.picture[:, ::-1]), portrait.picture.shape[1]
     points = (portrait.points * (-1, 1, 1) + (width - 1, 0, 0))[face_model().mirror]
     fitted = fit(face_model(), points[None], np.ones(1, bool))
@@ -188,7 +188,7 @@ def mirror_image(portrait: Source) -> Source:
     ("degrees", "control"), [((0, 20, 0), "jaw_open"), ((8, -15, 10), "smile"), ((0, 0, 0), "blink")]
 )
 def test_a_mirrored_source_gives_a_mirrored_result(degrees: tuple[float, float, float], control: str) -> None:
-    """Neither side is favoured: mirrored in, mirrored out, to a few grey levels."""
+    """A mirrored source with mirrored motion gives the mirrored result, up to a few grey levels."""
     portrait = astronaut_portrait(SIZE)[0]
     fitted = fit(face_model(), portrait.points[None], np.ones(1, bool))
     plain = source_of_fit(portrait.picture, portrait.points, fitted)
@@ -204,18 +204,18 @@ def test_a_mirrored_source_gives_a_mirrored_result(degrees: tuple[float, float, 
 
 
 @pytest.mark.parametrize("shift", [(-120, 0), (150, 40), (0, 130), (0, -140), (400, 0)])
-def test_a_face_that_leaves_the_picture_is_no_trouble(shift: tuple[float, float]) -> None:
-    """Half or wholly outside, with mouth and eyes moving: a picture of the right size and kind all the same."""
+def test_a_face_may_leave_the_picture(shift: tuple[float, float]) -> None:
+    """Half or fully outside, with moving mouth and eyes, size and dtype of the picture are right."""
     portrait, own = astronaut_portrait(SIZE)
     pose = own.pose(SIZE)
-    moved = pose._replace(translation=np.add(pose.translation, (*shift, 0)))
-    image = painted.rendered(portrait, own.expression + OPEN + expression_of(blink_left=1), moved)
+    shifted = pose._replace(translation=np.add(pose.translation, (*shift, 0)))
+    image = painted.rendered(portrait, own.expression + OPEN + expression_of(blink_left=1), shifted)
     assert image.shape == (SIZE, SIZE, 3)
     assert image.dtype == np.uint8
 
 
-def test_what_the_source_shows_is_visible_and_what_it_hides_is_not() -> None:
-    """In its own pose nearly all is seen; from a turned source the far cheek of the frontal view is not."""
+def test_visibility_in_the_source() -> None:
+    """Nearly all of a face is visible in its own pose; the far cheek of a turned source is not in a frontal target."""
     source = painted.portrait(SIZE, closed(), pose_at(SIZE, (0, 45, 0)))
     renderer = MeshRenderer(face_model(), source)
     own = renderer.flow(source.points, source.pose)

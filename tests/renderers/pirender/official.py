@@ -1,4 +1,4 @@
-"""Sizes as the published configuration names them."""
+"""Configs from the field names of the published configuration."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from facepipe.renderers.pirender.config import PirenderConfig
 
 
-def config_of_sidecar(told: Mapping[str, Mapping[str, Any]]) -> PirenderConfig:
-    """Return the configuration of a fixture."""
+def config_of_sidecar(content: Mapping[str, Mapping[str, Any]]) -> PirenderConfig:
+    """Return the config of a fixture."""
     mapping, warping, editing, common = (
-        told[name] for name in ("mapping_net", "warpping_net", "editing_net", "common")
+        content[name] for name in ("mapping_net", "warpping_net", "editing_net", "common")
     )
     return PirenderConfig(
         coefficients=mapping["coeff_nc"],
-        vector=mapping["descriptor_nc"],
+        latent=mapping["descriptor_nc"],
         mapping_layers=mapping["layer"],
         warping_encoder_layers=warping["encoder_layer"],
         warping_decoder_layers=warping["decoder_layer"],

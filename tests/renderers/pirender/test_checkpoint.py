@@ -1,4 +1,4 @@
-"""Published checkpoints, made of random weights, added by the command line."""
+"""Published checkpoints, with random weights, added by the command line."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from facepipe.renderers.pirender.config import PirenderConfig
 from facepipe.renderers.pirender.net import Pirender
 from tests.pipeline.scene import run
 
-SMALL = PirenderConfig(vector=8, warping_width=4, editing_width=4, widest=12)
+SMALL = PirenderConfig(latent=8, warping_width=4, editing_width=4, widest=12)
 OTHERS = [
     SMALL,
     PirenderConfig(),
-    PirenderConfig(vector=10, warping_width=2, editing_width=6, widest=24, spectral_norm=True, residual_blocks=1),
+    PirenderConfig(latent=10, warping_width=2, editing_width=6, widest=24, spectral_norm=True, residual_blocks=1),
     PirenderConfig(
-        vector=8,
+        latent=8,
         warping_width=4,
         editing_width=4,
         mapping_layers=1,
@@ -41,7 +41,7 @@ def random_net(config: PirenderConfig = SMALL) -> Pirender:
 
 
 def published(state: dict[str, torch.Tensor], **more: Any) -> dict[str, Any]:
-    """What a checkpoint of the authors' training holds."""
+    """Return the content of a checkpoint of the authors' training."""
     wrapped = {f"module.{name}": torch.zeros_like(value) for name, value in state.items()}
     return {"net_G": wrapped, "net_G_ema": state, "current_epoch": 190, "current_iteration": 400_000, **more}
 
@@ -49,13 +49,13 @@ def published(state: dict[str, torch.Tensor], **more: Any) -> dict[str, Any]:
 def same(one: Pirender, other: Pirender) -> bool:
     picture, windows = torch.rand(1, 3, 64, 64), torch.randn(1, 73, 27)
     with torch.inference_mode():
-        made, wanted = one(picture, windows).fake_image, other(picture, windows).fake_image
+        made, expected = one(picture, windows).fake_image, other(picture, windows).fake_image
     assert made is not None
-    return bool((made - wanted).abs().max() <= 1e-5)
+    return bool((made - expected).abs().max() <= 1e-5)
 
 
-def test_the_published_checkpoint_comes_in(tmp_path: Path) -> None:
-    """Of the true size; the average is taken, the unused branch is not, and the registry knows the basis."""
+def test_the_published_checkpoint_is_added(tmp_path: Path) -> None:
+    """In the published size: the average is used, the unused branch is dropped, and the registry has the space."""
     net, file = random_net(PirenderConfig()), tmp_path / "epoch_00190_iteration_000400000_checkpoint.pt"
     torch.save(published(net.state_dict(), opt_G={"state": {}, "param_groups": [{"lr": 1e-4}]}), file)
     outcome = run("weights", "add", "pirender", file)
@@ -73,7 +73,7 @@ def test_the_published_checkpoint_comes_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("config", OTHERS, ids=["small", "paper", "spectral norm", "shallow"])
-def test_sizes_are_read_off_the_shapes(config: PirenderConfig) -> None:
+def test_the_config_is_inferred_from_shapes(config: PirenderConfig) -> None:
     with torch.device("meta"):
         state = Pirender(config).state_dict()
         found = Pirender(config_of(state)).state_dict()
@@ -82,7 +82,7 @@ def test_sizes_are_read_off_the_shapes(config: PirenderConfig) -> None:
     ]
 
 
-def test_spectral_norms_are_resolved(tmp_path: Path) -> None:
+def test_spectral_norms_are_folded(tmp_path: Path) -> None:
     net = random_net(OTHERS[2])
     torch.save({f"module.{name}": value for name, value in net.state_dict().items()}, tmp_path / "bare.pt")
     converted = read_official(tmp_path / "bare.pt")
@@ -92,14 +92,14 @@ def test_spectral_norms_are_resolved(tmp_path: Path) -> None:
     assert same(back, net)
 
 
-def test_without_the_unused_branch_it_is_complete(tmp_path: Path) -> None:
+def test_a_checkpoint_without_the_unused_branch_is_complete(tmp_path: Path) -> None:
     state = random_net().state_dict()
     used = {name: value for name, value in state.items() if ".conv1." not in name and ".norm1." not in name}
     torch.save({"net_G_ema": used}, tmp_path / "lean.pt")
     assert set(read_official(tmp_path / "lean.pt").tensors) == set(used)
 
 
-def test_what_does_not_fit_is_told_by_kind(tmp_path: Path) -> None:
+def test_the_error_lists_differences_by_kind(tmp_path: Path) -> None:
     state = dict(random_net().state_dict())
     for number in range(4):
         state[f"discriminator.{number}"] = torch.zeros(1)
@@ -125,7 +125,7 @@ def test_other_checkpoints_are_refused(content: object, tmp_path: Path) -> None:
         read_official(tmp_path / "other.pt")
 
 
-def test_without_the_weight_the_error_says_where_it_is() -> None:
+def test_the_error_for_a_missing_weight_says_where_it_is() -> None:
     with pytest.raises(WeightsError) as caught:
         weights.lookup("pirender-official")
     assert "epoch_00190_iteration_000400000_checkpoint.pt" in str(caught.value)

@@ -1,4 +1,4 @@
-"""The fast way against the plain one, and pictures frame by frame against windows one by one."""
+"""Fast inference against the plain network, and frames of a clip against single windows."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Case(NamedTuple):
 
 
 def lively(config: PirenderConfig) -> Pirender:
-    """A network whose norms, flow and biases do something."""
+    """Return a network whose norms, flow and biases have an effect."""
     torch.manual_seed(0)
     net = Pirender(config).eval().requires_grad_(False)
     for name, value in net.named_parameters():
@@ -37,15 +37,15 @@ def lively(config: PirenderConfig) -> Pirender:
 
 
 def case(size: tuple[int, int], *, frames: int, dtype: torch.dtype = torch.float32, **sizes: int | bool) -> Case:
-    given = {"vector": 16, "warping_width": 8, "editing_width": 8, "widest": 24, **sizes}
+    given = {"latent": 16, "warping_width": 8, "editing_width": 8, "widest": 24, **sizes}
     net = lively(PirenderConfig(**given)).to(dtype)  # type: ignore[arg-type]
     source, windows = torch.rand(1, 3, *size, dtype=dtype) * 2 - 1, torch.randn(frames, 73, 27, dtype=dtype)
     with torch.inference_mode():
         return Case(net, source, windows, net(source.expand(frames, -1, -1, -1), windows))
 
 
-def furthest(made: Rendering, plain: Rendering) -> float:
-    """How far any number of any output lies from the plain one."""
+def max_difference(made: Rendering, plain: Rendering) -> float:
+    """Return the largest difference of any output from the plain one."""
     assert made.fake_image is not None
     assert plain.fake_image is not None
     pairs = [
@@ -62,54 +62,54 @@ def one_frame(made: Rendering, frame: int) -> Rendering:
 
 @pytest.mark.parametrize("unused_branch", [True, False])
 @pytest.mark.parametrize("spectral_norm", [True, False])
-def test_the_fast_way_gives_what_the_plain_one_gives(spectral_norm: bool, unused_branch: bool) -> None:
+def test_fast_inference_equals_the_plain_network(spectral_norm: bool, unused_branch: bool) -> None:
     sizes = {"spectral_norm": spectral_norm, "unused_branch": unused_branch}
     given = case((96, 64), frames=3, dtype=torch.float64, **sizes)
     fast = FastPirender(given.net, dtype=torch.float64)
-    work, steering = fast.prepare(given.source), fast.steer(given.windows)
-    assert furthest(fast.render(work, steering), given.plain) <= 1e-9
+    features, modulation = fast.prepare(given.source), fast.modulate(given.windows)
+    assert max_difference(fast.render(features, modulation), given.plain) <= 1e-9
     for frame in range(3):
-        made = fast.render(work, steering.rows(frame, frame + 1))
-        assert furthest(made, one_frame(given.plain, frame)) <= 1e-9
+        made = fast.render(features, modulation.rows(frame, frame + 1))
+        assert max_difference(made, one_frame(given.plain, frame)) <= 1e-9
 
 
-def test_it_does_so_in_single_precision() -> None:
+def test_fast_inference_in_single_precision() -> None:
     given = case((64, 96), frames=2)
     fast = FastPirender(given.net, dtype=torch.float32)
-    work, steering = fast.prepare(given.source), fast.steer(given.windows)
+    features, modulation = fast.prepare(given.source), fast.modulate(given.windows)
     for frame in range(2):
-        made = fast.render(work, steering.rows(frame, frame + 1))
-        assert furthest(made, one_frame(given.plain, frame)) <= 1e-4
+        made = fast.render(features, modulation.rows(frame, frame + 1))
+        assert max_difference(made, one_frame(given.plain, frame)) <= 1e-4
 
 
-def test_threads_share_the_work() -> None:
+def test_threads_do_not_change_the_result() -> None:
     given = case((96, 64), frames=1)
     alone, shared = FastPirender(given.net, dtype=torch.float32), FastPirender(given.net, dtype=torch.float32)
     shared.cpu_editing = CpuEditing(given.net.editing_net, threads=3)
-    work, steering = alone.prepare(given.source), alone.steer(given.windows)
-    assert furthest(shared.render(work, steering), alone.render(work, steering)) == 0
+    features, modulation = alone.prepare(given.source), alone.modulate(given.windows)
+    assert max_difference(shared.render(features, modulation), alone.render(features, modulation)) == 0
 
 
-def test_pictures_that_tiles_do_not_fill() -> None:
-    """So deep that its coarsest level is two pixels wide."""
+def test_sizes_that_are_no_multiple_of_a_tile() -> None:
+    """The network is so deep that its coarsest level is two pixels wide."""
     given = case((64, 64), frames=1, dtype=torch.float64, editing_layers=5)
     fast = FastPirender(given.net, dtype=torch.float64)
-    assert furthest(fast.render(fast.prepare(given.source), fast.steer(given.windows)), given.plain) <= 1e-9
+    assert max_difference(fast.render(fast.prepare(given.source), fast.modulate(given.windows)), given.plain) <= 1e-9
 
 
-def test_the_source_is_worked_on_once() -> None:
-    """What is kept of it is not written to while frames are rendered."""
+def test_rendering_does_not_change_the_sources_features() -> None:
+    """A second rendering gives the same result."""
     given = case((64, 64), frames=2)
     fast = FastPirender(given.net, dtype=torch.float32)
-    work, steering = fast.prepare(given.source), fast.steer(given.windows)
-    first = fast.render(work, steering)
-    assert furthest(fast.render(work, steering), first) == 0
+    features, modulation = fast.prepare(given.source), fast.modulate(given.windows)
+    first = fast.render(features, modulation)
+    assert max_difference(fast.render(features, modulation), first) == 0
 
 
-def test_half_precision_is_near() -> None:
+def test_half_precision_is_close() -> None:
     given = case((64, 64), frames=2)
     fast = FastPirender(given.net, dtype=torch.bfloat16)
-    made = fast.render(fast.prepare(given.source), fast.steer(given.windows))
+    made = fast.render(fast.prepare(given.source), fast.modulate(given.windows))
     assert made.fake_image is not None
     assert given.plain.fake_image is not None
     assert made.flow_field.dtype == made.fake_image.dtype == torch.float32
@@ -117,21 +117,21 @@ def test_half_precision_is_near() -> None:
 
 
 def test_frames_of_a_clip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each frame is what the plain network makes of its own window; a part sees what lies around it."""
+    """Each frame equals the plain network's for its window, which extends beyond a part of the clip."""
     rng = np.random.default_rng(0)
     net, rows = case((64, 64), frames=1).net, rng.normal(size=(30, 73))
     picture = rng.integers(0, 256, (64, 64, 3), np.uint8)
     with torch.inference_mode():
-        wanted = net(to_tensor(picture)[None].expand(4, -1, -1, -1), torch.from_numpy(windows(rows, 10, 14)).float())
+        expected = net(to_tensor(picture)[None].expand(4, -1, -1, -1), torch.from_numpy(windows(rows, 10, 14)).float())
     renderer = PirenderRenderer(FastPirender(net, dtype=torch.float32), picture)
     part = list(renderer.frames(rows, 10, 14))
     assert [(frame.shape, frame.dtype.name) for frame in part] == [((64, 64, 3), "uint8")] * 4
-    assert wanted.fake_image is not None
-    for frame, plain in zip(part, wanted.fake_image, strict=True):
+    assert expected.fake_image is not None
+    for frame, plain in zip(part, expected.fake_image, strict=True):
         assert (to_tensor(frame) - plain).abs().max() <= 1 / 127
-    # In double precision: in single, products of 4 and of 30 rows may round otherwise (with AVX-512 they do).
+    # In double precision: in single, products of 4 and of 30 rows can round differently, and do with AVX-512.
     double = FastPirender(net.double(), dtype=torch.float64)
-    monkeypatch.setattr(double, "steer", lambda told: FastPirender.steer(double, told.double()))
+    monkeypatch.setattr(double, "modulate", lambda windows: FastPirender.modulate(double, windows.double()))
     exact = PirenderRenderer(double, picture)
     again = list(exact.frames(rows))
     assert len(again) == 30
@@ -148,4 +148,4 @@ def test_a_gpu_gives_the_same_pictures(compiled: bool, capsys: pytest.CaptureFix
     slow = list(PirenderRenderer(FastPirender(net, dtype=torch.float32), picture).frames(rows))
     quick = list(PirenderRenderer(FastPirender(net.cuda()), picture, compiled=compiled).frames(rows))
     assert np.abs(np.stack(slow).astype(int) - np.stack(quick)).mean() < 6
-    assert not capsys.readouterr().err  # It was compiled indeed.
+    assert not capsys.readouterr().err  # No warning: it was compiled.

@@ -45,7 +45,7 @@ from facepipe.train.pirender.official import OfficialTraining, PaperRecipe, open
 
 SIDE = 128  # after three halvings VGG halves four times more
 TINY_VGG = ((4, 4), (4, 4), (6, 6), (6,), (8,))
-TINY = PirenderConfig(vector=16, warping_width=8, editing_width=8, widest=16, residual_blocks=1, unused_branch=False)
+TINY = PirenderConfig(latent=16, warping_width=8, editing_width=8, widest=16, residual_blocks=1, unused_branch=False)
 
 
 def clips() -> list[HeadClip]:
@@ -173,8 +173,8 @@ def test_the_schedule_is_the_papers() -> None:
     assert [recipe.warps_only(step * batch) for step in (0, 199_999, 200_000)] == [True, True, False]
     assert [recipe.rate(step * batch) for step in (0, 299_999)] == [1e-4, 1e-4]
     assert [recipe.rate(step * batch) for step in (300_000, 399_999)] == pytest.approx([2e-5, 2e-5])
-    assert recipe.most_gradient is None
-    assert Recipe(batch=batch, images=images, peak_rate=rate).most_gradient == 1.0
+    assert recipe.max_gradient_norm is None
+    assert Recipe(batch=batch, images=images, peak_rate=rate).max_gradient_norm == 1.0
 
 
 def test_the_two_stages_and_the_schedule(tmp_path: Path) -> None:

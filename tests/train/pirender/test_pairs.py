@@ -118,7 +118,7 @@ def test_pairs_show_one_clip_twice_and_the_prior_of_the_second(heads: Heads, fli
     """The prior of a frame from itself is the frame; of another it is nearer to it than the source is."""
     pairs = Pairs(heads, face_model(), 0, augment=False)
     random = np.random.default_rng(0)
-    same, other = pairs.drawn(0, 0, [0, 3], random, flip=flip)
+    same, other = pairs.of_source(0, 0, [0, 3], random, flip=flip)
     frame = heads.frames[0][:, ::-1] if flip else heads.frames[0]
     np.testing.assert_array_equal(same.source.permute(1, 2, 0).numpy(), frame)
     assert torch.equal(same.truth, same.source)
@@ -137,7 +137,7 @@ def test_crossed_pairs_lay_anothers_motion_on_the_source(heads: Heads, flip: boo
     pairs = Pairs(heads, face_model(), 0, augment=False, crossed=True)
     wanted: set[tuple[float, ...]] = set()
     for _ in range(6):
-        same, crossed = pairs.drawn(0, 0, [0], np.random.default_rng(len(wanted)), flip=flip)
+        same, crossed = pairs.of_source(0, 0, [0], np.random.default_rng(len(wanted)), flip=flip)
         assert (bool(same.crossed), bool(crossed.crossed)) == (False, True)
         assert torch.equal(crossed.source, same.source)
         own = pairs.fits[0][int(flip)]

@@ -206,7 +206,7 @@ class _Training:
         if self.stop_after and self.run.images >= self.stop_after:
             raise KeyboardInterrupt
         loss = (self.run.net(batch) - (2 * batch - 1)).square().mean()
-        step(self.run.optimiser, loss, self.run.net, self.fabric, self.recipe.most_gradient)
+        step(self.run.optimiser, loss, self.run.net, self.fabric, self.recipe.max_gradient_norm)
         return {"loss": loss}
 
     def evaluate(self, mean: nn.Module) -> tuple[dict[str, float], Any]:

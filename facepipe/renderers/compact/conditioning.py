@@ -1,4 +1,4 @@
-"""What the geometric prior tells the compact network of a frame."""
+"""Conditioning of the compact network: the prior's picture and maps of its flow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Floats = NDArray[np.floating]
 
 
 class Flow(Protocol):
-    """Where each pixel of a target comes from."""
+    """Backward flow: the place in the source of each pixel of the target."""
 
     @property
     def source_position(self) -> NDArray[np.float32]:
@@ -22,43 +22,46 @@ class Flow(Protocol):
 
     @property
     def triangle(self) -> NDArray[np.int32]:
-        """(S, S), triangle of the prior's surface: first skin, then eyes, mouth, and all else."""
+        """(S, S), triangle of the prior's surface, in the order skin, eyes, mouth, surroundings; -1 for none."""
 
     @property
     def visible(self) -> NDArray[np.bool_]:
-        """(S, S), whether the source shows that point."""
+        """(S, S), whether that point of the surface is visible in the source."""
 
 
 class Prior(Protocol):
-    """A renderer that moves one source picture by geometry alone."""
+    """A renderer that warps a source picture by geometry alone."""
 
     def target_points(self, expression: Floats, pose: Similarity) -> Floats:
-        """Return (T, 478, 3) points with (T, 64) expressions in T poses, in pixels of the picture."""
+        """Return (T, 478, 3) points for (T, 64) expressions in T poses, in pixels of the picture."""
         ...
 
-    def drawn(self, points: Floats, pose: Similarity) -> tuple[NDArray[np.uint8], Flow]:
-        """Return the (S, S, 3) uint8 RGB picture with the face at (478, 3) points, and its flow."""
+    def render_with_flow(self, points: Floats, pose: Similarity) -> tuple[NDArray[np.uint8], Flow]:
+        """Return the (S, S, 3) uint8 RGB picture for a face at (478, 3) points, and its flow."""
         ...
 
     def regions(self) -> NDArray[np.intp]:
-        """Return (4,) where the triangles of skin, eyes, mouth and all else end."""
+        """Return (4,) end indices of the triangles of skin, eyes, mouth and surroundings."""
         ...
 
 
-class Hints(NamedTuple):
-    """One frame of the prior as the network takes it."""
+class Conditioning(NamedTuple):
+    """The network's conditioning for one frame."""
 
     picture: NDArray[np.uint8]
-    """(S, S, 3) RGB."""
+    """(S, S, 3) RGB, rendered by the prior."""
     position: NDArray[np.float32]
-    """(2, S, S), place in the source, -1 and 1 in the middles of the outermost pixels."""
+    """(2, S, S), x and y in the source; -1 and 1 are the centres of the outermost pixels."""
     maps: NDArray[np.float32]
-    """(9, S / 2, S / 2): shift from the source (2), whether it is visible, whether it is skin, eye or mouth (3), and
-    the canonical point of the face there (3), zero off the face."""
+    """(9, S / 2, S / 2): displacement from the source (2), visibility in the source (1), masks of skin, eyes and mouth
+    (3), and projected normalised coordinates, the canonical x, y, z of the face (3); zero off the face."""
 
 
 def surface_table(model: FaceModel, regions: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Return (triangles + 1, 6): skin, eye, mouth, and the canonical middle of each triangle; the last row is none."""
+    """Return (M + 1, 6) for the M triangles: skin, eye, mouth flags and the canonical centroid; the last row is zero.
+
+    Index -1, a pixel without a triangle, selects the last row.
+    """
     skin, eyes, mouth, count = (int(end) for end in regions)
     table = np.zeros((count + 1, 6), np.float32)
     for column, (first, end) in enumerate(((0, skin), (skin, eyes), (eyes, mouth))):
@@ -68,9 +71,16 @@ def surface_table(model: FaceModel, regions: NDArray[np.intp]) -> NDArray[np.flo
     return table
 
 
-def hints_of(prior: Prior, table: NDArray[np.float32], points: Floats, pose: Similarity) -> Hints:
-    """Draw one frame by the prior and lay its flow out for the network."""
-    picture, flow = prior.drawn(points, pose)
+def conditioning_of(prior: Prior, table: NDArray[np.float32], points: Floats, pose: Similarity) -> Conditioning:
+    """Render one frame with the prior and return it as conditioning.
+
+    Args:
+        prior: The renderer.
+        table: From `surface_table`.
+        points: (478, 3) target points in pixels.
+        pose: The target pose, one row.
+    """
+    picture, flow = prior.render_with_flow(points, pose)
     side = picture.shape[0]
     position = flow.source_position.transpose(2, 0, 1) * np.float32(2 / (side - 1)) - np.float32(1)
     half = np.s_[..., ::2, ::2]
@@ -79,11 +89,11 @@ def hints_of(prior: Prior, table: NDArray[np.float32], points: Floats, pose: Sim
     maps[0], maps[1] = position[0][half] - line, position[1][half] - line[:, None]
     maps[2] = flow.visible[half]
     maps[3:] = table[flow.triangle[half]].transpose(2, 0, 1)
-    return Hints(picture, np.ascontiguousarray(position, np.float32), maps)
+    return Conditioning(picture, np.ascontiguousarray(position, np.float32), maps)
 
 
 def motion_of(expression: Floats, pose: Similarity, side: int) -> NDArray[np.float32]:
-    """Return (T, 70): (T, 64) expressions, angles in radians, and translation as coefficients give it."""
+    """Return (T, 70): (T, 64) expressions, angles in radians, and translation as in coefficient files."""
     half, middle = side / 2, (side - 1) / 2
     shift = (pose.translation[:, :2] - middle) / half
     depth = np.log(pose.scale / half)[:, None]

@@ -1,7 +1,8 @@
-"""What the editing network does between its convolutions, on (H, W, C) pictures, each in one pass.
+"""Fused kernels between the convolutions of the editing network, on (H, W, C) pictures, each in a single pass.
 
-A picture that a convolution is to read has a rim of zeros, `pad` pixels wide. Scale and shift are (C,) and hold a norm
-with all that follows it; `first` and `end` are rows of what is written, so that threads can share a picture.
+The input of a convolution has a border of zeros, `padding` pixels wide. `scale` and `shift`, (C,), combine a norm and
+its affine transform. `first` and `end` are rows of the output (for `double`, of the input), so that threads can share a
+picture.
 """
 
 from __future__ import annotations
@@ -16,26 +17,26 @@ Floats = NDArray[np.floating]
 
 
 @compiled_fused
-def activate(x: Floats, scale: Floats, shift: Floats, out: Floats, pad: int, first: int, end: int) -> None:
+def activate(x: Floats, scale: Floats, shift: Floats, out: Floats, padding: int, first: int, end: int) -> None:
     """Write leaky(scale * x + shift)."""
     slope = x.dtype.type(SLOPE)
     for y in range(first, end):
         for column in range(x.shape[1]):
-            pixel, target = x[y, column], out[y + pad, column + pad]
+            pixel, target = x[y, column], out[y + padding, column + padding]
             for c in range(x.shape[2]):
                 value = scale[c] * pixel[c] + shift[c]
                 target[c] = max(value, slope * value)
 
 
 @compiled_fused
-def activate_pooled(x: Floats, scale: Floats, shift: Floats, out: Floats, pad: int, first: int, end: int) -> None:
+def activate_pooled(x: Floats, scale: Floats, shift: Floats, out: Floats, padding: int, first: int, end: int) -> None:
     """Write leaky(scale * x + shift), averaged over 2x2 pixels."""
     slope, quarter = x.dtype.type(SLOPE), x.dtype.type(0.25)
     for y in range(first, end):
         for column in range(x.shape[1] // 2):
             a, b = x[2 * y, 2 * column], x[2 * y, 2 * column + 1]
             d, e = x[2 * y + 1, 2 * column], x[2 * y + 1, 2 * column + 1]
-            target = out[y + pad, column + pad]
+            target = out[y + padding, column + padding]
             for c in range(x.shape[2]):
                 p, q = scale[c] * a[c] + shift[c], scale[c] * b[c] + shift[c]
                 r, s = scale[c] * d[c] + shift[c], scale[c] * e[c] + shift[c]
@@ -44,24 +45,24 @@ def activate_pooled(x: Floats, scale: Floats, shift: Floats, out: Floats, pad: i
 
 
 @compiled_fused
-def add(x: Floats, scale: Floats, shift: Floats, out: Floats, pad: int, first: int, end: int) -> None:
-    """Add scale * x + shift to what is there."""
+def add(x: Floats, scale: Floats, shift: Floats, out: Floats, padding: int, first: int, end: int) -> None:
+    """Add scale * x + shift to the output."""
     for y in range(first, end):
         for column in range(x.shape[1]):
-            pixel, target = x[y, column], out[y + pad, column + pad]
+            pixel, target = x[y, column], out[y + padding, column + padding]
             for c in range(x.shape[2]):
                 target[c] += scale[c] * pixel[c] + shift[c]
 
 
 @compiled_fused
-def double(x: Floats, out: Floats, pad: int, first: int, end: int) -> None:
-    """Write every pixel of a picture with a rim four times, into one twice as large; rows are those of the smaller."""
+def double(x: Floats, out: Floats, padding: int, first: int, end: int) -> None:
+    """Enlarge a padded picture twofold, by repeating pixels, into a padded output. Rows are those of the input."""
     for y in range(first, end):
-        for column in range(x.shape[1] - 2 * pad):
-            pixel = x[y + pad, column + pad]
+        for column in range(x.shape[1] - 2 * padding):
+            pixel = x[y + padding, column + padding]
             for i in range(2):
                 for j in range(2):
-                    target = out[2 * y + i + pad, 2 * column + j + pad]
+                    target = out[2 * y + i + padding, 2 * column + j + padding]
                     for c in range(x.shape[2]):
                         target[c] = pixel[c]
 
@@ -75,15 +76,15 @@ def join(
     other_scale: Floats,
     other_shift: Floats,
     out: Floats,
-    pad: int,
+    padding: int,
     first: int,
     end: int,
 ) -> None:
-    """Write leaky(scale * x + shift) plus the same of another picture."""
+    """Write leaky(scale * x + shift) + leaky(other_scale * other + other_shift)."""
     slope = x.dtype.type(SLOPE)
     for y in range(first, end):
         for column in range(x.shape[1]):
-            one, two, target = x[y, column], other[y, column], out[y + pad, column + pad]
+            one, two, target = x[y, column], other[y, column], out[y + padding, column + padding]
             for c in range(x.shape[2]):
                 p, q = scale[c] * one[c] + shift[c], other_scale[c] * two[c] + other_shift[c]
                 target[c] = max(p, slope * p) + max(q, slope * q)
