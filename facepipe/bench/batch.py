@@ -16,7 +16,7 @@ from facepipe.batch.joblist import JobList
 from facepipe.batch.limits import Limits
 from facepipe.batch.overview_reader import read_overview
 from facepipe.batch.run import Run
-from facepipe.bench.figure import Bar, Figure, spent_by
+from facepipe.bench.metric import Metric, Threshold, spent_by
 from facepipe.bench.notes import listed, write_sources
 from facepipe.bench.program import peak_of
 from facepipe.engine.batch_paths import BatchPaths
@@ -30,8 +30,8 @@ SMALL, WORKERS, CLOCK_TICK_SECONDS = 100, 2, 0.01
 FLAT_WITHIN = 1.5
 
 
-def measure_batch(folder: Path, *, items: int, executed: int, most: int) -> Iterator[Figure]:
-    """Yield the figures of batches; each from a process of its own.
+def measure_batch(folder: Path, *, items: int, executed: int, most: int) -> Iterator[Metric]:
+    """Yield the metrics of batches; each from a process of its own.
 
     So many `items` are planned, found done and told of; `executed` of them are really made; plans go up to `most`.
     """
@@ -42,18 +42,18 @@ def measure_batch(folder: Path, *, items: int, executed: int, most: int) -> Iter
     yield from _plans(folder, items, most)
 
 
-def _first(folder: Path, count: int) -> Iterator[Figure]:
+def _first(folder: Path, count: int) -> Iterator[Metric]:
     """Yield what an executed stage costs beside its function, and beside the starting of workers, told by itself."""
     found = _phase("first", folder, folder / "first", count)
     name, cpu_seconds = f"first run of {count} items, {WORKERS} workers", found["cpu_seconds"]
-    yield Figure(name, "s", (found["seconds"],), None, cpu_seconds + found["children_cpu_seconds"])
+    yield Metric(name, "s", (found["seconds"],), None, cpu_seconds + found["children_cpu_seconds"])
     spans = _spans(BatchPaths(folder / "first"))
-    yield Figure("  starting and ending of workers", "s", (found["seconds"] - max(spans),))
+    yield Metric("  starting and ending of workers", "s", (found["seconds"] - max(spans),))
     at_work, whole = (1000 * seconds / count for seconds in (sum(spans), WORKERS * found["seconds"]))
-    yield Figure("overhead an executed stage, by the clock", "ms", (at_work,), Bar(15, "at most"))
-    yield Figure("  with starting and ending of workers", "ms", (whole,))
+    yield Metric("overhead an executed stage, by the clock", "ms", (at_work,), Threshold(15, "at most"))
+    yield Metric("  with starting and ending of workers", "ms", (whole,))
     busy = 1000 * (cpu_seconds + found["children_cpu_seconds"]) / count
-    yield Figure("overhead an executed stage, processor", "ms", (busy,), Bar(15, "at most"))
+    yield Metric("overhead an executed stage, processor", "ms", (busy,), Threshold(15, "at most"))
     yield _seconds(f"second run of {count} items", _phase("second", folder, folder / "first", count))
     shutil.rmtree(folder / "first")
 
@@ -67,7 +67,7 @@ def _spans(paths: BatchPaths) -> list[float]:
     return [max(stamps) - min(stamps) for stamps in times.values()]
 
 
-def _batches(folder: Path, items: int) -> Iterator[Figure]:
+def _batches(folder: Path, items: int) -> Iterator[Metric]:
     per_item: dict[str, list[float]] = {}
     for count in dict.fromkeys((SMALL, items)):
         work, named = folder / f"work-{count}", f"{count} items: "
@@ -80,31 +80,31 @@ def _batches(folder: Path, items: int) -> Iterator[Figure]:
         if count == items:
             yield _seconds(f"{named}plan", found["plan"], 30)
             yield _seconds(f"{named}second run, nothing to do", found["second"], 30)
-            yield Figure("  its memory", "MB", (found["second"]["peak_mb"],), Bar(500, "at most"))
+            yield Metric("  its memory", "MB", (found["second"]["peak_mb"],), Threshold(500, "at most"))
             yield _seconds(f"{named}status", found["status"], 5)
     for phase, values in per_item.items():
         name = f"an item's cost, {phase}, {items} to {SMALL}"
         # So few items can be done within one tick of the clock, and took no more than that.
         ratio = values[-1] / max(values[0], CLOCK_TICK_SECONDS / SMALL)
-        yield Figure(name, "times", (ratio,), Bar(FLAT_WITHIN, "at most"))
+        yield Metric(name, "times", (ratio,), Threshold(FLAT_WITHIN, "at most"))
 
 
-def _plans(folder: Path, items: int, most: int) -> Iterator[Figure]:
+def _plans(folder: Path, items: int, most: int) -> Iterator[Metric]:
     """Yield time and memory of plans over an item log in which all is done, for growing lists."""
     counts = [count for count in (items, 200_000, 1_000_000) if count <= most]
     for count in dict.fromkeys(counts):
         work = folder / f"log-{count}"
         _phase("log", folder, work, count)
         found = _phase("again", folder, work, count)
-        bar = 1000.0 if count == 1_000_000 else None
+        threshold = 1000.0 if count == 1_000_000 else None
         yield _seconds(f"plan of {count} done items", found)
-        yield Figure("  its memory", "MB", (found["peak_mb"],), Bar(bar, "at most") if bar else None)
+        yield Metric("  its memory", "MB", (found["peak_mb"],), Threshold(threshold, "at most") if threshold else None)
         yield _seconds(f"status of {count} items", _phase("status", folder, work, count))
         shutil.rmtree(work)
 
 
-def _seconds(name: str, found: dict[str, float], most: float | None = None) -> Figure:
-    return Figure(name, "s", (found["seconds"],), Bar(most, "at most") if most else None, found["cpu_seconds"])
+def _seconds(name: str, found: dict[str, float], most: float | None = None) -> Metric:
+    return Metric(name, "s", (found["seconds"],), Threshold(most, "at most") if most else None, found["cpu_seconds"])
 
 
 def _phase(phase: str, folder: Path, work: Path, count: int) -> dict[str, float]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 
-from facepipe.bench.figure import Bar, Figure, Spent, spent_by
+from facepipe.bench.metric import Metric, Spent, Threshold, spent_by
 from facepipe.renderers import RENDERERS
 
 SIDE = 256
@@ -18,10 +18,10 @@ def measurable() -> list[str]:
     return [name for name in RENDERERS if find_spec(f"facepipe.bench.renderers.{name}")]
 
 
-def measure(name: str, rounds: int) -> Iterable[Figure]:
+def measure(name: str, rounds: int) -> Iterable[Metric]:
     """Measure the network of a renderer in `measurable`."""
-    figures: Iterable[Figure] = import_module(f"facepipe.bench.renderers.{name}").measure(rounds)
-    return figures
+    metrics: Iterable[Metric] = import_module(f"facepipe.bench.renderers.{name}").measure(rounds)
+    return metrics
 
 
 def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[Spent]]:
@@ -33,7 +33,7 @@ def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
     return spent
 
 
-def times_as_fast(slow: str, fast: str, spent: Mapping[str, list[Spent]], bar: Bar | None = None) -> Figure:
+def times_as_fast(slow: str, fast: str, spent: Mapping[str, list[Spent]], threshold: Threshold | None = None) -> Metric:
     """Return the speed-up of one function over another by the best round of each: other load can only slow them."""
     best = {name: min(one.seconds for one in spent[name]) for name in (slow, fast)}
-    return Figure(f"{fast} to {slow.split()[-1]}", "times", (best[slow] / best[fast],), bar)
+    return Metric(f"{fast} to {slow.split()[-1]}", "times", (best[slow] / best[fast],), threshold)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facepipe import weights
 from facepipe.bench.clip import FPS, Material
-from facepipe.bench.figure import Figure, rate, spent_by
+from facepipe.bench.metric import Metric, rate, spent_by
 from facepipe.face.detector import Detector
 from facepipe.face.fitting import fit
 from facepipe.face.landmarker import Landmarker
@@ -41,7 +41,7 @@ class Made:
     prepared: Path | None = None
 
 
-def measure_parts(material: Material, made: Made, renderer: str, *, repeats: int) -> list[Figure]:
+def measure_parts(material: Material, made: Made, renderer: str, *, repeats: int) -> list[Metric]:
     """Return the speed of decoding, tracking, fitting, drawing and encoding, each of its own."""
     frames = list(decode_frames(material.clip))
     rendering = _rendering(made, renderer)

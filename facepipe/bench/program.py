@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facepipe.bench.figure import Spent
+from facepipe.bench.metric import Spent
 from facepipe.errors import FacepipeError
 
 ENTRY = "from facepipe.cli import main; main()"

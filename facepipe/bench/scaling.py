@@ -11,7 +11,7 @@ from pathlib import Path
 
 from facepipe import weights
 from facepipe.bench.clip import prepare_material, synthetic_motion
-from facepipe.bench.figure import Bar, Figure, rate
+from facepipe.bench.metric import Metric, Threshold, rate
 from facepipe.bench.program import run_program
 from facepipe.engine import Job, Workspace
 from facepipe.engine.batch_paths import BatchPaths
@@ -51,10 +51,10 @@ CREWS = (
     Crew("mesh, 1 worker on one core", "mesh", 1, cores=1),
 )
 PAIRS = ((1, 0, True), (1, 2, False), (4, 3, True), (4, 5, False))
-"""Two crews of which the first is held against the second, and whether the bar is for them."""
+"""Two crews whose rates are compared, and whether their ratio has a threshold."""
 
 
-def measure_scaling(folder: Path, count: int) -> Iterator[Figure]:
+def measure_scaling(folder: Path, count: int) -> Iterator[Metric]:
     """Yield the rate of so many reenactments of 5 s, each with a driver of its own, by crews of one and two workers."""
     shutil.rmtree(folder, ignore_errors=True)
     portrait = prepare_material(folder, None).portrait
@@ -66,12 +66,14 @@ def measure_scaling(folder: Path, count: int) -> Iterator[Figure]:
         rates.append(found.median)
         yield found
         yield memory
-    for more, less, barred in PAIRS:
+    for more, less, held in PAIRS:
         name = f"{CREWS[more].name} against {CREWS[less].name.removeprefix(CREWS[more].renderer + ', ')}"
-        yield Figure(name, "times", (rates[more] / rates[less],), Bar(TWO_AGAINST_ONE, "at least") if barred else None)
+        yield Metric(
+            name, "times", (rates[more] / rates[less],), Threshold(TWO_AGAINST_ONE, "at least") if held else None
+        )
 
 
-def _measured(folder: Path, portrait: Path, count: int, crew: Crew) -> tuple[Figure, Figure]:
+def _measured(folder: Path, portrait: Path, count: int, crew: Crew) -> tuple[Metric, Metric]:
     work = folder / "work"
     words = ["batch", str(portrait), str(folder / "drivers"), "--pair", "product", "--jobs", str(crew.workers)]
     words += ["--work", str(work), "--out", str(folder / "out" / "{driving}.mp4")]
@@ -79,12 +81,12 @@ def _measured(folder: Path, portrait: Path, count: int, crew: Crew) -> tuple[Fig
     threads = {"OMP_NUM_THREADS": str(crew.threads * crew.workers)} if crew.threads else {}
     run = run_program(words, folder=folder, environment=threads)
     if (made := _rendered(work)) != count:
-        raise FacepipeError(f"{made} of {count} reenactments were rendered as they were measured; the figure is void")
+        raise FacepipeError(f"{made} of {count} reenactments were rendered as they were measured; the metric is void")
     shutil.rmtree(work)
     shutil.rmtree(folder / "out")
     return (
         rate(f"{count} reenactments of 5 s, {crew.name}", FRAMES * count, [run.spent]),
-        Figure("  its memory", "GB", (run.peak_bytes / 1e9,)),
+        Metric("  its memory", "GB", (run.peak_bytes / 1e9,)),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facepipe.bench.clip import Material
-from facepipe.bench.figure import Bar, Figure, Spent, duration, rate, spent_by
+from facepipe.bench.metric import Metric, Spent, Threshold, duration, rate, spent_by
 from facepipe.bench.parts import Made
 from facepipe.bench.program import Run, run_program
 from facepipe.engine import Job, Workspace
@@ -18,20 +18,20 @@ from facepipe.pipeline.rendering import options_for
 from facepipe.renderers import RENDERERS
 
 SIZE_PIXELS = 256
-CROP, GROWTH = Bar(80, "at least"), Bar(1.1, "at most")
-HELP, SECOND = Bar(0.3, "at most"), Bar(1.5, "at most")
+CROP, GROWTH = Threshold(80, "at least"), Threshold(1.1, "at most")
+HELP, SECOND = Threshold(0.3, "at most"), Threshold(1.5, "at most")
 
 
-def speed_bar(renderer: str) -> Bar | None:
+def speed_threshold(renderer: str) -> Threshold | None:
     """Return the frames a second that the whole job is held to."""
     speed = RENDERERS[renderer].min_frames_per_second
-    return Bar(speed, "at least") if speed else None
+    return Threshold(speed, "at least") if speed else None
 
 
-def memory_bar(renderer: str) -> Bar | None:
+def memory_threshold(renderer: str) -> Threshold | None:
     """Return the gigabytes that the whole job is held to."""
     memory = RENDERERS[renderer].max_memory_gigabytes
-    return Bar(memory, "at most") if memory else None
+    return Threshold(memory, "at most") if memory else None
 
 
 @dataclass
@@ -52,8 +52,8 @@ class Stages:
         return sum(one.seconds for label, rows in self.spent.items() if label.startswith(start) for one in rows)
 
 
-def measure_programs(material: Material, folder: Path, renderer: str, *, repeats: int) -> tuple[list[Figure], Run]:
-    """Return the figures of fresh processes: help, cold runs, second runs; and the last cold run."""
+def measure_programs(material: Material, folder: Path, renderer: str, *, repeats: int) -> tuple[list[Metric], Run]:
+    """Return the metrics of fresh processes: help, cold runs, second runs; and the last cold run."""
     helped = [run_program(["--help"], folder=folder) for _ in range(max(3, repeats))]
     cold = [_cold(material, folder, renderer) for _ in range(repeats)]
     again = [run_program(_words(material, renderer), folder=folder) for _ in range(max(3, repeats))]
@@ -61,17 +61,17 @@ def measure_programs(material: Material, folder: Path, renderer: str, *, repeats
         duration("facepipe --help", [run.spent for run in helped], HELP),
         rate("reenact, cold", material.frames, [run.spent for run in cold]),
         duration("a second time", [run.spent for run in again], SECOND),
-        Figure("peak memory", "GB", tuple(run.peak_bytes / 1e9 for run in cold), memory_bar(renderer)),
+        Metric("peak memory", "GB", tuple(run.peak_bytes / 1e9 for run in cold), memory_threshold(renderer)),
     ], cold[-1]
 
 
-def measure_long(material: Material, folder: Path, renderer: str, short: Run) -> list[Figure]:
+def measure_long(material: Material, folder: Path, renderer: str, short: Run) -> list[Metric]:
     """Return speed and memory of one cold run of the clip ten times over."""
     run = _cold(material, folder, renderer)
     return [
         rate("reenact, cold, ten times as long", material.frames, [run.spent]),
-        Figure("peak memory, ten times as long", "GB", (run.peak_bytes / 1e9,), memory_bar(renderer)),
-        Figure("the same, over that of the clip", "ratio", (run.peak_bytes / max(1, short.peak_bytes),), GROWTH),
+        Metric("peak memory, ten times as long", "GB", (run.peak_bytes / 1e9,), memory_threshold(renderer)),
+        Metric("the same, over that of the clip", "ratio", (run.peak_bytes / max(1, short.peak_bytes),), GROWTH),
     ]
 
 
@@ -90,8 +90,8 @@ def _cold(material: Material, folder: Path, renderer: str) -> Run:
     return run_program(_words(material, renderer), folder=folder)
 
 
-def measure_warm(material: Material, folder: Path, renderer: str, *, repeats: int) -> tuple[list[Figure], Made]:
-    """Return the figures of the job in this process, after one run that does not count; and where its results lie."""
+def measure_warm(material: Material, folder: Path, renderer: str, *, repeats: int) -> tuple[list[Metric], Made]:
+    """Return the metrics of the job in this process, after one run that does not count; and where its results lie."""
     whole, runs = [], []
     for _ in range(repeats + 1):
         _emptied(folder / "warm")
@@ -100,21 +100,21 @@ def measure_warm(material: Material, folder: Path, renderer: str, *, repeats: in
         runs.append(stages)
     frames, runs = material.frames, runs[1:]
 
-    def by_stage(name: str, start: str, bar: Bar | None = None) -> Figure:
-        return Figure(name, "frames/s", tuple(frames / run.seconds(start) for run in runs), bar)
+    def by_stage(name: str, start: str, threshold: Threshold | None = None) -> Metric:
+        return Metric(name, "frames/s", tuple(frames / run.seconds(start) for run in runs), threshold)
 
-    figures = [
-        rate("reenact, warm", frames, whole[1:], speed_bar(renderer)),
+    metrics = [
+        rate("reenact, warm", frames, whole[1:], speed_threshold(renderer)),
         by_stage("  crop of the driver", "crop driver", CROP),
         by_stage("  coefficients of the driver", "fit driver"),
         by_stage("  motion", "motion"),
         by_stage("  render and encode", "render"),
-        Figure("  mux", "s", tuple(run.seconds("mux") for run in runs)),
-        Figure("  crop and coefficients of the source", "s", tuple(_source_seconds(run) for run in runs)),
+        Metric("  mux", "s", tuple(run.seconds("mux") for run in runs)),
+        Metric("  crop and coefficients of the source", "s", tuple(_source_seconds(run) for run in runs)),
     ]
     made = runs[-1].folders
     motions = tuple(made[label] for label in sorted(made, key=_number) if label.startswith("motion"))
-    return figures, Made(
+    return metrics, Made(
         made["crop source"], made["fit source"], made["crop driver"], motions, made.get("prepare source")
     )
 

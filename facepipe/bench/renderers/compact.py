@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from facepipe.bench.blocks import block_seconds
-from facepipe.bench.figure import Bar, Figure, Spent, rate
+from facepipe.bench.metric import Metric, Spent, Threshold, rate
 from facepipe.bench.networks import SIDE, in_turns, times_as_fast
 from facepipe.device import bfloat16_is_fast
 from facepipe.renderers.compact.config import HINT_CHANNELS, CompactConfig
@@ -20,12 +20,12 @@ from facepipe.rendering.compiling import compiled
 BATCHES, BATCH, LARGE_SIDE = (1, 2, 4, 8), BATCH_FRAMES["cpu"], 512
 FRAMES = 16
 """How many each thread draws in a round."""
-FAST, FULL = Bar(40, "at least"), Bar(10, "at least")
+FAST, FULL = Threshold(40, "at least"), Threshold(10, "at least")
 PLAIN = "compact plain"
 Ways = dict[str, Callable[[], None]]
 
 
-def measure(rounds: int) -> Iterable[Figure]:
+def measure(rounds: int) -> Iterable[Metric]:
     """Return frames a second at 256x256 by batch, the fastest precision first, and milliseconds a frame by block.
 
     As in use, every thread draws a batch of its own; blocks are timed on one. In turns with the fastest precision comes
@@ -37,7 +37,7 @@ def measure(rounds: int) -> Iterable[Figure]:
     dtypes["fp32"] = torch.float32
     fastest = next(iter(dtypes))
     for name, dtype in dtypes.items():
-        net, barred = compact_net(dtype), f"compact {name}, batches of {BATCH}"
+        net, held = compact_net(dtype), f"compact {name}, batches of {BATCH}"
         ways = {
             f"compact {name}, batches of {count}": drawing(net, inputs(count, dtype), threads, FRAMES * threads)
             for count in BATCHES
@@ -46,10 +46,10 @@ def measure(rounds: int) -> Iterable[Figure]:
             ways |= _others(dtype, threads)
         spent = _spent(ways, rounds)
         for way, times in spent.items():
-            bar = FAST if dtype == torch.bfloat16 else FULL
-            yield rate(way, FRAMES * threads, times, bar if way == barred else None)
+            threshold = FAST if dtype == torch.bfloat16 else FULL
+            yield rate(way, FRAMES * threads, times, threshold if way == held else None)
         if name == fastest:
-            yield times_as_fast(PLAIN, barred, spent)
+            yield times_as_fast(PLAIN, held, spent)
     yield from _blocks(dtypes[fastest], rounds)
     torch.set_num_threads(threads)
 
@@ -77,10 +77,10 @@ def _spent(ways: Ways, rounds: int) -> Mapping[str, list[Spent]]:
     return in_turns(ways, rounds)
 
 
-def _blocks(dtype: torch.dtype, rounds: int) -> Iterable[Figure]:
+def _blocks(dtype: torch.dtype, rounds: int) -> Iterable[Metric]:
     torch.set_num_threads(1)
     for block, seconds in block_seconds(compact_net(dtype), inputs(BATCH, dtype), rounds).items():
-        yield Figure(f"  {block}", "ms", tuple(one / BATCH * 1000 for one in seconds))
+        yield Metric(f"  {block}", "ms", tuple(one / BATCH * 1000 for one in seconds))
 
 
 def compact_net(dtype: torch.dtype) -> CompactNet:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facepipe.bench.figure import Bar, Figure, rate
+from facepipe.bench.metric import Metric, Threshold, rate
 from facepipe.bench.networks import SIDE, in_turns, times_as_fast
 from facepipe.bench.recipe import PIRENDER, filled_state
 from facepipe.device import bfloat16_is_fast
@@ -21,7 +21,7 @@ FRAMES, GPU_BATCH = 27, 16
 RATIO, AMX_RATIO, DIFFERENCE = 1.5, 4.0, 1.0
 
 
-def measure(rounds: int) -> Iterable[Figure]:
+def measure(rounds: int) -> Iterable[Metric]:
     """Return the speed of the published size at batch 1 and 256x256: as published, and ours, in turns.
 
     As published is the plain forward in inference_mode, the residual blocks' unused branch computed too.
@@ -45,10 +45,10 @@ def measure(rounds: int) -> Iterable[Figure]:
     for name, times in spent.items():
         yield rate(name, len(made[name].warp_image), times)
     first, fast = "pirender official", "pirender fast"
-    yield times_as_fast(first, fast, spent, Bar(RATIO, "at least"))
+    yield times_as_fast(first, fast, spent, Threshold(RATIO, "at least"))
     yield difference(f"{fast}, furthest off", made[first], made[fast])
     if (half := "pirender fast, bf16") in spent:
-        yield times_as_fast(first, half, spent, Bar(AMX_RATIO, "at least"))
+        yield times_as_fast(first, half, spent, Threshold(AMX_RATIO, "at least"))
         yield difference(f"{half}, mean difference", made[first], made[half], mean=True)
 
 
@@ -97,17 +97,17 @@ def _on_gpu(picture: Tensor, window: Tensor) -> Callable[[], Rendering]:
     return finished
 
 
-def difference(name: str, plain: Rendering, other: Rendering, *, mean: bool = False) -> Figure:
+def difference(name: str, plain: Rendering, other: Rendering, *, mean: bool = False) -> Metric:
     """Return how far off pictures are: the furthest number of any output in 1e-4, or the mean in 255ths."""
     assert plain.fake_image is not None
     assert other.fake_image is not None
     if mean:
         off = (plain.fake_image - other.fake_image.float()).abs().mean().item() * 127.5
-        return Figure(name, "of 255", (off,), Bar(2, "at most"))
+        return Metric(name, "of 255", (off,), Threshold(2, "at most"))
     pairs = [
         (plain.flow_field, other.flow_field),
         (plain.warp_image, other.warp_image),
         (plain.fake_image, other.fake_image),
     ]
     furthest = max((one - two).abs().max().item() for one, two in pairs)
-    return Figure(name, "1e-4", (furthest * 1e4,), Bar(DIFFERENCE, "at most"))
+    return Metric(name, "1e-4", (furthest * 1e4,), Threshold(DIFFERENCE, "at most"))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from facepipe.bench.blocks import FUNCTIONS, REST, block_seconds, blocks
-from facepipe.bench.figure import Bar
+from facepipe.bench.metric import Threshold
 from facepipe.bench.renderers import compact
 from facepipe.renderers.compact import net as network
 from facepipe.renderers.compact.net import CompactNet
@@ -31,8 +31,8 @@ def test_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fastest precision, plain form and larger pictures in turns; the ratio; full precision; and blocks."""
     monkeypatch.setattr(compact, "bfloat16_is_fast", lambda: True)
     threads = torch.get_num_threads()
-    figures = {figure.name: figure for figure in compact.measure(1)}
-    names = list(figures)
+    metrics = {metric.name: metric for metric in compact.measure(1)}
+    names = list(metrics)
     first = [f"compact bf16, batches of {count}" for count in (1, 2, 4, 8)]
     assert names[:7] == [
         *first,
@@ -41,10 +41,10 @@ def test_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
         "compact bf16, batches of 4 to plain",
     ]
     assert names[7:11] == [name.replace("bf16", "fp32") for name in first]
-    assert figures["compact bf16, batches of 4"].bar == Bar(40, "at least")
-    assert figures["compact fp32, batches of 4"].bar == Bar(10, "at least")
-    best = {name: max(figures[name].values) for name in ("compact bf16, batches of 4", "compact plain")}
-    ratio = figures["compact bf16, batches of 4 to plain"]
+    assert metrics["compact bf16, batches of 4"].threshold == Threshold(40, "at least")
+    assert metrics["compact fp32, batches of 4"].threshold == Threshold(10, "at least")
+    best = {name: max(metrics[name].values) for name in ("compact bf16, batches of 4", "compact plain")}
+    ratio = metrics["compact bf16, batches of 4 to plain"]
     assert ratio.unit == "times"
     assert ratio.median == pytest.approx(best[first[2]] / best["compact plain"])
     assert names[11:] == [f"  {name}" for name in block_seconds(small(torch.float32), inputs(), 1)]
@@ -57,7 +57,7 @@ def inputs(side: int = 0) -> tuple[torch.Tensor, ...]:
 
 def test_where_nothing_is_faster_full_precision_is_held_against_the_plain_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compact, "bfloat16_is_fast", lambda: False)
-    names = [figure.name for figure in compact.measure(1)]
+    names = [metric.name for metric in compact.measure(1)]
     assert "compact fp32, batches of 4 to plain" in names
     assert not [name for name in names if "bf16" in name]
 

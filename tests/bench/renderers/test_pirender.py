@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from facepipe.bench.figure import Bar, Spent
+from facepipe.bench.metric import Spent, Threshold
 from facepipe.bench.networks import in_turns, times_as_fast
 from facepipe.bench.renderers import pirender
 from facepipe.renderers.pirender.config import PirenderConfig
@@ -40,8 +40,8 @@ def test_every_way_has_its_turn_in_each_round() -> None:
 
 def test_the_best_rounds_are_held_against_each_other() -> None:
     spent = {"x slow": [Spent(9, 1), Spent(4, 1)], "x fast": [Spent(2, 1), Spent(8, 1)]}
-    figure = times_as_fast("x slow", "x fast", spent, Bar(1.5, "at least"))
-    assert (figure.name, figure.values) == ("x fast to slow", (2.0,))
+    metric = times_as_fast("x slow", "x fast", spent, Threshold(1.5, "at least"))
+    assert (metric.name, metric.values) == ("x fast to slow", (2.0,))
 
 
 def test_the_furthest_number_of_any_output_counts() -> None:
@@ -60,8 +60,8 @@ def test_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pirender, "bfloat16_is_fast", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(pirender, "SIDE", 64)
-    figures = {figure.name: figure for figure in pirender.measure(1)}
-    assert list(figures) == [
+    metrics = {metric.name: metric for metric in pirender.measure(1)}
+    assert list(metrics) == [
         "pirender official",
         "pirender plain",
         "pirender fast",
@@ -71,8 +71,8 @@ def test_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
         "pirender fast, bf16 to official",
         "pirender fast, bf16, mean difference",
     ]
-    assert figures["pirender fast, furthest off"].bar == Bar(1, "at most")
-    assert figures["pirender fast, furthest off"].median <= 1
+    assert metrics["pirender fast, furthest off"].threshold == Threshold(1, "at most")
+    assert metrics["pirender fast, furthest off"].median <= 1
 
 
 @pytest.mark.parametrize("words", [["nothing"], ["renderer", "another"]])
