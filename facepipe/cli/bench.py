@@ -14,7 +14,7 @@ from facepipe.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from facepipe.bench.figure import Figure
+    from facepipe.bench.metric import Metric
 
 FOLDER = "bench"
 
@@ -47,7 +47,7 @@ def bench(
 ) -> None:
     """Measure and print speed, start-up and memory, with the hardware named: the median of the repeats.
 
-    Takes some minutes. The exit code is 0 whatever the figures say; a column tells whether each bar was met.
+    Takes some minutes. The exit code is 0 whatever the metrics say; a column tells whether each threshold was met.
     """
     if what == ["batch"]:
         sizes = {"items": items, "executed": executed, "most": most}
@@ -100,11 +100,11 @@ def _tell_machine(about: dict[str, object], *, as_json: bool) -> None:
     typer.echo(json.dumps({"schema": 1, "machine": about}) if as_json else heading(about))
 
 
-def _tell(figures: Iterable[Figure], *, as_json: bool) -> None:
+def _tell(metrics: Iterable[Metric], *, as_json: bool) -> None:
     import json
 
-    for figure in figures:
-        typer.echo(json.dumps(figure.as_json()) if as_json else line_of(figure))
+    for metric in metrics:
+        typer.echo(json.dumps(metric.as_json()) if as_json else line_of(metric))
 
 
 def _bench_program(
@@ -129,10 +129,10 @@ def _bench_program(
     about = {**describe_machine(), "clip": str(material.clip), "frames": material.frames, "renderer": renderer}
     about["repeats"] = repeats
     _tell_machine(about, as_json=as_json)
-    figures, cold = measure_programs(material, folder, renderer, repeats=repeats)
-    _tell(figures, as_json=as_json)
-    figures, made = measure_warm(material, folder, renderer, repeats=repeats)
-    _tell(figures, as_json=as_json)
+    metrics, cold = measure_programs(material, folder, renderer, repeats=repeats)
+    _tell(metrics, as_json=as_json)
+    metrics, made = measure_warm(material, folder, renderer, repeats=repeats)
+    _tell(metrics, as_json=as_json)
     _tell(measure_parts(material, made, renderer, repeats=repeats), as_json=as_json)
     if long:
         _tell(measure_long(longer(material, folder), folder, renderer, cold), as_json=as_json)
@@ -141,16 +141,16 @@ def _bench_program(
 def heading(about: dict[str, object]) -> str:
     """Return what was measured on what, and the heads of the columns."""
     lines = [f"{name.replace('_', ' '):<10}{value}" for name, value in about.items()]
-    return "\n".join([*lines, "", f"{'':<38}{'median':>10} {'':<9}{'lowest to highest':>20}{'CPU s':>8}  bar"])
+    return "\n".join([*lines, "", f"{'':<38}{'median':>10} {'':<9}{'lowest to highest':>20}{'CPU s':>8}  threshold"])
 
 
-def line_of(figure: Figure) -> str:
+def line_of(metric: Metric) -> str:
     """Return one line of the table."""
-    low, high = min(figure.values), max(figure.values)
-    cpu = "" if figure.cpu_seconds is None else f"{figure.cpu_seconds:.2f}"
-    bar = ""
-    if figure.bar:
-        met = "met" if figure.bar.met(figure.median) else "NOT met"
-        bar = f"{'>=' if figure.bar.kind == 'at least' else '<='} {figure.bar.at:g}, {met}"
+    low, high = min(metric.values), max(metric.values)
+    cpu = "" if metric.cpu_seconds is None else f"{metric.cpu_seconds:.2f}"
+    threshold = ""
+    if metric.threshold:
+        met = "met" if metric.threshold.met(metric.median) else "NOT met"
+        threshold = f"{'>=' if metric.threshold.kind == 'at least' else '<='} {metric.threshold.at:g}, {met}"
     spread = f"{low:.2f} to {high:.2f}"
-    return f"{figure.name:<38}{figure.median:>10.2f} {figure.unit:<9}{spread:>20}{cpu:>8}  {bar}".rstrip()
+    return f"{metric.name:<38}{metric.median:>10.2f} {metric.unit:<9}{spread:>20}{cpu:>8}  {threshold}".rstrip()
