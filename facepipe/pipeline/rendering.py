@@ -17,6 +17,7 @@ from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, path_of, perception_weights
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from facepipe.renderers import RENDERERS, open_for
+from facepipe.rendering.source import SourceFiles
 from facepipe.rendering.spec import NETWORK
 from facepipe.settings import MotionSettings
 from facepipe.spaces.retargeting import Retargeting
@@ -24,7 +25,6 @@ from facepipe.weights import WeightFile, find, lookup
 from stages import motion, mux, prepare, render
 
 if TYPE_CHECKING:
-    from facepipe.rendering.source import SourceFiles
     from facepipe.rendering.spec import FrameRenderer
 
 Input = Output | Pending | Path
@@ -212,9 +212,6 @@ def move(job: Job, scene: Scene, moved: Mapping[str, Input], params: motion.Para
 
 def source_files(scene: Scene, prepared: Made | None) -> SourceFiles:
     """Return the files of a scene's source. The stages `crop`, `coefficients` and `prepare` must have run."""
-    # Here, not above: a command whose results exist must not wait for these imports.
-    from facepipe.rendering.source import SourceFiles  # noqa: PLC0415
-
     cropped = scene.fitted.crop
     return SourceFiles(
         path_of(cropped, "crop.png"),
