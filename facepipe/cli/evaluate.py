@@ -1,4 +1,4 @@
-"""`facepipe evaluate`: how good results are, in figures, plots and stills."""
+"""`facepipe evaluate`: the quality of results in metrics, plots and stills."""
 
 from __future__ import annotations
 
@@ -32,24 +32,31 @@ TaskFlag = Annotated[
     ),
 ]
 Renderer = Annotated[
-    str | None, typer.Option(help="What renders where the manifest names no result (default: the settings').")
+    str | None,
+    typer.Option(help="Renderer that is judged where the manifest names no result (default: that of the settings)."),
 ]
-Weights = Annotated[str, typer.Option("--weights", help="Registry name of the renderer's network, where not its own.")]
+Weights = Annotated[str, typer.Option("--weights", help="Registry name of the renderer's network (default: its own).")]
 OutFolder = Annotated[
     Path | None,
     typer.Option("-o", "--out", help="Folder of the report (default: NAME--TASK).", show_default=False, readable=False),
 ]
 Teacher = Annotated[
     Path | None,
-    typer.Option(help="Python of an environment with MediaPipe, to judge the results from outside.", readable=False),
+    typer.Option(
+        help="Python of an environment with MediaPipe, whose landmarks then judge the results.", readable=False
+    ),
 ]
 Labels = Annotated[
     Path | None,
-    typer.Option(help="For --task audio: what tools/label_with_mediapipe.py made of MANIFEST.", readable=False),
+    typer.Option(
+        help="For --task audio: the labels that tools/label_with_mediapipe.py made of MANIFEST.", readable=False
+    ),
 ]
-Frames = Annotated[int, typer.Option(help="Frames of a clip that are judged, spread evenly; 0 for all.", min=0)]
+Frames = Annotated[
+    int, typer.Option(help="Number of frames of a clip that are judged, spread evenly; 0 for all.", min=0)
+]
 Size = Annotated[
-    int, typer.Option(help="Width and height in pixels at which is rendered and judged.", min=64, max=1024)
+    int, typer.Option(help="Width and height in pixels at which frames are rendered and judged.", min=64, max=1024)
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folder that holds something else.")]
 
@@ -64,24 +71,26 @@ def evaluate(
     labels: Labels = None,
     frames: Frames = 0,
     size: Size = 256,
+    work: a.Work = None,
     overwrite: Overwrite = False,
     as_json: a.AsJson = False,
     quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Measure results, or a renderer, against their drivers; print the figures and write a report.
+    """Measure a renderer, or finished results, against their drivers; print the metrics and write a report.
 
-    OUT receives clips.csv, summary.json, report.html, and the clips that were compared. docs/evaluation.md explains
-    every figure. Exit code 4 when some of the cases could not be judged.
+    Results are made by the stages of `facepipe reenact`, which keep their files in the work folder. OUT receives
+    clips.csv, summary.json, report.html, and the clips that were compared. docs/evaluation.md explains every metric.
+    Exit code 4 if some of the cases could not be judged.
     """
     from facepipe.device import set_threads
     from facepipe.evaluate.manifest import read_cases
     from facepipe.evaluate.run import check_out
     from facepipe.evaluate.run import evaluate as run
-    from facepipe.evaluate.scene import Setting
+    from facepipe.evaluate.staging import Setting
 
     if task == "audio":
-        unused = {"--renderer": renderer, "--weights": weights, "--out": out, "--overwrite": overwrite}
+        unused = {"--renderer": renderer, "--weights": weights, "--out": out, "--overwrite": overwrite, "--work": work}
         _check_unused(task, {**unused, "--teacher": teacher, "--frames": frames, "--json": as_json})
         _evaluate_audio(manifest, labels)
         return
@@ -91,12 +100,13 @@ def evaluate(
     if size % 2:
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
     cases = read_cases(manifest, task)  # type: ignore[arg-type]
-    setting = Setting(task, _chosen(renderer, weights), weights, size, frames)  # type: ignore[arg-type]
+    chosen, folder = _chosen(renderer, weights, work)
+    setting = Setting(task, chosen, weights, size, frames)  # type: ignore[arg-type]
     out = out or Path(f"{manifest.absolute().stem}--{task}")
     check_out(out, overwrite=overwrite)
     set_threads()
     tell = (lambda _: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
-    outcome = run(cases, setting, out, teacher=teacher, tell=tell)
+    outcome = run(cases, setting, out, folder, teacher=teacher, tell=tell)
     _print_outcome(outcome, out, as_json=as_json)
     if outcome.failures:
         raise FailedItemsError(outcome.failures)
@@ -108,18 +118,17 @@ def _check_unused(task: str, flags: Mapping[str, object]) -> None:
         raise UsageError(f"--task {task} has no use for {given}; leave that out")
 
 
-def _chosen(renderer: str | None, weights: str) -> str:
-    """Return the name of the renderer: as given, else that of the weights, else that of the settings."""
+def _chosen(renderer: str | None, weights: str, work: Path | None) -> tuple[str, Path]:
+    """Return the renderer, as given, else that of the weights, else that of the settings; and the work folder."""
     from facepipe.config import load_settings
     from facepipe.pipeline.rendering import renderer_for
     from facepipe.settings import DEFAULT
 
-    settings = load_settings()
-    if renderer:
-        return renderer
-    if settings.origin("render.renderer") != DEFAULT:
-        return settings.render.renderer
-    return renderer_for(weights, "auto", default=settings.render.renderer)
+    settings = load_settings(flags={"work.folder": str(work) if work else None})
+    chosen = renderer or settings.render.renderer
+    if not renderer and settings.origin("render.renderer") == DEFAULT:
+        chosen = renderer_for(weights, "auto", default=chosen)
+    return chosen, Path(settings.work.folder)
 
 
 def _print_outcome(outcome: Outcome, out: Path, *, as_json: bool) -> None:
@@ -134,7 +143,7 @@ def _print_outcome(outcome: Outcome, out: Path, *, as_json: bool) -> None:
 
 
 def print_figures(figures: Figures, missing: dict[str, str]) -> None:
-    """Print the bars, the means of all contenders and what could not be measured."""
+    """Print the metrics, the means of all candidates, and the measures whose networks are missing."""
     from rich.console import Console
     from rich.table import Table
 
@@ -143,22 +152,23 @@ def print_figures(figures: Figures, missing: dict[str, str]) -> None:
     from facepipe.evaluate.report import notes_on
 
     console = Console(width=None if sys.stdout.isatty() else 140)
-    table = Table("figure", "measured", "bar", "", box=None, pad_edge=False)
-    for row in figures.rows:
-        table.add_row(row.name, row.measured, row.bar, {True: "met", False: "not met", None: ""}[row.met])
+    table = Table("metric", "measured", "threshold", "", box=None, pad_edge=False)
+    for one in figures.metrics:
+        table.add_row(one.name, one.measured, one.threshold, "met" if one.met else "not met")
     console.print(table)
     names = list(figures.means)
     means = Table("mean over clips", *names, box=None, pad_edge=False)
-    for measure, one in MEASURES.items():
+    for measure, about in MEASURES.items():
         if any(measure in figures.means[name] for name in names):
             means.add_row(
-                one.title, *(shown(measure, figures.means[name].get(measure, float("nan"))) for name in names)
+                about.title, *(shown(measure, figures.means[name].get(measure, float("nan"))) for name in names)
             )
     if figures.fid:
         means.add_row(
             f"FID, {figures.fid_pictures} pictures", *(f"{figures.fid.get(name, float('nan')):.2f}" for name in names)
         )
     if "teacher" in figures.correlations:
+        means.add_row("frames in which the teacher finds a face, %", f"{100 * figures.seen_by_teacher:.1f}")
         for one_name, (pooled, each) in figures.correlations["own"].items():
             means.add_row(f"correlation of {one_name}, our own landmarks", f"{pooled:.3f} ({each:.3f})")
     console.print()
@@ -168,7 +178,7 @@ def print_figures(figures: Figures, missing: dict[str, str]) -> None:
 
 
 def _evaluate_audio(data: Path, labels: Path | None) -> None:
-    """Print how well motion follows the sound of speakers that no training heard."""
+    """Print how well motion follows the sound of speakers that no training used."""
     import tempfile
 
     from facepipe.evaluate.audio import evaluate as run

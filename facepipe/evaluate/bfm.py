@@ -1,4 +1,4 @@
-"""AED and APD in the basis that papers give them in: Deep3DFaceRecon's, where its network is registered."""
+"""AED and APD in the space bfm, as papers report them; Deep3DFaceRecon's network must be registered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well the linear face model describes people that it was not built from.
+"""The fit of the linear face model to people that it was not built from.
 
 python -m facepipe.evaluate.face_model --data DATA --labels LABELS
 """
@@ -73,7 +73,7 @@ def main() -> None:
     between, within = movement(model, rests - rests.mean(0)), movement(model, own)
     error = float(np.mean([fitted.residual.mean() for fitted in fits])) * 100
     speed = fit_speed(model, clips[0])
-    table = Table("figure", "measured", "bar", "met", title=f"Face model on {len(clips)} clips of unseen people")
+    table = Table("metric", "measured", "threshold", "met", title=f"Face model on {len(clips)} clips of unseen people")
     table.add_row("reprojection error, % of outer-eye distance", f"{error:.2f}", "<= 2", "yes" if error <= 2 else "no")
     table.add_row(
         "expression at rest, difference between people, % of outer-eye distance", f"{100 * between:.2f}", "", ""

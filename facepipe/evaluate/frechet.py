@@ -1,4 +1,4 @@
-"""The Frechet distance of two sets of pictures' features, seen as Gaussians (Heusel et al. 2017)."""
+"""The Frechet distance of two sets of features, modelled as Gaussians (Heusel et al. 2017)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Moments:
         self.products: Floats = np.zeros((0, 0))
 
     def add(self, features: NDArray[np.floating]) -> None:
-        """Take in (N, D) features."""
+        """Add (N, D) features."""
         rows = features.astype(np.float64)
         if not self.count:
             self.total, self.products = np.zeros(rows.shape[1]), np.zeros((rows.shape[1],) * 2)

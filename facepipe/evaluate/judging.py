@@ -1,4 +1,4 @@
-"""Judging one case: everything that is measured of its contenders, and stills to look at."""
+"""The measures of one case: scores of its candidates, and stills to look at."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.engine import Job, Workspace
 from facepipe.errors import InputError
 from facepipe.evaluate.bfm import distances, estimated
-from facepipe.evaluate.footage import Eyes, Floats
 from facepipe.evaluate.frechet import Moments
 from facepipe.evaluate.manifest import Case, Task
-from facepipe.evaluate.meter import Look, Meter
+from facepipe.evaluate.meter import AppearanceStats, Meter
 from facepipe.evaluate.networks import Networks
-from facepipe.evaluate.pixels import Box, Picture, lip_box
-from facepipe.evaluate.scene import UNMOVED, Scene, Setting, set_up
+from facepipe.evaluate.pixels import Box, Floats, Picture, lip_box
 from facepipe.evaluate.signals import SIGNALS, Followed, correlation, follow
+from facepipe.evaluate.staging import RESULT, UNMOVED, Setting, StagedCase, stage_case
+from facepipe.evaluate.tracked_clip import FaceTracker
 from facepipe.face import topology as at
 from facepipe.face.bfm.estimation import Estimate
 from facepipe.face.cropping import outer_eye_distance, whole_picture
@@ -32,7 +33,7 @@ from facepipe.media.encode import VideoWriter
 from facepipe.spaces.coefficients import Coefficients, from_fit
 
 DRIVER, STILLS, QUALITY = "driver", 7, 95
-# A result whose face does not begin where the driver's does shows another part of the picture.
+# A result whose first face is farther than this from the driver's shows another part of the picture.
 MOST_SHIFT_EYE_DISTANCES, MOST_SCALE = 0.35, 1.3
 
 
@@ -44,76 +45,82 @@ class Judged:
     task: Task
     frames: int
     scores: Mapping[str, Mapping[str, float]]
-    """By contender and measure; what could not be measured is not there, or nan."""
+    """By candidate and measure; a measure that could not be taken is absent or nan."""
     followed: Mapping[str, Followed]
-    """By contender, as far as our own landmarks see it."""
+    """By candidate: its signals beside the driver's, from the embedded landmarker."""
     stills: Mapping[str, Sequence[Picture]]
-    """A few moments, the same of the driver and of each contender."""
+    """A few moments, the same for the driver and each candidate."""
     mouths: Mapping[str, Picture]
-    """The mouth where the driver's is widest open."""
+    """The mouth in the frame in which the driver's is widest open."""
 
 
 @dataclass
 class Judge:
-    """Judges one case after the other, and gathers what is measured over all of them."""
+    """Judges cases one after another, and gathers what is measured over all of them."""
 
     setting: Setting
-    eyes: Eyes
+    tracker: FaceTracker
     networks: Networks
+    workspace: Workspace
+    """Where the stages keep their results."""
     out: Path
     features: dict[str, Moments] = field(default_factory=dict)
-    """By contender, and of the drivers: the pictures' features, where the network for FID is registered."""
+    """By candidate, and of the drivers: the features of the pictures, if the network for FID is registered."""
 
     def judge(self, case: Case) -> Judged:
-        """Render what is to be rendered, write OUT/NAME/clips/CASE.mp4 for each, and measure; raise FacepipeError."""
-        scene = set_up(case, self.setting, self.eyes, self.networks.regressor)
-        album = Album(scene)
-        scores = self._stream(scene, album)
+        """Run the stages, write OUT/NAME/clips/CASE.mp4 of each candidate, and measure; raise FacepipeError."""
+        paths = {role: str(path.absolute()) for role, path in case.inputs().items()}
+        identity = {"command": "evaluate", "task": self.setting.task, "renderer": self.setting.renderer, **paths}
+        # Open until everything is measured: `facepipe clean` removes no file that a job uses.
+        with Job(self.workspace, identity) as job:
+            return self._measured(stage_case(job, case, self.setting, self.tracker.model))
+
+    def _measured(self, staged: StagedCase) -> Judged:
+        album = Album(staged)
+        scores = self._stream(staged, album)
         followed = {}
-        wanted = self._estimate(scene, DRIVER, scene.driver.points, scene.driver.valid)
-        for name in scene.contenders:
-            track = self._track(scene, name)
-            found, signals = landmark_scores(scene, name, track, self.eyes.model)
+        wanted = self._estimate(staged, DRIVER, staged.driver.points, staged.driver.valid)
+        for name in staged.candidates:
+            track = self._track(staged, name)
+            found, signals = landmark_scores(staged, name, track, self.tracker.model)
             scores[name] |= found
             if signals is not None:
                 followed[name] = signals
-            made = self._estimate(scene, name, track.points, track.valid)
+            made = self._estimate(staged, name, track.points, track.valid)
             if wanted and made:
-                scores[name] |= distances(made, wanted, scene.moving())
-        return Judged(case, scene.task, len(scene.driver.frames), scores, followed, album.stills, album.mouths)
+                scores[name] |= distances(made, wanted, staged.counted())
+        count = len(staged.driver.frames)
+        return Judged(staged.case, staged.task, count, scores, followed, album.stills, album.mouths)
 
-    def _estimate(self, scene: Scene, name: str, points: Floats, valid: NDArray[np.bool_]) -> Estimate | None:
-        """Return what Deep3DFaceRecon sees in what was written, where its network is registered."""
+    def _estimate(self, staged: StagedCase, name: str, points: Floats, valid: NDArray[np.bool_]) -> Estimate | None:
+        """Estimate Deep3DFaceRecon's coefficients of a written clip; None if its network is not registered."""
         if self.networks.regressor is None:
             return None
-        path = self.out / name / "clips" / f"{scene.case.name}.mp4"
-        rows = self.eyes.model.sixty_eight
-        count = len(scene.driver.frames)
+        path = self.out / name / "clips" / f"{staged.case.name}.mp4"
+        rows = self.tracker.model.sixty_eight
+        count = len(staged.driver.frames)
         return estimated(self.networks.regressor, decode_frames(path), points[:count, rows], valid[:count])
 
-    def _stream(self, scene: Scene, album: Album) -> dict[str, dict[str, float]]:
-        """Draw and measure frame by frame, all contenders side by side."""
-        same, first = scene.task == "same", scene.source.still()
-        driver, source, count = Look(), Look(), len(scene.driver.frames)
-        source.add(first, scene.source.points[0])
-        meters = {
-            name: Meter(self.networks, self._moments(name), first, scene.source.points[0], same)
-            for name in scene.contenders
-        }
+    def _stream(self, staged: StagedCase, album: Album) -> dict[str, dict[str, float]]:
+        """Render and measure frame by frame, all candidates side by side."""
+        same, first, place = staged.task == "same", staged.source, staged.source_points
+        driver, source, count = AppearanceStats(), AppearanceStats(), len(staged.driver.frames)
+        source.add(first, place)
+        meters = {name: Meter(self.networks, self._moments(name), first, place, same) for name in staged.candidates}
         places = album.driver_points
         with ExitStack() as open_files:
             writers = {
-                name: open_files.enter_context(self._writer(scene, name)) for name in (DRIVER, *scene.contenders)
+                name: open_files.enter_context(self._writer(staged, name)) for name in (DRIVER, *staged.candidates)
             }
-            streams = {name: contender.pictures() for name, contender in scene.contenders.items()}
-            points = {name: _each(contender.points) for name, contender in scene.contenders.items()}
-            for number, truth in zip(range(count), scene.driver.pictures(), strict=False):
+            streams = {name: one.pictures() for name, one in staged.candidates.items()}
+            points = {name: _each(one.points) for name, one in staged.candidates.items()}
+            for number, truth in zip(range(count), staged.driver.pictures(), strict=False):
                 made = {name: next(stream) for name, stream in streams.items()}
                 album.look(number, {DRIVER: truth, **made})
                 for name, picture in {DRIVER: truth, **made}.items():
                     writers[name].write(picture)
                 found = {name: next(rows) for name, rows in points.items()}
-                # Frame 0 is the source itself, where a clip is repeated from it.
+                # In the task "same" frame 0 is the source itself.
                 if number or not same:
                     driver.add(truth, places[number])
                     if self.networks.features:
@@ -125,37 +132,36 @@ class Judge:
     def _moments(self, name: str) -> Moments:
         return self.features.setdefault(name, Moments())
 
-    def _writer(self, scene: Scene, name: str) -> VideoWriter:
-        path = self.out / name / "clips" / f"{scene.case.name}.mp4"
+    def _writer(self, staged: StagedCase, name: str) -> VideoWriter:
+        path = self.out / name / "clips" / f"{staged.case.name}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
-        assert scene.driver.info is not None
-        size = scene.driver.size if name == DRIVER else scene.size
-        return VideoWriter(path, size=(size, size), fps=scene.driver.info.fps, quality=QUALITY)
+        return VideoWriter(path, size=(staged.size, staged.size), fps=staged.driver.info.fps, quality=QUALITY)
 
-    def _track(self, scene: Scene, name: str) -> Track:
-        """Return the landmarks of what was written; those of the source, where that stands still."""
-        count = len(scene.driver.frames)
+    def _track(self, staged: StagedCase, name: str) -> Track:
+        """Return the landmarks of a written clip; of the unmoved source those of the source."""
+        count = len(staged.driver.frames)
         if name == UNMOVED:
-            points = np.repeat(scene.source.points[:1], count, axis=0).astype(np.float32)
+            points = np.repeat(staged.source_points[None], count, axis=0).astype(np.float32)
             return Track(points, np.ones(count, bool), np.ones(count, np.float32))
-        return self.eyes.track(decode_frames(self.out / name / "clips" / f"{scene.case.name}.mp4"))
+        return self.tracker.track(decode_frames(self.out / name / "clips" / f"{staged.case.name}.mp4"))
 
 
 @dataclass
 class Album:
-    """A few moments of a case, kept to be looked at."""
+    """Stills of a few moments of a case."""
 
-    scene: Scene
+    staged: StagedCase
     stills: dict[str, list[Picture]] = field(default_factory=dict)
     mouths: dict[str, Picture] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Choose the moments: evenly over the clip, and the one at which the driver's mouth is widest open."""
-        points = self.scene.driver.points
-        # Where no face was found the points are zero; no moment with such is of interest, but its box must exist.
+        points, valid = self.staged.driver.points, self.staged.driver.valid
+        # Points of frames without a face are zero, but a box is needed there too: that of the frame with a face before
+        # them or, at the beginning, of the first one.
         self.driver_points = points.astype(np.float32)
-        for lost in np.flatnonzero(~self.scene.driver.valid):
-            self.driver_points[lost] = self.driver_points[lost - 1] if lost else self.scene.source.points[0]
+        for lost in np.flatnonzero(~valid):
+            self.driver_points[lost] = self.driver_points[lost - 1] if lost else points[np.argmax(valid)]
         gap = np.linalg.norm(
             (points[:, list(at.LIP_INNER_UPPER)] - points[:, list(at.LIP_INNER_LOWER)])[..., :2], axis=-1
         ).mean(1)
@@ -169,7 +175,7 @@ class Album:
         for name, picture in pictures.items():
             self.stills.setdefault(name, []).append(picture)
             if number == self.widest:
-                place = self.driver_points if name == DRIVER else self.scene.contenders[name].points
+                place = self.driver_points if name == DRIVER else self.staged.candidates[name].points
                 points = place[number if len(place) > 1 else 0]
                 self.mouths[name] = square_around(picture, lip_box(points, picture.shape))
 
@@ -186,29 +192,29 @@ def _each(points: Floats) -> Iterator[Floats]:
 
 
 def landmark_scores(
-    scene: Scene, name: str, track: Track, model: FaceModel
+    staged: StagedCase, name: str, track: Track, model: FaceModel
 ) -> tuple[dict[str, float], Followed | None]:
-    """Return what our own landmarks tell of a contender, and its signals beside the driver's."""
-    driver, count = scene.driver, len(scene.driver.frames)
+    """Return the scores of a candidate by the embedded landmarker, and its signals beside the driver's."""
+    driver, count = staged.driver, len(staged.driver.frames)
     points, valid = track.points[:count].astype(np.float64), track.valid[:count]
     scores = {"seen": float(valid.mean())}
-    both = valid & driver.valid & scene.moving()
-    if scene.task == "same":
-        _check_place(scene, name, points[0], bool(valid[0]))
+    both = valid & driver.valid & staged.counted()
+    if staged.task == "same":
+        _check_place(staged, name, points[0], bool(valid[0]))
     if not both.any():
         return scores, None
-    own = driver.coefficients.identity if scene.task == "same" else None
+    own = driver.coefficients.identity if staged.task == "same" else None
     fitted = fit(model, points, valid, identity=None if own is None else np.asarray(own, np.float64))
-    whole = whole_picture(scene.size)
+    whole = whole_picture(staged.size)
     fps = driver.coefficients.fps
-    made = from_fit(fitted, valid, fps=fps, crop=whole, picture_size=(scene.size, scene.size))
+    made = from_fit(fitted, valid, fps=fps, crop=whole, picture_size=(staged.size, staged.size))
     scores |= coefficient_distances(made, driver.motion(), both)
-    if scene.task == "same":
+    if staged.task == "same":
         apart = np.linalg.norm(points[both, :, :2] - driver.points[both, :, :2], axis=-1).mean(1)
         scores["landmarks"] = float(np.mean(apart / outer_eye_distance(driver.points[both])))
     else:
-        # As many frames as there are of the result: the more a fit is shown, the farther it dares to go from the mean.
-        still = np.repeat(scene.source.points[:1], count, axis=0)
+        # As many frames as there are of the result: with more frames a fit goes farther from the mean face.
+        still = np.repeat(staged.source_points[None], count, axis=0)
         source = fit(model, still, np.ones(count, bool)).identity
         scores["shape"] = shape_distance(made.identity, source, model)
         scores["shape_driver"] = shape_distance(made.identity, driver.coefficients.identity, model)
@@ -239,16 +245,16 @@ def shape_distance(first: Floats, second: Floats, model: FaceModel) -> float:
     return float(np.sqrt(np.mean(np.sum(apart**2, axis=-1))))
 
 
-def _check_place(scene: Scene, name: str, points: Floats, there: bool) -> None:
+def _check_place(staged: StagedCase, name: str, points: Floats, there: bool) -> None:
     """Raise InputError for a finished result that shows another part of the picture than its driver."""
-    if scene.case.result is None or name != "result" or not there:
+    if staged.case.result is None or name != RESULT or not there:
         return
-    own = scene.driver.points[0]
+    own = staged.driver.points[0]
     unit = float(outer_eye_distance(own))
     shift = float(np.linalg.norm((points - own)[:, :2].mean(0))) / unit
     scale = float(outer_eye_distance(points)) / unit
     if shift > MOST_SHIFT_EYE_DISTANCES or not 1 / MOST_SCALE < scale < MOST_SCALE:
         raise InputError(
-            f"{scene.case.result}: its first frame does not show the face where {scene.case.driver} does (moved by "
+            f"{staged.case.result}: its first frame does not show the face where {staged.case.driver} does (moved by "
             f"{shift:.1f} outer-eye distances, {scale:.2f} times as large). Crop the driver to what the result shows"
         )

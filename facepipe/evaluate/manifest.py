@@ -1,4 +1,4 @@
-"""What is to be judged: a list of drivers, sources and results, or a folder of clips. See docs/evaluation.md."""
+"""The manifest of an evaluation: a list of drivers, sources and results, or a folder. See docs/evaluation.md."""
 
 from __future__ import annotations
 
@@ -19,23 +19,28 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 
 @dataclass(frozen=True)
 class Case:
-    """One clip that is to be judged."""
+    """One clip that is judged."""
 
     name: str
-    """Under which it stands in the report, and names its files; unlike any other's."""
+    """Unique; the name in the report and of the files."""
     driver: Path
     source: Path | None = None
     """The portrait; None where the driver's first frame is the source."""
     result: Path | None = None
     """A finished video; None where the renderer under test makes it."""
 
+    def inputs(self) -> Mapping[str, Path]:
+        """Return the files of the case by role, those that it has."""
+        roles = {"driver": self.driver, "source": self.source, "result": self.result}
+        return {role: path for role, path in roles.items() if path}
+
 
 def read_cases(manifest: Path, task: Task) -> list[Case]:
-    """Read what is to be judged, in its order.
+    """Read the cases of a manifest, in its order.
 
-    A manifest is a CSV (header `driver,source,result`, any order, `name` too) or JSONL file, a folder of videos, or a
-    folder with a `sources.tsv`, of which the unseen identities are taken. Raises InputError or, naming everything that
-    is missing, PrecheckError.
+    A manifest is a CSV file (columns `driver`, `source`, `result`, `name` in any order), a JSONL file, a folder of
+    videos, or a folder with a `sources.tsv`, whose unseen identities are taken. Raises InputError, or PrecheckError
+    that names all missing files.
     """
     if manifest.is_dir():
         cases = _data_cases(manifest, task) if (manifest / "sources.tsv").is_file() else _folder_cases(manifest, task)
@@ -83,7 +88,7 @@ def _folder_cases(folder: Path, task: Task) -> list[Case]:
 
 
 def _listed_cases(manifest: Path, task: Task) -> Iterator[Case]:
-    """Read a list; paths are relative to its own folder."""
+    """Read a CSV or JSONL file; paths are relative to its folder."""
     for place, row in _rows(manifest):
         where = f"{manifest}, line {place}"
         if unknown := sorted(set(row) - set(COLUMNS)):
@@ -96,14 +101,14 @@ def _listed_cases(manifest: Path, task: Task) -> Iterator[Case]:
             manifest.parent / row[column] if row.get(column) else None for column in ("driver", "source", "result")
         )
         assert driver is not None
-        # The first frame is the source of a clip that is repeated: what else a list may say of it plays no part.
+        # In the task "same" the first frame of the driver is the source, whatever the column says.
         source = source if task == "cross" else None
         stem = f"{source.stem}--{driver.stem}" if source else driver.stem
         yield Case(row.get("name") or stem, driver, source, result)
 
 
 def _rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yield the number of the line and the row; empty lines and those that begin with # are passed over."""
+    """Yield line number and row; empty lines and lines that begin with # are skipped."""
     try:
         text = manifest.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -129,14 +134,14 @@ def _json_row(manifest: Path, place: int, line: str) -> Mapping[str, str]:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise InputError(f"{manifest}, line {place}: is no JSON ({error})") from error
+        raise InputError(f"{manifest}, line {place}: is not JSON ({error})") from error
     if not isinstance(row, dict) or any(not isinstance(value, str | None) for value in row.values()):
         raise InputError(f'{manifest}, line {place}: expected an object of texts, as in {{"driver": "clip.mp4"}}')
     return {name: value or "" for name, value in row.items()}
 
 
 def _distinct(cases: list[Case]) -> list[Case]:
-    """Return the cases with names that differ and can name files."""
+    """Return the cases with unique names that are valid file names."""
     taken: dict[str, int] = {}
     named = []
     for case in cases:

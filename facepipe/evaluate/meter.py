@@ -1,4 +1,4 @@
-"""The pixel measures of one contender, gathered frame by frame; memory does not grow with the clip."""
+"""The pixel measures of one candidate, gathered frame by frame; memory does not grow with the clip."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from facepipe.evaluate.pixels import (
 
 
 @dataclass
-class Look:
+class AppearanceStats:
     """How sharp a face is and how much it changes from frame to frame, summed over a clip."""
 
     sharpness: float = 0.0
@@ -36,7 +36,7 @@ class Look:
     before: NDArray[np.float32] | None = None
 
     def add(self, picture: Picture, points: Floats) -> None:
-        """Take in the next frame and where its face is."""
+        """Add the next frame and the points of its face."""
         bright, box = luminance(picture), face_box(points, picture.shape)
         if self.before is not None:
             self.change += float(np.mean((inside(bright, box) - inside(self.before, box)) ** 2))
@@ -58,30 +58,30 @@ class Look:
 
 @dataclass
 class Meter:
-    """What is measured of one contender. The frame that is the source itself is left out by the caller."""
+    """The pixel measures of one candidate. The caller leaves out the frame that is the source itself."""
 
     networks: Networks
     features: Moments
-    """Of all clips' pictures of this contender, for FID."""
+    """Of the pictures of this candidate in all clips, for FID."""
     face: Picture
     """The source, (S, S, 3)."""
     face_points: Floats
     """(478, 3) where its face is."""
     compared: bool
     """Whether the driver shows what the result should: the same person from the same side."""
-    look: Look = field(default_factory=Look)
+    stats: AppearanceStats = field(default_factory=AppearanceStats)
     totals: dict[str, float] = field(default_factory=dict)
     frames: int = 0
 
     def __post_init__(self) -> None:
-        """Look at the source once."""
+        """Measure the source once."""
         self.colour = face_colour(self.face, self.face_points)
         self.embedding = self.networks.embed(self.face, self.face_points) if self.networks.embed else None
 
     def add(self, picture: Picture, points: Floats, truth: Picture) -> None:
-        """Take in a frame, where its face is, and the driver's frame."""
+        """Add a frame, the points of its face, and the driver's frame."""
         self.frames += 1
-        self.look.add(picture, points)
+        self.stats.add(picture, points)
         if self.compared:
             self._count("psnr", psnr(picture, truth))
             self._count("ssim", ssim(picture, truth))
@@ -98,15 +98,15 @@ class Meter:
     def _count(self, name: str, value: float) -> None:
         self.totals[name] = self.totals.get(name, 0.0) + value
 
-    def scores(self, driver: Look, source: Look) -> dict[str, float]:
-        """Return the means over the frames, and what is held against the looks of driver and source."""
+    def scores(self, driver: AppearanceStats, source: AppearanceStats) -> dict[str, float]:
+        """Return the means over the frames, and the ratios to the statistics of driver and source."""
         reference = driver if self.compared else source
         raw, relative = (
-            self.look.mean_change(by_contrast=way) / max(driver.mean_change(by_contrast=way), 1e-9)
+            self.stats.mean_change(by_contrast=way) / max(driver.mean_change(by_contrast=way), 1e-9)
             for way in (False, True)
         )
         return {name: total / max(self.frames, 1) for name, total in self.totals.items()} | {
-            "sharpness": self.look.mean_sharpness() / max(reference.mean_sharpness(), 1e-9),
+            "sharpness": self.stats.mean_sharpness() / max(reference.mean_sharpness(), 1e-9),
             "flicker": raw,
             "flicker_by_contrast": relative,
         }

@@ -1,4 +1,4 @@
-"""The networks of others that some measures rest on: used where the user registered them, else named as missing."""
+"""Third-party networks that some measures need: used if the user registered them, else reported as missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from facepipe.face import topology as at
 from facepipe.face.bfm.network import Regressor
 from facepipe.media.image import to_tensor
 
-# Where eyes, nose and corners of the mouth lie in the 112 pixels of a recognition network's picture (ArcFace).
+# Positions of eyes, nose and corners of the mouth in the 112 pixels of a recognition network's input (ArcFace).
 RECOGNITION_PIXELS = 112
 RECOGNITION_PLACES = ((38.29, 51.70), (73.53, 51.50), (56.03, 71.74), (41.55, 92.37), (70.73, 92.20))
 NEEDED = {"lpips": ("alexnet", "lpips"), "fid": ("inception",), "identity": ("recognition",), "bfm": ("deep3d",)}
@@ -29,12 +29,12 @@ Measure = TypeVar("Measure")
 
 
 class Networks:
-    """What of LPIPS, FID and identity similarity can be measured on this machine."""
+    """The networks of LPIPS, FID, identity similarity and the space bfm; None for those that are not registered."""
 
     def __init__(self) -> None:
-        """Open what is registered. Raises WeightsError for a registered weight that is damaged or another network."""
+        """Open the registered networks. Raises WeightsError if a weight is damaged or holds another network."""
         self.missing: dict[str, str] = {}
-        """By measure: what brings it."""
+        """By measure: how to register its networks."""
         self.lpips = self._open("lpips", open_lpips)
         self.features = self._open("fid", open_inception)
         self.embed = self._open("identity", open_recognition)
@@ -59,9 +59,9 @@ def open_lpips(alexnet: Path, shares: Path) -> Callable[[Picture, Picture], floa
 
 
 def open_inception(path: Path) -> Callable[[Picture], Floats]:
-    """Return what turns a picture into features (D,).
+    """Return a function that computes the features (D,) of a picture.
 
-    The script takes (B, 3, H, W) uint8 RGB; it is asked for `return_features` where it knows that word.
+    The script takes (B, 3, H, W) uint8 RGB, and `return_features=True` if it has that parameter.
     """
     net = _script(path)
     known = [argument.name for argument in net.forward.schema.arguments]
@@ -75,7 +75,7 @@ def open_inception(path: Path) -> Callable[[Picture], Floats]:
 
 
 def open_recognition(path: Path) -> Callable[[Picture, Floats], Floats]:
-    """Return what turns a picture and its (478, 2 or 3) points into the face's embedding (D,), of length 1."""
+    """Return a function that computes a face's embedding (D,) of length 1 from a picture and (478, 2 or 3) points."""
     net = _script(path)
 
     def embed(picture: Picture, points: Floats) -> Floats:
@@ -86,7 +86,7 @@ def open_recognition(path: Path) -> Callable[[Picture, Floats], Floats]:
 
 
 def aligned(picture: Picture, points: Floats) -> Picture:
-    """Return the face as recognition networks want it, (112, 112, 3): five points brought to their places."""
+    """Return the face as a recognition network expects it, (112, 112, 3), aligned by five points."""
     eyes = [points[list(eye), :2].mean(0) for eye in (at.RIGHT_EYE, at.LEFT_EYE)]
     five = np.array([*eyes, points[at.NOSE_TIP, :2], points[at.MOUTH_RIGHT, :2], points[at.MOUTH_LEFT, :2]])
     return np.asarray(
@@ -95,7 +95,7 @@ def aligned(picture: Picture, points: Floats) -> Picture:
 
 
 def similarity(points: Floats, places: Floats) -> NDArray[np.float64]:
-    """Return the 2x3 turn, scaling and shift that brings (N, 2) points nearest to their places."""
+    """Return the 2x3 similarity that maps (N, 2) points to places with the least squared error."""
     x, y = points[:, 0], points[:, 1]
     zero, one = np.zeros_like(x), np.ones_like(x)
     rows = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
@@ -108,7 +108,7 @@ def _script(path: Path) -> Any:
         return torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise WeightsError(
-            f"{path} is no TorchScript that this torch can open ({str(error).splitlines()[0]})"
+            f"{path} is not TorchScript that this version of torch can open ({str(error).splitlines()[0]})"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing but itself: tables, plots, and stills side by side."""
+"""The report as one self-contained HTML page: tables, plots, and stills side by side."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.evaluate.figures import DULLEST, MEASURES, RESULT, SHARPEST, Figures
+from facepipe.evaluate.figures import DULLEST, MEASURES, SHARPEST, TITLES, Figures
 from facepipe.evaluate.judging import Judged
 from facepipe.evaluate.plots import curves, dots
 from facepipe.evaluate.signals import SIGNALS
+from facepipe.evaluate.staging import BASELINE, RESULT, UNMOVED
 
-# Stills are most of a page's bytes: of more cases, so many are shown, spread evenly over the list.
+# Most bytes of a page are stills: of more cases than this, only this many are shown, spread evenly over the list.
 MOST_SHOWN = 60
 PLOTTED = (
     "psnr",
@@ -45,25 +46,25 @@ svg text.tick{font-size:10px}.grid{stroke:#e6e6e6}.band{fill:#1b7f3b;opacity:.09
 
 
 def page(title: str, about: str, figures: Figures, cases: Sequence[Judged], notes: Sequence[str], sheets: Path) -> str:
-    """Return the page; SHEETS holds NAME.jpg of each case."""
+    """Return the page; the folder `sheets` holds NAME.jpg of each case."""
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1><p class=about>{escape(about)}</p>"
-        f"{_bars(figures)}{_means(figures)}{_correlations(figures)}{_notes(notes)}"
-        f"<h2>Case by case</h2><p class=about>One column of dots a case, in the order of the result's figure.</p>"
+        f"{_metrics(figures)}{_means(figures)}{_correlations(figures)}{_notes(notes)}"
+        f"<h2>Case by case</h2><p class=about>One column of dots per case, in the order of the result's values.</p>"
         f'<div class="plots">{"".join(_plots(cases))}</div>'
         f"<h2>Stills</h2>{_shown(cases, sheets)}</body></html>\n"
     )
 
 
-def _bars(figures: Figures) -> str:
-    words = {True: '<td class="yes">met</td>', False: '<td class="no">not met</td>', None: "<td></td>"}
+def _metrics(figures: Figures) -> str:
+    cells = {True: '<td class="yes">met</td>', False: '<td class="no">not met</td>'}
     rows = "".join(
-        f"<tr><td>{escape(row.name)}</td><td class=n>{escape(row.measured)}</td><td class=n>{escape(row.bar)}</td>"
-        f"{words[row.met]}</tr>"
-        for row in figures.rows
+        f"<tr><td>{escape(one.name)}</td><td class=n>{escape(one.measured)}</td>"
+        f"<td class=n>{escape(one.threshold)}</td>{cells[one.met]}</tr>"
+        for one in figures.metrics
     )
-    return f"<h2>Bars</h2><table><tr><th>figure<th class=n>measured<th class=n>bar<th></tr>{rows}</table>"
+    return f"<h2>Metrics</h2><table><tr><th>metric<th class=n>measured<th class=n>threshold<th></tr>{rows}</table>"
 
 
 def _means(figures: Figures) -> str:
@@ -82,7 +83,7 @@ def _means(figures: Figures) -> str:
 
 
 def shown(measure: str, value: float) -> str:
-    """Return a value as tables show it."""
+    """Return the value of a measure as text for tables."""
     one = MEASURES[measure]
     return "–" if math.isnan(value) else f"{value * one.scale:.{one.digits}f}"
 
@@ -90,7 +91,7 @@ def shown(measure: str, value: float) -> str:
 def _correlations(figures: Figures) -> str:
     who = {
         "own": "result, our own landmarks",
-        "mesh": "mesh renderer, our own landmarks",
+        BASELINE: f"{TITLES[BASELINE]}, our own landmarks",
         "teacher": "result, the teacher's landmarks",
     }
     rows = "".join(
@@ -101,7 +102,7 @@ def _correlations(figures: Figures) -> str:
     )
     head = "".join(f"<th class=n>{name}" for name in SIGNALS)
     return (
-        "<h2>Correlation with the driver</h2><p class=about>Over all frames, each clip's mean taken away; in brackets "
+        "<h2>Correlation with the driver</h2><p class=about>Over all frames, less the mean of each clip; in brackets "
         f"the mean over clips.</p><table><tr><th>{head}</tr>{rows}</table>"
     )
 
@@ -120,7 +121,7 @@ def _plots(cases: Sequence[Judged]) -> list[str]:
             for name in names
         }
         if measure in ("sharpness", "flicker"):
-            series = {name: values for name, values in series.items() if name != "unmoved"}
+            series = {name: values for name, values in series.items() if name != UNMOVED}
         if any(math.isfinite(value) for values in series.values() for value in values):
             band = (DULLEST, SHARPEST) if measure == "sharpness" and cases[0].task == "same" else None
             found.append(dots(MEASURES[measure].of_clip, series, band=band))

@@ -1,8 +1,8 @@
-"""How well faces are found and their points located, on people that no training saw.
+"""The accuracy of the detector and the landmarker, on people that no training used.
 
     python -m facepipe.evaluate.perception --data DATA --labels LABELS
 
-LABELS is what tools/label_with_mediapipe.py made of DATA: the teacher's points count as truth.
+LABELS is the output of tools/label_with_mediapipe.py for DATA: the teacher's points are the truth.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Picture = NDArray[np.uint8]
 FACE_SIZES_PIXELS = (40, 60, 100, 160)
 DETECTION_FRAMES_PER_CLIP = 4
 STILL_FRAMES, STILL_PORTRAITS, STILL_NOISE = 25, 20, 2.0
-# Pictures without a face that come with scikit-image (its coins bear heads).
+# Pictures of scikit-image without a face (its coins show heads).
 FACE_FREE = (
     "brick",
     "cell",
@@ -60,20 +60,20 @@ FACE_FREE = (
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One measured figure beside its bar."""
+class Metric:
+    """A measured value and its threshold."""
 
     name: str
     value: float
-    bar: float
+    threshold: float
     at_most: bool
     count: int
-    """Over how many cases."""
+    """Number of cases."""
 
     @property
     def met(self) -> bool:
-        """Whether the bar is reached."""
-        return self.value <= self.bar if self.at_most else self.value >= self.bar
+        """Whether the threshold is reached."""
+        return self.value <= self.threshold if self.at_most else self.value >= self.threshold
 
 
 class Judge:
@@ -92,7 +92,7 @@ class Judge:
             return np.asarray(label["points"], np.float32)
 
     def tracker(self) -> Tracker:
-        """Return a tracker that has seen nothing yet."""
+        """Return a new tracker."""
         return Tracker(self.detector, self.landmarker)
 
     def point_errors(self, kind: str) -> NDArray[np.float64]:
@@ -120,7 +120,7 @@ class Judge:
                     yield frame, box_of(truth)[index]
 
     def recalls(self) -> dict[str, tuple[int, int]]:
-        """Return found and all faces at their own size and shrunk to given sizes, at an overlap of 0.5."""
+        """Return the numbers of found and of all faces, at their own size and reduced to given sizes (IoU 0.5)."""
         counts = {name: [0, 0] for name in ("own size", *(f"{size} pixels" for size in FACE_SIZES_PIXELS))}
         for picture, box in self.pictures():
             longer = float(max(box[2] - box[0], box[3] - box[1]))
@@ -136,7 +136,7 @@ class Judge:
         return {name: (found, every) for name, (found, every) in counts.items()}
 
     def false_faces(self) -> tuple[int, int]:
-        """Return false faces and face-free pictures: scikit-image's, and what surrounds unseen people's heads."""
+        """Return the numbers of false faces and of face-free pictures: scikit-image's, and surroundings of heads."""
         false, count = 0, 0
         beside = (rest for whole, box in self.pictures() for rest in surroundings(whole, box))
         for picture in (*bundled_pictures(), *beside):
@@ -173,7 +173,7 @@ def bundled_pictures() -> list[Picture]:
 
 
 def surroundings(picture: Picture, box: NDArray[np.floating]) -> list[Picture]:
-    """Return the parts of a picture left, right and below of a head that are at least 48 pixels wide and high."""
+    """Return the parts of a picture left of, right of and below a head, if they are 48 pixels wide and high."""
     height, width = picture.shape[:2]
     side = float(max(box[2] - box[0], box[3] - box[1]))
     left, right = int(max(0, box[0] - 0.25 * side)), int(min(width, box[2] + 0.25 * side))
@@ -182,19 +182,19 @@ def surroundings(picture: Picture, box: NDArray[np.floating]) -> list[Picture]:
     return [np.ascontiguousarray(part) for part in parts if min(part.shape[:2]) >= 48]
 
 
-def figures(judge: Judge) -> Iterator[Figure]:
-    """Measure one figure after the other."""
-    for kind, bar in (("clip", 3.5), ("portrait", 4.5), ("portrait-art", 4.5)):
+def metrics(judge: Judge) -> Iterator[Metric]:
+    """Measure and yield one metric after another."""
+    for kind, threshold in (("clip", 3.5), ("portrait", 4.5), ("portrait-art", 4.5)):
         errors = judge.point_errors(kind) * 100
-        yield Figure(
-            f"mean point error, {kind}s, % of outer-eye distance", float(errors.mean()), bar, True, len(errors)
+        yield Metric(
+            f"mean point error, {kind}s, % of outer-eye distance", float(errors.mean()), threshold, True, len(errors)
         )
     for name, (found, every) in judge.recalls().items():
-        yield Figure(f"recall at IoU 0.5, faces at {name}, %", 100 * found / every, 98, False, every)
+        yield Metric(f"recall at IoU 0.5, faces at {name}, %", 100 * found / every, 98, False, every)
     false, count = judge.false_faces()
-    yield Figure("false faces per 200 face-free pictures", 200 * false / count, 1, True, count)
+    yield Metric("false faces per 200 face-free pictures", 200 * false / count, 1, True, count)
     steps = judge.jitter() * 100
-    yield Figure(
+    yield Metric(
         "step between frames of a still face, % of outer-eye distance", float(steps.mean()), 0.4, True, len(steps)
     )
 
@@ -206,10 +206,10 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     options = parser.parse_args()
     set_threads()
-    table = Table("figure", "measured", "bar", "met", "cases", title="Face perception on unseen people")
-    for row in figures(Judge(options.data, options.labels)):
-        sign = "<=" if row.at_most else ">="
-        table.add_row(row.name, f"{row.value:.2f}", f"{sign} {row.bar:g}", "yes" if row.met else "no", str(row.count))
+    table = Table("metric", "measured", "threshold", "met", "cases", title="Face perception on unseen people")
+    for row in metrics(Judge(options.data, options.labels)):
+        threshold = f"{'<=' if row.at_most else '>='} {row.threshold:g}"
+        table.add_row(row.name, f"{row.value:.2f}", threshold, "yes" if row.met else "no", str(row.count))
     Console(width=120).print(table)
 
 

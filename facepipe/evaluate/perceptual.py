@@ -1,4 +1,4 @@
-"""LPIPS: how different two pictures look to a network that knows pictures (Zhang et al. 2018, version 0.1)."""
+"""LPIPS, the distance of two pictures in the features of a network (Zhang et al. 2018, version 0.1)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEVER_ZERO = 1e-10
 
 
 class Lpips:
-    """A trunk and how much each channel of each of its maps counts."""
+    """A trunk, and a weight for each channel of each of its feature maps."""
 
     def __init__(self, trunk: Trunk, shares: Sequence[Tensor]) -> None:
         """Take a trunk, which turns (B, 3, H, W) pictures into maps, and for each map the shares (C,) of channels."""

@@ -1,4 +1,4 @@
-"""What is measured on the pixels of two pictures: (H, W, 3) uint8 RGB; boxes are (left, top, right, bottom)."""
+"""Pixel measures of pictures (H, W, 3) uint8 RGB; boxes are (left, top, right, bottom)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Picture = NDArray[np.uint8]
 Floats = NDArray[np.floating]
 Box = tuple[int, int, int, int]
 Number = TypeVar("Number", np.uint8, np.float32)
-# The box of the lips is so much wider and higher than the lips are.
+# Factor by which the box of the lips is wider and higher than the lips.
 LIP_BOX_GROWTH = 1.2
 
 

@@ -1,4 +1,4 @@
-"""Plots as SVG text that needs nothing else: a browser draws it inside any page."""
+"""Plots as SVG text for HTML pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_POINTS = 240
 
 
 def dots(title: str, series: Mapping[str, Sequence[float]], *, band: tuple[float, float] | None = None) -> str:
-    """Plot one dot a case and contender, cases in the order of the first series; `band` is where values should lie."""
+    """Plot one dot per case and candidate, cases in the order of the first series; values should lie in `band`."""
     first = next(iter(series.values()))
     order = np.argsort([math.inf if math.isnan(value) else value for value in first])
     every = [value for values in series.values() for value in values if math.isfinite(value)]

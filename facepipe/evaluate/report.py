@@ -1,4 +1,4 @@
-"""What an evaluation leaves in its folder: clips.csv, summary.json, report.html and the stills."""
+"""The files of a report: clips.csv, summary.json, report.html and the stills."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from facepipe import __version__
-from facepipe.evaluate.figures import MEASURES, TITLES, Figures
+from facepipe.evaluate.figures import DESCRIPTIONS, MEASURES, Figures
 from facepipe.evaluate.judging import DRIVER, Judged
 from facepipe.evaluate.page import page
-from facepipe.evaluate.scene import UNMOVED, Setting
 from facepipe.evaluate.signals import SIGNALS
+from facepipe.evaluate.staging import UNMOVED, Setting
 from facepipe.media.contact import contact_sheet
 from facepipe.media.files import draft_of
 from facepipe.media.image import write_image
 
-FORMAT, VERSION = "facepipe-evaluation", 1
+FORMAT, VERSION = "facepipe-evaluation", 2
 TILE_PIXELS = 160
 SUMMARY, CLIPS, PAGE, SHEETS = "summary.json", "clips.csv", "report.html", "sheets"
 
 
 def write_sheet(folder: Path, judged: Judged) -> None:
-    """Write a case's stills as FOLDER/NAME.jpg: a row a contender below the driver's, the mouth at the end of each."""
+    """Write a case's stills as FOLDER/NAME.jpg: one row per candidate below the driver's, with the mouth at its end."""
     rows = [name for name in judged.stills if name != UNMOVED]
     tiles, labels = [], []
     for name in rows:
@@ -49,10 +49,10 @@ def write_report(
     failures: Sequence[str],
     missing: Mapping[str, str],
 ) -> None:
-    """Write all files but the stills; each appears whole or not at all. Raises DiskError."""
+    """Write all files but the stills, each of them atomically. Raises DiskError."""
     notes = notes_on(missing, failures)
     title = f"facepipe evaluate: {_tested(setting, cases)}, {'same' if figures.task == 'same' else 'cross'} identity"
-    frames = f"{setting.most} frames a clip" if setting.most else "all frames"
+    frames = f"{setting.frames_per_clip} frames per clip" if setting.frames_per_clip else "all frames"
     about = f"{len(cases)} clips, {setting.size} pixels, {frames}, facepipe {__version__}"
     texts = {
         CLIPS: clips_table(cases),
@@ -76,7 +76,7 @@ def _tested(setting: Setting, cases: Sequence[Judged]) -> str:
 
 
 def notes_on(missing: Mapping[str, str], failures: Sequence[str]) -> list[str]:
-    """Return what a reader must know beside the figures."""
+    """Return the notes below the figures: measures whose networks are missing, and cases that failed."""
     titles = {"lpips": "LPIPS", "fid": "FID", "identity": "identity similarity", "bfm": "AED and APD in the space bfm"}
     return [
         *(f"{titles[measure]} not registered: {remedy}" for measure, remedy in missing.items()),
@@ -85,25 +85,25 @@ def notes_on(missing: Mapping[str, str], failures: Sequence[str]) -> list[str]:
 
 
 def clips_table(cases: Sequence[Judged]) -> str:
-    """Return the CSV: one row a case and contender, every measure a column, empty where it could not be measured."""
+    """Return the CSV: one row per case and candidate, one column per measure, empty where it could not be measured."""
     text = io.StringIO()
     names = [*MEASURES, *(f"correlation_{one.replace(' ', '_')}" for one in SIGNALS)]
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["name", "contender", "driver", "source", "result", "frames", *names])
+    table.writerow(["name", "candidate", "driver", "source", "result", "frames", *names])
     for judged in cases:
         case = judged.case
         paths = [str(path or "") for path in (case.driver, case.source, case.result)]
-        for contender, scores in judged.scores.items():
+        for candidate, scores in judged.scores.items():
             values = [scores.get(measure, math.nan) for measure in (*MEASURES, *SIGNALS)]
             cells = ["" if math.isnan(value) else f"{value:.6g}" for value in values]
-            table.writerow([case.name, contender, *paths, judged.frames, *cells])
+            table.writerow([case.name, candidate, *paths, judged.frames, *cells])
     return text.getvalue()
 
 
 def summary(
     setting: Setting, cases: Sequence[Judged], figures: Figures, failures: Sequence[str], missing: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return what summary.json holds (docs/evaluation.md)."""
+    """Return the content of summary.json (docs/evaluation.md)."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -111,14 +111,15 @@ def summary(
         "task": figures.task,
         "tested": _tested(setting, cases),
         "size_pixels": setting.size,
-        "frames_per_clip": setting.most,
+        "frames_per_clip": setting.frames_per_clip,
         "cases": len(cases),
         "failed": list(failures),
-        "bars": [
-            {"figure": row.name, "measured": row.measured, "bar": row.bar, "met": row.met} for row in figures.rows
+        "metrics": [
+            {"metric": one.name, "measured": one.measured, "threshold": one.threshold, "met": one.met}
+            for one in figures.metrics
         ],
         "means": figures.means,
-        "contenders": {name: TITLES[name] for name in figures.means},
+        "candidates": {name: DESCRIPTIONS[name] for name in figures.means},
         "correlations": {
             who: {
                 name: {"all_frames": _number(pooled), "mean_of_clips": _number(each)}
@@ -126,11 +127,12 @@ def summary(
             }
             for who, signals in figures.correlations.items()
         },
+        "seen_by_teacher": _number(figures.seen_by_teacher),
         "fid": {"pictures": figures.fid_pictures, **figures.fid} if figures.fid else None,
         "not_registered": dict(missing),
     }
 
 
 def _number(value: float) -> float | None:
-    # JSON knows no nan.
+    # JSON has no NaN.
     return None if math.isnan(value) else value

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from facepipe.engine import Workspace
 from facepipe.errors import (
     DiskError,
     FacepipeError,
@@ -16,78 +17,91 @@ from facepipe.errors import (
     WeightsError,
 )
 from facepipe.evaluate.figures import Figures, gather
-from facepipe.evaluate.footage import Eyes
 from facepipe.evaluate.judging import Judge, Judged
 from facepipe.evaluate.manifest import Case
 from facepipe.evaluate.networks import Networks
 from facepipe.evaluate.report import SHEETS, SUMMARY, write_report, write_sheet
-from facepipe.evaluate.scene import Setting
+from facepipe.evaluate.staging import Setting
 from facepipe.evaluate.teacher import check_teacher, label, teachers_view
+from facepipe.evaluate.tracked_clip import FaceTracker
 from facepipe.media.files import check_output
 from facepipe.pipeline.rendering import check_weights
-from facepipe.renderers import RENDERERS
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """An evaluation that has ended."""
+    """The result of an evaluation."""
 
     cases: list[Judged]
     figures: Figures
     failures: list[str]
     missing: dict[str, str]
-    seen_by_teacher: float = float("nan")
-    """Share of the results' frames in which the teacher sees a face."""
+    """By measure: how to register the network that it needs."""
 
 
 def evaluate(
     cases: list[Case],
     setting: Setting,
     out: Path,
+    work: Path,
     *,
     teacher: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Judge the cases one after the other and write the report into the folder OUT.
+    """Judge the cases one after another and write the report into the folder OUT.
 
-    A case that cannot be judged is told of and left out; raises FailedItemsError where none can.
+    Args:
+        cases: What is judged.
+        setting: What is the same for all cases.
+        out: The folder of the report.
+        work: The work folder, in which the stages keep their results.
+        teacher: The Python of an environment with MediaPipe; None for no second opinion.
+        tell: Called with a line of text about each case.
+
+    A case that cannot be judged is reported and left out; raises FailedItemsError if none can be judged.
     """
-    if setting.renderer not in RENDERERS:
-        raise UsageError(f"--renderer is {setting.renderer!r}, expected one of {', '.join(sorted(RENDERERS))}")
+    options = setting.options(cases[0], setting.renderer, setting.size)
     if any(case.result is None for case in cases):
-        check_weights(setting.options(setting.renderer, setting.size))
+        check_weights(options)
     if teacher:
         check_teacher(teacher)
-    judge = Judge(setting, Eyes(), Networks(), out)
+    workspace = Workspace(work)
+    workspace.precheck(make=False)
+    judge = Judge(setting, FaceTracker(), Networks(), workspace, out)
+    done, failures = _judge_all(judge, cases, tell)
+    opinion = None
+    if teacher:
+        tell("the teacher labels the clips")
+        label(out, teacher)
+        opinion = teachers_view((judged.case.name for judged in done), out, judge.tracker.model)
+    figures = gather(done, judge.features, opinion)
+    write_report(out, setting, done, figures, failures, judge.networks.missing)
+    return Outcome(done, figures, failures, judge.networks.missing)
+
+
+def _judge_all(judge: Judge, cases: list[Case], tell: Callable[[str], None]) -> tuple[list[Judged], list[str]]:
+    """Judge every case and write its stills; return the judged cases and the messages of those that failed."""
     done, failures = [], []
     for number, case in enumerate(cases, 1):
         try:
             judged = judge.judge(case)
         except (Interrupted, DiskError, WeightsError):
-            raise  # not this case's fault
+            raise  # not a fault of this case
         except FacepipeError as error:
             failures.append(f"{case.name}: {error}")
             tell(f"{number}/{len(cases)} {case.name}: {error}")
             continue
-        write_sheet(out / SHEETS, judged)
-        # The stills are on disk now, and memory must not grow with the list.
+        write_sheet(judge.out / SHEETS, judged)
+        # The stills are on disk now; memory must not grow with the number of cases.
         done.append(replace(judged, stills={}, mouths={}))
         tell(f"{number}/{len(cases)} {case.name}: {line_of(judged)}")
     if not done:
         raise FailedItemsError(failures)
-    followed, seen = None, float("nan")
-    if teacher:
-        tell("the teacher is looking")
-        label(out, teacher)
-        found, seen = teachers_view((judged.case.name for judged in done), out, judge.eyes.model)
-        followed = list(found.values())
-    figures = gather(done, judge.features, followed)
-    write_report(out, setting, done, figures, failures, judge.networks.missing)
-    return Outcome(done, figures, failures, judge.networks.missing, seen)
+    return done, failures
 
 
 def line_of(judged: Judged) -> str:
-    """Return a case's figures in a few words."""
+    """Return the most important scores of a case as a line of text."""
     scores = judged.scores
     if judged.task == "cross":
         mine = scores["result"]
@@ -96,7 +110,7 @@ def line_of(judged: Judged) -> str:
 
 
 def check_out(out: Path, *, overwrite: bool) -> None:
-    """Make the folder of the report; raise UsageError where it holds something else, InputError where it cannot be."""
+    """Make the folder of the report. Raises UsageError if it holds other files, InputError if it cannot be made."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         foreign = any(out.iterdir()) and not (out / SUMMARY).is_file() and not (out / SHEETS).is_dir()

@@ -1,4 +1,4 @@
-"""What a face does, one number a frame, and how far one face's doing follows another's."""
+"""Signals of a face over time, one number per frame, and the correlation of two faces' signals."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from facepipe.face.pose import angles_of
 
 Floats = NDArray[np.float64]
 SIGNALS = ("yaw", "pitch", "roll", "mouth opening", "eye opening")
-# In fewer frames a correlation says nothing.
+# A correlation over fewer frames is not meaningful.
 LEAST_FRAMES = 10
 
 
 @dataclass(frozen=True)
 class Followed:
-    """The signals of a driver and of what was made of it, in the frames in which both show a face."""
+    """The signals of a driver and of a result, in the frames in which both show a face."""
 
     wanted: Mapping[str, Floats]
     got: Mapping[str, Floats]
@@ -33,7 +33,7 @@ class Followed:
 
 
 def signals(points: NDArray[np.floating], valid: NDArray[np.bool_], model: FaceModel) -> dict[str, Floats]:
-    """Return what is compared, (T,) each: angles in degrees, gaps of lips and lids in outer-eye distances."""
+    """Return signals of shape (T,): angles in degrees, gaps of lips and lids in outer-eye distances."""
     fitted = fit(model, points.astype(np.float64), valid)
     shapes = fitted.pose.undo(points.astype(np.float64))
     angles = np.degrees(angles_of(fitted.pose.rotation))
@@ -58,7 +58,7 @@ def follow(
     there: NDArray[np.bool_],
     model: FaceModel,
 ) -> Followed | None:
-    """Compare a driver's (T, 478, 3) points with a result's; None where too few frames show both faces."""
+    """Compare a driver's (T, 478, 3) points with a result's; None if too few frames show both faces."""
     both = found & there
     if both.sum() < LEAST_FRAMES:
         return None
@@ -71,14 +71,14 @@ def follow(
 
 
 def correlation(first: Floats, second: Floats) -> float:
-    """Return Pearson's correlation; nan where one of the two does not move at all."""
+    """Return Pearson's correlation; nan if one of the two signals is constant."""
     if first.std() == 0 or second.std() == 0:
         return float("nan")
     return float(np.corrcoef(first, second)[0, 1])
 
 
 def correlations(clips: Iterable[Followed]) -> dict[str, tuple[float, float]]:
-    """Return for each signal the correlation over all frames (each clip's mean taken away) and the mean over clips."""
+    """Return, by signal, the correlation over all frames (less the mean of each clip), and the mean over clips."""
     every, figures = list(clips), {}
     for name in SIGNALS:
         pairs = [(one.wanted[name] - one.wanted[name].mean(), one.got[name] - one.got[name].mean()) for one in every]

@@ -1,4 +1,4 @@
-"""A judge from outside: MediaPipe's landmarks of drivers and results, made in an environment of its own."""
+"""The teacher: MediaPipe's landmarks of drivers and results, made in another Python environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TAIL_CHARACTERS = 400
 
 
 def check_teacher(teacher: Path) -> None:
-    """Raise InputError or ToolError, before anything is rendered, where the teacher cannot judge."""
+    """Raise InputError or ToolError if the teacher's environment cannot be used."""
     if shutil.which(teacher) is None:
         raise InputError(
             f"--teacher is {teacher}, expected the Python of an environment with MediaPipe (see {TOOL.name})"
@@ -37,8 +37,8 @@ def check_teacher(teacher: Path) -> None:
 
 
 def label(out: Path, teacher: Path) -> None:
-    """Have the teacher label the driver's crops and the results that lie in OUT; raise ToolError where it fails."""
-    # The tool leaves alone what has a label, and those of an earlier run belong to other pictures.
+    """Run the teacher on the driver's crops and the results in OUT; raise ToolError if it fails."""
+    # The tool skips clips that have labels, and labels of an earlier run belong to other pictures.
     shutil.rmtree(out / "labels", ignore_errors=True)
     for role in ROLES:
         command = [str(teacher), str(TOOL), str(out / role), str(out / "labels" / role)]
@@ -50,13 +50,13 @@ def label(out: Path, teacher: Path) -> None:
 
 
 def teachers_points(out: Path, role: str, name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return what the teacher saw: (T, 478, 3) points and in which frames."""
+    """Return the teacher's points (T, 478, 3), and (T,) the frames in which it finds a face."""
     with np.load(out / "labels" / role / "clips" / f"{name}.npz") as labels:
         return labels["points"], labels["valid"]
 
 
 def teachers_view(names: Iterable[str], out: Path, model: FaceModel) -> tuple[dict[str, Followed], float]:
-    """Return by clip how the teacher sees the result follow the driver, and in what share of frames it sees a face."""
+    """Return, by clip, the teacher's signals, and the share of the result's frames in which it finds a face."""
     followed, seen = {}, []
     for name in names:
         (truth, found), (made, there) = (teachers_points(out, role, name) for role in ROLES)

@@ -31,6 +31,12 @@ class Fitted:
     coefficients: Made
 
 
+def path_of(made: Made, output: str) -> Path:
+    """Return the path of an output of a stage that has run."""
+    assert isinstance(made, Artefact), f"{made} has not run"
+    return made.path(output)
+
+
 def perception_weights(options: Options) -> dict[str, weights.WeightFile]:
     """Return verified weights for all of perception; raise one error that tells of all that is missing."""
     names = perception_weight_names(options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import safe_open
 
@@ -14,14 +14,18 @@ from facepipe.engine import Job, Output, Pending
 from facepipe.errors import UsageError
 from facepipe.motion.drawing import WEIGHT
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import Fitted, Made, Weights, perception_weights
+from facepipe.pipeline.perception import Fitted, Made, Weights, path_of, perception_weights
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
-from facepipe.renderers import RENDERERS
+from facepipe.renderers import RENDERERS, open_for
+from facepipe.rendering.source import SourceFiles
 from facepipe.rendering.spec import NETWORK
 from facepipe.settings import MotionSettings
 from facepipe.spaces.retargeting import Retargeting
 from facepipe.weights import WeightFile, find, lookup
 from stages import motion, mux, prepare, render
+
+if TYPE_CHECKING:
+    from facepipe.rendering.spec import FrameRenderer
 
 Input = Output | Pending | Path
 
@@ -191,19 +195,37 @@ def _segment(
     count: int,
 ) -> Segment:
     number, spec = first // scene.options.segment_frames + 1, RENDERERS[scene.options.renderer]
-    rows = job.run(
-        motion.STAGE,
-        moved,
-        replace(params, first_frame=first, frame_count=count, context_frames=spec.context_frames),
-        weights={name: scene.weights[name] for name in ("face-model", *([WEIGHT] if params.edit.draw else []))},
-        label=f"motion {number}",
-        frames=count,
-    )
+    part = replace(params, first_frame=first, frame_count=count, context_frames=spec.context_frames)
+    rows = move(job, scene, moved, part, label=f"motion {number}", frames=count)
     inputs = {**_inputs(scene), "motion": rows.output("motion.npz")}
     if prepared is not None:
         inputs["prepared"] = prepared.output("prepared.safetensors")
     weights = {name: scene.weights[name] for name in spec.files}
     return Segment(number, inputs, _params(scene, first, count), weights, count)
+
+
+def move(job: Job, scene: Scene, moved: Mapping[str, Input], params: motion.Params, *, label: str, frames: int) -> Made:
+    """Retarget and edit the motion of a scene; `moved` are the inputs of the stage `motion`."""
+    weights = {name: scene.weights[name] for name in ("face-model", *([WEIGHT] if params.edit.draw else []))}
+    return job.run(motion.STAGE, moved, params, weights=weights, label=label, frames=frames)
+
+
+def source_files(scene: Scene, prepared: Made | None) -> SourceFiles:
+    """Return the files of a scene's source. The stages `crop`, `coefficients` and `prepare` must have run."""
+    cropped = scene.fitted.crop
+    return SourceFiles(
+        path_of(cropped, "crop.png"),
+        path_of(cropped, "track.npz"),
+        path_of(scene.fitted.coefficients, "coefficients.npz"),
+        path_of(prepared, "prepared.safetensors") if prepared else None,
+    )
+
+
+def open_scene(scene: Scene, prepared: Made | None) -> FrameRenderer:
+    """Open the renderer of a scene on the files of finished stages, as the stage `render` does."""
+    files = source_files(scene, prepared)
+    weights = {name: scene.weights[name].path for name in RENDERERS[scene.options.renderer].files}
+    return open_for(scene.options.renderer, weights, files, compiled=scene.options.compiled)
 
 
 def _source_inputs(scene: Scene) -> dict[str, Input]:

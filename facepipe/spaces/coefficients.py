@@ -62,6 +62,22 @@ class Coefficients:
             scale=half * np.exp(self.translation[:, 2]), rotation=rotation_of(self.angles), translation=shift
         )
 
+    def relative_to(self, crop: SquareCrop) -> Self:
+        """Return the same state of the same faces relative to another crop of the picture; in `linear478` only.
+
+        The other crop must have the same angle.
+        """
+        assert self.space is linear478.SPACE, f"the space {self.space_name} has another camera"
+        assert crop.angle_radians == self.crop.angle_radians, "the crops differ in their angle"
+        cos, sin = np.cos(crop.angle_radians), np.sin(crop.angle_radians)
+        x, y = self.crop.center_x - crop.center_x, self.crop.center_y - crop.center_y
+        moved = (2 / crop.side) * np.array([cos * x + sin * y, cos * y - sin * x])
+        ratio = self.crop.side / crop.side
+        translation = np.concatenate(
+            [moved + ratio * self.translation[:, :2], self.translation[:, 2:] + np.log(ratio)], axis=1
+        )
+        return replace(self, translation=translation, crop=crop)
+
     def rows(self, first: int, end: int) -> Self:
         """Return frames `first` up to, not including, `end`."""
         return self.taken(np.arange(first, min(end, len(self))))

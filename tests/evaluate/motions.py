@@ -1,4 +1,4 @@
-"""A head that moves, to measure."""
+"""A moving head, and cases with known scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FRAMES = 40
 
 
 def moving_points(frames: int = FRAMES, *, noise: float = 0.0) -> np.ndarray:
-    """A head that turns, nods, tilts, speaks and blinks: (T, 478, 3) float32 in a picture of 256 pixels."""
+    """Return a head that turns, nods, tilts, speaks and blinks: (T, 478, 3) float32 in a picture of 256 pixels."""
     model, random = face_model(), np.random.default_rng(0)
     t = np.linspace(0, 2 * np.pi, frames)
     wave = np.stack([np.sin(t), np.sin(2 * t + 1), np.sin(3 * t + 2)], axis=1)
@@ -29,7 +29,7 @@ def moving_points(frames: int = FRAMES, *, noise: float = 0.0) -> np.ndarray:
 
 
 def judged(name: str, task: Task, **scores: dict[str, float]) -> Judged:
-    """A judged case of these scores, in which the result follows its driver exactly."""
+    """Return a judged case with these scores, in which the result follows its driver exactly."""
     points, valid = moving_points(), np.ones(FRAMES, bool)
     followed = follow(points, valid, points, valid, face_model())
     assert followed is not None

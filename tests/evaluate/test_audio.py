@@ -1,4 +1,4 @@
-"""The figures of motion made of sound: told for takes that do what is known."""
+"""Metrics of motion generated from sound, for takes whose motion is known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 
-from facepipe.evaluate.audio import Bar, Trial, bars, likelihoods
+from facepipe.evaluate.audio import Metric, Trial, likelihoods, metrics
 from facepipe.face.expression_probes import probes_of
 from facepipe.face.model import load_face_model
 from facepipe.motion.aids import blinked
@@ -42,15 +42,15 @@ def moving(seed: int, *, size: float = 1.0, late: int = 0, blinks: int = 0) -> C
     return still.with_motion(expression, size * np.stack(turning, axis=1), still.translation)
 
 
-def figures(takes: list[Coefficients], control: list[Coefficients]) -> dict[str, Bar]:
+def measured(takes: list[Coefficients], control: list[Coefficients]) -> dict[str, Metric]:
     truth = replace(moving(1), fps=Fraction(25))
     features = features_of([voice(COUNT / 25)], Fraction(25))
     speaker = Speaker("s", "id", features, truth, departure_of(truth, PROBES))
-    return {bar.name: bar for bar in bars([Trial(speaker, takes, control, seconds=2.0)], MODEL)}
+    return {one.name: one for one in metrics([Trial(speaker, takes, control, seconds=2.0)], MODEL)}
 
 
 def test_the_truth_itself_is_perfect_but_that_its_takes_do_not_differ() -> None:
-    found = figures([moving(1), moving(1)], [moving(2), moving(3)])
+    found = measured([moving(1), moving(1)], [moving(2), moving(3)])
     for name, value in {
         "mouth opening, correlation with the truth": 1,
         "best lag, median, frames": 0,
@@ -66,18 +66,18 @@ def test_the_truth_itself_is_perfect_but_that_its_takes_do_not_differ() -> None:
 
 
 def test_late_small_and_different_takes_are_told() -> None:
-    found = figures([moving(1, size=0.5, late=2), moving(2, size=0.5)], [moving(1), moving(1)])
+    found = measured([moving(1, size=0.5, late=2), moving(2, size=0.5)], [moving(1), moving(1)])
     assert found["mouth opening, amplitude over the true one"].value == pytest.approx(0.5, abs=0.1)
     assert found["head, angular speed over the true one"].value == pytest.approx(0.5, abs=0.1)
     assert found["two takes' heads differ, over the true deviation"].value > 0.5
     assert found["two takes' mouths agree, correlation"].value < 0.5
     assert found["the same with another clip's sound"].value == pytest.approx(1)
-    late = figures([moving(1, late=2)] * 2, [moving(2)])
+    late = measured([moving(1, late=2)] * 2, [moving(2)])
     assert late["best lag, median, frames"].value == 2
 
 
 def test_blinks_are_counted() -> None:
-    found = figures([moving(1, blinks=3), moving(1, blinks=5)], [moving(2)])
+    found = measured([moving(1, blinks=3), moving(1, blinks=5)], [moving(2)])
     assert found["blinks a minute"].value == pytest.approx(8 / 20 * 60)
     assert found["blinks a minute of the true motion"].value == 0
     assert found["blinks a minute"].line == "| blinks a minute | 24.000 | >= 8 and <= 30 | yes |"
@@ -94,15 +94,15 @@ def test_likelihoods_are_those_of_the_processes_that_made_the_motion() -> None:
     heard = features_of([voice(80.0)], Fraction(25))
     seen, unseen = (autoregressive(seed, len(heard)) for seed in (1, 2))
     speakers = [Speaker("s", "id", heard, someone(len(heard)), rows) for rows in (seen, unseen)]
-    found = {bar.name: bar for bar in likelihoods(speakers[1:], speakers[:1], speech)}
+    found = {one.name: one for one in likelihoods(speakers[1:], speakers[:1], speech)}
     for name, deviation in {
         "bits a frame, Gaussian": 0.5,
         "bits a frame, linear prediction from the last frames": 0.5 * 0.6,
     }.items():
         entropy = SMALL.channels * np.log2(deviation * np.sqrt(2 * np.pi * math.e))
         assert found[name].value == pytest.approx(entropy, abs=0.3), name
-    bar = found["bits a frame, flow"]
-    assert bar.high == min(one.value for name, one in found.items() if name != bar.name)
+    metric = found["bits a frame, flow"]
+    assert metric.high == min(one.value for name, one in found.items() if name != metric.name)
     # The errors of the true prediction, on a flow that leaves them as they are, have the entropy of what is new.
     speech.flow.nll = standard_bits  # type: ignore[method-assign]
     speech.prediction.zero_()
@@ -110,7 +110,7 @@ def test_likelihoods_are_those_of_the_processes_that_made_the_motion() -> None:
     speech.innovation.fill_(0.3)
     speech.mean = lambda columns: torch.zeros(len(columns) - 20, SMALL.directions)  # type: ignore[method-assign]
     told = {one.name: one.value for one in likelihoods(speakers[1:], speakers[:1], speech)}
-    assert told[bar.name] == pytest.approx(entropy, abs=0.2)
+    assert told[metric.name] == pytest.approx(entropy, abs=0.2)
 
 
 def standard_bits(x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What evaluations measure, on made-up cases whose figures are known."""
+"""Metrics of perception and of the face model, on made-up cases whose values are known."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import pytest
 
 from facepipe.evaluate import face_model as model_figures
 from facepipe.evaluate import perception
-from facepipe.evaluate.perception import Figure, bundled_pictures, figures, surroundings
+from facepipe.evaluate.perception import Metric, bundled_pictures, metrics, surroundings
 from facepipe.face.fitting import fit
 from tests.evaluate.motions import moving_points
 from tests.face.faces import face_model
 
 
-def test_figures_are_held_against_their_bars() -> None:
-    """Some must not be exceeded, others must be reached; the bar itself is good enough."""
-    assert Figure("error", 3.5, 3.5, True, 1).met
-    assert not Figure("error", 3.6, 3.5, True, 1).met
-    assert Figure("recall", 98, 98, False, 1).met
-    assert not Figure("recall", 97.9, 98, False, 1).met
+def test_metrics_are_compared_with_their_thresholds() -> None:
+    """Some must not be exceeded, others must be reached; a value equal to the threshold is enough."""
+    assert Metric("error", 3.5, 3.5, True, 1).met
+    assert not Metric("error", 3.6, 3.5, True, 1).met
+    assert Metric("recall", 98, 98, False, 1).met
+    assert not Metric("recall", 97.9, 98, False, 1).met
 
 
 def test_surroundings_hold_no_part_of_the_face() -> None:
@@ -38,8 +38,8 @@ def test_the_bundled_pictures_are_pictures() -> None:
     assert all(one.ndim == 3 and one.shape[2] == 3 and one.dtype == np.uint8 and one.std() > 5 for one in pictures)
 
 
-def test_the_table_of_perception_is_made_of_what_the_judge_saw() -> None:
-    """Shares and means come out in the units of their bars."""
+def test_the_metrics_of_perception_are_made_of_what_the_judge_measured() -> None:
+    """Shares and means are in the units of their thresholds."""
 
     class StubJudge(perception.Judge):
         def __init__(self) -> None: ...
@@ -56,9 +56,9 @@ def test_the_table_of_perception_is_made_of_what_the_judge_saw() -> None:
         def jitter(self) -> np.ndarray:
             return np.array([0.002, 0.004])
 
-    found = {figure.name: figure for figure in figures(StubJudge())}
-    assert [round(figure.value, 6) for figure in found.values()] == [3.0, 3.0, 3.0, 99.0, 90.0, 0.5, 0.3]
-    assert [figure.met for figure in found.values()] == [True, True, True, True, False, True, True]
+    found = {one.name: one for one in metrics(StubJudge())}
+    assert [round(one.value, 6) for one in found.values()] == [3.0, 3.0, 3.0, 99.0, 90.0, 0.5, 0.3]
+    assert [one.met for one in found.values()] == [True, True, True, True, False, True, True]
 
 
 def test_rest_is_where_the_mouth_is_closed() -> None:

@@ -1,4 +1,4 @@
-"""From scores to bars."""
+"""Metrics and thresholds, from scores."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from facepipe.evaluate.figures import Figures, Row, gather
+from facepipe.evaluate.figures import Figures, Metric, gather
 from facepipe.evaluate.report import clips_table, notes_on, summary
-from facepipe.evaluate.scene import Setting
+from facepipe.evaluate.staging import Setting
 from tests.evaluate.motions import judged
 from tests.pipeline.scene import ROOT
 
@@ -17,18 +17,18 @@ MESH = {"psnr": 22.0, "ssim": 0.7, "mouth_l1": 10.0, "sharpness": 0.9, "aed": 0.
 STILL = {"psnr": 20.0, "ssim": 0.6, "mouth_l1": 20.0, "sharpness": 1.0, "aed": 0.3, "apd_angles": 0.05}
 
 
-def rows(figures: Figures) -> dict[str, Row]:
-    return {row.name.split(" (mean")[0]: row for row in figures.rows}
+def metrics(figures: Figures) -> dict[str, Metric]:
+    return {one.name.split(" (mean")[0]: one for one in figures.metrics}
 
 
-def test_every_bar_of_a_good_renderer_is_met() -> None:
+def test_a_good_renderer_meets_every_threshold() -> None:
     figures = gather([judged("a", "same", result=GOOD, mesh=MESH, unmoved=STILL)], {})
-    assert all(row.met for row in figures.rows)
-    found = rows(figures)
+    assert all(one.met for one in figures.metrics)
+    found = metrics(figures)
     assert found["mouth region L1 over the mesh renderer's"].measured == "0.700"
-    assert found["PSNR, dB, above the mesh renderer"].bar == "> 22.00"
+    assert found["PSNR, dB, above the mesh renderer"].threshold == "> 22.00"
     assert found["AED, linear478, over the unmoved source's"].measured == "0.333"
-    assert found["correlation of yaw, our own landmarks"].bar == ">= 0.97"
+    assert found["correlation of yaw, our own landmarks"].threshold == ">= 0.97"
     assert figures.correlations["own"]["eye opening"] == pytest.approx((1, 1))
 
 
@@ -42,9 +42,9 @@ def test_every_bar_of_a_good_renderer_is_met() -> None:
         ({"aed": 0.19}, {"AED, linear478, over the unmoved source's"}),
     ],
 )
-def test_what_is_not_good_enough_misses_its_bar(worse: dict[str, float], missed: set[str]) -> None:
+def test_a_worse_metric_misses_its_threshold(worse: dict[str, float], missed: set[str]) -> None:
     figures = gather([judged("a", "same", result=GOOD | worse, mesh=MESH, unmoved=STILL)], {})
-    assert {name for name, row in rows(figures).items() if not row.met} == missed
+    assert {name for name, one in metrics(figures).items() if not one.met} == missed
 
 
 def test_four_clips_of_five_above_both_are_enough() -> None:
@@ -52,8 +52,8 @@ def test_four_clips_of_five_above_both_are_enough() -> None:
     good, bad = ({"result": GOOD | {"psnr": psnr}, "mesh": MESH, "unmoved": STILL} for psnr in (25.0, 21.0))
     four = [judged(str(number), "same", **good) for number in range(4)]
     name = "PSNR, dB, clips above both, %"
-    assert rows(gather([*four, judged("x", "same", **bad)], {}))[name].met
-    assert not rows(gather([*four[:3], judged("x", "same", **bad)], {}))[name].met
+    assert metrics(gather([*four, judged("x", "same", **bad)], {}))[name].met
+    assert not metrics(gather([*four[:3], judged("x", "same", **bad)], {}))[name].met
 
 
 def test_ratios_are_judged_by_the_middle_clip() -> None:
@@ -62,19 +62,19 @@ def test_ratios_are_judged_by_the_middle_clip() -> None:
 
 
 def test_the_mesh_is_not_its_own_baseline() -> None:
-    found = rows(gather([judged("a", "same", result=MESH, unmoved=STILL)], {}))
+    found = metrics(gather([judged("a", "same", result=MESH, unmoved=STILL)], {}))
     assert found["PSNR, dB, clips above it, %"].met
     assert not any("mesh" in name for name in found)
 
 
-def test_across_identities_other_bars_count() -> None:
+def test_across_identities_other_thresholds_count() -> None:
     scores = {"shape": 0.02, "shape_driver": 0.1, "colour": 2.0, "flicker": 1.1, "sharpness": 3.0}
     figures = gather([judged("a", "cross", result=scores, unmoved=scores)], {})
-    found = rows(figures)
-    assert all(row.met for row in found.values())
-    assert found["correlation of mouth opening, our own landmarks"].bar == ">= 0.88"
+    found = metrics(figures)
+    assert all(one.met for one in found.values())
+    assert found["correlation of mouth opening, our own landmarks"].threshold == ">= 0.88"
     worse = scores | {"shape": 0.08, "colour": 9.0, "flicker": 1.4}
-    missed = [row.met for row in gather([judged("a", "cross", result=worse, unmoved=scores)], {}).rows]
+    missed = [one.met for one in gather([judged("a", "cross", result=worse, unmoved=scores)], {}).metrics]
     assert missed == [True] * 5 + [False] * 3
 
 
@@ -83,19 +83,19 @@ def test_the_teacher_has_the_last_word() -> None:
     backwards = type(case.followed["result"])(
         case.followed["result"].wanted, {name: -row for name, row in case.followed["result"].got.items()}, 1.0
     )
-    found = rows(gather([case], {}, [backwards]))
+    found = metrics(gather([case], {}, ({"a": backwards}, 0.5)))
     assert found["correlation of yaw, the teacher's landmarks"].measured == "-1.000"
     assert "correlation of yaw, our own landmarks" not in found
 
 
 def test_table_and_summary_tell_it_all() -> None:
-    """A row a contender; what was not measured is empty in the table and not there in the summary."""
+    """One row per candidate; what was not measured is empty in the table and absent from the summary."""
     cases = [judged("a", "same", result=GOOD, unmoved=STILL), judged("b", "same", result=GOOD, unmoved=STILL)]
     lines = [line.split(",") for line in clips_table(cases).splitlines()]
     assert len(lines) == 5
     assert {len(line) for line in lines} == {len(lines[0])}
     first = dict(zip(lines[0], lines[1], strict=True))
-    assert (first["name"], first["contender"], first["psnr"], first["lpips"]) == ("a", "result", "25", "")
+    assert (first["name"], first["candidate"], first["psnr"], first["lpips"]) == ("a", "result", "25", "")
     missing = {"lpips": "facepipe weights add lpips alex.pth"}
     told = summary(Setting("same"), cases, gather(cases, {}), ["c: no face"], missing)
     assert json.loads(json.dumps(told, allow_nan=False))["means"]["result"]["ssim"] == pytest.approx(0.8)

@@ -85,7 +85,7 @@ def test_a_folder_of_data_gives_unseen_identities_only(folder: Path) -> None:
         ("driver,source\na.mp4,\n", "cross", "line 2: names no source"),
         ("driver,source\na.mp4\n", "cross", "another number of fields"),
         ('{"driver": 3}\n', "same", "line 1: expected an object of texts"),
-        ('{"driver": "a.mp4"\n', "same", "line 1: is no JSON"),
+        ('{"driver": "a.mp4"\n', "same", "line 1: is not JSON"),
     ],
 )
 def test_what_is_wrong_is_named(folder: Path, text: str, task: Task, told: str) -> None:

@@ -1,94 +1,44 @@
-"""A renderer of the basis `bfm` under test, and in the bench; its networks are small and random."""
+"""A renderer of the space `bfm` under test, and in the bench; its networks are small and random."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from facepipe import weights
 from facepipe.bench.clip import Material
 from facepipe.bench.parts import measure_parts
 from facepipe.bench.whole import measure_warm
-from facepipe.evaluate.footage import Eyes, follow
-from facepipe.evaluate.moving import Moved, moved, moved_as_official
-from facepipe.face.bfm.network import Regressor
-from facepipe.media.image import read_image, write_image
+from facepipe.engine import Job, Workspace
+from facepipe.evaluate.manifest import Case
+from facepipe.evaluate.staging import Setting, StagedCase, stage_case
 from facepipe.media.probe import probe_video
-from facepipe.spaces import bfm
-from facepipe.spaces.bfm.coefficients import BfmCoefficients
-from facepipe.spaces.coefficients import Coefficients
-from facepipe.spaces.files import load_coefficients
+from tests.face.faces import face_model
 from tests.pipeline.official_weights import add_deep3d, add_pirender
 from tests.pipeline.scene import Scene, run
 
 
-@pytest.fixture(autouse=True)
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder of the user's weights."""
-    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
-    return tmp_path
-
-
-@pytest.fixture
-def mirrored(scene: Scene, mine: Path) -> Path:
-    """A portrait of somebody else."""
-    write_image(mine / "other.png", np.ascontiguousarray(read_image(scene.portrait)[:, ::-1]))
-    return mine / "other.png"
-
-
-def rows_of(coefficients: Coefficients) -> np.ndarray:
-    assert isinstance(coefficients, BfmCoefficients)
-    return coefficients.descriptor_rows()
-
-
-def near(found: np.ndarray, wanted: np.ndarray) -> None:
-    """Pixels are sampled by ffmpeg there and by OpenCV here, which a random network tells apart."""
-    assert found.shape == wanted.shape
-    for part in (slice(0, 70), slice(70, 73)):
-        assert np.abs(found[:, part] - wanted[:, part]).mean() < 0.1 * np.abs(wanted[:, part]).mean()
-        assert np.corrcoef(found[:, part].ravel(), wanted[:, part].ravel())[0, 1] > 0.99
-
-
-def test_it_is_steered_as_reenact_steers_it(scene: Scene, mine: Path, mirrored: Path) -> None:
-    """A clip is repeated by its own rows; a portrait is given them in its own scale; the source's row is its own."""
+def test_points_lie_where_absolute_motion_places_the_face(scene: Scene, mine: Path, mirrored: Path) -> None:
+    """Task "cross": at the driver's place and angle, as large as the source's face. Task "same": on the driver's."""
     add_deep3d(mine)
-    scene.run("coefficients", scene.driver, "-o", mine / "d.npz", "--space", "bfm")
-    scene.run("coefficients", mirrored, "-o", mine / "s.npz", "--space", "bfm")
-    scene.run("motion", mirrored, scene.driver, "-o", mine / "m.npz", "--space", "bfm")
-    eyes, regressor = Eyes(), Regressor(weights.find("deep3d").path)
-    driver, source = follow(scene.driver, eyes, size=256, most=5), follow(mirrored, eyes, size=256)
-    driving, own, cross = (rows_of(load_coefficients(mine / f"{name}.npz", space=bfm.SPACE)) for name in "dsm")
-    same = moved_as_official("same", driver, driver, eyes, regressor)
-    near(rows_of(same.motion), driving)
-    np.testing.assert_array_equal(rows_of(same.own), rows_of(same.motion)[:1])
-    other = moved_as_official("cross", driver, source, eyes, regressor)
-    near(rows_of(other.own), own)
-    near(rows_of(other.motion), cross)
-    assert same.frames.tolist() == other.frames.tolist() == driver.frames.tolist()
-    # Where the face is to be looked for: at the driver's place and turn, as large as the source's.
-    np.testing.assert_allclose(same.points, moved("same", driver, driver, eyes).points)
-    width = [np.ptp(points[0, :, 0]) for points in (other.points, source.points, driver.points)]
+    add_pirender(mine)
+
+    def staged(task: str, source: Path | None) -> StagedCase:
+        with Job(Workspace(scene.work), {}) as job:
+            setting = Setting(task, "pirender", frames_per_clip=5)  # type: ignore[arg-type]
+            return stage_case(job, Case("a", scene.driver, source), setting, face_model())
+
+    cross, same = staged("cross", mirrored), staged("same", None)
+    made = cross.candidates["result"].points
+    width = [np.ptp(points[0, :, 0]) for points in (made, cross.source_points[None], cross.driver.points)]
     assert width[0] == pytest.approx(width[1], rel=0.1)
-    places = other.points.mean(1)[:, :2] - driver.points.mean(1)[:, :2]
+    places = made.mean(1)[:, :2] - cross.driver.points.mean(1)[:, :2]
     assert np.abs(places).max() < 0.1 * width[2]
-
-
-def test_frames_are_drawn_with_what_lies_around_them(scene: Scene) -> None:
-    """Those that follow each other in one go."""
-    motion, asked = load_coefficients(scene.motion), []
-
-    def draw(motion: Coefficients, first: int, end: int) -> Iterator[np.ndarray]:
-        asked.append((len(motion), first, end))
-        yield from (np.full((2, 2, 3), number, np.uint8) for number in range(first, end))
-
-    frames = np.array([0, 4, 5, 6, 19])
-    drawn = Moved(motion.rows(0, 1), motion, frames, np.zeros((5, 478, 3))).drawn(draw)
-    assert [picture[0, 0, 0] for picture in drawn] == frames.tolist()
-    assert asked == [(20, 0, 1), (20, 4, 7), (20, 19, 20)]
+    np.testing.assert_array_equal(same.candidates["result"].points, same.candidates["mesh"].points)
+    apart = np.linalg.norm((same.candidates["result"].points - same.driver.points)[..., :2], axis=-1)
+    assert apart.mean() < 0.02 * width[2]
 
 
 def test_it_is_judged_as_any_other(scene: Scene, mine: Path, mirrored: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page: whole, self-contained, and with what it should show."""
+"""The HTML page: well-formed, self-contained and complete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facepipe.evaluate.figures import gather
 from facepipe.evaluate.page import MOST_SHOWN, page
 from facepipe.evaluate.plots import curves, dots
 from facepipe.evaluate.report import SHEETS, write_report, write_sheet
-from facepipe.evaluate.scene import Setting
+from facepipe.evaluate.staging import Setting
 from facepipe.media.image import read_image
 from tests.evaluate.motions import judged
 
@@ -22,7 +22,7 @@ SCORES = {"psnr": 25.0, "ssim": 0.8, "mouth_l1": 7.0, "sharpness": 1.0, "aed": 0
 
 
 class Balance(HTMLParser):
-    """Whether what was opened is closed."""
+    """The tags that are open."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -9,24 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facepipe.evaluate.reenactment import BARS, rows_of
-from facepipe.evaluate.run import Outcome
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
 from facepipe.media.probe import probe_video
-from tests.evaluate.motions import judged
 from tests.pipeline.scene import Scene, run
 
 
-def scores_of(out: Path, name: str, contender: str) -> dict[str, float]:
+def scores_of(out: Path, name: str, candidate: str) -> dict[str, float]:
     with (out / "clips.csv").open(encoding="utf-8", newline="") as table:
         for row in csv.DictReader(table):
-            if (row["name"], row["contender"]) == (name, contender):
+            if (row["name"], row["candidate"]) == (name, candidate):
                 return {key: float(value) for key, value in row.items() if value and key not in PATHS}
-    raise AssertionError(f"{name} has no {contender}")
+    raise AssertionError(f"{name} has no {candidate}")
 
 
-PATHS = ("name", "contender", "driver", "source", "result")
+PATHS = ("name", "candidate", "driver", "source", "result")
 
 
 def test_the_mesh_repeats_a_clip_better_than_its_first_frame(scene: Scene, tmp_path: Path) -> None:
@@ -81,6 +78,31 @@ def test_finished_results_are_judged_and_odd_ones_cost_themselves(scene: Scene, 
     assert (summary["cases"], len(summary["failed"]), summary["tested"]) == (1, 3, "given results")
 
 
+def test_a_square_result_is_compared_whole(scene: Scene, tmp_path: Path) -> None:
+    """At its own size, and what the baseline renders is pasted back into the first frame."""
+    driver = rewrite(scene.driver, tmp_path / "driver.mp4", size=300)
+    rewrite(driver, tmp_path / "good.mp4")
+    (tmp_path / "list.csv").write_text("driver,result\ndriver.mp4,good.mp4\n", encoding="utf-8")
+    out = tmp_path / "out"
+    outcome = run("evaluate", tmp_path / "list.csv", "-o", out, "--size", "128", "--frames", "6")
+    assert outcome.exit_code == 0, outcome.stderr
+    good, mesh, still = (scores_of(out, "driver", name) for name in ("result", "mesh", "unmoved"))
+    assert good["psnr"] > 35
+    assert good["psnr"] > mesh["psnr"] > still["psnr"] + 0.01
+    whole = next(decode_frames(driver))
+    for name in ("driver", "result", "mesh", "unmoved"):
+        frame = next(decode_frames(out / name / "clips" / "driver.mp4"))
+        assert frame.shape == (300, 300, 3)
+        assert np.abs(frame.astype(float) - whole).mean() < 4
+
+
+def test_a_picture_cannot_be_a_driver(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(f"driver,source\n{scene.portrait},{scene.portrait}\n", encoding="utf-8")
+    outcome = run("evaluate", tmp_path / "list.csv", "--task", "cross", "-o", tmp_path / "out")
+    assert outcome.exit_code == 4
+    assert "portrait.png: is a picture" in outcome.stderr
+
+
 def test_a_portrait_keeps_its_colours_across_identities(scene: Scene, tmp_path: Path) -> None:
     """Of a few frames only, as asked; a finished result stands beside the renderer."""
     rewrite(scene.driver, tmp_path / "made.mp4")
@@ -125,18 +147,3 @@ def test_what_cannot_be_is_told_at_once(scene: Scene, tmp_path: Path, flags: tup
     outcome = run("evaluate", tmp_path / "list.csv", "-o", tmp_path / "out", *flags)
     assert outcome.exit_code in (2, 3)
     assert told in outcome.stderr
-
-
-def test_the_table_of_the_first_renderers_days() -> None:
-    """The same figures, held against the bars of then."""
-    from facepipe.evaluate.figures import gather
-
-    case = judged(
-        "a", "same", result={"psnr": 30.0, "ssim": 1.0, "sharpness": 1.0}, unmoved={"psnr": 20.0, "ssim": 0.5}
-    )
-    figures = gather([case], {}, [case.followed["result"]])
-    table = list(rows_of(Outcome([case], figures, [], {}, 0.975)))
-    assert [row[2] for row in table[: len(BARS)]] == [f">= {BARS[name]}" for name in figures.correlations["teacher"]]
-    assert table[5][1:] == ("30.00", ">= 20.00", "yes")
-    assert table[6][1] == "100"
-    assert table[7][1] == "97.5"

@@ -178,3 +178,24 @@ def test_coefficients_draw_the_fit_into_the_crop(angle: float, size: int) -> Non
     np.testing.assert_allclose(found.pose(size).apply(shapes)[..., :2], expected[..., :2], atol=1e-6)
     depth = found.pose(size).apply(shapes)[..., 2] - expected[..., 2]
     np.testing.assert_allclose(depth - depth.mean(1, keepdims=True), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4])
+def test_the_same_faces_relative_to_another_crop(angle: float) -> None:
+    """As the fit itself would be expressed relative to it."""
+    model, random = face_model(), np.random.default_rng(2)
+    pose = Similarity(
+        np.array([60.0, 70, 66]), rotation_of(random.normal(0, 0.3, (3, 3))), random.normal((300, 200, 0), 20, (3, 3))
+    )
+    valid, other = np.ones(3, bool), SquareCrop(331.5, 180.25, 412, angle)
+    fitted = fit(model, pose.apply(model.shape(np.zeros(80), random.normal(size=(3, 64)))), valid)
+
+    def relative(crop: SquareCrop) -> Coefficients:
+        return from_fit(fitted, valid, fps=Fraction(25), crop=crop, picture_size=(640, 480))
+
+    moved, wanted = relative(SquareCrop(290, 210, 260, angle)).relative_to(other), relative(other)
+    assert moved.crop == other
+    for name in linear478.SPACE.arrays:
+        np.testing.assert_allclose(getattr(moved, name), getattr(wanted, name), atol=1e-12, err_msg=name)
+    with pytest.raises(AssertionError, match="angle"):
+        moved.relative_to(replace(other, angle_radians=angle + 0.1))

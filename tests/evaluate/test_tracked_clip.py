@@ -1,4 +1,4 @@
-"""Where pictures and faces lie."""
+"""Positions of pictures and of faces in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from facepipe.evaluate.footage import face_points
+from facepipe.evaluate.tracked_clip import face_points
 from facepipe.face.cropping import sample, whole_picture
 from facepipe.face.fitting import fit
 from facepipe.spaces.coefficients import from_fit

@@ -1,0 +1,78 @@
+"""The motion of a case and the renderer that draws it, from the stages that `facepipe reenact` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.engine import Job
+from facepipe.evaluate.pixels import Picture
+from facepipe.face.cropping import SquareCrop
+from facepipe.face.track import load_track
+from facepipe.pipeline.options import Options
+from facepipe.pipeline.perception import Made, path_of, perception_weights
+from facepipe.pipeline.reenact import FittedInputs, Inputs, check_inputs, fit
+from facepipe.pipeline.rendering import Scene, move, open_scene, prepare_source, source_files
+from facepipe.rendering.source import Source
+from facepipe.spaces import linear478
+from facepipe.spaces.coefficients import Coefficients
+from facepipe.spaces.files import load_coefficients
+
+
+@dataclass(frozen=True)
+class DrivenMotion:
+    """A source, and the motion that a driver gives it, as files of finished stages."""
+
+    scene: Scene
+    motion: Coefficients
+    """One row for each frame of the driver, in the renderer's motion space."""
+    prepared: Made | None
+
+    def source(self) -> Source:
+        """Read the source, with its coefficients in the renderer's motion space."""
+        return source_files(self.scene, self.prepared).load(self.motion.space)
+
+    def source_crop(self) -> SquareCrop:
+        """Return where the crop of the source lies in its picture."""
+        return load_track(path_of(self.scene.fitted.crop, "track.npz")).crop
+
+    def rendered(self, frames: NDArray[np.intp]) -> Iterator[Picture]:
+        """Yield the numbered frames, consecutive ones in one call of the renderer; they were never encoded."""
+        draw = open_scene(self.scene, self.prepared)
+        for run in np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1):
+            yield from draw(self.motion, int(run[0]), int(run[-1]) + 1)
+
+
+def drive(job: Job, source: Path, driver: Path, options: Options) -> DrivenMotion:
+    """Run the stages `crop`, `coefficients`, `motion` (for the whole clip) and `prepare`.
+
+    Raises PrecheckError, InputError, NoFaceError and WeightsError.
+    """
+    fitted = fit(job, check_inputs(job, source, driver, options))
+    return DrivenMotion(fitted.scene, _moved(job, fitted), prepare_source(job, fitted.scene))
+
+
+def face_motion(job: Job, driven: DrivenMotion) -> Coefficients:
+    """Return where the rendered face lies, in the space linear478, whatever space the renderer renders from."""
+    scene = driven.scene
+    if scene.options.space == linear478.SPACE.name:
+        return driven.motion
+    options = replace(scene.options, space=linear478.SPACE.name)
+    weights = perception_weights(options)
+    fitted = fit(job, Inputs(source=scene.source, driver=scene.driver, options=options, weights=weights))
+    moved = _moved(job, fitted)
+    if options.retargeting.motion != "absolute":
+        return moved
+    # The published rule for absolute motion changes only the scale: the face lies where the driver's lies in its crop.
+    assert fitted.driver is not None
+    driving = load_coefficients(path_of(fitted.driver.coefficients, "coefficients.npz"))
+    return replace(moved, translation=np.column_stack([driving.translation[:, :2], moved.translation[:, 2]]))
+
+
+def _moved(job: Job, fitted: FittedInputs) -> Coefficients:
+    made = move(job, fitted.scene, fitted.moved, fitted.params, label="motion", frames=fitted.frames)
+    return load_coefficients(path_of(made, "motion.npz"), space=None)
