@@ -32,8 +32,11 @@ $(VENV)/facepipe.stamp: pyproject.toml
 	options=$$($(BIN)/python tools/choose_torch.py $(TORCH)) && $(PIP) $$options --editable .
 	@touch $@
 
+# face-alignment requires the desktop build of OpenCV, which would overwrite the headless one of facepipe: both are the
+# folder cv2. It is installed without its dependencies, which are all here.
 $(VENV)/dev.stamp: $(VENV)/facepipe.stamp
 	$(PIP) --editable '.[train,dev]'
+	$(PIP) --no-deps face-alignment==1.5.0
 	@touch $@
 
 install: $(VENV)/dev.stamp
