@@ -12,16 +12,17 @@ TORCH ?= auto
 PIP_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
-CODE := facepipe stages weights tests tools examples
+CODE := facepipe stages weights tests tools examples findings
 WHEELS := build/wheel
 
-.PHONY: help install demo test check check-format check-style check-types check-imports check-wheel format clean
+.PHONY: help install demo test check check-format check-style check-types check-imports check-wheel findings format clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo     make $(VENV), install, animate the example portrait, print where the result is"
 	@echo "make test     make $(VENV), install, run the tests"
 	@echo "make check    all that CI runs: format, style, types, import contracts, the wheel, the tests"
+	@echo "make findings run the scripts of findings/, which needs the network"
 	@echo "make format   rewrite the code in the house format"
 	@echo "make clean    remove what make made, the environment included"
 
@@ -49,7 +50,10 @@ test: $(VENV)/dev.stamp
 
 check: check-format check-style check-types check-imports check-wheel test
 
-check-format: $(VENV)/dev.stamp
+check-findings:
+	@$(PYTHON) tools/run_findings.py
+
+format: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check $(CODE)
 
 check-style: $(VENV)/dev.stamp
@@ -69,6 +73,9 @@ check-wheel: $(VENV)/dev.stamp
 	$(BIN)/python -m build --wheel --no-isolation --outdir $(WHEELS) . > /dev/null
 	$(BIN)/python -m venv --without-pip $(WHEELS)/venv
 	$(BIN)/python tools/check_wheel.py $(WHEELS)
+
+findings:
+	@$(PYTHON) tools/run_findings.py
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format $(CODE)
