@@ -23,7 +23,7 @@ from facepipe.spaces.bfm.coefficients import BfmCoefficients
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.spaces.files import load_coefficients
 from tests.pipeline.official_weights import add_deep3d, add_pirender
-from tests.pipeline.scene import Scene, run
+from tests.pipeline.scene import Scene, ffmpeg, run
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +111,8 @@ def test_it_can_be_measured(scene: Scene, mine: Path) -> None:
     """The whole job, and its parts of what that left."""
     add_deep3d(mine)
     add_pirender(mine)
-    material = Material(scene.portrait, scene.driver, 20)
+    ffmpeg("-i", scene.driver, "-t", "0.2", mine / "short.mp4")
+    material = Material(scene.portrait, mine / "short.mp4", 5)
     figures, made = measure_warm(material, mine, "pirender", repeats=1)
     figures += measure_parts(material, made, "pirender", repeats=1)
     assert {"reenact, warm", "draw alone"} <= {figure.name for figure in figures}
