@@ -63,6 +63,7 @@ def test_whoever_leads_a_batch_does_not_wait_for_torch() -> None:
     assert {"torch", "numba", "scipy"} & set(loaded) == set()
 
 
+@pytest.mark.slow
 def test_rows_give_what_their_commands_give(folder: Path) -> None:
     Path("jobs.csv").write_text(ROWS)
     refused = run("batch", "jobs.csv", "-j", "2", "--json", "--set", "quality=60", "-o", "{source}-{command}.{ext}")
@@ -120,6 +121,7 @@ def the_folder_tells_all() -> None:
     assert "5 items: 5 done" in asked("status")
 
 
+@pytest.mark.slow
 def test_a_voice_and_a_crop_are_rows_like_others(folder: Path) -> None:
     write_voice(folder / "voice.wav", 0.8)
     rows = ["command,source,sound,output,size,sample", "audio,one.png,voice.wav,out/{sample}.mp4,64,"]

@@ -18,6 +18,7 @@ import pytest
 from tests.faults.program import Outcome, Scene, assert_whole, finish, run, start
 from tools import kill_trial
 
+pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("FACEPIPE_KILLS", "6"))
 
 
