@@ -124,7 +124,6 @@ def test_the_page_of_what_was_added_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_all_of_the_published_sizes_draw_frames(
     scene: Scene, tmp_path: Path, network: CoefficientNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
