@@ -1,37 +1,43 @@
 # The two commands of the README are `make demo` and `make test`. CI and any git hook call `make check`.
 #
 #   PYTHON     the interpreter the environment is made with (3.10 to 3.13)
-#   VENV       where the environment lies
-#   PIP_FLAGS  more words for pip, e.g. the CPU-only torch, which is a tenth of the size:
-#              make demo PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+#   VENV       the folder of the environment
+#   TORCH      the torch build to install: cpu, cuda, keep (as pip's own settings select it), or auto, the default: on
+#              Linux without an NVIDIA card the CPU build. It counts when the environment is made: `make clean` first
+#   PIP_FLAGS  further options for pip
 
 PYTHON ?= python3
 VENV ?= .venv
+TORCH ?= auto
 PIP_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 CODE := facepipe stages weights tests tools examples
 WHEELS := build/wheel
 
-.PHONY: help install demo test check check-format check-style check-types check-imports check-wheel format clean
+.PHONY: help install demo test check check-format check-style check-types check-imports check-wheel findings format clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo     make $(VENV), install, animate the example portrait, say where the result lies"
+	@echo "make demo     make $(VENV), install, animate the example portrait, print where the result is"
 	@echo "make test     make $(VENV), install, run the tests"
 	@echo "make check    all that CI runs: format, style, types, import contracts, the wheel, the tests"
+	@echo "make findings run the scripts of findings/, which needs the network"
 	@echo "make format   rewrite the code in the house format"
 	@echo "make clean    remove what make made, the environment included"
 
-# The stamps stand for an environment that agrees with pyproject.toml: it is made once, and again only when that file changes.
+# A stamp says that the environment agrees with pyproject.toml: it is made once, and again only when that file changes.
 $(VENV)/facepipe.stamp: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 14) else "facepipe needs Python 3.10 to 3.13, and $(PYTHON) is " + sys.version.split()[0] + ": say make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable .
+	options=$$($(BIN)/python tools/choose_torch.py $(TORCH)) && $(PIP) $$options --editable .
 	@touch $@
 
+# face-alignment requires the desktop build of OpenCV, which would overwrite the headless one of facepipe: both are the
+# folder cv2. It is installed without its dependencies, which are all here.
 $(VENV)/dev.stamp: $(VENV)/facepipe.stamp
 	$(PIP) --editable '.[train,dev]'
+	$(PIP) --no-deps face-alignment==1.5.0
 	@touch $@
 
 install: $(VENV)/dev.stamp
@@ -64,6 +70,9 @@ check-wheel: $(VENV)/dev.stamp
 	$(BIN)/python -m build --wheel --no-isolation --outdir $(WHEELS) . > /dev/null
 	$(BIN)/python -m venv --without-pip $(WHEELS)/venv
 	$(BIN)/python tools/check_wheel.py $(WHEELS)
+
+findings:
+	@$(PYTHON) tools/run_findings.py
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format $(CODE)

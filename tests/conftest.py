@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+import torch
 from skimage import data
 
 from facepipe.media.image import write_image
@@ -21,6 +22,24 @@ def pytest_configure() -> None:
     # Most tests concern the pipeline rather than a renderer and render thousands of frames, so they use the renderer
     # that is fast on every machine. Tests of the default renderer unset this.
     os.environ.setdefault("FACEPIPE_RENDER_RENDERER", "mesh")
+
+
+def lacks_gpu() -> bool:
+    """Return whether the tests marked `cuda` are to be deselected: torch sees no GPU, and nobody insists on one."""
+    return not (torch.cuda.is_available() or os.environ.get("FACEPIPE_REQUIRE_CUDA"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests that need a GPU where there is none."""
+    if lacks_gpu() and (deselected := [item for item in items if item.get_closest_marker("cuda")]):
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in deselected]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print that some were deselected; several processes do not report their number."""
+    if lacks_gpu():
+        terminalreporter.line("torch sees no GPU: tests marked cuda are deselected (FACEPIPE_REQUIRE_CUDA=1 runs them)")
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
-"""Kill a real reenactment again and again at random moments, go on each time, and see that nothing was lost or spoilt.
+"""Kill a real reenactment at random moments, resume it each time, and check that nothing is lost or damaged.
 
     python tools/kill_trial.py SOURCE DRIVER [--kills 30] [--seed 1] [--segment-frames 10]
 
-Each trial has a work folder of its own. The job is started, killed by SIGKILL after a random part of the time that an
-undisturbed run takes, and started again until it ends. Meanwhile the folder of the result is watched. A trial is good
-if the result has the bytes of the undisturbed run, if nothing else ever bore its name, if no file is left beside it,
-and if the kill cost one execution of a stage at most. The exit code is 1 unless all trials are good.
+The job first runs undisturbed. Then rounds begin, each in a new work folder: the job is started, killed by SIGKILL a
+random number of stages later, started again on the same folder, and so on until it finishes. Meanwhile the folder of
+the result is watched. A kill is harmless if every file under a final name is complete and if it costs one execution of
+a stage at most. A round is good if its result has the bytes of the undisturbed run, if no other bytes were ever seen
+under its name and if no file is left beside it. The exit code is 1 unless all is good.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,13 +31,14 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "from facepipe.cli import main; main()"
-SECONDS = 300.0
 WATCH_SECONDS = 0.002
+DELAY_SECONDS = 0.1
+"""The longest time from an event to the kill, so that most kills hit a stage while it works."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A job: what it is made of, and how it is asked for."""
+    """A job: its files and options."""
 
     source: Path
     driver: Path
@@ -45,7 +46,7 @@ class Task:
     size_pixels: int = 256
 
     def start(self, folder: Path) -> subprocess.Popen[str]:
-        """Start it in a folder, which takes the result and the work files."""
+        """Start it. The folder receives the result and the work files."""
         words = ["reenact", self.source, self.driver, "-o", folder / "out" / "result.mp4", "--work", folder / "work"]
         command = [sys.executable, "-c", PROGRAM, *map(str, words), "--size", str(self.size_pixels), "--json"]
         variables = {
@@ -54,40 +55,51 @@ class Task:
             "FACEPIPE_WORK_SEGMENT_FRAMES": str(self.segment_frames),
         }
         (folder / "out").mkdir(parents=True, exist_ok=True)
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables)
 
 
 @dataclass(frozen=True)
 class Run:
-    """How one process ended."""
+    """How one process ended, and what it printed: events of stages, and everything else."""
 
     exit_code: int
     events: list[dict[str, Any]]
-    stderr: str
-    seconds: float
-
-    def count(self, event: str, stage: str = "") -> int:
-        """Return how many events of a kind it told, of one stage or of all."""
-        return sum(one["event"] == event and stage in ("", one.get("stage")) for one in self.events)
+    messages: list[str]
 
     @property
-    def at(self) -> str:
+    def was_killed(self) -> bool:
+        """Whether it ended by SIGKILL."""
+        return self.exit_code == -signal.SIGKILL
+
+    @property
+    def last_stage(self) -> str:
         """The last stage that it began."""
-        begun = [one["label"] for one in self.events if one["event"] == "start"]
-        delivered = self.events and self.events[-1]["event"] == "done" and self.events[-1]["stage"] == "mux"
-        return "delivery" if delivered else begun[-1] if begun else "start-up"
+        if not self.events:
+            return "start-up"
+        return "delivery" if self.ended("mux") else str(self.events[-1]["label"])
+
+    def begun(self, stage: str = "") -> list[str]:
+        """Return the fingerprints of the executions that it began, of one stage or of all."""
+        return self._fingerprints("start", stage)
+
+    def ended(self, stage: str = "") -> list[str]:
+        """Return the fingerprints of the executions that it completed, of one stage or of all."""
+        return self._fingerprints("done", stage)
+
+    def _fingerprints(self, event: str, stage: str) -> list[str]:
+        found = [one for one in self.events if one["event"] == event and stage in ("", one["stage"])]
+        return [one["fingerprint"] for one in found]
 
 
 @dataclass
 class Trial:
-    """One kill and what came of it."""
+    """One run of the job, killed or undisturbed, and the faults that were found after it."""
 
     number: int
-    seconds: float
     killed: bool
     at: str
     lost: int
-    """Executions of stages beyond those of an undisturbed run."""
+    """Executions of stages that have to be repeated, or that repeated a completed one."""
     lost_segments: int
     faults: list[str] = field(default_factory=list)
 
@@ -97,21 +109,22 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def finish(child: subprocess.Popen[str], kill_after_seconds: float | None = None) -> Run:
-    """Wait for a job, or kill it when its time has come."""
-    started = time.monotonic()
-    try:
-        out, told = child.communicate(timeout=kill_after_seconds or SECONDS)
-    except subprocess.TimeoutExpired:
-        child.send_signal(signal.SIGKILL)
-        out, told = child.communicate()
-    events = []
-    for line in out.splitlines():
+def finish(child: subprocess.Popen[str], kill_after: int | None = None, delay_seconds: float = 0.0) -> Run:
+    """Wait until a job ends, or kill it some time after it has reported `kill_after` begun and completed stages."""
+    assert child.stdout
+    events, messages = [], []
+    for line in child.stdout:
         try:
-            events.append(json.loads(line))
-        except ValueError:  # torn by the kill
+            event = json.loads(line)
+        except ValueError:  # text for people, or a line that the kill cut off
+            messages.append(line)
             continue
-    return Run(child.returncode, events, told, time.monotonic() - started)
+        if event["event"] in ("start", "done"):
+            events.append(event)
+            if len(events) == kill_after:
+                time.sleep(delay_seconds)
+                child.kill()
+    return Run(child.wait(), events, messages)
 
 
 @contextmanager
@@ -163,44 +176,57 @@ def left_over(folder: Path) -> list[str]:
     return [f"left behind: {name}" for name in (*sorted(beside), *drafts)]
 
 
-def try_once(
-    number: int, task: Task, folder: Path, after_seconds: float, expected: str, executions: Counter[str]
-) -> Trial:
-    """Kill the job once, run it to its end, and compare."""
-    with watched(folder / "out", expected) as seen:
-        first = finish(task.start(folder), after_seconds)
-        faults = unfinished(folder / "work")
-        second = finish(task.start(folder))
-    killed = first.exit_code == -signal.SIGKILL
-    if second.exit_code != 0:
-        faults.append(f"the second run ended with {second.exit_code}: {second.stderr.strip()}")
-    elif digest(folder / "out" / "result.mp4") != expected:
-        faults.append("another result")
-    begun = Counter(one["stage"] for run in (first, second) for one in run.events if one["event"] == "start")
-    lost, lost_segments = sum((begun - executions).values()), begun["render"] - executions["render"]
-    if lost > 1:
-        faults.append(f"{lost} executions lost")
-    faults += [*seen, *left_over(folder)]
-    return Trial(number, after_seconds, killed, first.at, lost, lost_segments, faults)
-
-
 def trials(task: Task, folder: Path, kills: int, seed: int) -> Iterator[Trial]:
-    """Run the job undisturbed, then kill it so often, each time in a new folder."""
+    """Run the job undisturbed, then kill it `kills` times, in as many rounds as that takes; finish the last one."""
     calm = finish(task.start(folder / "calm"))
-    assert calm.exit_code == 0, calm.stderr
-    expected = digest(folder / "calm" / "out" / "result.mp4")
-    executions = Counter(one["stage"] for one in calm.events if one["event"] == "start")
-    chance, number = random.Random(seed), 0
-    for attempt in range(10 * kills):
-        if number == kills:
-            return
-        # A kill of a process that still loads Python says little; one that comes too late says nothing and is repeated.
-        after_seconds = calm.seconds * chance.uniform(0.1, 1.0)
-        trial = try_once(number + 1, task, folder / str(attempt), after_seconds, expected, executions)
-        shutil.rmtree(folder / str(attempt))
-        if trial.killed or trial.faults:
-            number += 1
+    assert calm.exit_code == 0, calm.messages
+    expected, stages = digest(folder / "calm" / "out" / "result.mp4"), len(calm.events)
+    chance, killed = random.Random(seed), 0
+    for number in range(1, 10 * kills):
+        for trial in one_round(task, folder / str(number), stages, kills - killed, expected, chance):
+            killed += trial.killed
+            trial.number = killed
             yield trial
+        shutil.rmtree(folder / str(number))
+        if killed == kills or trial.faults:
+            return
+
+
+def one_round(
+    task: Task, folder: Path, stages: int, kills: int, expected: str, chance: random.Random
+) -> Iterator[Trial]:
+    """Start the job again and again, kill it `kills` times at most, and check its result when it has finished."""
+    completed: set[str] = set()
+    with watched(folder / "out", expected) as seen:
+        while True:
+            # A third of the job at most, so that each round takes several kills and reaches the last stage.
+            after, delay_seconds = chance.randint(1, max(1, stages // 3)), chance.uniform(0, DELAY_SECONDS)
+            run = finish(task.start(folder), after if kills else None, delay_seconds)
+            trial = judged(run, folder, completed)
+            kills -= trial.killed
+            if trial.killed:
+                yield trial
+                continue
+            if run.exit_code != 0:
+                trial.faults.append(f"it ended with {run.exit_code}: {''.join(run.messages).strip()}")
+            elif digest(folder / "out" / "result.mp4") != expected:
+                trial.faults.append("another result")
+            break
+    trial.faults += [*seen, *left_over(folder)]
+    yield trial
+
+
+def judged(run: Run, folder: Path, completed: set[str]) -> Trial:
+    """Return what a run cost and left behind; add what it completed to that of earlier runs."""
+    lost = {}
+    for stage in ("", "render"):
+        begun, ended = run.begun(stage), run.ended(stage)
+        lost[stage] = len(begun) - len(ended) + len(completed.intersection(begun))
+    faults = unfinished(folder / "work")
+    if lost[""] > 1:
+        faults.append(f"{lost['']} executions lost")
+    completed.update(run.ended())
+    return Trial(0, run.was_killed, run.last_stage, lost[""], lost["render"], faults)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -215,17 +241,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     task = Task(given.source.absolute(), given.driver.absolute(), given.segment_frames, given.size)
     bad = 0
-    print(f"{'kill':>4}  {'after':>7}  {'during':<14}  {'executions lost':>15}  {'segments lost':>13}  verdict")
+    print(f"{'kill':>4}  {'during':<14}  {'executions lost':>15}  {'segments lost':>13}  verdict")
     with tempfile.TemporaryDirectory(prefix="facepipe-kill-") as folder:
         for trial in trials(task, Path(folder), given.kills, given.seed):
             bad += bool(trial.faults)
-            verdict = "; ".join(trial.faults) or "same bytes"
-            print(
-                f"{trial.number:>4}  {trial.seconds:>5.2f} s  {trial.at:<14}  {trial.lost:>15}  "
-                f"{trial.lost_segments:>13}  {verdict}",
-                flush=True,
-            )
-    print(f"{given.kills - bad} of {given.kills} kills harmed nothing")
+            verdict = "; ".join(trial.faults) or ("as it should be" if trial.killed else "same bytes")
+            number, at = (str(trial.number), trial.at) if trial.killed else ("", "finished")
+            print(f"{number:>4}  {at:<14}  {trial.lost:>15}  {trial.lost_segments:>13}  {verdict}", flush=True)
+    print(f"{given.kills} kills, {bad} runs with faults")
     return int(bad > 0)
 
 

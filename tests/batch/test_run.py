@@ -174,10 +174,8 @@ def test_workers_do_not_outlive_a_leader_that_was_killed(bench: Bench) -> None:
         time.sleep(0.05)
     leader.kill()
     leader.wait()
-    until = time.monotonic() + 60
-    while (alive := read_overview(bench.work).workers) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert alive == 0
+    while read_overview(bench.work).workers:
+        time.sleep(0.05)
     assert len(lines(bench.work, "dropped")) == 2
     assert list(Claims(bench.work / "batch" / "claims").names()) == []
 

@@ -28,7 +28,6 @@ def run(*arguments: str, code: str = "from facepipe.cli import main; main()") ->
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
 
@@ -156,7 +155,7 @@ def test_an_interrupt_from_outside_is_130(signal_name: str) -> None:
     assert child.stdout is not None
     child.stdout.readline()
     child.send_signal(signal.Signals[signal_name])
-    _, told = child.communicate(timeout=30)
+    _, told = child.communicate()
     assert child.returncode == 130
     assert "Traceback" not in told
 

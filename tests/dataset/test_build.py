@@ -179,6 +179,7 @@ def talk(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_voxceleb_rule_makes_a_clip_of_each_face(talk: Path, scene: Scene, tmp_path: Path) -> None:
     assert not build(talk, tmp_path, scene.work, rule="voxceleb", size_pixels=64).errors
     entries = read_list(tmp_path)

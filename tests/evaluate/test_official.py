@@ -17,7 +17,7 @@ from facepipe.evaluate.staging import Setting, StagedCase, stage_case
 from facepipe.media.probe import probe_video
 from tests.face.faces import face_model
 from tests.pipeline.official_weights import add_deep3d, add_pirender
-from tests.pipeline.scene import Scene, run
+from tests.pipeline.scene import Scene, ffmpeg, run
 
 
 def test_points_lie_where_absolute_motion_places_the_face(scene: Scene, mine: Path, mirrored: Path) -> None:
@@ -61,7 +61,8 @@ def test_it_can_be_measured(scene: Scene, mine: Path) -> None:
     """The whole job, and its parts of what that left."""
     add_deep3d(mine)
     add_pirender(mine)
-    material = Material(scene.portrait, scene.driver, 20)
+    ffmpeg("-i", scene.driver, "-t", "0.2", mine / "short.mp4")
+    material = Material(scene.portrait, mine / "short.mp4", 5)
     figures, made = measure_warm(material, mine, "pirender", repeats=1)
     figures += measure_parts(material, made, "pirender", repeats=1)
     assert {"reenact, warm", "render alone"} <= {figure.name for figure in figures}

@@ -56,6 +56,7 @@ def rewrite(video: Path, out: Path, *, shift: int = 0, frames: int = 20, size: i
     return out
 
 
+@pytest.mark.slow
 def test_finished_results_are_judged_and_odd_ones_cost_themselves(scene: Scene, tmp_path: Path) -> None:
     """The driver itself is the best result there is; others are short, moved, or cut, and are told of by name."""
     rewrite(scene.driver, tmp_path / "good.mp4")

@@ -64,7 +64,7 @@ def add_tone(silent: Path, path: Path) -> None:
         "-movflags",
         "+faststart",
     ]
-    subprocess.run([*command, str(path)], check=True, stdin=subprocess.DEVNULL, timeout=60)
+    subprocess.run([*command, str(path)], check=True, stdin=subprocess.DEVNULL)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.faults.program import Scene
 def ffmpeg(*arguments: str | Path) -> None:
     """Run ffmpeg."""
     command = [find_ffmpeg(), "-v", "error", "-nostdin", "-y", *map(str, arguments)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=60)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
 def shortened(scene: Scene, path: Path, share: float) -> Path:

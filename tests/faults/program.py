@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 from facepipe.cli import app
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 120.0
 CODE = "from facepipe.cli import main; main()"
 
 
@@ -88,7 +87,7 @@ def start(
 
 def finish(child: subprocess.Popen[bytes]) -> Outcome:
     """Wait for a started program."""
-    out, told = child.communicate(timeout=SECONDS)
+    out, told = child.communicate()
     return Outcome(child.returncode, out.decode("utf-8", "replace"), told.decode("utf-8", "replace"))
 
 

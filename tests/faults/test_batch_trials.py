@@ -19,7 +19,7 @@ def may_name_machines() -> bool:
     if not shutil.which("unshare"):
         return False
     words = ["unshare", "--uts", "hostname", "another"]
-    return subprocess.run(words, capture_output=True, check=False, timeout=20).returncode == 0
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.slow

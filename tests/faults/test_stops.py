@@ -18,15 +18,28 @@ import pytest
 from tests.faults.program import Outcome, Scene, assert_whole, finish, run, start
 from tools import kill_trial
 
+pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("FACEPIPE_KILLS", "6"))
 
 
+@pytest.fixture(autouse=True)
+def _eight_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEPIPE_WORK_SEGMENT_FRAMES", "10")
+
+
+def command(scene: Scene, work: Path) -> tuple[str | Path, ...]:
+    """A job of eight segments."""
+    return ("reenact", scene.portrait, scene.driver, "-o", scene.out, "--size", "128", "--work", work, "--json")
+
+
 def begin(scene: Scene, work: Path) -> subprocess.Popen[bytes]:
-    """Start a job of eight segments."""
-    return start(
-        *("reenact", scene.portrait, scene.driver, "-o", scene.out, "--size", "128", "--work", work, "--json"),
-        environment={"FACEPIPE_WORK_SEGMENT_FRAMES": "10"},
-    )
+    """Start the job as a process, to do something to it."""
+    return start(*command(scene, work))
+
+
+def resume(scene: Scene, work: Path) -> Outcome:
+    """Run the job to its end, in this process, which has loaded torch already."""
+    return run(*command(scene, work))
 
 
 def known(scene: Scene) -> Path:
@@ -42,7 +55,7 @@ def wait_for(found: Callable[[], object], child: subprocess.Popen[bytes]) -> Non
     """Wait until something is there, for as long as the process lives."""
     while not found():
         assert child.poll() is None, child.communicate()
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 def executed(outcome: Outcome, stage: str) -> int:
@@ -53,14 +66,15 @@ def executed(outcome: Outcome, stage: str) -> int:
 def test_kills_harm_nothing(model_scene: Scene, tmp_path: Path) -> None:
     task = kill_trial.Task(model_scene.portrait, model_scene.driver, segment_frames=10, size_pixels=128)
     tried = list(kill_trial.trials(task, tmp_path, KILLS, seed=3))
-    assert len(tried) == KILLS
+    assert sum(trial.killed for trial in tried) == KILLS
+    assert not tried[-1].killed
     assert [trial for trial in tried if trial.faults] == []
     assert max(trial.lost_segments for trial in tried) <= 1
 
 
 def test_kills_while_rendering_cost_a_segment_each(scene: Scene) -> None:
     work, chance, begun, kills = known(scene), random.Random(5), 0, 0
-    for _ in range(20):
+    for _ in range(4):
         child = begin(scene, work)
         wait_for(lambda: list(work.glob("render/??/*.draft/.*.partial*")) or scene.out.exists(), child)
         time.sleep(chance.uniform(0, 0.03))
@@ -71,7 +85,7 @@ def test_kills_while_rendering_cost_a_segment_each(scene: Scene) -> None:
             break
         kills += 1
         assert kill_trial.unfinished(work) == []
-    last = finish(begin(scene, work))
+    last = resume(scene, work)
     assert last.exit_code == 0, last.stderr
     assert kills >= 3
     assert begun + executed(last, "render") <= 8 + kills
@@ -92,7 +106,7 @@ def test_a_request_to_stop(number: signal.Signals, scene: Scene) -> None:
     assert not scene.out.exists()
     assert_whole(work)
     done = executed(stopped, "render") - 1
-    again = finish(begin(scene, work))
+    again = resume(scene, work)
     assert again.exit_code == 0, again.stderr
     assert executed(again, "render") == 8 - done
 
@@ -109,7 +123,7 @@ def test_an_encoder_that_is_killed_from_outside(scene: Scene) -> None:
     assert "run again" in outcome.message
     assert ".draft" not in outcome.message
     assert_whole(work)
-    assert finish(begin(scene, work)).exit_code == 0
+    assert resume(scene, work).exit_code == 0
 
 
 def encoders(parent: int) -> list[int]:
@@ -133,7 +147,7 @@ def test_two_processes_make_one_result(scene: Scene) -> None:
     assert_whole(work)
     assert len(list(work.glob("mux/*/*"))) == 1
     result = scene.out.read_bytes()
-    alone = finish(begin(scene, work))
+    alone = resume(scene, work)
     assert (alone.exit_code, executed(alone, "render")) == (0, 0)
     assert scene.out.read_bytes() == result
     assert {path.name for path in scene.folder.iterdir() if path.name.startswith(("out", "."))} == {

@@ -20,7 +20,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
     def run(name: str, *arguments: str | Path) -> Path:
         path = folder / name
         command = [find_ffmpeg(), "-v", "error", "-nostdin", "-y", *map(str, arguments), str(path)]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=60)
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
         return path
 
     return run

@@ -28,6 +28,6 @@ def write_voice(path: Path, seconds: float = 2.0, *args: str) -> Path:
     plain = path.with_suffix(".plain.wav")
     wavfile.write(plain, HERTZ, voice(seconds))
     command = [find_ffmpeg(), "-v", "error", "-nostdin", "-y", "-i", str(plain), *args, str(path)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=60)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     plain.unlink()
     return path

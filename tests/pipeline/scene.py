@@ -78,7 +78,7 @@ def rewritten(video: Path, out: Path, change: Callable[[int, np.ndarray], np.nda
 def ffmpeg(*arguments: str | Path) -> None:
     """Run ffmpeg."""
     command = [find_ffmpeg(), "-v", "error", "-nostdin", "-y", *map(str, arguments)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=60)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
 def bfm_of(path: Path) -> BfmCoefficients:

@@ -113,6 +113,7 @@ def test_a_network_is_trained_and_goes_on(
     assert all(torch.isfinite(value).all() for value in net.state_dict().values())
 
 
+@pytest.mark.slow
 def test_a_face_model_is_built_that_explains_its_people(tmp_path: Path) -> None:
     """From labels alone: loads, mirrors onto itself, and fits a new clip of a person it was built from."""
     data, labels = make_data(tmp_path, pictures=False)

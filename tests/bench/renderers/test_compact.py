@@ -24,6 +24,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compact, "compact_net", small)
     monkeypatch.setattr(compact, "SIDE", 64)
     monkeypatch.setattr(compact, "LARGE_SIDE", 128)
+    monkeypatch.setattr(compact, "FRAMES", 1)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 

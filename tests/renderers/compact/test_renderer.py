@@ -17,7 +17,6 @@ from facepipe.spaces.coefficients import from_fit
 from tests.face.faces import face_model
 from tests.renderers import painted
 from tests.renderers.compact.test_net import TINY
-from tests.renderers.gpu import need_gpu
 from tests.renderers.painted import Picture, closed, expression_of, pose_at
 
 SIZE = 64
@@ -89,7 +88,6 @@ def test_threads_do_not_change_a_byte(threads: int) -> None:
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_gpu_gives_the_same_pictures(compiled: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """In half precision, with the default batch size and one thread."""
-    need_gpu()
     net = network(trained=True).requires_grad_(False).to("cuda", torch.bfloat16)
     made = renderer(trained=True, batch_frames=0, threads=3, net=net, compiled=compiled)
     assert (made.batches.frames, made.batches.threads) == (16, 1)

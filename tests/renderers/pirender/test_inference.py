@@ -14,7 +14,6 @@ from facepipe.renderers.pirender.inference import FastPirender
 from facepipe.renderers.pirender.net import Pirender, Rendering
 from facepipe.renderers.pirender.renderer import PirenderRenderer
 from facepipe.spaces.bfm.descriptor import windows
-from tests.renderers.gpu import need_gpu
 
 
 class Case(NamedTuple):
@@ -141,7 +140,6 @@ def test_frames_of_a_clip(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.cuda
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_gpu_gives_the_same_pictures(compiled: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    need_gpu()
     rng = np.random.default_rng(0)
     net, rows, picture = case((64, 64), frames=1).net, rng.normal(size=(20, 73)), np.zeros((64, 64, 3), np.uint8)
     picture[16:48, 16:48] = 255

@@ -124,40 +124,46 @@ def test_a_crossed_pair_has_no_truth(tmp_path: Path) -> None:
 
 PROGRAM = """
 import sys, time
+from functools import partial
 from pathlib import Path
 import torch
 from facepipe.train.pirender import command
 from tests.train.pirender import test_compact, test_official
 from tests.train.pirender.test_pairs import SIDE, clip
 
-network, dataset, cache = sys.argv[1], *map(Path, sys.argv[2:])
+folder = Path(sys.argv[1])
 torch.set_num_threads(1)
-fabric = command.fabric_of(network)
-fabric.launch()
 
-def clips(*_):
-    print("reads the clips", flush=True)
-    time.sleep(2)  # while the other would begin too
+def clips(network, *_):
+    print(network, "reads the clips", flush=True)
+    while len(list(folder.glob(network + ".here.*"))) < 2:
+        time.sleep(0.01)
+    time.sleep(0.2)  # in which the other would begin too
     yield from (clip(0), clip(1))
 
-command.clips_of, command.size_of = clips, lambda _: SIDE
-heads = command.heads_of(fabric, dataset, cache, "train")
-if network == "compact":
-    found = test_compact.training(heads, fabric)
-else:
-    found = test_official.training(dataset, heads, fabric)
-stream = iter(found.batches(0))
-for images in (0, 2, 20, 22):
-    found.run.images = images
-    found.advance(next(stream))
-both = fabric.all_gather(torch.cat([test_compact.state_of(part) for part in (found.run.net, found.run.judge)]))
-if fabric.is_global_zero:
-    print("apart by", float((both[0] - both[1]).abs().max()), "of", float(both.abs().max()))
+command.size_of = lambda _: SIDE
+for network in ("compact", "official"):
+    fabric = command.fabric_of(network)
+    fabric.launch()
+    (folder / f"{network}.here.{fabric.global_rank}").touch()
+    command.clips_of = partial(clips, network)
+    heads = command.heads_of(fabric, folder / "set", folder / network, "train")
+    if network == "compact":
+        found = test_compact.training(heads, fabric)
+    else:
+        found = test_official.training(folder / "set", heads, fabric)
+    stream = iter(found.batches(0))
+    for images in (0, 2, 20, 22):
+        found.run.images = images
+        found.advance(next(stream))
+    both = fabric.all_gather(torch.cat([test_compact.state_of(part) for part in (found.run.net, found.run.judge)]))
+    if fabric.is_global_zero:
+        print(network, "apart by", float((both[0] - both[1]).abs().max()), "of", float(both.abs().max()))
 """
 
 
 def on_two_processes(program: Path, *words: str) -> str:
-    """Run a program by torchrun, twice at once, and return what it says."""
+    """Run a program by torchrun, twice at once, and return its output."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -168,20 +174,27 @@ def on_two_processes(program: Path, *words: str) -> str:
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
-        timeout=110,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the program prints; one pair of processes trains both networks, as starting them takes longest."""
+    folder = tmp_path_factory.mktemp("two")
+    make_dataset(folder / "set", "p0#c0", "p1#c1")
+    add_coefficients(folder / "set", "c0", "c1")
+    (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
+    return on_two_processes(folder / "program.py", str(folder))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["compact", "official"])
-def test_two_processes_learn_the_same(network: str, tmp_path: Path) -> None:
+def test_two_processes_learn_the_same(network: str, printed: str) -> None:
     """One unpacks the clips for both. Each sees other pairs; what they learn is exchanged, in both phases."""
-    make_dataset(tmp_path / "set", "p0#c0", "p1#c1")
-    add_coefficients(tmp_path / "set", "c0", "c1")
-    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
-    told = on_two_processes(tmp_path / "program.py", network, str(tmp_path / "set"), str(tmp_path / "cache"))
-    assert told.count("reads the clips") == 1
-    assert float(told.split("apart by ")[1].split()[0]) == 0, told
+    lines = [line for line in printed.splitlines() if line.startswith(network)]
+    assert lines[0] == f"{network} reads the clips"
+    assert len(lines) == 2, printed
+    assert float(lines[1].split("apart by ")[1].split()[0]) == 0, printed
