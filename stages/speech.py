@@ -13,14 +13,14 @@ from facepipe.motion.features import load_features
 from facepipe.spaces.files import load_coefficients, save_coefficients
 
 if TYPE_CHECKING:
-    from facepipe.motion.utterance import Delivery
+    from facepipe.motion.synthesis import SamplingOptions
 
 
 @dataclass(frozen=True)
 class Params:
     """Parameters of the stage."""
 
-    delivery: Delivery
+    sampling: SamplingOptions
     fps: str = "25"
     frame_count: int = 1
 
@@ -28,16 +28,16 @@ class Params:
 def speech(run: StageRun[Params]) -> Mapping[str, Any]:
     """Sample the motion for the whole sound, and write it as coefficients of the source."""
     # Imported here, so that a finished job does not wait for torch.
-    from facepipe.motion.speech_file import load_speech
-    from facepipe.motion.utterance import utter
+    from facepipe.motion.audio_model_file import load_audio_model
+    from facepipe.motion.synthesis import synthesise
 
     params = run.params
-    sampled = utter(
+    sampled = synthesise(
         load_face_model(run.weights["face-model"]),
-        load_speech(run.weights["audio"]),
+        load_audio_model(run.weights["audio"]),
         load_coefficients(run.input("source")),
         load_features(run.input("features")),
-        params.delivery,
+        params.sampling,
         fps=Fraction(params.fps),
         count=params.frame_count,
         head=load_coefficients(run.input("head")) if "head" in run.inputs else None,

@@ -76,7 +76,7 @@ class Run:
         """The last stage that it began."""
         if not self.events:
             return "start-up"
-        return "delivery" if self.ended("mux") else str(self.events[-1]["label"])
+        return "sampling" if self.ended("mux") else str(self.events[-1]["label"])
 
     def begun(self, stage: str = "") -> list[str]:
         """Return the fingerprints of the executions that it began, of one stage or of all."""

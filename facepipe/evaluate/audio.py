@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from facepipe.dataset.split import split_items
 from facepipe.face.expression_probes import ExpressionProbes, probes_of
 from facepipe.face.model import FaceModel, load_face_model
+from facepipe.motion.audio_model import ENCODER_RADIUS, FPS, AudioToMotion, padded
+from facepipe.motion.audio_model_file import load_audio_model
 from facepipe.motion.correlation import best_lag, correlation
 from facepipe.motion.features import Features
-from facepipe.motion.speech import ENCODER_RADIUS, FPS, Speech, padded
-from facepipe.motion.speech_file import load_speech
-from facepipe.motion.utterance import Delivery, utter
+from facepipe.motion.synthesis import SamplingOptions, synthesise
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.train.speakers import Speaker, read_speakers
 from facepipe.train.synchrony import synchrony_of
@@ -71,16 +71,20 @@ class Trial:
 
 
 def try_out(
-    speakers: Sequence[Speaker], model: FaceModel, speech: Speech, delivery: Delivery, samples: int = SAMPLES
+    speakers: Sequence[Speaker],
+    model: FaceModel,
+    speech: AudioToMotion,
+    sampling: SamplingOptions,
+    samples: int = SAMPLES,
 ) -> list[Trial]:
     """Generate takes for each clip, and as many from the sound of another."""
     trials = []
     for number, one in enumerate(speakers):
         began = time.perf_counter()
-        takes = _takes(one.motion, one.features, model, speech, delivery, samples, number)
+        takes = _takes(one.motion, one.features, model, speech, sampling, samples, number)
         spent = time.perf_counter() - began
         other = speakers[(number + len(speakers) // 2) % len(speakers)]
-        control = _takes(one.motion, other.features, model, speech, delivery, samples, 1000 + number)
+        control = _takes(one.motion, other.features, model, speech, sampling, samples, 1000 + number)
         trials.append(Trial(one, takes, control, spent))
     return trials
 
@@ -121,8 +125,8 @@ def _takes(
     source: Coefficients,
     features: Features,
     model: FaceModel,
-    speech: Speech,
-    delivery: Delivery,
+    speech: AudioToMotion,
+    sampling: SamplingOptions,
     samples: int,
     seed: int,
 ) -> list[Coefficients]:
@@ -132,7 +136,7 @@ def _takes(
     still = int(np.abs(lids - np.median(lids, axis=0)).sum(1).argmin())
     source = source.rows(still, still + 1)
     return [
-        utter(model, speech, source, features, replace(delivery, seed=seed * 100 + take), fps=fps, count=count)
+        synthesise(model, speech, source, features, replace(sampling, seed=seed * 100 + take), fps=fps, count=count)
         for take in range(samples)
     ]
 
@@ -162,7 +166,7 @@ def _blinks(motion: Coefficients, probes: ExpressionProbes) -> int:
     return int((np.diff(shut.astype(int)) == 1).sum())
 
 
-def likelihoods(speakers: Sequence[Speaker], seen: Sequence[Speaker], speech: Speech) -> list[Metric]:
+def likelihoods(speakers: Sequence[Speaker], seen: Sequence[Speaker], speech: AudioToMotion) -> list[Metric]:
     """Return the negative log-likelihoods of unseen motion in bits a frame: of the flow, and of two fits to `seen`."""
     k, tau = speech.config.memory, speech.config.lookahead
     known = [_motion(one, speech) for one in seen]
@@ -194,8 +198,8 @@ def likelihoods(speakers: Sequence[Speaker], seen: Sequence[Speaker], speech: Sp
     ]
 
 
-def _motion(speaker: Speaker, speech: Speech) -> Floats:
-    return speech.standardised(torch.from_numpy(np.asarray(speaker.departure)).float()).double().numpy()
+def _motion(speaker: Speaker, speech: AudioToMotion) -> Floats:
+    return speech.standardised(torch.from_numpy(np.asarray(speaker.delta)).float()).double().numpy()
 
 
 def _lagged(clips: Sequence[Floats], k: int) -> tuple[Floats, Floats]:
@@ -230,14 +234,14 @@ def evaluate(data: Path, labels: Path, cache: Path, weight: Path, face_model: Pa
 
     The same test as for the training's clips decides which of them agree, with the sounds of seen people.
     """
-    model, speech = load_face_model(face_model), load_speech(weight)
+    model, speech = load_face_model(face_model), load_audio_model(weight)
     probes = probes_of(model)
     seen_items, unseen_items = split_items(data)
     seen, unseen = (read_speakers(items, labels, cache, model, probes) for items in (seen_items, unseen_items))
     kept = [synchrony_of(one, seen, probes).together for one in unseen]
     dropped = [one.name for one, kept_ in zip(unseen, kept, strict=True) if not kept_]
     lines = [f"clips of unseen speakers: {len(unseen)}; lips and voice disagree in {', '.join(dropped) or 'none'}"]
-    trials = try_out(unseen, model, speech, Delivery())
+    trials = try_out(unseen, model, speech, SamplingOptions())
     for name, chosen in (("lips and voice agree", kept), ("all", [True] * len(unseen))):
         mine = [one for one, wanted in zip(trials, chosen, strict=True) if wanted]
         lines += [

@@ -31,8 +31,8 @@ def without_blinks(expression: Floats, probes: ExpressionProbes) -> Floats:
     return np.asarray(expression - (down - np.median(down, axis=0)) @ probes.closing)
 
 
-def departure_of(coefficients: Coefficients, probes: ExpressionProbes) -> Floats:
-    """Return the departure (T, 70) of a clip from its own rest, blinks left out."""
+def neutral_delta_of(coefficients: Coefficients, probes: ExpressionProbes) -> Floats:
+    """Return the delta (T, 70) of a clip from its own rest, blinks left out."""
     expression = without_blinks(coefficients.expression, probes)
     open_by = probes.mouth_open(expression)
     rest = expression[open_by <= np.quantile(open_by, RESTING_SHARE)].mean(0)
@@ -49,14 +49,14 @@ def resting(expression: Floats, probes: ExpressionProbes) -> Floats:
     return np.asarray(expression - apart * probes.opening)
 
 
-def departed(source: Coefficients, departure: Floats, fps: Fraction, *, expression: Floats) -> Coefficients:
+def with_delta(source: Coefficients, delta: Floats, fps: Fraction, *, expression: Floats) -> Coefficients:
     """Return the coefficients of a source whose face departs from a resting `expression` (64,), head from its own."""
-    count = len(departure)
+    count = len(delta)
     still = source.rows(0, 1).repeated(count)
-    angles = angles_of(rotation_of(departure[:, ANGLES]) @ rotation_of(source.angles[:1]))
-    moved = departure[:, TRANSLATION].copy()
+    angles = angles_of(rotation_of(delta[:, ANGLES]) @ rotation_of(source.angles[:1]))
+    moved = delta[:, TRANSLATION].copy()
     moved[:, :2] *= np.exp(source.translation[0, 2])
-    made = still.with_motion(expression + departure[:, EXPRESSION], angles, source.translation[0] + moved)
+    made = still.with_motion(expression + delta[:, EXPRESSION], angles, source.translation[0] + moved)
     return replace(made, fps=fps, valid=np.ones(count, bool))
 
 

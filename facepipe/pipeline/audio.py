@@ -14,9 +14,9 @@ from facepipe.engine.events import Result
 from facepipe.errors import UsageError
 from facepipe.media.encode import check_codec
 from facepipe.media.sound import SoundInfo, probe_sound
+from facepipe.motion.audio_model import FPS
 from facepipe.motion.features import frames_of
-from facepipe.motion.speech import FPS
-from facepipe.motion.utterance import Delivery
+from facepipe.motion.synthesis import SamplingOptions
 from facepipe.pipeline.arrays import described_input
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
@@ -35,7 +35,7 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
 class Takes:
     """What `audio` is asked for beyond what all commands are."""
 
-    delivery: Delivery
+    sampling: SamplingOptions
     """Its seed is the one that the user gave; each take derives its own."""
     samples: int = 1
     fps: Fraction = Fraction(FPS)
@@ -108,7 +108,7 @@ def _check_names(out: Path, options: Options, takes: Takes) -> None:
     if not SPACES[options.space].from_coefficients:
         able = ", ".join(name for name, space in SPACES.items() if space.from_coefficients)
         raise UsageError(f"a voice drives the motion spaces {able} only, but this job uses {options.space}")
-    if takes.pose_from and takes.delivery.still:
+    if takes.pose_from and takes.sampling.still:
         raise UsageError("--still keeps the head where it is, and --pose-from moves it; give one of the two")
 
 
@@ -167,14 +167,14 @@ def speak(
     portrait, sound = item
     digests, frames = job.workspace.digests, frames_of(sound.seconds, takes.fps)
     # By what they hold, so that neither names nor the order of work can change a result.
-    seed = seed_of(takes.delivery.seed, f"{digests.digest(portrait)}/{digests.digest(sound.path)}", take)
+    seed = seed_of(takes.sampling.seed, f"{digests.digest(portrait)}/{digests.digest(sound.path)}", take)
     inputs: dict[str, Any] = {"features": heard.output("features.npz"), "source": source}
     if head is not None:
         inputs["head"] = head
     return job.run(
         speech.STAGE,
         inputs,
-        speech.Params(replace(takes.delivery, seed=seed), str(takes.fps), frames),
+        speech.Params(replace(takes.sampling, seed=seed), str(takes.fps), frames),
         weights={name: weights[name] for name in speech.STAGE.weights},
         label=f"speech {take + 1}",
         frames=frames,

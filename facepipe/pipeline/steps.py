@@ -16,7 +16,7 @@ from facepipe.media.files import kind_of
 from facepipe.media.probe import probe_video
 from facepipe.media.sound import probe_sound
 from facepipe.motion.features import frames_of
-from facepipe.motion.utterance import Delivery
+from facepipe.motion.synthesis import SamplingOptions
 from facepipe.pipeline.arrays import described_input
 from facepipe.pipeline.audio import Takes, hear, speak
 from facepipe.pipeline.delivery import (
@@ -101,7 +101,7 @@ class Steps:
         self, item: Item, outs: Mapping[Path, str], source: Output | Pending | Path, before: list[Made]
     ) -> list[Path]:
         """Let the source say what a sound file says."""
-        sound, takes = probe_sound(item.path, self.options.limits), self.takes or Takes(Delivery())
+        sound, takes = probe_sound(item.path, self.options.limits), self.takes or Takes(SamplingOptions())
         heard = hear(self.job, sound)
         weights = {**self.weights, **find_weights("audio")}
         made = speak(self.job, (self._portrait(), sound), takes, heard, source, weights)

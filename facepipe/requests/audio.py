@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.requests.declaration import argument, option
-from facepipe.requests.groups import DriverFace, Face, Fit, Limits, Provenance, Rendering, Speech
+from facepipe.requests.groups import DriverFace, Face, Fit, Limits, Provenance, Rendering, SpeechOptions
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
-from facepipe.requests.resolution import delivery_of, fps_of, options_for
+from facepipe.requests.resolution import fps_of, options_for, sampling_of
 
 if TYPE_CHECKING:
     from facepipe.engine import Job
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AudioRequest(Request, Rendering, Fit, Face, DriverFace, Limits, Provenance, Speech):
+class AudioRequest(Request, Rendering, Fit, Face, DriverFace, Limits, Provenance, SpeechOptions):
     """Let the face in SOURCE say what SOUND says.
 
     The result is a video with SOUND. Each of several --samples is a take of its own, as NAME-1.mp4 and so on.
@@ -41,7 +41,7 @@ class AudioRequest(Request, Rendering, Fit, Face, DriverFace, Limits, Provenance
         from facepipe.pipeline.audio import Takes, audio, prepare
         from facepipe.pipeline.dependencies import of_audio
 
-        takes = Takes(delivery_of(self), self.samples, fps_of(self.fps), self.pose_from, self.report)
+        takes = Takes(sampling_of(self), self.samples, fps_of(self.fps), self.pose_from, self.report)
         options = options_for(self, settings)
         out = self.out or Path(f"{self.source.stem}--{self.sound.stem}.mp4")
         beside = [path for path in (self.sheet, self.report) if path and self.samples == 1]

@@ -148,7 +148,7 @@ class Provenance(Consent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Speech:
+class SpeechOptions:
     """How something is said: options of `audio`, and of `motion` where sound drives."""
 
     seed: int = option("Another number, another take; the same number, the same bytes.", default=0)

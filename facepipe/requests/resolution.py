@@ -16,10 +16,10 @@ from facepipe.settings import DEFAULT, Settings
 from facepipe.spaces import SPACES
 
 if TYPE_CHECKING:
-    from facepipe.motion.utterance import Delivery
+    from facepipe.motion.synthesis import SamplingOptions
     from facepipe.pipeline.options import Options
     from facepipe.pipeline.provenance import Provenance
-    from facepipe.requests.groups import Speech
+    from facepipe.requests.groups import SpeechOptions
     from facepipe.requests.request import RequestBase
     from facepipe.spaces.retargeting import Retargeting
 
@@ -150,16 +150,16 @@ def fps_of(text: str) -> Fraction:
     return fps
 
 
-def delivery_of(speech: Speech) -> Delivery:
+def sampling_of(speech: SpeechOptions) -> SamplingOptions:
     """Return how something is said."""
-    from facepipe.motion.aids import Aids
-    from facepipe.motion.utterance import Delivery
+    from facepipe.motion.procedural import ProceduralMotion
+    from facepipe.motion.synthesis import SamplingOptions
 
     def given(names: tuple[str, ...]) -> Mapping[str, Any]:
         return {name: getattr(speech, name) for name in names}
 
-    return Delivery(
+    return SamplingOptions(
         **given(("seed", "temperature", "expression_strength", "pose_strength", "still")),
         lookahead=-1 if speech.lookahead is None else speech.lookahead,
-        aids=Aids(**given(("blinks", "breath", "smooth_head", "resting_lips", "steady_lips"))),
+        procedural=ProceduralMotion(**given(("blinks", "breath", "smooth_head", "resting_lips", "steady_lips"))),
     )

@@ -19,11 +19,11 @@ from facepipe.requests.groups import (
     Size,
     Smoothing,
     Space,
-    Speech,
+    SpeechOptions,
 )
 from facepipe.requests.items import Work, prepared
 from facepipe.requests.request import PORTRAIT, Prepared, Request
-from facepipe.requests.resolution import delivery_of, fps_of, options_for
+from facepipe.requests.resolution import fps_of, options_for, sampling_of
 
 if TYPE_CHECKING:
     from facepipe.settings import Settings
@@ -97,7 +97,7 @@ class FeaturesRequest(Request, Limits):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MotionRequest(Request, Face, DriverFace, NoFace, Smoothing, Retargeting, Space, Limits, Speech):
+class MotionRequest(Request, Face, DriverFace, NoFace, Smoothing, Retargeting, Space, Limits, SpeechOptions):
     """Give SOURCE the motion of drivers; write it as coefficients (.npz) for `render`. Sound drives as in `audio`."""
 
     command: ClassVar[str] = "motion"
@@ -125,7 +125,7 @@ class MotionRequest(Request, Face, DriverFace, NoFace, Smoothing, Retargeting, S
             return is_motion(path) or fits(path) or is_sound(path)
 
         moves, speaks = not all(map(is_sound, self.drivers)), any(map(may_be_sound, self.drivers))
-        takes = Takes(delivery_of(self), fps=fps_of(self.fps))
+        takes = Takes(sampling_of(self), fps=fps_of(self.fps))
         work = Work(self.command, self.drivers, self.out, wanted, "motion files, tracks, sound or media", self.source)
         return prepared(work, options, of_motion(options, moves=moves, speaks=speaks), takes)
 

@@ -25,8 +25,8 @@ from facepipe.dataset.split import split_items
 from facepipe.face.expression_probes import ExpressionProbes, probes_of
 from facepipe.face.measures import measure_rows
 from facepipe.face.model import FaceModel, load_face_model
+from facepipe.motion.audio_model import AudioToMotion, AudioToMotionConfig
 from facepipe.motion.correlation import best_lag
-from facepipe.motion.speech import Speech, SpeechConfig
 from facepipe.train.command import parser_of
 from facepipe.train.directions import choose_directions
 from facepipe.train.encoders import Aim, Lesson, folds_of, means_of_strangers, train_encoder
@@ -48,11 +48,11 @@ DAMPING = 0.15
 
 def even_amplitudes(speakers: list[Speaker], probes: ExpressionProbes) -> list[Speaker]:
     """Bring the expressions of people who open their mouths wide or little nearer to each other."""
-    sizes = np.array([(one.departure[:, :64] @ probes.mouth).std() for one in speakers])
+    sizes = np.array([(one.delta[:, :64] @ probes.mouth).std() for one in speakers])
     factors = 1 / (0.8 * sizes / np.median(sizes) + 0.2)
     size = np.r_[np.zeros(64), np.ones(6)]
     return [
-        replace(one, departure=one.departure * np.where(size > 0, 1, factor))
+        replace(one, delta=one.delta * np.where(size > 0, 1, factor))
         for one, factor in zip(speakers, factors, strict=True)
     ]
 
@@ -60,10 +60,10 @@ def even_amplitudes(speakers: list[Speaker], probes: ExpressionProbes) -> list[S
 class Material:
     """The clips in the form in which the networks take them."""
 
-    def __init__(self, speakers: list[Speaker], speech: Speech, folds: NDArray[np.intp]) -> None:
+    def __init__(self, speakers: list[Speaker], speech: AudioToMotion, folds: NDArray[np.intp]) -> None:
         self.speakers = speakers
         self.columns = [speech.columns(one.features) for one in speakers]
-        self.motion = [speech.standardised(torch.tensor(one.departure, dtype=torch.float32)) for one in speakers]
+        self.motion = [speech.standardised(torch.tensor(one.delta, dtype=torch.float32)) for one in speakers]
         directions = speech.config.directions
         self.lessons = [
             Lesson(columns, motion[:, :directions], int(fold))
@@ -72,13 +72,15 @@ class Material:
         self.means: list[Tensor] = []
 
 
-def fresh_speech(speakers: list[Speaker], model: FaceModel, config: SpeechConfig) -> tuple[Speech, Tensor]:
+def fresh_speech(
+    speakers: list[Speaker], model: FaceModel, config: AudioToMotionConfig
+) -> tuple[AudioToMotion, Tensor]:
     """Return a model with its directions and deviations set, and the signs of its directions in a mirror."""
     torch.manual_seed(0)
-    speech = Speech(config)
+    speech = AudioToMotion(config)
     encode, decode, signs = choose_directions(speakers, model, config.directions)
     raw = np.concatenate([np.c_[one.features.log_mel, one.features.voicing] for one in speakers])
-    moved = np.concatenate([np.c_[one.departure[:, :64] @ encode, one.departure[:, 64:]] for one in speakers])
+    moved = np.concatenate([np.c_[one.delta[:, :64] @ encode, one.delta[:, 64:]] for one in speakers])
     for name, value in {
         "column_mean": raw.mean(0),
         "column_deviation": raw.std(0),
@@ -91,7 +93,7 @@ def fresh_speech(speakers: list[Speaker], model: FaceModel, config: SpeechConfig
     return speech.eval(), torch.tensor(signs, dtype=torch.float32)
 
 
-def aim_of(speech: Speech, model: FaceModel, signs: Tensor) -> Aim:
+def aim_of(speech: AudioToMotion, model: FaceModel, signs: Tensor) -> Aim:
     """Return what the encoders aim at: directions by how far they move the face, and the measures of the mouth."""
     deviation = speech.deviation[: speech.config.directions]
     chosen = measure_rows(MOUTH_MEASURES)
@@ -100,11 +102,11 @@ def aim_of(speech: Speech, model: FaceModel, signs: Tensor) -> Aim:
     return Aim(measures / measures.norm(dim=0), deviation.pow(2) / deviation.pow(2).sum(), signs)
 
 
-def following(material: Material, probes: ExpressionProbes, speech: Speech) -> float:
+def following(material: Material, probes: ExpressionProbes, speech: AudioToMotion) -> float:
     """Return how well mouths are foretold by strangers' encoders: the mean correlation at the best lag."""
     row = speech.decode.numpy() @ probes.mouth * speech.deviation[: speech.config.directions].numpy()
     scores = [
-        best_lag(mean.numpy() @ row, one.departure[:, :64] @ probes.mouth)[0]
+        best_lag(mean.numpy() @ row, one.delta[:, :64] @ probes.mouth)[0]
         for mean, one in zip(material.means, material.speakers, strict=True)
     ]
     return round(float(np.mean(scores)), 4)
@@ -121,7 +123,7 @@ def kept_and_shifted(speakers: Sequence[Speaker], found: Sequence[Synchrony]) ->
     ]
 
 
-def fit_prediction(speech: Speech, remainders: Sequence[Tensor]) -> None:
+def fit_prediction(speech: AudioToMotion, remainders: Sequence[Tensor]) -> None:
     """Set the linear prediction of remainders (T, C) from their last k frames, by ridge regression."""
     k = speech.config.memory
     before = torch.cat([one[:-1].unfold(0, k, 1).transpose(1, 2).flatten(1) for one in remainders]).double()
@@ -132,7 +134,9 @@ def fit_prediction(speech: Speech, remainders: Sequence[Tensor]) -> None:
     speech.innovation.copy_((after - before @ prediction).std(0))
 
 
-def train(data: Path, labels: Path, cache: Path, out: Path, config: SpeechConfig, recipe: FlowRecipe) -> Speech:
+def train(
+    data: Path, labels: Path, cache: Path, out: Path, config: AudioToMotionConfig, recipe: FlowRecipe
+) -> AudioToMotion:
     """Run all steps, from where an earlier run in `out` stopped; return the model, which lies there as model.pt."""
     out.mkdir(parents=True, exist_ok=True)
     model = load_face_model(find("face-model").path)
@@ -160,15 +164,15 @@ def train(data: Path, labels: Path, cache: Path, out: Path, config: SpeechConfig
     return speech
 
 
-def _material(speakers: list[Speaker], speech: Speech, config: SpeechConfig) -> Material:
+def _material(speakers: list[Speaker], speech: AudioToMotion, config: AudioToMotionConfig) -> Material:
     material = Material(speakers, speech, folds_of([one.identity for one in speakers], config.encoders))
     material.means = means_of_strangers(list(speech.encoders), material.lessons)  # type: ignore[arg-type]
     return material
 
 
 def _trained_encoders(
-    speakers: list[Speaker], model: FaceModel, config: SpeechConfig, recipe: FlowRecipe
-) -> tuple[Speech, Material]:
+    speakers: list[Speaker], model: FaceModel, config: AudioToMotionConfig, recipe: FlowRecipe
+) -> tuple[AudioToMotion, Material]:
     """Train the encoders; return the model that has them and the clips with strangers' means."""
     speech, signs = fresh_speech(speakers, model, config)
     material = Material(speakers, speech, folds_of([one.identity for one in speakers], config.encoders))
@@ -185,7 +189,7 @@ def _trained_encoders(
     return speech, material
 
 
-def set_emphasis(speech: Speech, material: Material, probes: ExpressionProbes) -> None:
+def set_emphasis(speech: AudioToMotion, material: Material, probes: ExpressionProbes) -> None:
     """Amplify what the sound tells so that, with the rest damped, mouths open as wide as people's do."""
     directions = speech.config.directions
     row = torch.tensor(probes.mouth, dtype=torch.float32)
@@ -206,10 +210,12 @@ def main(words: Sequence[str] | None = None) -> None:
     """Train as the words of a command line say."""
     parser = parser_of("audio", __doc__, "data", "labels", "cache", "out")
     parser.add_argument("--steps", type=int, default=FlowRecipe.steps, help="of the flow, at most")
-    parser.add_argument("--hidden", type=int, default=SpeechConfig.hidden, help="width of the flow's LSTMs")
-    parser.add_argument("--directions", type=int, default=SpeechConfig.directions, help="of expression; 64 is all")
+    parser.add_argument("--hidden", type=int, default=AudioToMotionConfig.hidden, help="width of the flow's LSTMs")
+    parser.add_argument(
+        "--directions", type=int, default=AudioToMotionConfig.directions, help="of expression; 64 is all"
+    )
     asked = parser.parse_args(words)
-    config = SpeechConfig(hidden=asked.hidden, directions=asked.directions)
+    config = AudioToMotionConfig(hidden=asked.hidden, directions=asked.directions)
     train(asked.data, asked.labels, asked.cache, asked.out, config, FlowRecipe(steps=asked.steps))
 
 

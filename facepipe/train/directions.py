@@ -26,7 +26,7 @@ def choose_directions(speakers: Sequence[Speaker], model: FaceModel, count: int)
     rows, mirror = point_weights(model), mirror_of(model)
     across = np.einsum("enc,n,fnc->ef", model.expression, rows, model.expression)
     root = np.linalg.cholesky(across)
-    moved = np.concatenate([one.departure[:, :64] / one.departure[:, :64].std() for one in speakers])
+    moved = np.concatenate([one.delta[:, :64] / one.delta[:, :64].std() for one in speakers])
     both = np.concatenate([moved, moved @ mirror])
     _, axes = np.linalg.eigh(root.T @ (both.T @ both) @ root / len(both))
     chosen = axes[:, ::-1][:, :count]

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facepipe.motion.speech import ENCODER_RADIUS, SoundEncoder, SpeechConfig, padded
+from facepipe.motion.audio_model import ENCODER_RADIUS, AudioToMotionConfig, SoundEncoder, padded
 
 WINDOW_FRAMES, BATCH = 80, 24
 RATE, DECAY = 2e-3, 0.05
@@ -67,7 +67,7 @@ def _correlations(first: Tensor, second: Tensor, there: Tensor) -> Tensor:
 
 
 def train_encoder(
-    lessons: Sequence[Lesson], aim: Aim, config: SpeechConfig, *, left_out: int, epochs: int, seed: int
+    lessons: Sequence[Lesson], aim: Aim, config: AudioToMotionConfig, *, left_out: int, epochs: int, seed: int
 ) -> dict[str, Tensor]:
     """Train an encoder on the lessons of all folds but one, in this process's threads; return its state."""
     torch.manual_seed(seed)

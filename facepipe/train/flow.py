@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facepipe.motion.speech import Speech
+from facepipe.motion.audio_model import AudioToMotion
 from facepipe.train.loop import save_checkpoint
 
 Clip = tuple[Tensor, Tensor, Tensor]
@@ -83,7 +83,7 @@ class _State:
 
 
 def train_flow(
-    speech: Speech, clips: Sequence[Clip], identities: Sequence[str], out: Path, recipe: FlowRecipe
+    speech: AudioToMotion, clips: Sequence[Clip], identities: Sequence[str], out: Path, recipe: FlowRecipe
 ) -> dict[str, Any]:
     """Train the flow of `speech` until the likelihood of held-out speakers stops rising; keep the best weights.
 
@@ -120,7 +120,7 @@ def train_flow(
 
 
 def _step(
-    speech: Speech, optimiser: torch.optim.Optimizer, clips: Sequence[Clip], step: int, recipe: FlowRecipe
+    speech: AudioToMotion, optimiser: torch.optim.Optimizer, clips: Sequence[Clip], step: int, recipe: FlowRecipe
 ) -> float:
     """Do one step on windows drawn by its number; return the loss."""
     for group in optimiser.param_groups:
@@ -135,13 +135,13 @@ def _step(
     return float(loss.detach())
 
 
-def initialise(speech: Speech, batch: Clip) -> None:
+def initialise(speech: AudioToMotion, batch: Clip) -> None:
     """Set the ActNorms by a batch."""
     errors, condition = speech.flow_inputs(*batch)
     speech.flow.initialise(errors, condition)
 
 
-def mean_bits(speech: Speech, clips: Sequence[Clip]) -> float:
+def mean_bits(speech: AudioToMotion, clips: Sequence[Clip]) -> float:
     """Return the mean negative log-likelihood of whole clips, in bits a frame, each frame counting the same."""
     speech.flow.eval()
     with torch.no_grad():

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from facepipe.checkpoint import check_state, save_network
 from facepipe.models.detector import Detector, DetectorConfig
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
-from facepipe.motion.speech import Speech, SpeechConfig
-from facepipe.motion.speech_file import save_speech
+from facepipe.motion.audio_model import AudioToMotion, AudioToMotionConfig
+from facepipe.motion.audio_model_file import save_audio_model
 from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet
 from facepipe.train.command import parser_of
@@ -68,7 +68,7 @@ def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Pat
         net.load_state_dict(mean_of([*states.values()]))
         save_network(net, target, kind=name)
     elif name == "audio":
-        save_speech(read_speech(trained), target)
+        save_audio_model(read_speech(trained), target)
     else:
         shutil.copyfile(trained, target)
     target.chmod(0o644)  # safetensors writes for its owner only, and wheels keep that
@@ -76,10 +76,10 @@ def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Pat
     return target
 
 
-def read_speech(trained: Path) -> Speech:
+def read_speech(trained: Path) -> AudioToMotion:
     """Build the speech model that a training has written."""
     content = torch.load(trained, weights_only=True)
-    speech = Speech(SpeechConfig(**content["config"]))
+    speech = AudioToMotion(AudioToMotionConfig(**content["config"]))
     speech.load_state_dict(content["speech"])
     return speech
 

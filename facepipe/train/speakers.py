@@ -15,9 +15,9 @@ from facepipe.face.expression_probes import ExpressionProbes
 from facepipe.face.fitting import fit
 from facepipe.face.model import FaceModel
 from facepipe.media.sound import decode_sound
+from facepipe.motion.audio_model import FPS
 from facepipe.motion.features import Features, features_of, load_features, save_features
-from facepipe.motion.neutral_delta import departure_of, resampled
-from facepipe.motion.speech import FPS
+from facepipe.motion.neutral_delta import neutral_delta_of, resampled
 from facepipe.spaces.coefficients import Coefficients, from_fit
 
 Floats = NDArray[np.floating]
@@ -37,11 +37,11 @@ class Speaker:
     features: Features
     motion: Coefficients
     """As fitted, blinks and all."""
-    departure: Floats
+    delta: Floats
     """(T, 70), of this speaker's own size."""
 
     def __len__(self) -> int:
-        return len(self.departure)
+        return len(self.delta)
 
     def shifted(self, lag: int) -> Speaker:
         """Return the clip with its sound brought forward by `lag` frames, less the frames that lose their partner."""
@@ -50,7 +50,7 @@ class Speaker:
         heard = self.features
         parts = {name: getattr(heard, name)[sound] for name in ("log_mel", "energy", "voicing")}
         motion = self.motion.rows(sight.start, sight.stop)
-        return replace(self, features=replace(heard, **parts), motion=motion, departure=self.departure[sight])
+        return replace(self, features=replace(heard, **parts), motion=motion, delta=self.delta[sight])
 
 
 def read_speakers(
@@ -69,8 +69,8 @@ def read_speakers(
             continue
         parts = {name: getattr(features, name)[:count] for name in ("log_mel", "energy", "voicing")}
         motion = motion.rows(0, count)
-        departure = departure_of(motion, probes)
-        speakers.append(Speaker(item.path.stem, item.identity, replace(features, **parts), motion, departure))
+        delta = neutral_delta_of(motion, probes)
+        speakers.append(Speaker(item.path.stem, item.identity, replace(features, **parts), motion, delta))
     return speakers
 
 

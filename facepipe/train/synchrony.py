@@ -45,7 +45,7 @@ class Synchrony:
 
 def synchrony_of(speaker: Speaker, others: Sequence[Speaker], probes: ExpressionProbes) -> Synchrony:
     """Test a clip against the sounds of those of `others` who are not the same person."""
-    lips = _lips(speaker.departure[:, :64] @ probes.mouth)
+    lips = _lips(speaker.delta[:, :64] @ probes.mouth)
     strangers = [_voice(one.features) for one in others if one.identity != speaker.identity]
     own = _sums(lips, _voice(speaker.features)[:, None])[0]
     joined = np.concatenate(strangers, axis=1)

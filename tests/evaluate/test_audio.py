@@ -15,14 +15,14 @@ from scipy.signal import lfilter
 from facepipe.evaluate.audio import Metric, Trial, likelihoods, metrics
 from facepipe.face.expression_probes import probes_of
 from facepipe.face.model import load_face_model
-from facepipe.motion.aids import blinked
 from facepipe.motion.features import features_of
-from facepipe.motion.neutral_delta import departure_of
+from facepipe.motion.neutral_delta import neutral_delta_of
+from facepipe.motion.procedural import blinked
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.train.speakers import Speaker
 from facepipe.weights import find
 from tests.media.sounds import voice
-from tests.motion.test_speech import SMALL, small_speech, someone
+from tests.motion.test_audio_model import SMALL, small_speech, someone
 
 MODEL = load_face_model(find("face-model").path)
 PROBES = probes_of(MODEL)
@@ -45,7 +45,7 @@ def moving(seed: int, *, size: float = 1.0, late: int = 0, blinks: int = 0) -> C
 def measured(takes: list[Coefficients], control: list[Coefficients]) -> dict[str, Metric]:
     truth = replace(moving(1), fps=Fraction(25))
     features = features_of([voice(COUNT / 25)], Fraction(25))
-    speaker = Speaker("s", "id", features, truth, departure_of(truth, PROBES))
+    speaker = Speaker("s", "id", features, truth, neutral_delta_of(truth, PROBES))
     return {one.name: one for one in metrics([Trial(speaker, takes, control, seconds=2.0)], MODEL)}
 
 

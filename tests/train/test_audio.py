@@ -13,9 +13,9 @@ import torch
 
 from facepipe.face.expression_probes import probes_of
 from facepipe.face.model import load_face_model
+from facepipe.motion.audio_model import AudioToMotionConfig, SoundEncoder
 from facepipe.motion.features import features_of
-from facepipe.motion.neutral_delta import departure_of
-from facepipe.motion.speech import SoundEncoder, SpeechConfig
+from facepipe.motion.neutral_delta import neutral_delta_of
 from facepipe.train.audio import Material, fit_prediction, fresh_speech, kept_and_shifted, set_emphasis
 from facepipe.train.directions import choose_directions, mirror_of
 from facepipe.train.encoders import folds_of, means_of_strangers
@@ -24,11 +24,13 @@ from facepipe.train.speakers import Speaker
 from facepipe.train.synchrony import Synchrony
 from facepipe.weights import find
 from tests.media.sounds import voice
-from tests.motion.test_speech import someone
+from tests.motion.test_audio_model import someone
 
 MODEL = load_face_model(find("face-model").path)
 PROBES = probes_of(MODEL)
-TINY = SpeechConfig(directions=6, encoders=2, encoder_width=8, memory=2, lookahead=1, controls=3, hidden=4, steps=2)
+TINY = AudioToMotionConfig(
+    directions=6, encoders=2, encoder_width=8, memory=2, lookahead=1, controls=3, hidden=4, steps=2
+)
 
 
 def speakers(count: int = 4) -> list[Speaker]:
@@ -37,7 +39,7 @@ def speakers(count: int = 4) -> list[Speaker]:
         clip = someone(75)
         clip = replace(clip, expression=np.random.default_rng(number).normal(0, 0.2, (75, 64)).cumsum(0) / 5)
         features = features_of([voice(3.0, seed=number)], Fraction(25))
-        made.append(Speaker(f"s{number}", f"id{number}", features, clip, departure_of(clip, PROBES)))
+        made.append(Speaker(f"s{number}", f"id{number}", features, clip, neutral_delta_of(clip, PROBES)))
     return made
 
 
@@ -72,7 +74,7 @@ def test_who_does_not_follow_goes_and_late_sound_is_brought_forward() -> None:
     assert [one.name for one in kept] == ["s0", "s2", "s3"]
     assert [len(one) for one in kept] == [75, 72, 75]
     np.testing.assert_array_equal(kept[1].features.log_mel, clips[2].features.log_mel[3:])
-    np.testing.assert_array_equal(kept[1].departure, clips[2].departure[:-3])
+    np.testing.assert_array_equal(kept[1].delta, clips[2].delta[:-3])
 
 
 def test_means_are_the_same_each_time_and_change_no_encoder() -> None:

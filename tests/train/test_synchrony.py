@@ -16,7 +16,7 @@ from facepipe.motion.features import BANDS, HIGHEST_HERTZ, LOWEST_HERTZ, Feature
 from facepipe.train.speakers import Speaker
 from facepipe.train.synchrony import VOWEL_BANDS, synchrony_of
 from facepipe.weights import find
-from tests.motion.test_speech import someone
+from tests.motion.test_audio_model import someone
 
 PROBES = probes_of(load_face_model(find("face-model").path))
 COUNT = 150
@@ -28,9 +28,9 @@ def talker(number: int, *, late: int = 0, lips_of: int | None = None) -> Speaker
     dice = np.random.default_rng(100 + number)
     log_mel = dice.normal(-8, 0.3, (COUNT, BANDS)) + np.roll(loud, late)[:, None]
     features = Features(log_mel, np.full(COUNT, -20.0), np.ones(COUNT), Fraction(25), level_db=-20.0)
-    departure = np.zeros((COUNT, 70))
-    departure[:, :64] = 0.05 * (others + dice.normal(0, 0.2, COUNT))[:, None] * PROBES.opening
-    return Speaker(f"s{number}", f"id{number}", features, replace(someone(COUNT)), departure)
+    delta = np.zeros((COUNT, 70))
+    delta[:, :64] = 0.05 * (others + dice.normal(0, 0.2, COUNT))[:, None] * PROBES.opening
+    return Speaker(f"s{number}", f"id{number}", features, replace(someone(COUNT)), delta)
 
 
 def loudness(number: int) -> np.ndarray:
@@ -58,7 +58,7 @@ def test_lips_that_follow_beyond_the_largest_lag_do_not_belong() -> None:
 
 def test_lips_that_stand_still_do_not_belong() -> None:
     still = talker(3)
-    still.departure[:] = 0
+    still.delta[:] = 0
     assert not synchrony_of(still, CROWD, PROBES).together
 
 

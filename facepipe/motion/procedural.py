@@ -27,7 +27,7 @@ SILENT_DB, SILENCE_REACH_SECONDS, SILENCE_FADE_SECONDS = -48.0, 0.24, 0.08
 
 
 @dataclass(frozen=True)
-class Aids:
+class ProceduralMotion:
     """Which of them are on."""
 
     blinks: bool = True

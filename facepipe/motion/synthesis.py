@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from facepipe.face.expression_probes import probes_of
 from facepipe.face.model import FaceModel
-from facepipe.motion.aids import Aids, blink_depths, blinked, breath, lips_apart, smoothed, speaking
+from facepipe.motion.audio_model import FPS, AudioToMotion
 from facepipe.motion.features import Features
-from facepipe.motion.neutral_delta import departed, departure_of, resampled, resting, rows_about
-from facepipe.motion.speaking import draw_motion, longest_lookahead
-from facepipe.motion.speech import FPS, Speech
+from facepipe.motion.neutral_delta import neutral_delta_of, resampled, resting, rows_about, with_delta
+from facepipe.motion.procedural import ProceduralMotion, blink_depths, blinked, breath, lips_apart, smoothed, speaking
+from facepipe.motion.sampling import draw_motion, longest_lookahead
 from facepipe.spaces.coefficients import Coefficients, joined
 
 Floats = NDArray[np.floating]
@@ -26,7 +26,7 @@ BLOCK_FRAMES = 1000
 
 
 @dataclass(frozen=True)
-class Delivery:
+class SamplingOptions:
     """How something is said."""
 
     seed: int = 0
@@ -39,15 +39,15 @@ class Delivery:
     """Whether the head keeps the source's pose."""
     lookahead: int = -1
     """Frames at 25 frames/s of sound after each frame that have a say in it; -1 is as many as the model can use."""
-    aids: Aids = field(default_factory=Aids)
+    procedural: ProceduralMotion = field(default_factory=ProceduralMotion)
 
 
-def utter(
+def synthesise(
     model: FaceModel,
-    speech: Speech,
+    speech: AudioToMotion,
     source: Coefficients,
     features: Features,
-    delivery: Delivery,
+    sampling: SamplingOptions,
     *,
     fps: Fraction,
     count: int,
@@ -57,29 +57,29 @@ def utter(
 
     The head moves as drawn, or as that of `head` does about its mean pose, forth and back where that is shorter.
     """
-    generator = torch.Generator().manual_seed(delivery.seed)
-    probes, aids = probes_of(model, source.identity), delivery.aids
-    face, pose = drawn_motion(speech, features, generator, delivery)
+    generator = torch.Generator().manual_seed(sampling.seed)
+    probes, procedural = probes_of(model, source.identity), sampling.procedural
+    face, pose = drawn_motion(speech, features, generator, sampling)
     if head is not None:
-        pose = _head_motion(head, fps, count, departure_of(head, probes)[:, POSE])
+        pose = _head_motion(head, fps, count, neutral_delta_of(head, probes)[:, POSE])
     else:
         pose = resampled(pose, Fraction(FPS), fps, count)
-        if aids.smooth_head:
+        if procedural.smooth_head:
             pose = smoothed(pose, float(fps))
-        if aids.breath:
+        if procedural.breath:
             pose += breath(count, float(fps), generator)
-    pose *= 0.0 if delivery.still else delivery.pose_strength
-    depths = blink_depths(count, float(fps), generator) if aids.blinks else None
-    rest = resting(source.expression[0], probes) if aids.resting_lips else source.expression[0]
-    loud = speaking(features) if aids.resting_lips else np.ones(len(features))
+    pose *= 0.0 if sampling.still else sampling.pose_strength
+    depths = blink_depths(count, float(fps), generator) if procedural.blinks else None
+    rest = resting(source.expression[0], probes) if procedural.resting_lips else source.expression[0]
+    loud = speaking(features) if procedural.resting_lips else np.ones(len(features))
 
     def frames(first: int, end: int) -> Coefficients:
         given = rows_about(first, end, Fraction(FPS), fps, len(face))
         told = speech.expression(torch.from_numpy(face[given])).double().numpy() * loud[given, None]
         away = resampled(told, Fraction(FPS), fps, end - first, first=first, rows_first=given.start)
-        departure = np.concatenate([away * delivery.expression_strength, pose[first:end]], axis=1)
-        made = departed(source, departure, fps, expression=rest)
-        expression = lips_apart(made.expression, probes) if aids.resting_lips else made.expression
+        delta = np.concatenate([away * sampling.expression_strength, pose[first:end]], axis=1)
+        made = with_delta(source, delta, fps, expression=rest)
+        expression = lips_apart(made.expression, probes) if procedural.resting_lips else made.expression
         if depths is not None:
             expression = blinked(expression, rest, depths[first:end], probes)
         return made.with_motion(expression, made.angles, made.translation)
@@ -89,14 +89,14 @@ def utter(
 
 
 def drawn_motion(
-    speech: Speech, features: Features, generator: torch.Generator, delivery: Delivery
+    speech: AudioToMotion, features: Features, generator: torch.Generator, sampling: SamplingOptions
 ) -> tuple[Floats, Floats]:
-    """Draw a motion for a sound, at its rate: directions (T, D) in deviations, and departures of pose (T, 6)."""
-    lookahead = longest_lookahead(speech) if delivery.lookahead < 0 else delivery.lookahead
-    told, open_ = (float(one) for one in speech.emphasis) if delivery.aids.steady_lips else (1.0, 1.0)
+    """Draw a motion for a sound, at its rate: directions (T, D) in deviations, and deltas of pose (T, 6)."""
+    lookahead = longest_lookahead(speech) if sampling.lookahead < 0 else sampling.lookahead
+    told, open_ = (float(one) for one in speech.emphasis) if sampling.procedural.steady_lips else (1.0, 1.0)
     directions = speech.config.directions
     face, pose, done = np.empty((len(features), directions), np.float32), np.empty((len(features), 6)), 0
-    blocks = draw_motion(speech, features, generator, temperature=delivery.temperature, lookahead=lookahead)
+    blocks = draw_motion(speech, features, generator, temperature=sampling.temperature, lookahead=lookahead)
     for mean, remainder in blocks:
         here = slice(done, done := done + len(mean))
         face[here] = told * mean + open_ * remainder[:, :directions]

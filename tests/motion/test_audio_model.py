@@ -1,4 +1,4 @@
-"""The speech model: drawing frame by frame, its likelihood, departures, and the aids."""
+"""The speech model: drawing frame by frame, its likelihood, deltas, and the procedural."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from facepipe.errors import WeightsError
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.expression_probes import probes_of
 from facepipe.face.model import FaceModel, load_face_model
-from facepipe.motion.aids import Aids, blink_depths, speaking
+from facepipe.motion.audio_model import ENCODER_RADIUS, AudioToMotion, AudioToMotionConfig, padded
+from facepipe.motion.audio_model_file import load_audio_model, save_audio_model
 from facepipe.motion.features import Features, features_of, frames_of
 from facepipe.motion.flow import conditions
-from facepipe.motion.neutral_delta import departed, departure_of, resampled
-from facepipe.motion.speaking import draw_motion, longest_lookahead
-from facepipe.motion.speech import ENCODER_RADIUS, Speech, SpeechConfig, padded
-from facepipe.motion.speech_file import load_speech, save_speech
-from facepipe.motion.utterance import Delivery, utter
+from facepipe.motion.neutral_delta import neutral_delta_of, resampled, with_delta
+from facepipe.motion.procedural import ProceduralMotion, blink_depths, speaking
+from facepipe.motion.sampling import draw_motion, longest_lookahead
+from facepipe.motion.synthesis import SamplingOptions, synthesise
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.weights import find
 from tests.media.sounds import voice
 
-SMALL = SpeechConfig(directions=6, encoders=2, encoder_width=8, memory=3, lookahead=2, controls=4, hidden=5, steps=2)
+SMALL = AudioToMotionConfig(
+    directions=6, encoders=2, encoder_width=8, memory=3, lookahead=2, controls=4, hidden=5, steps=2
+)
 RATE = Fraction(25)
 
 
@@ -41,9 +43,9 @@ def features() -> Features:
     return features_of([voice(3.0)], RATE)
 
 
-def small_speech() -> Speech:
+def small_speech() -> AudioToMotion:
     torch.manual_seed(5)
-    speech = Speech(SMALL)
+    speech = AudioToMotion(SMALL)
     for name, value in {
         "column_deviation": 3.0,
         "deviation": 0.3,
@@ -115,7 +117,7 @@ def test_blocks_do_not_show(features: Features, monkeypatch: pytest.MonkeyPatch)
     speech = small_speech()
     speech.flow.draw = lambda count, *_: torch.zeros(1, SMALL.channels, count)  # type: ignore[method-assign]
     whole = all_drawn(speech, features, torch.Generator(), lookahead=99)
-    monkeypatch.setattr("facepipe.motion.speaking.BLOCK_FRAMES", 7)
+    monkeypatch.setattr("facepipe.motion.sampling.BLOCK_FRAMES", 7)
     for mine, theirs in zip(all_drawn(speech, features, torch.Generator(), lookahead=99), whole, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
@@ -127,8 +129,10 @@ def test_motion_in_blocks_is_that_of_the_whole(
     count = frames_of(3.0, fps)
 
     def made(block_frames: int) -> Coefficients:
-        monkeypatch.setattr("facepipe.motion.utterance.BLOCK_FRAMES", block_frames)
-        return utter(model, load_speech(find("audio").path), someone(), features, Delivery(), fps=fps, count=count)
+        monkeypatch.setattr("facepipe.motion.synthesis.BLOCK_FRAMES", block_frames)
+        return synthesise(
+            model, load_audio_model(find("audio").path), someone(), features, SamplingOptions(), fps=fps, count=count
+        )
 
     whole = made(count)
     assert whole.fps == fps
@@ -141,7 +145,9 @@ def test_motion_in_blocks_is_that_of_the_whole(
 def test_a_voice_in_the_second_block_is_heard_in_the_second_block(model: FaceModel) -> None:
     """Sound that is silent but for its end: faces rest until then, across blocks of drawing and of frames."""
     sound = np.concatenate([np.zeros(45 * 16_000, np.float32), voice(5.0)])
-    made = said(model, features_of([sound], RATE), Delivery(aids=Aids(blinks=False)), count=1250)
+    made = said(
+        model, features_of([sound], RATE), SamplingOptions(procedural=ProceduralMotion(blinks=False)), count=1250
+    )
     moves = np.ptp(made.expression[:1100], axis=0).max(), np.ptp(made.expression[1125:], axis=0).max()
     assert moves[0] < 1e-6 < 0.1 < moves[1]
 
@@ -161,15 +167,15 @@ def test_the_likelihood_is_that_of_the_motion(features: Features) -> None:
 
 def test_departures_come_back(model: FaceModel) -> None:
     clip, probes = someone(40), probes_of(model)
-    departure = departure_of(clip, probes)
+    delta = neutral_delta_of(clip, probes)
     # On a source that is where the clip is on average, with the clip's rest, the clip comes back, less its blinks.
-    rest = clip.expression[0] - departure[0, :64]
+    rest = clip.expression[0] - delta[0, :64]
     source = replace(clip.rows(0, 1), translation=clip.translation.mean(0)[None], angles=np.zeros((1, 3)))
-    made = departed(source, departure, RATE, expression=rest)
+    made = with_delta(source, delta, RATE, expression=rest)
     mouth, true = (probes.mouth_open(one.expression) for one in (made, clip))
     np.testing.assert_allclose(mouth, true, atol=0.05)
     np.testing.assert_allclose(made.translation, clip.translation, atol=1e-9)
-    np.testing.assert_allclose(made.angles, departure[:, 64:67], atol=1e-9)
+    np.testing.assert_allclose(made.angles, delta[:, 64:67], atol=1e-9)
 
 
 def test_resampling_keeps_times() -> None:
@@ -189,13 +195,13 @@ def test_blinks_come_at_human_rates_and_never_at_once() -> None:
         assert blink_depths(25, 25, torch.Generator().manual_seed(seed))[:12].max() == 0
 
 
-def said(model: FaceModel, heard: Features, delivery: Delivery, count: int = 75) -> Coefficients:
-    return utter(model, load_speech(find("audio").path), someone(), heard, delivery, fps=RATE, count=count)
+def said(model: FaceModel, heard: Features, sampling: SamplingOptions, count: int = 75) -> Coefficients:
+    return synthesise(model, load_audio_model(find("audio").path), someone(), heard, sampling, fps=RATE, count=count)
 
 
 def test_silence_is_a_resting_blinking_breathing_face_with_its_mouth_shut(model: FaceModel) -> None:
     heard = features_of([np.zeros(16_000 * 20, np.float32)], RATE)
-    made, probes = said(model, heard, Delivery(seed=2), count=500), probes_of(model, someone().identity)
+    made, probes = said(model, heard, SamplingOptions(seed=2), count=500), probes_of(model, someone().identity)
     assert np.abs(probes.mouth_open(made.expression)).max() < 0.01
     assert (probes.lids_down(made.expression).max(0) > -0.02).all()
     assert np.ptp(made.translation, axis=0)[1] > 0.005
@@ -204,7 +210,7 @@ def test_silence_is_a_resting_blinking_breathing_face_with_its_mouth_shut(model:
 
 def test_a_voice_opens_the_mouth_and_the_seed_decides(model: FaceModel, features: Features) -> None:
     probes = probes_of(model, someone().identity)
-    one, same, other = (said(model, features, Delivery(seed=seed)) for seed in (1, 1, 2))
+    one, same, other = (said(model, features, SamplingOptions(seed=seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.expression, same.expression)
     np.testing.assert_array_equal(one.angles, same.angles)
     assert np.abs(one.angles - other.angles).mean() > 0.005
@@ -213,20 +219,32 @@ def test_a_voice_opens_the_mouth_and_the_seed_decides(model: FaceModel, features
 
 
 def test_switches_switch(model: FaceModel, features: Features) -> None:
-    still = said(model, features, Delivery(still=True))
+    still = said(model, features, SamplingOptions(still=True))
     assert np.abs(still.angles - still.angles[0]).max() < 1e-9
     assert np.abs(still.translation - still.translation[0]).max() < 1e-9
-    unblinking = said(model, features, Delivery(aids=Aids(blinks=False)))
-    mute = said(model, features, Delivery(expression_strength=0.0, aids=Aids(blinks=False)))
+    unblinking = said(model, features, SamplingOptions(procedural=ProceduralMotion(blinks=False)))
+    mute = said(model, features, SamplingOptions(expression_strength=0.0, procedural=ProceduralMotion(blinks=False)))
     assert probes_of(model).lids_down(unblinking.expression).std(0).max() < 0.05
     assert np.abs(np.diff(mute.expression, axis=0)).max() < 1e-9
-    calm = said(model, features, Delivery(temperature=0.0, aids=Aids(breath=False)))
-    assert calm.angles.std() < said(model, features, Delivery(aids=Aids(breath=False))).angles.std()
+    calm = said(model, features, SamplingOptions(temperature=0.0, procedural=ProceduralMotion(breath=False)))
+    assert (
+        calm.angles.std()
+        < said(model, features, SamplingOptions(procedural=ProceduralMotion(breath=False))).angles.std()
+    )
 
 
 def test_a_head_of_another_moves(model: FaceModel, features: Features) -> None:
     head = someone(30)
-    made = utter(model, load_speech(find("audio").path), someone(), features, Delivery(), fps=RATE, count=75, head=head)
+    made = synthesise(
+        model,
+        load_audio_model(find("audio").path),
+        someone(),
+        features,
+        SamplingOptions(),
+        fps=RATE,
+        count=75,
+        head=head,
+    )
     # There and back again.
     np.testing.assert_allclose(made.angles[29], made.angles[30], atol=1e-6)
     np.testing.assert_allclose(made.angles[0], someone().angles[0], atol=1e-6)
@@ -234,8 +252,8 @@ def test_a_head_of_another_moves(model: FaceModel, features: Features) -> None:
 
 def test_files_come_back_as_they_went(tmp_path: Path) -> None:
     speech = small_speech()
-    save_speech(speech, tmp_path / "a.safetensors")
-    again = load_speech(tmp_path / "a.safetensors")
+    save_audio_model(speech, tmp_path / "a.safetensors")
+    again = load_audio_model(tmp_path / "a.safetensors")
     torch.testing.assert_close(again.flow.state_dict(), speech.flow.state_dict())
     with pytest.raises(WeightsError, match="kind"):
-        load_speech(find("landmarker").path)
+        load_audio_model(find("landmarker").path)

@@ -10,13 +10,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from facepipe.errors import WeightsError
-from facepipe.motion.speech import Speech, config_from
+from facepipe.motion.audio_model import AudioToMotion, config_from
 from facepipe.weights.saving import save_tensors
 
 KIND = "audio"
 
 
-def save_speech(speech: Speech, path: Path) -> None:
+def save_audio_model(speech: AudioToMotion, path: Path) -> None:
     """Write the model: encoders as float16, and all that is inverted or summed over time as float32."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
@@ -27,7 +27,7 @@ def save_speech(speech: Speech, path: Path) -> None:
     save_tensors(tensors, path, {"kind": KIND, "config": json.dumps(asdict(speech.config))})
 
 
-def load_speech(path: Path) -> Speech:
+def load_audio_model(path: Path) -> AudioToMotion:
     """Read the model, ready for use. Raises WeightsError for a file of another kind or of other sizes."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -35,7 +35,7 @@ def load_speech(path: Path) -> Speech:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator of its own
         if header.get("kind") != KIND:
             raise WeightsError(f"{path} holds a network of kind {header.get('kind')!r}, expected {KIND!r}.")
-        speech = Speech(config_from(json.loads(header["config"])))
+        speech = AudioToMotion(config_from(json.loads(header["config"])))
         own = speech.state_dict()
         counters = {name: own[name] for name in own if name.endswith("num_batches_tracked")}
         speech.load_state_dict({name: tensor.float() for name, tensor in tensors.items()} | counters, strict=True)

@@ -27,7 +27,7 @@ FPS = 25
 
 
 @dataclass(frozen=True)
-class SpeechConfig:
+class AudioToMotionConfig:
     """Sizes."""
 
     directions: int = 24
@@ -70,7 +70,7 @@ class SpeechConfig:
 class SoundEncoder(nn.Module):
     """What the face does on average while something is said: residual convolutions over the sound's columns."""
 
-    def __init__(self, config: SpeechConfig) -> None:
+    def __init__(self, config: AudioToMotionConfig) -> None:
         super().__init__()
         width = config.encoder_width
         self.enter = nn.Conv1d(config.columns, width, 3)
@@ -94,7 +94,7 @@ class SoundEncoder(nn.Module):
         return mean
 
 
-class Speech(nn.Module):
+class AudioToMotion(nn.Module):
     """The whole model. Motion inside is (B, T, C): directions of expression, then pose, in deviations."""
 
     column_mean: Tensor
@@ -106,7 +106,7 @@ class Speech(nn.Module):
     innovation: Tensor
     emphasis: Tensor
 
-    def __init__(self, config: SpeechConfig) -> None:
+    def __init__(self, config: AudioToMotionConfig) -> None:
         super().__init__()
         self.config = config
         channels, directions = config.channels, config.directions
@@ -141,22 +141,22 @@ class Speech(nn.Module):
         log_mel, voicing = columns[..., :-1], columns[..., -1:]
         return torch.cat([mean[..., : self.config.controls], log_mel.mean(-1, keepdim=True), voicing], -1)
 
-    def standardised(self, departure: Tensor) -> Tensor:
-        """Turn departures (…, 70) into motion (…, C)."""
-        return torch.cat([departure[..., :64] @ self.encode, departure[..., 64:]], -1) / self.deviation
+    def standardised(self, delta: Tensor) -> Tensor:
+        """Turn deltas (…, 70) into motion (…, C)."""
+        return torch.cat([delta[..., :64] @ self.encode, delta[..., 64:]], -1) / self.deviation
 
-    def departure(self, motion: Tensor) -> Tensor:
-        """Turn motion (…, C) into departures (…, 70)."""
+    def delta(self, motion: Tensor) -> Tensor:
+        """Turn motion (…, C) into deltas (…, 70)."""
         count = self.config.directions
         return torch.cat([self.expression(motion[..., :count]), self.pose(motion[..., count:])], -1)
 
     def expression(self, directions: Tensor) -> Tensor:
-        """Turn directions (…, D) into departures of expression (…, 64)."""
+        """Turn directions (…, D) into deltas of expression (…, 64)."""
         scaled: Tensor = directions * self.deviation[: self.config.directions]
         return scaled @ self.decode
 
     def pose(self, motion: Tensor) -> Tensor:
-        """Turn the rest of motion (…, 6) into departures of pose."""
+        """Turn the rest of motion (…, 6) into deltas of pose."""
         return motion * self.deviation[self.config.directions :]
 
     def remainder(self, motion: Tensor, mean: Tensor) -> Tensor:
@@ -199,9 +199,9 @@ def padded(columns: Tensor | NDArray[np.floating], before: int, after: int) -> T
     return torch.cat([columns[:1].expand(before, -1), columns, columns[-1:].expand(after, -1)])
 
 
-def config_from(values: dict[str, object]) -> SpeechConfig:
+def config_from(values: dict[str, object]) -> AudioToMotionConfig:
     """Build a configuration of what a file holds; unknown names raise TypeError."""
-    known = {field.name for field in fields(SpeechConfig)}
+    known = {field.name for field in fields(AudioToMotionConfig)}
     if unknown := set(values) - known:
         raise TypeError(f"unknown sizes {sorted(unknown)}")
-    return SpeechConfig(**values)  # type: ignore[arg-type]
+    return AudioToMotionConfig(**values)  # type: ignore[arg-type]

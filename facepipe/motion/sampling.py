@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from facepipe.motion.audio_model import ENCODER_RADIUS, AudioToMotion
 from facepipe.motion.features import Features
 from facepipe.motion.flow import SCALE_FLOOR, SCALE_OFFSET, Flow, FlowStep
-from facepipe.motion.speech import ENCODER_RADIUS, Speech
 
 Floats = NDArray[np.floating]
 
@@ -20,13 +20,13 @@ Floats = NDArray[np.floating]
 BLOCK_FRAMES = 500
 
 
-def longest_lookahead(speech: Speech) -> int:
+def longest_lookahead(speech: AudioToMotion) -> int:
     """Return how many frames of sound after a frame have a say in it."""
     return ENCODER_RADIUS + speech.config.lookahead
 
 
 def draw_motion(
-    speech: Speech, features: Features, generator: torch.Generator, *, temperature: float = 1.0, lookahead: int
+    speech: AudioToMotion, features: Features, generator: torch.Generator, *, temperature: float = 1.0, lookahead: int
 ) -> Iterator[tuple[Floats, Floats]]:
     """Draw a motion for a sound at the model's rate, in blocks of N frames.
 
@@ -52,7 +52,7 @@ def draw_motion(
         yield mean, drawn[k:]
 
 
-def _heard(speech: Speech, features: Features, first: int, end: int, lookahead: int) -> tuple[Floats, Floats]:
+def _heard(speech: AudioToMotion, features: Features, first: int, end: int, lookahead: int) -> tuple[Floats, Floats]:
     """Return the mean (N, D) of frames, and the flow's sound conditions (N, S (k + 1 + tau))."""
     k, tau, radius = speech.config.memory, speech.config.lookahead, ENCODER_RADIUS
     before, after = k + radius, tau + radius
