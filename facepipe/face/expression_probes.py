@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from facepipe.face.measures import measure_rows
 from facepipe.face.model import FaceModel
+from facepipe.models.rows import row_product
 
 Floats = NDArray[np.floating]
 LIDS = ("blink_left", "blink_right")
@@ -32,11 +33,11 @@ class ExpressionProbes:
 
     def mouth_open(self, expression: Floats) -> Floats:
         """Return the mouth's opening (T,) of expressions (T, 64)."""
-        return np.asarray(expression @ self.mouth + self.mouth_offset)
+        return np.asarray(row_product(expression, self.mouth) + self.mouth_offset)
 
     def lids_down(self, expression: Floats) -> Floats:
         """Return the eyelids' state (T, 2): negative where they are open, near zero where they are shut."""
-        return np.asarray(expression @ self.lids + self.lids_offset)
+        return np.asarray(row_product(expression, self.lids) + self.lids_offset)
 
 
 def probes_of(model: FaceModel, identity: Floats | None = None) -> ExpressionProbes:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from facepipe.models.rows import row_product
 from facepipe.motion.features import Features
 from facepipe.motion.flow import Flow, FlowConfig, conditions
 
@@ -145,18 +146,16 @@ class AudioToMotion(nn.Module):
         """Turn deltas (…, 70) into motion (…, C)."""
         return torch.cat([delta[..., :64] @ self.encode, delta[..., 64:]], -1) / self.deviation
 
-    def delta(self, motion: Tensor) -> Tensor:
-        """Turn motion (…, C) into deltas (…, 70)."""
-        count = self.config.directions
-        return torch.cat([self.expression(motion[..., :count]), self.pose(motion[..., count:])], -1)
+    def expression(self, directions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the expression part (T, 64) of deltas, from directions (T, D) in deviations.
 
-    def expression(self, directions: Tensor) -> Tensor:
-        """Turn directions (…, D) into deltas of expression (…, 64)."""
-        scaled: Tensor = directions * self.deviation[: self.config.directions]
-        return scaled @ self.decode
+        A frame's result does not depend on the frames that are passed with it.
+        """
+        scaled = directions * self.deviation[: self.config.directions].numpy()
+        return np.asarray(row_product(scaled, self.decode.numpy()))
 
     def pose(self, motion: Tensor) -> Tensor:
-        """Turn the rest of motion (…, 6) into deltas of pose."""
+        """Return the pose part (…, 6) of deltas, from the pose part of motion."""
         return motion * self.deviation[self.config.directions :]
 
     def remainder(self, motion: Tensor, mean: Tensor) -> Tensor:

@@ -75,8 +75,7 @@ def resampled(
 def rows_about(first: int, end: int, given_fps: Fraction, wanted_fps: Fraction, count: int) -> slice:
     """Return which of `count` rows `resampled` needs for frames `first` up to `end`, left out."""
     low, high = np.floor(_places(np.array([first, end - 1]), given_fps, wanted_fps)).astype(int)
-    # Two at least where there are two: torch rounds the product of a single row otherwise than that of many.
-    return slice(max(0, min(low, count - 2)), max(2, high + 2))
+    return slice(max(0, min(low, count - 1)), high + 2)
 
 
 def _places(frames: NDArray[np.intp], given_fps: Fraction, wanted_fps: Fraction) -> Floats:

@@ -14,7 +14,7 @@ from facepipe.face.model import FaceModel
 from facepipe.motion.audio_model import FPS, AudioToMotion
 from facepipe.motion.features import Features
 from facepipe.motion.neutral_delta import neutral_delta_of, resampled, resting, rows_about, with_delta
-from facepipe.motion.procedural import ProceduralMotion, blink_depths, blinked, breath, lips_apart, smoothed, speaking
+from facepipe.motion.procedural import ProceduralMotion, blink_depths, blinked, breath, smoothed, speaking
 from facepipe.motion.sampling import draw_motion, longest_lookahead
 from facepipe.spaces.coefficients import Coefficients, joined
 
@@ -75,8 +75,8 @@ def synthesise(
 
     def frames(first: int, end: int) -> Coefficients:
         given = rows_about(first, end, Fraction(FPS), fps, len(face))
-        told = speech.expression(torch.from_numpy(face[given])).double().numpy() * loud[given, None]
-        away = resampled(told, Fraction(FPS), fps, end - first, first=first, rows_first=given.start)
+        offsets = speech.expression(face[given]).astype(np.float64) * loud[given, None]
+        away = resampled(offsets, Fraction(FPS), fps, end - first, first=first, rows_first=given.start)
         delta = np.concatenate([away * sampling.expression_strength, pose[first:end]], axis=1)
         made = with_delta(source, delta, fps, expression=rest)
         expression = lips_apart(made.expression, probes) if procedural.resting_lips else made.expression
