@@ -14,7 +14,7 @@ from facepipe.face.model import FaceModel
 from facepipe.motion.audio_model import FPS, AudioToMotion
 from facepipe.motion.features import Features
 from facepipe.motion.neutral_delta import neutral_delta_of, resampled, resting, rows_about, with_delta
-from facepipe.motion.procedural import ProceduralMotion, blink_depths, blinked, breath, smoothed, speaking
+from facepipe.motion.procedural import ProceduralMotion, blink_depths, blinked, breath, lips_apart, smoothed, speaking
 from facepipe.motion.sampling import draw_motion, longest_lookahead
 from facepipe.spaces.coefficients import Coefficients, joined
 
