@@ -60,8 +60,8 @@ def read_rows(items: list[Item], labels: Path, model: FaceModel) -> Floats:
         if valid.any():
             fitted = fit(model, points, valid)
             there = np.flatnonzero(valid)
-            kept = there[np.unique(np.linspace(0, len(there) - 1, FRAMES_PER_CLIP).astype(int))]
-            rows.append(np.concatenate([fitted.expression, angles_of(fitted.pose.rotation)], axis=1)[kept])
+            chosen = there[np.unique(np.linspace(0, len(there) - 1, FRAMES_PER_CLIP).astype(int))]
+            rows.append(np.concatenate([fitted.expression, angles_of(fitted.pose.rotation)], axis=1)[chosen])
     return np.concatenate(rows)
 
 

@@ -46,9 +46,9 @@ class Synchrony:
 def synchrony_of(speaker: Speaker, others: Sequence[Speaker], probes: ExpressionProbes) -> Synchrony:
     """Compare a clip's sound with that of the people in `others` who have another identity."""
     lips = _lips(speaker.delta[:, :64] @ probes.mouth)
-    strangers = [_voice(one.features) for one in others if one.identity != speaker.identity]
+    others_sound = [_voice(one.features) for one in others if one.identity != speaker.identity]
     own = _sums(lips, _voice(speaker.features)[:, None])[0]
-    joined = np.concatenate(strangers, axis=1)
+    joined = np.concatenate(others_sound, axis=1)
     windows = np.lib.stride_tricks.sliding_window_view(joined, len(speaker), axis=1)[:, ::HOP_FRAMES]
     reached = _sums(lips, windows).max(1)
     return Synchrony(float((reached >= own.max()).mean()), int(own.argmax()) - MAX_LAG_FRAMES)

@@ -130,7 +130,7 @@ def test_sampled_points_lie_on_the_face(monkeypatch: pytest.MonkeyPatch) -> None
         x, y = (points[[0, 17], :2].mean(0) * 128).round().astype(int)
         if 0 < x < 127 and 0 < y < 127:
             red.append(picture[y, x])
-        # Mirrored or not, the subject's left eye lies on the right of the upright picture.
+        # Mirrored or not, the subject's left eye is on the right of the upright picture.
         turn = aligned_crop(points).angle_radians
         across = points[at.LEFT_EYE_OUTER, :2] - points[at.RIGHT_EYE_OUTER, :2]
         assert across[0] * np.cos(turn) + across[1] * np.sin(turn) > 0

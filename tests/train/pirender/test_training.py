@@ -260,6 +260,14 @@ def test_a_stopped_run_resumes(tmp_path: Path) -> None:
         torch.testing.assert_close(again.mean.state_dict()[name], value)
 
 
+def test_the_keys_of_a_checkpoint_are_those_of_earlier_versions(tmp_path: Path) -> None:
+    """Attributes may be renamed, but stopped runs must resume from their checkpoints."""
+    _train(tmp_path, 4)
+    keys = set(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    assert keys == {"net", "mean", "judge", "optimiser", "judge_optimiser", "images"}
+    assert any(name.startswith("judge.") for name in PatchDiscriminator(8).state_dict())
+
+
 def _weight_file(path: Path, slope: float) -> Path:
     from safetensors.torch import save_file
 
