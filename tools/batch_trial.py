@@ -1,13 +1,13 @@
-"""Do to real batches what happens to batches, and see that nothing is lost, spoilt or done twice.
+"""Expose real batches to failures, and check that nothing is lost, damaged or done twice.
 
-    python tools/batch_trial.py kills [--kills 200]    kill -9 at random, workers and leaders, until all is done
-    python tools/batch_trial.py corrupt                one bad item of a thousand, mended and tried again
+    python tools/batch_trial.py kills [--kills 200]    SIGKILL workers and leaders at random until all is done
+    python tools/batch_trial.py corrupt                one bad item of a thousand, repaired and tried again
     python tools/batch_trial.py full                   the disk is full in the middle (needs the right to mount)
-    python tools/batch_trial.py clock                  the clock was set back three days when the batch goes on
-    python tools/batch_trial.py hosts                  two machines, by their names, on one folder (needs unshare)
-    python tools/batch_trial.py stale                  the claims of a machine that is gone are taken over
+    python tools/batch_trial.py clock                  the clock is set back three days before the batch is resumed
+    python tools/batch_trial.py hosts                  two machines, by host name, on one folder (needs unshare)
+    python tools/batch_trial.py stale                  claims of a lost machine are taken over
 
-Items are texts (see text_batch.py). The exit code is 1 unless the trial went as it should.
+Items are texts (see text_batch.py). The exit code is 1 if a check fails.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from tools.text_batch import LOG, Batch, ended, faults_of  # noqa: E402
 
 
 def kills(folder: Path, count: int, seed: int, *, items: int = 50) -> list[str]:
-    """Kill workers (and, once in ten times, the leader) at random, then let the batch end."""
+    """Kill workers (and, in one of ten cases, the leader) at random, then let the batch end."""
     batch, chance = Batch(folder, items=items, seconds=0.4), random.Random(seed)
     batch.write()
     killed = Counter[str]()
     leader, done, again = batch.start(), 0, 0
     while done < count:
-        # Spread over the work and not over the clock: a slow machine shall not be killed while it starts up.
+        # Kills are spread over the work, not over time, so that a slow machine is not killed during start-up.
         await_segments(batch, leader, chance.randint(0, 3))
         time.sleep(chance.uniform(0.0, batch.seconds))
         if leader.poll() is not None:
-            # Ended before its time: what is done is taken away, and the batch is led again.
+            # It ended before all kills: remove its results and start it again.
             killed["rounds that came to their end"] += 1
             again += batch.repeated()
             shutil.rmtree(folder / "out", ignore_errors=True)
@@ -79,36 +79,36 @@ def kills(folder: Path, count: int, seed: int, *, items: int = 50) -> list[str]:
 
 
 def await_segments(batch: Batch, leader: subprocess.Popen[str], count: int) -> None:
-    """Wait until so many more segments are made, for a while."""
+    """Wait until `count` more segments are made, for 30 s at most."""
     until, wanted = time.monotonic() + 30.0, sum(batch.executions().values()) + count
     while leader.poll() is None and time.monotonic() < until and sum(batch.executions().values()) < wanted:
         time.sleep(0.02)
 
 
 def corrupt(folder: Path) -> list[str]:
-    """One bad item of a thousand costs itself; once it is mended, it alone is made."""
+    """One bad item of a thousand fails alone; after its repair, it alone is made."""
     batch = Batch(folder, items=1000, workers=2, segments=1, seconds=0.0, retries=2)
     batch.write(bad=417)
     settled = batch.run()
     overview = read_overview(folder / "work")
     named = [one.item.inputs["source"] for one in overview.failures.values() if one.item]
     before = batch.executions()
-    left_alone = batch.run()
+    second_run = batch.run()
     (folder / "t417.txt").write_text("text 417")
-    mended = batch.run()
+    repaired = batch.run()
     touched = batch.executions() - before
     print(
-        f"exit {settled['exit_code']}, {settled['done']} done, failures name {named}; run again: {left_alone['made']} "
-        f"made; mended: {mended['made']} made ({', '.join(touched)}), exit {mended['exit_code']}"
+        f"exit {settled['exit_code']}, {settled['done']} done, failures name {named}; run again: {second_run['made']} "
+        f"made; repaired: {repaired['made']} made ({', '.join(touched)}), exit {repaired['exit_code']}"
     )
-    faults = ["the first run did not tell the truth"] * ((settled["exit_code"], settled["done"]) != (4, 999))
+    faults = ["the first run reported wrong numbers"] * ((settled["exit_code"], settled["done"]) != (4, 999))
     faults += ["failures do not name it alone"] * (named != ["t417.txt"])
-    faults += ["others were touched"] * (left_alone["made"] != 0 or list(touched) != ["t417.txt 0"])
+    faults += ["others were touched"] * (second_run["made"] != 0 or list(touched) != ["t417.txt 0"])
     return [*faults, *faults_of(batch, range(batch.items))]
 
 
 def full(folder: Path) -> list[str]:
-    """A disk that fills up stops the batch; with room again it goes on."""
+    """A full disk stops the batch; with free space again it continues."""
     with small_disk(folder, "12m") as disk:
         batch = Batch(disk, items=40, workers=2, segments=2, seconds=0.0, bytes=60_000, retries=2)
         batch.write()
@@ -130,7 +130,7 @@ def full(folder: Path) -> list[str]:
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """Yield a folder with a small disk of its own. Raises CalledProcessError where that is not allowed."""
+    """Yield a folder with a small file system of its own. Raises CalledProcessError if mounting is not allowed."""
     folder.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
     try:
@@ -140,7 +140,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def clock(folder: Path) -> list[str]:
-    """Kill a batch, set the clock back three days (as Python tells it), and go on."""
+    """Kill a batch, set Python's clock back by three days, and resume it."""
     batch = Batch(folder, items=12, workers=2, segments=4, seconds=0.2)
     batch.write()
     stop_in_the_middle(batch, batch.start(), 3)
@@ -155,7 +155,7 @@ def clock(folder: Path) -> list[str]:
 
 
 def hosts(folder: Path) -> list[str]:
-    """Two machines, told apart by their names alone, make one list together."""
+    """Two machines, distinguished only by host name, share one list."""
     batch = Batch(folder, items=24, workers=1, segments=2, seconds=0.1, stale_seconds=20.0)
     batch.write()
     children = [batch.start(host=name) for name in ("alpha", "beta")]
@@ -170,7 +170,7 @@ def hosts(folder: Path) -> list[str]:
 
 
 def stale(folder: Path) -> list[str]:
-    """A machine that is gone leaves its claims; another takes them over after the stated time, and not before."""
+    """Another machine takes over the claims of a lost machine after `stale_seconds`, and not before."""
     batch = Batch(folder, items=6, workers=2, segments=4, seconds=0.3, stale_seconds=8.0)
     batch.write()
     stop_in_the_middle(batch, batch.start(host="gone"), 2, all_at_once=True)
@@ -184,7 +184,7 @@ def stale(folder: Path) -> list[str]:
 
 
 def stop_in_the_middle(batch: Batch, leader: subprocess.Popen[str], segments: int, *, all_at_once: bool = True) -> None:
-    """Kill a whole batch, leader and workers, once so many segments are made."""
+    """Kill a whole batch, leader and workers, after `segments` segments are made."""
     while sum(batch.executions().values()) < segments:
         if leader.poll() is not None:
             raise RuntimeError(leader.communicate()[1])
@@ -206,7 +206,7 @@ TRIALS: Mapping[str, Callable[..., list[str]]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a trial and tell what was wrong."""
+    """Run a trial and print the failed checks."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("trial", choices=TRIALS)
     parser.add_argument("--kills", type=int, default=200)
@@ -216,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="facepipe-trial-") as place:
         started = time.monotonic()
         faults = TRIALS[given.trial](Path(place) / "batch", *more)
-    print("\n".join(faults) or f"{given.trial}: as it should be ({time.monotonic() - started:.0f} s)")
+    print("\n".join(faults) or f"{given.trial}: passed ({time.monotonic() - started:.0f} s)")
     return int(bool(faults))
 
 

@@ -47,8 +47,8 @@ class Task:
 
     def start(self, folder: Path) -> subprocess.Popen[str]:
         """Start it. The folder receives the result and the work files."""
-        words = ["reenact", self.source, self.driver, "-o", folder / "out" / "result.mp4", "--work", folder / "work"]
-        command = [sys.executable, "-c", PROGRAM, *map(str, words), "--size", str(self.size_pixels), "--json"]
+        argv = ["reenact", self.source, self.driver, "-o", folder / "out" / "result.mp4", "--work", folder / "work"]
+        command = [sys.executable, "-c", PROGRAM, *map(str, argv), "--size", str(self.size_pixels), "--json"]
         variables = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -155,7 +155,7 @@ def watched(folder: Path, expected: str) -> Iterator[list[str]]:
 
 
 def unfinished(work: Path) -> list[str]:
-    """Return what bears a final name in a work folder and is not whole."""
+    """Return the results with a final name in a work folder that are not complete."""
     faults = []
     for folder in work.glob("*/??/*"):
         if folder.name.endswith(".draft"):
@@ -170,7 +170,7 @@ def unfinished(work: Path) -> list[str]:
 
 
 def left_over(folder: Path) -> list[str]:
-    """Return what a finished job left behind that it should not have."""
+    """Return files that a finished job should not have left behind."""
     beside = {path.name for path in (folder / "out").iterdir()} - {"result.mp4", "result.mp4.json"}
     drafts = [path.name for path in (folder / "work").rglob("*.draft")]
     return [f"left behind: {name}" for name in (*sorted(beside), *drafts)]
@@ -202,7 +202,7 @@ def one_round(
             # A third of the job at most, so that each round takes several kills and reaches the last stage.
             after, delay_seconds = chance.randint(1, max(1, stages // 3)), chance.uniform(0, DELAY_SECONDS)
             run = finish(task.start(folder), after if kills else None, delay_seconds)
-            trial = judged(run, folder, completed)
+            trial = evaluated(run, folder, completed)
             kills -= trial.killed
             if trial.killed:
                 yield trial
@@ -216,8 +216,8 @@ def one_round(
     yield trial
 
 
-def judged(run: Run, folder: Path, completed: set[str]) -> Trial:
-    """Return what a run cost and left behind; add what it completed to that of earlier runs."""
+def evaluated(run: Run, folder: Path, completed: set[str]) -> Trial:
+    """Return the cost and the faults of a run; add its completed executions to `completed`."""
     lost = {}
     for stage in ("", "render"):
         begun, ended = run.begun(stage), run.ended(stage)
@@ -245,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="facepipe-kill-") as folder:
         for trial in trials(task, Path(folder), given.kills, given.seed):
             bad += bool(trial.faults)
-            verdict = "; ".join(trial.faults) or ("as it should be" if trial.killed else "same bytes")
+            verdict = "; ".join(trial.faults) or ("good" if trial.killed else "same bytes")
             number, at = (str(trial.number), trial.at) if trial.killed else ("", "finished")
             print(f"{number:>4}  {at:<14}  {trial.lost:>15}  {trial.lost_segments:>13}  {verdict}", flush=True)
     print(f"{given.kills} kills, {bad} runs with faults")

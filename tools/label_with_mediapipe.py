@@ -1,4 +1,4 @@
-"""Label clips and portraits with MediaPipe's face mesh, the teacher of our own landmarker.
+"""Label clips and portraits with MediaPipe's face mesh, whose points are the training targets of our landmarker.
 
 Runs in an environment of its own, because MediaPipe pins numpy < 2:
 
@@ -7,8 +7,8 @@ Runs in an environment of its own, because MediaPipe pins numpy < 2:
 
 DATA holds `clips/*.mp4` and `portraits/*.jpg`. LABELS receives one `<kind>/<name>.npz` per file: `points`
 (T, 478, 3) float32, x and y in pixels of the decoded frame, z in the same unit and smaller towards the camera;
-`valid` (T,) bool, whether the teacher found a face; `size_pixels` (2,) width and height. Files already labelled are
-left alone.
+`valid` (T,) bool, whether a face was found; `size_pixels` (2,) width and height. Files that are already labelled are
+skipped.
 """
 
 import os
@@ -38,7 +38,7 @@ def frames_of(path: Path) -> Iterator[Picture]:
     """Yield RGB frames of a video or the one frame of an image."""
     if path.suffix == ".mp4":
         video = cv2.VideoCapture(str(path))
-        # Pixels need not be square; facepipe widens them, and so the labels must be in widened pixels.
+        # facepipe resizes frames with non-square pixels in width, so labels must be in pixels of resized frames.
         across, down = video.get(cv2.CAP_PROP_SAR_NUM) or 1, video.get(cv2.CAP_PROP_SAR_DEN) or 1
         while True:
             more, frame = video.read()
@@ -49,7 +49,7 @@ def frames_of(path: Path) -> Iterator[Picture]:
             yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
     else:
         picture = cv2.imread(str(path))
-        assert picture is not None, f"{path} is no picture"
+        assert picture is not None, f"{path} is not a picture"
         yield np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
@@ -70,13 +70,13 @@ def label(path: Path, target: Path) -> int:
 
 
 def label_all(job: tuple[Path, Path]) -> str:
-    """Label one job and say so."""
+    """Label one file; return a line that reports it."""
     path, target = job
     return f"{path.name}: {label(path, target)} frames with a face"
 
 
 def main(data: Path, labels: Path) -> None:
-    """Label what is not labelled yet, on two processes."""
+    """Label all files without a label, in two processes."""
     jobs = []
     for kind, pattern in KINDS.items():
         (labels / kind).mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Write examples/motion.npz: four seconds of a head that looks about, blinks and talks, made from named controls.
+"""Write examples/motion.npz: four seconds of a head that looks around, blinks and talks, made from named controls.
 
     python tools/make_example_motion.py
 
-Nothing in it was recorded of anybody. To be run again whenever the face model is trained anew, for the controls are
+It contains no recording of a person. Run it again after the face model is trained again, because the controls are
 directions in that model's coefficients.
 """
 
@@ -23,10 +23,10 @@ from facepipe.weights import find
 
 FPS, SECONDS = 25, 4
 PICTURE_PIXELS = 256
-# Outer-eye distance of the head in half sides of its crop, as crops around faces have it.
+# Outer-eye distance of the head in half sides of its crop, as in crops around faces.
 HEAD_SIZE = 0.42
 BLINK_SECONDS, BLINKS_AT = 0.32, (0.5, 1.9, 3.4)
-# Syllables: when, how wide the jaw opens, how round the lips are.
+# Syllables: time in seconds, jaw opening, roundness of the lips.
 SYLLABLES = (
     (0.80, 0.55, 0.0), (1.00, 0.30, 0.7), (1.22, 0.70, -0.2), (1.42, 0.25, 0.4), (1.60, 0.60, 0.0),
     (2.05, 0.45, 0.9), (2.28, 0.75, -0.3), (2.46, 0.30, 0.2), (2.66, 0.55, 0.6), (2.88, 0.40, -0.2),

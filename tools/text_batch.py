@@ -1,6 +1,6 @@
-"""A batch of texts: all of the machinery of a batch and none of the rendering, for tools/batch_trial.py.
+"""A batch of texts, which has all parts of a batch except rendering, for tools/batch_trial.py.
 
-An item is a text that is reversed in segments, each an artefact, which are then joined.
+An item is a text, which is reversed in segments; each segment is an artefact, and the last stage joins them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ LOG = "executions.log"
 
 @dataclass(frozen=True)
 class Params:
-    """Settings of both stages."""
+    """Parameters of both stages."""
 
     segment: int = 0
     seconds: float = 0.0
@@ -48,7 +48,7 @@ class Params:
 
 
 def turn(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Turn a text round, after a while; note that it was done."""
+    """Reverse a text after a delay, and log the execution."""
     text = run.input("text").read_text()
     if text.startswith("bad"):
         raise InputError("the text is bad; write a good one")
@@ -73,14 +73,14 @@ JOIN = Stage("join", 1, ("segments*",), ("joined.txt",), Params, join)
 
 @dataclass(frozen=True)
 class Texts(Notes):
-    """The command of the rows: an item is some segments, joined."""
+    """The command of the rows: an item is a number of segments, joined."""
 
     segments: int = 8
     seconds: float = 0.1
     bytes: int = 0
 
     def make(self, item: Item, folder: Path, run_job: RunJob) -> None:
-        """Make an item; its result appears whole or not."""
+        """Make an item; its result appears atomically."""
 
         def body(job: Job) -> None:
             source = folder / item.inputs["source"]
@@ -97,7 +97,7 @@ class Texts(Notes):
 
 
 def lead() -> None:
-    """Lead a batch in the current folder as the first argument (JSON) says; print how it ended."""
+    """Lead a batch in the current folder with the settings in the first argument (JSON); print its summary."""
     given = json.loads(sys.argv[1])
     texts = Texts(given["segments"], given["seconds"], given["bytes"])
     rows = [(number, {"source": f"t{number}.txt"}) for number in range(given["items"])]
@@ -116,7 +116,7 @@ def lead() -> None:
 
 @dataclass
 class Batch:
-    """A folder of texts, and how a batch over them is led."""
+    """A folder of texts, and the settings of a batch over them."""
 
     folder: Path
     items: int = 50
@@ -135,17 +135,17 @@ class Batch:
             (self.folder / f"t{number}.txt").write_text(f"{'bad ' if number == bad else ''}text {number}")
 
     def start(self, *, host: str = "", before: str = "") -> subprocess.Popen[str]:
-        """Start a process that leads the batch, on a machine of another name if one is given."""
-        said = {name: value for name, value in vars(self).items() if name != "folder"}
-        words = [sys.executable, "-c", LEAD.format(root=str(ROOT), before=before), json.dumps(said)]
+        """Start a process that leads the batch, under the host name `host` if given."""
+        settings = {name: value for name, value in vars(self).items() if name != "folder"}
+        argv = [sys.executable, "-c", LEAD.format(root=str(ROOT), before=before), json.dumps(settings)]
         if host:
-            words = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host, *words]
+            argv = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host, *argv]
         return subprocess.Popen(
-            words, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            argv, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
 
     def run(self, **how: str) -> dict[str, Any]:
-        """Lead the batch to its end; return how that was."""
+        """Lead the batch to its end; return its summary."""
         return ended(self.start(**how))
 
     def digests(self) -> dict[str, str]:
@@ -166,7 +166,7 @@ class Batch:
         return sum(made.values()) - len(made)
 
     def workers_alive(self) -> list[int]:
-        """Return the processes that make items now."""
+        """Return the process ids of running workers."""
         found = []
         for key, value, _ in ItemLogReader(BatchPaths(self.folder / "work").journal).news():
             if key == PROCESS and value.get("role") == "worker" and is_process_dead(value["token"]) is False:
@@ -175,31 +175,31 @@ class Batch:
 
 
 def ended(child: subprocess.Popen[str]) -> dict[str, Any]:
-    """Wait for a process that leads; return what it said. Raises RuntimeError where it broke down."""
-    out, told = child.communicate(timeout=3600)
+    """Wait for a leading process; return its summary. Raises RuntimeError if it crashed."""
+    out, errors = child.communicate(timeout=3600)
     if child.returncode:
-        raise RuntimeError(told[-2000:])
+        raise RuntimeError(errors[-2000:])
     result: dict[str, Any] = json.loads(out.splitlines()[-1])
     return result
 
 
 def expected(batch: Batch, number: int) -> str:
-    """Return the result of an item, worked out by hand."""
+    """Return the expected result of an item."""
     text = f"text {number}"[::-1]
     return "".join(f"{n} {text}\n" + "x" * batch.bytes for n in range(batch.segments))
 
 
 def faults_of(batch: Batch, numbers: Sequence[int]) -> list[str]:
-    """Return what is wrong with the results."""
+    """Return the faults of the results."""
     faults = []
     for number in numbers:
         path = batch.folder / "out" / f"t{number}.txt"
         if not path.exists():
             faults.append(f"{path.name} is missing")
         elif path.read_text() != expected(batch, number):
-            faults.append(f"{path.name} is not what it should be")
+            faults.append(f"{path.name} has the wrong content")
     strays = [path.name for path in (batch.folder / "out").iterdir() if path.name.startswith(".")]
-    # Drafts of a machine that is gone stay for a week: it cannot be asked.
+    # Drafts of a lost machine stay for a week, because it is unknown whether its process still runs.
     drafts = [path.name for path in (batch.folder / "work").glob("*/??/*.draft") if ".gone-" not in path.name]
     claims = [path.name for path in (batch.folder / "work" / "batch" / "claims").glob("??/*")]
     return [

@@ -125,7 +125,7 @@ def _annotation_folder(boxes: Path, rule: str) -> Path:
     """Return the folder of the annotations. Raises UsageError if it is missing or the rule does not use it."""
     if rule == "voxceleb" and boxes.is_dir():
         return boxes
-    reason = f"{boxes} is no folder" if rule == "voxceleb" else f"goes with --rule voxceleb, not {rule}"
+    reason = f"{boxes} is not a folder" if rule == "voxceleb" else f"goes with --rule voxceleb, not {rule}"
     raise UsageError(f"--boxes {reason}; give the folder of VoxCeleb's annotations (.txt)")
 
 

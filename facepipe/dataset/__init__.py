@@ -1,1 +1,1 @@
-"""Data sets: raw videos into clips of one face each, with all that a training needs of them. See docs/formats.md."""
+"""Data sets: clips of one face each, cut from raw videos, with the data that trainings need (docs/formats.md)."""

@@ -1,4 +1,4 @@
-"""VoxCeleb's annotation files, found by the names of the raw videos."""
+"""Annotation files of VoxCeleb, found by the names of raw videos."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from facepipe.errors import InputError
 
 @dataclass(frozen=True)
 class Annotations:
-    """A folder with a text file an utterance, below the raw video's name: FOLDER/ID/VIDEO/00001.txt."""
+    """A folder with one text file per utterance, in a folder named as the raw video: FOLDER/ID/VIDEO/00001.txt."""
 
     folder: Path
 
     def of(self, name: Path) -> list[Path]:
-        """Return the annotations of a raw video, named relative to the folder of the clips.
+        """Return the annotation files of a raw video, whose name is relative to the folder of the raw videos.
 
-        Looked for are, in this order, its own folder, a file of its name, and a folder of its name in whichever place:
-        VoxCeleb sorts annotations by person, and raw videos need not be. Raises InputError where there is none.
+        Candidates are, in this order: its own folder, a file of its name, a folder of its name anywhere below. VoxCeleb
+        sorts annotations by person, and raw videos may be sorted otherwise. Raises InputError if there are none.
         """
         stem = name.with_suffix("")
         for texts in (

@@ -1,4 +1,4 @@
-"""Making the clips of a raw video, each with all that a training needs of it."""
+"""Builds the clips of a raw video, with the data that trainings need."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from stages import clip, coefficients, features, spans, utterances
 
 @dataclass(frozen=True)
 class Recipe:
-    """What every clip of a data set has in common."""
+    """Settings that all clips of a data set share."""
 
     rule: str = "head"
     size_pixels: int = 256
     fps: Fraction = Fraction(25)
     quality: int = 90
     space: str = linear478.SPACE.name
-    """A further motion space in which every clip gets coefficients; linear478 is always there."""
+    """An additional motion space for the coefficients of every clip; linear478 is always written."""
     limits: MediaLimits = field(default_factory=MediaLimits)
     overwrite: bool = False
 
 
 @dataclass
 class Builder:
-    """Makes the clips of one raw video."""
+    """Builds the clips of one raw video."""
 
     job: Job
     recipe: Recipe
@@ -47,12 +47,12 @@ class Builder:
     people: People
     dataset: Path
     name: PurePath
-    """The raw video, relative to the folder of all of them."""
+    """The raw video, relative to the folder of raw videos."""
     person: str
     annotations: Sequence[Path] = ()
 
     def build(self, source: Path) -> ManifestPart:
-        """Make all clips of the raw video and tell what they are. One that fails does not cost the others."""
+        """Build all clips of the raw video. A clip that fails does not affect the others."""
         medium = inspect(source, self.recipe.limits)
         found = self._find(medium)
         if isinstance(found, Pending):
@@ -67,7 +67,7 @@ class Builder:
         return ManifestPart(entries, candidates.rejected, faults)
 
     def _find(self, medium: Medium) -> Made:
-        """Find which parts of a raw video become clips."""
+        """Find the parts of a raw video that become clips."""
         recipe = self.recipe
         weights = {key: self.weights[key] for key in ("detector", "landmarker")}
         frames = round(medium.frames * recipe.fps / medium.fps)
@@ -85,14 +85,14 @@ class Builder:
         )
 
     def _cut(self, medium: Medium, found: Artefact, candidate: ClipCandidate) -> list[Entry]:
-        """Make one clip with all that belongs to it, deliver it, and return its line; in a dry run none."""
+        """Build one clip with its files, deliver it, and return its entry; in a dry run, return no entry."""
         recipe, span, person = self.recipe, candidate.span, candidate.person or self.person
         name = clip_name(person, self.name)
         if recipe.rule == "voxceleb":
             part = candidate.utterance or f"face{candidate.face}"
             name = f"{name}#{part}#{span.first_frame:06}#{span.end_frame:06}"
-        outs = {kind: path_of(self.dataset, name, kind) for kind in FOLDERS}
-        self._check(outs, medium.path)
+        targets = {kind: path_of(self.dataset, name, kind) for kind in FOLDERS}
+        self._check(targets, medium.path)
         tracked = found.has("track.npz")
         made = self.job.run(
             clip.STAGE,
@@ -113,30 +113,30 @@ class Builder:
         if self.job.dry_run or not isinstance(made, Artefact) or not isinstance(fitted, Artefact):
             return []
         files = {
-            outs["clip"]: made.output("clip.mp4"),
-            outs["coefficients"]: fitted.output("coefficients.npz"),
-            outs["track"]: made.output("track.npz"),
+            targets["clip"]: made.output("clip.mp4"),
+            targets["coefficients"]: fitted.output("coefficients.npz"),
+            targets["track"]: made.output("track.npz"),
         }
         stages = [made, fitted]
         if recipe.space == bfm.SPACE.name:
             stages.append(self._bfm(name, made))
-            files[outs["bfm"]] = stages[-1].output("coefficients.npz")
+            files[targets["bfm"]] = stages[-1].output("coefficients.npz")
         if made.facts["sound"] != "none":
-            heard = self.job.run(
+            sound_features = self.job.run(
                 features.STAGE,
                 {"sound": made.output("clip.mp4")},
                 features.Params(fps=str(recipe.fps)),
                 label=f"features {name}",
                 frames=span.end_frame - span.first_frame,
             )
-            assert isinstance(heard, Artefact)
-            files[outs["features"]] = heard.output("features.npz")
-            stages.append(heard)
+            assert isinstance(sound_features, Artefact)
+            files[targets["features"]] = sound_features.output("features.npz")
+            stages.append(sound_features)
         self._deliver(files, medium, stages)
         return [self._entry(name, person, medium, candidate, made)]
 
     def _bfm(self, name: str, made: Artefact) -> Artefact:
-        """Estimate a clip's coefficients in the space bfm, which the published training needs."""
+        """Estimate a clip's coefficients in the space bfm, which the training of the paper's network needs."""
         found = self.job.run(
             coefficients.BFM_STAGE,
             {"track": made.output("track.npz"), "media": made.output("clip.mp4")},
@@ -148,10 +148,10 @@ class Builder:
         assert isinstance(found, Artefact)
         return found
 
-    def _check(self, outs: Mapping[str, Path], source: Path) -> None:
-        check_apart(outs.values(), [source])
-        sidecar = sidecar_of(outs["clip"])
-        for out in outs.values():
+    def _check(self, targets: Mapping[str, Path], source: Path) -> None:
+        check_apart(targets.values(), [source])
+        sidecar = sidecar_of(targets["clip"])
+        for out in targets.values():
             if not self.job.dry_run:
                 make_parent(out)
             if out.parent.exists():

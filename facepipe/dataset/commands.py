@@ -1,4 +1,4 @@
-"""The batch of `facepipe dataset build`: an item is a raw video, and its result the part of the list that it gives."""
+"""The batch of `facepipe dataset build`: an item is a raw video, and its result is a part of the list of clips."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ COMMAND, PARTS = "dataset", "parts"
 
 @dataclass(frozen=True)
 class DatasetCommands:
-    """The one command of the items of `facepipe dataset build`, which make the clips of a raw video each."""
+    """The command of all items of `facepipe dataset build`; it builds the clips of one raw video."""
 
     recipe: Recipe
     people: People
-    """Without its table: items name their persons."""
+    """People without their table, because items contain the person."""
     root: str
-    """The folder of the raw videos."""
+    """Folder of the raw videos."""
     dataset: str
 
     def extension(self, item: Item) -> str:
-        """Return the suffix of a part."""
+        """Return the file extension of a result."""
         del item
         return "json"
 
@@ -51,16 +51,16 @@ class DatasetCommands:
         return (item.inputs["source"], *_annotations(item))
 
     def check(self, item: Item) -> FacepipeError | None:
-        """Find nothing wrong: the options are of our own making."""
+        """Return None: the options come from `list_videos` and are valid."""
         del item
         return None
 
     def kind(self, item: Item) -> str:
-        """Return the same for all."""
+        """Return the kind of an item, which is the same for all items."""
         return item.command
 
     def check_machine(self, items: Sequence[Item], folder: Path) -> list[FacepipeError]:
-        """Return which weights are missing."""
+        """Return errors for missing weights."""
         del items, folder
         try:
             find_weights(*self._weights())
@@ -74,7 +74,7 @@ class DatasetCommands:
         return ["detector", "landmarker", *space_weights(self.recipe.space)]
 
     def settings(self, item: Item) -> str:
-        """Return the recipe, and who goes where."""
+        """Return the recipe and the assignment of people to splits, as JSON."""
         del item
         return self._settings
 
@@ -96,13 +96,13 @@ class DatasetCommands:
         return Dependencies((found, clip.STAGE, *fitted, features.STAGE), tuple(self._weights())).signature()
 
     def prepare(self, threads: int) -> None:
-        """Give the numerical libraries their threads."""
+        """Set the number of threads of numerical libraries."""
         set_threads(threads)
 
     def make(self, item: Item, folder: Path, run_job: RunJob) -> None:
-        """Make the clips of a raw video and write down what they are. Raises what the first that failed raised."""
+        """Build the clips of a raw video and write its part of the list. Raises the error of the first failed clip."""
         source, out = folder / item.inputs["source"], folder / item.output
-        # It would tell of clips that are about to be others.
+        # It lists clips that are about to be replaced.
         out.unlink(missing_ok=True)
         parts: list[ManifestPart] = []
 
@@ -138,13 +138,13 @@ def list_videos(
 ) -> Recorded:
     """Return the raw videos of a folder as the items of a batch.
 
-    Raises InputError where there are none, and one PrecheckError that tells of all whose person or annotation is not
-    known; UsageError where two would give clips of one name.
+    Raises InputError if there are none, one PrecheckError that lists all videos whose person or annotation is unknown,
+    and UsageError if two videos give clips of the same name.
     """
     if not clips.is_dir():
-        raise InputError(f"{clips} is no folder; give the folder of the raw videos")
+        raise InputError(f"{clips} is not a folder; give the folder of the raw videos")
     if dataset.exists() and not dataset.is_dir():
-        raise UsageError(f"{dataset} is a file; name a folder for the data set, a new one or one of before")
+        raise UsageError(f"{dataset} is a file; give a new folder for the data set, or that of an earlier build")
     found = find_items([clips], dataset, is_video, kinds="videos")
 
     def item(path: Path) -> Item:
@@ -154,26 +154,26 @@ def list_videos(
             options["boxes"] = [str(text) for text in annotations.of(name)]
         return identified(Item(COMMAND, {"source": str(path)}, options))
 
-    items = _placed(all_of(partial(item, one.path) for one in found), clips, dataset)
+    items = _with_outputs(all_of(partial(item, one.path) for one in found), clips, dataset)
     commands = DatasetCommands(recipe, replace(people, persons={}), str(clips), str(dataset))
     return Recorded(f"data set {dataset}", lambda: (), commands, shard=shard, recorded=tuple(items))
 
 
-def _placed(items: Sequence[Item], clips: Path, dataset: Path) -> list[Item]:
-    """Return the items with the places of their parts, which bear the names of the clips."""
+def _with_outputs(items: Sequence[Item], clips: Path, dataset: Path) -> list[Item]:
+    """Return the items with the paths of their results, which are named as the clips."""
     owners: dict[str, str] = {}
     for item in items:
         source = item.inputs["source"]
-        called = clip_name(str(item.options["person"]), PurePath(source).relative_to(clips))
-        if (other := owners.setdefault(called, source)) is not source:
-            raise UsageError(f"{other} and {source} would both give the clip {called}; rename one")
+        clip_id = clip_name(str(item.options["person"]), PurePath(source).relative_to(clips))
+        if (other := owners.setdefault(clip_id, source)) is not source:
+            raise UsageError(f"{other} and {source} would both give the clip {clip_id}; rename one")
     return [
         replace(item, output=str(dataset / PARTS / f"{name}.json")) for item, name in zip(items, owners, strict=True)
     ]
 
 
 def assemble(videos: Recorded, dataset: Path) -> None:
-    """Write the list of all clips that are there and, where it says something new, statistics and contact sheet."""
+    """Write the list of all existing clips and, if it changed, statistics and contact sheet."""
     parts = [load_part(Path(item.output)) for item in videos.recorded]
     there = [part for part in parts if part is not None]
     entries = [entry for part in there for entry in part.entries]

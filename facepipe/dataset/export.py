@@ -1,4 +1,4 @@
-"""Handing a data set on in a form that other trainings read."""
+"""Export of a data set to formats that other training programs read."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ EXPORT = "export"
 
 
 def check_package(name: str) -> None:
-    """Raise ToolError where an extra is not installed."""
+    """Raise ToolError if the package of an extra is not installed."""
     if find_spec(name) is None:
         raise ToolError(f"this needs the package {name}, which is not installed: pip install 'facepipe[{name}]'")
 
 
 def export_shards(job: Job, dataset: Path, out: Path, clips: int, *, overwrite: bool) -> list[Path]:
-    """Write the shards that are missing or changed, and return the paths of all."""
+    """Write the shards that are missing or changed; return the paths of all."""
     check_package("webdataset")
     shards = list(planned_shards(read_list(dataset), clips))
     out.mkdir(parents=True, exist_ok=True)
-    advance, done = _told(job, str(out), sum(entry.frames for shard in shards for entry in shard.entries))
+    advance, done = _reported(job, str(out), sum(entry.frames for shard in shards for entry in shard.entries))
     for shard in shards:
         changed = write_shard(dataset, shard, out, job.workspace.digests, overwrite=overwrite)
         advance(sum(entry.frames for entry in shard.entries))
@@ -38,30 +38,30 @@ def export_shards(job: Job, dataset: Path, out: Path, clips: int, *, overwrite: 
 
 
 def export_lmdb(job: Job, dataset: Path, out: Path, coefficients: Path | None, *, overwrite: bool) -> list[Path]:
-    """Bring an environment in the official layout to hold the data set, and return its path."""
+    """Update an LMDB environment in the official layout; return its path."""
     check_package("lmdb")
     entries = read_list(dataset)
     folder = coefficients or dataset / FOLDERS["bfm"][0]
     if not folder.is_dir():
         raise InputError(
-            f"{folder} is no folder: the official layout holds coefficients in the space bfm; build the set with "
-            "--space bfm, or give those of its clips, ID.npz or ID.mat, with --coefficients"
+            f"{folder} is not a folder; the official layout contains coefficients in the space bfm. Build the set with "
+            "--space bfm, or pass a folder of ID.npz or ID.mat with --coefficients"
         )
     sizes = {entry.size_pixels for entry in entries}
     if len(sizes) != 1:
         raise InputError(f"{dataset} holds clips of sizes {sorted(sizes)}, expected one size; build it again")
     target = Target(dataset, out, folder, sizes.pop())
-    advance, done = _told(job, str(target.folder), sum(entry.frames for entry in entries))
+    advance, done = _reported(job, str(target.folder), sum(entry.frames for entry in entries))
     changed = export(target, entries, job.workspace.digests, advance, overwrite=overwrite)
     done()
     job.emit(Result(path=str(target.folder), changed=changed))
     return [target.folder]
 
 
-def _told(job: Job, label: str, frames: int) -> tuple[Callable[[int], None], Callable[[], None]]:
-    """Tell of an export as of a stage; return what counts frames, and what ends it."""
+def _reported(job: Job, label: str, frames: int) -> tuple[Callable[[int], None], Callable[[], None]]:
+    """Report an export like a stage; return a function that counts frames and one that ends the report."""
     started, so_far = time.monotonic(), 0
-    job.emit(Start(stage=EXPORT, label=f"{EXPORT} {label}", reason="asked for", fingerprint=None, frames=frames))
+    job.emit(Start(stage=EXPORT, label=f"{EXPORT} {label}", reason="requested", fingerprint=None, frames=frames))
 
     def advance(count: int) -> None:
         nonlocal so_far
@@ -70,7 +70,7 @@ def _told(job: Job, label: str, frames: int) -> tuple[Callable[[int], None], Cal
 
     def done() -> None:
         seconds = round(time.monotonic() - started, 3)
-        told = f"{EXPORT} {label}"
-        job.emit(Done(stage=EXPORT, label=told, fingerprint=None, seconds=seconds, frames_done=so_far, folder=label))
+        name = f"{EXPORT} {label}"
+        job.emit(Done(stage=EXPORT, label=name, fingerprint=None, seconds=seconds, frames_done=so_far, folder=label))
 
     return advance, done

@@ -1,4 +1,4 @@
-"""The list of a data set, `dataset.jsonl`: one line a clip, as the trainings read it."""
+"""The list of a data set, `dataset.jsonl`: one line per clip."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ class Entry:
     id: str
     person: str
     split: str
-    """train, test or unseen: one for all clips of a person."""
+    """train, test or unseen; the same for all clips of a person."""
     frames: int
     valid_frames: int
-    """In how many of them a face was found."""
+    """Number of frames with a face."""
     fps: str
     size_pixels: int
     sound: bool
-    """Whether the clip has a sound track, and so features."""
+    """Whether the clip has a sound track, and therefore sound features."""
     source: str
-    """The raw video, relative to the folder that was given."""
+    """The raw video, relative to the folder of raw videos."""
     source_sha256: str
     first_frame: int
-    """Of the raw video at the rate of the clip."""
+    """First frame in the raw video, at the frame rate of the clip."""
     box: tuple[int, int, int]
-    """Left, top and side of what was cut out, in pixels of the raw video."""
+    """Left, top and side of the square that was cut out, in pixels of the raw video."""
     bfm: bool = False
-    """Whether it has coefficients in the space bfm too."""
+    """Whether the clip also has coefficients in the space bfm."""
     face: int = 0
-    """Which of the raw video's faces, in the order in which they appear."""
+    """Index among the raw video's faces, in order of appearance."""
 
     @property
     def rate(self) -> Fraction:
@@ -57,13 +57,13 @@ class Entry:
 
 
 def path_of(dataset: Path, name: str, kind: str) -> Path:
-    """Return where a clip's file of a kind (clip, coefficients, track, features, bfm) lies."""
+    """Return the path of a clip's file; `kind` is clip, coefficients, track, features or bfm."""
     folder, suffix = FOLDERS[kind]
     return dataset / folder / f"{name}{suffix}"
 
 
 def write_list(dataset: Path, entries: Iterable[Entry]) -> bool:
-    """Write the list, sorted by name, at once; return False if it stood there already."""
+    """Write the list atomically, sorted by name; return False if it is unchanged."""
     head = {"format": FORMAT, "version": VERSION}
     rows = [{**head, **asdict(entry)} for entry in sorted(entries, key=lambda entry: entry.id)]
     text = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
@@ -76,7 +76,7 @@ def write_list(dataset: Path, entries: Iterable[Entry]) -> bool:
 
 
 def read_list(dataset: Path, *splits: str) -> list[Entry]:
-    """Return the clips of a data set, of the given splits or of all. Raises InputError where there is none."""
+    """Return the clips of a data set, of all splits or of the given ones. Raises InputError if there is no list."""
     path = dataset / LIST
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -89,7 +89,7 @@ def read_list(dataset: Path, *splits: str) -> list[Entry]:
 
 
 def by_person(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """Group clips by who is seen in them."""
+    """Group clips by person."""
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(entry.person, []).append(entry)
@@ -97,7 +97,7 @@ def by_person(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
 
 
 def entry_of(row: Mapping[str, Any]) -> Entry:
-    """Return the clip that a JSON object describes. Raises KeyError or TypeError on anything else."""
+    """Convert a JSON object to an entry. Raises KeyError or TypeError for other content."""
     return Entry(**{**row, "box": tuple(row["box"])})
 
 

@@ -1,4 +1,4 @@
-"""The clips of one raw video, as a value and as a file. The parts of all raw videos make up the list of a data set."""
+"""The clips of one raw video, and their file. The parts of all raw videos form the list of a data set."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class ManifestPart:
 
     entries: Sequence[Entry] = ()
     rejected: Mapping[str, int] = field(default_factory=dict)
-    """By reason, how many stretches the rule did not accept."""
+    """Number of candidates that the rule rejected, by reason."""
     faults: Sequence[FacepipeError] = ()
-    """One for each clip that could not be made; a file does not hold them."""
+    """One error per clip that could not be built; not written to the file."""
 
 
 def save_part(part: ManifestPart, path: Path) -> None:
@@ -34,7 +34,7 @@ def save_part(part: ManifestPart, path: Path) -> None:
 
 
 def load_part(path: Path) -> ManifestPart | None:
-    """Read a part; None where there is none that can be read."""
+    """Read a part; return None if there is no readable one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if (content["format"], content["version"]) != (FORMAT, VERSION):

@@ -1,8 +1,8 @@
-"""A data set in the LMDB layout that PIRenderer's published training reads.
+"""Export to the LMDB layout that PIRenderer's published training reads.
 
-`OUT/<size>/` is the environment, `OUT/train_list.txt` and `OUT/test_list.txt` name its clips. Keys are texts, their
-parts joined by `-`, numbers seven digits wide: `<clip>-0000012` (JPEG), `<clip>-length`, `<clip>-coeff_3dmm` (float32,
-260 a frame: identity, expression, texture, angles, lighting, translation, crop), and `length`, the number of clips.
+`OUT/<size>/` is the environment; `OUT/train_list.txt` and `OUT/test_list.txt` list its clips. Keys are text, with parts
+joined by `-` and numbers of seven digits: `<clip>-0000012` (JPEG), `<clip>-length`, `<clip>-coeff_3dmm` (float32, 260
+per frame: identity, expression, texture, angles, lighting, translation, crop), and `length`, the number of clips.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ if TYPE_CHECKING:
     import lmdb
 
 MARK = "facepipe"
-# The file takes what it needs; this is how far it may grow at first.
+# The initial maximum size; the file takes only what it needs.
 MAP_BYTES = 1 << 28
-LONGEST_KEY_BYTES = 511
+MAX_KEY_BYTES = 511
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where an export goes, and what it is made of."""
+    """Destination and sources of an export."""
 
     dataset: Path
     out: Path
     coefficients: Path
-    """Folder of `ID.npz` in the space bfm, or `ID.mat` as the official scripts write them."""
+    """Folder of `ID.npz` in the space bfm, or of `ID.mat` as the official scripts write them."""
     size_pixels: int
 
     @property
     def folder(self) -> Path:
-        """Return the environment."""
+        """Return the folder of the environment."""
         return self.out / str(self.size_pixels)
 
 
 def rows_of(path: Path, entry: Entry) -> NDArray[np.float32]:
-    """Return the (N, 260) rows of a clip out of its coefficient file. Raises InputError where they do not fit."""
+    """Return the (N, 260) rows of a clip's coefficient file. Raises InputError if its length differs."""
     found = read_official(path, entry.rate) if path.suffix == ".mat" else load_coefficients(path, space=bfm.SPACE)
     assert isinstance(found, BfmCoefficients)
     row = Row(**{name: getattr(found, name) for name in GROUPS}).joined()
@@ -67,18 +67,18 @@ def rows_of(path: Path, entry: Entry) -> NDArray[np.float32]:
 def export(
     target: Target, entries: Sequence[Entry], digests: DigestCache, advance: Callable[[int], None], *, overwrite: bool
 ) -> bool:
-    """Bring the environment and its lists to hold these clips; return False if they do already.
+    """Update the environment and its lists to contain these clips; return False if nothing changed.
 
-    Each clip is one transaction, marked with the digest of what it was made of: what a killed run has written stays,
-    and only what changed is written again. Raises FailedItemsError, once all others are written, when clips could not
-    be; InputError for an environment of somebody else's.
+    Each clip is one transaction, which also stores the digest of its sources: a stopped run loses no written clip, and
+    only changed clips are written again. Raises FailedItemsError after all other clips are written if some failed, and
+    InputError if the environment was not written by facepipe.
     """
     with _opened(target, overwrite=overwrite) as environment:
         changed = _remove_others(environment, entries)
         faults: dict[str, str] = {}
         for entry in entries:
             try:
-                changed |= _bring(environment, target, entry, digests)
+                changed |= _update(environment, target, entry, digests)
             except (InputError, EncoderError) as error:
                 faults[entry.id] = f"{entry.id}: {error}"
                 changed |= _remove(environment, entry.id)
@@ -96,7 +96,7 @@ def export(
 
 @contextmanager
 def _opened(target: Target, *, overwrite: bool) -> Iterator[lmdb.Environment]:
-    """Open the environment, a new one where there is none. Raises InputError for one that we did not write."""
+    """Open or create the environment. Raises InputError if facepipe did not write it."""
     import lmdb  # noqa: PLC0415 - an extra
 
     new = not target.folder.exists()
@@ -111,23 +111,25 @@ def _opened(target: Target, *, overwrite: bool) -> Iterator[lmdb.Environment]:
     with environment:
         with environment.begin() as transaction:
             if transaction.stat()["entries"] and transaction.get(MARK.encode()) is None:
-                raise InputError(f"{target.folder} is not of facepipe; choose another folder, or say --overwrite")
+                raise InputError(
+                    f"{target.folder} was not written by facepipe; choose another folder, or pass --overwrite"
+                )
         yield environment
 
 
-def _bring(environment: lmdb.Environment, target: Target, entry: Entry, digests: DigestCache) -> bool:
-    """Write one clip unless it is there as it should be."""
+def _update(environment: lmdb.Environment, target: Target, entry: Entry, digests: DigestCache) -> bool:
+    """Write one clip unless it is up to date; return whether it was written."""
     coefficients = next(
         (path for suffix in (".npz", ".mat") if (path := target.coefficients / f"{entry.id}{suffix}").exists()), None
     )
     if coefficients is None:
         raise InputError(f"{target.coefficients} holds no {entry.id}.npz or .mat")
-    if len(_key(entry.id, "coeff_3dmm")) > LONGEST_KEY_BYTES:
+    if len(_key(entry.id, "coeff_3dmm")) > MAX_KEY_BYTES:
         raise InputError("the name is too long for LMDB; build the set from shorter names")
     clip = path_of(target.dataset, entry.id, "clip")
-    made_of = f"{digests.digest(clip)} {digests.digest(coefficients)}".encode()
+    sources = f"{digests.digest(clip)} {digests.digest(coefficients)}".encode()
     with environment.begin() as transaction:
-        if transaction.get(_key(entry.id, MARK)) == made_of:
+        if transaction.get(_key(entry.id, MARK)) == sources:
             return False
     rows = rows_of(coefficients, entry)
     size = (target.size_pixels, target.size_pixels)
@@ -135,19 +137,19 @@ def _bring(environment: lmdb.Environment, target: Target, entry: Entry, digests:
         _number(n): as_jpeg(resize(frame, size)) for n, frame in enumerate(decode_frames(clip))
     }
     if len(content) != entry.frames:
-        raise InputError(f"{clip} holds {len(content)} frames, its list says {entry.frames}; build the set again")
-    content |= {"length": _number(entry.frames), "coeff_3dmm": rows.tobytes(), MARK: made_of}
+        raise InputError(f"{clip} holds {len(content)} frames, the list says {entry.frames}; build the set again")
+    content |= {"length": _number(entry.frames), "coeff_3dmm": rows.tobytes(), MARK: sources}
     _remove(environment, entry.id)
-    _put(environment, {f"{entry.id}-{what}": value for what, value in content.items()})
+    _put(environment, {f"{entry.id}-{part}": value for part, value in content.items()})
     return True
 
 
 def _remove_others(environment: lmdb.Environment, entries: Sequence[Entry]) -> bool:
-    """Remove the clips that are not wanted any more, and note which are."""
+    """Remove clips that are not in `entries`, and store the names of those that are."""
     with environment.begin() as transaction:
         there = set(filter(None, (transaction.get(MARK.encode()) or b"").decode().split("\n")))
     wanted = {entry.id for entry in entries}
-    # Before the first is written, so that whatever a killed run leaves is known.
+    # Stored before the first clip is written, so that clips of a stopped run are known.
     _put(environment, {MARK: "\n".join(sorted(there | wanted))})
     for name in there - wanted:
         _remove(environment, name)
@@ -157,13 +159,13 @@ def _remove_others(environment: lmdb.Environment, entries: Sequence[Entry]) -> b
 def _remove(environment: lmdb.Environment, name: str) -> bool:
     with environment.begin(write=True) as transaction:
         length = transaction.get(_key(name, "length"))
-        for what in [*map(_number, range(int(length or 0))), "length", "coeff_3dmm", MARK]:
-            transaction.delete(_key(name, what))
+        for part in [*map(_number, range(int(length or 0))), "length", "coeff_3dmm", MARK]:
+            transaction.delete(_key(name, part))
     return length is not None
 
 
 def _put(environment: lmdb.Environment, content: Mapping[str, str | bytes]) -> None:
-    """Write all of it or nothing, and make room for it."""
+    """Write all keys in one transaction, growing the map if it is full."""
     import lmdb  # noqa: PLC0415 - an extra
 
     while True:

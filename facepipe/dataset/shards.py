@@ -1,4 +1,4 @@
-"""A data set as WebDataset shards: tar files of some clips each, one series a split."""
+"""Export to WebDataset shards: tar files with a fixed number of clips, one series per split."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from facepipe.media.files import check_output, draft_of
 
 INDEX = "shards.json"
 FORMAT, VERSION = "facepipe-shards", 1
-CLIPS_A_SHARD = 256
-# What a member of a sample is called.
+CLIPS_PER_SHARD = 256
+# Suffix of each member of a sample.
 SUFFIXES = {
     "clip": "mp4",
     "coefficients": "coefficients.npz",
@@ -29,16 +29,16 @@ SUFFIXES = {
 
 @dataclass(frozen=True)
 class Shard:
-    """One tar file and what goes into it."""
+    """One tar file and its clips."""
 
     name: str
     entries: Sequence[Entry]
 
 
-def planned_shards(entries: Sequence[Entry], clips: int = CLIPS_A_SHARD) -> Iterator[Shard]:
-    """Deal the clips of each split into shards.
+def planned_shards(entries: Sequence[Entry], clips: int = CLIPS_PER_SHARD) -> Iterator[Shard]:
+    """Distribute the clips of each split over shards.
 
-    The order is that of the digest of their names, so that each shard is a fair sample and the people are mixed.
+    Clips are ordered by the digest of their names, so that every shard is a random sample with mixed people.
     """
     for split in sorted({entry.split for entry in entries}):
         own = sorted((entry for entry in entries if entry.split == split), key=lambda entry: _digest(entry.id))
@@ -47,18 +47,19 @@ def planned_shards(entries: Sequence[Entry], clips: int = CLIPS_A_SHARD) -> Iter
 
 
 def write_shard(dataset: Path, shard: Shard, out: Path, digests: DigestCache, *, overwrite: bool = False) -> bool:
-    """Write a shard and enter it in the index; return False if it stands there already.
+    """Write a shard and add it to the index; return False if it is up to date.
 
-    The same clips give the same bytes. Raises InputError for a clip whose file is missing, or a tar that is not ours.
+    The same clips give the same bytes. Raises InputError if a file of a clip is missing, or if a tar file exists that
+    is not in the index.
     """
     path, index = out / shard.name, _read_index(out)
     key = _digest(json.dumps([_described(dataset, entry, digests) for entry in shard.entries]))
     if path.exists() and index.get(shard.name) == key:
         return False
     if path.exists() and shard.name not in index and not overwrite:
-        raise InputError(f"{path} exists and is none of these shards; choose another folder, or say --overwrite")
+        raise InputError(f"{path} exists and is not one of these shards; choose another folder, or pass --overwrite")
     check_output(path)
-    # Here, not above: an extra, and who has nothing to write must not wait for the torch that it loads.
+    # An extra, imported here because it loads torch, which is slow and not needed if no shard is written.
     from webdataset import TarWriter  # noqa: PLC0415
 
     with draft_of(path) as draft, draft.open("wb") as file, TarWriter(file, encoder=False, mtime=0) as writer:
@@ -71,7 +72,7 @@ def write_shard(dataset: Path, shard: Shard, out: Path, digests: DigestCache, *,
 
 
 def _sample(dataset: Path, entry: Entry) -> dict[str, str | bytes]:
-    """Return the members of a sample. Its key has no dot: readers take what follows the first for the suffix."""
+    """Return the members of a sample. Its key has no dot, because readers take the text after the first as suffix."""
     about = json.dumps(asdict(entry), sort_keys=True).encode()
     files = {SUFFIXES[kind]: path_of(dataset, entry.id, kind).read_bytes() for kind in _kinds(entry)}
     return {"__key__": quote(entry.id, safe="# +=,@~").replace(".", "%2E"), "json": about, **files}

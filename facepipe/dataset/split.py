@@ -1,4 +1,4 @@
-"""The material of the data folder by identity, and the identities that no training may see."""
+"""The clips and portraits of the data folder, split by identity."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Item:
 
 
 def unseen_identities() -> frozenset[str]:
-    """Return the identities that no training uses and every evaluation uses."""
+    """Return the identities that are reserved for evaluation and excluded from training."""
     text = resources.files("weights").joinpath("unseen_identities.txt").read_text(encoding="utf-8")
     return frozenset(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
 
 
 def read_items(data: Path) -> list[Item]:
-    """List the clips and portraits of DATA in the order of its `sources.tsv`. Raises InputError if it has none."""
+    """Return the clips and portraits of DATA in the order of its `sources.tsv`. Raises InputError if there is none."""
     if not (data / "sources.tsv").is_file():
         raise InputError(
-            f"{data} has no sources.tsv, the list of the material. Give the folder of the data with --data."
+            f"{data} has no sources.tsv, which lists clips and portraits. Give the data folder with --data."
         )
     folders = {"clip": "clips", "portrait": "portraits", "portrait-art": "portraits"}
     items = []
@@ -55,7 +55,7 @@ def read_items(data: Path) -> list[Item]:
 
 
 def split_items(data: Path) -> tuple[list[Item], list[Item]]:
-    """Return the items to train on and those of unseen identities."""
+    """Return the items for training and those of unseen identities."""
     unseen = unseen_identities()
     items = read_items(data)
     return [item for item in items if item.identity not in unseen], [item for item in items if item.identity in unseen]

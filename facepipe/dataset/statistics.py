@@ -1,4 +1,4 @@
-"""What a data set holds, in figures and as one picture to look at."""
+"""Statistics of a data set, and a contact sheet."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from facepipe.spaces.files import load_coefficients
 FORMAT, VERSION = "facepipe-statistics", 1
 STATISTICS, SHEET = "statistics.json", "sheet.png"
 PERCENTILES = (2, 50, 98)
-MOST_TILES, COLUMNS, TILE_PIXELS = 96, 12, 128
+MAX_TILES, COLUMNS, TILE_PIXELS = 96, 12, 128
 _DOT = (0, 255, 0)
 
 
 def write_statistics(dataset: Path, entries: Sequence[Entry], rejected: Mapping[str, int], missing: int) -> None:
-    """Write `statistics.json` over all clips and, for each split, over its own.
+    """Write `statistics.json` for all clips and for each split.
 
-    `rejected` counts by reason what the rule did not accept, `missing` the raw videos that gave nothing.
+    `rejected` is the number of rejected candidates by reason, `missing` the number of raw videos without a result.
     """
     splits = sorted({entry.split for entry in entries})
     content = {
@@ -37,14 +37,14 @@ def write_statistics(dataset: Path, entries: Sequence[Entry], rejected: Mapping[
         "version": VERSION,
         "rejected": dict(rejected),
         "missing": missing,
-        "all": _counted(dataset, entries),
-        **{split: _counted(dataset, [entry for entry in entries if entry.split == split]) for split in splits},
+        "all": _summary(dataset, entries),
+        **{split: _summary(dataset, [entry for entry in entries if entry.split == split]) for split in splits},
     }
     with draft_of(dataset / STATISTICS) as draft:
         draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _counted(dataset: Path, entries: Sequence[Entry]) -> dict[str, Any]:
+def _summary(dataset: Path, entries: Sequence[Entry]) -> dict[str, Any]:
     if not entries:
         return {"clips": 0}
     frames = [entry.frames for entry in entries]
@@ -62,7 +62,7 @@ def _counted(dataset: Path, entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def _faces(dataset: Path, entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return how large the faces are and how they look about, by percentiles over all frames with a face."""
+    """Return percentiles of face size and head angles over all frames with a face."""
     degrees, heights = [], []
     for entry in entries:
         motion = load_coefficients(path_of(dataset, entry.id, "coefficients"))
@@ -85,9 +85,9 @@ def _spread(values: NDArray[np.floating], digits: int = 1) -> dict[str, float]:
 
 
 def write_sheet(dataset: Path, entries: Sequence[Entry]) -> None:
-    """Write `sheet.png`: the middle frame of clips spread evenly over the list, with the landmarks drawn in."""
-    places = np.unique(np.linspace(0, len(entries) - 1, min(MOST_TILES, len(entries))).round().astype(int))
-    chosen = [sorted(entries, key=lambda entry: entry.id)[place] for place in places]
+    """Write `sheet.png`: the middle frames of clips spread evenly over the list, with their landmarks."""
+    rows = np.unique(np.linspace(0, len(entries) - 1, min(MAX_TILES, len(entries))).round().astype(int))
+    chosen = [sorted(entries, key=lambda entry: entry.id)[row] for row in rows]
     tiles = [_tile(dataset, entry) for entry in chosen]
     labels = [f"{entry.person[:14]} {entry.split}" for entry in chosen]
     write_image(dataset / SHEET, contact_sheet(tiles, columns=COLUMNS, labels=labels, tile_height=TILE_PIXELS))

@@ -1,4 +1,4 @@
-"""What happens to pictures before a network sees them in training: light, blur, noise, JPEG, things in front."""
+"""Augmentation of training pictures: light, blur, noise, JPEG compression, occlusion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Picture = NDArray[np.uint8]
 
 
 def texture(size: int, random: np.random.Generator) -> Picture:
-    """Make a picture of nothing: flat, a slope, or noise at some scale, in random colours."""
+    """Make a picture without content: one colour, a gradient, or noise at a random scale, in random colours."""
     low, high = random.integers(0, 256, (2, 3)).astype(np.float32)
     cells = int(2 ** random.integers(0, 7))
     weight = cv2.resize(random.random((cells, cells), np.float32), (size, size), interpolation=cv2.INTER_CUBIC).reshape(
@@ -22,7 +22,7 @@ def texture(size: int, random: np.random.Generator) -> Picture:
 def light(picture: Picture, random: np.random.Generator) -> Picture:
     """Change gain, gamma, colour balance and saturation; sometimes light the picture from one side or make it grey."""
     image = picture.astype(np.float32) / 255
-    # One picture in five is dark: cameras and data sets favour the bright.
+    # One picture in five is dark, because cameras and data sets favour bright ones.
     gain = random.uniform(0.15, 0.6) if random.random() < 0.2 else random.uniform(0.6, 1.3)
     image = image ** random.uniform(0.6, 1.6) * gain
     image *= random.uniform(0.85, 1.15, 3).astype(np.float32)
@@ -37,7 +37,7 @@ def light(picture: Picture, random: np.random.Generator) -> Picture:
 
 
 def blur(picture: Picture, random: np.random.Generator) -> Picture:
-    """Lose detail: by a small picture enlarged, by a soft focus, or by motion."""
+    """Remove detail by downscaling and upscaling, by defocus, or by motion blur."""
     height, width = picture.shape[:2]
     kind = random.integers(3)
     if kind == 0:
@@ -57,7 +57,7 @@ def blur(picture: Picture, random: np.random.Generator) -> Picture:
 
 
 def compress(picture: Picture, random: np.random.Generator) -> Picture:
-    """Go through JPEG."""
+    """Compress as JPEG with a random quality, and decode."""
     _, code = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(15, 90))])
     return cv2.imdecode(code, cv2.IMREAD_COLOR)  # type: ignore[return-value]
 
@@ -69,7 +69,7 @@ def noise(picture: Picture, random: np.random.Generator) -> Picture:
 
 
 def occlude(picture: Picture, other: Picture, random: np.random.Generator) -> Picture:
-    """Put one to three bars or discs in front, flat or cut from another picture."""
+    """Cover parts with one to three rectangles or ellipses, of one colour or cut from another picture."""
     size = picture.shape[0]
     result = picture.copy()
     for _ in range(random.integers(1, 4)):
@@ -89,7 +89,7 @@ def occlude(picture: Picture, other: Picture, random: np.random.Generator) -> Pi
 
 
 def weather(picture: Picture, other: Picture, random: np.random.Generator) -> Picture:
-    """Apply each change with its own probability; `other` supplies the things put in front."""
+    """Apply each change with its own probability; `other` supplies the content of occlusions."""
     if random.random() < 0.25:
         picture = occlude(picture, other, random)
     if random.random() < 0.85:

@@ -1,4 +1,4 @@
-"""The words that trainings are started with: the same by `facepipe train NAME` and by `python -m` of the module."""
+"""Command-line arguments of trainings: the same for `facepipe train NAME` and `python -m` of the module."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 FOLDERS = {
     "data": "folder with clips/, portraits/ and sources.tsv",
-    "labels": "what tools/label_with_mediapipe.py made of it",
-    "cache": "folder for unpacked pictures; made when it is empty",
-    "out": "where the run keeps its checkpoint, or the file that is made",
+    "labels": "folder that tools/label_with_mediapipe.py wrote for DATA",
+    "cache": "folder for unpacked pictures; filled if it is empty",
+    "out": "folder of the run with its checkpoint, or the file to write",
 }
 
 
 def parser_of(name: str, about: str | None, *folders: str) -> argparse.ArgumentParser:
-    """Return the parser of `facepipe train NAME` with the wanted ones of FOLDERS, all required."""
+    """Return the parser of `facepipe train NAME` with the given folders of FOLDERS, all required."""
     parser = argparse.ArgumentParser(
         prog=f"facepipe train {name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )

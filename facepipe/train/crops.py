@@ -1,7 +1,7 @@
-"""Square crops to train the landmarker on: faces as tracking or a detection frames them, and crops beside a face.
+"""Square crops to train the landmarker on: faces as tracking or a detection frames them, and crops without a face.
 
-Half of the samples come framed as tracking frames them, half as a fresh detection does: turned by up to 45 degrees,
-off centre, too large or too small. Some hold no face: a place beside one, a small part of a picture, a texture.
+Half of the samples are framed as in tracking, half as after a detection: rotated by up to 45 degrees, off centre, too
+large or too small. Some hold no face: a place beside one, a small part of a picture, a texture.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from facepipe.train.augment import texture, weather
 from facepipe.train.faces import FaceCache
 
 PORTRAIT_SHARE, NO_FACE_SHARE, DETECTION_SHARE, RENDERED_SHARE = 0.4, 0.15, 0.45, 0.4
-# Few people of the data look aside, and of those few the network must learn what a turned head is.
+# Few people in the data look aside, and the network must learn turned heads from those few.
 TURNED_SHARE, TURNED_SINE = 0.3, 0.3
 
 
 def jittered(crop: SquareCrop, random: np.random.Generator, *, as_detection: bool) -> SquareCrop:
-    """Return the crop as tracking or a detection might have placed it."""
+    """Return the crop with the random error of tracking or of a detection."""
     turn, scale, shift = (0.85, 0.22, 0.10) if as_detection else (0.12, 0.08, 0.04)
     offset = random.normal(0, shift * crop.side / 1.5, 2)
     return SquareCrop(
@@ -38,7 +38,7 @@ def jittered(crop: SquareCrop, random: np.random.Generator, *, as_detection: boo
 
 
 def yaw_sine(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (N,) absolute sines of the heads' yaw, from the depth of the outer eye corners of (N, 478, 3) points."""
+    """Return (N,) absolute sines of yaw, from the depth of the outer eye corners of (N, 478, 3) points."""
     across = points[:, topology.LEFT_EYE_OUTER] - points[:, topology.RIGHT_EYE_OUTER]
     return np.abs(across[:, 2]) / np.linalg.norm(across, axis=1)  # type: ignore[no-any-return]
 
@@ -48,7 +48,7 @@ def _by_item(cache: FaceCache, rows: NDArray[np.bool_]) -> list[NDArray[np.intp]
 
 
 class FaceSamples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
-    """Endless random samples: picture (3, S, S) uint8, points (478, 3) in crop sides, 1 for a face or 0."""
+    """Endless random samples: picture (3, S, S) uint8, points (478, 3) in crop sides, 1 with a face and 0 without."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class FaceSamples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         return picture, shape, face
 
     def beside(self, crop: SquareCrop, random: np.random.Generator) -> SquareCrop:
-        """Return a crop that holds no whole face: beside it, or a small part of the picture."""
+        """Return a crop without a whole face: beside it, or a small part of the picture."""
         if random.random() < 0.4:
             side = self.cache.pictures.shape[1]
             x, y = random.uniform(0, side, 2)

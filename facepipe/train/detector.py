@@ -2,7 +2,7 @@
 
     facepipe train detector --data DATA --labels LABELS --cache CACHE --out RUN
 
-The run goes on from RUN/checkpoint.pt when it is there.
+A run with RUN/checkpoint.pt resumes from it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RECIPE = Recipe(batch=24, steps=5000, peak_rate=1.5e-3)
 
 
 def heat_loss(logit: Tensor, heat: Tensor) -> Tensor:
-    """Return the focal loss of a map of bumps (CornerNet, equation 1), per face."""
+    """Return the focal loss of a heat map (CornerNet, equation 1), per face."""
     score = torch.sigmoid(logit)
     centre = heat > 0.99
     miss = -((1 - score) ** 2) * nn.functional.logsigmoid(logit) * centre
@@ -36,7 +36,7 @@ def heat_loss(logit: Tensor, heat: Tensor) -> Tensor:
 
 
 def box_loss(box_log: Tensor, truth_log: Tensor, weight: Tensor) -> Tensor:
-    """Return 1 - IoU of boxes that share the cell they are told from, plus their distance in logarithms."""
+    """Return 1 - IoU of boxes predicted by the same cell, plus the distance of their logarithms."""
     found, truth = box_log.clamp(-4, 4).exp(), truth_log.exp()
     left, top, right, bottom = torch.minimum(found, truth).unbind(1)
     overlap = (left + right) * (top + bottom)
@@ -79,13 +79,13 @@ def train(data: Path, labels: Path, cache: Path, out: Path, recipe: Recipe) -> n
     return fit(Detector(DetectorConfig()), recipe, out, batches=batches, loss_of=loss_of, evaluate=evaluate)
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Start as the words of a command line say."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
     parser = parser_of("detector", __doc__, "data", "labels", "cache", "out")
     parser.add_argument("--steps", type=int, default=RECIPE.steps)
-    asked = parser.parse_args(words)
-    recipe = Recipe(batch=RECIPE.batch, steps=asked.steps, peak_rate=RECIPE.peak_rate)
-    train(asked.data, asked.labels, asked.cache, asked.out, recipe)
+    args = parser.parse_args(argv)
+    recipe = Recipe(batch=RECIPE.batch, steps=args.steps, peak_rate=RECIPE.peak_rate)
+    train(args.data, args.labels, args.cache, args.out, recipe)
 
 
 if __name__ == "__main__":

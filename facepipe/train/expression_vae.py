@@ -1,9 +1,9 @@
-"""Training the small network from which `facepipe edit --random` draws expressions and poses.
+"""Training of the network from which `facepipe edit --random` samples expressions and poses.
 
     facepipe train expression-vae --data DATA --labels LABELS --out FILE
 
-The face model is fitted to the teacher's points of every clip and portrait; a frame is 64 expression coefficients and
-three angles. The error counts where it can be seen: in the distance of the points that the coefficients move.
+The face model is fitted to the reference points of every clip and portrait; a sample is 64 expression coefficients and
+three angles of one frame. The error is the distance of the points that the coefficients move.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ from facepipe.weights.saving import save_tensors
 
 Floats = NDArray[np.float64]
 FRAMES_PER_CLIP = 64
-# Of the angles, in their own standard deviations.
+# Noise of the angles in the likelihood, in standard deviations.
 ANGLE_NOISE = 0.1
-# Draws are held against these outermost shares of real frames.
+# Samples are compared with real frames without these outermost shares.
 TAIL = 0.005
 DRAWS = 2000
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Numbers of the training."""
+    """Hyperparameters of the training."""
 
     batch: int = 256
     steps: int = 6000
     peak_rate: float = 2e-3
     jitter: float = 0.05
-    """Noise on the standardised rows, against learning them by heart."""
+    """Standard deviation of noise on the standardised rows, against overfitting."""
     seed: int = 1
 
 
 def read_rows(items: list[Item], labels: Path, model: FaceModel) -> Floats:
-    """Return (N, 67) expressions and angles of clips' frames, spread evenly, and of portraits that are photographs."""
+    """Return (N, 67) expressions and angles of frames spread evenly over each clip, and of photographs."""
     rows = []
     for item in items:
         if item.kind == "portrait-art":
@@ -60,15 +60,15 @@ def read_rows(items: list[Item], labels: Path, model: FaceModel) -> Floats:
         if valid.any():
             fitted = fit(model, points, valid)
             there = np.flatnonzero(valid)
-            kept = there[np.unique(np.linspace(0, len(there) - 1, FRAMES_PER_CLIP).astype(int))]
-            rows.append(np.concatenate([fitted.expression, angles_of(fitted.pose.rotation)], axis=1)[kept])
+            chosen = there[np.unique(np.linspace(0, len(there) - 1, FRAMES_PER_CLIP).astype(int))]
+            rows.append(np.concatenate([fitted.expression, angles_of(fitted.pose.rotation)], axis=1)[chosen])
     return np.concatenate(rows)
 
 
 def visible(model: FaceModel) -> Floats:
-    """Return the (64, 64) matrix that turns a difference of expressions into one as long as the points' movement.
+    """Return the (64, 64) matrix that maps a difference of expressions to a vector as long as the points' movement.
 
-    Points of lips and lids count more, as in a fit.
+    Points of lips and lids have more weight, as in a fit.
     """
     flat = (model.expression * np.sqrt(model.weights / model.weights.mean())[:, None]).reshape(
         len(model.expression), -1
@@ -77,7 +77,7 @@ def visible(model: FaceModel) -> Floats:
 
 
 def train(rows: Floats, model: FaceModel, recipe: Recipe) -> tuple[ExpressionVae, Floats, Floats]:
-    """Train on (N, 67) rows; return the network with the mean and the deviations that standardise a row."""
+    """Train on (N, 67) rows; return the network, and the mean and standard deviation that standardise a row."""
     torch.manual_seed(recipe.seed)
     mean, scale = rows.mean(0), rows.std(0)
     data = torch.tensor((rows - mean) / scale, dtype=torch.float32)
@@ -100,8 +100,8 @@ def train(rows: Floats, model: FaceModel, recipe: Recipe) -> tuple[ExpressionVae
 def loss_of(net: ExpressionVae, given: Tensor, wanted: Tensor, see: Tensor) -> Tensor:
     """Return the negative evidence bound.
 
-    The expression's noise is as large as its error, so that no weight has to be chosen between error and prior (Rybkin
-    et al. 2021); for three angles alone that would pay for no latent at all, so theirs is given.
+    The noise of the expression equals its error, so that no weight between error and prior has to be chosen (Rybkin et
+    al. 2021). For the three angles alone the optimum would use no latent at all, so their noise is fixed.
     """
     decoded, encoded = net(given)
     difference = decoded - wanted
@@ -115,7 +115,7 @@ def loss_of(net: ExpressionVae, given: Tensor, wanted: Tensor, see: Tensor) -> T
 
 @torch.no_grad()
 def save(net: ExpressionVae, mean: Floats, scale: Floats, rows: Floats, out: Path) -> None:
-    """Write the weight: the network, what standardises a row, and how the latents of real rows lie."""
+    """Write the weight: network, normalisation of a row, and Gaussians of latents and residuals of real rows."""
     encoded = net.encode(torch.tensor((rows - mean) / scale, dtype=torch.float32))
     latents = encoded.mean.double().numpy()
     left = rows - (mean + scale * net.decoder(encoded.mean).double().numpy())
@@ -135,14 +135,14 @@ def save(net: ExpressionVae, mean: Floats, scale: Floats, rows: Floats, out: Pat
 
 
 @torch.no_grad()
-def figures(
+def metrics(
     net: ExpressionVae, decoder: Decoder, mean: Floats, scale: Floats, unseen: Floats, model: FaceModel
 ) -> dict[str, float]:
-    """Return how well unseen people's (N, 67) rows come back, and how draws lie among them."""
+    """Return reconstruction errors of unseen people's (N, 67) rows, and statistics of samples relative to them."""
     latents = net.encode(torch.tensor((unseen - mean) / scale, dtype=torch.float32)).mean.double().numpy()
     expression, angles = decoder.decode(latents)
     see, faces = visible(model), slice(0, EXPRESSION_COUNT)
-    error, moved = (lengths(one @ see) for one in (unseen[:, faces] - expression, unseen[:, faces] - mean[faces]))
+    error, movement = (lengths(one @ see) for one in (unseen[:, faces] - expression, unseen[:, faces] - mean[faces]))
     turned = np.degrees(np.abs(unseen[:, EXPRESSION_COUNT:] - angles).mean())
     draws = np.concatenate(decoder.draw(0, range(DRAWS)), axis=1)
     low, high = np.quantile(unseen, [TAIL, 1 - TAIL], axis=0)
@@ -150,7 +150,7 @@ def figures(
     reach = [np.quantile(lengths_of((one[:, faces] - mean[faces]) @ see), 0.99) for one in (draws, unseen)]
     return {
         "reconstruction error, % of the outer-eye distance": 100 * error,
-        "movement of expressions, likewise": 100 * moved,
+        "movement of expressions, % of the outer-eye distance": 100 * movement,
         "reconstruction error of the angles, degrees": float(turned),
         f"numbers of draws within the middle {100 * (1 - 2 * TAIL):.0f} % of real ones, %": 100 * float(inside),
         "spread of draws over that of real ones, median": float(np.median(draws.std(0) / unseen.std(0))),
@@ -164,25 +164,25 @@ def lengths_of(rows: Floats) -> Floats:
 
 
 def lengths(rows: Floats) -> float:
-    """Return the root of the mean of the squared lengths."""
+    """Return the root mean square of the lengths."""
     return float(np.sqrt(np.mean(lengths_of(rows) ** 2)))
 
 
 def build(data: Path, labels: Path, out: Path, recipe: Recipe | None = None) -> None:
-    """Train on the people that trainings may see, write OUT, and print the figures on the others."""
+    """Train on the people of the training split, write OUT, and print metrics of the others."""
     model = load_face_model(weights.find("face-model").path)
     seen, unseen = (read_rows(items, labels, model) for items in split_items(data))
-    print(f"{len(seen)} frames to learn from, {len(unseen)} of unseen people", flush=True)
+    print(f"{len(seen)} training frames, {len(unseen)} of unseen people", flush=True)
     net, mean, scale = train(seen, model, recipe or Recipe())
     save(net, mean, scale, seen, out)
-    for name, value in figures(net, load_expression_vae(out), mean, scale, unseen, model).items():
+    for name, value in metrics(net, load_expression_vae(out), mean, scale, unseen, model).items():
         print(f"unseen: {name}: {value:.2f}", flush=True)
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Train as the words of a command line say."""
-    asked = parser_of("expression-vae", __doc__, "data", "labels", "out").parse_args(words)
-    build(asked.data, asked.labels, asked.out)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    args = parser_of("expression-vae", __doc__, "data", "labels", "out").parse_args(argv)
+    build(args.data, args.labels, args.out)
 
 
 if __name__ == "__main__":

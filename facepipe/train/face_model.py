@@ -1,9 +1,9 @@
-"""Building of the linear face model from labelled faces.
+"""Construction of the linear face model from labelled faces.
 
     facepipe train face-model --data DATA --labels LABELS --out FILE
 
-Identity directions come from people at rest, expression directions from each clip's departure from its own rest; every
-face is used mirrored too, so that the mean is symmetric.
+Identity directions come from neutral faces, expression directions from each clip's delta from its own neutral face.
+Every face is also used mirrored, so that the mean is symmetric.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from facepipe.weights.saving import save_tensors
 
 Floats = NDArray[np.floating]
 FRAMES_PER_CLIP = 80
-# Lids move least and matter most: without weight the prior would hold them half open in a blink.
+# Lids move little and matter much: without weight the prior would keep them half open in a blink.
 LID_WEIGHT, IRIS_WEIGHT, LIP_WEIGHT = 8.0, 4.0, 3.0
 REST_SHARE = 0.3
-# How far behind the ears the axis lies around which the face is unrolled, in outer-eye distances.
+# Depth behind the ears of the axis around which the face is unrolled, in outer-eye distances.
 UNROLL_DEPTH = 0.25
-# How far from its prior a portrait's expression may be explained while its identity is cleaned of it.
+# Noise, relative to the prior, in the estimate of the expression that is removed from a portrait.
 CLEANING_NOISE = 0.08
-# Measures that a control leaves unmoved, as far as faces allow, are held with this ridge.
+# Ridge for the measures that a control should not change.
 HOLD_RIDGE = 0.02
-# Controls that belong together: neither holds the other.
+# Controls that belong together do not constrain each other.
 FAMILIES = (
     {"jaw_open", "mouth_open", "lower_lip_drop", "lip_press", "upper_lip_raise", "cheek_raise", "jaw_forward", "frown"},
     {
@@ -62,18 +62,18 @@ FAMILIES = (
 
 @dataclass(frozen=True)
 class Shapes:
-    """Canonical shapes (N, 478, 3) of clips' frames and of portraits, with the item each belongs to."""
+    """Canonical shapes (N, 478, 3) of the frames of clips and of portraits, with the item of each."""
 
     clips: Floats
     clip_item: NDArray[np.int64]
     portraits: Floats
     mean: Floats
     mirror: NDArray[np.int64]
-    """(478,), which point takes whose place in a mirror."""
+    """(478,), index of the mirrored counterpart of each point."""
 
 
 def read_points(items: list[Item], labels: Path) -> tuple[Floats, NDArray[np.int64], Floats]:
-    """Return teacher's points of clips' frames, the number of the clip of each, and those of portraits."""
+    """Return reference points of clip frames, the clip number of each frame, and the points of portraits."""
     frames, numbers, portraits = [], [], []
     for number, item in enumerate(items):
         folder = "clips" if item.kind == "clip" else "portraits"
@@ -96,7 +96,7 @@ def pose_weights() -> Floats:
 
 
 def fit_weights() -> Floats:
-    """Return how much each point counts in a fit: eyes, irises and lips more."""
+    """Return the weight of each point in a fit: more for eyes, irises and lips."""
     weights = np.ones(at.POINT_COUNT)
     weights[[*at.LIP_INNER, *at.LIP_OUTER]] = LIP_WEIGHT
     weights[[*at.RIGHT_EYE, *at.LEFT_EYE]] = LID_WEIGHT
@@ -105,7 +105,7 @@ def fit_weights() -> Floats:
 
 
 def canonical_shapes(items: list[Item], labels: Path) -> Shapes:
-    """Lay all faces and their mirror images on their common mean (generalised Procrustes)."""
+    """Align all faces and their mirror images to their common mean (generalised Procrustes)."""
     clips, numbers, portraits = read_points(items, labels)
     mirror = mirror_permutation(clips)
     everything = np.concatenate([clips, portraits])
@@ -128,7 +128,7 @@ def canonical_shapes(items: list[Item], labels: Path) -> Shapes:
 
 
 def upright(mean: Floats, rotations: Floats) -> Floats:
-    """Turn, centre and scale a mean face: median pose frontal, origin amid the pose points, outer eyes 1 apart."""
+    """Normalise a mean face: median pose frontal, origin at the mean of the pose points, outer eyes 1 apart."""
     left, _, right = np.linalg.svd(np.median(rotations, axis=0))
     typical = left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right
     mean = mean @ typical.T
@@ -142,23 +142,23 @@ def opening(shapes: Floats, upper: tuple[int, ...], lower: tuple[int, ...]) -> F
 
 
 def rest_shapes(shapes: Shapes) -> tuple[Floats, Floats]:
-    """Return each clip's face at rest (mouth as closed as it gets, eyes open), and all frames' departures from it."""
+    """Return each clip's neutral face (mouth closed as far as possible, eyes open) and the deltas of frames."""
     mouth = opening(shapes.clips, at.LIP_INNER_UPPER, at.LIP_INNER_LOWER)
     eyes = opening(shapes.clips, at.RIGHT_LID_UPPER, at.RIGHT_LID_LOWER) + opening(
         shapes.clips, at.LEFT_LID_UPPER, at.LEFT_LID_LOWER
     )
-    rests, departures = [], []
+    rests, deltas = [], []
     for item in np.unique(shapes.clip_item):
         rows = np.flatnonzero(shapes.clip_item == item)
         awake = rows[eyes[rows] >= np.median(eyes[rows]) * 0.85]
         quiet = awake[np.argsort(mouth[awake])][: max(4, int(REST_SHARE * len(awake)))]
         rests.append(shapes.clips[quiet].mean(0))
-        departures.append(shapes.clips[rows] - rests[-1])
-    return np.stack(rests), np.concatenate(departures)
+        deltas.append(shapes.clips[rows] - rests[-1])
+    return np.stack(rests), np.concatenate(deltas)
 
 
 def principal(rows: Floats, weights: Floats, count: int) -> Floats:
-    """Return `count` directions (count, 478, 3) of (N, 478, 3) rows around zero, each one standard deviation long."""
+    """Return (count, 478, 3) principal directions of (N, 478, 3) rows around zero, one standard deviation long."""
     root = np.sqrt(weights)[:, None]
     flat = (rows * root).reshape(len(rows), -1)
     values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
@@ -168,7 +168,7 @@ def principal(rows: Floats, weights: Floats, count: int) -> Floats:
 
 
 def cleaned(portraits: Floats, mean: Floats, expression: Floats, weights: Floats) -> Floats:
-    """Return portraits less the expression that explains them best under its prior."""
+    """Return portraits minus the expression that explains them best under its prior."""
     root = np.sqrt(weights)[:, None] / CLEANING_NOISE
     rows = (expression * root).reshape(len(expression), -1)
     offsets = ((portraits - mean) * root).reshape(len(portraits), -1)
@@ -176,20 +176,18 @@ def cleaned(portraits: Floats, mean: Floats, expression: Floats, weights: Floats
     return portraits - np.tensordot(coefficients, expression, 1)
 
 
-def build_controls(
-    expression: Floats, departures: Floats, smiles: Floats
-) -> tuple[Floats, dict[str, tuple[float, float]]]:
+def build_controls(expression: Floats, deltas: Floats, smiles: Floats) -> tuple[Floats, dict[str, tuple[float, float]]]:
     """Return (K, 64) control directions and the range of each.
 
-    The direction of a control is the likeliest change of expression (the shortest in standard deviations) that moves
-    its own measure and, softly, holds those of other families. Value 1 is what one in a hundred frames of clips
-    (`departures`) or one in ten portraits (`smiles`: people laugh for photographs) goes beyond.
+    The direction of a control is the likeliest change of expression (the shortest in standard deviations) that changes
+    its own measure and, as a soft constraint, keeps those of other families. Value 1 is the 99th percentile of clip
+    frames (`deltas`) or the 90th percentile of portraits (`smiles`: people smile for photographs), whichever is larger.
     """
     names, rows = list(MEASURES), measure_rows()
     effect = rows @ expression.reshape(len(expression), -1).T
     length = np.linalg.norm(effect, axis=1, keepdims=True)
     effect /= length
-    in_clips, in_portraits = (shapes.reshape(len(shapes), -1) @ rows.T / length.T for shapes in (departures, smiles))
+    in_clips, in_portraits = (shapes.reshape(len(shapes), -1) @ rows.T / length.T for shapes in (deltas, smiles))
     highs = np.maximum(np.percentile(in_clips, 99, axis=0), np.percentile(in_portraits, 90, axis=0))
     lows = np.minimum(np.percentile(in_clips, 1, axis=0), np.percentile(in_portraits, 10, axis=0))
     directions = []
@@ -208,7 +206,7 @@ def build_controls(
 
 
 def triangulate(shapes: Shapes) -> dict[str, NDArray[np.int32]]:
-    """Triangulate the skin on the mean of faces with open mouths and eyes; fill mouth and eyes apart."""
+    """Triangulate the skin on the mean of faces with open mouths and eyes; triangulate mouth and eyes separately."""
     mouth = opening(shapes.clips, at.LIP_INNER_UPPER, at.LIP_INNER_LOWER)
     eyes = opening(shapes.clips, at.RIGHT_LID_UPPER, at.RIGHT_LID_LOWER) + opening(
         shapes.clips, at.LEFT_LID_UPPER, at.LEFT_LID_LOWER
@@ -235,13 +233,13 @@ def triangulate(shapes: Shapes) -> dict[str, NDArray[np.int32]]:
 
 
 def unrolled(face: Floats) -> Floats:
-    """Lay (N, 3) points out flat around an upright axis behind the ears, so that nothing hides behind the cheeks."""
+    """Unroll (N, 3) points around a vertical axis behind the ears, so that cheeks hide nothing."""
     axis = face[:, 2].max() + UNROLL_DEPTH
     return np.stack([np.arctan2(face[:, 0], axis - face[:, 2]), face[:, 1]], axis=1)
 
 
 def _inside(points: Floats, ring: Floats) -> NDArray[np.bool_]:
-    """Tell which (N, 2) points lie inside a closed ring (M, 2), by counting crossings."""
+    """Return which (N, 2) points are inside a closed ring (M, 2), by counting crossings."""
     ahead = np.roll(ring, -1, axis=0)
     x, y = points[:, :1], points[:, 1:]
     spans = (ring[:, 1] > y) != (ahead[:, 1] > y)
@@ -250,16 +248,16 @@ def _inside(points: Floats, ring: Floats) -> NDArray[np.bool_]:
 
 
 def build(data: Path, labels: Path, out: Path) -> None:
-    """Build the model from the identities that trainings may see, and write it to `out`."""
+    """Build the model from the identities of the training split, and write it to `out`."""
     shapes = canonical_shapes(split_items(data)[0], labels)
     weights = fit_weights()
-    rests, departures = rest_shapes(shapes)
-    expression = principal(departures, weights, EXPRESSION_COUNT)
+    rests, deltas = rest_shapes(shapes)
+    expression = principal(deltas, weights, EXPRESSION_COUNT)
     mean = rests.mean(0)
     resting = cleaned(shapes.portraits, mean, expression, weights)
     people = np.concatenate([rests, resting])
     identity = principal(people - mean, weights, IDENTITY_COUNT)
-    directions, ranges = build_controls(expression, departures, shapes.portraits - resting)
+    directions, ranges = build_controls(expression, deltas, shapes.portraits - resting)
     arrays = {
         "mean": mean,
         "identity": identity,
@@ -278,10 +276,10 @@ def build(data: Path, labels: Path, out: Path) -> None:
     save_tensors({name: torch.from_numpy(array) for name, array in tensors.items()}, out, header)
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Build as the words of a command line say."""
-    asked = parser_of("face-model", __doc__, "data", "labels", "out").parse_args(words)
-    build(asked.data, asked.labels, asked.out)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    args = parser_of("face-model", __doc__, "data", "labels", "out").parse_args(argv)
+    build(args.data, args.labels, args.out)
 
 
 if __name__ == "__main__":

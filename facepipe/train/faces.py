@@ -1,7 +1,7 @@
-"""Face crops with teacher's points, kept on disk for the trainings of the landmarker and the detector.
+"""Face crops with reference points, cached on disk for the training of landmarker and detector.
 
-A cache holds, for every chosen frame, a square of the picture around the face (`pictures.u8`, N x S x S x 3), the
-478 teacher's points in pixels of that square, and the number of the item it came from.
+For every selected frame, a cache holds a square of the picture around the face (`pictures.u8`, N x S x S x 3), the 478
+reference points in pixels of that square, and the number of the item it came from.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class FaceCache:
 
 
 def chosen_frames(valid: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
-    """Spread `count` frames evenly over those with a face."""
+    """Return at most `count` frame numbers, spread evenly over the frames with a face."""
     there = np.flatnonzero(valid)
     places = np.unique(np.linspace(0, len(there) - 1, min(count, len(there))).round().astype(int))
     return np.asarray(there[places])
 
 
 def read_frames(path: Path, wanted: NDArray[np.intp]) -> Iterator[NDArray[np.uint8]]:
-    """Yield the wanted frames of a clip, or a portrait as its only frame, RGB."""
+    """Yield the given frames of a clip, or a portrait as its only frame, RGB."""
     if path.suffix != ".mp4":
         yield read_image(path)
         return
@@ -53,7 +53,7 @@ def read_frames(path: Path, wanted: NDArray[np.intp]) -> Iterator[NDArray[np.uin
 def around_face(
     frame: NDArray[np.uint8], points: NDArray[np.float32], *, ratio: float, size_pixels: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Cut the square of `ratio` face sizes around the face, with the points moved along."""
+    """Cut a square of `ratio` face sizes around the face; return it with the points in its pixels."""
     left, top, right, bottom = box_of(points)
     crop = SquareCrop(float(left + right) / 2, float(top + bottom) / 2, ratio * float(max(right - left, bottom - top)))
     return sample(frame, crop, size_pixels), transform_points(points, crop.matrix(size_pixels)).astype(np.float32)
@@ -68,7 +68,7 @@ def build_cache(
     size_pixels: int,
     frames_per_clip: int = FRAMES_PER_CLIP,
 ) -> FaceCache:
-    """Make the cache of `items` in the folder `cache`, or open it when it is there."""
+    """Open the cache of `items` in the folder `cache`; make it first if there is none."""
     if not (cache / "cache.json").exists():
         cache.mkdir(parents=True, exist_ok=True)
         points, item_numbers, portraits = [], [], []
@@ -79,9 +79,9 @@ def build_cache(
                     wanted = chosen_frames(label["valid"], frames_per_clip)
                     truth = label["points"]
                 for index, frame in zip(wanted, read_frames(item.path, wanted), strict=False):
-                    picture, moved = around_face(frame, truth[index], ratio=ratio, size_pixels=size_pixels)
+                    picture, points_in_crop = around_face(frame, truth[index], ratio=ratio, size_pixels=size_pixels)
                     pictures.write(picture.tobytes())
-                    points.append(moved)
+                    points.append(points_in_crop)
                     item_numbers.append(number)
                     portraits.append(item.kind != "clip")
         np.savez(

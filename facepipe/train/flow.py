@@ -1,4 +1,4 @@
-"""The training of the flow on what sound leaves open of a face's motion, by maximum likelihood."""
+"""Training of the flow on the motion that the sound does not determine, by maximum likelihood."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Clip = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True)
 class FlowRecipe:
-    """Numbers of a training."""
+    """Hyperparameters of the training."""
 
     encoder_epochs: int = 40
     batch: int = 24
@@ -29,28 +29,28 @@ class FlowRecipe:
     steps: int = 3000
     rate: float = 1.5e-3
     warm_up: int = 400
-    least_rate: float = 1.5e-4
+    min_rate: float = 1.5e-4
     pose_dropout: float = 0.4
     clip_value: float = 5.0
     clip_norm: float = 100.0
     decay: float = 1e-3
     evaluate_every: int = 50
     patience: int = 4
-    """Evaluations without gain after which training stops."""
+    """Evaluations without improvement after which training stops."""
     held_out: int = 10
-    """Every so manieth identity of the training clips is kept for deciding when to stop."""
+    """Every `held_out`-th identity of the training clips is held out for early stopping."""
     seed: int = 1
 
 
 def noam(step: int, recipe: FlowRecipe) -> float:
-    """Return the learning rate: linear warm-up, then the inverse root of the step, never below the least."""
+    """Return the learning rate: linear warm-up, then the inverse root of the step, never below `min_rate`."""
     scaled = recipe.rate * recipe.warm_up**0.5 * min((step + 1) * recipe.warm_up**-1.5, (step + 1) ** -0.5)
-    return float(scaled if step < recipe.warm_up else max(scaled, recipe.least_rate))
+    return float(scaled if step < recipe.warm_up else max(scaled, recipe.min_rate))
 
 
 @dataclass
 class _State:
-    """What a training is resumed from."""
+    """State of a training, as in its checkpoint."""
 
     flow: torch.nn.Module
     optimiser: torch.optim.Optimizer
@@ -77,7 +77,7 @@ class _State:
         self.step = content["step"]
 
     def record(self, bits: float) -> None:
-        """Keep the weights of now if they are the best so far."""
+        """Keep the current weights if they are the best so far."""
         if bits < self.best:
             self.best, self.best_weights, self.best_step = bits, copy.deepcopy(self.flow.state_dict()), self.step
 
@@ -87,21 +87,21 @@ def train_flow(
 ) -> dict[str, Any]:
     """Train the flow of `speech` until the likelihood of held-out speakers stops rising; keep the best weights.
 
-    `identities` holds the identity of each clip. Goes on from `out/checkpoint.pt` if there is one.
+    `identities` holds the identity of each clip. Resumes from `out/checkpoint.pt` if it exists.
     """
     held = set(sorted(set(identities))[:: recipe.held_out])
     seen, unseen = (
         [clip for clip, identity in zip(clips, identities, strict=True) if (identity in held) == side]
         for side in (False, True)
     )
-    flow, dice = speech.flow.train(), np.random.default_rng(recipe.seed)
+    flow, random = speech.flow.train(), np.random.default_rng(recipe.seed)
     torch.manual_seed(recipe.seed)
     optimiser = torch.optim.Adam(flow.parameters(), recipe.rate, weight_decay=recipe.decay)
     state, checkpoint = _State(flow, optimiser, copy.deepcopy(flow.state_dict())), out / "checkpoint.pt"
     if checkpoint.exists():
         state.load(checkpoint)
     else:
-        initialise(speech, _windows(seen, recipe.window, 128, dice))
+        initialise(speech, _windows(seen, recipe.window, 128, random))
     total = 0.0
     for step in range(state.step, recipe.steps):
         total += _step(speech, optimiser, seen, step, recipe)
@@ -122,7 +122,7 @@ def train_flow(
 def _step(
     speech: AudioToMotion, optimiser: torch.optim.Optimizer, clips: Sequence[Clip], step: int, recipe: FlowRecipe
 ) -> float:
-    """Do one step on windows drawn by its number; return the loss."""
+    """Do one step on windows sampled with the step number as seed; return the loss."""
     for group in optimiser.param_groups:
         group["lr"] = noam(step, recipe)
     windows = _windows(clips, recipe.window, recipe.batch, np.random.default_rng((recipe.seed, step)))
@@ -136,13 +136,13 @@ def _step(
 
 
 def initialise(speech: AudioToMotion, batch: Clip) -> None:
-    """Set the ActNorms by a batch."""
+    """Initialise the ActNorm layers from a batch."""
     errors, condition = speech.flow_inputs(*batch)
     speech.flow.initialise(errors, condition)
 
 
 def mean_bits(speech: AudioToMotion, clips: Sequence[Clip]) -> float:
-    """Return the mean negative log-likelihood of whole clips, in bits a frame, each frame counting the same."""
+    """Return the mean negative log-likelihood of whole clips in bits per frame, every frame weighted equally."""
     speech.flow.eval()
     with torch.no_grad():
         counted = [
@@ -153,11 +153,11 @@ def mean_bits(speech: AudioToMotion, clips: Sequence[Clip]) -> float:
     return float(np.average([bits for bits, _ in counted], weights=[count for _, count in counted]))
 
 
-def _windows(clips: Sequence[Clip], count: int, batch: int, dice: np.random.Generator) -> Clip:
-    """Cut windows of `count` frames out of clips chosen by their lengths; shorter clips are left out."""
+def _windows(clips: Sequence[Clip], count: int, batch: int, random: np.random.Generator) -> Clip:
+    """Cut windows of `count` frames out of clips sampled in proportion to their length; shorter clips are left out."""
     lengths = np.array([max(0, len(clip[0]) - count + 1) for clip in clips], float)
-    chosen = dice.choice(len(clips), batch, p=lengths / lengths.sum())
-    firsts = [int(dice.integers(0, lengths[one])) for one in chosen]
+    chosen = random.choice(len(clips), batch, p=lengths / lengths.sum())
+    firsts = [int(random.integers(0, lengths[one])) for one in chosen]
     parts = [[part[first : first + count] for part in clips[one]] for one, first in zip(chosen, firsts, strict=True)]
     motion, mean, columns = (torch.stack(part) for part in zip(*parts, strict=True))
     return motion, mean, columns

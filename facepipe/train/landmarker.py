@@ -1,11 +1,11 @@
-"""Training of the landmarker on teacher's points.
+"""Training of the landmarker on reference points.
 
     facepipe train landmarker --data DATA --labels LABELS --cache CACHE --out RUN
         [--renderings RENDERINGS --renderings-labels LABELS] [--begin-with OTHER-RUN/checkpoint.pt|FILE.safetensors]
 
-RENDERINGS are what `facepipe train renderings` makes, labelled as DATA is; their crops are cached beside the others.
---begin-with takes the averaged network of another run, or a released file, instead of a new one. The run goes on from
-RUN/checkpoint.pt when it is there.
+RENDERINGS is the output of `facepipe train renderings`, labelled as DATA is; its crops are cached beside the others.
+--begin-with starts from the averaged network of another run, or from a released file, instead of a new network. A run
+with RUN/checkpoint.pt resumes from it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RECIPE = Recipe(batch=48, steps=6400, peak_rate=2e-3)
 
 
 def face_loss(points: Tensor, logit: Tensor, truth: Tensor, face: Tensor) -> Tensor:
-    """Return the error of the points of those crops that hold a face plus the face score's."""
+    """Return the point error of the crops with a face, plus the loss of the face score."""
     score = functional.binary_cross_entropy_with_logits(logit, face)
     total: Tensor = (point_loss(points, truth) * face).sum() / face.sum().clamp_min(1) + 0.05 * score
     return total
@@ -49,7 +49,7 @@ def face_loss(points: Tensor, logit: Tensor, truth: Tensor, face: Tensor) -> Ten
 def loss_of(net: Landmarker, batch: Any) -> Tensor:
     """Return the loss of a batch of samples."""
     pictures, truth, face = batch
-    # The last layers tell places to a thousandth of the crop, which bfloat16 cannot.
+    # The last layers must resolve a thousandth of the crop, which bfloat16 cannot.
     with torch.autocast("cpu", torch.bfloat16, enabled=compute_dtype() == torch.bfloat16):
         features = net.features(to_network(pictures))
     found = net.read(features)
@@ -57,7 +57,7 @@ def loss_of(net: Landmarker, batch: Any) -> Tensor:
 
 
 def start_at_components(net: Landmarker, shapes: NDArray[np.float32]) -> None:
-    """Make the last layer the mean and principal components of the aligned shapes."""
+    """Initialise the last layer with the mean and the principal components of the aligned shapes."""
     flat = torch.from_numpy(shapes.reshape(len(shapes), -1))
     mean = flat.mean(0)
     _, strengths, directions = torch.linalg.svd(flat - mean, full_matrices=False)
@@ -69,7 +69,7 @@ def start_at_components(net: Landmarker, shapes: NDArray[np.float32]) -> None:
 
 
 def errors(net: nn.Module, cache: FaceCache) -> NDArray[np.floating]:
-    """Return each face's mean point error over the outer-eye distance, framed by the truth."""
+    """Return each face's mean point error over the outer-eye distance, with crops from the true points."""
     size, found = cast("Landmarker", net).config.size_pixels, []
     for start in range(0, len(cache.points), 64):
         rows = range(start, min(start + 64, len(cache.points)))
@@ -94,14 +94,14 @@ def rendered_faces(renderings: Path, labels: Path, cache: Path) -> FaceCache:
 
 
 def resized(weight: Tensor, cells: int, wanted: int) -> Tensor:
-    """Return a layer over (C, cells, cells) features, (outputs, C * cells * cells), for `wanted` cells a side."""
+    """Return the weight of a layer over (C, cells, cells) features, resampled to `wanted` cells per side."""
     planes = weight.view(len(weight), -1, cells, cells)
     spread = functional.interpolate(planes, size=(wanted, wanted), mode="bilinear") * (cells / wanted) ** 2
     return spread.flatten(1)
 
 
 def start_at_file(net: Landmarker, weight: Path, pictures: Tensor) -> None:
-    """Take over a released landmarker, though its crops had other sizes; (B, 3, S, S) pictures give norms their due."""
+    """Load a released landmarker with another crop size; norms get their statistics from (B, 3, S, S) pictures."""
     small = load_network(weight, "landmarker", Landmarker, LandmarkerConfig, precision="fp32", threads=0)
     state = small.state_dict()
     state["encode.1.weight"] = resized(state["encode.1.weight"], small.cells, net.cells)
@@ -118,8 +118,8 @@ def train(
     renderings: tuple[Path, Path] | None = None,
     start: Path | None = None,
 ) -> nn.Module:
-    """Train and return the averaged network; `renderings` are those clips and their labels."""
-    # A worker forked while OpenCV's threads are about waits for them for ever.
+    """Train and return the averaged network; `renderings` are the folder of rendered clips and that of their labels."""
+    # A worker process forked while OpenCV's threads exist waits for them forever.
     cv2.setNumThreads(1)
     seen, unseen = split_items(data)
     sizes: dict[str, Any] = {"ratio": CACHE_RATIO, "size_pixels": CACHE_PIXELS}
@@ -148,26 +148,26 @@ def train(
     return fit(net, recipe, out, batches=batches, loss_of=loss_of, evaluate=evaluate)
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Start as the words of a command line say."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
     parser = parser_of("landmarker", __doc__, "data", "labels", "cache", "out")
     parser.add_argument("--steps", type=int, default=RECIPE.steps)
     parser.add_argument("--batch", type=int, default=RECIPE.batch)
     parser.add_argument("--peak-rate", type=float, default=RECIPE.peak_rate)
-    parser.add_argument("--renderings", type=Path, help="folder of `facepipe train renderings`")
-    parser.add_argument("--renderings-labels", type=Path, help="what the labelling tool made of it")
+    parser.add_argument("--renderings", type=Path, help="output folder of `facepipe train renderings`")
+    parser.add_argument("--renderings-labels", type=Path, help="folder of the labels of these clips")
     parser.add_argument("--begin-with", type=Path, help="checkpoint of another run, or a released file, to start from")
-    asked = parser.parse_args(words)
-    if bool(asked.renderings) != bool(asked.renderings_labels):
+    args = parser.parse_args(argv)
+    if bool(args.renderings) != bool(args.renderings_labels):
         parser.error("--renderings and --renderings-labels go together: give both or neither.")
     train(
-        asked.data,
-        asked.labels,
-        asked.cache,
-        asked.out,
-        Recipe(batch=asked.batch, steps=asked.steps, peak_rate=asked.peak_rate),
-        renderings=(asked.renderings, asked.renderings_labels) if asked.renderings else None,
-        start=asked.begin_with,
+        args.data,
+        args.labels,
+        args.cache,
+        args.out,
+        Recipe(batch=args.batch, steps=args.steps, peak_rate=args.peak_rate),
+        renderings=(args.renderings, args.renderings_labels) if args.renderings else None,
+        start=args.begin_with,
     )
 
 

@@ -1,4 +1,4 @@
-"""The loop that every training of ours runs: schedule, average of the weights, checkpoints, resuming."""
+"""Training loop of detector and landmarker: schedule, weight averaging, checkpoints, resuming."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from torch.optim.swa_utils import AveragedModel
 from facepipe.weights.conversion import read_checkpoint
 
 Net = TypeVar("Net", bound=nn.Module)
-# What torch keeps beside an averaged network.
+# Entry of an AveragedModel's state that is not a parameter.
 AVERAGED_COUNT = "n_averaged"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Numbers of a training."""
+    """Hyperparameters of a training."""
 
     batch: int
     steps: int
@@ -35,17 +35,17 @@ class Recipe:
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
-    """Return the learning rate: a short rise, then a half cosine to nothing."""
+    """Return the learning rate: linear warm-up, then a half cosine to 0."""
     if step < recipe.warm_up:
         return recipe.peak_rate * (step + 1) / recipe.warm_up
     return recipe.peak_rate * 0.5 * (1 + float(np.cos(np.pi * min(1.0, step / recipe.steps))))
 
 
 def averaging_with(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """Return the running mean of AveragedModel: a plain mean at first, that forgets with `decay` at most."""
+    """Return the averaging function of AveragedModel: a plain mean at first, exponential with `decay` later."""
 
     def averaged(mean: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
-        if not now.is_floating_point():  # how many batches a norm has seen
+        if not now.is_floating_point():  # the batch counter of a norm
             return now
         return torch.lerp(mean, now, max(1 - decay, 9 / (10 + float(count))))
 
@@ -53,9 +53,9 @@ def averaging_with(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Ten
 
 
 def network_state(path: Path, part: str = "mean") -> dict[str, Tensor]:
-    """Return the averaged network of a run's checkpoint ("net": as its last step left it), or that of a released file.
+    """Return the network of a run's checkpoint, or that of a released file.
 
-    Raises WeightsError for others.
+    `part` is "mean" for the averaged weights and "net" for those of the last step. Raises WeightsError for other files.
     """
     state = read_checkpoint(path, part)
     return {
@@ -79,10 +79,10 @@ def fit(
     loss_of: Callable[[Net, Any], Tensor],
     evaluate: Callable[[nn.Module], str],
 ) -> nn.Module:
-    """Train `net`, going on from OUT/checkpoint.pt where it is there; return the averaged network.
+    """Train `net`, resuming from OUT/checkpoint.pt if it exists; return the averaged network.
 
-    `batches(first_step)` gives the endless batches from that step on, `loss_of(net, batch)` a scalar, and
-    `evaluate(averaged net)` a line of figures to print.
+    `batches(first_step)` returns endless batches from that step on, `loss_of(net, batch)` a scalar, and
+    `evaluate(averaged_net)` a line of metrics to print.
     """
     out.mkdir(parents=True, exist_ok=True)
     average = AveragedModel(net, avg_fn=averaging_with(recipe.average), use_buffers=True)
@@ -121,7 +121,7 @@ def fit(
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Replace the checkpoint at once, so that a crash leaves the one before."""
+    """Replace the checkpoint atomically, so that a crash leaves the previous one."""
     draft = path.with_suffix(".part")
     torch.save(state, draft)
     draft.replace(path)

@@ -1,4 +1,4 @@
-"""How far points of faces are from where they should be, for the trainings of what finds them and what draws them."""
+"""Loss of face points, shared by the training of the landmarker and of the renderer."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ FINE = sorted(
 )
 UPPER = [*topology.RIGHT_LID_UPPER, *topology.LEFT_LID_UPPER, *topology.LIP_INNER_UPPER]
 LOWER = [*topology.RIGHT_LID_LOWER, *topology.LEFT_LID_LOWER, *topology.LIP_INNER_LOWER]
-# How much more than a point it counts how far lids and lips are apart, and (by radian) how far the face is turned: each
-# is little in the places of points, but what faces do is read from them.
+# Weights, relative to a point, of the gaps between lids and lips and (per radian) of the rotation of the face: both are
+# small in the positions of points, but expressions and poses are read from them.
 GAP_WEIGHT, TURN_WEIGHT = 2.0, 2.0
 
 
 def turns(error: Tensor, truth: Tensor) -> Tensor:
-    """Return (B,) by how many radians (B, N, 3) errors turn the (B, N, 3) truth as a whole, as far as small turns go.
+    """Return (B,) the rotation angle in radians that (B, N, 3) errors apply to the (B, N, 3) truth, for small angles.
 
-    Both in the same unit. Least squares: the turn w that brings w x truth nearest to the error.
+    Errors and truth have the same unit. Least squares: the rotation vector w with w x truth nearest to the error.
     """
     arm = truth - truth.mean(1, keepdim=True)
     inertia = arm.square().sum((1, 2))[:, None, None] * torch.eye(3, device=arm.device) - arm.mT @ arm
@@ -37,7 +37,7 @@ def turns(error: Tensor, truth: Tensor) -> Tensor:
 
 
 def point_loss(points: Tensor, truth: Tensor) -> Tensor:
-    """Return (B,) the error of (B, 478, 3) points in outer-eye distances; fine parts, gaps and turns count extra."""
+    """Return (B,) the error of (B, 478, 3) points in outer-eye distances, with weight on fine parts, gaps, rotation."""
     eyes = (truth[:, topology.LEFT_EYE_OUTER] - truth[:, topology.RIGHT_EYE_OUTER]).norm(dim=-1).clamp_min(0.1)
     scale = eyes[:, None, None]
     error = (points - truth) / scale

@@ -1,12 +1,11 @@
-"""Making a weight file of a finished training, with its line in the registry.
+"""Makes a weight file from a finished training and registers it.
 
 facepipe train release landmarker RUN/checkpoint.pt
 facepipe train release face-model FILE.safetensors
 facepipe train release expression-vae FILE.safetensors
 facepipe train release audio RUN/model.pt
 
-Of a network, checkpoints of several moments of its run may be given, also a file that was released before; what is
-released is their mean.
+For a network, several checkpoints of one run can be given, including a file released earlier; the result is their mean.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "pirender-compact": (CompactNet, CompactConfig),
 }
 
-# Whose training writes the file itself.
+# Weights whose training writes the final file.
 FILES = ("face-model", "expression-vae")
 
 
 def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the mean of networks of one run; what is no fraction is the last one's."""
+    """Return the mean of the states of networks; integer entries are those of the last state."""
     last = states[-1]
     return {
         name: torch.stack([state[name] for state in states]).mean(0) if value.is_floating_point() else value
@@ -53,10 +52,10 @@ def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Path:
-    """Write weights/NAME.safetensors from a checkpoint's averaged network (or a file of FILES) and register it.
+    """Write weights/NAME.safetensors from a checkpoint's averaged network (or from a file of FILES) and register it.
 
-    Of a network it is the mean of that and of those of `earlier` moments. Raises WeightsError for files that hold none
-    of its kind.
+    For a network, the result is the mean of `trained` and `earlier`. Raises WeightsError for files that do not contain
+    a network of this kind.
     """
     target = embedded_folder() / f"{name}.safetensors"
     if name in NETWORKS:
@@ -77,7 +76,7 @@ def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Pat
 
 
 def read_speech(trained: Path) -> AudioToMotion:
-    """Build the speech model that a training has written."""
+    """Load the model that `facepipe train audio` wrote."""
     content = torch.load(trained, weights_only=True)
     speech = AudioToMotion(AudioToMotionConfig(**content["config"]))
     speech.load_state_dict(content["speech"])
@@ -85,7 +84,7 @@ def read_speech(trained: Path) -> AudioToMotion:
 
 
 def register(name: str, file: Path) -> None:
-    """Put the file's digest and size into the registry, in place of an older entry of that name."""
+    """Write the file's digest and size to the registry, replacing an older entry of that name."""
     registry = embedded_folder() / "registry.toml"
     content = file.read_bytes()
     entry = (
@@ -98,17 +97,24 @@ def register(name: str, file: Path) -> None:
     registry.write_text(text.rstrip("\n") + "\n\n" + entry, encoding="utf-8")
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Release as the words of a command line say."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
     parser = parser_of("release", __doc__)
     parser.add_argument("name", choices=[*NETWORKS, *FILES, "audio"])
-    parser.add_argument("trained", type=Path, nargs="+", help="of a network, moments of one run, the last one last")
-    parser.add_argument("--part", choices=["mean", "net"], default="mean", help="averaged or last weights")
-    asked = parser.parse_args(words)
-    *earlier, trained = asked.trained
-    if earlier and asked.name not in NETWORKS:
-        parser.error(f"{len(asked.trained)} files are given, and {asked.name} is made of one; give one file.")
-    print(release(asked.name, trained, *earlier, part=asked.part))
+    parser.add_argument(
+        "trained",
+        type=Path,
+        nargs="+",
+        help="trained file; for a network, also checkpoints of one run, the last one last",
+    )
+    parser.add_argument(
+        "--part", choices=["mean", "net"], default="mean", help="averaged weights or those of the last step"
+    )
+    args = parser.parse_args(argv)
+    *earlier, trained = args.trained
+    if earlier and args.name not in NETWORKS:
+        parser.error(f"{args.name} is made from one file, got {len(args.trained)}; give one file.")
+    print(release(args.name, trained, *earlier, part=args.part))
 
 
 if __name__ == "__main__":

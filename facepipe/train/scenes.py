@@ -1,4 +1,4 @@
-"""Scenes to train the detector on: faces of all sizes on all sorts of backgrounds, and scenes without a face."""
+"""Scenes to train the detector on: faces of all sizes on varied backgrounds, and scenes without a face."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from facepipe.models.detector import STRIDE_PIXELS
 from facepipe.train.augment import Picture, texture, weather
 from facepipe.train.faces import FaceCache
 
-SMALLEST_PIXELS, LARGEST_PIXELS = 14, 235
+MIN_PIXELS, MAX_PIXELS = 14, 235
 ONE_FACE_SHARE, MANY_FACES_SHARE = 0.5, 0.25
 
 
 class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
-    """Endless scenes: picture (3, S, S) uint8; per cell of 8 pixels, heat, 4 logs of the box, weight of the box."""
+    """Endless scenes: picture (3, S, S) uint8; per cell of 8 pixels, heat, 4 logarithms of box distances, weight."""
 
     def __init__(self, cache: FaceCache, size_pixels: int, seed: int) -> None:
         self.cache, self.size, self.seed = cache, size_pixels, seed
@@ -43,11 +43,11 @@ class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             )
 
     def pick(self, random: np.random.Generator) -> int:
-        """Choose a frame, each item as likely as the next."""
+        """Choose a frame; every item has the same probability."""
         return int(random.choice(self.items[random.integers(len(self.items))]))
 
     def background(self, random: np.random.Generator) -> Picture:
-        """Make a face-free picture: a window beside a face, the face painted over, or a texture."""
+        """Make a picture without a face: a window beside a face, a covered face, or a texture."""
         if random.random() < 0.25:
             return texture(self.size, random)
         index = self.pick(random)
@@ -66,7 +66,7 @@ class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         return np.asarray(window, np.uint8)
 
     def cover(self, side: int, random: np.random.Generator) -> Picture:
-        """Make what hides a face: a texture, or the bottom corner of another picture (clothes, mostly)."""
+        """Make a picture that covers a face: a texture, or the bottom of another picture (mostly clothes)."""
         if random.random() < 0.5:
             return texture(side, random)
         other = self.pick(random)
@@ -83,7 +83,7 @@ class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         *,
         reach: float,
     ) -> NDArray[np.floating]:
-        """Draw a face of `size_pixels` at `center` with `reach` face sizes of its surroundings; return its box."""
+        """Draw a face of `size_pixels` at `center` with its surroundings up to `reach` face sizes; return its box."""
         left, top, right, bottom = self.boxes[index]
         scale = size_pixels / max(right - left, bottom - top)
         crop_side = self.size / scale
@@ -94,30 +94,32 @@ class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         reach_pixels = reach * size_pixels
         low = np.clip(center - reach_pixels, 0, self.size).astype(int)
         high = np.clip(center + reach_pixels, 0, self.size).astype(int)
-        source, drawn = self.cache.pictures[index], matrix - np.array([[0, 0, low[0]], [0, 0, low[1]]])
+        source, window_matrix = self.cache.pictures[index], matrix - np.array([[0, 0, low[0]], [0, 0, low[1]]])
         if scale < 0.6:
             shrink = int(np.ceil(0.8 / scale))
             size = (source.shape[1] // shrink, source.shape[0] // shrink)
             source = np.asarray(cv2.resize(source, size, interpolation=cv2.INTER_AREA), np.uint8)
-            offset = (shrink - 1) / 2 * drawn[:, :2].sum(1, keepdims=True)
-            drawn = np.concatenate([drawn[:, :2] * shrink, drawn[:, 2:] + offset], axis=1)
+            offset = (shrink - 1) / 2 * window_matrix[:, :2].sum(1, keepdims=True)
+            window_matrix = np.concatenate([window_matrix[:, :2] * shrink, window_matrix[:, 2:] + offset], axis=1)
         window = canvas[low[1] : high[1], low[0] : high[0]]
         size = (window.shape[1], window.shape[0])
-        cv2.warpAffine(source, drawn, size, dst=window, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
+        cv2.warpAffine(
+            source, window_matrix, size, dst=window, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+        )
         return box_of(transform_points(self.cache.points[index], matrix))
 
     def scene(self, random: np.random.Generator) -> tuple[Picture, list[NDArray[np.floating]]]:
         """Compose one scene and the (left, top, right, bottom) boxes of its faces in pixels."""
         canvas, boxes, draw = self.background(random), [], random.random()
         if draw < ONE_FACE_SHARE:
-            size = float(np.exp(random.uniform(np.log(30), np.log(LARGEST_PIXELS))))
+            size = float(np.exp(random.uniform(np.log(30), np.log(MAX_PIXELS))))
             center = random.uniform(min(size * 0.4, self.size / 2), max(self.size - size * 0.4, self.size / 2 + 1), 2)
             boxes.append(self.place(canvas, self.pick(random), size, center, random, reach=9))
         elif draw < ONE_FACE_SHARE + MANY_FACES_SHARE:
             cells = int(random.integers(2, 5))
             for cell in random.permutation(cells * cells)[: random.integers(2, 7)]:
                 pitch = self.size / cells
-                size = float(np.exp(random.uniform(np.log(SMALLEST_PIXELS), np.log(pitch * 0.75))))
+                size = float(np.exp(random.uniform(np.log(MIN_PIXELS), np.log(pitch * 0.75))))
                 corner = np.array([cell % cells, cell // cells]) * pitch
                 center = corner + random.uniform(
                     min(size * 0.6, pitch * 0.49), max(pitch - size * 0.6, pitch * 0.51), 2
@@ -129,7 +131,7 @@ class SceneSamples(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
 def targets(
     boxes: list[NDArray[np.floating]], size: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return the heat map, the box logarithms and where they count, for faces in a `size` square."""
+    """Return heat map, logarithms of box distances and box weights for faces in a square of `size` pixels."""
     cells = size // STRIDE_PIXELS
     heat, weight = np.zeros((cells, cells), np.float32), np.zeros((cells, cells), np.float32)
     box_log = np.zeros((4, cells, cells), np.float32)

@@ -1,4 +1,4 @@
-"""Clips of people who speak: their sound's features and their motion, frame by frame at the flow's rate."""
+"""Clips of people who speak: sound features and motion per frame, at the frame rate of the flow."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from facepipe.spaces.coefficients import Coefficients, from_fit
 Floats = NDArray[np.floating]
 
 CROP_RATIO = 1.8
-# Of a clip with more frames without a face, the motion is not known well enough.
-LEAST_VISIBLE = 0.95
-LEAST_FRAMES = 40
+# Minimum share of frames with a face: below it, the motion is not known well enough.
+MIN_VISIBLE_SHARE = 0.95
+MIN_FRAMES = 40
 
 
 @dataclass(frozen=True)
@@ -36,27 +36,27 @@ class Speaker:
     identity: str
     features: Features
     motion: Coefficients
-    """As fitted, blinks and all."""
+    """As fitted, blinks included."""
     delta: Floats
-    """(T, 70), of this speaker's own size."""
+    """(T, 70) delta from the neutral face, with the amplitude of this speaker."""
 
     def __len__(self) -> int:
         return len(self.delta)
 
     def shifted(self, lag: int) -> Speaker:
-        """Return the clip with its sound brought forward by `lag` frames, less the frames that lose their partner."""
+        """Return the clip with its sound `lag` frames earlier, without the frames that lose their counterpart."""
         count = len(self) - abs(lag)
         sound, sight = slice(max(lag, 0), max(lag, 0) + count), slice(max(-lag, 0), max(-lag, 0) + count)
-        heard = self.features
-        parts = {name: getattr(heard, name)[sound] for name in ("log_mel", "energy", "voicing")}
+        features = self.features
+        parts = {name: getattr(features, name)[sound] for name in ("log_mel", "energy", "voicing")}
         motion = self.motion.rows(sight.start, sight.stop)
-        return replace(self, features=replace(heard, **parts), motion=motion, delta=self.delta[sight])
+        return replace(self, features=replace(features, **parts), motion=motion, delta=self.delta[sight])
 
 
 def read_speakers(
     items: list[Item], labels: Path, cache: Path, model: FaceModel, probes: ExpressionProbes
 ) -> list[Speaker]:
-    """Return the clips with sound in which a face is seen and something is heard; features are kept in `cache`."""
+    """Return the clips with a visible face and audible sound; features are cached in `cache`."""
     cache.mkdir(parents=True, exist_ok=True)
     speakers = []
     for item in items:
@@ -65,7 +65,7 @@ def read_speakers(
         features = _features(item, cache / f"{item.path.stem}.features.npz")
         motion = _motion(item, labels / "clips" / f"{item.path.stem}.npz", model, len(features))
         count = min(len(features), len(motion))
-        if features.silent or count < LEAST_FRAMES or motion.valid.mean() < LEAST_VISIBLE:
+        if features.silent or count < MIN_FRAMES or motion.valid.mean() < MIN_VISIBLE_SHARE:
             continue
         parts = {name: getattr(features, name)[:count] for name in ("log_mel", "energy", "voicing")}
         motion = motion.rows(0, count)
@@ -74,14 +74,14 @@ def read_speakers(
     return speakers
 
 
-def _features(item: Item, kept: Path) -> Features:
-    if not kept.exists():
-        save_features(features_of(decode_sound(item.path), Fraction(FPS)), kept)
-    return load_features(kept)
+def _features(item: Item, path: Path) -> Features:
+    if not path.exists():
+        save_features(features_of(decode_sound(item.path), Fraction(FPS)), path)
+    return load_features(path)
 
 
 def _motion(item: Item, label: Path, model: FaceModel, longest: int) -> Coefficients:
-    """Fit the teacher's points of a clip and bring them to the flow's rate."""
+    """Fit the reference points of a clip, and resample the result to the frame rate of the flow."""
     with np.load(label) as file:
         points, valid = file["points"], file["valid"]
     boxes = np.median([box_of(frame) for frame in points[valid]], axis=0)
@@ -90,6 +90,6 @@ def _motion(item: Item, label: Path, model: FaceModel, longest: int) -> Coeffici
     given = Fraction(item.fps).limit_denominator(1001)
     rows = from_fit(fit(model, points, valid), valid, fps=given, crop=crop, picture_size=(1, 1))
     count, rate = min(longest, int(len(rows) / given * FPS)), Fraction(FPS)
-    moved = (resampled(part, given, rate, count) for part in (rows.expression, rows.angles, rows.translation))
+    motion = (resampled(part, given, rate, count) for part in (rows.expression, rows.angles, rows.translation))
     seen = resampled(valid[:, None].astype(float), given, rate, count)[:, 0] > 0.99
-    return replace(rows.rows(0, 1).repeated(count).with_motion(*moved), fps=rate, valid=seen)
+    return replace(rows.rows(0, 1).repeated(count).with_motion(*motion), fps=rate, valid=seen)

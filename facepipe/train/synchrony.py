@@ -1,8 +1,8 @@
-"""Whether lips and voice of a clip belong together, told without any network.
+"""Test whether lips and voice of a clip belong together, without any network.
 
-Lips that speak move while vowels are loud, and open as they begin. Both are correlations with the power between 250 and
-2500 Hz, added up at each lag. A clip is in sync if no more than one in ten stretches of other people's sounds reaches
-as high a sum at any lag as its own sound does.
+Lips of a speaker move while vowels are loud, and open as vowels begin. Both are measured as correlations with the
+power between 250 and 2500 Hz, and summed at each lag. A clip is in sync if at most one in ten windows of other people's
+sound reaches, at any lag, the highest sum of the clip's own sound.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ from facepipe.train.speakers import Speaker
 
 Floats = NDArray[np.floating]
 
-LARGEST_LAG_FRAMES = 6
-# Strangers' sounds are joined, and a stretch of the clip's length begins every so many frames.
+MAX_LAG_FRAMES = 6
+# The sound of other people is concatenated and cut into windows of the clip's length at this hop.
 HOP_FRAMES = 25
-LARGEST_CHANCE = 0.1
+MAX_CHANCE = 0.1
 VOWEL_BANDS = slice(2, 25)
-"""Bands of the features with their middle between 250 and 2500 Hz."""
+"""Feature bands with centres between 250 and 2500 Hz."""
 
 
 @dataclass(frozen=True)
 class Synchrony:
-    """What the test says of a clip."""
+    """Result of the test for a clip."""
 
     chance: float
-    """Share of strangers' sounds that go with the lips at least as well as the clip's own."""
+    """Share of windows of other people's sound that match the lips at least as well as the clip's own."""
     lag_frames: int
-    """By how much the sound comes late."""
+    """Delay of the sound; negative if it is early."""
 
     @property
     def together(self) -> bool:
         """Whether lips and voice belong together."""
-        return self.chance <= LARGEST_CHANCE
+        return self.chance <= MAX_CHANCE
 
 
 def synchrony_of(speaker: Speaker, others: Sequence[Speaker], probes: ExpressionProbes) -> Synchrony:
-    """Test a clip against the sounds of those of `others` who are not the same person."""
+    """Compare a clip's sound with that of the people in `others` who have another identity."""
     lips = _lips(speaker.delta[:, :64] @ probes.mouth)
-    strangers = [_voice(one.features) for one in others if one.identity != speaker.identity]
+    others_sound = [_voice(one.features) for one in others if one.identity != speaker.identity]
     own = _sums(lips, _voice(speaker.features)[:, None])[0]
-    joined = np.concatenate(strangers, axis=1)
-    stretches = np.lib.stride_tricks.sliding_window_view(joined, len(speaker), axis=1)[:, ::HOP_FRAMES]
-    reached = _sums(lips, stretches).max(1)
-    return Synchrony(float((reached >= own.max()).mean()), int(own.argmax()) - LARGEST_LAG_FRAMES)
+    joined = np.concatenate(others_sound, axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(joined, len(speaker), axis=1)[:, ::HOP_FRAMES]
+    reached = _sums(lips, windows).max(1)
+    return Synchrony(float((reached >= own.max()).mean()), int(own.argmax()) - MAX_LAG_FRAMES)
 
 
 def _lips(mouth_open: Floats) -> Floats:
-    """Return how fast the lips move either way and how fast they open, (2, T)."""
+    """Return the speed of the lips and their opening speed, (2, T)."""
     return np.stack([np.abs(np.gradient(mouth_open)), _rise(mouth_open)])
 
 
 def _voice(features: Features) -> Floats:
-    """Return how loud vowels are and how fast they become louder, (2, T)."""
+    """Return the loudness of vowels and its rate of change, (2, T)."""
     loud = features.log_mel[:, VOWEL_BANDS].astype(float).mean(1)
     return np.stack([loud, _rise(loud)])
 
@@ -70,9 +70,9 @@ def _rise(line: Floats) -> Floats:
 
 
 def _sums(lips: Floats, voices: Floats) -> Floats:
-    """Return the sum of both correlations, (N, lags), of lips (2, T) with voices (2, N, T); later sound is last."""
-    most = LARGEST_LAG_FRAMES
-    lips = _normalised(lips[:, most : lips.shape[1] - most])
+    """Return the sum of both correlations, (N, lags), of lips (2, T) and voices (2, N, T); the latest sound is last."""
+    max_lag = MAX_LAG_FRAMES
+    lips = _normalised(lips[:, max_lag : lips.shape[1] - max_lag])
     windows = _normalised(np.lib.stride_tricks.sliding_window_view(voices, lips.shape[1], axis=2))
     return np.asarray(np.einsum("snlt,st->nl", windows, lips))
 

@@ -1,4 +1,4 @@
-"""Building a data set in this process, item by item: what the workers of an engine do."""
+"""Builds a data set in this process, item by item, as the workers of a batch do."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from facepipe.errors import FacepipeError
 
 @dataclass
 class Built:
-    """What came of it."""
+    """Result of a build: labels of executed stages, and errors."""
 
     made: list[str] = field(default_factory=list)
     errors: list[FacepipeError] = field(default_factory=list)
 
     def __call__(self, event: Event) -> None:
-        """Note what was made."""
+        """Record an executed stage."""
         if isinstance(event, Done):
             self.made.append(event.label)
 
@@ -33,7 +33,7 @@ class Built:
 def build(
     clips: Path, out: Path, work: Path, *, people: Path | None = None, boxes: Path | None = None, **recipe: Any
 ) -> Built:
-    """Build a data set; errors are returned and cost their item only."""
+    """Build a data set; errors are collected, and each affects only its item."""
     annotations = Annotations(boxes) if boxes else None
     videos = list_videos(clips, out, Recipe(**recipe), find_people(clips, people), annotations, Shard())
     built = Built()

@@ -1,4 +1,4 @@
-"""A data set of clips that show nothing, with tracks and coefficients of nobody: enough for what only carries them."""
+"""A data set of plain-coloured clips with random tracks and coefficients, for code that only copies them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def random(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def make_dataset(folder: Path, *names: str, frames: int = 5) -> list[Entry]:
-    """Make clips of these names; a name with "test" in it is in that split. Each is of another colour."""
+    """Make clips of these names, each in another colour; names that contain "test" are in that split."""
     entries = []
     for number, name in enumerate(names):
         for kind in ("clip", "coefficients"):
@@ -58,7 +58,7 @@ def bfm_coefficients(frames: int = 5, seed: int = 0) -> BfmCoefficients:
 
 
 def add_coefficients(dataset: Path, *names: str, frames: int = 4) -> None:
-    """Give clips coefficients of the basis `bfm`."""
+    """Add coefficients in the space `bfm` to clips."""
     for number, name in enumerate(names):
         path = path_of(dataset, name, "bfm")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A data set as a whole: raw videos in, clips and their list out."""
+"""Building of data sets: from raw videos to clips and their list."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ SMALL: dict[str, Any] = {"size_pixels": 64, "fps": Fraction(20)}
 
 @pytest.fixture(scope="module")
 def raw(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two videos, and one that is damaged."""
+    """Two intact videos and a damaged one."""
     folder = tmp_path_factory.mktemp("raw")
     (folder / "anna").mkdir()
     shutil.copy(scene.driver, folder / "anna" / "one.mp4")
@@ -50,7 +50,7 @@ def dataset(raw: Path, scene: Scene, tmp_path_factory: pytest.TempPathFactory) -
     return out
 
 
-def test_lists_what_it_made(dataset: Path) -> None:
+def test_the_list_describes_the_clips(dataset: Path) -> None:
     entries = read_list(dataset)
     assert [(entry.id, entry.person, entry.split) for entry in entries] == [
         ("anna#one", "anna", "train"), ("id023#two", "id023", "unseen"),
@@ -72,13 +72,13 @@ def test_coefficients_and_track_are_in_pixels_of_the_clip(dataset: Path) -> None
         motion = load_coefficients(path_of(dataset, entry.id, "coefficients"))
         track = load_track(path_of(dataset, entry.id, "track"))
         assert motion.picture_size == track.picture_size == (64, 64)
-        drawn = motion.pose(64).apply(model.shape(motion.identity, motion.expression))[..., :2]
-        aside = (drawn - track.track.points[..., :2]).mean((0, 1))
-        assert np.abs(aside).max() < 0.1, "the fitted model lies on the landmarks, not half a pixel beside"
+        projected = motion.pose(64).apply(model.shape(motion.identity, motion.expression))[..., :2]
+        offset = (projected - track.track.points[..., :2]).mean((0, 1))
+        assert np.abs(offset).max() < 0.1, "the fitted model is on the landmarks, not half a pixel beside them"
 
 
-def test_track_lies_on_the_face_of_the_clip(dataset: Path) -> None:
-    """The clip's own frames, looked at anew, show the landmarks where the raw video's track puts them."""
+def test_the_track_is_on_the_face_of_the_clip(dataset: Path) -> None:
+    """Tracking the clip's frames gives the landmarks that were cut from the raw video's track."""
     tracker = Tracker(Detector(find("detector").path), Landmarker(find("landmarker").path))
     entry = read_list(dataset)[0]
     again = tracker.track(decode_frames(path_of(dataset, entry.id, "clip"), frame_count=4))
@@ -86,20 +86,20 @@ def test_track_lies_on_the_face_of_the_clip(dataset: Path) -> None:
     assert np.abs((again.points - points)[..., :2].mean((0, 1))).max() < 0.25
 
 
-@pytest.mark.timeout(600)  # a worker is started, which loads all there is
+@pytest.mark.timeout(600)  # starts a worker, which loads all networks
 def test_the_command_is_a_batch_and_a_second_run_does_nothing(
     dataset: Path, raw: Path, scene: Scene, tmp_path: Path
 ) -> None:
-    words = ("dataset", "build", raw, tmp_path / "set", "--size", "64", "--fps", "20", "--work", scene.work)
-    outcome = run(*words, "-j", "1")
+    argv = ("dataset", "build", raw, tmp_path / "set", "--size", "64", "--fps", "20", "--work", scene.work)
+    outcome = run(*argv, "-j", "1")
     assert outcome.exit_code == 4, "the damaged one"
     assert "broken.mp4: is truncated" in outcome.stderr
     assert outcome.stdout.splitlines() == [str(tmp_path / "set" / "dataset.jsonl")]
     assert read_list(tmp_path / "set") == read_list(dataset)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     for more, tried in ((), 0), (("--again", "-j", "1"), 1):
-        outcome = run(*words, "--json", *more)
-        assert outcome.exit_code == 4, "what failed for good is still not there"
+        outcome = run(*argv, "--json", *more)
+        assert outcome.exit_code == 4, "permanent failures remain"
         assert (outcome.events[-1]["done"], outcome.events[-1]["made"]) == (2, 0)
         assert len([event for event in outcome.events if event["event"] == "failed"]) == tried
         assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
@@ -115,7 +115,7 @@ def test_other_people_keep_the_cuts(dataset: Path, raw: Path, scene: Scene, tmp_
     assert len(built.errors) == 1
 
 
-def test_one_who_is_not_in_the_table_is_told_before_all_work(raw: Path, scene: Scene, tmp_path: Path) -> None:
+def test_a_person_missing_from_the_table_is_reported_before_any_work(raw: Path, scene: Scene, tmp_path: Path) -> None:
     table = tmp_path / "people.csv"
     table.write_text("file,person\none.mp4,otto\n", encoding="utf-8")
     outcome = run("dataset", "build", raw, tmp_path / "set", "--people", table, "--work", scene.work)
@@ -124,7 +124,7 @@ def test_one_who_is_not_in_the_table_is_told_before_all_work(raw: Path, scene: S
     assert not (tmp_path / "set").exists()
 
 
-def test_a_video_that_broke_since_loses_its_clips(raw: Path, scene: Scene, tmp_path: Path) -> None:
+def test_a_video_that_becomes_damaged_loses_its_clips(raw: Path, scene: Scene, tmp_path: Path) -> None:
     videos = tmp_path / "raw"
     shutil.copytree(raw / "anna", videos / "anna")
     build(videos, tmp_path / "set", scene.work, **SMALL)
@@ -136,30 +136,30 @@ def test_a_video_that_broke_since_loses_its_clips(raw: Path, scene: Scene, tmp_p
 
 
 def test_statistics_and_sheet(dataset: Path) -> None:
-    told = json.loads((dataset / "statistics.json").read_text(encoding="utf-8"))
-    assert told["missing"] == 1
-    assert told["all"]["clips"] == 2
-    assert told["unseen"]["people"] == 1
-    assert 0.2 < told["all"]["face_height_of_side"]["p50"] < 1
+    statistics = json.loads((dataset / "statistics.json").read_text(encoding="utf-8"))
+    assert statistics["missing"] == 1
+    assert statistics["all"]["clips"] == 2
+    assert statistics["unseen"]["people"] == 1
+    assert 0.2 < statistics["all"]["face_height_of_side"]["p50"] < 1
     assert read_image(dataset / "sheet.png").shape[1] > 2 * 128
 
 
-def test_refuses_what_cannot_be(raw: Path, tmp_path: Path) -> None:
-    for words, code, told in (
-        ((raw / "anna" / "one.mp4", tmp_path), 3, "is no folder"),
+def test_invalid_input_is_refused(raw: Path, tmp_path: Path) -> None:
+    for argv, code, message in (
+        ((raw / "anna" / "one.mp4", tmp_path), 3, "is not a folder"),
         ((tmp_path, tmp_path / "out"), 3, "holds no videos"),
         ((raw, tmp_path, "--fps", "0"), 2, "--fps is '0'"),
         ((raw, tmp_path, "--size", "65"), 2, "even number"),
     ):
-        outcome = run("dataset", "build", *words, "--work", tmp_path / "work")
-        assert (outcome.exit_code, told in outcome.stderr) == (code, True), outcome.stderr
+        outcome = run("dataset", "build", *argv, "--work", tmp_path / "work")
+        assert (outcome.exit_code, message in outcome.stderr) == (code, True), outcome.stderr
     with pytest.raises(InputError, match=r"holds no dataset\.jsonl"):
         read_list(tmp_path)
 
 
-def test_track_moves_as_pixels_do() -> None:
+def test_cut_points_follow_pixels() -> None:
     points = np.zeros((3, 478, 3), np.float32)
-    points[:, :, :2] = (9.5, 19.5)  # the corner that pixel 9 and pixel 10 share
+    points[:, :, :2] = (9.5, 19.5)  # the corner between pixels 9 and 10
     points[:, :, 2] = 4
     track = Track(points, np.array([True, True, False]), np.ones(3, np.float32), sixty_eight=points[:, :68])
     cut = cut_track(track, Span(1, 3, left=10, top=20, side=32), size_pixels=64)
@@ -171,7 +171,7 @@ def test_track_moves_as_pixels_do() -> None:
 
 @pytest.fixture(scope="module")
 def talk(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video of two people beside each other, 80 frames long, then a cut to one of them alone, 40 frames long."""
+    """A video of two people side by side, 80 frames long, then a cut to one of them alone, 40 frames long."""
     folder = tmp_path_factory.mktemp("talk")
     twice = "[0]split=3[a][b][c];[b]hflip[f];[a][f]hstack,fps=25,setsar=1[two];[c]fps=25,pad=iw*2:ih:iw/2,setsar=1"
     cut = ",trim=end_frame=40[one];[two]trim=end_frame=80[both];[both][one]concat=n=2:v=1"
@@ -187,12 +187,12 @@ def test_voxceleb_rule_makes_a_clip_of_each_face(talk: Path, scene: Scene, tmp_p
     assert {entry.id.split("#", 2)[2] for entry in entries} == {"000000#000080"}
     assert abs(entries[0].box[0] - entries[1].box[0]) > 100, "one is on the left, one on the right"
     assert [entry.valid_frames for entry in entries] == [80, 80]
-    told = json.loads((tmp_path / "statistics.json").read_text(encoding="utf-8"))
-    assert told["rejected"] == {"too short": 1}
+    statistics = json.loads((tmp_path / "statistics.json").read_text(encoding="utf-8"))
+    assert statistics["rejected"] == {"too short": 1}
     assert build(talk, tmp_path, scene.work, rule="voxceleb", size_pixels=64).made == []
 
 
-def test_annotations_say_who_and_when(talk: Path, scene: Scene, tmp_path: Path) -> None:
+def test_annotations_select_face_and_frames(talk: Path, scene: Scene, tmp_path: Path) -> None:
     folder = tmp_path / "txt" / "id00017" / "talk"
     folder.mkdir(parents=True)
     rows = "".join(f"{frame:06} 0.5 0 0.5 1\n" for frame in range(5, 75))
@@ -206,8 +206,8 @@ def test_annotations_say_who_and_when(talk: Path, scene: Scene, tmp_path: Path) 
         build(talk, tmp_path / "set", scene.work, boxes=tmp_path / "set" / "clips", **settings)
 
 
-def test_a_clip_that_fails_does_not_cost_the_others(talk: Path, scene: Scene, tmp_path: Path) -> None:
-    """A file of somebody else's stands where the first clip is to go."""
+def test_a_failed_clip_does_not_affect_the_others(talk: Path, scene: Scene, tmp_path: Path) -> None:
+    """A foreign file has the name of the first clip."""
     settings: dict[str, Any] = {"rule": "voxceleb", "size_pixels": 64}
     (tmp_path / "clips").mkdir()
     theirs = tmp_path / "clips" / "talk#face0#000000#000080.mp4"
@@ -220,15 +220,15 @@ def test_a_clip_that_fails_does_not_cost_the_others(talk: Path, scene: Scene, tm
     assert len(read_list(tmp_path)) == 2
 
 
-def test_union_rule_draws_closer(raw: Path, scene: Scene, dataset: Path, tmp_path: Path) -> None:
+def test_the_union_rule_cuts_closer(raw: Path, scene: Scene, dataset: Path, tmp_path: Path) -> None:
     assert not build(raw / "anna", tmp_path, scene.work, rule="union", **SMALL).errors
     assert read_list(tmp_path)[0].box[2] < read_list(dataset)[0].box[2]
 
 
-def test_clips_get_the_published_coefficients_too(
+def test_clips_also_get_bfm_coefficients(
     raw: Path, scene: Scene, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From raw videos to the published layout, with a network of the true form that says something of every face."""
+    """From raw videos to the published layout, with a random network of the published form."""
     pytest.importorskip("lmdb")
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
     add_deep3d(tmp_path)

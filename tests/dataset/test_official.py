@@ -1,4 +1,4 @@
-"""The official LMDB layout, read back as its own training reads it: by keys alone."""
+"""The official LMDB layout, read back by key as the published training reads it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = ("anna#a", "anna#b", "otto#test")
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
-    """Three clips with coefficients of basis bfm; those of the last as the official scripts write them."""
+    """Three clips with coefficients in the space bfm; those of the last as the official scripts write them."""
     folder = tmp_path / "set"
     make_dataset(folder, *NAMES)
     (folder / "coefficients-bfm").mkdir()
@@ -33,9 +33,9 @@ def dataset(tmp_path: Path) -> Path:
     return folder
 
 
-def export(dataset: Path, *words: str) -> Outcome:
+def export(dataset: Path, *argv: str) -> Outcome:
     out, work = dataset.parent / "out", dataset.parent / "work"
-    return run("dataset", "export", dataset, out, "--lmdb", "--work", work, *words)
+    return run("dataset", "export", dataset, out, "--lmdb", "--work", work, *argv)
 
 
 def read(dataset: Path, *keys: str) -> list[bytes]:
@@ -64,12 +64,12 @@ def test_rows_hold_260_numbers_in_the_official_order(dataset: Path) -> None:
     export(dataset)
     rows = np.frombuffer(read(dataset, "anna#b-coeff_3dmm")[0], np.float32).reshape(5, 260)
     given = bfm_coefficients(seed=1)
-    for where, what in (
+    for columns, expected in (
         (slice(0, 80), given.identity), (slice(80, 144), given.expression), (slice(144, 224), given.texture),
         (slice(224, 227), given.angles), (slice(227, 254), given.lighting), (slice(254, 257), given.translation),
         (slice(257, 260), given.crops),
     ):  # fmt: skip
-        np.testing.assert_array_equal(rows[:, where], what)
+        np.testing.assert_array_equal(rows[:, columns], expected)
     rows = np.frombuffer(read(dataset, "otto#test-coeff_3dmm")[0], np.float32).reshape(5, 260)
     np.testing.assert_array_equal(rows, np.concatenate([random(5, 257), np.abs(random(5, 3))], axis=1))
 
@@ -81,7 +81,7 @@ def test_only_what_changed_is_written_again(dataset: Path) -> None:
     assert [event["changed"] for event in export(dataset, "--json").events if "changed" in event] == [True]
     rows = np.frombuffer(read(dataset, "anna#a-coeff_3dmm")[0], np.float32).reshape(5, 260)
     np.testing.assert_array_equal(rows[:, 80:144], bfm_coefficients(seed=9).expression)
-    # Shorter, and without one of the clips: nothing of before is left.
+    # With a shorter clip, and without one of the clips: nothing of the earlier export remains.
     make_dataset(dataset, NAMES[0], frames=3)
     save_coefficients(bfm_coefficients(3), dataset / "coefficients-bfm" / "anna#a.npz")
     assert export(dataset).exit_code == 0
@@ -90,7 +90,7 @@ def test_only_what_changed_is_written_again(dataset: Path) -> None:
     assert read(dataset, *gone) == [None] * len(gone)
 
 
-def test_a_bad_clip_costs_itself(dataset: Path) -> None:
+def test_a_bad_clip_affects_only_itself(dataset: Path) -> None:
     save_coefficients(bfm_coefficients(4), dataset / "coefficients-bfm" / "anna#a.npz")
     (dataset / "coefficients-bfm" / "otto#test.mat").write_bytes(b"nothing")
     outcome = export(dataset)
@@ -103,19 +103,19 @@ def test_a_bad_clip_costs_itself(dataset: Path) -> None:
     assert read(dataset, "length", "anna#a-length") == [b"0000002", b"0000005"]
 
 
-def test_somebody_elses_environment_stays(dataset: Path) -> None:
+def test_a_foreign_environment_is_kept(dataset: Path) -> None:
     folder = dataset.parent / "out" / str(SIZE)
     folder.mkdir(parents=True)
     with lmdb.open(str(folder)) as environment, environment.begin(write=True) as transaction:
         transaction.put(b"mine", b"1")
     outcome = export(dataset)
-    assert (outcome.exit_code, "is not of facepipe" in outcome.stderr) == (3, True)
+    assert (outcome.exit_code, "was not written by facepipe" in outcome.stderr) == (3, True)
     assert read(dataset, "mine") == [b"1"]
     assert export(dataset, "--overwrite").exit_code == 0
     assert read(dataset, "mine", "length") == [None, b"0000003"]
 
 
-def test_says_what_it_needs(dataset: Path, tmp_path: Path) -> None:
+def test_errors_name_the_missing_option(dataset: Path, tmp_path: Path) -> None:
     outcome = export(dataset, "--coefficients", str(tmp_path / "nowhere"))
     assert (outcome.exit_code, "with --coefficients" in outcome.stderr) == (3, True)
     outcome = run("dataset", "export", dataset, tmp_path / "x")

@@ -1,4 +1,4 @@
-"""Who is who: tables, names, folders, and the splits."""
+"""Persons of files by table, name and folder, and their splits."""
 
 from pathlib import Path, PurePath
 
@@ -18,13 +18,13 @@ from facepipe.errors import InputError, UsageError
         ("two words/a b.mp4", "two words", "two_words#a_b"),
     ],
 )
-def test_names_tell_persons(name: str, person: str, clip: str) -> None:
+def test_names_contain_persons(name: str, person: str, clip: str) -> None:
     path = PurePath(name)
     assert People().person(path) == person
     assert clip_name(person, path) == clip
 
 
-def test_table_decides(tmp_path: Path) -> None:
+def test_the_table_has_precedence(tmp_path: Path) -> None:
     table = tmp_path / "people.csv"
     table.write_text("file,person,split\na/1.mp4,anna,test\n2.mp4,id023,train\n3,otto,\n", encoding="utf-8")
     people = find_people(tmp_path, table)
@@ -34,20 +34,20 @@ def test_table_decides(tmp_path: Path) -> None:
         people.person(PurePath("4.mp4"))
 
 
-def test_table_says_what_is_wrong(tmp_path: Path) -> None:
+def test_errors_in_the_table_are_reported(tmp_path: Path) -> None:
     table = tmp_path / "people.tsv"
-    for text, told in (
-        ("name\tperson\na\tb\n", "file and person are needed"),
+    for text, message in (
+        ("name\tperson\na\tb\n", "expected file and person"),
         ("file\tperson\tsplit\na\tb\tbest\n", "line 2: the split is 'best'"),
         ("file\tperson\tsplit\na\tb\ttest\nc\tb\ttrain\n", "line 3: b is in 'train' here and in 'test' before"),
         ("file\tperson\n", "no rows"),
     ):
         table.write_text(text, encoding="utf-8")
-        with pytest.raises(UsageError, match=told):
+        with pytest.raises(UsageError, match=message):
             find_people(tmp_path, table)
 
 
-def test_splits_are_drawn_by_name_and_voxceleb_keeps_its_own() -> None:
+def test_splits_depend_on_the_name_and_voxceleb_keeps_its_own() -> None:
     names = [f"person {number}" for number in range(1000)]
     few, more = People(test_percent=5), People(test_percent=10)
     in_few, in_more = ({name for name in names if people.split(name) == "test"} for people in (few, more))

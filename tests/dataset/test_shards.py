@@ -1,4 +1,4 @@
-"""WebDataset shards: read back by webdataset itself, and written only where something changed."""
+"""WebDataset shards, read back by webdataset, and written only if something changed."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def dataset(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
-def export(dataset: Path, *words: str) -> Outcome:
+def export(dataset: Path, *argv: str) -> Outcome:
     out, work = dataset.parent / "shards", dataset.parent / "work"
-    return run("dataset", "export", dataset, out, "--shards", "--clips", "2", "--work", work, *words)
+    return run("dataset", "export", dataset, out, "--shards", "--clips", "2", "--work", work, *argv)
 
 
-def test_readers_find_every_clip_whole(dataset: Path) -> None:
+def test_readers_find_every_clip_complete(dataset: Path) -> None:
     outcome = export(dataset)
     assert outcome.exit_code == 0, outcome.stderr
     paths = [Path(line) for line in outcome.stdout.splitlines()]
@@ -54,18 +54,18 @@ def test_only_what_changed_is_written_again(dataset: Path) -> None:
     assert [Path(event["path"]).name for event in changed] == ["test-000000.tar"]
 
 
-def test_nobody_elses_file_is_replaced(dataset: Path) -> None:
+def test_a_foreign_file_is_kept(dataset: Path) -> None:
     folder = dataset.parent / "shards"
     folder.mkdir()
     (folder / "train-000001.tar").write_text("mine", encoding="utf-8")
     outcome = export(dataset)
     assert outcome.exit_code == 3
-    assert "is none of these shards" in outcome.stderr
+    assert "is not one of these shards" in outcome.stderr
     assert (folder / "train-000001.tar").read_text(encoding="utf-8") == "mine"
     assert export(dataset, "--overwrite").exit_code == 0
 
 
-def test_a_missing_file_is_told_and_leaves_no_shard(dataset: Path) -> None:
+def test_a_missing_file_is_reported_and_leaves_no_shard(dataset: Path) -> None:
     path_of(dataset, "test#g", "track").unlink()
     outcome = export(dataset)
     assert outcome.exit_code == 3
@@ -73,8 +73,8 @@ def test_a_missing_file_is_told_and_leaves_no_shard(dataset: Path) -> None:
     assert not (dataset.parent / "shards" / "test-000000.tar").exists()
 
 
-def test_shards_are_dealt_by_name_alone(dataset: Path) -> None:
+def test_shards_depend_on_names_alone(dataset: Path) -> None:
     entries = read_list(dataset)
-    dealt = [[entry.id for entry in shard.entries] for shard in planned_shards(entries, 2)]
-    assert dealt == [[entry.id for entry in shard.entries] for shard in planned_shards(entries[::-1], 2)]
+    planned = [[entry.id for entry in shard.entries] for shard in planned_shards(entries, 2)]
+    assert planned == [[entry.id for entry in shard.entries] for shard in planned_shards(entries[::-1], 2)]
     assert not write_list(dataset, entries[::-1]), "the list is sorted"

@@ -1,4 +1,4 @@
-"""A tiny data folder with labels: heads painted in many poses, as clips and portraits of a few people."""
+"""A tiny data folder with labels: painted heads in many poses, as clips and portraits of a few people."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.renderers.painted import paint
 SIDE, FRAMES = 160, 6
 
 
-def heads(count: int, *, seed: int, person: int) -> NDArray[np.float32]:
-    """(count, 478, 3) points of one person who moves, in pixels of a picture of SIDE."""
+def face_points(count: int, *, seed: int, person: int) -> NDArray[np.float32]:
+    """(count, 478, 3) points of one moving person, in pixels of a picture of SIDE."""
     random, who = np.random.default_rng(seed), np.random.default_rng(person)
     pose = Similarity(
         random.uniform(30, 45, count),
@@ -35,10 +35,12 @@ def cache_of(items: int = 3, frames: int = 4, size_pixels: int = 128, ratio: flo
     """A cache in memory; the last item is a portrait with one frame."""
     pictures, points, numbers, portrait = [], [], [], []
     for item in range(items):
-        for face in heads(1 if item == items - 1 else frames, seed=item, person=item):
-            cut, moved = around_face(paint(face.astype(float), SIDE), face, ratio=ratio, size_pixels=size_pixels)
+        for face in face_points(1 if item == items - 1 else frames, seed=item, person=item):
+            cut, points_in_crop = around_face(
+                paint(face.astype(float), SIDE), face, ratio=ratio, size_pixels=size_pixels
+            )
             pictures.append(cut)
-            points.append(moved)
+            points.append(points_in_crop)
             numbers.append(item)
             portrait.append(item == items - 1)
     return FaceCache(np.stack(pictures), np.stack(points), np.array(numbers, np.int32), np.array(portrait))
@@ -54,7 +56,7 @@ def make_data(folder: Path, *, pictures: bool = True) -> tuple[Path, Path]:
             for root in (data, labels):
                 (root / place).mkdir(parents=True, exist_ok=True)
             count = FRAMES if kind == "clip" else 1
-            points = heads(count, seed=2 * number + (kind == "clip"), person=number)
+            points = face_points(count, seed=2 * number + (kind == "clip"), person=number)
             valid = np.ones(count, bool)
             if kind == "clip":
                 valid[1] = False

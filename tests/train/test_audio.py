@@ -1,4 +1,4 @@
-"""The training of what moves a face by sound, in its parts and as a tiny whole."""
+"""The training of the audio model: its parts, and a tiny complete run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from facepipe.face.model import load_face_model
 from facepipe.motion.audio_model import AudioToMotionConfig, SoundEncoder
 from facepipe.motion.features import features_of
 from facepipe.motion.neutral_delta import neutral_delta_of
-from facepipe.train.audio import Material, fit_prediction, fresh_speech, kept_and_shifted, set_emphasis
+from facepipe.train.audio import Material, fit_prediction, initial_speech, set_emphasis, synchronised
 from facepipe.train.directions import choose_directions, mirror_of
-from facepipe.train.encoders import folds_of, means_of_strangers
+from facepipe.train.encoders import folds_of, held_out_means
 from facepipe.train.flow import FlowRecipe, noam, train_flow
 from facepipe.train.speakers import Speaker
 from facepipe.train.synchrony import Synchrony
@@ -47,7 +47,7 @@ def test_the_rate_rises_and_falls_to_its_floor() -> None:
     recipe = FlowRecipe()
     rates = [noam(step, recipe) for step in (0, 100, recipe.warm_up - 1, 4 * recipe.warm_up, 10**7)]
     assert rates[0] < rates[1] < rates[2]
-    assert rates[2] > rates[3] > rates[4] == recipe.least_rate
+    assert rates[2] > rates[3] > rates[4] == recipe.min_rate
 
 
 def test_a_mirror_is_its_own_inverse_and_keeps_the_mouth_open() -> None:
@@ -56,40 +56,40 @@ def test_a_mirror_is_its_own_inverse_and_keeps_the_mouth_open() -> None:
     np.testing.assert_allclose(mirror @ PROBES.mouth, PROBES.mouth, atol=0.05 * np.abs(PROBES.mouth).max())
 
 
-def test_directions_lead_there_and_back() -> None:
+def test_directions_decode_what_they_encode() -> None:
     encode, decode, signs = choose_directions(speakers(), MODEL, 6)
     np.testing.assert_allclose(decode @ encode, np.eye(6), atol=1e-6)
     assert set(signs.tolist()) <= {-1.0, 1.0}
 
 
-def test_folds_part_identities() -> None:
+def test_folds_separate_identities() -> None:
     folds = folds_of(["a", "b", "a", "c", "d"], 2)
     assert folds[0] == folds[2]
     assert set(folds) == {0, 1}
 
 
-def test_who_does_not_follow_goes_and_late_sound_is_brought_forward() -> None:
+def test_clips_out_of_sync_are_dropped_and_late_sound_is_shifted() -> None:
     clips = speakers()
-    kept = kept_and_shifted(clips, [Synchrony(0.08, 5), Synchrony(0.2, 0), Synchrony(0.01, 3), Synchrony(0.01, 2)])
+    kept = synchronised(clips, [Synchrony(0.08, 5), Synchrony(0.2, 0), Synchrony(0.01, 3), Synchrony(0.01, 2)])
     assert [one.name for one in kept] == ["s0", "s2", "s3"]
     assert [len(one) for one in kept] == [75, 72, 75]
     np.testing.assert_array_equal(kept[1].features.log_mel, clips[2].features.log_mel[3:])
     np.testing.assert_array_equal(kept[1].delta, clips[2].delta[:-3])
 
 
-def test_means_are_the_same_each_time_and_change_no_encoder() -> None:
+def test_means_are_deterministic_and_change_no_encoder() -> None:
     clips = speakers(2)
-    speech, _ = fresh_speech(clips, MODEL, TINY)
+    speech, _ = initial_speech(clips, MODEL, TINY)
     material, before = Material(clips, speech, np.array([0, 1])), copy.deepcopy(speech.state_dict())
     encoders = cast("list[SoundEncoder]", list(speech.encoders.children()))
-    first, second = (means_of_strangers(encoders, material.lessons) for _ in range(2))
+    first, second = (held_out_means(encoders, material.encoder_clips) for _ in range(2))
     torch.testing.assert_close(first, second, atol=0, rtol=0)
     torch.testing.assert_close(speech.state_dict(), before, atol=0, rtol=0)
 
 
-def test_a_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_a_stopped_training_resumes(tmp_path: Path) -> None:
     clips = speakers()
-    speech, _ = fresh_speech(clips, MODEL, TINY)
+    speech, _ = initial_speech(clips, MODEL, TINY)
     material = Material(clips, speech, np.array([0, 1, 0, 1]))
     material.means = [torch.zeros(75, 6) + 0.1 * motion[:, :6] for motion in material.motion]
     fit_prediction(
@@ -101,7 +101,7 @@ def test_a_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     lines = list(zip(material.motion, material.means, material.columns, strict=True))
     people = [one.identity for one in clips]
     first = train_flow(speech, lines, people, tmp_path, recipe)
-    again, _ = fresh_speech(clips, MODEL, TINY)
+    again, _ = initial_speech(clips, MODEL, TINY)
     again.load_state_dict(speech.state_dict())
     assert train_flow(again, lines, people, tmp_path, recipe) == first
     torch.testing.assert_close(again.flow.state_dict(), speech.flow.state_dict())

@@ -1,4 +1,4 @@
-"""The loop of all trainings: it learns, keeps its place, and goes on from it."""
+"""The training loop learns, saves checkpoints and resumes from them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class StoppedError(Exception):
     pass
 
 
-def batches_until(stop: int, asked: list[int]) -> Callable[[int], Iterable[Tensor]]:
-    """Batches that depend on the step alone, and break off before step `stop`."""
+def batches_until(stop: int, first_steps: list[int]) -> Callable[[int], Iterable[Tensor]]:
+    """Batches that depend on the step alone; raise StoppedError before step `stop`."""
 
     def batches(first: int) -> Iterator[Tensor]:
-        asked.append(first)
+        first_steps.append(first)
         step = first
         while True:
             if step == stop:
@@ -38,13 +38,13 @@ def loss_of(net: nn.Module, batch: Tensor) -> Tensor:
     return nn.functional.mse_loss(net(batch), batch @ TRUTH.T)
 
 
-def run(out: Path, recipe: Recipe, *, stop: int = -1, asked: list[int] | None = None) -> nn.Module:
+def run(out: Path, recipe: Recipe, *, stop: int = -1, first_steps: list[int] | None = None) -> nn.Module:
     torch.manual_seed(0)
     return fit(
         nn.Sequential(nn.Linear(3, 4, bias=False), nn.BatchNorm1d(4), nn.Linear(4, 1)),
         recipe,
         out,
-        batches=batches_until(stop, asked if asked is not None else []),
+        batches=batches_until(stop, first_steps if first_steps is not None else []),
         loss_of=loss_of,
         evaluate=lambda net: f"training {net.training}",
     )
@@ -54,7 +54,7 @@ RECIPE = Recipe(batch=8, steps=20, peak_rate=0.02, warm_up=2, average=0.8, evalu
 
 
 def test_training_learns_and_evaluates_the_average(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The loss falls, the returned net is in eval mode, and evaluations happen when they should."""
+    """The loss falls, the returned network is in eval mode, and evaluations happen on schedule."""
     recipe = Recipe(batch=8, steps=200, peak_rate=0.05, warm_up=5, average=0.9, evaluate_every=100)
     net, before = run(tmp_path, recipe), run(tmp_path / "none", Recipe(batch=8, steps=0, peak_rate=1))
     check = torch.randn(64, 3, generator=torch.Generator().manual_seed(99))
@@ -63,29 +63,29 @@ def test_training_learns_and_evaluates_the_average(tmp_path: Path, capsys: pytes
     assert capsys.readouterr().out.count("unseen: training False") == 2
 
 
-def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    """Broken off at step 13, it resumes at the last evaluation and ends where an undisturbed run ends."""
-    asked: list[int] = []
+def test_an_interrupted_run_resumes_from_its_checkpoint(tmp_path: Path) -> None:
+    """Stopped at step 13, it resumes at the last evaluation and ends with the weights of an undisturbed run."""
+    first_steps: list[int] = []
     with pytest.raises(StoppedError):
-        run(tmp_path / "broken", RECIPE, stop=13, asked=asked)
+        run(tmp_path / "broken", RECIPE, stop=13, first_steps=first_steps)
     assert torch.load(tmp_path / "broken/checkpoint.pt", weights_only=True)["step"] == 10
-    resumed = run(tmp_path / "broken", RECIPE, asked=asked)
-    assert asked == [0, 10]
+    resumed = run(tmp_path / "broken", RECIPE, first_steps=first_steps)
+    assert first_steps == [0, 10]
     whole = run(tmp_path / "whole", RECIPE)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, msg=name)
 
 
 def test_a_finished_run_does_nothing_more(tmp_path: Path) -> None:
-    """Started again, it takes no step and returns the same average."""
+    """A second call takes no step and returns the same average."""
     first = run(tmp_path, RECIPE)
     again = run(tmp_path, RECIPE, stop=20)
     for name, value in first.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], value, msg=name)
 
 
-def test_the_rate_rises_and_falls_to_nothing() -> None:
-    """From a fraction to the peak within the warm-up, then down without a jump."""
+def test_the_rate_rises_and_falls_to_zero() -> None:
+    """From a fraction to the peak in the warm-up, then down without a jump."""
     recipe = Recipe(batch=1, steps=1000, peak_rate=0.5, warm_up=100)
     rates = [rate_at(step, recipe) for step in range(1001)]
     assert rates[0] == pytest.approx(0.005)
@@ -95,8 +95,8 @@ def test_the_rate_rises_and_falls_to_nothing() -> None:
     assert rates[-1] == pytest.approx(0, abs=1e-9)
 
 
-def test_a_checkpoint_is_replaced_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When writing fails midway the one before still stands."""
+def test_a_checkpoint_is_replaced_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If writing fails midway, the previous checkpoint remains."""
     path = tmp_path / "checkpoint.pt"
     save_checkpoint(path, {"step": 1})
 
@@ -111,7 +111,7 @@ def test_a_checkpoint_is_replaced_at_once(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_pictures_enter_between_minus_one_and_one() -> None:
-    """Black is -1, white 1, the order of channels stays."""
+    """Black is -1, white is 1, and the order of channels stays."""
     pictures = torch.tensor([[0, 255]], dtype=torch.uint8).view(1, 2, 1, 1).expand(1, 2, 3, 3)
     found = to_network(pictures)
     assert found.dtype == torch.float32

@@ -1,4 +1,4 @@
-"""What the trainings are shown: scenes with targets, crops with points, weather."""
+"""Training samples: scenes with targets, crops with points, augmentation."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.train import augment, crops, detector, landmarker, points
 from facepipe.train.crops import FaceSamples, jittered, yaw_sine
 from facepipe.train.loop import to_network
-from facepipe.train.scenes import LARGEST_PIXELS, SceneSamples, targets
+from facepipe.train.scenes import MAX_PIXELS, SceneSamples, targets
 from tests.face.faces import face_model, posed
 from tests.train.material import cache_of
 
 SIZE, SCENE = 64, 96
 
 
-def test_targets_tell_the_boxes_they_were_made_of() -> None:
-    """The hottest cell holds the face's middle, and its four distances lead to the edges of the box."""
+def test_targets_decode_to_their_boxes() -> None:
+    """The cell with heat 1 contains the centre of the face, and its four distances lead to the edges of the box."""
     boxes = [np.array([20.0, 30, 61, 78]), np.array([150.0, 140, 230, 250])]
     heat, box_log, weight = targets(boxes, 256)
     assert heat.shape == weight.shape == (32, 32)
@@ -39,23 +39,23 @@ def test_targets_tell_the_boxes_they_were_made_of() -> None:
         assert heat[row, column] == weight[row, column] == 1
         away = np.exp(box_log[:, row, column])
         x, y = column + 0.5, row + 0.5
-        told = np.array([x - away[0], y - away[1], x + away[2], y + away[3]]) * STRIDE_PIXELS
-        np.testing.assert_allclose(told, [left, top, right, bottom], rtol=1e-4)
+        decoded = np.array([x - away[0], y - away[1], x + away[2], y + away[3]]) * STRIDE_PIXELS
+        np.testing.assert_allclose(decoded, [left, top, right, bottom], rtol=1e-4)
     assert (weight[heat <= 0.35] == 0).all()
     assert not targets([], 256)[0].any()
 
 
 @pytest.mark.parametrize("box", [(-30, -30, 20, 20), (240, 250, 300, 290), (0, 0, 256, 256)])
 def test_faces_at_the_border_still_have_a_cell(box: tuple[float, ...]) -> None:
-    """A middle on or beyond the border is told from the outermost cell, in finite numbers."""
+    """A centre on or outside the border is assigned to the outermost cell, with finite numbers."""
     heat, box_log, weight = targets([np.array(box, float)], 256)
     assert heat.max() == 1
     assert weight.max() > 0
     assert np.isfinite(box_log).all()
 
 
-def test_nothing_is_lost_on_a_perfect_detection() -> None:
-    """The loss of the targets themselves is next to nothing, and every fault costs."""
+def test_the_loss_of_a_perfect_detection_is_near_zero() -> None:
+    """The loss of the targets themselves is near zero, and every error costs."""
     heat, box_log, weight = (torch.from_numpy(one)[None] for one in targets([np.array([100.0, 90, 160, 170])], 256))
     perfect = torch.where(heat > 0.99, 12.0, -12.0)
     assert detector.heat_loss(perfect, heat) < 1e-3
@@ -66,8 +66,8 @@ def test_nothing_is_lost_on_a_perfect_detection() -> None:
     assert torch.isfinite(detector.box_loss(box_log, box_log, weight * 0))
 
 
-def test_scenes_hold_the_faces_they_tell() -> None:
-    """In sixty scenes there are none, one and several faces, of all sizes, where something was drawn."""
+def test_scenes_contain_the_faces_they_declare() -> None:
+    """Sixty scenes include some with none, one and several faces of all sizes, with boxes near the picture."""
     samples, random = SceneSamples(cache_of(size_pixels=128, ratio=4.0), 128, 0), np.random.default_rng(0)
     counts = []
     for _ in range(60):
@@ -76,7 +76,7 @@ def test_scenes_hold_the_faces_they_tell() -> None:
         assert picture.shape == (128, 128, 3)
         assert picture.dtype == np.uint8
         for box in boxes:
-            assert 0 < max(box[2:] - box[:2]) < LARGEST_PIXELS * 1.5
+            assert 0 < max(box[2:] - box[:2]) < MAX_PIXELS * 1.5
             middle = (box[:2] + box[2:]) / 2
             assert (middle > -20).all()
             assert (middle < 148).all()
@@ -86,14 +86,14 @@ def test_scenes_hold_the_faces_they_tell() -> None:
 
 
 @pytest.mark.parametrize("pixels", [16.0, 40.0, 100.0])
-def test_a_placed_face_lies_in_its_box(pixels: float) -> None:
-    """Drawn on black, the face fills the box that is told, at the size and place that were asked for."""
+def test_a_placed_face_is_in_its_box(pixels: float) -> None:
+    """Rendered on black, the face fills the returned box, at the requested size and position."""
     cache, random = cache_of(size_pixels=128), np.random.default_rng(1)
     samples, canvas, center = SceneSamples(cache, 160, 0), np.zeros((160, 160, 3), np.uint8), np.array([85.0, 70.0])
     box = samples.place(canvas, 0, pixels, center, random, reach=0.62)
     rows, columns = np.nonzero(canvas.any(-1))
-    drawn = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], float)
-    assert overlap(box, drawn) > 0.3
+    rendered = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], float)
+    assert overlap(box, rendered) > 0.3
     np.testing.assert_allclose((box[:2] + box[2:]) / 2, center, atol=0.12 * pixels)
     assert 0.8 * pixels < max(box[2:] - box[:2]) < 1.5 * pixels
     inside = canvas[int(box[1]) : int(box[3]), int(box[0]) : int(box[2])]
@@ -101,8 +101,8 @@ def test_a_placed_face_lies_in_its_box(pixels: float) -> None:
     assert (inside[..., 0] > inside[..., 2]).mean() > 0.5
 
 
-def test_backgrounds_show_no_face() -> None:
-    """What is left of a painted head when it is covered is no more skin than chance brings."""
+def test_backgrounds_have_the_size_of_a_scene() -> None:
+    """Covered heads still give pictures of the right size."""
     samples, random = SceneSamples(cache_of(size_pixels=128, ratio=4.0), 96, 0), np.random.default_rng(2)
     for _ in range(20):
         assert samples.background(random).shape == (96, 96, 3)
@@ -130,7 +130,7 @@ def test_sampled_points_lie_on_the_face(monkeypatch: pytest.MonkeyPatch) -> None
         x, y = (points[[0, 17], :2].mean(0) * 128).round().astype(int)
         if 0 < x < 127 and 0 < y < 127:
             red.append(picture[y, x])
-        # Mirrored or not, the subject's left eye lies on the right of the upright picture.
+        # Mirrored or not, the subject's left eye is on the right of the upright picture.
         turn = aligned_crop(points).angle_radians
         across = points[at.LEFT_EYE_OUTER, :2] - points[at.RIGHT_EYE_OUTER, :2]
         assert across[0] * np.cos(turn) + across[1] * np.sin(turn) > 0
@@ -140,7 +140,7 @@ def test_sampled_points_lie_on_the_face(monkeypatch: pytest.MonkeyPatch) -> None
     assert (colours[:, 0] - colours[:, 1] > 60).mean() > 0.9
 
 
-def test_crops_without_a_face_hold_none() -> None:
+def test_crops_without_a_face_contain_none() -> None:
     """Beside a face or a small part of a picture: never the whole face in its usual frame."""
     cache, random = cache_of(), np.random.default_rng(4)
     samples = FaceSamples(cache, np.arange(478), SIZE, 0)
@@ -153,7 +153,7 @@ def test_crops_without_a_face_hold_none() -> None:
 
 
 def test_jitter_stays_within_what_tracking_and_detection_do() -> None:
-    """A detection's crop is turned up to 45 degrees and more off than one of tracking."""
+    """A detection's crop is rotated by up to 45 degrees and varies more than one of tracking."""
     random, crop = np.random.default_rng(5), SquareCrop(50, 60, 40, 0.2)
     spread = []
     for as_detection in (False, True):
@@ -167,14 +167,14 @@ def test_jitter_stays_within_what_tracking_and_detection_do() -> None:
 
 
 def test_turned_heads_are_known_from_their_depth() -> None:
-    """The sine of yaw is that of the drawn heads, to either side."""
+    """The sine of yaw is that of the rendered heads, to either side."""
     heads = np.stack([posed(degrees=(0, yaw, 0)) for yaw in (-40, 0, 25)]).astype(np.float32)
     np.testing.assert_allclose(yaw_sine(heads), np.sin(np.radians([40, 0, 25])), atol=0.03)
 
 
 @pytest.mark.parametrize("name", ["light", "blur", "compress", "noise", "occlude", "weather"])
-def test_weather_keeps_size_and_kind(name: str) -> None:
-    """Every change gives a picture like the one it was given, leaves that alone, and repeats with its seed."""
+def test_augmentation_keeps_size_and_dtype(name: str) -> None:
+    """Every change returns a picture of the same form, leaves its input unchanged, and repeats with its seed."""
     picture = cache_of().pictures[0].copy()
     change = getattr(augment, name)
     others = (picture[::-1],) if name in ("occlude", "weather") else ()
@@ -203,7 +203,7 @@ def test_streams_repeat_with_their_seed() -> None:
 
 
 def test_one_step_of_each_training_has_a_gradient_everywhere() -> None:
-    """Samples fit their networks and losses: finite, and no parameter without a say."""
+    """Samples fit their networks and losses: the loss is finite, and every parameter has a finite gradient."""
     cache = cache_of()
     nets = (
         (Detector(DetectorConfig((8, 8, 8), (1, 1, 1))), detector.loss_of, SceneSamples(cache, SCENE, 0)),
@@ -223,7 +223,7 @@ def test_one_step_of_each_training_has_a_gradient_everywhere() -> None:
 
 
 def test_the_loss_of_points_counts_faces_only() -> None:
-    """Perfect points cost next to nothing; crops without a face add only to the score's part."""
+    """Perfect points cost almost nothing; crops without a face affect only the score's part."""
     truth = torch.from_numpy(aligned_shapes(cache_of().points))
     face, sure = torch.ones(len(truth)), torch.full((len(truth),), 12.0)
     assert landmarker.face_loss(truth, sure, truth, face) < 0.02
@@ -234,7 +234,7 @@ def test_the_loss_of_points_counts_faces_only() -> None:
 
 
 def test_a_turn_is_found_in_small_errors() -> None:
-    """What a rotation does to the points is told as its angle; shifts are no turns, and growth is none."""
+    """The angle of a rotation is recovered; shifts and growth do not count as rotations."""
     truth = aligned_shapes(cache_of().points)[:3].astype(float)
     centred = truth - truth.mean(1, keepdims=True)
     vectors = np.array([[0.02, 0, 0], [0, -0.01, 0.01], [0.004, 0.003, 0]])
@@ -247,7 +247,7 @@ def test_a_turn_is_found_in_small_errors() -> None:
 
 
 def test_the_landmarker_starts_at_a_released_file_of_another_size(tmp_path: Path) -> None:
-    """The points of a picture are those of the file's network, seen at the finer size."""
+    """Features of a flat picture are those of the file's network, at the finer size."""
     torch.manual_seed(0)
     small, large = (LandmarkerConfig(size, (8, 8), (1, 1), 2, 8, 16) for size in (32, 64))
     given = Landmarker(small).eval()
@@ -273,7 +273,7 @@ def test_the_landmarker_starts_at_a_released_file_of_another_size(tmp_path: Path
 
 
 def test_the_landmarker_starts_at_the_mean_of_real_faces() -> None:
-    """With its last layer at the principal components, a code of nothing is the mean and faces can be told apart."""
+    """With the last layer at the principal components, code 0 is the mean, and faces are distinguishable."""
     shapes = aligned_shapes(cache_of().points)
     net = Landmarker(LandmarkerConfig(SIZE, (8, 8, 8), (1, 1, 1), 2, 8, 16))
     landmarker.start_at_components(net, shapes)

@@ -1,4 +1,4 @@
-"""Each training from a folder of material to a released weight, on next to nothing."""
+"""Every training, from a data folder to a released weight, at tiny sizes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from facepipe.train.faces import build_cache, chosen_frames
 from facepipe.train.loop import Recipe
 from facepipe.weights import embedded_folder
 from tests.face import faces
-from tests.train.material import FRAMES, heads, make_data
+from tests.train.material import FRAMES, face_points, make_data
 
 ONE_STEP = Recipe(batch=2, steps=1, peak_rate=1e-3, warm_up=1, evaluate_every=1)
 TWO_STEPS = Recipe(batch=2, steps=2, peak_rate=1e-3, warm_up=1, evaluate_every=1)
@@ -48,14 +48,14 @@ def test_nobody_is_on_both_sides(material: tuple[Path, Path]) -> None:
 
 
 def test_the_list_of_the_unseen_is_the_file() -> None:
-    """Every line that is no comment, and no other name."""
+    """Every line except comments, and no other name."""
     lines = (embedded_folder() / "unseen_identities.txt").read_text("utf-8").splitlines()
     assert unseen_identities() == {line for line in lines if line and not line.startswith("#")}
     assert len(unseen_identities()) > 10
 
 
 def test_the_real_material_is_split_without_overlap() -> None:
-    """The same on the real list, where it is there; a good seventh of the people is unseen."""
+    """The same on the real list, if available; about a seventh of the people is unseen."""
     if not (faces.DATA / "sources.tsv").exists():
         pytest.skip(f"{faces.DATA} is not there")
     seen, unseen = ({item.identity for item in side} for side in split_items(faces.DATA))
@@ -64,14 +64,14 @@ def test_the_real_material_is_split_without_overlap() -> None:
     assert 0.08 < len(unseen) / len(seen | unseen) < 0.25
 
 
-def test_a_folder_without_its_list_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_its_list_is_reported(tmp_path: Path) -> None:
     """The error names the missing file and the flag."""
     with pytest.raises(InputError, match=r"sources\.tsv.*--data"):
         read_items(tmp_path)
 
 
 def test_frames_are_spread_over_those_with_a_face() -> None:
-    """First and last valid frame are among them, invalid ones never, and no more than there are."""
+    """The first and last valid frames are included, invalid ones are not, and short clips give fewer."""
     valid = np.arange(100) % 3 != 0
     chosen = chosen_frames(valid, 7)
     assert len(chosen) == 7
@@ -81,7 +81,7 @@ def test_frames_are_spread_over_those_with_a_face() -> None:
 
 
 def test_a_cache_is_made_once_and_holds_faces_where_the_points_are(material: tuple[Path, Path], tmp_path: Path) -> None:
-    """Points lie in the picture, on red lips; a second call reads what the first one wrote."""
+    """Points are inside the picture, on red lips; a second call reads what the first one wrote."""
     items = split_items(material[0])[0]
     cache = build_cache(items, material[1], tmp_path, ratio=2.2, size_pixels=96, frames_per_clip=3)
     assert cache.pictures.shape == (8, 96, 96, 3)
@@ -96,10 +96,10 @@ def test_a_cache_is_made_once_and_holds_faces_where_the_points_are(material: tup
 
 
 @pytest.mark.parametrize("training", [detector, landmarker], ids=["detector", "landmarker"])
-def test_a_network_is_trained_and_goes_on(
+def test_a_network_is_trained_and_resumed(
     training: object, material: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One step, then another from its checkpoint: the caches are made, the unseen are evaluated, the count is kept."""
+    """One step, then another from the checkpoint: caches are made, the unseen are evaluated, the count continues."""
     if training is detector:
         monkeypatch.setattr(detector, "SCENE_PIXELS", 96)
         monkeypatch.setattr(detector, "DetectorConfig", lambda: DetectorConfig((8, 8, 8), (1, 1, 1)))
@@ -118,7 +118,7 @@ def test_a_face_model_is_built_that_explains_its_people(tmp_path: Path) -> None:
     """From labels alone: loads, mirrors onto itself, and fits a new clip of a person it was built from."""
     data, labels = make_data(tmp_path, pictures=False)
     for number in range(2):
-        points = heads(60, seed=10 + number, person=number)
+        points = face_points(60, seed=10 + number, person=number)
         np.savez(labels / f"clips/c{number}.npz", points=points, valid=np.ones(60, bool))
     face_model.build(data, labels, tmp_path / "deep/model.safetensors")
     model = load_face_model(tmp_path / "deep/model.safetensors")
@@ -126,7 +126,7 @@ def test_a_face_model_is_built_that_explains_its_people(tmp_path: Path) -> None:
     assert model.identity.shape == (80, 478, 3)
     assert len(model.controls) == len(faces.face_model().controls)
     assert all(control.low < control.high == 1 for control in model.controls.values())
-    again = heads(20, seed=77, person=0).astype(float)
+    again = face_points(20, seed=77, person=0).astype(float)
     assert fit(model, again, np.ones(20, bool)).residual.mean() < 0.05
     assert FRAMES < 60
 
@@ -161,8 +161,8 @@ def test_a_release_is_the_average_registered(tmp_path: Path, monkeypatch: pytest
     assert text.count("[[weight]]") == (embedded_folder() / "registry.toml").read_text("utf-8").count("[[weight]]")
 
 
-def test_a_released_file_may_be_one_of_the_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a network without norms; one with folded norms is told, and nothing is written."""
+def test_a_released_file_can_be_averaged_with_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a network without norms; one with folded norms is refused, and nothing is written."""
     shutil.copy(embedded_folder() / "registry.toml", tmp_path / "registry.toml")
     monkeypatch.setattr(release, "embedded_folder", lambda: tmp_path)
     tiny = CompactConfig(side_pixels=64, latent=16, warp_widths=(8, 8, 8), edit_widths=(8, 8, 8))
@@ -184,30 +184,30 @@ def test_a_released_file_may_be_one_of_the_moments(tmp_path: Path, monkeypatch: 
 
 
 def test_renderings_move_known_faces_and_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every seen clip and portrait becomes a clip that moves; unseen people become none; what is there stays."""
+    """Every seen clip and portrait becomes a moving clip, unseen people do not, and existing clips are kept."""
     monkeypatch.setattr(renderings, "FRAMES", FRAMES - 1)
     data, labels = make_data(tmp_path)
-    words = ["--data", str(data), "--labels", str(labels), "--out", str(tmp_path / "out")]
-    renderings.main(words)
+    argv = ["--data", str(data), "--labels", str(labels), "--out", str(tmp_path / "out")]
+    renderings.main(argv)
     made = sorted((tmp_path / "out" / "clips").iterdir())
     assert [path.name for path in made] == ["c0-0.mp4", "c1-0.mp4", "p0-0.mp4", "p1-0.mp4"]
     frames = np.stack(list(decode_frames(made[0]))).astype(int)
     assert frames.shape == (FRAMES - 1, renderings.SIZE_PIXELS, renderings.SIZE_PIXELS, 3)
     assert np.abs(frames[0] - frames[-1]).mean() > 1
     times = [path.stat().st_mtime_ns for path in made]
-    renderings.main(words)
+    renderings.main(argv)
     assert [path.stat().st_mtime_ns for path in made] == times
 
 
-def test_what_draws_faces_is_trained_and_loads(
+def test_the_expression_vae_is_trained_and_loads(
     material: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From labels to a file that draws, with figures on the unseen."""
+    """From labels to a file that samples, with metrics of the unseen."""
     out = tmp_path / "vae.safetensors"
     expression_vae.build(*material, out, expression_vae.Recipe(batch=4, steps=3))
     expression, angles = load_expression_vae(out).draw(1, range(5))
     assert np.isfinite(expression).all()
     assert np.isfinite(angles).all()
-    told = capsys.readouterr().out
-    assert "unseen: reconstruction error" in told
-    assert "nan" not in told
+    output = capsys.readouterr().out
+    assert "unseen: reconstruction error" in output
+    assert "nan" not in output

@@ -1,1 +1,1 @@
-"""Training of PIRenderer: the published network and the compact one."""
+"""Training of PIRenderer: the network of the paper and the compact one."""

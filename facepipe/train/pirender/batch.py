@@ -1,4 +1,4 @@
-"""A batch of pairs as the compact network is trained on it."""
+"""Batches of pairs as float tensors, for the training of the compact network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Parts = TypeVar("Parts", "Batch", Rendered)
 
 
 class Batch(NamedTuple):
-    """A batch of pairs as the network takes it; see `Pair`."""
+    """A batch of pairs as input of the network; see `Pair`."""
 
     source: Tensor
     truth: Tensor
@@ -27,7 +27,7 @@ class Batch(NamedTuple):
 
 
 def to_batch(pair: Pair) -> Batch:
-    """Turn uint8 pictures into [-1, 1], channels last."""
+    """Convert a batch of pairs: uint8 pictures to [-1, 1], memory format channels last."""
 
     def last(part: Tensor) -> Tensor:
         return part.contiguous(memory_format=torch.channels_last)
@@ -42,16 +42,16 @@ def rendered(net: nn.Module, batch: Batch) -> Rendered:
     return Rendered(*(part.float() for part in outputs))
 
 
-def taken(parts: Parts, rows: Tensor) -> Parts:
-    """Return the rows of a batch, or of the network's output, selected by `rows`, (B,) bool."""
+def selected(parts: Parts, rows: Tensor) -> Parts:
+    """Return the rows of a batch, or of the network's output, that are selected by `rows`, (B,) bool."""
     return type(parts)(*(part[rows] for part in parts))
 
 
 def by_flow(made: Rendered, painted: Tensor) -> Tensor:
     """Return the pictures, (B, 3, S, S), with gradients for the flow only where `painted` is 0.
 
-    `painted` is (B, 1, S, S); where it is 1, the whole network gets the gradient. A network that may generate pixels to
-    satisfy a landmarker draws dark nostrils for a face that looks up; one that may only warp moves them.
+    `painted` is (B, 1, S, S); where it is 1, the whole network gets the gradient. A network that can satisfy the
+    landmarker by generating pixels paints dark nostrils on a face that looks up; one that can only warp moves them.
     """
     warped = made.picture.detach() + made.warp_share.detach() * (made.warped - made.warped.detach())
     return torch.lerp(warped, made.picture, painted)

@@ -1,14 +1,14 @@
-"""Training of the renderer.
+"""Training of the neural renderer.
 
     facepipe train pirender --dataset DATASET --cache CACHE --out RUN [--network compact|official]
 
-DATASET is what `facepipe dataset build` made; its frames are unpacked into CACHE once. The run goes on from
-RUN/checkpoint.pt when it is there, and else begins anew, or with the network of a released file or of another run's
-checkpoint (--begin-with FILE). RUN/samples and RUN/curves (TensorBoard) show how it does. `compact` is the embedded
-renderer, `official` the paper's training of the paper's size, which needs VGG-19 (facepipe weights add vgg19 FILE) and
-a data set built with --space bfm; its network comes in by `facepipe weights add pirender RUN/checkpoint.pt`.
-With several GPUs, or a process a core, start it by `torchrun --nproc-per-node N -m facepipe.train.pirender.command` and
-the same words.
+DATASET is the output of `facepipe dataset build`; its frames are unpacked into CACHE once. A run with RUN/checkpoint.pt
+resumes from it; otherwise it starts with a new network, or with the network of a released file or of another run's
+checkpoint (--begin-with FILE). RUN/samples and RUN/curves (TensorBoard) show the progress. `compact` trains the
+embedded renderer. `official` trains the paper's network by the paper's recipe; it needs VGG-19 (facepipe weights add
+vgg19 FILE) and a data set built with --space bfm; `facepipe weights add pirender RUN/checkpoint.pt` adds the result.
+For several GPUs, or one process per core, start it with
+`torchrun --nproc-per-node N -m facepipe.train.pirender.command` and the same options.
 """
 
 from __future__ import annotations
@@ -29,93 +29,97 @@ from facepipe.face.model import load_face_model
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.train.command import parser_of
 from facepipe.train.pirender.compact import CompactTraining
-from facepipe.train.pirender.heads import Heads, build_heads, clips_of, origin_of, size_of
+from facepipe.train.pirender.frame_cache import FrameCache, build_frame_cache, clips_of, origin_of, size_of
 from facepipe.train.pirender.loop import Recipe, Training, train
 from facepipe.train.pirender.official import OfficialTraining, PaperRecipe, check_coefficients, open_vgg
 
-# By network: images in all, images at once, and the highest learning rate. Of the published one an image is a pair,
-# used both ways, and they make the paper's 400,000 steps.
+# By network: images in total, batch size, and peak learning rate. For `official`, one image is a source/driving pair
+# used in both directions: 8 M images are the paper's 400,000 steps of 20.
 RECIPES = {"compact": (400_000, 8, 4e-4), "official": (8_000_000, 20, 1e-4)}
 
 
-def heads_of(fabric: Fabric, dataset: Path, cache: Path, *splits: str) -> Heads:
-    """Return the frames of some splits of a data set, unpacked into a folder of CACHE once, by the first process."""
+def frame_cache_of(fabric: Fabric, dataset: Path, cache: Path, *splits: str) -> FrameCache:
+    """Return the frames of some splits of a data set; the first process unpacks them into a folder of CACHE once."""
     with fabric.rank_zero_first():
-        return build_heads(clips_of(dataset, *splits), cache / splits[0], size_of(dataset), origin_of(dataset, *splits))
+        return build_frame_cache(
+            clips_of(dataset, *splits), cache / splits[0], size_of(dataset), origin_of(dataset, *splits)
+        )
 
 
 def fabric_of(network: str, precision: Any = "32-true") -> Fabric:
-    """Return what a network is trained by, on all devices that there are."""
-    # As many processes as torchrun has started here; on a CPU Lightning would take one.
-    words = {"accelerator": "auto", "devices": os.environ.get("LOCAL_WORLD_SIZE", "auto"), "precision": precision}
-    fabric = Fabric(**words)
+    """Return the Fabric for all available devices."""
+    # The number of processes that torchrun started here; on a CPU, Lightning would use one.
+    options = {"accelerator": "auto", "devices": os.environ.get("LOCAL_WORLD_SIZE", "auto"), "precision": precision}
+    fabric = Fabric(**options)
     if network == "official" and fabric.world_size > 1:
-        # As long as it only warps, its editing network has no gradient to exchange.
-        return Fabric(**words, strategy="ddp_find_unused_parameters_true")
+        # In the first stage, which only warps, the editing network has no gradient to exchange.
+        return Fabric(**options, strategy="ddp_find_unused_parameters_true")
     return fabric
 
 
-def both_heads(asked: argparse.Namespace, fabric: Fabric) -> tuple[Heads, Heads]:
-    """Return the people to learn from, and those to judge by."""
+def both_caches(args: argparse.Namespace, fabric: Fabric) -> tuple[FrameCache, FrameCache]:
+    """Return the frames to train on, and those of held-out people."""
     return (
-        heads_of(fabric, asked.dataset, asked.cache, "train"),
-        heads_of(fabric, asked.dataset, asked.cache, "unseen", "test"),
+        frame_cache_of(fabric, args.dataset, args.cache, "train"),
+        frame_cache_of(fabric, args.dataset, args.cache, "unseen", "test"),
     )
 
 
-def official_of(asked: argparse.Namespace, fabric: Fabric, words: dict[str, Any]) -> Training:
-    """Return the paper's training."""
-    check_coefficients(asked.dataset)
+def official_of(args: argparse.Namespace, fabric: Fabric, options: dict[str, Any]) -> Training:
+    """Return the training of the paper's network."""
+    check_coefficients(args.dataset)
     loss = open_vgg()
-    return OfficialTraining(PaperRecipe(**words), fabric, asked.dataset, *both_heads(asked, fabric), loss)
+    return OfficialTraining(PaperRecipe(**options), fabric, args.dataset, *both_caches(args, fabric), loss)
 
 
-def compact_of(asked: argparse.Namespace, fabric: Fabric, words: dict[str, Any]) -> Training:
+def compact_of(args: argparse.Namespace, fabric: Fabric, options: dict[str, Any]) -> Training:
     """Return the training of the embedded renderer."""
-    heads, unseen = both_heads(asked, fabric)
+    cache, unseen = both_caches(args, fabric)
     model = load_face_model(weights.find("face-model").path)
     threads = torch.get_num_threads()
     landmarker = load_network(
         weights.find("landmarker").path, "landmarker", Landmarker, LandmarkerConfig, precision="fp32"
     )
     torch.set_num_threads(threads)
-    join = int(words["images"] * 0.6) if asked.adversarial_from is None else asked.adversarial_from
-    return CompactTraining(Recipe(**words, adversarial_from=join), fabric, heads, unseen, model, landmarker)
+    join = int(options["images"] * 0.6) if args.adversarial_from is None else args.adversarial_from
+    return CompactTraining(Recipe(**options, adversarial_from=join), fabric, cache, unseen, model, landmarker)
 
 
-def training_of(asked: argparse.Namespace, fabric: Fabric) -> Training:
-    """Return the training that is asked for."""
-    images, batch, rate = RECIPES[asked.network]
-    words = {
-        "images": asked.images or images,
-        "batch": asked.batch or batch,
-        "peak_rate": asked.peak_rate or rate,
-        "workers": asked.workers,
+def training_of(args: argparse.Namespace, fabric: Fabric) -> Training:
+    """Return the training of the network `args.network`."""
+    images, batch, rate = RECIPES[args.network]
+    options = {
+        "images": args.images or images,
+        "batch": args.batch or batch,
+        "peak_rate": args.peak_rate or rate,
+        "workers": args.workers,
     }
-    return (official_of if asked.network == "official" else compact_of)(asked, fabric, words)
+    return (official_of if args.network == "official" else compact_of)(args, fabric, options)
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Start as the words of a command line say."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
     parser = parser_of("pirender", __doc__, "cache", "out")
-    parser.add_argument("--dataset", type=Path, required=True, help="what `facepipe dataset build` made")
+    parser.add_argument("--dataset", type=Path, required=True, help="output folder of `facepipe dataset build`")
     parser.add_argument("--network", choices=list(RECIPES), default="compact")
-    parser.add_argument("--images", type=int, help="how many to train on in all")
-    parser.add_argument("--batch", type=int, help="images at once on each device")
-    parser.add_argument("--peak-rate", type=float)
-    parser.add_argument("--adversarial-from", type=int, help="images after which the discriminator joins; 0 for never")
+    parser.add_argument("--images", type=int, help="number of training images in total")
+    parser.add_argument("--batch", type=int, help="batch size on each device")
+    parser.add_argument("--peak-rate", type=float, help="highest learning rate")
+    parser.add_argument(
+        "--adversarial-from", type=int, help="number of images after which the discriminator joins; 0 for never"
+    )
     parser.add_argument("--begin-with", type=Path, help="checkpoint of another run, or a released file, to start from")
-    parser.add_argument("--precision", default="32-true", help="of Lightning Fabric, e.g. bf16-mixed")
+    parser.add_argument("--precision", default="32-true", help="precision of Lightning Fabric, e.g. bf16-mixed")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare the batches")
-    asked = parser.parse_args(words)
-    # A worker forked while OpenCV's threads are about waits for them for ever.
+    args = parser.parse_args(argv)
+    # A worker process forked while OpenCV's threads exist waits for them forever.
     cv2.setNumThreads(1)
-    fabric = fabric_of(asked.network, asked.precision)
+    fabric = fabric_of(args.network, args.precision)
     fabric.launch()
-    training = training_of(asked, fabric)
-    if asked.begin_with:
-        training.run.start_at(asked.begin_with)
-    train(training, asked.out, fabric)
+    training = training_of(args, fabric)
+    if args.begin_with:
+        training.run.start_at(args.begin_with)
+    train(training, args.out, fabric)
 
 
 if __name__ == "__main__":

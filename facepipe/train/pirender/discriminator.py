@@ -1,4 +1,4 @@
-"""A patch discriminator for the last phase: real texture, given what the prior made of it."""
+"""The patch discriminator of the last phase, which compares rendered and real texture, conditioned on the prior."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facepipe.train.pirender.losses import attention
 
 
 class PatchDiscriminator(nn.Module):
-    """Judge patches of a picture beside the same patches of the prior (pix2pix, section 3.2; hinge loss)."""
+    """Score patches of a picture, given the same patches of the prior (pix2pix, section 3.2; hinge loss)."""
 
     def __init__(self, width: int = 48) -> None:
         super().__init__()
@@ -22,10 +22,11 @@ class PatchDiscriminator(nn.Module):
         self.layers = nn.ModuleList(
             spectral_norm(nn.Conv2d(inputs, outputs, 3, stride, 1)) for inputs, outputs, stride in sizes
         )
+        # The attribute keeps its name because checkpoints contain it.
         self.judge = spectral_norm(nn.Conv2d(4 * width, 1, 3, 1, 1))
 
     def forward(self, picture: Tensor, prior: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Take two (B, 3, S, S), give (B, 1, S / 8, S / 8) scores and the features before them."""
+        """Return (B, 1, S / 8, S / 8) scores and the features of all layers for two (B, 3, S, S) pictures."""
         x = torch.cat([functional.pixel_unshuffle(picture, 2), functional.pixel_unshuffle(prior, 2)], 1)
         features = []
         for layer in self.layers:
@@ -35,7 +36,7 @@ class PatchDiscriminator(nn.Module):
 
 
 def weighted_mean(scores: Tensor, weight: Tensor) -> Tensor:
-    """Return the mean of (B, 1, h, w) scores by the (B, 1, H, W) weight of the pixels that they are about."""
+    """Return the mean of (B, 1, h, w) scores, weighted by the (B, 1, H, W) weights of the pixels that they cover."""
     height, width = scores.shape[-2:]
     share = functional.adaptive_avg_pool2d(weight, (height, width))
     return (scores * share).sum() / share.sum()
@@ -47,30 +48,30 @@ def matching(fake: list[Tensor], real: list[Tensor]) -> Tensor:
 
 
 class Window(NamedTuple):
-    """The part of a batch that the discriminator looks at: half of each side, about the face in the middle.
+    """The part of a batch that the discriminator receives: half of each side, around the middle.
 
-    Texture is judged by patches, so that a part is as good as the whole, for a quarter of the work.
+    Texture is scored by patches, so that a part serves as well as the whole, at a quarter of the work.
     """
 
     made: Tensor
     truth: Tensor
     prior: Tensor
     weight: Tensor
-    """(B, 1, S, S) how much each pixel counts: teeth and lids are small, and looked at most."""
+    """(B, 1, S, S) weight of each pixel: more on teeth and lids, which are small."""
     crossed: Tensor
-    """(B,) bool: there the truth is none."""
+    """(B,) bool; if true, `truth` is meaningless."""
 
 
-class Judgement(NamedTuple):
-    """What the discriminator says of a batch."""
+class Output(NamedTuple):
+    """Output of the discriminator for a batch."""
 
     score: Tensor
     features: list[Tensor]
-    """Of the pictures of which the truth is known."""
+    """Features of the pictures whose truth is known."""
 
 
 def random_window(made: Tensor, batch: Batch) -> Window:
-    """Cut the same window, within the middle three quarters, out of all pictures."""
+    """Cut the same random window, within the middle three quarters, out of all pictures."""
     side = made.shape[-1]
     top, left = (int(place) for place in torch.randint(side // 8, side * 3 // 8 + 1, (2,)))
     whole = (made, batch.truth, batch.prior, attention(batch.points, side))
@@ -78,25 +79,30 @@ def random_window(made: Tensor, batch: Batch) -> Window:
     return Window(made, truth, prior, weight, batch.crossed)
 
 
-def judged(seen: Window, judge: nn.Module) -> tuple[Judgement, Judgement]:
-    """Return what the discriminator makes of all drawn and of the true pictures, in a single pass of it.
+def outputs_of(window: Window, discriminator: nn.Module) -> tuple[Output, Output]:
+    """Return the discriminator's output for all rendered and for the true pictures, in a single forward pass.
 
-    One pass a step is what distributed training and spectral norms, which change with every pass, get on with.
+    Distributed training and spectral norms, which change with every pass, require one pass per step.
     """
-    known = ~seen.crossed
-    score, features = judge(torch.cat([seen.made, seen.truth[known]]), torch.cat([seen.prior, seen.prior[known]]))
+    known = ~window.crossed
+    score, features = discriminator(
+        torch.cat([window.made, window.truth[known]]), torch.cat([window.prior, window.prior[known]])
+    )
     fake, real = zip(*(part.float().tensor_split([len(known)]) for part in (score, *features)), strict=True)
-    return Judgement(fake[0], [part[known] for part in fake[1:]]), Judgement(real[0], list(real[1:]))
+    return Output(fake[0], [part[known] for part in fake[1:]]), Output(real[0], list(real[1:]))
 
 
-def adversarial_losses(seen: Window, judge: nn.Module) -> dict[str, Tensor]:
-    """Return what the discriminator adds for the renderer."""
-    fake, real = judged(seen, judge)
-    return {"adversarial": -weighted_mean(fake.score, seen.weight), "matching": matching(fake.features, real.features)}
+def adversarial_losses(window: Window, discriminator: nn.Module) -> dict[str, Tensor]:
+    """Return the losses of the renderer that come from the discriminator."""
+    fake, real = outputs_of(window, discriminator)
+    return {
+        "adversarial": -weighted_mean(fake.score, window.weight),
+        "matching": matching(fake.features, real.features),
+    }
 
 
-def discriminator_loss(seen: Window, judge: nn.Module) -> Tensor:
+def discriminator_loss(window: Window, discriminator: nn.Module) -> Tensor:
     """Return the discriminator's own hinge loss."""
-    fake, real = judged(seen._replace(made=seen.made.detach()), judge)
-    doubted, believed = functional.relu(1 - real.score), functional.relu(1 + fake.score)
-    return weighted_mean(doubted, seen.weight[~seen.crossed]) + weighted_mean(believed, seen.weight)
+    fake, real = outputs_of(window._replace(made=window.made.detach()), discriminator)
+    real_loss, fake_loss = functional.relu(1 - real.score), functional.relu(1 + fake.score)
+    return weighted_mean(real_loss, window.weight[~window.crossed]) + weighted_mean(fake_loss, window.weight)

@@ -1,4 +1,4 @@
-"""What our own landmarker sees in rendered pictures, as a loss: features where no VGG is at hand, and points."""
+"""Losses on rendered pictures by our own landmarker: its features, which replace those of VGG, and its points."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from facepipe.train.points import point_loss
 
 # Side of the landmarker's crop over the longer side of the box of the points.
 CROP_RATIO = 1.35
-# By how much of itself such a crop is shifted and scaled at most.
+# Maximum random shift and scale of the crop, relative to its size.
 SHIFT_RATIO, SCALE_RATIO = 0.06, 0.1
 
 
 class Frame(NamedTuple):
-    """Squares in pictures, as `grid_sample` counts: from -1 to 1, in the middles of the outermost pixels."""
+    """Squares in pictures, in coordinates of `grid_sample`: -1 to 1 between the centres of the outermost pixels."""
 
     middle: Tensor
     """(B, 2)"""
     reach: Tensor
     """(B,) half the side."""
     side: int
-    """Of the pictures, in pixels."""
+    """Side of the pictures in pixels."""
 
 
 class LandmarkerLosses(nn.Module):
-    """Distance of what our own landmarker sees in two pictures: features at every width of its network, and points.
+    """Distance of two pictures in the features, at every width of its network, and points of our own landmarker.
 
-    The points say whether the drawn head is turned and the drawn mouth open as it should be, which pixels hardly do.
+    Points measure whether head rotation and mouth opening are right, to which pixel losses are hardly sensitive.
     """
 
     def __init__(self, net: Landmarker) -> None:
@@ -43,8 +43,8 @@ class LandmarkerLosses(nn.Module):
     def frame(self, points: Tensor, side: int) -> Frame:
         """Return the squares around (B, 478, 2 or 3) points in pixels of pictures of `side`.
 
-        In training each is a little off, another way each time: a network can be fooled by a grid of its own strides,
-        and a picture would learn to.
+        In training each square has a random offset: otherwise the renderer learns a pattern on the grid of the
+        landmarker's strides that deceives it.
         """
         skin = points[:, : topology.SKIN_COUNT, :2]
         low, high = skin.amin(1), skin.amax(1)
@@ -55,7 +55,7 @@ class LandmarkerLosses(nn.Module):
         return Frame(middle, reach, side)
 
     def crop(self, pictures: Tensor, frame: Frame) -> Tensor:
-        """Cut the squares, as the landmarker is used to them, upright."""
+        """Cut the squares upright, as the landmarker expects them."""
         theta = torch.zeros(len(pictures), 2, 3, device=pictures.device)
         theta[:, 0, 0] = theta[:, 1, 1] = frame.reach
         theta[:, :, 2] = frame.middle
@@ -63,14 +63,14 @@ class LandmarkerLosses(nn.Module):
         return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=True)
 
     def normalised(self, points: Tensor, frame: Frame) -> Tensor:
-        """Return (B, 478, 3) points in pixels of a picture as the landmarker tells them of its crop."""
+        """Convert (B, 478, 3) points from pixels of a picture to the landmarker's coordinates in its crop."""
         span, reach = frame.side - 1, frame.reach[:, None, None]
         inside = (points[..., :2] * 2 / span - 1 - frame.middle[:, None]) / reach
         plane = ((inside + 1) / 2 * (self.size - 1) + 0.5) / self.size
         return torch.cat([plane, points[..., 2:] * (self.size - 1) / self.size / (reach * span)], -1)
 
     def stages(self, crops: Tensor) -> list[Tensor]:
-        """Return the features before each halving, and the last."""
+        """Return the features before each downsampling layer, and the last ones."""
         features, x = [], crops
         for layer in self.net.features:
             made = layer(x)
@@ -89,16 +89,16 @@ class LandmarkerLosses(nn.Module):
         return torch.stack(gaps).mean()
 
     def apart(self, first: Tensor, second: Tensor, points: Tensor) -> Tensor:
-        """Return the mean error of the points of the first pictures, those of the second being right."""
+        """Return the mean error of the first pictures' points, with those of the second pictures as truth."""
         frame = self.frame(points, first.shape[-1])
         with torch.no_grad():
             truth = self.net(self.crop(second, frame)).points
         return point_loss(self.net(self.crop(first, frame)).points, truth).mean()
 
     def misplaced(self, pictures: Tensor, wanted: Tensor) -> Tensor:
-        """Return the mean error of the points of pictures of which only (B, 478, 3) points are known, in pixels."""
+        """Return the mean error of the pictures' points, with `wanted`, (B, 478, 3) in pixels, as truth."""
         frame = self.frame(wanted, pictures.shape[-1])
         found, truth = self.net(self.crop(pictures, frame)).points, self.normalised(wanted, frame)
-        # How far a face is off as a whole, from one picture nobody can tell.
+        # The depth of the whole face cannot be determined from one picture.
         depth = truth[..., 2:] + (found[..., 2:] - truth[..., 2:]).mean(1, keepdim=True)
         return point_loss(found, torch.cat([truth[..., :2], depth], -1)).mean()

@@ -1,6 +1,6 @@
-"""The training loop of a renderer: Lightning Fabric for precision and several GPUs, checkpoints, curves and pictures.
+"""Training loop of renderers: Lightning Fabric for precision and several GPUs, checkpoints, curves and samples.
 
-A crash loses the minutes since the last checkpoint: started again with the same words, the run goes on from there.
+A crash loses the minutes since the last checkpoint; the same command resumes the run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Numbers of a training; images count those that the network has seen, over all devices."""
+    """Hyperparameters of a training; numbers of images are totals over all devices."""
 
     batch: int
     images: int
@@ -41,7 +41,7 @@ class Recipe:
     betas: tuple[float, float] = (0.5, 0.99)
     decay: float = 1e-4
     max_gradient_norm: float | None = 1.0
-    """The norm that a step's gradient is cut to; None for whatever it is."""
+    """Maximum norm of the gradient of a step; None for no clipping."""
     seed: int = 1
     workers: int = 1
     """Processes that prepare the batches."""
@@ -54,7 +54,7 @@ class Recipe:
         return 0 < self.adversarial_from <= images
 
     def rate(self, images: int) -> float:
-        """Return the learning rate: a linear rise, then constant, then down to a tenth over the last third."""
+        """Return the learning rate: linear warm-up, constant, then linear to a tenth over the last third."""
         rise = min(1.0, (images + self.batch) / self.warm_up_images)
         left = (self.images - images) / (self.images / 3)
         return self.peak_rate * rise * min(1.0, max(0.1, left))
@@ -62,63 +62,72 @@ class Recipe:
 
 @dataclass
 class Run:
-    """What is saved and resumed."""
+    """State of a training, as in its checkpoint."""
 
     net: nn.Module
     mean: AveragedModel
-    judge: nn.Module
+    discriminator: nn.Module
     optimiser: torch.optim.Optimizer
-    judge_optimiser: torch.optim.Optimizer
+    discriminator_optimiser: torch.optim.Optimizer
     images: int = 0
 
     def state(self) -> dict[str, Any]:
-        """Return all of it, as tensors and numbers."""
-        parts = {name: getattr(self, name).state_dict() for name in self._parts()}
+        """Return the content of a checkpoint."""
+        parts = {key: getattr(self, name).state_dict() for key, name in self._parts().items()}
         return {**parts, "images": self.images}
 
     def start_at(self, path: Path) -> None:
-        """Begin with a network that is there already; raise WeightsError where the file holds none, or another."""
+        """Load a network from a checkpoint or a released file. Raises WeightsError unless it fits."""
         state = network_state(path)
         check_state(state, self.net, path)
         for net in (self.net, self.mean.module):
             net.load_state_dict(state)
 
     def resume(self, path: Path) -> None:
-        """Take over a checkpoint."""
+        """Load a checkpoint."""
         state = torch.load(path, map_location="cpu", weights_only=True)
-        for name in self._parts():
-            getattr(self, name).load_state_dict(state[name])
+        for key, name in self._parts().items():
+            getattr(self, name).load_state_dict(state[key])
         self.images = int(state["images"])
 
     @staticmethod
-    def _parts() -> tuple[str, ...]:
-        return ("net", "mean", "judge", "optimiser", "judge_optimiser")
+    def _parts() -> dict[str, str]:
+        """Return attributes by their key in a checkpoint; keys never change, so that old checkpoints resume."""
+        return {
+            "net": "net",
+            "mean": "mean",
+            "judge": "discriminator",
+            "optimiser": "optimiser",
+            "judge_optimiser": "discriminator_optimiser",
+        }
 
 
-def new_run(net: nn.Module, judge: nn.Module, recipe: Recipe) -> Run:
-    """Return a run at its beginning."""
+def new_run(net: nn.Module, discriminator: nn.Module, recipe: Recipe) -> Run:
+    """Return a run before its first step."""
     return Run(
         net=net,
         mean=AveragedModel(net, avg_fn=averaging_with(recipe.average), use_buffers=True),
-        judge=judge,
+        discriminator=discriminator,
         optimiser=torch.optim.AdamW(
             net.parameters(), lr=recipe.peak_rate, betas=recipe.betas, weight_decay=recipe.decay
         ),
-        judge_optimiser=torch.optim.AdamW(judge.parameters(), lr=2 * recipe.peak_rate, betas=(0.0, 0.99)),
+        discriminator_optimiser=torch.optim.AdamW(
+            discriminator.parameters(), lr=2 * recipe.peak_rate, betas=(0.0, 0.99)
+        ),
     )
 
 
 def save(run: Run, path: Path) -> None:
-    """Replace the checkpoint at once, so that a crash leaves the one before."""
+    """Replace the checkpoint atomically, so that a crash leaves the previous one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(run.state(), path.with_suffix(".part"))
     path.with_suffix(".part").replace(path)
 
 
-def report(figures: dict[str, float], sheet: Picture, images: int, out: Path, curves: TensorBoardLogger) -> None:
-    """Print and plot figures, and keep the sheet of samples beside the curves and in OUT/samples."""
-    print(f"{images} images: " + " ".join(f"{name} {value:.3f}" for name, value in figures.items()), flush=True)
-    curves.log_metrics({f"unseen {name}": value for name, value in figures.items()}, images)
+def report(metrics: dict[str, float], sheet: Picture, images: int, out: Path, curves: TensorBoardLogger) -> None:
+    """Print and plot metrics, and write the sheet of samples to the curves and to OUT/samples."""
+    print(f"{images} images: " + " ".join(f"{name} {value:.3f}" for name, value in metrics.items()), flush=True)
+    curves.log_metrics({f"unseen {name}": value for name, value in metrics.items()}, images)
     curves.experiment.add_image("unseen", sheet, images, dataformats="HWC")
     (out / "samples").mkdir(parents=True, exist_ok=True)
     write_image(out / "samples" / f"{images:08}.png", sheet)
@@ -127,7 +136,7 @@ def report(figures: dict[str, float], sheet: Picture, images: int, out: Path, cu
 def step(
     optimiser: torch.optim.Optimizer, loss: Tensor, net: nn.Module, fabric: Fabric, max_gradient_norm: float | None
 ) -> None:
-    """Take one step down a loss, the gradient cut as the recipe says; a batch without a finite one is left out."""
+    """Take one optimisation step with clipped gradient; a step with a non-finite gradient is skipped."""
     optimiser.zero_grad(set_to_none=True)
     fabric.backward(loss)
     norm = torch.nn.utils.clip_grad_norm_(
@@ -138,26 +147,26 @@ def step(
 
 
 class Training(Protocol):
-    """What is trained, and how."""
+    """A network with its data, losses and evaluation."""
 
     run: Run
 
     @property
     def recipe(self) -> Recipe:
-        """Return its numbers."""
+        """Return the hyperparameters."""
 
     def batches(self, images: int) -> Iterable[Any]:
-        """Return endless batches, from the one after `images` images on."""
+        """Return endless batches, starting after `images` images."""
 
     def advance(self, batch: Any) -> dict[str, Tensor]:
         """Take one step and return its losses."""
 
     def evaluate(self, mean: nn.Module) -> tuple[dict[str, float], Picture]:
-        """Return figures of the averaged network on unseen people, and a sheet of samples."""
+        """Return metrics of the averaged network on unseen people, and a sheet of samples."""
 
 
 def train(training: Training, out: Path, fabric: Fabric) -> None:
-    """Train until `recipe.images`, from OUT/checkpoint.pt on where it is there; the first device alone reports."""
+    """Train until `recipe.images`, resuming from OUT/checkpoint.pt if it exists; only the first device reports."""
     run, recipe = training.run, training.recipe
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists():
@@ -166,7 +175,7 @@ def train(training: Training, out: Path, fabric: Fabric) -> None:
     began, first, saved = time.monotonic(), run.images, time.monotonic()
     stream: Iterator[Any] = iter(training.batches(run.images))
     while run.images < recipe.images:
-        for optimiser, factor in ((run.optimiser, 1.0), (run.judge_optimiser, 2.0)):
+        for optimiser, factor in ((run.optimiser, 1.0), (run.discriminator_optimiser, 2.0)):
             for group in optimiser.param_groups:
                 group["lr"] = factor * recipe.rate(run.images)
         losses = training.advance(next(stream))
@@ -179,11 +188,11 @@ def train(training: Training, out: Path, fabric: Fabric) -> None:
         if not fabric.is_global_zero:
             continue
         if passed(recipe.report_images):
-            told = {name: float(value.detach()) for name, value in losses.items()}
-            curves.log_metrics(told, run.images)
+            values = {name: float(value.detach()) for name, value in losses.items()}
+            curves.log_metrics(values, run.images)
             rate = (run.images - first) / (time.monotonic() - began)
-            words = " ".join(f"{name} {value:.4f}" for name, value in told.items())
-            print(f"{run.images} images, {rate:.1f}/s: {words}", flush=True)
+            text = " ".join(f"{name} {value:.4f}" for name, value in values.items())
+            print(f"{run.images} images, {rate:.1f}/s: {text}", flush=True)
         if passed(recipe.evaluate_images):
             report(*training.evaluate(run.mean.module.eval()), run.images, out, curves)
         if time.monotonic() - saved > 60 * recipe.checkpoint_minutes or run.images >= recipe.images:

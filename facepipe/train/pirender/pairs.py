@@ -1,7 +1,7 @@
-"""Pairs to train a renderer on: a source with another frame of its clip, or with another person's motion.
+"""Training pairs of a renderer: a source with another frame of its clip, or with another person's motion.
 
-Of the first the truth is known. Of the second only where the face is to be, but such a renderer has to do them, and a
-clip seldom shows its person in poses as far apart.
+The first kind has a true picture. The second has only the target landmarks, but renderers are used that way, and a clip
+rarely shows its person in poses as far apart.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from facepipe.renderers.mesh.renderer import MeshRenderer
 from facepipe.rendering.source import Source, source_of_fit
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.spaces.retargeting import Retargeting
-from facepipe.train.pirender.heads import Heads, coefficients_of, fits_of, mirrored
+from facepipe.train.pirender.frame_cache import FrameCache, coefficients_of, fits_of, mirrored
 
-# Drawings of one source, before the next is set up. With batches of four, each has one in another person's motion.
+# Pairs of one source before the next one is set up. With batches of four, each has one pair in another person's motion.
 TARGETS_OF_A_SOURCE, CROSSED_OF_A_SOURCE = 3, 1
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.floating]
 
 
 class Pair(NamedTuple):
-    """One sample, or a batch of them with a first axis more."""
+    """One sample, or a batch of samples with an additional first axis."""
 
     source: Tensor
     """(3, S, S) uint8."""
     truth: Tensor
-    """(3, S, S) uint8; where `crossed`, nothing to go by."""
+    """(3, S, S) uint8; meaningless if `crossed`."""
     prior: Tensor
     """(3, S, S) uint8."""
     position: Tensor
@@ -48,21 +48,21 @@ class Pair(NamedTuple):
     motion: Tensor
     """(70,) float32."""
     points: Tensor
-    """(478, 3) float32, landmarks of the truth in pixels; where `crossed`, those that the drawn face should have."""
+    """(478, 3) float32, landmarks of the truth in pixels; if `crossed`, those of the target."""
     crossed: Tensor
-    """() bool, whether the motion is another person's."""
+    """() bool, whether the motion is that of another person."""
 
 
 class Pairs(IterableDataset[Pair]):
-    """Endless random pairs; every clip is as likely as any other, whatever its length."""
+    """Endless random pairs; every clip has the same probability, whatever its length."""
 
     def __init__(
-        self, heads: Heads, model: FaceModel, seed: int, *, augment: bool = True, crossed: bool = False
+        self, cache: FrameCache, model: FaceModel, seed: int, *, augment: bool = True, crossed: bool = False
     ) -> None:
-        """With `crossed`, one pair in four is moved by another person, where there are several."""
-        self.heads, self.model, self.seed, self.augment = heads, model, seed, augment
-        self.fits = fits_of(heads, model)
-        self.motions = coefficients_of(heads, self.fits) if crossed and len({*heads.persons}) > 1 else []
+        """With `crossed`, one pair in four has the motion of another person, if there are several people."""
+        self.cache, self.model, self.seed, self.augment = cache, model, seed, augment
+        self.fits = fits_of(cache, model)
+        self.motions = coefficients_of(cache, self.fits) if crossed and len({*cache.persons}) > 1 else []
 
     def __iter__(self) -> Iterator[Pair]:
         worker = get_worker_info()
@@ -70,17 +70,17 @@ class Pairs(IterableDataset[Pair]):
         torch.set_num_threads(1)
         random = np.random.default_rng([self.seed, worker.id if worker else 0])
         while True:
-            clip, flip = int(random.integers(len(self.heads.names))), bool(self.augment and random.random() < 0.5)
-            there = np.flatnonzero(self.heads.valid[self.heads.clip(clip)])
+            clip, flip = int(random.integers(len(self.cache.names))), bool(self.augment and random.random() < 0.5)
+            there = np.flatnonzero(self.cache.valid[self.cache.clip(clip)])
             source, *targets = random.choice(there, 1 + TARGETS_OF_A_SOURCE)
             yield from self.of_source(clip, int(source), [int(row) for row in targets], random, flip=flip)
 
     def of_source(
         self, clip: int, source: int, targets: list[int], random: np.random.Generator, *, flip: bool = False
     ) -> Iterator[Pair]:
-        """Yield the pairs of one source frame with some target frames of a clip, counted from its first frame.
+        """Yield the pairs of one source frame with frames of its clip, then pairs with the motion of other people.
 
-        And then those with motion of others.
+        Frames are numbered from the first frame of the clip.
         """
         fitted = self.fits[clip][int(flip)]
         change = colour_change(random) if self.augment else None
@@ -112,16 +112,16 @@ class Pairs(IterableDataset[Pair]):
     def frame(
         self, clip: int, row: int, change: NDArray[np.uint8] | None, *, flip: bool
     ) -> tuple[Picture, NDArray[np.float32]]:
-        """Return a frame of a clip and its (478, 3) landmarks, mirrored and with its levels changed."""
-        at, side = self.heads.clip(clip).start + row, self.heads.frames.shape[1]
-        picture, points = self.heads.frames[at], self.heads.points[at]
+        """Return a frame of a clip and its (478, 3) landmarks, mirrored if `flip` and with `change` as colour table."""
+        at, side = self.cache.clip(clip).start + row, self.cache.frames.shape[1]
+        picture, points = self.cache.frames[at], self.cache.points[at]
         if flip:
             picture, points = picture[:, ::-1], mirrored(points[None], self.model, side)[0]
         return np.ascontiguousarray(change[picture] if change is not None else picture), np.asarray(points)
 
     def driven_by_another(self, clip: int, source: int, random: np.random.Generator, *, flip: bool) -> Coefficients:
-        """Return one row, the source frame with a random frame's motion out of another person's clip."""
-        persons = np.array(self.heads.persons)
+        """Return one row: the source frame with the motion of a random frame of another person's clip."""
+        persons = np.array(self.cache.persons)
         other = int(random.choice(np.flatnonzero(persons != persons[clip])))
         driving = self.motions[other][int(random.integers(2))]
         own = self.motions[clip][int(flip)].rows(source, source + 1)
@@ -135,12 +135,12 @@ def portrait_at(picture: Picture, points: NDArray[np.floating], fitted: Fit, row
 
 
 def to_tensor(picture: Picture) -> Tensor:
-    """Turn (S, S, 3) into (3, S, S)."""
+    """Convert (S, S, 3) to (3, S, S)."""
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
 
 
 def colour_change(random: np.random.Generator) -> NDArray[np.uint8]:
-    """Return a (256,) table of brightness, contrast and gamma that source and truth go through alike."""
+    """Return a random (256,) table of brightness, contrast and gamma, which is applied to source and truth alike."""
     level = np.arange(256) / 255
     changed = level ** random.uniform(0.7, 1.4) * random.uniform(0.75, 1.15) + random.uniform(-0.05, 0.08)
     return np.asarray(np.clip(changed, 0, 1) * 255).round().astype(np.uint8)

@@ -23,7 +23,7 @@ class VggLoss(nn.Module):
         self.register_buffer("deviation", torch.tensor(DEVIATION).reshape(1, 3, 1, 1))
 
     def normalised(self, pictures: Tensor) -> Tensor:
-        """Bring pictures from [-1, 1] to ImageNet's mean and deviation."""
+        """Convert pictures from [-1, 1] to ImageNet's mean and standard deviation."""
         return ((pictures + 1) / 2 - self.mean) / self.deviation  # type: ignore[operator]
 
     def content(self, made: Tensor, truth: Tensor) -> Tensor:
@@ -51,13 +51,13 @@ class VggLoss(nn.Module):
 
 
 def gram(maps: Tensor) -> Tensor:
-    """Return (B, C, C), the products of the channels of (B, C, H, W), over C H W."""
+    """Return (B, C, C) Gram matrices: products of the channels of (B, C, H, W), divided by C H W."""
     flat = maps.flatten(2)
     return flat @ flat.transpose(1, 2) / (maps.shape[1] * maps.shape[2] * maps.shape[3])
 
 
 def paper_losses(loss: VggLoss, warp: Tensor, picture: Tensor | None, truth: Tensor) -> dict[str, Tensor]:
-    """Return the weighted losses of a step; in the first stage there is no picture yet."""
+    """Return the weighted losses of a step; `picture` is None in the first stage."""
     losses = {"warp": WARP_WEIGHT * loss.content(warp, truth)}
     if picture is not None:
         losses["content"] = PICTURE_WEIGHT * loss.content(picture, truth)

@@ -1,4 +1,4 @@
-"""How the averaged network does on unseen people while it is trained: figures, and pictures to look at."""
+"""Metrics and sample pictures of the averaged network on unseen people, during training."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SAMPLE_ROWS = 8
 
 
 @torch.no_grad()
-def figures(net: CompactNet, batches: list[Pair]) -> dict[str, float]:
-    """Return PSNR in dB of result and prior over batches, the L1 of mouth and eyes, and what their detail lacks."""
+def metrics(net: CompactNet, batches: list[Pair]) -> dict[str, float]:
+    """Return PSNR in dB, L1 of mouth and eyes, and difference in detail over batches, of result and prior."""
     sums: dict[str, list[float]] = {}
     for pair in batches:
         batch = to_batch(pair)
@@ -33,7 +33,7 @@ def figures(net: CompactNet, batches: list[Pair]) -> dict[str, float]:
 
 
 def sample_sheet(net: CompactNet, batches: list[Pair]) -> Picture:
-    """Return rows of source, truth, prior, warp, result and blend (prior red, warp green, drawing blue)."""
+    """Return rows of source, truth, prior, warp, result and blend (prior red, warp green, generated blue)."""
     rows = []
     for pair in batches[:: max(1, len(batches) // SAMPLE_ROWS)]:
         batch = to_batch(Pair(*(part[-1:] for part in pair)))

@@ -1,4 +1,4 @@
-"""The training of the compact renderer: its two phases, alone and on two processes that learn the same."""
+"""Training of the compact renderer: its two phases, in one process and in two that learn the same."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from facepipe.train.pirender.discriminator import (
     random_window,
     weighted_mean,
 )
-from facepipe.train.pirender.heads import Heads, build_heads
+from facepipe.train.pirender.frame_cache import FrameCache, build_frame_cache
 from facepipe.train.pirender.loop import Recipe
 from tests.dataset.material import add_coefficients, make_dataset
 from tests.face.faces import face_model
 from tests.train.pirender.test_pairs import SIDE, clip
 
 
-def training(heads: Heads, fabric: Fabric) -> CompactTraining:
+def training(cache: FrameCache, fabric: Fabric) -> CompactTraining:
     torch.manual_seed(0)
     landmarker = Landmarker(LandmarkerConfig(widths=(8, 8), depths=(1, 1), size_pixels=32))
     recipe = Recipe(batch=4, images=40, peak_rate=1e-3, warm_up_images=1, adversarial_from=20, workers=0)
-    return CompactTraining(recipe, fabric, heads, heads, face_model(), landmarker)
+    return CompactTraining(recipe, fabric, cache, cache, face_model(), landmarker)
 
 
 def state_of(module: torch.nn.Module) -> torch.Tensor:
@@ -43,18 +43,18 @@ def state_of(module: torch.nn.Module) -> torch.Tensor:
 
 
 def test_the_discriminator_joins_in_the_second_phase(tmp_path: Path) -> None:
-    """Before it nothing of it moves; then both learn, and what the renderer learns of it leaves it as it was."""
-    found = training(build_heads([clip(0), clip(1)], tmp_path, SIDE), Fabric(accelerator="cpu"))
+    """It changes only in the second phase, and only by its own step."""
+    found = training(build_frame_cache([clip(0), clip(1)], tmp_path, SIDE), Fabric(accelerator="cpu"))
     stream = iter(found.batches(0))
-    before = state_of(found.run.net), state_of(found.run.judge)
+    before = state_of(found.run.net), state_of(found.run.discriminator)
     first = found.advance(next(stream))
     assert set(first) == {"l1", "edges", "features", "points", "warp", "detail", "crossed", "coarse"}
     assert not torch.equal(before[0], state_of(found.run.net))
-    assert torch.equal(before[1], state_of(found.run.judge))
+    assert torch.equal(before[1], state_of(found.run.discriminator))
     found.run.images = 20
     assert set(found.advance(next(stream))) == {*first, "adversarial", "matching", "discriminator"}
-    assert not torch.equal(before[1], state_of(found.run.judge))
-    assert all(value.requires_grad for value in found.run.judge.parameters())
+    assert not torch.equal(before[1], state_of(found.run.discriminator))
+    assert all(value.requires_grad for value in found.run.discriminator.parameters())
 
 
 def pictures(seed: int) -> torch.Tensor:
@@ -78,24 +78,24 @@ def test_the_window_is_the_same_part_of_all_pictures() -> None:
     assert len(places) > 10
 
 
-def test_one_pass_over_both_pictures_judges_as_two() -> None:
-    """All that is drawn is judged, but only what is known to be true is held against it."""
+def test_one_pass_over_both_pictures_equals_two() -> None:
+    """All rendered pictures are scored, but only known truths are used as real ones."""
     torch.manual_seed(0)
-    judge = PatchDiscriminator(8).eval()
+    discriminator = PatchDiscriminator(8).eval()
     weight = torch.rand(2, 1, 64, 64)
     for crossed in ([False, False], [True, False]):
         seen = Window(pictures(0), pictures(1), pictures(2), weight, torch.tensor(crossed))
         known = ~seen.crossed
-        fake, real = judge(seen.made, seen.prior), judge(seen.truth[known], seen.prior[known])
-        losses = adversarial_losses(seen, judge)
+        fake, real = discriminator(seen.made, seen.prior), discriminator(seen.truth[known], seen.prior[known])
+        losses = adversarial_losses(seen, discriminator)
         torch.testing.assert_close(losses["adversarial"], -weighted_mean(fake[0], weight))
         torch.testing.assert_close(losses["matching"], matching([part[known] for part in fake[1]], real[1]))
-        doubted, believed = torch.relu(1 - real[0]), torch.relu(1 + fake[0])
-        wanted = weighted_mean(doubted, weight[known]) + weighted_mean(believed, weight)
-        torch.testing.assert_close(discriminator_loss(seen, judge), wanted)
+        real_loss, fake_loss = torch.relu(1 - real[0]), torch.relu(1 + fake[0])
+        wanted = weighted_mean(real_loss, weight[known]) + weighted_mean(fake_loss, weight)
+        torch.testing.assert_close(discriminator_loss(seen, discriminator), wanted)
 
 
-def test_scores_count_as_the_pixels_that_they_are_about() -> None:
+def test_scores_are_weighted_by_their_pixels() -> None:
     scores, weight = torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 64, 64)
     scores[..., :4] = 1
     assert weighted_mean(scores, weight) == 0.5
@@ -104,8 +104,8 @@ def test_scores_count_as_the_pixels_that_they_are_about() -> None:
 
 
 def test_a_crossed_pair_has_no_truth(tmp_path: Path) -> None:
-    """What stands where the truth would be changes no loss, and where the face should be does."""
-    found = training(build_heads([clip(0), clip(1)], tmp_path, SIDE), Fabric(accelerator="cpu"))
+    """The placeholder of the truth changes no loss, and the target points do."""
+    found = training(build_frame_cache([clip(0), clip(1)], tmp_path, SIDE), Fabric(accelerator="cpu"))
     batch = to_batch(next(iter(found.batches(0))))
     assert batch.crossed.tolist() == [False, False, False, True]
     with torch.no_grad():
@@ -138,7 +138,7 @@ def clips(network, *_):
     print(network, "reads the clips", flush=True)
     while len(list(folder.glob(network + ".here.*"))) < 2:
         time.sleep(0.01)
-    time.sleep(0.2)  # in which the other would begin too
+    time.sleep(0.2)  # long enough for the other process to start reading
     yield from (clip(0), clip(1))
 
 command.size_of = lambda _: SIDE
@@ -147,30 +147,31 @@ for network in ("compact", "official"):
     fabric.launch()
     (folder / f"{network}.here.{fabric.global_rank}").touch()
     command.clips_of = partial(clips, network)
-    heads = command.heads_of(fabric, folder / "set", folder / network, "train")
+    cache = command.frame_cache_of(fabric, folder / "set", folder / network, "train")
     if network == "compact":
-        found = test_compact.training(heads, fabric)
+        found = test_compact.training(cache, fabric)
     else:
-        found = test_official.training(folder / "set", heads, fabric)
+        found = test_official.training(folder / "set", cache, fabric)
     stream = iter(found.batches(0))
     for images in (0, 2, 20, 22):
         found.run.images = images
         found.advance(next(stream))
-    both = fabric.all_gather(torch.cat([test_compact.state_of(part) for part in (found.run.net, found.run.judge)]))
+    parts = (found.run.net, found.run.discriminator)
+    both = fabric.all_gather(torch.cat([test_compact.state_of(part) for part in parts]))
     if fabric.is_global_zero:
         print(network, "apart by", float((both[0] - both[1]).abs().max()), "of", float(both.abs().max()))
 """
 
 
-def on_two_processes(program: Path, *words: str) -> str:
-    """Run a program by torchrun, twice at once, and return its output."""
+def on_two_processes(program: Path, *arguments: str) -> str:
+    """Run a program in two processes of torchrun, and return its output."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
     paths = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [*torchrun, str(program), *words],
+        [*torchrun, str(program), *arguments],
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
@@ -182,7 +183,7 @@ def on_two_processes(program: Path, *words: str) -> str:
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the program prints; one pair of processes trains both networks, as starting them takes longest."""
+    """The output of the program; one pair of processes trains both networks, as starting them takes longest."""
     folder = tmp_path_factory.mktemp("two")
     make_dataset(folder / "set", "p0#c0", "p1#c1")
     add_coefficients(folder / "set", "c0", "c1")
@@ -193,7 +194,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["compact", "official"])
 def test_two_processes_learn_the_same(network: str, printed: str) -> None:
-    """One unpacks the clips for both. Each sees other pairs; what they learn is exchanged, in both phases."""
+    """One process unpacks the clips for both. They see different pairs and exchange gradients in both phases."""
     lines = [line for line in printed.splitlines() if line.startswith(network)]
     assert lines[0] == f"{network} reads the clips"
     assert len(lines) == 2, printed

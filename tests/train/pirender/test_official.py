@@ -30,7 +30,7 @@ from facepipe.train.pirender.perceptual import VggLoss, gram, paper_losses
 from tests.dataset.material import FPS, WHOLE, add_coefficients
 from tests.pipeline.scene import run
 from tests.renderers.painted import paint
-from tests.train.material import heads as moving
+from tests.train.material import face_points
 
 pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
 from lightning_fabric import Fabric
@@ -38,8 +38,8 @@ from lightning_fabric import Fabric
 from facepipe.train.loop import network_state
 from facepipe.train.pirender import command, official
 from facepipe.train.pirender.command import RECIPES
+from facepipe.train.pirender.frame_cache import FrameCache, HeadClip, build_frame_cache
 from facepipe.train.pirender.frames import FramePairs, both_ways
-from facepipe.train.pirender.heads import HeadClip, Heads, build_heads
 from facepipe.train.pirender.loop import Recipe
 from facepipe.train.pirender.official import OfficialTraining, PaperRecipe, open_vgg, rows_of
 
@@ -51,20 +51,20 @@ TINY = PirenderConfig(latent=16, warping_width=8, editing_width=8, widest=16, re
 def clips() -> list[HeadClip]:
     made = []
     for number in range(2):
-        points = moving(4, seed=number, person=number).astype(np.float64) * (SIDE / 160)
+        points = face_points(4, seed=number, person=number).astype(np.float64) * (SIDE / 160)
         valid = np.array([True, False, True, True])
         made.append(HeadClip(f"c{number}", f"p{number}", [paint(face, SIDE) for face in points], points, valid))
     return made
 
 
-def heads(folder: Path) -> Heads:
-    """The clips unpacked, with coefficients as in a data set in the same folder."""
+def frame_cache(folder: Path) -> FrameCache:
+    """The cache of the clips, with coefficients as in a data set in the same folder."""
     add_coefficients(folder, "c0", "c1")
-    return build_heads(clips(), folder, SIDE)
+    return build_frame_cache(clips(), folder, SIDE)
 
 
 def dataset(folder: Path) -> Path:
-    """A data set of the clips, one to learn from and one unseen, without the coefficients."""
+    """A data set of the clips, one in `train` and one in `unseen`, without coefficients."""
     entries = []
     for one, split in zip(clips(), ("train", "unseen"), strict=True):
         for kind in ("clip", "track"):
@@ -84,14 +84,14 @@ def loss() -> VggLoss:
     return VggLoss(Vgg19Features(TINY_VGG).eval().requires_grad_(False))
 
 
-def training(folder: Path, found: Heads, fabric: Fabric) -> OfficialTraining:
-    """The warp alone for the first 20 images; coefficients as in the data set in a folder."""
+def training(folder: Path, found: FrameCache, fabric: Fabric) -> OfficialTraining:
+    """The first 20 images train the warp alone; coefficients are those of the data set in `folder`."""
     recipe = PaperRecipe(batch=2, images=40, peak_rate=1e-3, workers=0)
     return OfficialTraining(recipe, fabric, folder, found, found, loss(), TINY)
 
 
 def test_vgg_is_torchvisions_up_to_relu5_1() -> None:
-    """Indices and widths of the convolutions, and the five maps' places and sizes."""
+    """Indices and widths of the convolutions, and the positions and sizes of the five maps."""
     net = Vgg19Features()
     assert tuple(net.taken) == LAYERS
     convolutions = {
@@ -108,14 +108,14 @@ def test_a_state_of_another_network_is_refused() -> None:
         vgg19_of({"features.0.weight": torch.zeros(64, 3, 3, 3)})
 
 
-def test_without_vgg_the_error_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_error_without_vgg_gives_instructions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path))
     with pytest.raises(WeightsError, match=r"vgg19-dcbb9e9d.pth .*facepipe weights add vgg19"):
         open_vgg()
 
 
 def test_gram_matrices_are_products_of_channels() -> None:
-    """Against plain sums."""
+    """Compared with plain sums."""
     maps = torch.rand(2, 3, 4, 5)
     wanted = torch.zeros(2, 3, 3)
     for one in range(3):
@@ -125,7 +125,7 @@ def test_gram_matrices_are_products_of_channels() -> None:
 
 
 def test_content_is_a_sum_over_scales_and_layers() -> None:
-    """Against a plain loop; zero for equal pictures; the weights are the paper's."""
+    """Compared with a plain loop; zero for equal pictures; the weights are those of the paper."""
     vgg = loss()
     made, truth = torch.rand(1, 3, SIDE, SIDE) * 2 - 1, torch.rand(1, 3, SIDE, SIDE) * 2 - 1
     wanted = 0.0
@@ -141,17 +141,17 @@ def test_content_is_a_sum_over_scales_and_layers() -> None:
     assert set(paper_losses(vgg, made, None, truth)) == {"warp"}
 
 
-def test_pairs_go_both_ways_and_know_their_windows(tmp_path: Path) -> None:
-    """The window of a truth is that of its own frame, and frames without a face are never drawn."""
-    found = heads(tmp_path)
+def test_pairs_are_used_both_ways_with_their_windows(tmp_path: Path) -> None:
+    """The window of a truth is centred at its own frame, and frames without a face are never sampled."""
+    found = frame_cache(tmp_path)
     rows = rows_of(tmp_path, found)
     pairs = FramePairs(found, rows, 0)
     frames = pairs.pair(1, 0, 3)
     batch = type(frames)(*(part[None] for part in frames))
-    sources, told, truths = both_ways(batch)
+    sources, descriptors, truths = both_ways(batch)
     assert torch.equal(sources, truths.flip(0))
     there = load_coefficients(path_of(tmp_path, "c1", "bfm"), space=bfm.SPACE)
-    for window, frame in zip(told, (3, 0), strict=True):
+    for window, frame in zip(descriptors, (3, 0), strict=True):
         np.testing.assert_allclose(window[:, 13], rows[1][frame], atol=1e-5)
         for part, name in (
             (EXPRESSION, "expression"),
@@ -178,8 +178,8 @@ def test_the_schedule_is_the_papers() -> None:
 
 
 def test_the_two_stages_and_the_schedule(tmp_path: Path) -> None:
-    """In the first half only the warp is trained, then all of it; in the last quarter five times slower."""
-    found = training(tmp_path, heads(tmp_path), Fabric(accelerator="cpu"))
+    """The first half trains only the warp, the second the whole network; the last quarter is five times slower."""
+    found = training(tmp_path, frame_cache(tmp_path), Fabric(accelerator="cpu"))
     assert [found.recipe.rate(images) for images in (0, 29, 30)] == [1e-3, 1e-3, 2e-4]
     stream = iter(found.batches(0))
     editing = [value.clone() for value in found.run.net.editing_net.parameters()]  # type: ignore[union-attr]
@@ -188,59 +188,59 @@ def test_the_two_stages_and_the_schedule(tmp_path: Path) -> None:
     found.run.images = 20
     assert set(found.advance(next(stream))) == {"warp", "content", "style"}
     assert any(not torch.equal(a, b) for a, b in zip(editing, found.run.net.editing_net.parameters(), strict=True))  # type: ignore[union-attr]
-    figures, sheet = found.evaluate(found.run.mean.module)
-    assert set(figures) == {"psnr unmoved", "psnr warp", "psnr picture"}
+    metrics, sheet = found.evaluate(found.run.mean.module)
+    assert set(metrics) == {"psnr unmoved", "psnr warp", "psnr picture"}
     assert sheet.shape == (2 * SIDE, 4 * SIDE, 3)
 
 
-def test_coefficients_of_another_clip_are_told(tmp_path: Path) -> None:
-    found = heads(tmp_path)
+def test_coefficients_of_another_length_are_refused(tmp_path: Path) -> None:
+    found = frame_cache(tmp_path)
     add_coefficients(tmp_path, "c0", frames=5)
-    with pytest.raises(InputError, match=r"c0\.npz tells of 5 frames, its clip has 4"):
+    with pytest.raises(InputError, match=r"c0\.npz has 5 frames, its clip has 4"):
         rows_of(tmp_path, found)
 
 
-def words(folder: Path) -> list[str]:
+def options(folder: Path) -> list[str]:
     places = {"dataset": dataset(folder / "set"), "cache": folder / "cache", "out": folder / "run"}
     numbers = {"network": "official", "images": 8, "batch": 2, "workers": 0}
     return [word for name, value in {**places, **numbers}.items() for word in (f"--{name}", str(value))]
 
 
-def test_without_coefficients_it_is_said_how_they_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And before anything is unpacked."""
+def test_the_error_without_coefficients_gives_instructions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes before anything is unpacked."""
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path))
-    outcome = run("train", "pirender", *words(tmp_path))
+    outcome = run("train", "pirender", *options(tmp_path))
     assert outcome.exit_code == 3
-    for told in ("2 clips of", "c0", f"dataset build CLIPS {tmp_path / 'set'} --space bfm", "weights add deep3d"):
-        assert told in outcome.stderr
+    for text in ("2 clips of", "c0", f"dataset build CLIPS {tmp_path / 'set'} --space bfm", "weights add deep3d"):
+        assert text in outcome.stderr
     assert not (tmp_path / "cache").exists()
 
 
-def test_what_was_trained_comes_in_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a data set to pictures by the renderer of the published network: those of the averaged network."""
+def test_a_trained_network_is_added_and_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a data set to rendered pictures, which are those of the averaged network."""
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
     monkeypatch.setattr(inference, "compute_dtype", lambda **_: torch.float32)
     monkeypatch.setattr(command, "open_vgg", loss)
     monkeypatch.setattr(official, "PirenderConfig", lambda **_: TINY)
     add_coefficients(tmp_path / "set", "c0", "c1")
-    command.main(words(tmp_path))
+    command.main(options(tmp_path))
     checkpoint = tmp_path / "run" / "checkpoint.pt"
     outcome = run("weights", "add", "pirender", checkpoint, "--name", "pirender-mine")
     assert outcome.exit_code == 0, outcome.stderr
     assert weights.lookup("pirender-mine").space == "bfm"
     threads = torch.get_num_threads()
-    came = load_pirender(weights.find("pirender-mine").path)
+    loaded = load_pirender(weights.find("pirender-mine").path)
     torch.set_num_threads(threads)
     mean, last = Pirender(TINY).eval(), network_state(checkpoint, "net")
     mean.load_state_dict(network_state(checkpoint))
-    for name, value in came.state_dict().items():
+    for name, value in loaded.state_dict().items():
         assert torch.equal(value, mean.state_dict()[name])
-    assert not all(torch.equal(value, last[name]) for name, value in came.state_dict().items())
+    assert not all(torch.equal(value, last[name]) for name, value in loaded.state_dict().items())
     rows = load_coefficients(path_of(tmp_path / "set", "c1", "bfm"), space=bfm.SPACE).descriptor_rows()  # type: ignore[attr-defined]
     picture = next(iter(clips()[1].frames))
-    drawn = list(PirenderRenderer(FastPirender(came), picture).frames(rows))
+    rendered = list(PirenderRenderer(FastPirender(loaded), picture).frames(rows))
     with torch.inference_mode():
-        told = torch.from_numpy(windows(rows)).float()
-        made = mean(to_tensor(picture)[None].expand(len(told), -1, -1, -1), told).fake_image
+        descriptors = torch.from_numpy(windows(rows)).float()
+        made = mean(to_tensor(picture)[None].expand(len(descriptors), -1, -1, -1), descriptors).fake_image
     assert made is not None
-    np.testing.assert_allclose(np.stack(drawn).astype(int), from_tensor(made), atol=1)
+    np.testing.assert_allclose(np.stack(rendered).astype(int), from_tensor(made), atol=1)

@@ -1,4 +1,4 @@
-"""The renderer's training: its losses, and a run of a few steps that is stopped and resumed."""
+"""Training of the renderer: its losses, and a run of a few steps that is stopped and resumed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def points(count: int = 2) -> torch.Tensor:
     return torch.from_numpy(face_model().mean[:, :2]).float().expand(count, -1, -1) * 18 + 32
 
 
-def test_attention_lies_on_mouth_and_eyes() -> None:
+def test_attention_is_highest_on_mouth_and_eyes() -> None:
     weight = losses.attention(points(), SIDE)
     assert weight.shape == (2, 1, SIDE, SIDE)
     assert set(weight.flatten().tolist()) == {1.0, 2.0, 8.0}
@@ -65,8 +65,8 @@ def test_edges_and_detail_see_blur_that_is_small_in_l1() -> None:
     assert losses.detail(truth, truth) == 0
 
 
-def test_in_training_the_landmarker_looks_from_elsewhere_each_time() -> None:
-    """But never far off, and it tells points of where it looks."""
+def test_crops_of_the_landmarker_vary_in_training() -> None:
+    """The variation is bounded, and points are converted to the varied crop."""
     landmarker, wanted = small_landmarker(), torch.cat([points(1), torch.zeros(1, 478, 1)], -1)
     still = landmarker.frame(wanted, SIDE)
     torch.testing.assert_close(still, landmarker.frame(wanted, SIDE))
@@ -86,7 +86,7 @@ def test_in_training_the_landmarker_looks_from_elsewhere_each_time() -> None:
     assert len(places) == 20
 
 
-def test_coarse_sees_what_was_moved_and_not_what_was_blurred() -> None:
+def test_coarse_penalises_shift_and_ignores_blur() -> None:
     truth = torch.rand(1, 3, SIDE, SIDE) * 2 - 1
     assert losses.coarse(functional.avg_pool2d(truth, 3, 1, 1), truth) < 0.1
     truth[..., 16:32, 16:32] = 1
@@ -99,8 +99,8 @@ def small_landmarker() -> landmarks.LandmarkerLosses:
     return landmarks.LandmarkerLosses(net).eval()
 
 
-def test_the_landmarker_tells_pictures_apart() -> None:
-    """Next to nothing for the same picture, more for another; gradients reach the picture and not the network."""
+def test_the_landmarker_losses_distinguish_pictures() -> None:
+    """Near zero for the same picture, more for another; gradients reach the picture and not the network."""
     landmarker = small_landmarker()
     made = pictures(0).requires_grad_()
     for loss in (landmarker, landmarker.apart):
@@ -113,8 +113,8 @@ def test_the_landmarker_tells_pictures_apart() -> None:
     assert not any(parameter.requires_grad for parameter in landmarker.parameters())
 
 
-def test_off_the_mouth_only_the_flow_feels_where_things_are() -> None:
-    """The picture is what it was; the network may move what it shows, and paint in the mouth alone."""
+def test_gradients_outside_the_painted_area_reach_only_the_warp() -> None:
+    """The picture is unchanged; outside the mouth only the warped picture gets gradients."""
     warped, change = pictures(0).requires_grad_(), pictures(1).requires_grad_()
     logits = torch.rand(2, 3, SIDE, SIDE).requires_grad_()
     share = logits.softmax(1)
@@ -132,18 +132,18 @@ def test_off_the_mouth_only_the_flow_feels_where_things_are() -> None:
         torch.testing.assert_close(found[..., :40, :], wanted)
 
 
-def test_points_are_wanted_as_the_landmarker_tells_them() -> None:
-    """Against `SquareCrop`, whose crops it is trained on; where a face is in depth does not count."""
+def test_target_points_are_in_the_landmarkers_coordinates() -> None:
+    """Compared with `SquareCrop`, whose crops it is trained on; the depth of the whole face does not count."""
     landmarker = small_landmarker()
     wanted = torch.cat([points(1) * torch.tensor([1.0, 1.3]), torch.linspace(-9, 9, 478)[None, :, None]], -1)
     skin = wanted[0, : topology.SKIN_COUNT, :2]
     low, high = skin.amin(0), skin.amax(0)
-    # Of the crop's pixels it is the middles of the outermost that lie on the square's sides.
+    # The centres of the outermost pixels of the crop are on the sides of the square.
     side = float((high - low).max()) * landmarks.CROP_RATIO * 32 / 31
     x, y = ((low + high) / 2).tolist()
     crop = SquareCrop(x, y, side)
-    told = landmarker.normalised(wanted, landmarker.frame(wanted, SIDE))
-    np.testing.assert_allclose(told[0], crop.normalised(wanted[0].double().numpy()), atol=1e-5)
+    converted = landmarker.normalised(wanted, landmarker.frame(wanted, SIDE))
+    np.testing.assert_allclose(converted[0], crop.normalised(wanted[0].double().numpy()), atol=1e-5)
     made = pictures(0, 1)
     found = landmarker.net(landmarker.crop(made, landmarker.frame(wanted, SIDE))).points.detach()
     landmarker.normalised = lambda *_: found + torch.tensor([0, 0, 0.7])  # type: ignore[method-assign]
@@ -152,18 +152,18 @@ def test_points_are_wanted_as_the_landmarker_tells_them() -> None:
     assert landmarker.misplaced(made, wanted) > 0.05
 
 
-def test_the_discriminator_learns_to_tell_noise_from_smooth_pictures() -> None:
+def test_the_discriminator_learns_to_distinguish_noise_from_smooth_pictures() -> None:
     torch.manual_seed(0)
-    judge = PatchDiscriminator(8)
-    optimiser = torch.optim.Adam(judge.parameters(), lr=5e-3)
+    discriminator = PatchDiscriminator(8)
+    optimiser = torch.optim.Adam(discriminator.parameters(), lr=5e-3)
     prior, known = pictures(2), torch.zeros(2, dtype=torch.bool)
     for _ in range(30):
         made = torch.rand(2, 3, SIDE, SIDE) * 2 - 1
-        loss = discriminator_loss(Window(made, pictures(0), prior, torch.ones_like(prior[:, :1]), known), judge)
+        loss = discriminator_loss(Window(made, pictures(0), prior, torch.ones_like(prior[:, :1]), known), discriminator)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    real, fake = judge(pictures(1), prior), judge(torch.rand(2, 3, SIDE, SIDE) * 2 - 1, prior)
+    real, fake = discriminator(pictures(1), prior), discriminator(torch.rand(2, 3, SIDE, SIDE) * 2 - 1, prior)
     assert real[0].mean() > fake[0].mean() + 0.5
     assert matching(real[1], real[1]) == 0
     assert matching(real[1], fake[1]) > 0
@@ -179,7 +179,7 @@ class _Line(nn.Module):
 
 
 class _Training:
-    """Learn y = 2 x - 1; a stop raises in the middle, as a crash would."""
+    """Learns y = 2 x - 1; a stop raises in the middle, as a crash would."""
 
     def __init__(self, images: int, stop_after: int) -> None:
         from lightning_fabric import Fabric
@@ -221,20 +221,20 @@ def _train(out: Path, images: int, *, stop_after: int = 0) -> Any:
     return training.run, training.steps
 
 
-def test_a_run_learns_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_learns_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, steps = _train(tmp_path, 1200)
     assert len(steps) == 300
     assert abs(run.mean.module.layer.weight.item() - 2) < 0.3
-    told = capsys.readouterr().out
-    assert "400 images" in told
-    assert "1200 images: slope 2." in told or "1200 images: slope 1." in told
+    output = capsys.readouterr().out
+    assert "400 images" in output
+    assert "1200 images: slope 2." in output or "1200 images: slope 1." in output
     assert (tmp_path / "samples" / "00001200.png").exists()
     assert list((tmp_path / "curves").rglob("events*"))
 
 
-@pytest.mark.parametrize("most", [0.5, None])
-def test_a_steps_gradient_is_cut_where_the_recipe_says_so(most: float | None) -> None:
-    """The step of plain descent is the gradient: no longer than told, and else as long as it is."""
+@pytest.mark.parametrize("max_norm", [0.5, None])
+def test_the_gradient_of_a_step_is_clipped_as_the_recipe_says(max_norm: float | None) -> None:
+    """A step of plain descent is the gradient, clipped to `max_norm` if there is one."""
     from lightning_fabric import Fabric
 
     from facepipe.train.pirender.loop import step
@@ -242,15 +242,15 @@ def test_a_steps_gradient_is_cut_where_the_recipe_says_so(most: float | None) ->
     net = nn.Linear(2, 1, bias=False)
     before, slope = net.weight.detach().clone(), torch.tensor([[3.0, 4.0]])
     optimiser = torch.optim.SGD(net.parameters(), lr=1.0)
-    step(optimiser, (net.weight * slope).sum(), net, Fabric(accelerator="cpu"), most)
-    wanted = slope if most is None else slope * most / 5
+    step(optimiser, (net.weight * slope).sum(), net, Fabric(accelerator="cpu"), max_norm)
+    wanted = slope if max_norm is None else slope * max_norm / 5
     torch.testing.assert_close(before - net.weight, wanted)
-    step(optimiser, (net.weight * torch.inf).sum(), net, Fabric(accelerator="cpu"), most)
+    step(optimiser, (net.weight * torch.inf).sum(), net, Fabric(accelerator="cpu"), max_norm)
     torch.testing.assert_close(before - net.weight, wanted)
 
 
-def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    """Stopped and started again, it ends with the weights of a run that was never stopped."""
+def test_a_stopped_run_resumes(tmp_path: Path) -> None:
+    """Stopped and resumed, it ends with the weights of a run that was never stopped."""
     whole, _ = _train(tmp_path / "whole", 400)
     with pytest.raises(KeyboardInterrupt):
         _train(tmp_path / "cut", 400, stop_after=200)
@@ -260,6 +260,14 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
         torch.testing.assert_close(again.mean.state_dict()[name], value)
 
 
+def test_the_keys_of_a_checkpoint_are_those_of_earlier_versions(tmp_path: Path) -> None:
+    """Attributes may be renamed, but stopped runs must resume from their checkpoints."""
+    _train(tmp_path, 4)
+    keys = set(torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+    assert keys == {"net", "mean", "judge", "optimiser", "judge_optimiser", "images"}
+    assert any(name.startswith("judge.") for name in PatchDiscriminator(8).state_dict())
+
+
 def _weight_file(path: Path, slope: float) -> Path:
     from safetensors.torch import save_file
 
@@ -267,7 +275,7 @@ def _weight_file(path: Path, slope: float) -> Path:
     return path
 
 
-def test_a_run_begins_with_what_another_made(tmp_path: Path) -> None:
+def test_a_run_starts_at_the_network_of_another(tmp_path: Path) -> None:
     run = _Training(4, 0).run
     run.start_at(_weight_file(tmp_path / "released.safetensors", 1.5))
     for net in (run.net, run.mean.module):
@@ -285,9 +293,9 @@ def test_a_run_begins_with_what_another_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["missing.pt", "missing.safetensors", "text.pt", "text.safetensors", "table.csv", "else.pt"]
 )
-def test_what_is_no_network_of_its_kind_is_told(tmp_path: Path, name: str) -> None:
+def test_a_file_without_a_fitting_network_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.pt").write_text("no checkpoint", encoding="utf-8")
-    # The unpickler takes letters for commands, and fails at these in a way of its own.
+    # The unpickler reads letters as commands, and fails differently at these.
     (tmp_path / "table.csv").write_text("source,driver\n", encoding="utf-8")
     (tmp_path / "text.safetensors").write_text("no weights", encoding="utf-8")
     torch.save({"net": {}}, tmp_path / "else.pt")
@@ -295,7 +303,7 @@ def test_what_is_no_network_of_its_kind_is_told(tmp_path: Path, name: str) -> No
         _Training(4, 0).run.start_at(tmp_path / name)
 
 
-def test_a_network_of_another_size_is_told(tmp_path: Path) -> None:
+def test_a_network_of_another_size_is_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({"layer.weight": torch.zeros(2, 2), "layer.bias": torch.zeros(2)}, tmp_path / "wide.safetensors")

@@ -1,4 +1,4 @@
-"""Head clips as the training of a renderer reads them: all frames and landmarks in flat files, mapped into memory."""
+"""Frames and landmarks of head clips for the training of renderers, in flat files that are memory-mapped."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from facepipe.media.decode import decode_frames
 from facepipe.media.files import draft_of, sweep_drafts
 from facepipe.spaces.coefficients import Coefficients, from_fit
 
+# Named as in earlier caches, which stay readable.
 LIST = "heads.json"
 
 
@@ -41,13 +42,13 @@ class HeadClip:
 
 
 @dataclass(frozen=True)
-class Heads:
-    """The frames of many clips one after the other."""
+class FrameCache:
+    """The frames of C clips, concatenated."""
 
     names: list[str]
     persons: list[str]
     first: NDArray[np.intp]
-    """(C + 1,) where each clip begins, and where the last ends."""
+    """(C + 1,) the first row of each clip, then the number of all rows."""
     frames: NDArray[np.uint8]
     """(N, S, S, 3) RGB."""
     points: NDArray[np.float32]
@@ -61,7 +62,7 @@ class Heads:
 
 
 def clips_of(dataset: Path, *splits: str) -> Iterator[HeadClip]:
-    """Yield the clips of some splits of what `facepipe dataset build` made."""
+    """Yield the clips of some splits of a data set from `facepipe dataset build`."""
     for entry in read_list(dataset, *splits):
         track = load_track(path_of(dataset, entry.id, "track")).track
         frames = decode_frames(path_of(dataset, entry.id, "clip"))
@@ -69,7 +70,7 @@ def clips_of(dataset: Path, *splits: str) -> Iterator[HeadClip]:
 
 
 def size_of(dataset: Path) -> int:
-    """Return the side of a data set's clips in pixels. Raises InputError where they differ, or there are none."""
+    """Return the side of a data set's clips in pixels. Raises InputError if sizes differ or there are no clips."""
     sizes = {entry.size_pixels for entry in read_list(dataset)}
     if len(sizes) != 1:
         raise InputError(f"{dataset} holds clips of {sorted(sizes) or 'no'} pixels, expected one size. Build it again.")
@@ -77,31 +78,31 @@ def size_of(dataset: Path) -> int:
 
 
 def origin_of(dataset: Path, *splits: str) -> str:
-    """Return a digest that tells the frames of some splits of a data set from those of any other."""
-    # Coefficients of the other basis may come later, and leave the frames as they were.
+    """Return a digest that identifies the frames of some splits of a data set."""
+    # Coefficients of another space can be added later without a change of the frames.
     rows = [asdict(replace(entry, bfm=False)) for entry in read_list(dataset, *splits)]
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
 
 
-def build_heads(clips: Iterable[HeadClip], cache: Path, size_pixels: int, origin: str = "") -> Heads:
-    """Write clips of more than one frame with a face into the folder `cache`, or open it when it is there.
+def build_frame_cache(clips: Iterable[HeadClip], cache: Path, size_pixels: int, origin: str = "") -> FrameCache:
+    """Open the cache in the folder `cache`; if there is none, write it from clips with a face in two or more frames.
 
-    `origin` tells where they are from. Raises InputError where the cache is of another.
+    `origin` identifies the data set. Raises InputError if the cache is from another one.
     """
     if not (cache / LIST).exists():
-        write_heads(clips, cache, size_pixels, origin)
-    came = json.loads((cache / LIST).read_text(encoding="utf-8")).get("origin")
-    if came != origin:
-        told = f"of the data set {came[:12]}" if came else "of a data set that it does not tell"
+        write_frame_cache(clips, cache, size_pixels, origin)
+    actual_origin = json.loads((cache / LIST).read_text(encoding="utf-8")).get("origin")
+    if actual_origin != origin:
+        actual = f"of the data set {actual_origin[:12]}" if actual_origin else "of an unknown data set"
         raise InputError(
-            f"{cache} holds frames {told}, expected those of {origin[:12]}, as --dataset has them now. "
-            "Give another --cache, or empty it."
+            f"{cache} holds frames {actual}, expected those of {origin[:12]}, the current content of --dataset. "
+            "Use another --cache, or empty it."
         )
-    return open_heads(cache)
+    return open_frame_cache(cache)
 
 
-def write_heads(clips: Iterable[HeadClip], cache: Path, size_pixels: int, origin: str) -> None:
-    """Write a cache. Its list comes last, so that without it all is begun anew. Raises InputError for no clips."""
+def write_frame_cache(clips: Iterable[HeadClip], cache: Path, size_pixels: int, origin: str) -> None:
+    """Write a cache. The list is written last, so that a stopped run starts over. Raises InputError for no clips."""
     cache.mkdir(parents=True, exist_ok=True)
     sweep_drafts(cache)
     rows, points, valid = [], [], []
@@ -118,8 +119,8 @@ def write_heads(clips: Iterable[HeadClip], cache: Path, size_pixels: int, origin
             valid.append(clip.valid[:count])
         if not rows:
             raise InputError(
-                f"No clip for {cache} shows a face in two frames: training learns from the split train, and is judged "
-                "by unseen and test. Build the set of more people, or with --test-percent."
+                f"No clip for {cache} shows a face in two frames. Training uses the split train, evaluation the splits "
+                "unseen and test: build the set from more people, or with --test-percent."
             )
     for name, parts in (("points.npy", points), ("valid.npy", valid)):
         with draft_of(cache / name) as draft:
@@ -128,12 +129,12 @@ def write_heads(clips: Iterable[HeadClip], cache: Path, size_pixels: int, origin
         draft.write_text(json.dumps({"size_pixels": size_pixels, "origin": origin, "clips": rows}), encoding="utf-8")
 
 
-def open_heads(cache: Path) -> Heads:
-    """Open what `build_heads` wrote."""
+def open_frame_cache(cache: Path) -> FrameCache:
+    """Open a cache that `build_frame_cache` wrote."""
     facts = json.loads((cache / LIST).read_text(encoding="utf-8"))
     side, rows = facts["size_pixels"], facts["clips"]
     first = np.concatenate([[0], np.cumsum([count for _, _, count in rows])])
-    return Heads(
+    return FrameCache(
         names=[name for name, _, _ in rows],
         persons=[person for _, person, _ in rows],
         first=first,
@@ -149,22 +150,22 @@ def mirrored(points: NDArray[np.floating], model: FaceModel, side: int) -> NDArr
     return np.asarray(flipped[:, model.mirror], np.float32)
 
 
-def fits_of(heads: Heads, model: FaceModel) -> list[tuple[Fit, Fit]]:
-    """Return the fit of each clip as it is, and of its mirror image."""
-    side, both = heads.frames.shape[1], []
-    for index in range(len(heads.names)):
-        rows = heads.clip(index)
-        points, valid = np.asarray(heads.points[rows]), heads.valid[rows]
+def fits_of(cache: FrameCache, model: FaceModel) -> list[tuple[Fit, Fit]]:
+    """Return the fits of each clip and of its mirror image."""
+    side, both = cache.frames.shape[1], []
+    for index in range(len(cache.names)):
+        rows = cache.clip(index)
+        points, valid = np.asarray(cache.points[rows]), cache.valid[rows]
         both.append((fit(model, points, valid), fit(model, mirrored(points, model, side), valid)))
     return both
 
 
-def coefficients_of(heads: Heads, fits: list[tuple[Fit, Fit]]) -> list[tuple[Coefficients, Coefficients]]:
-    """Return what `fits_of` gives as coefficients relative to the whole picture, as if of 25 frames a second."""
-    side = heads.frames.shape[1]
-    words: dict[str, Any] = {"fps": Fraction(25), "crop": whole_picture(side), "picture_size": (side, side)}
+def coefficients_of(cache: FrameCache, fits: list[tuple[Fit, Fit]]) -> list[tuple[Coefficients, Coefficients]]:
+    """Return fits as coefficients relative to the whole picture, at a nominal 25 frames per second."""
+    side = cache.frames.shape[1]
+    header: dict[str, Any] = {"fps": Fraction(25), "crop": whole_picture(side), "picture_size": (side, side)}
     both = []
     for index, (own, mirror) in enumerate(fits):
-        valid = heads.valid[heads.clip(index)]
-        both.append((from_fit(own, valid, **words), from_fit(mirror, valid, **words)))
+        valid = cache.valid[cache.clip(index)]
+        both.append((from_fit(own, valid, **header), from_fit(mirror, valid, **header)))
     return both
