@@ -46,7 +46,7 @@ def test_moments_merge_to_those_of_the_whole() -> None:
     whole = Moments()
     for part in parts:
         whole.merge(part)
-    assert (whole.count, whole.least, whole.most) == (5, -3.0, 8.0)
+    assert (whole.count, whole.minimum, whole.maximum) == (5, -3.0, 8.0)
     assert whole.mean == pytest.approx(statistics.fmean(values))
     assert whole.spread == pytest.approx(statistics.pstdev(values))
 
@@ -70,7 +70,7 @@ def test_a_batch_that_was_killed_is_told_as_broken_off(bench: Bench) -> None:
     run.log.append(decision.item.id, {"number": 1, "state": "begun", "key": decision.key, "run": "gone"})
     overview = read_overview(bench.work)
     assert (overview.broken_off, overview.running, overview.waiting) == (1, 0, 1)
-    assert [one.reason for one in bench.prepare([{"source": "a.txt"}]).planner.decisions()] == ["broken off"]
+    assert [one.reason for one in bench.prepare([{"source": "a.txt"}]).planner.decisions()] == ["interrupted"]
 
 
 def test_clean_takes_what_no_item_uses_and_nothing_live(bench: Bench) -> None:

@@ -191,7 +191,7 @@ def test_all_faults_are_told_before_anything_is_made(bench: Bench) -> None:
     ]
     checked = bench.prepare([*rows, {"source": "a.txt"}]).check()
     told = "\n".join(map(str, checked.problems))
-    for said in ("no such option", "no such file", "cannot be filled in", "twice", "as that of an item before it"):
+    for said in ("no such option", "no such file", "invalid placeholder", "twice", "also the result of an earlier row"):
         assert said in told
     assert not bench.work.exists()
 
@@ -199,4 +199,4 @@ def test_all_faults_are_told_before_anything_is_made(bench: Bench) -> None:
 def test_two_items_for_one_place_are_refused(bench: Bench) -> None:
     bench.write(a="one")
     rows = [{"source": "a.txt", "seconds": 0}, {"source": "a.txt", "seconds": 0.001}]
-    assert "as that of an item before it" in str(bench.prepare(rows).check().problems[0])
+    assert "also the result of an earlier row" in str(bench.prepare(rows).check().problems[0])

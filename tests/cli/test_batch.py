@@ -152,7 +152,7 @@ def test_everything_wrong_is_told_at_once(folder: Path) -> None:
         "strength is 9, expected a number from 0 to 3",
         "nowhere.png",
         "colour",
-        "would be z.mp4",
+        "result z.mp4 is also",
         "'fly'",
         "banana",
         "takes 2 files",
@@ -207,9 +207,9 @@ def test_a_slurm_array_with_gaps_is_refused() -> None:
 
 
 def test_limits() -> None:
-    assert limits_of("5", 2, fail_fast=False).most(1000) == 5
-    assert limits_of("5%", 2, fail_fast=False).most(1000) == 50
-    assert limits_of("", 2, fail_fast=True).most(1000) == 1
+    assert limits_of("5", 2, fail_fast=False).max_failures(1000) == 5
+    assert limits_of("5%", 2, fail_fast=False).max_failures(1000) == 50
+    assert limits_of("", 2, fail_fast=True).max_failures(1000) == 1
     for wrong in ("0", "-1", "1.5", "0%", "101%", "x"):
         with pytest.raises(UsageError):
             limits_of(wrong, 2, fail_fast=False)

@@ -82,7 +82,7 @@ def test_what_is_no_sweep_is_refused(text: str) -> None:
     ("arguments", "told"),
     [
         ((), "Missing argument 'source'"),
-        (("x.png", "--yaw", "1", "--sweep", "yaw=0:1"), "given as a slider and as a sweep"),
+        (("x.png", "--yaw", "1", "--sweep", "yaw=0:1"), "given both as a slider and as a sweep"),
         (("x.png", "--sweep", "yaw=0:1", "-o", "x2.png"), "--sweep makes a video"),
         (("x.png", "--fps", "0", "-o", "x.mp4"), "--fps is '0'"),
         (("x.png", "--yaw", "nan"), "--yaw is nan"),
@@ -155,11 +155,11 @@ def test_a_video_by_chance_goes_from_draw_to_draw(scene: Scene, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (("--from-image", "portrait", "--random", "2"), "leave one of the two out"),
-        (("--seed", "2"), "--seed goes with --random"),
-        (("--only", "pose"), "--only goes with --from-image"),
-        (("--strength", "0.5"), "--strength goes with --from-image"),
-        (("--from-image", "driver"), "takes clips"),
+        (("--from-image", "portrait", "--random", "2"), "give only one of them"),
+        (("--seed", "2"), "--seed needs --random"),
+        (("--only", "pose"), "--only needs --from-image"),
+        (("--strength", "0.5"), "--strength needs --from-image"),
+        (("--from-image", "driver"), "use `facepipe reenact`"),
         (("--from-image", "none"), "no such file"),
     ],
 )

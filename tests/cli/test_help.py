@@ -108,7 +108,7 @@ def test_all_that_a_precheck_found_is_said() -> None:
 def test_a_bug_is_one_line_and_a_file() -> None:
     result = CliRunner().invoke(program(KeyError("x")), ["go"])
     assert result.exit_code == 1
-    assert result.stderr.startswith("facepipe: this is a bug in facepipe (KeyError: 'x')")
+    assert result.stderr.startswith("facepipe: bug in facepipe (KeyError: 'x')")
     assert result.stderr.count("\n") == 1
     report = Path(result.stderr.split()[-1])
     assert "Traceback" in report.read_text("utf-8")
@@ -122,7 +122,7 @@ def test_a_bug_is_told_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("tempfile.NamedTemporaryFile", refuse)
     result = CliRunner().invoke(program(KeyError("x")), ["go"])
     assert result.exit_code == 1
-    assert "could not be written down" in result.stderr
+    assert "could not be written" in result.stderr
 
 
 def test_a_full_disk_and_memory_are_no_bugs() -> None:

@@ -242,7 +242,7 @@ def test_no_space_is_taken_for_the_other(scene: Scene, mine: Path) -> None:
         (
             ("reenact", portrait, scene.driver, "-o", x, "--weights", "detector"),
             2,
-            ("--weights names detector", "but a detector"),
+            ("--weights is detector", "a network of kind detector"),
         ),
         (("reenact", portrait, scene.driver, "-o", x, *OFFICIAL, "--size", "512"), 2, ("--size is 512", "256")),
         (("edit", portrait, "-o", mine / "x.png", *OFFICIAL, "--smile", "1"), 2, ("slider smile", "yaw, pitch, roll")),

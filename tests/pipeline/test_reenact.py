@@ -135,9 +135,9 @@ def test_nobody_elses_file_is_replaced(scene: Scene, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("out", "told"),
     [
-        ("out.png", "is a picture, but the motion has 20 frames"),
-        ("out.gif", "of which the kind cannot be told"),
-        ("out", "of which the kind cannot be told"),
+        ("out.png", "a picture, but the motion has 20 frames"),
+        ("out.gif", "has no known suffix"),
+        ("out", "has no known suffix"),
     ],
 )
 def test_a_result_that_cannot_be_is_refused(scene: Scene, tmp_path: Path, out: str, told: str) -> None:

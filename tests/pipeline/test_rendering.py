@@ -75,7 +75,7 @@ def test_a_renderer_that_looks_at_one_frame_is_given_no_more() -> None:
         (Options(renderer="mesh", space="bfm"), "mesh needs the motion space linear478, .* for that: pirender"),
         (
             Options(renderer="mesh", weights="detector"),
-            "names detector, but the renderer mesh has no network",
+            "--weights is detector, but the renderer mesh has no network",
         ),
         (replace(OFFICIAL, weights="landmarker"), "the weight landmarker needs the motion space linear478"),
         (replace(OFFICIAL, size_pixels=300), "--size is 300"),

@@ -125,8 +125,8 @@ def test_a_false_cell_is_not_passed_over() -> None:
         ({"grid": "maybe"}, "grid is 'maybe', expected true or false"),
         ({"grid": 1.5}, "grid is 1.5, expected true or false"),
         ({"strenght": 1}, "'strenght' is not an option of reenact; did you mean 'strength'"),
-        ({"work": "elsewhere"}, "'work' belongs to the batch as a whole"),
-        ({"quiet": True}, "'quiet' belongs to the batch as a whole"),
+        ({"work": "elsewhere"}, "'work' is an option of the whole batch"),
+        ({"quiet": True}, "'quiet' is an option of the whole batch"),
         ({"only": ["pose"]}, "not a list"),
     ],
 )
