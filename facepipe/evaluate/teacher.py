@@ -29,10 +29,10 @@ def check_teacher(teacher: Path) -> None:
         raise ToolError(
             f"the teacher's labels are made by {TOOL.name}, which comes with facepipe's sources only: {TOOL}"
         )
-    asked = subprocess.run([str(teacher), "-c", "import mediapipe"], capture_output=True, text=True, check=False)
-    if asked.returncode:
+    finished = subprocess.run([str(teacher), "-c", "import mediapipe"], capture_output=True, text=True, check=False)
+    if finished.returncode:
         raise ToolError(
-            f"{teacher} has no MediaPipe: pip install mediapipe==0.10.21 in its environment", detail=asked.stderr
+            f"{teacher} has no MediaPipe: pip install mediapipe==0.10.21 in its environment", detail=finished.stderr
         )
 
 

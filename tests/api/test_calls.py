@@ -134,10 +134,13 @@ GREY = np.zeros((64, 64), np.uint8)
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        (GREY, r"shape \(64, 64\) and dtype uint8, expected \(H, W, 3\) RGB; of grey: numpy.stack"),
-        (np.zeros((3, 64, 64), np.uint8), r"expected \(H, W, 3\) RGB; of \(3, H, W\): source.transpose\(1, 2, 0\)"),
-        (np.zeros((64, 64, 4), np.uint8), r"without alpha: source\[..., :3\]"),
-        (np.zeros((64, 64, 3), np.float32), r"dtype float32, expected uint8; of floats in \[0, 1\]"),
+        (GREY, r"shape \(64, 64\) and dtype uint8, expected \(H, W, 3\) RGB; convert grey with numpy.stack"),
+        (
+            np.zeros((3, 64, 64), np.uint8),
+            r"expected \(H, W, 3\) RGB; convert \(3, H, W\) with source.transpose\(1, 2, 0\)",
+        ),
+        (np.zeros((64, 64, 4), np.uint8), r"remove alpha with source\[..., :3\]"),
+        (np.zeros((64, 64, 3), np.float32), r"dtype float32, expected uint8; convert floats in \[0, 1\]"),
         (np.zeros((64, 64, 3), np.int64), r"dtype int64, expected uint8$"),
         (np.zeros((4, 64, 3), np.uint8), "expected at least 16 pixels"),
         (3.5, "source is a float, expected a path or an array"),

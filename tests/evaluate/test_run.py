@@ -68,7 +68,7 @@ def test_finished_results_are_judged_and_odd_ones_cost_themselves(scene: Scene, 
     out = tmp_path / "out"
     outcome = run("evaluate", tmp_path / "list.csv", "-o", out, "--size", "256")
     assert outcome.exit_code == 4
-    for told in ("short.mp4: has 12 frames", "moved.mp4: its first frame does not show", "cut.mp4: shows 200x"):
+    for told in ("short.mp4: has 12 frames", "moved.mp4: the face in its first frame is not", "cut.mp4: shows 200x"):
         assert told in outcome.stderr
     good = scores_of(out, "good", "result")
     assert good["psnr"] > 35
@@ -139,8 +139,8 @@ def test_a_folder_of_something_else_is_left_alone(scene: Scene, tmp_path: Path) 
         (("--renderer", "photo"), "expected one of"),
         (("--size", "101"), "Take 102"),
         (("--teacher", "/no/python"), "expected the Python of"),
-        (("--labels", "labels"), "--task same has no use for --labels"),
-        (("--task", "audio", "--frames", "5"), "--task audio has no use for --out, --frames"),
+        (("--labels", "labels"), "--task same does not use --labels"),
+        (("--task", "audio", "--frames", "5"), "--task audio does not use --out, --frames"),
     ],
 )
 def test_what_cannot_be_is_told_at_once(scene: Scene, tmp_path: Path, flags: tuple[str, str], told: str) -> None:
