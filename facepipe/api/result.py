@@ -47,7 +47,7 @@ class Result:
 
 
 def result_of(paths: Sequence[Path]) -> Result:
-    """Return the result with the records that lie beside its files."""
+    """Return the result, with the records beside its files."""
     sidecars = {path: sidecar_of(path) for path in paths}
     read = {path: json.loads(sidecar.read_bytes()) for path, sidecar in sidecars.items() if sidecar.is_file()}
     return Result(tuple(paths), read)

@@ -74,7 +74,7 @@ class Run:
         )
         self.progress = BatchProgress(self.events)
         self.stopped_by = 0
-        """Number of the signal that asked to stop."""
+        """Number of the signal that stopped the run; 0 without one."""
         self.message = ""
         """Why the batch stopped early, if a limit or the disk did it."""
         self.limit_reached = False

@@ -108,8 +108,8 @@ def evaluate(
     out = out or Path(f"{manifest.absolute().stem}--{task}")
     check_out(out, overwrite=overwrite)
     set_threads()
-    tell = (lambda _: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
-    outcome = run(cases, setting, out, folder, teacher=teacher, tell=tell)
+    report_line = (lambda _: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
+    outcome = run(cases, setting, out, folder, teacher=teacher, report_line=report_line)
     _print_outcome(outcome, out, as_json=as_json)
     if outcome.failures:
         raise FailedItemsError(outcome.failures)

@@ -1,4 +1,4 @@
-"""How well generated motion follows the sound, on speakers that no training used.
+"""Agreement of generated motion with the sound, on speakers that no training used.
 
 python -m facepipe.evaluate.audio --data DATA --labels LABELS --cache CACHE
 

@@ -37,7 +37,7 @@ class DrivenMotion:
         return source_files(self.scene, self.prepared).load(self.motion.space)
 
     def source_crop(self) -> SquareCrop:
-        """Return where the crop of the source lies in its picture."""
+        """Return the position of the source's crop in its picture."""
         return load_track(path_of(self.scene.fitted.crop, "track.npz")).crop
 
     def rendered(self, frames: NDArray[np.intp]) -> Iterator[Picture]:

@@ -62,7 +62,7 @@ class Judge:
     tracker: FaceTracker
     networks: Networks
     workspace: Workspace
-    """Where the stages keep their results."""
+    """The folder in which the stages store their results."""
     out: Path
     features: dict[str, Moments] = field(default_factory=dict)
     """Picture features by candidate, and of the drivers, if the network for FID is registered."""

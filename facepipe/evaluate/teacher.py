@@ -27,7 +27,7 @@ def check_teacher(teacher: Path) -> None:
         )
     if not TOOL.is_file():
         raise ToolError(
-            f"the teacher's labels are made by {TOOL.name}, which comes with facepipe's sources only: {TOOL}"
+            f"--teacher needs {TOOL.name}, which is only in the source repository of facepipe: {TOOL} does not exist"
         )
     finished = subprocess.run([str(teacher), "-c", "import mediapipe"], capture_output=True, text=True, check=False)
     if finished.returncode:

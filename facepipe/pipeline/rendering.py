@@ -1,4 +1,4 @@
-"""From motion to frames: rendering the segments of a result and joining them."""
+"""Rendering: the segments of a result, and joining them."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Segment:
     """The arguments of the stage `render` for one segment of a result."""
 
     number: int
-    """From 1."""
+    """The number of the segment, from 1."""
     inputs: Mapping[str, Input]
     params: render.Params
     weights: Weights

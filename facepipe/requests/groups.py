@@ -48,7 +48,7 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Rendering(Size, Quality, Space, Network):
-    """How frames are rendered and encoded."""
+    """Options of rendering and encoding."""
 
     codec: str | None = from_setting("output.codec", "Video codec: h264, h265 or vp9.")
 
@@ -64,7 +64,7 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True)
 class Face:
-    """How the face is found."""
+    """Options of face detection."""
 
     face: str | None = from_setting("face.face", "Face to use: largest, left, right, or N for the N-th from the left.")
     landmarker: str | None = from_setting(
@@ -101,7 +101,7 @@ class Smoothing:
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
-    """How much of the driver's motion is used."""
+    """Strength and part of the driver's motion."""
 
     strength: float | None = from_setting("motion.strength", "Scale factor of the motion.")
     only: str | None = from_setting("motion.only", "Use only this part of the motion: expression or pose (or all).")
@@ -109,7 +109,7 @@ class Amount:
 
 @dataclass(frozen=True, kw_only=True)
 class Retargeting(Amount):
-    """How the driver's motion is transferred."""
+    """Options of retargeting."""
 
     motion: str | None = from_setting(
         "motion.motion",

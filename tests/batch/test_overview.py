@@ -126,7 +126,7 @@ def test_the_page_needs_nothing_else(bench: Bench) -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page with")
 @pytest.mark.parametrize(
-    ("filled", "shown"), [({}, "2 of 2 rows"), ({"words": "bad"}, "1 of 2 rows"), ({"state": "done"}, "1 of 2 rows")]
+    ("filled", "shown"), [({}, "2 of 2 rows"), ({"filter": "bad"}, "1 of 2 rows"), ({"state": "done"}, "1 of 2 rows")]
 )
 def test_a_browser_shows_the_page_and_its_filter_works(bench: Bench, filled: dict[str, str], shown: str) -> None:
     out = page(bench)
@@ -139,7 +139,7 @@ def test_a_browser_shows_the_page_and_its_filter_works(bench: Bench, filled: dic
     text = out.read_text().replace("<script>", f"<script>{probe}</script><script>", 1)
     out.write_text(text.replace("</body>", f"<script>{script}</script></body>"))
     found = dump(["--dump-dom", out.as_uri()])
-    assert re.search(r'<span id="shown">([^<]*)</span>', found).group(1) == shown  # type: ignore[union-attr]
+    assert re.search(r'<span id="displayed">([^<]*)</span>', found).group(1) == shown  # type: ignore[union-attr]
     assert "<title>broken" not in found
     hidden = len(re.findall(r"<tr [^>]*hidden", found))
     assert hidden == (0 if not filled else 1)

@@ -93,11 +93,11 @@ def test_doctor_says_where_and_how_precisely_networks_run(
     monkeypatch.setattr("facepipe.device.bfloat16_is_fast", lambda: fast)
     monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda _device: "Some GPU")
-    told = {finding.subject: finding.text for finding in doctor._torch()}
-    drawn = "Some GPU: renderer networks run on it in bfloat16, other networks on the CPU"
-    assert told["GPU"] == (drawn if gpu else "none visible to torch: networks run on the CPU")
+    found = {finding.subject: finding.text for finding in doctor._torch()}
+    gpu_text = "Some GPU: renderer networks run on it in bfloat16, other networks on the CPU"
+    assert found["GPU"] == (gpu_text if gpu else "none visible to torch: networks run on the CPU")
     precision = "AMX: networks on the CPU run in bfloat16" if fast else "no AMX: networks on the CPU run in float32"
-    assert told["bfloat16"] == precision
+    assert found["bfloat16"] == precision
 
 
 def test_weights_list() -> None:

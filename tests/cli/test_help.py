@@ -155,9 +155,9 @@ def test_an_interrupt_from_outside_is_130(signal_name: str) -> None:
     assert child.stdout is not None
     child.stdout.readline()
     child.send_signal(signal.Signals[signal_name])
-    _, told = child.communicate()
+    _, printed = child.communicate()
     assert child.returncode == 130
-    assert "Traceback" not in told
+    assert "Traceback" not in printed
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")

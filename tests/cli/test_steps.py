@@ -96,11 +96,13 @@ def test_coefficients_drive(scene: Scene, tmp_path: Path) -> None:
 
 
 def test_the_stages_one_by_one_are_the_whole_job(scene: Scene, tmp_path: Path) -> None:
-    whole, moved, drawn, joined = (tmp_path / name for name in ("whole.mp4", "moved.npz", "drawn.mp4", "joined.mp4"))
+    whole, retargeted, rendered, joined = (
+        tmp_path / name for name in ("whole.mp4", "moved.npz", "drawn.mp4", "joined.mp4")
+    )
     scene.run("reenact", scene.portrait, scene.driver, "-o", whole, "--size", "64")
-    scene.run("motion", scene.portrait, scene.driver, "-o", moved)
-    scene.run("render", scene.portrait, moved, "-o", drawn, "--size", "64")
-    scene.run("mux", drawn, "--sound", scene.driver, "-o", joined)
+    scene.run("motion", scene.portrait, scene.driver, "-o", retargeted)
+    scene.run("render", scene.portrait, retargeted, "-o", rendered, "--size", "64")
+    scene.run("mux", rendered, "--sound", scene.driver, "-o", joined)
     assert joined.read_bytes() == whole.read_bytes()
 
 

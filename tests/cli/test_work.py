@@ -60,12 +60,12 @@ def test_config_shows_values_and_where_they_come_from(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FACEPIPE_OUTPUT_FIT", "pad")
     monkeypatch.delenv("FACEPIPE_RENDER_RENDERER")
-    told = run("config", "--show-origin").stdout
-    rows = {line.split(" = ")[0]: line.split(" = ")[1].split("  ", 1) for line in told.splitlines()}
-    shown = {name: (value, origin.strip()) for name, (value, origin) in rows.items()}
-    assert shown["output.quality"] == ("20", f"# {tmp_path / 'facepipe.toml'}")
-    assert shown["output.fit"] == ('"pad"', "# FACEPIPE_OUTPUT_FIT")
-    assert shown["render.renderer"] == ('"compact"', "# default")
+    output = run("config", "--show-origin").stdout
+    rows = {line.split(" = ")[0]: line.split(" = ")[1].split("  ", 1) for line in output.splitlines()}
+    settings = {name: (value, origin.strip()) for name, (value, origin) in rows.items()}
+    assert settings["output.quality"] == ("20", f"# {tmp_path / 'facepipe.toml'}")
+    assert settings["output.fit"] == ('"pad"', "# FACEPIPE_OUTPUT_FIT")
+    assert settings["render.renderer"] == ('"compact"', "# default")
     assert "#" not in run("config").stdout
     rows_as_json = [json.loads(line) for line in run("config", "--json").stdout.splitlines()]
     assert {"schema": 1, "name": "output.fit", "value": "pad", "origin": "FACEPIPE_OUTPUT_FIT"} in rows_as_json

@@ -109,8 +109,8 @@ def test_likelihoods_are_those_of_the_processes_that_made_the_motion() -> None:
     speech.prediction[-SMALL.channels :] = 0.8 * torch.eye(SMALL.channels)
     speech.innovation.fill_(0.3)
     speech.mean = lambda columns: torch.zeros(len(columns) - 20, SMALL.directions)  # type: ignore[method-assign]
-    told = {one.name: one.value for one in likelihoods(speakers[1:], speakers[:1], speech)}
-    assert told[metric.name] == pytest.approx(entropy, abs=0.2)
+    values = {one.name: one.value for one in likelihoods(speakers[1:], speakers[:1], speech)}
+    assert values[metric.name] == pytest.approx(entropy, abs=0.2)
 
 
 def standard_bits(x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:

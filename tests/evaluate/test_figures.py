@@ -97,12 +97,12 @@ def test_table_and_summary_tell_it_all() -> None:
     first = dict(zip(lines[0], lines[1], strict=True))
     assert (first["name"], first["candidate"], first["psnr"], first["lpips"]) == ("a", "result", "25", "")
     missing = {"lpips": "facepipe weights add lpips alex.pth"}
-    told = summary(Setting("same"), cases, gather(cases, {}), ["c: no face"], missing)
-    assert json.loads(json.dumps(told, allow_nan=False))["means"]["result"]["ssim"] == pytest.approx(0.8)
-    assert told["not_registered"] == missing
+    content = summary(Setting("same"), cases, gather(cases, {}), ["c: no face"], missing)
+    assert json.loads(json.dumps(content, allow_nan=False))["means"]["result"]["ssim"] == pytest.approx(0.8)
+    assert content["not_registered"] == missing
     explained = (ROOT / "docs/evaluation.md").read_text("utf-8").partition("## summary.json")[2]
-    assert [key for key in told if f"`{key}`" not in explained] == []
-    assert "lpips" not in told["means"]["result"]
+    assert [key for key in content if f"`{key}`" not in explained] == []
+    assert "lpips" not in content["means"]["result"]
     assert notes_on(missing, ["c: no face"]) == [
         "LPIPS not registered: facepipe weights add lpips alex.pth",
         "failed: c: no face",

@@ -75,7 +75,7 @@ def test_a_folder_of_data_gives_unseen_identities_only(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "task", "told"),
+    ("text", "task", "message"),
     [
         ("", "same", "expected a header"),
         ("a.mp4\n", "same", "expected a header"),
@@ -88,8 +88,8 @@ def test_a_folder_of_data_gives_unseen_identities_only(folder: Path) -> None:
         ('{"driver": "a.mp4"\n', "same", "line 1: is not JSON"),
     ],
 )
-def test_what_is_wrong_is_named(folder: Path, text: str, task: Task, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_what_is_wrong_is_named(folder: Path, text: str, task: Task, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         read_cases(listed(folder, text), task)
 
 
