@@ -1,4 +1,4 @@
-"""The functions that `import facepipe` gives."""
+"""The functions of the Python interface."""
 
 from __future__ import annotations
 
@@ -50,14 +50,15 @@ def reenact(
     force: Collection[str] = (),
     **options: Unpack[ReenactOptions],
 ) -> Result:
-    """Move the face in `source` the way `driver` moves. The result is a video, or a picture if `out` names one.
+    """Animate the face in `source` with the motion of `driver`. The result is a video, or a picture if `out` names one.
 
     Args:
         source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video.
-        driver: What moves it: the path of a video, a picture, or a motion file (.npz).
-        out: The file to write; without it "SOURCE--DRIVER.mp4" in the current folder.
-        progress: Is called with each event of the job (`facepipe.engine.events`).
-        force: Stages to make again though they are done; "all" for all of them.
+        driver: The path of a video, a picture, or a motion file (.npz).
+        out: The file to write. Default: "SOURCE--DRIVER.mp4", or ".png" if the driver is a picture, in the current
+            folder.
+        progress: A function that is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to run again even if their results exist; "all" for all of them.
         options: The options of `facepipe reenact`, with underscores: size=512, paste_back=True.
 
     Raises:
@@ -75,14 +76,14 @@ def audio(
     force: Collection[str] = (),
     **options: Unpack[AudioOptions],
 ) -> Result:
-    """Let the face in `source` say what `sound` says. The result is a video with the sound.
+    """Animate the face in `source` with motion generated from speech. The result is a video with the sound.
 
     Args:
         source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video.
         sound: The path of a sound file, or of a video with sound.
-        out: The file to write; without it "SOURCE--SOUND.mp4" in the current folder.
-        progress: Is called with each event of the job (`facepipe.engine.events`).
-        force: Stages to make again though they are done; "all" for all of them.
+        out: The file to write. Default: "SOURCE--SOUND.mp4" in the current folder.
+        progress: A function that is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to run again even if their results exist; "all" for all of them.
         options: The options of `facepipe audio`, with underscores: pose_strength=0.5, blinks=False.
 
     Raises:
@@ -99,13 +100,15 @@ def edit(
     force: Collection[str] = (),
     **options: Unpack[EditOptions],
 ) -> Result:
-    """Pose and shape the face in `source` by sliders, after another picture, or by chance: pictures, or a video.
+    """Set pose and expression of the face in `source` by sliders, from another picture, or at random.
+
+    The result is a picture or a video; with `random`, there may be several pictures.
 
     Args:
         source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video.
-        out: The file to write; without it "SOURCE--edit.png", or ".mp4" with a sweep, in the current folder.
-        progress: Is called with each event of the job (`facepipe.engine.events`).
-        force: Stages to make again though they are done; "all" for all of them.
+        out: The file to write. Default: "SOURCE--edit.png", or ".mp4" with a sweep, in the current folder.
+        progress: A function that is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to run again even if their results exist; "all" for all of them.
         options: The options of `facepipe edit`, with underscores: yaw=10, smile=0.5, sweep="yaw=-20:20".
 
     Raises:
@@ -122,18 +125,18 @@ def crop(
     force: Collection[str] = (),
     **options: Unpack[CropOptions],
 ) -> Result:
-    """Find and follow the face in `source`; write the crop (.mp4 or .png) and its track (.track.npz).
+    """Detect and track the face in `source`; write the crop (.mp4 or .png) and its track (.track.npz).
 
     Args:
         source: A picture or video, a folder of them, an array (H, W, 3) of uint8, RGB, or a sequence of these.
-        out: The file to write; or, for several, a folder.
-        progress: Is called with each event of the job (`facepipe.engine.events`).
-        force: Stages to make again though they are done; "all" for all of them.
+        out: The file to write; for several sources, a folder.
+        progress: A function that is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to run again even if their results exist; "all" for all of them.
         options: The options of `facepipe crop`, with underscores.
 
     Raises:
         FacepipeError: UsageError for options, InputError for files, NoFaceError, FailedItemsError if some of several
-            failed, with the paths of the others as `done`, and others.
+            sources failed (`done` holds the paths of the other results), and others.
     """
     return _call(CropRequest, source, {"out": out, **options}, progress, force, role="inputs")
 
@@ -151,14 +154,14 @@ def coefficients(
     Args:
         source: A track (.track.npz), picture or video, a folder of them, an array (H, W, 3) of uint8, RGB, or a
             sequence of these.
-        out: The file to write; or, for several, a folder.
-        progress: Is called with each event of the job (`facepipe.engine.events`).
-        force: Stages to make again though they are done; "all" for all of them.
+        out: The file to write; for several sources, a folder.
+        progress: A function that is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to run again even if their results exist; "all" for all of them.
         options: The options of `facepipe coefficients`, with underscores.
 
     Raises:
         FacepipeError: UsageError for options, InputError for files, NoFaceError, FailedItemsError if some of several
-            failed, with the paths of the others as `done`, and others.
+            sources failed (`done` holds the paths of the other results), and others.
     """
     return _call(CoefficientsRequest, source, {"out": out, **options}, progress, force, role="inputs")
 
@@ -168,17 +171,17 @@ def frames(
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames of a reenactment as arrays (H, W, 3) of uint8, RGB, each as soon as it is rendered.
 
-    They are the frames that `reenact` encodes; no result is written, and no record. Tracks and coefficients of source
-    and driver are kept in the work folder as always. Closing the iterator, or dropping it, ends the work.
+    They are the frames that `reenact` encodes. No result and no record are written. Tracks and coefficients of source
+    and driver are stored in the work folder. Closing or deleting the iterator ends the work.
 
     Args:
         source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video.
-        driver: What moves it: the path of a video, a picture, or a motion file (.npz).
-        progress: Is called with each event of the job (`facepipe.engine.events`).
-        options: The options of `facepipe reenact` that are not about a file, with underscores.
+        driver: The path of a video, a picture, or a motion file (.npz).
+        progress: A function that is called with each event of the job (`facepipe.engine.events`).
+        options: The options of `facepipe reenact`, except those about the result file, with underscores.
 
     Raises:
-        FacepipeError: UsageError and InputError at once, others while frames are taken.
+        FacepipeError: UsageError and InputError at once, others during the iteration.
     """
     let_threads_sleep()
     settings, given = load_settings(), dict[str, Any](options)
@@ -202,7 +205,7 @@ def _call(
     *,
     role: str = "source",
 ) -> Result:
-    """Run a request; `role` is its field for the source."""
+    """Run a request. `role` is the name of its field for the source."""
     let_threads_sleep()
     settings = load_settings()
     with _expected_errors():
@@ -213,7 +216,7 @@ def _call(
 
 @contextmanager
 def _expected_errors() -> Iterator[None]:
-    """Turn a full disk and full memory into the FacepipeErrors that the commands print."""
+    """Convert errors of a full disk or memory to the FacepipeErrors that the commands print."""
     try:
         yield
     except Exception as error:

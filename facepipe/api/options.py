@@ -1,4 +1,4 @@
-"""The keyword options of the functions, for type checkers. A test holds them against the fields of the requests."""
+"""Types of the keyword options of the functions, for type checkers. A test compares them with the requests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ File = str | os.PathLike[str]
 Source = File | NDArray[Any]
 """A path, or an array (H, W, 3) of uint8, RGB."""
 Text = str | int
-"""A word, or a number in place of one."""
+"""A keyword such as "largest", or a number."""
 Rate = str | float | Fraction
-"""Frames a second: 25, 29.97, "30000/1001"."""
+"""Frames per second: 25, 29.97, "30000/1001"."""
 Progress = Callable[[Event], None]
-"""Is called with each `facepipe.engine.events.Event` of a job. An exception that it raises stops the job."""
+"""A function that is called with each `facepipe.engine.events.Event` of a job. An exception in it stops the job."""
 
 
 class _Size(TypedDict, total=False):
@@ -156,7 +156,7 @@ class FramesOptions(
     _Grid,
     total=False,
 ):
-    """Options of `frames`: those of `reenact` that are not about a file."""
+    """Options of `frames`: those of `reenact`, except those about the result file."""
 
     renderer: str | None
     weights: str | None
@@ -188,7 +188,7 @@ class AudioOptions(
 class EditOptions(
     _Rendering, _Face, _DriverFace, _Amount, _Limits, _Provenance, _Shown, _Result, _Sheet, _Preset, _Grid, total=False
 ):
-    """Options of `edit`. The sliders are options too."""
+    """Options of `edit`, with all sliders."""
 
     sweep: str | Sequence[str]
     frames: int | None

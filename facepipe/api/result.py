@@ -1,4 +1,4 @@
-"""The result of a call."""
+"""The results of the functions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from facepipe.pipeline.delivery import sidecar_of
 
 @dataclass(frozen=True)
 class Result:
-    """The files that a call made, or found made, and their records."""
+    """The result files of a call, and their records."""
 
     paths: tuple[Path, ...]
-    """All files, the main one first; records are not among them."""
+    """All result files, the main one first, without the records."""
     records: Mapping[Path, Mapping[str, Any]]
     """The record (FILE.json, docs/formats.md) of each file that has one beside it."""
 
@@ -32,7 +32,7 @@ class Result:
 
     @property
     def facts(self) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
-        """The facts of the stages behind the main file, by stage, one for each time that the stage ran."""
+        """The facts of the stages of the main file: by stage, one mapping per run of the stage."""
         facts: dict[str, tuple[Mapping[str, Any], ...]] = {}
         for stage in self.record["stages"]:
             facts[stage["stage"]] = (*facts.get(stage["stage"], ()), stage["facts"])
@@ -47,7 +47,7 @@ class Result:
 
 
 def result_of(paths: Sequence[Path]) -> Result:
-    """Read the records beside the files of a result."""
+    """Return the result, with the records beside its files."""
     sidecars = {path: sidecar_of(path) for path in paths}
     read = {path: json.loads(sidecar.read_bytes()) for path, sidecar in sidecars.items() if sidecar.is_file()}
     return Result(tuple(paths), read)

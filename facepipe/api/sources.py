@@ -1,4 +1,4 @@
-"""Sources in memory: an array becomes a PNG file in the work folder, which stages read like any other."""
+"""Sources in memory: an array is stored as a PNG file in the work folder, which stages read like other files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SMALLEST_PIXELS = 16
 
 
 def as_files(source: Any, settings: Settings, work: str | os.PathLike[str] | None) -> Any:
-    """Return a source with each array in it as the path of a file that holds its pixels; paths stay as they are."""
+    """Replace each array in a source by the path of a PNG file with its pixels. Paths are returned unchanged."""
     root = Path(work or settings.work.folder)
     if isinstance(source, list | tuple):
         return tuple(_as_file(one, root) for one in source)
@@ -51,7 +51,7 @@ def _holds(path: Path, array: np.ndarray) -> bool:
 
 
 def checked(source: Any) -> np.ndarray:
-    """Return an array of pixels as it is. Raises UsageError that says what came, and how to convert it."""
+    """Return the source as an array (H, W, 3) of uint8. Raises UsageError, which explains how to convert it."""
     if not (hasattr(source, "__array__") or hasattr(source, "__array_interface__")):
         raise UsageError(f"source is a {type(source).__name__}, expected a path or an array (H, W, 3) of uint8")
     array = np.asarray(source)
@@ -61,7 +61,7 @@ def checked(source: Any) -> np.ndarray:
         raise UsageError(f"{came}, expected (H, W, 3) RGB{remedy}")
     if array.dtype != np.uint8:
         floats = np.issubdtype(array.dtype, np.floating)
-        remedy = "; of floats in [0, 1]: (source * 255).round().astype('uint8')" if floats else ""
+        remedy = "; convert floats in [0, 1] with (source * 255).round().astype('uint8')" if floats else ""
         raise UsageError(f"{came}, expected uint8{remedy}")
     if min(array.shape[:2]) < SMALLEST_PIXELS:
         raise UsageError(f"{came}, expected at least {SMALLEST_PIXELS} pixels in height and width")
@@ -70,9 +70,9 @@ def checked(source: Any) -> np.ndarray:
 
 def _layout_remedy(array: np.ndarray) -> str:
     if array.ndim == 3 and array.shape[0] == 3:
-        return "; of (3, H, W): source.transpose(1, 2, 0)"
+        return "; convert (3, H, W) with source.transpose(1, 2, 0)"
     if array.ndim == 3 and array.shape[2] == 4:
-        return "; without alpha: source[..., :3]"
+        return "; remove alpha with source[..., :3]"
     if array.ndim == 2:
-        return "; of grey: numpy.stack([source] * 3, axis=-1)"
+        return "; convert grey with numpy.stack([source] * 3, axis=-1)"
     return ""

@@ -1,1 +1,1 @@
-"""Many items: jobs as rows, a plan, an item log on disk, engines that spread the work, overviews and reports."""
+"""Batches of many items: job lists, plans, the item log on disk, engines for parallel work, overviews and reports."""

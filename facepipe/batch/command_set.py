@@ -1,4 +1,4 @@
-"""The interface of the commands that the rows of a batch name; `facepipe.batch.commands` has those of facepipe."""
+"""The interface of a set of commands that batch rows can use. `facepipe.batch.commands` implements it."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from facepipe.engine import Job
 from facepipe.errors import FacepipeError
 
 RunJob = Callable[[Mapping[str, object], Callable[[Job], None]], None]
-"""Takes the identity of a job and its body, and runs it."""
+"""Runs a job, given its identity and its body."""
 
 
 class CommandSet(Protocol):
-    """The commands that make the items of a batch. It is sent to the workers, so it must be picklable."""
+    """The commands that make the items of a batch. Instances are sent to workers, so they must be picklable."""
 
     def extension(self, item: Item) -> str:
-        """Return the suffix, without dot, that the result of an item has where nothing else is said."""
+        """Return the default suffix of an item's result, without the dot."""
 
     def inputs(self, item: Item) -> Sequence[str]:
-        """Return the files that an item reads, as they are written in its row."""
+        """Return the paths that an item reads, as written in its row."""
 
     def check(self, item: Item) -> FacepipeError | None:
-        """Return what is wrong with an item's command and options; files are not looked at."""
+        """Return the error in an item's command or options, or None. Files are not read."""
 
     def kind(self, item: Item) -> str:
-        """Return what items have in common that need the same of a machine."""
+        """Return a key that is equal for items with the same requirements on the machine."""
 
     def check_machine(self, items: Sequence[Item], folder: Path) -> list[FacepipeError]:
-        """Return what is missing of weights and encoders for items of one kind each."""
+        """Return errors for missing weights and encoders. `items` holds one item of each kind."""
 
     def settings(self, item: Item) -> str:
-        """Return a text that changes whenever other settings would change the result of an item."""
+        """Return a text that changes with every setting that changes the result of an item."""
 
     def program(self, item: Item) -> str:
-        """Return a text that changes whenever a stage or a weight that an item uses changes."""
+        """Return a text that changes with the version of every stage and the digest of every weight of an item."""
 
     def prepare(self, threads: int) -> None:
-        """Get a process ready that will make items with so many threads."""
+        """Prepare a worker process that makes items with this number of threads."""
 
     def make(self, item: Item, folder: Path, run_job: RunJob) -> None:
-        """Make an item whose paths are relative to `folder`, through `run_job`. Raises what its command raises."""
+        """Make an item with `run_job`; its paths are relative to `folder`. Raises the errors of its command."""

@@ -1,4 +1,4 @@
-"""The commands of facepipe as the command set of a batch: a row is read as the request of its command."""
+"""The commands of facepipe as the command set of a batch. A row is converted to the request of its command."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ EXTENSIONS = {"coefficients": "npz", "motion": "npz", "features": "npz"}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MACHINE_FAULTS = ("weights", "encoder", "disk")
 HARMLESS = ("work.folder", "work.stale_seconds", "render.compile")
-"""Settings that change no result."""
+"""Settings that do not change results."""
 FORMS = 10_000
 
 
 @dataclass(frozen=True)
 class Commands:
-    """The command set of `facepipe batch`: every command that makes a result from files."""
+    """The command set of `facepipe batch`: all commands that make results from files."""
 
     of_run: Settings
-    """The settings that hold for the whole run, on all machines."""
+    """The settings of the whole run, on all machines."""
 
     def extension(self, item: Item) -> str:
-        """Return the suffix of an item's result, without dot."""
+        """Return the default suffix of an item's result, without the dot."""
         files = [PurePath(name).suffix.lower() for name in item.inputs.values()]
         if item.command == "edit":
             return "mp4" if {"sweep", "frames", "fps"} & set(item.options) else "png"
@@ -43,22 +43,22 @@ class Commands:
         return EXTENSIONS.get(item.command, "png" if still else "mp4")
 
     def inputs(self, item: Item) -> Sequence[str]:
-        """Return the files that an item reads."""
+        """Return the paths that an item reads."""
         return files_read(item.command, item.inputs.values(), item.options)
 
     def check(self, item: Item) -> FacepipeError | None:
-        """Return what is wrong with an item's command and options."""
+        """Return the error in an item's command or options, or None."""
         form = self._form(item)
         return form if isinstance(form, FacepipeError) else None
 
     def kind(self, item: Item) -> str:
-        """Return command, codec and weights."""
+        """Return command, codec and weights as text."""
         form = self._form(item)
         assert not isinstance(form, FacepipeError)
         return " ".join((item.command, form.codec, *sorted(set(form.dependencies.weights))))
 
     def check_machine(self, items: Sequence[Item], folder: Path) -> list[FacepipeError]:
-        """Plan one item of each kind, and return which weights, encoders and disks are missing for it."""
+        """Run each item as a dry run, and return the errors about weights, encoders and disks."""
         workspace = Workspace(Path(self.of_run.work.folder))
         faults: dict[str, FacepipeError] = {}
         with tempfile.TemporaryDirectory(prefix="facepipe-check-") as place:
@@ -74,7 +74,7 @@ class Commands:
         return list(faults.values())
 
     def settings(self, item: Item) -> str:
-        """Return the settings that can change a result."""
+        """Return the settings that can change a result, as JSON."""
         del item
         return self._settings
 
@@ -83,7 +83,7 @@ class Commands:
         return json.dumps([(name, value) for name, value, _ in self.of_run.rows() if name not in HARMLESS])
 
     def program(self, item: Item) -> str:
-        """Return the versions of the stages and the digests of the weights that an item uses."""
+        """Return the versions of stages and digests of weights that an item uses, as text."""
         form = self._form(item)
         if isinstance(form, FacepipeError):
             return ""
@@ -96,11 +96,11 @@ class Commands:
         return {}
 
     def prepare(self, threads: int) -> None:
-        """Give the numerical libraries their threads."""
+        """Set the number of threads of numerical libraries."""
         set_threads(threads)
 
     def make(self, item: Item, folder: Path, run_job: RunJob) -> None:
-        """Make an item as its command would."""
+        """Run the command of an item."""
         (folder / item.output).parent.mkdir(parents=True, exist_ok=True)
         prepared = self.request(item, folder).prepare(self.of_run)
 
@@ -121,7 +121,7 @@ class Commands:
 
 @dataclass(frozen=True)
 class Form:
-    """The properties that rows share which differ only in the stems of their files."""
+    """The properties shared by rows that differ only in the stems of their files."""
 
     codec: str
     dependencies: Dependencies
@@ -131,9 +131,9 @@ class Form:
 def _form(
     commands: Commands, command: str, roles: tuple[str, ...], options: str, suffixes: tuple[str, ...], sample: bool
 ) -> Form | FacepipeError:
-    """Return the form of rows, or what is wrong with all of them. No file is read but presets.
+    """Return the form of rows, or the error that all of them have. Presets are the only files that are read.
 
-    `suffixes` are those of the inputs, by `roles`, and of the result.
+    `suffixes` are those of the inputs, in the order of `roles`, and of the result.
     """
     inputs = {role: f"{role}{suffix}" for role, suffix in zip(roles, suffixes, strict=False)}
     item = Item(command, inputs, json.loads(options), f"result{suffixes[-1]}", sample=int(sample))
@@ -145,5 +145,5 @@ def _form(
 
 
 def forget() -> None:
-    """Read every form of row again: the registry of weights, or a preset, may have changed."""
+    """Clear the cache of forms, because the weight registry or a preset may have changed."""
     _form.cache_clear()

@@ -1,7 +1,7 @@
-"""Where the work is done: processes of this machine, or those of a dask or ray cluster, all through joblib.
+"""Engines: processes on this machine, or of a dask or ray cluster, through joblib.
 
-An engine only calls a function with arguments. The item log and the claims hold who does what, what is done and what
-failed, so results do not depend on the engine.
+An engine only calls a function with arguments. The state of items is in the item log and the claims, so results do not
+depend on the engine.
 """
 
 from __future__ import annotations
@@ -20,55 +20,55 @@ from facepipe.errors import ToolError, UsageError
 EngineName = Literal["loky", "dask", "ray"]
 ENGINES: tuple[EngineName, ...] = ("loky", "dask", "ray")
 IDLE_SECONDS = 60.0
-"""A process of ours that is asked for nothing for so long ends, so that none outlives a leader that was killed."""
+"""Worker processes end after this idle time, so that they do not outlive a leader that was killed."""
 T = TypeVar("T")
 Apply = Callable[[Callable[[T], None], Iterable[T]], None]
-"""Calls a function with each of the arguments, which are taken as they are needed. Raises BrokenEngineError."""
+"""Calls a function with each argument; arguments are consumed lazily. Raises BrokenEngineError."""
 
 
 class BrokenEngineError(Exception):
-    """Workers were lost; what they were at is not known here."""
+    """The engine lost workers. The item log shows which items they were working on."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Which engine, and how large."""
+    """An engine and its size."""
 
     name: EngineName = "loky"
     workers: int = 1
     threads: int = 1
-    """Of each worker: workers times threads are the cores, or they fight over them."""
+    """Threads per worker. Workers times threads should not exceed the number of cores."""
     scheduler: str = ""
-    """Address of a dask or ray cluster; without one it is started on this machine."""
+    """Address of a dask or ray cluster; if empty, one is started on this machine."""
 
     def check(self) -> None:
-        """Raise ToolError where the engine is not installed, UsageError for a scheduler that nobody takes."""
+        """Raise ToolError if the engine is not installed, UsageError if it does not use the scheduler."""
         package = {"dask": "distributed", "ray": "ray"}.get(self.name)
         if package and find_spec(package) is None:
             raise ToolError(
                 f"--engine {self.name} needs a package that is not installed: pip install 'facepipe[{self.name}]'"
             )
         if self.scheduler and self.name == "loky":
-            raise UsageError("--scheduler is for --engine dask and ray; loky works on this machine alone")
+            raise UsageError("--scheduler needs --engine dask or ray; loky runs only on this machine")
 
     @contextmanager
     def started(self) -> Iterator[Apply[Any]]:
-        """Start the engine, and end it afterwards."""
+        """Start the engine, and stop it at the end of the block."""
         start = {"loky": _loky, "dask": _dask, "ray": _ray}[self.name]
         with start(self) as apply:
             yield apply
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that keep numerical libraries to the threads of a worker."""
+        """Return the environment variables that limit numerical libraries to the threads of a worker."""
         names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
         shared = {name: str(self.threads) for name in names}
-        # OpenBLAS cannot be told to sleep while it waits, and takes the core on which ffmpeg decodes.
+        # Waiting OpenBLAS threads always spin, and would occupy the core on which ffmpeg decodes.
         return {**shared, "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 
 
 @contextmanager
 def _loky(engine: Engine) -> Iterator[Apply[Any]]:
-    """Give every worker an executor of its own: loky ends all workers of an executor when one of them dies."""
+    """Use one executor per worker, because loky ends all workers of an executor when one dies."""
     from joblib import Parallel, delayed
 
     seats = _Seats(engine)
@@ -84,7 +84,7 @@ def _loky(engine: Engine) -> Iterator[Apply[Any]]:
 
 
 class _Seats:
-    """One-process executors, each taken by a thread for as long as a task lasts."""
+    """Executors with one process each. A thread holds one for the duration of a task."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -93,7 +93,7 @@ class _Seats:
             self._free.put(None)
 
     def call(self, function: Callable[[T], None], task: T) -> None:
-        """Run a task in a process; if that is killed, the task is left as it is and the next gets a new process."""
+        """Run a task in a process. If the process is killed, the task is abandoned and the process replaced."""
         from joblib.externals.loky import BrokenProcessPool
 
         seat = self._free.get()
@@ -126,7 +126,7 @@ def _dask(engine: Engine) -> Iterator[Apply[Any]]:
     untyped: Any = distributed
 
     def apply(function: Callable[[T], None], tasks: Iterable[T]) -> None:
-        with parallel_config(backend="dask", client=client), _told("dask"):
+        with parallel_config(backend="dask", client=client), _translated_errors("dask"):
             Parallel(pre_dispatch=2 * engine.workers, batch_size=1)(delayed(function)(task) for task in tasks)
 
     if engine.scheduler:
@@ -156,7 +156,7 @@ def _ray(engine: Engine) -> Iterator[Apply[Any]]:
     register_ray: Any = import_module("ray.util.joblib").register_ray
 
     def apply(function: Callable[[T], None], tasks: Iterable[T]) -> None:
-        with parallel_config(backend="ray", n_jobs=engine.workers), _told("ray"):
+        with parallel_config(backend="ray", n_jobs=engine.workers), _translated_errors("ray"):
             Parallel(pre_dispatch=2 * engine.workers, batch_size=1)(delayed(function)(task) for task in tasks)
 
     where = {"address": engine.scheduler} if engine.scheduler else {"num_cpus": engine.workers}
@@ -175,8 +175,8 @@ def _ray(engine: Engine) -> Iterator[Apply[Any]]:
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Tell the loss of workers, which every library calls by other names, from an error of our own."""
+def _translated_errors(name: str) -> Iterator[None]:
+    """Raise BrokenEngineError for exceptions of the engine's library; other exceptions pass."""
     try:
         yield
     except Exception as error:

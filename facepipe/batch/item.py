@@ -1,4 +1,4 @@
-"""One line of a job list: what is to be made of what, and under which name."""
+"""An item: one row of a job list, with command, inputs, options and output."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from facepipe.errors import UsageError
 ID_DIGITS = 20
 PLACES = ("id", "source", "driving", "sample", "ext")
 DEFAULT_TEMPLATE = {True: "{source}--{driving}.{ext}", False: "{source}--{command}.{ext}"}
-"""Of items with, and without, something that drives."""
+"""The template for items with a driver or sound, and without."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One piece of work, as its row says it; paths are as they were written, so that a folder may be mounted anywhere.
+    """One item of a batch. Paths are as written in the row, so that a folder can be mounted anywhere.
 
-    The id is the hash of this description alone: not of the place in a list, nor of a template that names the result.
+    The id is a hash of the row. It does not depend on the position in the list or on the output template.
     """
 
     command: str
     inputs: Mapping[str, str]
     """Files by role: source, and driving or sound."""
     options: Mapping[str, Json] = field(default_factory=dict)
-    """By the name of the flag, without dashes in front, with underscores."""
+    """Options by name, with underscores and without leading dashes."""
     output: str = ""
-    """Where the result goes; a template until `placed`."""
+    """The path of the result; may contain placeholders until `placed`."""
     sample: int = 0
     id: str = ""
 
     @property
     def label(self) -> str:
-        """Return what to call the item in messages."""
+        """The name of the item in messages."""
         return " ".join((self.command, *self.inputs.values(), *([f"#{self.sample}"] if self.sample else [])))
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `item_of` reads."""
+        """Return the item as JSON, for `item_of`."""
         return {
             "command": self.command,
             "inputs": dict(self.inputs),
@@ -53,21 +53,21 @@ class Item:
 
 
 def item_of(content: Mapping[str, Any]) -> Item:
-    """Read what `as_json` gave. Raises KeyError or TypeError on anything else."""
+    """Read the JSON of an item. Raises KeyError or TypeError for other content."""
     return Item(**{name: content[name] for name in ("command", "inputs", "options", "output", "sample", "id")})
 
 
 def identified(item: Item) -> Item:
     """Return the item with its id."""
-    said: list[Json] = [item.command, dict(item.inputs), dict(item.options), item.output, item.sample]
-    digest = hashlib.sha256(canonical_json(said).encode("utf-8", "surrogatepass")).hexdigest()
+    content: list[Json] = [item.command, dict(item.inputs), dict(item.options), item.output, item.sample]
+    digest = hashlib.sha256(canonical_json(content).encode("utf-8", "surrogatepass")).hexdigest()
     return Item(item.command, item.inputs, item.options, item.output, item.sample, digest[:ID_DIGITS])
 
 
 def placed(item: Item, template: str, ext: str) -> Item:
-    """Return the item with the path of its result: its own output, else `template`, either filled in.
+    """Return the item with the path of its result: its own output, else `template`, with placeholders filled in.
 
-    Raises UsageError for a template with a place that is unknown.
+    Raises UsageError for an unknown placeholder.
     """
     files = list(item.inputs.values())
     driving = PurePath(files[1]).stem if len(files) > 1 else ""
@@ -84,5 +84,5 @@ def placed(item: Item, template: str, ext: str) -> Item:
         output = wanted.format_map(values) if "{" in wanted or "}" in wanted else wanted
     except (KeyError, ValueError, IndexError, AttributeError) as error:
         known = " ".join(f"{{{name}}}" for name in PLACES)
-        raise UsageError(f"the output {wanted!r} cannot be filled in ({error}); known are {known}") from None
+        raise UsageError(f"the output {wanted!r} has an invalid placeholder ({error}); expected {known}") from None
     return Item(item.command, item.inputs, item.options, output, item.sample, item.id)

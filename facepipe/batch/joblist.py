@@ -1,4 +1,4 @@
-"""The items of a batch, read as often as they are needed and never all held."""
+"""The items of a batch. They are read again for each pass and never all held in memory."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from facepipe.errors import FacepipeError, UsageError
 
 @dataclass(frozen=True)
 class Shard:
-    """Which items are this process's business: those whose id says so, whatever their place in the list."""
+    """The share of the items that a process makes. It depends on the ids, not on positions in the list."""
 
     rank: int = 0
     world: int = 1
 
     def __post_init__(self) -> None:
         if not (self.world >= 1 and 0 <= self.rank < self.world):
-            raise UsageError(f"rank {self.rank} of world {self.world}: ranks go from 0 to {self.world - 1}")
+            raise UsageError(f"--rank is {self.rank} and --world {self.world}, expected a rank from 0 to world - 1")
 
     def has(self, item: Item) -> bool:
-        """Tell whether an item belongs to this shard."""
+        """Return whether an item belongs to this shard."""
         return int(item.id, 16) % self.world == self.rank
 
 
 @dataclass(frozen=True)
 class JobList:
-    """Rows, and what holds for all of them."""
+    """Rows, and the defaults for all of them."""
 
     name: str
-    """What the batch is called in its folder: another list of that name is the same list, grown or mended."""
+    """The name of the list in the work folder. A later list of the same name counts as a new version of it."""
     rows: Callable[[], Iterable[Row | UsageError]]
     commands: CommandSet
     command: str = "reenact"
     common: Mapping[str, Any] = field(default_factory=dict)
-    """Cells that hold for all rows which say nothing of their own."""
+    """Cells for all rows that do not set them."""
     template: str = ""
     shard: Shard = Shard()
 
     def read(self) -> Iterator[Item | FacepipeError]:
-        """Yield every item of every shard with its place; where a row cannot be read, what is wrong with it."""
+        """Yield the items of all shards with their result paths, and an error for each row that cannot be read."""
         for row in self.rows():
             if isinstance(row, UsageError):
                 yield row
@@ -55,7 +55,7 @@ class JobList:
                 yield UsageError(f"{self.name}, line {row[0]}: {error}")
 
     def items(self) -> Iterator[Item]:
-        """Yield the items of this shard; rows that cannot be read, which `check` has told of, are left out."""
+        """Yield the items of this shard. Rows that cannot be read are skipped; `check` reports them."""
         for item in self.read():
             if isinstance(item, Item) and self.shard.has(item):
                 yield item
@@ -63,7 +63,7 @@ class JobList:
 
 @dataclass(frozen=True)
 class Recorded(JobList):
-    """Items as records hold them, places and all."""
+    """A job list of recorded items, which already have their result paths."""
 
     recorded: tuple[Item, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Which intermediate results outlive an item."""
+"""Removal of work files after an item, and at the end of a batch."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SMALL_AND_VALUABLE = ("coefficients",)
 def discard(
     results: Sequence[Artefact], keep: Keep, roots: Mapping[str, str], shared: Collection[str], *, repeated: bool
 ) -> list[str]:
-    """Remove what an item leaves behind that `keep` does not name; return short fingerprints of the rest.
+    """Remove the results of an item that `keep` does not include; return short fingerprints of the others.
 
-    `roots` are the digests of the item's inputs by name. What was made of a `shared` input alone stays for the items
-    that use it too, and all of it where another item has the same inputs (`repeated`); the end of the batch takes it.
+    `roots` are the digests of the item's inputs by name. Results made only from `shared` inputs stay for other items;
+    so do all results if another item has the same inputs (`repeated`). They are removed at the end of the batch.
     """
     unique = list({one.folder: one for one in results}.values())
     removed = set()
@@ -42,7 +42,7 @@ def discard(
 
 
 def sweep(work: Path, keep: Keep) -> None:
-    """Remove the results that done items of a batch used and `keep` does not name; those of single jobs stay."""
+    """Remove the results used by finished items that `keep` does not include. Results of single jobs stay."""
     wanted = set(referenced_fingerprints(work, batches=False))
     used: set[str] = set()
     last: set[str] = set()
@@ -61,12 +61,12 @@ def sweep(work: Path, keep: Keep) -> None:
 
 
 def is_kept(stage: str, keep: Keep) -> bool:
-    """Tell whether all results of a stage outlive their items."""
+    """Return whether all results of a stage stay after their items."""
     return keep == "all" or (keep == "coefficients" and stage in SMALL_AND_VALUABLE)
 
 
 def _origins(results: Iterable[Artefact], roots: frozenset[str]) -> dict[str, set[str]]:
-    """Return, by fingerprint, from which of the inputs a result stems, through other results too."""
+    """Return by fingerprint the digests of the inputs from which a result was made, directly or through others."""
     stems: dict[str, set[str]] = {digest: {digest} for digest in roots}
     origins = {}
     for one in results:

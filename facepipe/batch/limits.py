@@ -1,4 +1,4 @@
-"""When a batch stops early, and how often it tries an item."""
+"""The failure limit of a batch, and the number of retries."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Limits:
 
     failures: int | None = None
     failures_percent: float | None = None
-    """Of the items that were to be made when the run began."""
+    """Percentage of the items to be made when the run began."""
     retries: int = 2
-    """How often one run retries an item whose failure is not permanent."""
+    """Number of retries of an item in one run after temporary failures."""
 
-    def most(self, wanted: int) -> float:
+    def max_failures(self, wanted: int) -> float:
         """Return the number of failures at which the batch stops."""
         if self.failures is not None:
             return self.failures

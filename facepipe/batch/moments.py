@@ -1,4 +1,4 @@
-"""Count, mean, spread and bounds of a figure, in constant memory."""
+"""Running statistics of a value: count, mean, standard deviation, minimum and maximum."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from dataclasses import dataclass
 
 @dataclass
 class Moments:
-    """Count, mean, spread and bounds of a figure; those of two journals merge into those of both."""
+    """Count, mean, standard deviation and bounds of a value, in constant memory. Two instances can be merged."""
 
     count: int = 0
     mean: float = 0.0
     squares: float = 0.0
     """Sum of squared distances from the mean."""
-    least: float = math.inf
-    most: float = -math.inf
+    minimum: float = math.inf
+    maximum: float = -math.inf
 
     def add(self, value: float) -> None:
-        """Take a value in (Welford's way)."""
+        """Add a value (Welford's algorithm)."""
         self.merge(Moments(1, value, 0.0, value, value))
 
     def merge(self, other: Moments) -> None:
-        """Take in what another has seen (Chan, Golub and LeVeque, 1979)."""
+        """Add the values of another instance (Chan, Golub and LeVeque, 1979)."""
         count = self.count + other.count
         if not count:
             return
         apart = other.mean - self.mean
         self.squares += other.squares + apart * apart * self.count * other.count / count
         self.mean += apart * other.count / count
-        self.count, self.least, self.most = count, min(self.least, other.least), max(self.most, other.most)
+        self.count = count
+        self.minimum, self.maximum = min(self.minimum, other.minimum), max(self.maximum, other.maximum)
 
     @property
     def spread(self) -> float:
-        """Return the standard deviation."""
+        """The standard deviation."""
         return math.sqrt(self.squares / self.count) if self.count else 0.0
 
     @property
     def sum(self) -> float:
-        """Return the sum."""
+        """The sum."""
         return self.mean * self.count

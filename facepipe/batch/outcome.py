@@ -9,11 +9,11 @@ from facepipe.errors import ExitCode
 
 @dataclass(frozen=True)
 class Settled:
-    """How a batch ended."""
+    """The outcome of a batch."""
 
     total: int
     done: int
-    """Of this run and of earlier ones."""
+    """Items done in this run and in earlier ones."""
     made: int
     failed: int
     held: int

@@ -15,18 +15,18 @@ from facepipe.engine.item_log import DONE, FAILED
 
 @dataclass
 class StageTotal:
-    """What a stage took over all items."""
+    """Totals of a stage over all items."""
 
     made: int = 0
     skipped: int = 0
     frames: int = 0
     seconds: Moments = field(default_factory=Moments)
-    """Of those items for which it ran."""
+    """Seconds per item, for items for which the stage ran."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An item whose last try failed."""
+    """An item that failed in its last try."""
 
     id: str
     label: str
@@ -57,72 +57,72 @@ class Success:
 
 @dataclass
 class Overview:
-    """The state of all items that a work folder knows."""
+    """The state of all items in a work folder."""
 
     work: Path
     folder: str = ""
-    """From where the last run took the paths of items."""
+    """The folder to which the paths of items are relative, from the last run."""
     states: Counter[str] = field(default_factory=Counter)
     """Items by state: done, failed, begun, dropped."""
     lists: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """The last run over each list of jobs."""
     running: int = 0
-    """Items that live processes are at."""
+    """Items that live processes are making."""
     broken_off: int = 0
     workers: int = 0
-    """Live processes that make items, as far as they can be asked."""
+    """Worker processes that are known to be alive."""
     failures: dict[str, Failure] = field(default_factory=dict)
     stages: dict[str, StageTotal] = field(default_factory=dict)
     seconds: Moments = field(default_factory=Moments)
     frames: int = 0
     lost: int = 0
-    """Frames in which no face was found, and the items that have such."""
+    """Frames without a face."""
     items_with_lost: int = 0
     bytes: int = 0
     ends: list[tuple[float, str]] = field(default_factory=list)
-    """Times and states of items that ended, thinned out."""
+    """Times and states of a sample of the items that ended."""
     recent: int = 0
     recent_seconds: float = 0.0
 
     @property
     def done(self) -> int:
-        """Return how many items are done."""
+        """The number of finished items."""
         return self.states[DONE]
 
     @property
     def failed(self) -> int:
-        """Return how many items failed at their last try."""
+        """The number of items that failed in their last try."""
         return self.states[FAILED]
 
     @property
     def total(self) -> int:
-        """Return how many items there are, over all lists."""
+        """The number of items of all lists."""
         known = sum(self.states.values())
         return max(known, sum(int(run.get("items", 0)) for name, run in self.lists.items() if name != "retry"))
 
     @property
     def waiting(self) -> int:
-        """Return how many items are neither done nor failed nor being made."""
+        """The number of items that are not done, failed or running."""
         return max(0, self.total - self.done - self.failed - self.running)
 
     @property
     def failure_classes(self) -> Counter[str]:
-        """Return how many items failed, by class."""
+        """The number of failed items by class."""
         return Counter(one.kind for one in self.failures.values())
 
     @property
     def items_per_second(self) -> float:
-        """Return the rate of the last minutes of work; 0 where nothing was made."""
+        """The rate of the last minutes; 0 if no item ended."""
         return self.recent / self.recent_seconds if self.recent_seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """Return how long the rest will take, None where that cannot be told."""
+        """The estimated remaining time; None if it is unknown."""
         rate = self.items_per_second
         return (self.waiting + self.running) / rate if rate and self.workers else None
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `--json` prints of the whole."""
+        """Return the content of `facepipe status --json`."""
         return {
             "schema": 1,
             "work": str(self.work),

@@ -1,4 +1,4 @@
-"""Reading how the batches of a work folder stand, from the folder alone, also while they run."""
+"""Reading the state of batches from the journals in a work folder, also while they run."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from facepipe.engine.item_log import (
 )
 
 RATE_SECONDS = 300.0
-"""The rate is that of the last minutes."""
+"""The time over which the rate is measured."""
 TRACE_POINTS = 2000
-"""Ends of items that are kept for the plot of the progress; beyond twice as many every second one is dropped."""
+"""Number of points in the progress plot; every second point is dropped when there are twice as many."""
 
 
 @dataclass
 class _Reading:
-    """The journals, read once from front to back."""
+    """The state while the journals are read from beginning to end."""
 
     overview: Overview
     entries: dict[str, Entry] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
-    """Of the processes that wrote the journals."""
+    """Tokens of the processes that wrote the journals."""
     writers: dict[str, str] = field(default_factory=dict)
-    """Which journal an item that was begun stands in."""
+    """The journal of each item that was begun and has not ended."""
     ends: list[tuple[float, str]] = field(default_factory=list)
     stride: int = 1
     seen: int = 0
@@ -50,7 +50,7 @@ class _Reading:
     successes: list[Success] | None = None
 
     def take(self, key: str, value: Any, journal: str) -> None:
-        """Take a line in."""
+        """Process one line of a journal."""
         if key == PROCESS:
             self.tokens[journal] = str(value.get("token", "")) if value.get("role") == "worker" else ""
         elif key.startswith(RUN):
@@ -104,7 +104,7 @@ class _Reading:
             self.ends, self.stride = self.ends[::2], 2 * self.stride
 
     def finish(self) -> None:
-        """Add up what only the whole tells."""
+        """Compute the values that need all lines."""
         overview = self.overview
         overview.states = Counter(entry.state for entry in self.entries.values())
         alive = {journal: is_process_dead(token) is not True for journal, token in self.tokens.items() if token}
@@ -121,7 +121,7 @@ class _Reading:
 
 
 def read_overview(work: Path, *, successes: list[Success] | None = None) -> Overview:
-    """Return how the batches of a work folder stand. Where a list is given, items that are done are added to it."""
+    """Return the state of the batches in a work folder. Finished items are appended to `successes`, if given."""
     reading = _Reading(Overview(work), successes=successes)
     for key, value, journal in ItemLogReader(BatchPaths(work).journal).news():
         with suppress(KeyError, TypeError, ValueError, AttributeError):
@@ -131,7 +131,7 @@ def read_overview(work: Path, *, successes: list[Success] | None = None) -> Over
 
 
 def has_batch(work: Path) -> bool:
-    """Tell whether a batch ever ran in a work folder."""
+    """Return whether a batch was ever run in a work folder."""
     return BatchPaths(work).journal.is_dir()
 
 

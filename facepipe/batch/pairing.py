@@ -1,4 +1,4 @@
-"""Pairs out of folders and patterns: each with each, or side by side."""
+"""Pairs of sources and drivers from folders and patterns: the product, or one by one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ COLUMNS = ("source", "driving")
 
 
 def find_files(pattern: str) -> list[str]:
-    """Return the files of a folder and those below it, or those that a pattern (`**` included) matches, sorted.
+    """Return the files in a folder and its subfolders, or those that match a pattern (with `**`), sorted.
 
-    Raises UsageError where there is none.
+    Raises UsageError if there are none.
     """
     path = Path(pattern)
     if path.is_dir():
@@ -26,28 +26,30 @@ def find_files(pattern: str) -> list[str]:
         return [str(item.path) for item in wanted]
     if path.is_file():
         return [pattern]
-    names = glob.glob(pattern, recursive=True)  # noqa: PTH207 (pathlib takes no pattern that is absolute)
+    names = glob.glob(pattern, recursive=True)  # noqa: PTH207 (pathlib does not accept absolute patterns)
     found = sorted(name for name in names if Path(name).is_file())
     if not found:
-        raise UsageError(f"{pattern!r} matches no file; check it, and quote it so that the shell leaves it alone")
+        raise UsageError(
+            f"{pattern!r} matches no file; check the pattern, and quote it so that the shell does not expand it"
+        )
     return found
 
 
 def pair(pairing: Pairing, patterns: Sequence[str], column: str = "driving") -> Iterator[Mapping[str, Any]]:
-    """Yield rows out of one pattern for sources and one for what drives them (`column` says as what).
+    """Yield rows from a pattern for sources and one for the files of `column` ("driving" or "sound").
 
-    Raises UsageError for a `zip` of unequal lengths, for more patterns than two, and where one matches nothing.
+    Raises UsageError for `zip` with unequal lengths, for more than two patterns, and for a pattern without matches.
     """
     if not 1 <= len(patterns) <= len(COLUMNS):
         raise UsageError(
-            f"--pair {pairing} takes a pattern for the sources and one for the drivers, got {len(patterns)}"
+            f"--pair {pairing} needs one pattern for sources and at most one for drivers, got {len(patterns)} patterns"
         )
     columns = [find_files(pattern) for pattern in patterns]
     lengths = [len(files) for files in columns]
     if pairing == "zip" and len(set(lengths)) > 1:
         raise UsageError(
-            f"--pair zip needs as many sources as drivers, but {patterns[0]!r} gives {lengths[0]} files and "
-            f"{patterns[1]!r} {lengths[1]}; name the pairs in a CSV file, or say --pair product"
+            f"--pair zip needs equal numbers of sources and drivers, but {patterns[0]!r} matches {lengths[0]} files "
+            f"and {patterns[1]!r} {lengths[1]}; list the pairs in a CSV file, or use --pair product"
         )
     rows = zip(*columns, strict=True) if pairing == "zip" else product(*columns)
     names = ("source", column)

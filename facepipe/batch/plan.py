@@ -1,4 +1,4 @@
-"""What is to be done about each item, and why; and all that can be found wrong before the first frame."""
+"""The plan of a batch: the decision about each item and its reason, and all checks before the first frame."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ from facepipe.engine.item_log import BEGUN, DONE, DROPPED, Entries, Entry
 from facepipe.errors import FacepipeError, UsageError
 
 PART_DIGITS = 8
-CAUSES = ("input changed", "settings changed", "program or weights changed", "result has another name")
-"""By the parts of a key."""
-OTHER_KEY = "noted by another version of facepipe"
-"""The cause where a key has other parts than these, so that nothing of it can be compared."""
+CAUSES = ("input changed", "settings changed", "program or weights changed", "output path changed")
+"""Reasons to make an item again, one for each part of a key."""
+OTHER_KEY = "recorded by another version of facepipe"
+"""The reason if a recorded key has a different number of parts and cannot be compared."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done about an item."""
+    """The decision about an item."""
 
     item: Item
     entry: Entry | None
     key: str
-    """What the item would be made from: signatures of inputs, settings, program and place, 8 digits each."""
+    """Digests (8 digits each) of input signatures, settings, program and output path, joined by dots."""
     reason: str
-    """done | new | one of CAUSES | OTHER_KEY | result missing | failed (class) | broken off | dropped"""
+    """done | new | one of CAUSES | OTHER_KEY | result missing | failed (class) | interrupted | dropped"""
     wanted: bool
     tries: int = 0
-    """How often it was tried in this run."""
+    """Number of tries in this run."""
 
 
 @dataclass
 class Checked:
-    """What a first look at all items found."""
+    """The result of the check of all items."""
 
     total: int = 0
-    """Items of all shards."""
+    """Number of items of all shards."""
     mine: int = 0
     wanted: int = 0
     done: int = 0
     failed: int = 0
-    """Of mine: those that failed for good, and are left alone."""
+    """Items of this shard with permanent failures, which are not retried."""
     reasons: Counter[str] = field(default_factory=Counter)
     inputs: Counter[int] = field(default_factory=Counter)
-    """How many items read a file, or have the same files, by hash; empty where that does not matter."""
+    """Number of items by hash of a file that they read, and by hash of all their files; empty if not needed."""
     problems: list[FacepipeError] = field(default_factory=list)
-    """With rows and items."""
+    """Faults of rows and items."""
     machine: list[FacepipeError] = field(default_factory=list)
-    """With what all of them need."""
+    """Missing requirements of all items."""
     bad: dict[str, tuple[Decision, FacepipeError]] = field(default_factory=dict)
-    """Items that cannot be made as they are, by id, each with the first thing that is wrong with it."""
+    """Items with faults, by id, each with its first fault."""
 
 
 class Planner:
@@ -71,20 +71,20 @@ class Planner:
         retries: int = 0,
         again: Collection[str] | None = None,
     ) -> None:
-        """`again` are the classes of failure that are tried again although they are permanent."""
+        """`again` lists classes of permanent failures to retry."""
         self.jobs = jobs
         self._folder, self._entries, self._run, self._retries = folder, entries, run, retries
         self._again = frozenset(again or ())
         self._inventory = Inventory(folder)
 
     def decisions(self) -> Iterator[Decision]:
-        """Yield what is to be done about each item of the shard, in the order of the list."""
+        """Yield the decision about each item of the shard, in the order of the list."""
         self._inventory = Inventory(self._folder)
         for item in self.jobs.items():
             yield self.decide(item)
 
     def decide(self, item: Item) -> Decision:
-        """Say what is to be done about an item."""
+        """Return the decision about an item."""
         key, entry = self.key(item), self._entries.get(item.id)
         if entry is None:
             return Decision(item, None, key, "new", wanted=True)
@@ -96,7 +96,7 @@ class Planner:
             missing = not there and entry.run != self._run
             return Decision(item, entry, key, "result missing" if missing else "done", wanted=missing)
         if entry.state in (BEGUN, DROPPED):
-            reason = "broken off" if entry.state == BEGUN else "dropped"
+            reason = "interrupted" if entry.state == BEGUN else "dropped"
             return Decision(item, entry, key, reason, wanted=tries <= self._retries, tries=tries)
         old = entry.run != self._run
         wanted = old and (not entry.permanent or entry.kind in self._again)
@@ -104,14 +104,14 @@ class Planner:
         return Decision(item, entry, key, f"failed ({entry.kind})", wanted=wanted, tries=tries)
 
     def key(self, item: Item) -> str:
-        """Return what an item would be made from."""
+        """Return the key of an item, which changes if the item must be made again."""
         commands = self.jobs.commands
-        signs = "|".join(self._inventory.sign(name) for name in commands.inputs(item))
-        parts = (signs, commands.settings(item), commands.program(item), item.output)
+        signatures = "|".join(self._inventory.sign(name) for name in commands.inputs(item))
+        parts = (signatures, commands.settings(item), commands.program(item), item.output)
         return ".".join(map(_part, parts))
 
     def check(self, *, count_inputs: bool = False) -> Checked:
-        """Look at all items once; what is wrong with them is in the answer, all of it."""
+        """Check all items and return all faults."""
         found, outputs = Checked(), _Outputs()
         kinds: dict[str, Item] = {}
         for item in self.jobs.read():
@@ -154,11 +154,13 @@ class Planner:
         yield from (fault for name in names if (fault := self._inventory.fault(name)) is not None)
         apart = {str(Path(name)) for name in names}
         if str(Path(item.output)) in apart:
-            yield UsageError(f"{item.label}: the result {item.output} would replace the input of that name")
+            yield UsageError(
+                f"{item.label}: the result {item.output} would replace the input of the same name; use another output"
+            )
 
 
 class PlaceError(UsageError):
-    """Two rows want one place; `twice` tells that they are the same item."""
+    """Two rows have the same output path. `twice` means that they are the same item."""
 
     def __init__(self, message: str, *, twice: bool = False) -> None:
         super().__init__(message)
@@ -166,22 +168,22 @@ class PlaceError(UsageError):
 
 
 class _Outputs:
-    """Notices two items whose results would have one name."""
+    """Detects items with equal output paths."""
 
     def __init__(self) -> None:
         self._outputs: set[int] = set()
         self._ids: set[int] = set()
 
     def fault(self, item: Item) -> PlaceError | None:
-        """Return what is wrong with the place of a result."""
+        """Return the error if an earlier item has the same id or output path, else None."""
         place, mine = hash(item.output), hash(item.id)
         if mine in self._ids:
-            return PlaceError(f"{item.label}: is in the list twice; leave one of the two out", twice=True)
+            return PlaceError(f"{item.label}: is in the list twice; remove one of the rows", twice=True)
         self._ids.add(mine)
         if place in self._outputs:
             return PlaceError(
-                f"{item.label}: its result would be {item.output}, as that of an item before it; put what tells them "
-                "apart, or {id}, into the template or the column output"
+                f"{item.label}: its result {item.output} is also the result of an earlier row; add a placeholder that "
+                "differs, for example {id}, to the template or the column output"
             )
         self._outputs.add(place)
         return None
@@ -192,7 +194,7 @@ def _part(text: str) -> str:
 
 
 def _cause(entry: Entry, key: str) -> str:
-    """Return why an item's key is another than when it was last tried; nothing where it is the same."""
+    """Return why an item's key differs from the recorded one; empty if it does not."""
     old, new = entry.key.split("."), key.split(".")
     if len(old) != len(new):
         return OTHER_KEY

@@ -1,4 +1,4 @@
-"""Plots as inline SVG: no library, nothing to load, and readable in ten years."""
+"""Plots as inline SVG, without external libraries or files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BAR_HEIGHT, LABEL_WIDTH = 24, 120
 
 
 def progress_plot(ends: Sequence[tuple[float, str]], good: str) -> str:
-    """Return how many items had ended over time: `good` ones, and the others; (seconds since 1970, state) each."""
+    """Plot ended items over time, those with the state `good` and the others. `ends` holds (Unix time, state)."""
     if len(ends) < 2:
         return _empty("too few items for a plot")
     first, last = ends[0][0], ends[-1][0]
@@ -22,40 +22,40 @@ def progress_plot(ends: Sequence[tuple[float, str]], good: str) -> str:
     hours = (last - first) / 3600
     span = f"{hours:.1f} h" if hours >= 1 else f"{(last - first) / 60:.1f} min"
     axis = _text(MARGIN, HEIGHT - 8, "start") + _text(WIDTH - MARGIN, HEIGHT - 8, span, anchor="end")
-    return _svg(HEIGHT, _frame() + "".join(lines) + axis, "items that ended, over time")
+    return _svg(HEIGHT, _frame() + "".join(lines) + axis, "ended items over time")
 
 
 def histogram(values: Sequence[float], unit: str, bins: int = 24) -> str:
-    """Return how often values occur."""
+    """Plot a histogram."""
     if not values:
-        return _empty("nothing was made yet")
-    least, most = min(values), max(values)
-    width = (most - least) / bins or 1.0
+        return _empty("no finished items yet")
+    low, high = min(values), max(values)
+    width = (high - low) / bins or 1.0
     counts = [0] * bins
     for value in values:
-        counts[min(bins - 1, int((value - least) / width))] += 1
+        counts[min(bins - 1, int((value - low) / width))] += 1
     step = (WIDTH - 2 * MARGIN) / bins
     bars = "".join(
         f'<rect class="good" x="{MARGIN + number * step:.1f}" y="{_y(count / max(counts)):.1f}" '
         f'width="{step - 1:.1f}" height="{_y(0) - _y(count / max(counts)):.1f}">'
-        f"<title>{least + number * width:.2f} to {least + (number + 1) * width:.2f} {unit}: {count}</title></rect>"
+        f"<title>{low + number * width:.2f} to {low + (number + 1) * width:.2f} {unit}: {count}</title></rect>"
         for number, count in enumerate(counts)
     )
-    axis = _text(MARGIN, HEIGHT - 8, f"{least:.2f} {unit}")
-    axis += _text(WIDTH - MARGIN, HEIGHT - 8, f"{most:.2f} {unit}", anchor="end")
-    return _svg(HEIGHT, _frame() + bars + axis, f"how long items took, in {unit}")
+    axis = _text(MARGIN, HEIGHT - 8, f"{low:.2f} {unit}")
+    axis += _text(WIDTH - MARGIN, HEIGHT - 8, f"{high:.2f} {unit}", anchor="end")
+    return _svg(HEIGHT, _frame() + bars + axis, f"time per item, in {unit}")
 
 
 def bars(values: Mapping[str, float], unit: str, kind: str = "good") -> str:
-    """Return one bar a name, the longest first."""
+    """Plot one horizontal bar per name, the longest first."""
     if not values:
         return _empty("none")
-    most = max(values.values()) or 1.0
+    longest = max(values.values()) or 1.0
     parts, room = [], WIDTH - LABEL_WIDTH - 90
     for number, (name, value) in enumerate(sorted(values.items(), key=lambda pair: -pair[1])):
         y = number * BAR_HEIGHT
         parts.append(_text(LABEL_WIDTH - 8, y + 16, name, anchor="end"))
-        width = max(1.0, room * value / most)
+        width = max(1.0, room * value / longest)
         parts.append(
             f'<rect class="{kind}" x="{LABEL_WIDTH}" y="{y + 4}" width="{width:.1f}" height="{BAR_HEIGHT - 8}"/>'
         )

@@ -23,7 +23,7 @@ class BatchProgress:
         self.events = events
         self.lock = threading.Lock()
         self.made = self.failed = self.done_before = self.total = self.wanted = self.entries = 0
-        self.most = math.inf
+        self.max_failures = math.inf
         self.disk_in_a_row = 0
         self._failed: dict[str, str] = {}
         self._made: set[int] = set()
@@ -34,9 +34,10 @@ class BatchProgress:
         """Items made or failed in this run."""
         return self.made + self.failed
 
-    def begin(self, checked: Checked, most: float) -> None:
-        """Set the totals and start the clock; `most` is the number of failures at which the batch stops."""
-        self.total, self.wanted, self.done_before, self.most = checked.mine, checked.wanted, checked.done, most
+    def begin(self, checked: Checked, max_failures: float) -> None:
+        """Set the totals and start the clock; the batch stops at `max_failures` failures."""
+        self.total, self.wanted, self.done_before = checked.mine, checked.wanted, checked.done
+        self.max_failures = max_failures
         self._started = time.monotonic()
 
     def count(self, name: str, entry: Entry, retries: int) -> bool:
@@ -89,13 +90,13 @@ class BatchProgress:
             self.events(self.event())
 
 
-def failed_event(said: Mapping[str, Any]) -> Failed:
-    """Return the event of a failed item from what its entry says."""
+def failed_event(record: Mapping[str, Any]) -> Failed:
+    """Return the event of a failed item from its record."""
     return Failed(
-        stage=str(said.get("stage", "")),
-        label=str(said.get("label", "")),
-        failure_class=str(said.get("class", "bug")),
-        permanent=bool(said.get("permanent", True)),
-        message=str(said.get("message", "")),
-        detail=str(said.get("detail", "")),
+        stage=str(record.get("stage", "")),
+        label=str(record.get("label", "")),
+        failure_class=str(record.get("class", "bug")),
+        permanent=bool(record.get("permanent", True)),
+        message=str(record.get("message", "")),
+        detail=str(record.get("detail", "")),
     )

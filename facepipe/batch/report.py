@@ -1,4 +1,4 @@
-"""One page on a batch: plots, pictures and a table, in a file that needs nothing else."""
+"""The report of a batch: a self-contained HTML page with plots, stills and a table."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from facepipe.media.files import draft_of
 from facepipe.media.still import still_of
 
 MARK = "facepipe-report"
-MOST_ROWS = 5000
-"""Of items that are done; those that failed are all listed, up to ten times as many."""
+MAX_ROWS = 5000
+"""Maximum number of rows of finished items; for failed items it is ten times as large."""
 TEMPLATE = Path(__file__).with_name("page.html")
 Read = Callable[..., Overview]
 
 
 def write_report(work: Path, out: Path, *, stills: int, read: Read) -> None:
-    """Write the page on the batch of a work folder; the file appears whole or not. Raises DiskError."""
+    """Write the report of the batch in a work folder, atomically. Raises DiskError."""
     done: list[Success] = []
     overview = read(work, successes=done)
     latest = list({one.id: one for one in done if one.id not in overview.failures}.values())
     failed = sorted(overview.failures.values(), key=lambda one: (one.kind, one.label))
-    chance = random.Random(0)  # the same items each time the page is made
-    shown = chance.sample(latest, min(stills, len(latest)))
+    generator = random.Random(0)  # fixed seed: the same items for each report
+    displayed = generator.sample(latest, min(stills, len(latest)))
     base = Path(overview.folder or ".")
     text = Template(TEMPLATE.read_text("utf-8")).substitute(
         title=escape(f"batch in {work}"),
         lead=escape(_lead(overview)),
         cards="".join(_card(*card) for card in _cards(overview)),
         plots="".join(_plot(*plot) for plot in _plots(overview, latest)),
-        good="".join(_figure(_still([base / one.out]), one.label) for one in shown) or "none",
+        good="".join(_figure(_still([base / one.out]), one.label) for one in displayed) or "none",
         bad="".join(_figure(_still(_inputs(base, one)), f"{one.kind}: {one.label}") for one in failed[:stills])
         or "none",
         kinds="".join(f"<option>{escape(kind)}</option>" for kind in sorted(overview.failure_classes)),
-        rows="".join([*map(_failed_row, failed[: 10 * MOST_ROWS]), *map(_done_row, latest[:MOST_ROWS])]),
+        rows="".join([*map(_failed_row, failed[: 10 * MAX_ROWS]), *map(_done_row, latest[:MAX_ROWS])]),
         cut=_cut(len(latest), len(failed)),
     )
     with draft_of(out) as draft:
@@ -62,7 +62,7 @@ def _cards(overview: Overview) -> Iterable[tuple[str, str, bool]]:
     yield "done", f"{overview.done:,}", False
     yield "failed", f"{overview.failed:,}", overview.failed > 0
     yield "running, waiting", f"{overview.running:,}, {overview.waiting:,}", False
-    yield "last rate", f"{rate:.1f}/s" if rate >= 1 else f"{rate * 60:.1f}/min", False
+    yield "rate", f"{rate:.1f}/s" if rate >= 1 else f"{rate * 60:.1f}/min", False
     yield "frames", f"{overview.frames:,}", False
     yield "frames without a face", f"{overview.lost:,}", False
     yield (
@@ -74,14 +74,14 @@ def _cards(overview: Overview) -> Iterable[tuple[str, str, bool]]:
 
 def _card(name: str, value: str, bad: bool) -> str:
     kind = "bad" if bad else "good"
-    told = f'<b class="{kind}">{escape(value)}</b><span class="soft">{escape(name)}</span>'
-    return f'<div class="card">{told}</div>'
+    content = f'<b class="{kind}">{escape(value)}</b><span class="soft">{escape(name)}</span>'
+    return f'<div class="card">{content}</div>'
 
 
 def _plots(overview: Overview, done: Sequence[Success]) -> Iterable[tuple[str, str]]:
     seconds = {name: stage.seconds.sum for name, stage in overview.stages.items()}
-    yield "Ends of items over time (green done, red failed)", progress_plot(overview.ends, DONE)
-    yield "Seconds an item", histogram([one.seconds for one in done], "s")
+    yield "Ended items over time (green: done, red: failed)", progress_plot(overview.ends, DONE)
+    yield "Seconds per item", histogram([one.seconds for one in done], "s")
     yield "Seconds by stage", bars(seconds, "s")
     yield "Failures by class", bars(dict(overview.failure_classes), "", "bad")
 
@@ -91,13 +91,13 @@ def _plot(title: str, svg: str) -> str:
 
 
 def _inputs(base: Path, one: Failure) -> list[Path]:
-    """Return the files of a failed item, those first that the message names."""
+    """Return the input files of a failed item, first those that the message mentions."""
     names = list(one.item.inputs.values()) if one.item else []
     return [base / name for name in sorted(names, key=lambda name: name not in one.message)]
 
 
 def _still(paths: Iterable[Path]) -> bytes:
-    """Return a picture of the first file that can be shown; nothing where none can."""
+    """Return a still of the first readable file as JPEG; empty if there is none."""
     for path in paths:
         with suppress(FacepipeError, OSError, StopIteration):
             return still_of(path)
@@ -131,6 +131,6 @@ def _row(state: str, kind: str, cells: Sequence[str], detail: str = "") -> str:
 
 
 def _cut(done: int, failed: int) -> str:
-    if done <= MOST_ROWS and failed <= 10 * MOST_ROWS:
+    if done <= MAX_ROWS and failed <= 10 * MAX_ROWS:
         return ""
-    return f" (of {done:,} done items the first {MOST_ROWS:,}, of {failed:,} failed ones the first {10 * MOST_ROWS:,})"
+    return f" (the first {MAX_ROWS:,} of {done:,} done items, the first {10 * MAX_ROWS:,} of {failed:,} failed items)"

@@ -1,4 +1,4 @@
-"""The loop that leads a batch: plan, hand out, read the item log, until nothing is left."""
+"""The leading process of a batch: plans items, hands out tasks and reads the item log until nothing is left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from facepipe.batch.outcome import Settled, Survey
 from facepipe.batch.plan import Checked, Decision, Planner
 from facepipe.batch.progress import BatchProgress, failed_event
 from facepipe.batch.stopping import first_signal
-from facepipe.batch.worker import Orders, Task, told, work
+from facepipe.batch.worker import Orders, Task, failure_record, work
 from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.claim import STALE_SECONDS, Claims
 from facepipe.engine.disk import disk_errors, make_folder
@@ -31,13 +31,13 @@ from facepipe.engine.lock import FolderLock
 from facepipe.errors import ExitCode, FacepipeError, MemoryLimitError
 
 LOST_ENGINES = 5
-"""So many times in a row an engine may break without an item done in between."""
+"""Number of engine failures in a row, without a finished item in between, after which the batch fails."""
 DISK_FAILURES_IN_A_ROW = 3
-"""A name can be too long for a disk; but if this many items in a row fail by the disk, it is the disk."""
+"""A single disk error can be caused by a name that is too long. This many in a row mean that the disk itself fails."""
 
 
 class Run:
-    """One process's lead of a batch."""
+    """A run of a batch, led by this process."""
 
     def __init__(
         self,
@@ -74,26 +74,26 @@ class Run:
         )
         self.progress = BatchProgress(self.events)
         self.stopped_by = 0
-        """Number of the signal that asked to stop."""
+        """Number of the signal that stopped the run; 0 without one."""
         self.message = ""
         """Why the batch stopped early, if a limit or the disk did it."""
         self.limit_reached = False
         self.disk_message = ""
 
     def check(self) -> Checked:
-        """Look at all items before the first is begun."""
+        """Check all items before the first is begun."""
         return self.planner.check(count_inputs=self.keep != "all")
 
     def lead(self, checked: Checked) -> Settled:
-        """Have everything done that is to be done; return how it ended."""
+        """Make all items that are to be made. Return the outcome."""
         if not checked.wanted:
             survey = Survey(done=checked.done, failed=checked.failed)
             return self._settle(checked, survey)
         self.log.append(f"{RUN}{self.id}", self._about(checked))
         self._save_offsets()
-        self.progress.begin(checked, self.limits.most(checked.wanted))
+        self.progress.begin(checked, self.limits.max_failures(checked.wanted))
         for decision, fault in checked.bad.values():
-            self.log.append(decision.item.id, {**self._known(decision), "state": FAILED, **told(fault)})
+            self.log.append(decision.item.id, {**self._known(decision), "state": FAILED, **failure_record(fault)})
         with self._stoppable(), self.engine.started() as apply, self.progress.ticking(self._look):
             survey = self._rounds(apply, checked)
         settled = self._settle(checked, survey)
@@ -103,14 +103,14 @@ class Run:
         return settled
 
     def _save_offsets(self) -> None:
-        """Save how far the journals were read, so that workers read only what other runs have written since."""
+        """Save the offsets up to which journals were read, so that workers read only later lines of other runs."""
         path = self.paths.offsets(self.id)
         with disk_errors(path.parent):
             make_folder(path.parent)
             path.write_text(json.dumps(dict(self.entries.offsets)), "ascii")
 
     def tidy(self, settled: Settled) -> None:
-        """Remove what was kept for items still to come, where nothing is left to be made and nobody else is at work."""
+        """Remove results kept for later items, if no items are left and no other process uses the folder."""
         if self.keep == "all" or settled.exit_code != ExitCode.DONE or not settled.made:
             return
         with suppress(OSError):
@@ -135,7 +135,7 @@ class Run:
         }
 
     def _rounds(self, apply: Callable[..., None], checked: Checked) -> Survey:
-        """Hand out what is open, again and again, until nothing is, or others hold it, or it is time to stop."""
+        """Hand out open items in rounds until none is left, only other processes hold some, or the run stops."""
         broken = idle = 0
         survey = self._survey()
         while survey.open and not self.stopping:
@@ -145,17 +145,21 @@ class Run:
             except BrokenEngineError as error:
                 broken = 0 if self.progress.ended > before else broken + 1
                 if broken >= LOST_ENGINES:
-                    raise FacepipeError(f"the engine breaks again and again ({error}); try --engine loky") from error
+                    raise FacepipeError(
+                        f"the engine failed {LOST_ENGINES} times in a row ({error}); try --engine loky"
+                    ) from error
             survey = self._survey()
             idle = 0 if self.progress.entries > entries else idle + 1
             if idle > LOST_ENGINES:
-                raise FacepipeError(f"{len(survey.open)} items are never begun; this is a bug in facepipe, report it")
+                raise FacepipeError(
+                    f"{len(survey.open)} items were not started; this is a bug in facepipe, please report it"
+                )
             if not self._wait_for_others(survey.open):
                 return replace(survey, held=len(survey.open))
         return survey
 
     def _tasks(self, checked: Checked) -> Iterator[Task]:
-        """Yield what is to be made, as long as nothing speaks against it, each as the item log is at that moment."""
+        """Yield tasks until the run stops. Each is decided from the item log at that moment."""
         for planned in self.planner.decisions():
             if self.stopping:
                 return
@@ -182,7 +186,7 @@ class Run:
         )
 
     def _survey(self) -> Survey:
-        """Look at all items, and note a failure for those on which workers died as often as an item may fail."""
+        """Count all items by state, and record a failure for items whose workers died more often than the retries."""
         self._look()
         survey = Survey()
         for decision in self.planner.decisions():
@@ -203,7 +207,7 @@ class Run:
         return survey
 
     def _wait_for_others(self, names: list[str]) -> bool:
-        """Return True when there is something to do again; False when all that is left is held by live processes."""
+        """Wait until an item is free. Return False if live processes hold all items that are left."""
         if self.stopping:
             return True
         doubtful, seen = set(names), {name: self.claims.holder(name) for name in names}
@@ -217,10 +221,10 @@ class Run:
         return not names or self._is_stopping()
 
     def _is_stopping(self) -> bool:
-        return self.stopping  # asked anew: a signal may have come since
+        return self.stopping  # a signal may have changed it, which type checkers do not expect of the property
 
     def _known(self, decision: Decision) -> dict[str, Any]:
-        """Return what an entry that this process writes about an item says in any case."""
+        """Return the fields of every entry that this process writes about an item."""
         return {
             "number": (decision.entry.number if decision.entry else 0) + 1,
             "run": self.id,
@@ -233,24 +237,24 @@ class Run:
 
     def _lost(self, decision: Decision) -> dict[str, Any]:
         fault = MemoryLimitError(
-            f"the worker was killed {decision.tries} times while it was at this item; most often the system does that "
-            "when memory is short: run fewer jobs"
+            f"the worker was killed {decision.tries} times while making this item; the usual cause is too little "
+            "memory: reduce --jobs"
         )
-        return {**self._known(decision), "tries": decision.tries, "state": FAILED, **told(fault)}
+        return {**self._known(decision), "tries": decision.tries, "state": FAILED, **failure_record(fault)}
 
     def _look(self) -> None:
-        """Take in what the workers noted; stop where a limit is reached."""
+        """Read the entries of the workers. Stop if a limit is reached."""
         with self.progress.lock:
-            for name, entry, said in self.entries.changes():
+            for name, entry, record in self.entries.changes():
                 if entry.run == self.id and self.progress.count(name, entry, self.limits.retries):
-                    self.events(failed_event(said))
+                    self.events(failed_event(record))
                 if entry.kind == "disk":
-                    self.disk_message = str(said.get("message", ""))
-        if self.progress.failed >= self.progress.most and not self.message:
+                    self.disk_message = str(record.get("message", ""))
+        if self.progress.failed >= self.progress.max_failures and not self.message:
             self.limit_reached = True
             self._stop(f"stopped by the failure limit: {self.progress.failed} items failed")
         if self.progress.disk_in_a_row >= DISK_FAILURES_IN_A_ROW and not self.message:
-            self._stop(f"stopped, for the disk fails: {self.disk_message}; then the same command goes on")
+            self._stop(f"stopped because the disk fails: {self.disk_message}; then run the same command to continue")
 
     def _stop(self, message: str = "") -> None:
         self.message = self.message or message
@@ -261,12 +265,12 @@ class Run:
 
     @property
     def stopping(self) -> bool:
-        """Whether no more items are handed out."""
+        """Whether the run is stopping and hands out no more items."""
         return bool(self.stopped_by or self.message)
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
-        """Let a first SIGINT or SIGTERM end the run in order; remove the files of the run at the end."""
+        """End the run gracefully at the first SIGINT or SIGTERM; remove the files of the run at the end."""
         try:
             with first_signal(self._stop_by_signal):
                 yield
@@ -289,7 +293,7 @@ class Run:
         if self.stopped_by:
             code = ExitCode.INTERRUPTED if self.stopped_by == signal.SIGINT else ExitCode.TRY_AGAIN
             name = signal.Signals(self.stopped_by).name
-            return code, f"stopped by {name}; what is done is kept, run the same command to go on"
+            return code, f"stopped by {name}; finished items are kept, run the same command to continue"
         if self.limit_reached:
             return ExitCode.FAILURE_LIMIT, self.message
         if self.message:
@@ -299,13 +303,13 @@ class Run:
         if failed or left:
             return (
                 ExitCode.FAILED_ITEMS,
-                f"{failed + left} of the items failed; `facepipe failures` tells which and why",
+                f"{failed + left} items failed; `facepipe failures` lists them with their reasons",
             )
         return ExitCode.DONE, ""
 
 
 def _environment(engine: Engine) -> tuple[tuple[str, str], ...]:
-    """Return the variables that workers must see as this process does: facepipe's own and those of the engine."""
+    """Return the environment variables for workers: those of facepipe (FACEPIPE_…) and of the engine."""
     own = engine.environment()
     variables = {**os.environ, **own}.items()
     return tuple(sorted((name, value) for name, value in variables if name.startswith("FACEPIPE_") or name in own))

@@ -1,4 +1,4 @@
-"""Stopping a batch by a signal: the first ends it in order, the second at once."""
+"""Signals: the first ends a batch gracefully, the second at once."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def first_signal(stop: Callable[[int], None]) -> Iterator[None]:
-    """Call `stop` with the number of the first SIGINT or SIGTERM; a second one meets the handler of before.
+    """Call `stop` with the number of the first SIGINT or SIGTERM, then restore the previous handlers.
 
-    A signal that is ignored stays ignored. Outside the main thread no handler can be set, and nothing is caught.
+    Ignored signals stay ignored. Outside the main thread handlers cannot be set, and this does nothing.
     """
     numbers = SIGNALS if threading.current_thread() is threading.main_thread() else ()
     before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}

@@ -1,4 +1,4 @@
-"""What a worker does: one item after another, each claimed, made and noted down."""
+"""The worker process: claims items, makes them and writes their outcome to the item log."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from facepipe.errors import ExitCode, FacepipeError, Interrupted, MemoryLimitErr
 
 DETAIL_CHARACTERS = 2000
 PAUSE_SECONDS = 0.5
-"""Between two tries of one item, doubled each time."""
+"""Pause between two tries of an item; doubled each time."""
 STOP_LOOK_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
 class Orders:
-    """What all items of a run have in common."""
+    """The parameters of a run, the same for all items."""
 
     run: str
     token: str
-    """Of the process that leads the run: its workers end when it does."""
+    """Token of the leading process; workers end when it ends."""
     folder: Path
-    """From where the paths of items are taken."""
+    """The folder to which the paths of items are relative."""
     work: Path
     commands: CommandSet
     threads: int
@@ -48,55 +48,55 @@ class Orders:
     keep: Keep = "all"
     environment: tuple[tuple[str, str], ...] = ()
     orphans_end: bool = False
-    """Whether worker processes are the run's own, to be ended when their leader is gone."""
+    """Whether worker processes belong to the run and end if the leader is gone."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """An item to be made, and what is known of it."""
+    """An item to be made, and its last recorded state."""
 
     item: Item
     number: int
-    """Of its last entry; 0 without one."""
+    """Number of its last entry; 0 without one."""
     state: str
-    """What its last entry says; empty without one."""
+    """State of its last entry; empty without one."""
     key: str
     tries: int
-    """How often it was tried in this run already."""
+    """Number of earlier tries in this run."""
     shared: tuple[str, ...] = ()
-    """Inputs that other items use too, where that matters."""
+    """Inputs that other items also use; empty if not needed."""
     repeated: bool = False
-    """Whether another item has the same inputs altogether."""
+    """Whether another item has exactly the same inputs."""
     silent: str = ""
-    """Token of a process that claimed the item and is known to be dead, so that it need not be watched again."""
+    """Token of a dead process that claimed the item, so that workers need not check it again."""
 
 
 def work(orders: Orders, task: Task) -> None:
-    """Do one task in this process. What came of it stands in the item log; only DiskError is raised."""
+    """Do one task in this process. The outcome is written to the item log; only DiskError is raised."""
     worker_of(orders).do(task)
 
 
 @lru_cache(maxsize=1)
 def worker_of(orders: Orders) -> Worker:
-    """Return this process's worker for a run; models and memories last as long as it."""
+    """Return this process's worker for a run. It lives as long as the process, with its networks and caches."""
     return Worker(orders)
 
 
 class Worker:
-    """A process's part in a run."""
+    """The state of a worker process in a run."""
 
     def __init__(self, orders: Orders) -> None:
         self.orders = orders
         os.environ.update(orders.environment)
         os.chdir(orders.folder)
         if threading.current_thread() is threading.main_thread():
-            # Ctrl-C reaches all processes of a terminal; the one that leads says what is to be done about it.
+            # Ctrl-C signals all processes of a terminal; only the leader handles it.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._paths = BatchPaths(orders.work)
         self._workspace = Workspace(orders.work)
         self._claims = Claims(self._paths.claims, stale_seconds=orders.stale_seconds)
         self._log = ItemLog(self._paths.journal, about={"role": "worker", "run": orders.run})
-        # What this run did is known to its leader; a worker holds only what others do meanwhile.
+        # The leader knows the entries of this run; a worker needs only those of other runs.
         offsets = read_offsets(self._paths.offsets(orders.run))
         self._entries = Entries(self._paths.journal, offsets, without_run=orders.run)
         self._stopping = False
@@ -105,7 +105,7 @@ class Worker:
         threading.Thread(target=self._live, name="heartbeat", daemon=True).start()
 
     def do(self, task: Task) -> None:
-        """Make an item unless another process has it, or has made it."""
+        """Make an item unless another process is making it or has made it."""
         if task.silent:
             self._claims.bury(task.silent)
         if self.stopping(now=True) or not self._claims.take(task.item.id):
@@ -114,7 +114,7 @@ class Worker:
             self._entries.refresh()
             latest = self._entries.get(task.item.id)
             if latest and latest.state == DONE and latest.key == task.key and is_news(latest, task):
-                return  # another process was faster
+                return  # another process has made it in the meantime
             number = max(task.number, latest.number if latest else 0) + 1
             if task.tries:
                 time.sleep(PAUSE_SECONDS * 2 ** min(task.tries - 1, 5))
@@ -132,14 +132,14 @@ class Worker:
             return {"state": DROPPED}
         except Exception as error:
             if self.stopping(now=True):
-                return {"state": DROPPED}  # what the stopping broke is no failure
+                return {"state": DROPPED}  # an error caused by stopping is not a failure
             return {
                 "state": FAILED,
                 "stage": seen.failed_stage,
                 "item": task.item.as_json(),
                 "label": task.item.label,
                 "seconds": round(time.monotonic() - started, 3),
-                **told(error),
+                **failure_record(error),
             }
         uses = discard(seen.results, self.orders.keep, self._roots(task), task.shared, repeated=task.repeated)
         return {
@@ -164,7 +164,7 @@ class Worker:
                 seen.results = job.results
 
     def _roots(self, task: Task) -> dict[str, str]:
-        """Return the digests of the item's inputs by their names."""
+        """Return the digests of the item's inputs by path."""
         names = self.orders.commands.inputs(task.item)
         return {name: self._workspace.digests.digest(self.orders.folder / name) for name in names}
 
@@ -178,7 +178,7 @@ class Worker:
             raise KeyboardInterrupt
 
     def stopping(self, *, now: bool = False) -> bool:
-        """Tell whether the run is to stop, looking again if the last look is a while ago, or `now`."""
+        """Return whether the run should stop. The disk is checked at most every STOP_LOOK_SECONDS, or if `now`."""
         if not self._stopping and (now or time.monotonic() - self._looked > STOP_LOOK_SECONDS):
             self._looked = time.monotonic()
             self._stopping = self._paths.stop(self.orders.run).exists() or bool(is_process_dead(self.orders.token))
@@ -189,18 +189,18 @@ class Worker:
             time.sleep(min(self._claims.beat_seconds, 5.0))
             self._claims.beat()
             if self.orders.orphans_end and not self._claims.holds_any and is_process_dead(self.orders.token):
-                # Nobody will ever ask this process for anything again.
+                # The leader is gone, so this process will get no more tasks.
                 os._exit(int(ExitCode.TRY_AGAIN))
 
 
 def is_news(entry: Entry, task: Task) -> bool:
-    """Tell whether an entry came after what the leader knew when it handed the task out."""
+    """Return whether an entry is newer than the state that the leader knew when it created the task."""
     known = RANK.get(task.state, -1)
     return (entry.number, RANK.get(entry.state, 0)) > (task.number, known)
 
 
 def read_offsets(path: Path) -> dict[str, int]:
-    """Return how much of each journal was read before the run began; nothing where that is not known any more."""
+    """Return the offset up to which each journal was read before the run began; empty if it is not known."""
     with suppress(OSError, ValueError):
         return {str(name): int(offset) for name, offset in json.loads(path.read_bytes()).items()}
     return {}
@@ -208,7 +208,7 @@ def read_offsets(path: Path) -> dict[str, int]:
 
 @dataclass
 class Seen:
-    """The events of one item, added up."""
+    """Totals of the events of one item."""
 
     stages: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0.0, 0]))
     """By stage: number of runs made, number skipped, seconds, frames."""
@@ -216,7 +216,7 @@ class Seen:
     results: list[Artefact] = field(default_factory=list)
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
+        """Process an event."""
         if isinstance(event, Done):
             made = self.stages[event.stage]
             made[0], made[2], made[3] = made[0] + 1, round(made[2] + event.seconds, 3), made[3] + event.frames_done
@@ -227,12 +227,12 @@ class Seen:
 
     @property
     def frames(self) -> int:
-        """Frames that were rendered, now or before."""
+        """Number of frames rendered, now or earlier."""
         return self._sum("frames", "render")
 
     @property
     def lost(self) -> int:
-        """Frames in which no face was found."""
+        """Number of frames without a face."""
         return self._sum("frames_without_face", "coefficients")
 
     def _sum(self, fact: str, stage: str) -> int:
@@ -240,8 +240,8 @@ class Seen:
         return sum(int(one.facts.get(fact, 0)) for one in results.values())
 
 
-def told(error: Exception) -> dict[str, Any]:
-    """Return what a failure record says of an error."""
+def failure_record(error: Exception) -> dict[str, Any]:
+    """Return the fields of a failure record for an error."""
     if isinstance(error, MemoryError):
         error = MemoryLimitError("out of memory; run fewer jobs, or choose a smaller size")
     if isinstance(error, FacepipeError):
@@ -253,5 +253,5 @@ def told(error: Exception) -> dict[str, Any]:
             "type": type(error).__name__,
         }
     trace = "".join(traceback.format_exception(error))[-DETAIL_CHARACTERS:]
-    message = f"a bug in facepipe: {type(error).__name__}: {error}"
+    message = f"bug in facepipe: {type(error).__name__}: {error}"
     return {"class": "bug", "permanent": True, "message": message, "detail": trace, "type": type(error).__name__}

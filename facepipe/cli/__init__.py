@@ -1,7 +1,7 @@
-"""The command line: parse, call, report.
+"""The command line: reads arguments, calls, prints.
 
-One file a group of commands. What is heavy (torch, OpenCV, numba, and whatever imports them) is imported inside the
-command functions, so that `facepipe --help` answers at once.
+Each file holds a group of commands. Heavy modules (torch, OpenCV, numba, and everything that imports them) are imported
+inside the command functions, so that `facepipe --help` is fast.
 """
 
 from typing import Annotated
@@ -49,14 +49,14 @@ def facepipe(
     ] = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Move one portrait the way a driving video, a voice, or a set of sliders says.
+    """Animate a portrait from a driving video, a voice, or sliders.
 
-    Exit codes: 0 done, 1 a bug, 2 usage, 3 something needed is missing, 4 some items failed, 5 stopped by the failure
-    limit, 75 try again later, 130 interrupted, 141 the reader of our output went away.
+    Exit codes: 0 success, 1 bug in facepipe, 2 wrong usage, 3 missing prerequisite, 4 some items failed, 5 too many
+    failures, 75 try again later, 130 interrupted, 141 the reader of the output closed the pipe.
     """
 
 
-# The order here is the order of the help.
+# The help lists the commands in this order.
 for _name, _request in REQUESTS.items():
     app.command(_name)(command_of(_request))
 app.command("convert")(convert.convert)

@@ -1,4 +1,4 @@
-"""Flags that several commands share."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import Annotated
 
 import typer
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a result that facepipe did not write.")]
-Force = Annotated[list[str] | None, typer.Option("--force", help="Make this stage again (or: all). May be repeated.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run and why; make nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON, one a line, on stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only what went wrong.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing files, even if facepipe did not write them.")
+]
+Force = Annotated[
+    list[str] | None,
+    typer.Option("--force", help="Run this stage again even if its result exists; all for every stage. Repeatable."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run and why, and write nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print events to stdout as JSON, one per line.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 Work = Annotated[
-    Path | None, typer.Option("--work", help="Folder of the work files (default: .facepipe).", readable=False)
+    Path | None, typer.Option("--work", help="Folder for work files (default: .facepipe).", readable=False)
 ]

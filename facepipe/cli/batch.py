@@ -1,4 +1,4 @@
-"""`facepipe batch` and `facepipe retry`: many items, on as many cores and machines as there are."""
+"""`facepipe batch` and `facepipe retry`: many items on all cores, and on several machines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from facepipe.errors import UsageError
 
 STDIN = "-"
 DATASET = "dataset"
-"""The command of the items of `facepipe dataset build`, which are not rows."""
+"""The command of items of `facepipe dataset build`, which are not rows of a list."""
 
 
 def batch(
@@ -48,25 +48,30 @@ def batch(
     quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Make many results: one row an item, with the columns command, source, driving or sound, output, and any option.
+    """Make many results. Each row of the list is one item.
 
-    What is done is kept and never done again; the same command goes on after a stop, on any number of machines that
-    share the work folder. `facepipe status`, `failures`, `stats` and `report` read how it stands.
+    Columns: command, source, driving or sound, output, sample, and any option of the command. Finished items are
+    skipped; run the same command again to continue after a stop, also on several machines that share the work folder.
+    `facepipe status`, `failures`, `stats` and `report` show the progress.
     """
     from facepipe.batch.commands import Commands
     from facepipe.batch.joblist import JobList
     from facepipe.config import load_settings
 
-    how = BatchSettings(engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work)
+    settings = BatchSettings(
+        engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work
+    )
     with _rows(jobs, pair, command) as (name, rows):
         shard = shard_of(rank, world, os.environ)
         common = dict(read_setting(text) for text in set_options or ())
         listed = JobList(name, rows, Commands(load_settings()), command, common, out, shard)
-        run_list(listed, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=skip_invalid)
+        run_list(listed, settings, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=skip_invalid)
 
 
 def retry(
-    work: Annotated[Path | None, typer.Argument(help="The work folder of the batch.", readable=False)] = None,
+    work: Annotated[
+        Path | None, typer.Argument(help="Work folder of the batch (default: .facepipe).", readable=False)
+    ] = None,
     classes: Classes = None,
     engine: b.EngineName = "loky",
     workers: b.Workers = 0,
@@ -80,33 +85,35 @@ def retry(
     quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Make the failed items of a batch again, and no others; those that failed for good too."""
+    """Run only the failed items of a batch again, including those with permanent failures."""
     from facepipe.batch.commands import Commands
     from facepipe.batch.joblist import Recorded
     from facepipe.batch.overview_reader import read_overview
     from facepipe.config import load_settings
 
-    how = BatchSettings(engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work)
-    overview = read_overview(how.work)
+    settings = BatchSettings(
+        engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work
+    )
+    overview = read_overview(settings.work)
     wanted = [one for one in overview.failures.values() if not classes or one.kind in classes]
     if classes and (unknown := sorted(set(classes) - set(overview.failure_classes))):
         known = ", ".join(sorted(overview.failure_classes)) or "none"
-        raise UsageError(f"--class {unknown[0]}: no item failed that way; the classes here are {known}")
+        raise UsageError(f"--class {unknown[0]}: no item has a failure of this class; classes in this batch: {known}")
     if not wanted:
         typer.echo("nothing failed", err=True)
         return
     os.chdir(overview.folder or Path.cwd())
     items = tuple(one.item for one in wanted if one.item)
     if any(item.command == DATASET for item in items):
-        raise UsageError("what failed here is a data set's; say `facepipe dataset build … --again`")
+        raise UsageError("the failed items belong to a data set; retry them with `facepipe dataset build … --again`")
     listed = Recorded("retry", lambda: (), Commands(load_settings()), recorded=items)
     again = frozenset(one.kind for one in wanted)
-    run_list(listed, how, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=True, again=again)
+    run_list(listed, settings, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=True, again=again)
 
 
 @contextmanager
 def _rows(jobs: list[str], pair: str, command: str) -> Iterator[tuple[str, Any]]:
-    """Yield what the list is called, and what reads its rows, as often as it is called."""
+    """Yield the name of the list and a function that returns a new iterator over its rows."""
     from facepipe.batch.pairing import pair as paired
     from facepipe.batch.rows import read_rows, spool
 
@@ -122,7 +129,7 @@ def _rows(jobs: list[str], pair: str, command: str) -> Iterator[tuple[str, Any]]
     if pair != "list":
         raise UsageError(f"--pair is {pair!r}, expected product, zip or list")
     if len(jobs) > 1:
-        raise UsageError(f"a batch has one list, got {len(jobs)}; to pair files, say --pair product or --pair zip")
+        raise UsageError(f"expected one list of jobs, got {len(jobs)}; to pair files, use --pair product or --pair zip")
     if jobs[0] != STDIN:
         yield jobs[0], partial(read_rows, Path(jobs[0]))
         return
@@ -136,5 +143,5 @@ def read_setting(text: str) -> tuple[str, str]:
     """Read "size=512". Raises UsageError."""
     name, equals, value = text.partition("=")
     if not (name.strip() and equals):
-        raise UsageError(f"--set is {text!r}, expected NAME=VALUE, as in --set size=512")
+        raise UsageError(f"--set is {text!r}, expected NAME=VALUE, for example --set size=512")
     return name.strip(), value

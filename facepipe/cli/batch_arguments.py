@@ -1,4 +1,4 @@
-"""The arguments of the commands that run a batch."""
+"""Arguments of the commands that run a batch."""
 
 from __future__ import annotations
 
@@ -9,38 +9,53 @@ import typer
 Jobs = Annotated[
     list[str],
     typer.Argument(
-        help="A CSV or JSONL file, or - for standard input; with --pair, patterns or folders.", metavar="JOBS…"
+        help="CSV or JSONL file, or - for standard input; with --pair product or zip: glob patterns or folders.",
+        metavar="JOBS…",
     ),
 ]
 Pair = Annotated[
-    str, typer.Option("--pair", help="list (JOBS is a list), product (each with each) or zip (side by side).")
+    str,
+    typer.Option(
+        "--pair",
+        help="list: JOBS is a list. product: every source with every driver. zip: the first source with the first "
+        "driver, and so on.",
+    ),
 ]
-Command = Annotated[str, typer.Option("--command", help="The command of rows that name none.")]
+Command = Annotated[str, typer.Option("--command", help="Command of rows without a column command.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", help="An option for all rows that say nothing of their own. May be repeated.", metavar="NAME=VALUE"
-    ),
+    typer.Option("--set", help="Option for all rows that do not set it themselves. Repeatable.", metavar="NAME=VALUE"),
 ]
 Template = Annotated[
     str,
-    typer.Option("-o", "--out", help="Where results go: {id} {source} {driving} {sample} {ext}.", metavar="TEMPLATE"),
+    typer.Option(
+        "-o",
+        "--out",
+        help="Path template of the results, with {id} {source} {driving} {sample} {ext}.",
+        metavar="TEMPLATE",
+    ),
 ]
-EngineName = Annotated[str, typer.Option("--engine", help="loky (this machine), dask or ray.")]
+EngineName = Annotated[str, typer.Option("--engine", help="loky (processes on this machine), dask or ray.")]
 Workers = Annotated[
-    int, typer.Option("--jobs", "-j", help="Workers at a time (default: one a core that has memory).", min=0)
+    int,
+    typer.Option("--jobs", "-j", help="Number of workers (default: one per core, fewer if memory is short).", min=0),
 ]
 Scheduler = Annotated[str, typer.Option("--scheduler", help="Address of a dask or ray cluster.", metavar="ADDRESS")]
-Rank = Annotated[int | None, typer.Option("--rank", help="Which shard of the items, from 0 (or SLURM_ARRAY_TASK_ID).")]
-World = Annotated[int | None, typer.Option("--world", help="How many shards (or SLURM_ARRAY_TASK_COUNT).")]
+Rank = Annotated[
+    int | None, typer.Option("--rank", help="Index of this shard, from 0 (default: from SLURM_ARRAY_TASK_ID).")
+]
+World = Annotated[int | None, typer.Option("--world", help="Number of shards (default: from SLURM_ARRAY_TASK_COUNT).")]
 MaxFailures = Annotated[
-    str, typer.Option("--max-failures", help="Stop at so many failed items, or at that share.", metavar="N|P%")
+    str,
+    typer.Option(
+        "--max-failures", help="Stop after N failed items, or when P % of the items have failed.", metavar="N|P%"
+    ),
 ]
-FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failed item.")]
-Retries = Annotated[int, typer.Option("--retries", help="Tries more for an item whose failure may pass.", min=0)]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop after the first failed item.")]
+Retries = Annotated[
+    int, typer.Option("--retries", help="Number of retries of an item after a temporary failure.", min=0)
+]
 KeepWhat = Annotated[
-    str, typer.Option("--keep", help="Work files that outlive an item: none, results, coefficients or all.")
+    str, typer.Option("--keep", help="Work files to keep after an item: none, results, coefficients or all.")
 ]
-SkipInvalid = Annotated[
-    bool, typer.Option("--skip-invalid", help="Count rows with faults as failed, and make the others.")
-]
+SkipInvalid = Annotated[bool, typer.Option("--skip-invalid", help="Count invalid rows as failed and make the others.")]

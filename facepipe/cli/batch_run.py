@@ -1,4 +1,4 @@
-"""Running or planning a batch: the checks before it, its events and its exit code."""
+"""Running or planning a batch: checks, events and exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def run_list(
     jobs: JobList,
-    how: BatchSettings,
+    settings: BatchSettings,
     *,
     dry_run: bool,
     as_json: bool,
@@ -31,19 +31,19 @@ def run_list(
     skip_invalid: bool,
     again: frozenset[str] = frozenset(),
 ) -> None:
-    """Run or plan a batch, and end the program with its exit code where that is not 0."""
+    """Run or plan a batch. Raises typer.Exit if the exit code is not 0."""
     from facepipe.console import open_sink
     from facepipe.engine import Job, Workspace
 
     started = time.monotonic()
     with _requeued(), open_sink(as_json=as_json, quiet=quiet) as sink:
-        run = how.run(jobs, sink, again)
+        run = settings.run(jobs, sink, again)
         if dry_run:
             _plan(run, sink, started)
             return
-        # Its lock keeps `clean` away for as long as the batch runs.
-        Workspace(how.work).precheck()
-        with Job(Workspace(how.work), {"command": "batch"}, remembers=False):
+        # The job's lock prevents `clean` while the batch runs.
+        Workspace(settings.work).precheck()
+        with Job(Workspace(settings.work), {"command": "batch"}, remembers=False):
             checked = run.check()
             _refuse(checked, skip_invalid=skip_invalid)
             settled = run.lead(checked)
@@ -57,17 +57,17 @@ def run_list(
 
 @contextmanager
 def _requeued() -> Iterator[None]:
-    """Let a scheduler that stops the program before its first item hear what it hears after it: try again."""
+    """Turn SIGTERM before the first item into exit code 75, as after it, so that a scheduler requeues the job."""
     try:
         yield
     except KeyboardInterrupt as stopped:
         if str(stopped) == "SIGTERM":
-            raise BusyError("stopped by SIGTERM; run the same command to go on") from None
+            raise BusyError("stopped by SIGTERM; run the same command to continue") from None
         raise
 
 
 def _plan(run: Run, sink: Sink, started: float) -> None:
-    """Tell what would be done about each item."""
+    """Emit the plan of each item and a summary."""
     from facepipe.engine.events import BatchSummary, ItemPlan
 
     checked = run.check()
@@ -94,7 +94,7 @@ def _plan(run: Run, sink: Sink, started: float) -> None:
 
 
 def _refuse(checked: Checked, *, skip_invalid: bool) -> None:
-    """Raise one error that tells all that was found wrong."""
+    """Raise PrecheckError with all faults, if there are any."""
     faults: list[FacepipeError] = [*checked.machine, *([] if skip_invalid else checked.problems)]
     if faults:
         raise PrecheckError(list({str(fault): fault for fault in faults}.values()))

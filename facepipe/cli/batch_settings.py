@@ -1,4 +1,4 @@
-"""How a batch is run: engine, limits, shard and work folder, read from flags and environment and checked."""
+"""The settings of a batch run: engine, limits, shard and work folder, from options and the environment."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from facepipe.engine.events import Sink
 
 WORKER_BYTES = 1.2e9
-"""Memory that one worker may need; it bounds the default number of workers."""
+"""Estimated memory of one worker; it limits the default number of workers."""
 
 
 class BatchSettings:
-    """How a batch is run, checked."""
+    """The checked settings of a batch run."""
 
     def __init__(self, engine: str, workers: int, scheduler: str, limits: Limits, keep: str, work: Path | None) -> None:
         from facepipe.config import load_settings
@@ -34,7 +34,7 @@ class BatchSettings:
             raise UsageError(f"--keep is {keep!r}, expected none, results, coefficients or all")
 
     def run(self, jobs: JobList, events: Sink, again: frozenset[str]) -> Run:
-        """Return the run, which has begun nothing yet."""
+        """Return the run; nothing has started yet."""
         from facepipe.batch.run import Run
 
         return Run(
@@ -66,15 +66,15 @@ def limits_of(text: str, retries: int, *, fail_fast: bool) -> Limits:
             return Limits(failures=int(number), retries=retries)
     except (ValueError, OverflowError):
         pass
-    raise UsageError(f"--max-failures is {text!r}, expected a number from 1, or a share as 5%")
+    raise UsageError(f"--max-failures is {text!r}, expected a whole number from 1, or a percentage such as 5%")
 
 
 def shard_of(rank: int | None, world: int | None, environ: Mapping[str, str]) -> Shard:
-    """Return the shard that flags say, or else the variables of a Slurm array. Raises UsageError."""
+    """Return the shard given by options, else that of the Slurm array in the environment. Raises UsageError."""
     from facepipe.batch.joblist import Shard
 
     if (rank is None) != (world is None):
-        raise UsageError("--rank and --world go together: this shard, and how many there are")
+        raise UsageError("--rank and --world must be given together: the index of this shard and the number of shards")
     if rank is not None and world is not None:
         return Shard(rank, world)
     if "SLURM_ARRAY_TASK_ID" not in environ:
@@ -83,25 +83,27 @@ def shard_of(rank: int | None, world: int | None, environ: Mapping[str, str]) ->
     try:
         number, count, first, step = (int(environ.get(f"SLURM_ARRAY_TASK_{name}") or 0) for name in names)
     except ValueError as error:
-        raise UsageError(f"the variables SLURM_ARRAY_TASK_… are no numbers ({error}); say --rank and --world") from None
+        raise UsageError(
+            f"the variables SLURM_ARRAY_TASK_… are not numbers ({error}); use --rank and --world"
+        ) from None
     shard = (number - first) // max(1, step)
     if not 0 <= shard < count:
         raise UsageError(
-            f"task {number} of a Slurm array of {count} that begins at {first} is no shard; say --rank and --world, "
-            "or give the array without gaps"
+            f"task {number} is outside a Slurm array of {count} tasks that begins at {first}; use --rank and --world, "
+            "or submit the array without gaps"
         )
     return Shard(shard, count)
 
 
 def engine_of(name: str, workers: int, scheduler: str) -> Engine:
-    """Return an engine that can be used here, with as many threads a worker as leave the others their cores."""
+    """Return a checked engine, with the cores divided evenly among its workers. Raises UsageError, ToolError."""
     from facepipe.batch.engines import ENGINES, Engine
     from facepipe.device import core_count, memory
 
     if name not in ENGINES:
         raise UsageError(f"--engine is {name!r}, expected {', '.join(ENGINES)}")
-    wished = os.environ.get("OMP_NUM_THREADS", "")
-    cores = int(wished) if wished.isdigit() and int(wished) else core_count()
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    cores = int(threads) if threads.isdigit() and int(threads) else core_count()
     fitting = int(memory().available_bytes // WORKER_BYTES) or 1
     count = workers or max(1, min(cores, fitting))
     engine = Engine(cast("Any", name), count, max(1, cores // count), scheduler)

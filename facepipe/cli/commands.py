@@ -1,4 +1,4 @@
-"""The commands that make results: each takes its flags from the fields of its request, and runs the request."""
+"""The commands that make results. The options of each are the fields of its request."""
 
 from __future__ import annotations
 
@@ -34,17 +34,19 @@ CONTROLS: dict[str, tuple[Any, Any]] = {
     "as_json": (a.AsJson, False),
     "quiet": (a.Quiet, False),
 }
-"""Flags of all these commands that say how the job is run, not what it makes: annotation and default."""
+"""Options of all these commands that control the run and not the result: annotation and default."""
 
 
 List = Annotated[
     bool,
-    typer.Option("--list", help="Print every slider with its bounds, and exit.", callback=_list_sliders, is_eager=True),
+    typer.Option(
+        "--list", help="Print all sliders with their bounds, and exit.", callback=_list_sliders, is_eager=True
+    ),
 ]
 
 
 def command_of(request: type[Request], *, plans: bool = False) -> Callable[..., None]:
-    """Return a function for typer whose parameters are the fields of a request. With `plans` it only ever plans."""
+    """Return a function for typer whose parameters are the fields of a request. With `plans` it is always a dry run."""
     fields = declared(request)
     own = [name for name in fields if name in vars(request)["__annotations__"]]
     controls = [name for name in CONTROLS if not (plans and name in ("dry_run", "quiet"))]
@@ -69,18 +71,18 @@ def command_of(request: type[Request], *, plans: bool = False) -> Callable[..., 
 
 
 def plan_command() -> Callable[..., None]:
-    """Return the command `plan`: `reenact` that only ever plans."""
+    """Return the command `plan`: `reenact` as a dry run."""
     command = command_of(ReenactRequest, plans=True)
     command.__name__ = "plan"
     command.__doc__ = (
-        "Print what `reenact` would do with the same arguments, and why, how many frames and how much disk; make "
-        "nothing."
+        "Print what `reenact` would run with the same arguments and why, the number of frames and the disk space, and "
+        "write nothing."
     )
     return command
 
 
 def run_request(request: Request, running: Running) -> None:
-    """Run a request in a job of its own, and print where its results are, those of a run with failures too."""
+    """Run a request as a job and print the paths of its results, also when some items failed."""
     from facepipe.config import load_settings
 
     try:
@@ -104,7 +106,7 @@ def _parameter(field: Declared) -> inspect.Parameter:
     if field.required:
         how["show_default"] = False
     if field.type is Path:
-        how["readable"] = False  # what a file lacks is said by the code that reads it
+        how["readable"] = False  # the code that reads the file has better messages
     info = typer.Argument(**how) if option.positional else typer.Option(*_flags(field), **how)
     default = inspect.Parameter.empty if field.required else field.default
     if field.several and default == ():

@@ -1,4 +1,4 @@
-"""`facepipe convert`: coefficient files of the published programs to ours and back."""
+"""`facepipe convert`: coefficient files of other programs to motion files, and back."""
 
 from __future__ import annotations
 
@@ -15,18 +15,28 @@ from facepipe.errors import InputError, UsageError
 FPS = "25"
 Source = Annotated[
     Path,
-    typer.Argument(help="A .mat or .txt of PIRenderer or Deep3DFaceRecon, a .npy of DreamTalk, or our .npz."),
+    typer.Argument(
+        help="A .mat or .txt of PIRenderer or Deep3DFaceRecon, a .npy of DreamTalk, or a motion file (.npz)."
+    ),
 ]
 Out = Annotated[
-    Path, typer.Option("-o", "--out", help="The .npz, or the .mat or .txt (one frame).", show_default=False)
+    Path,
+    typer.Option(
+        "-o", "--out", help="The motion file (.npz), or a .mat, or a .txt with one frame.", show_default=False
+    ),
 ]
-Fps = Annotated[str, typer.Option("--fps", help="Frames per second, which published files do not tell.")]
+Fps = Annotated[
+    str, typer.Option("--fps", help="Frames per second of the motion; the files of other programs do not store it.")
+]
 
 
 def convert(
     source: Source, out: Out, fps: Fps = FPS, overwrite: a.Overwrite = False, _verbose: Verbose = False
 ) -> None:
-    """Turn a published file of coefficients (motion space bfm) into a motion file (.npz), or back; docs/official.md."""
+    """Convert coefficients of another program (motion space bfm) to a motion file (.npz), or back.
+
+    docs/official.md describes the formats.
+    """
     from facepipe.media.files import check_input, check_output, draft_of
     from facepipe.requests.resolution import fps_of
     from facepipe.spaces import bfm
@@ -37,14 +47,14 @@ def convert(
     incoming = source.suffix in READ and out.suffix == ".npz"
     if not incoming and not (source.suffix == ".npz" and out.suffix in WRITTEN):
         raise UsageError(
-            f"cannot turn {source} into {out}: expected one of {', '.join(READ)} and -o NAME.npz, or a .npz and -o "
-            f"NAME with one of {', '.join(WRITTEN)}"
+            f"cannot convert {source} to {out}; expected {', '.join(READ)} with -o NAME.npz, or .npz with -o NAME and "
+            f"the suffix {', '.join(WRITTEN)}"
         )
     rate = fps_of(fps)
     check_input(source)
     check_output(out)
     if out.exists() and not overwrite:
-        raise InputError(f"{out} exists; choose another name, or say --overwrite")
+        raise InputError(f"{out} exists; choose another name, or use --overwrite")
     found = read_official(source, rate) if incoming else load_coefficients(source, space=bfm.SPACE)
     assert isinstance(found, BfmCoefficients)
     with draft_of(out) as draft:

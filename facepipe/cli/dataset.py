@@ -1,4 +1,4 @@
-"""`facepipe dataset`: training sets out of raw videos."""
+"""`facepipe dataset`: training sets from raw videos."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from facepipe.engine import Job
 
 LIST = "dataset.jsonl"
-app = typer.Typer(help="Make training sets out of raw videos.", rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(help="Make training sets from raw videos.", rich_markup_mode=None, no_args_is_help=True)
 
 Clips = Annotated[Path, typer.Argument(help="Folder of raw videos.", show_default=False, readable=False)]
 Dataset = Annotated[Path, typer.Argument(help="Folder of the data set.", show_default=False, readable=False)]
@@ -31,8 +31,8 @@ Dataset = Annotated[Path, typer.Argument(help="Folder of the data set.", show_de
 Rule = Annotated[
     Literal["head", "union", "voxceleb"],
     typer.Option(
-        help="head: each video is one clip, cut as `facepipe crop` does. union: likewise, around the union of the "
-        "face's boxes. voxceleb: each stretch of each face that the VoxCeleb rule accepts is a clip."
+        help="head: each video is one clip, cut as `facepipe crop` does. union: the same, around the union of the "
+        "face's boxes. voxceleb: a clip for each part of each face track that the VoxCeleb rule accepts."
     ),
 ]
 Size = Annotated[int, typer.Option(help="Width and height of the clips in pixels.", min=64, max=2048)]
@@ -47,16 +47,16 @@ Space = Annotated[
 ]
 PeopleTable = Annotated[
     Path | None,
-    typer.Option(help="Table (CSV or TSV) with the columns file, person and, if wanted, split.", readable=False),
+    typer.Option(help="CSV or TSV table with the columns file, person and, optionally, split.", readable=False),
 ]
 Boxes = Annotated[
     Path | None,
-    typer.Option(help="For voxceleb: folder of its annotations, ID/VIDEO/00001.txt.", readable=False),
+    typer.Option(help="For --rule voxceleb: folder with the VoxCeleb annotations, ID/VIDEO/00001.txt.", readable=False),
 ]
 TestPercent = Annotated[
-    float, typer.Option("--test-percent", help="Of a hundred people, so many go to the split test.", min=0, max=100)
+    float, typer.Option("--test-percent", help="Percentage of the people in the split test.", min=0, max=100)
 ]
-Again = Annotated[bool, typer.Option("--again", help="Try again also what failed for good.")]
+Again = Annotated[bool, typer.Option("--again", help="Also retry videos with permanent failures.")]
 
 
 @app.command()
@@ -87,10 +87,11 @@ def build(
     work: a.Work = None,
     _verbose: Verbose = False,
 ) -> None:
-    """Cut raw videos into clips of one head, with track, coefficients and sound features, split by person.
+    """Cut raw videos into clips of one head each, with track, coefficients and sound features, split by person.
 
-    A person is what the table says, else the name before the first #, else the folder, else the file. It is a batch: a
-    raw video is an item, what is done is kept, and `facepipe status` and `failures` read how it stands.
+    The person is taken from the table, else from the file name before the first #, else from the folder, else from the
+    file name. The command is a batch with one item per raw video: finished items are skipped, and `facepipe status` and
+    `failures` show the progress.
     """
     import os
 
@@ -108,7 +109,7 @@ def build(
 
 
 def _recipe(rule: str, size: int, fps: str, quality: int, space: str, *, overwrite: bool) -> Recipe:
-    """Return how the clips are made, checked. Raises UsageError."""
+    """Return the checked recipe of the clips. Raises UsageError."""
     from facepipe.config import load_settings
     from facepipe.dataset.build import Recipe
     from facepipe.media.limits import MediaLimits
@@ -125,12 +126,12 @@ def _annotation_folder(boxes: Path, rule: str) -> Path:
     """Return the folder of the annotations. Raises UsageError if it is missing or the rule does not use it."""
     if rule == "voxceleb" and boxes.is_dir():
         return boxes
-    reason = f"{boxes} is not a folder" if rule == "voxceleb" else f"goes with --rule voxceleb, not {rule}"
-    raise UsageError(f"--boxes {reason}; give the folder of VoxCeleb's annotations (.txt)")
+    reason = f"{boxes} is not a folder" if rule == "voxceleb" else f"needs --rule voxceleb, but the rule is {rule}"
+    raise UsageError(f"--boxes {reason}; give the folder of the VoxCeleb annotations (.txt)")
 
 
 def _run(videos: Recorded, out: Path, how: BatchSettings, again: frozenset[str], running: Running) -> None:
-    """Run the batch, write the list of the clips that are done, and end with the exit code of the batch."""
+    """Run the batch and write the list of finished clips. Raises typer.Exit with the exit code of the batch."""
     from facepipe.dataset.commands import assemble
 
     code, dry_run = 0, running.dry_run
@@ -151,15 +152,16 @@ def _run(videos: Recorded, out: Path, how: BatchSettings, again: frozenset[str],
 def export(
     dataset: Dataset,
     out: Annotated[Path, typer.Argument(help="Folder of the export.", show_default=False, readable=False)],
-    shards: Annotated[bool, typer.Option("--shards", help="WebDataset: tar files, one series a split.")] = False,
+    shards: Annotated[bool, typer.Option("--shards", help="WebDataset: tar files, one series per split.")] = False,
     lmdb: Annotated[
-        bool, typer.Option("--lmdb", help="LMDB in the layout of PIRenderer's published training.")
+        bool, typer.Option("--lmdb", help="LMDB in the layout of the official PIRenderer training.")
     ] = False,
-    clips: Annotated[int, typer.Option("--clips", help="Clips in a shard.", min=1)] = 256,
+    clips: Annotated[int, typer.Option("--clips", help="For --shards: clips per shard.", min=1)] = 256,
     coefficients: Annotated[
         Path | None,
         typer.Option(
-            help="For --lmdb: folder of the clips' coefficients in the space bfm, ID.npz or ID.mat.", readable=False
+            help="For --lmdb: folder with coefficients of the clips in the motion space bfm, ID.npz or ID.mat.",
+            readable=False,
         ),
     ] = None,
     overwrite: a.Overwrite = False,
@@ -168,12 +170,12 @@ def export(
     work: a.Work = None,
     _verbose: Verbose = False,
 ) -> None:
-    """Hand a data set on as WebDataset shards or as LMDB. A second run writes only what changed."""
+    """Export a data set as WebDataset shards or as LMDB. A second run writes only what changed."""
     from facepipe.config import load_settings
     from facepipe.dataset.export import export_lmdb, export_shards
 
     if shards == lmdb:
-        raise UsageError("say either --shards or --lmdb: one form in one run")
+        raise UsageError("expected exactly one of --shards and --lmdb")
     settings = load_settings(flags={"work.folder": str(work) if work else None})
     running = Running(None, False, as_json, quiet)
     made: list[Path] = []

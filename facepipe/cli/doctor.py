@@ -1,4 +1,4 @@
-"""`facepipe doctor`: what is there to work with, and what is missing."""
+"""`facepipe doctor`: the state of the installation, and what is missing."""
 
 import platform
 import sys
@@ -21,7 +21,7 @@ HDR_FILTERS = {"zscale", "tonemap"}
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's: `missing` holds the remedy where something needed is not there."""
+    """One line of the output. `missing` holds the remedy if something required is missing."""
 
     subject: str
     text: str
@@ -29,12 +29,12 @@ class Finding:
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Print what facepipe has to work with: ffmpeg, encoders, cores, memory, GPU, bfloat16, renderers, weights.
+    """Check the installation: ffmpeg, encoders, cores, memory, GPU, bfloat16, renderers, weights.
 
-    Exit code 3 when something needed is missing; the last lines then say what to do.
+    Exit code 3 if something required is missing; the last lines then explain how to get it.
     """
     import json
 
@@ -50,7 +50,7 @@ def doctor(
 
 
 def examine() -> Iterator[Finding]:
-    """Yield every finding, the missing among them."""
+    """Yield all findings."""
     yield Finding("facepipe", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
     yield from _ffmpeg()
     yield from _machine()
@@ -65,16 +65,18 @@ def _ffmpeg() -> Iterator[Finding]:
     try:
         program = find_ffmpeg()
         yield Finding("ffmpeg", f"{ffmpeg_version(program)}, {program}")
-        known, able = encoders(program), filters(program) >= HDR_FILTERS
+        known, reads_hdr = encoders(program), filters(program) >= HDR_FILTERS
     except FacepipeError as error:
         yield Finding("ffmpeg", "missing or broken", missing=str(error))
         return
-    others = ", ".join(name for name in OTHER_ENCODERS if name in known) or "none"
+    optional = ", ".join(name for name in OTHER_ENCODERS if name in known) or "none"
     for name in NEEDED_ENCODERS:
         remedy = f"{program} has no encoder {name}: install a full ffmpeg, or `pip install imageio-ffmpeg`"
         yield Finding("encoder", name if name in known else f"{name} missing", missing="" if name in known else remedy)
-    yield Finding("encoder", f"also: {others}")
-    yield Finding("HDR input", "tone-mapped" if able else "refused (this ffmpeg lacks the filters zscale and tonemap)")
+    yield Finding("encoder", f"optional: {optional}")
+    yield Finding(
+        "HDR input", "tone-mapped" if reads_hdr else "refused (this ffmpeg lacks the filters zscale and tonemap)"
+    )
 
 
 def _machine() -> Iterator[Finding]:
@@ -85,7 +87,7 @@ def _machine() -> Iterator[Finding]:
     if space.total_bytes:
         yield Finding("memory", f"{space.total_bytes / 1e9:.1f} GB, {space.available_bytes / 1e9:.1f} GB available")
     else:
-        yield Finding("memory", "this platform does not tell")
+        yield Finding("memory", "unknown on this platform")
 
 
 def _torch() -> Iterator[Finding]:
@@ -99,11 +101,11 @@ def _torch() -> Iterator[Finding]:
     yield Finding("torch", f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")
     gpu, amx = compute_device(), "AMX" if bfloat16_is_fast() else "no AMX"
     if gpu.type == "cuda":
-        where = f"renderers' networks run there in {_name(compute_dtype(device=gpu))}, the others on the CPU"
+        where = f"renderer networks run on it in {_name(compute_dtype(device=gpu))}, other networks on the CPU"
         yield Finding("GPU", f"{torch.cuda.get_device_name(gpu)}: {where}")
     else:
-        yield Finding("GPU", "none that torch sees: networks run on the CPU")
-    yield Finding("bfloat16", f"{amx}: on the CPU networks run in {_name(compute_dtype())}")
+        yield Finding("GPU", "none visible to torch: networks run on the CPU")
+    yield Finding("bfloat16", f"{amx}: networks on the CPU run in {_name(compute_dtype())}")
 
 
 def _name(dtype: object) -> str:
@@ -120,14 +122,14 @@ def _renderers() -> Iterator[Finding]:
         return  # `_weights` reports it.
     for spec in RENDERERS.values():
         missing = [name for name in (*spec.weights, *([spec.network] if spec.network else [])) if name not in known]
-        state = f"not usable, the weight {' and '.join(missing)} is not registered" if missing else "ready"
+        state = f"unavailable, weight not registered: {', '.join(missing)}" if missing else "ready"
         yield Finding("renderer", f"{spec.name:<10}{state}: {spec.about}")
 
 
 def _weights() -> Iterator[Finding]:
     from facepipe.weights import embedded_folder, locate, registered, user_folder, verify
 
-    yield Finding("weights", f"{embedded_folder()} and {_shown(user_folder())}")
+    yield Finding("weights", f"{embedded_folder()} and {_folder_text(user_folder())}")
     try:
         weights = list(registered().values())
     except WeightsError as error:
@@ -144,5 +146,5 @@ def _weights() -> Iterator[Finding]:
             yield Finding("weight", describe(weight, "BAD" if locate(weight) else "MISSING"), missing=str(error))
 
 
-def _shown(folder: Path) -> str:
-    return str(folder) if folder.is_dir() else f"{folder} (not made yet)"
+def _folder_text(folder: Path) -> str:
+    return str(folder) if folder.is_dir() else f"{folder} (does not exist yet)"

@@ -1,4 +1,4 @@
-"""`facepipe evaluate`: the quality of results in metrics, plots and stills."""
+"""`facepipe evaluate`: the quality of results as metrics, plots and stills."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Manifest = Annotated[
     Path,
     typer.Argument(
-        help="CSV or JSONL with columns driver, source and result; a folder of videos; or one with a sources.tsv.",
+        help="CSV or JSONL file with the columns driver, source and result; a folder of videos; or a folder with a "
+        "sources.tsv.",
         readable=False,
     ),
 ]
@@ -28,14 +29,15 @@ TaskFlag = Annotated[
     str,
     typer.Option(
         "--task",
-        help="same: a clip from its own first frame; cross: another person's portrait; audio: motion from its sound.",
+        help="same: a clip is reenacted from its own first frame. cross: another person's portrait is reenacted. "
+        "audio: motion is generated from the sound.",
     ),
 ]
 Renderer = Annotated[
     str | None,
-    typer.Option(help="Renderer that is judged where the manifest names no result (default: that of the settings)."),
+    typer.Option(help="Renderer to evaluate for cases without a result in the manifest (default: from the settings)."),
 ]
-Weights = Annotated[str, typer.Option("--weights", help="Registry name of the renderer's network (default: its own).")]
+Weights = Annotated[str, typer.Option("--weights", help="Registered network for the renderer (default: its own).")]
 OutFolder = Annotated[
     Path | None,
     typer.Option("-o", "--out", help="Folder of the report (default: NAME--TASK).", show_default=False, readable=False),
@@ -43,22 +45,22 @@ OutFolder = Annotated[
 Teacher = Annotated[
     Path | None,
     typer.Option(
-        help="Python of an environment with MediaPipe, whose landmarks then judge the results.", readable=False
+        help="Python interpreter of an environment with MediaPipe, whose landmarks are then used for the correlations.",
+        readable=False,
     ),
 ]
 Labels = Annotated[
     Path | None,
     typer.Option(
-        help="For --task audio: the labels that tools/label_with_mediapipe.py made of MANIFEST.", readable=False
+        help="For --task audio: folder with the labels of MANIFEST, made by tools/label_with_mediapipe.py.",
+        readable=False,
     ),
 ]
-Frames = Annotated[
-    int, typer.Option(help="Number of frames of a clip that are judged, spread evenly; 0 for all.", min=0)
-]
+Frames = Annotated[int, typer.Option(help="Number of evaluated frames per clip, evenly spaced; 0 for all.", min=0)]
 Size = Annotated[
-    int, typer.Option(help="Width and height in pixels at which frames are rendered and judged.", min=64, max=1024)
+    int, typer.Option(help="Width and height in pixels of the rendered and evaluated frames.", min=64, max=1024)
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into a folder that holds something else.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into an existing folder that is not a report.")]
 
 
 def evaluate(
@@ -77,11 +79,12 @@ def evaluate(
     quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Measure a renderer, or finished results, against their drivers; print the metrics and write a report.
+    """Compare the results of a renderer, or finished videos, with their drivers; print metrics and write a report.
 
-    Results are made by the stages of `facepipe reenact`, which keep their files in the work folder. OUT receives
-    clips.csv, summary.json, report.html, and the clips that were compared. docs/evaluation.md explains every metric.
-    Exit code 4 if some of the cases could not be judged.
+    Results are made by the stages of `facepipe reenact`, which store their files in the work folder. OUT receives
+    clips.csv, summary.json, report.html, and the compared clips. docs/evaluation.md explains all metrics.
+
+    Exit code 4 if some cases could not be evaluated.
     """
     from facepipe.device import set_threads
     from facepipe.evaluate.manifest import read_cases
@@ -105,21 +108,21 @@ def evaluate(
     out = out or Path(f"{manifest.absolute().stem}--{task}")
     check_out(out, overwrite=overwrite)
     set_threads()
-    tell = (lambda _: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
-    outcome = run(cases, setting, out, folder, teacher=teacher, tell=tell)
+    report_line = (lambda _: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
+    outcome = run(cases, setting, out, folder, teacher=teacher, report_line=report_line)
     _print_outcome(outcome, out, as_json=as_json)
     if outcome.failures:
         raise FailedItemsError(outcome.failures)
 
 
 def _check_unused(task: str, flags: Mapping[str, object]) -> None:
-    """Raise UsageError if a flag is given that the task does not use."""
+    """Raise UsageError if an option is given that the task does not use."""
     if given := ", ".join(name for name, value in flags.items() if value):
-        raise UsageError(f"--task {task} has no use for {given}; leave that out")
+        raise UsageError(f"--task {task} does not use {given}; leave it out")
 
 
 def _chosen(renderer: str | None, weights: str, work: Path | None) -> tuple[str, Path]:
-    """Return the renderer, as given, else that of the weights, else that of the settings; and the work folder."""
+    """Return the renderer (the given one, else that of the weights, else that of the settings) and the work folder."""
     from facepipe.config import load_settings
     from facepipe.pipeline.rendering import renderer_for
     from facepipe.settings import DEFAULT
@@ -132,7 +135,7 @@ def _chosen(renderer: str | None, weights: str, work: Path | None) -> tuple[str,
 
 
 def _print_outcome(outcome: Outcome, out: Path, *, as_json: bool) -> None:
-    """Print the summary as JSON, or the figures and the path of the report."""
+    """Print the summary as JSON, or the metrics and the path of the report."""
     from facepipe.evaluate.report import PAGE, SUMMARY
 
     if as_json:
@@ -148,7 +151,7 @@ def print_figures(figures: Figures, missing: dict[str, str]) -> None:
     from rich.table import Table
 
     from facepipe.evaluate.figures import MEASURES
-    from facepipe.evaluate.page import shown
+    from facepipe.evaluate.page import value_text
     from facepipe.evaluate.report import notes_on
 
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -161,7 +164,7 @@ def print_figures(figures: Figures, missing: dict[str, str]) -> None:
     for measure, about in MEASURES.items():
         if any(measure in figures.means[name] for name in names):
             means.add_row(
-                about.title, *(shown(measure, figures.means[name].get(measure, float("nan"))) for name in names)
+                about.title, *(value_text(measure, figures.means[name].get(measure, float("nan"))) for name in names)
             )
     if figures.fid:
         means.add_row(
@@ -170,7 +173,7 @@ def print_figures(figures: Figures, missing: dict[str, str]) -> None:
     if "teacher" in figures.correlations:
         means.add_row("frames in which the teacher finds a face, %", f"{100 * figures.seen_by_teacher:.1f}")
         for one_name, (pooled, each) in figures.correlations["own"].items():
-            means.add_row(f"correlation of {one_name}, our own landmarks", f"{pooled:.3f} ({each:.3f})")
+            means.add_row(f"correlation of {one_name}, embedded landmarker", f"{pooled:.3f} ({each:.3f})")
     console.print()
     console.print(means)
     for note in notes_on(missing, []):
@@ -178,14 +181,16 @@ def print_figures(figures: Figures, missing: dict[str, str]) -> None:
 
 
 def _evaluate_audio(data: Path, labels: Path | None) -> None:
-    """Print how well motion follows the sound of speakers that no training used."""
+    """Print how well generated motion matches the sound, on speakers that no training used."""
     import tempfile
 
     from facepipe.evaluate.audio import evaluate as run
     from facepipe.weights import find
 
     if labels is None:
-        raise UsageError("--task audio needs --labels FOLDER, which tools/label_with_mediapipe.py makes of MANIFEST")
+        raise UsageError(
+            "--task audio needs --labels FOLDER; tools/label_with_mediapipe.py makes the labels from MANIFEST"
+        )
     with tempfile.TemporaryDirectory(prefix="facepipe-") as cache:
         lines = run(data, labels, Path(cache), find("audio").path, find("face-model").path)
     typer.echo("\n".join(lines))

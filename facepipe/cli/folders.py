@@ -1,4 +1,4 @@
-"""What the commands that read a work folder share: its argument, `--json`, and sizes as text."""
+"""The arguments and formatting shared by commands that read a work folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 Folder = Annotated[
-    Path | None, typer.Argument(help="The work folder (default: that of the settings, .facepipe).", readable=False)
+    Path | None, typer.Argument(help="Work folder (default: .facepipe, or that of the settings).", readable=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -1,4 +1,4 @@
-"""The one place where errors become messages and exit codes."""
+"""Errors as messages and exit codes. No other module prints errors."""
 
 import os
 import platform
@@ -16,26 +16,26 @@ from facepipe import __version__
 from facepipe.errors import ExitCode, FailedItemsError, PrecheckError, as_expected
 
 BROKEN_PIPE = 141
-"""What a shell reports for a program that SIGPIPE ended, as it would have ended this one."""
+"""The exit code that a shell reports for a program ended by SIGPIPE."""
 
 
 def _remember(context: typer.Context, verbose: bool) -> None:
-    # `meta` is shared by the program and its command, so -v counts before and after the command's name.
+    # The program and its command share `meta`, so -v works before and after the command's name.
     context.meta["facepipe.verbose"] = verbose or context.meta.get("facepipe.verbose", False)
 
 
-#: The option -v of every command; the guard reads it, a command need not.
+#: The option -v of every command. The guard reads it; commands do not.
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say more; for an error, all of it.", callback=_remember)
+    bool, typer.Option("--verbose", "-v", help="Print more output, and the traceback of an error.", callback=_remember)
 ]
 
 
 class Guarded(TyperGroup):
-    """The program. Whatever a command raises ends here, as one message and an exit code that tells the truth."""
+    """The program. Turns every exception of a command into one message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; raise typer.Exit with the code of what went wrong."""
-        # Here, not above: help is given without the engine.
+        """Run the command. Raises typer.Exit with the exit code of an error."""
+        # Imported here, because help does not need the engine.
         from facepipe.engine.interruption import interruptible
 
         try:
@@ -53,22 +53,22 @@ class Guarded(TyperGroup):
 
 
 def report(error: Exception, *, verbose: bool) -> int:
-    """Tell the user of an error, on stderr, and return the exit code that it ends the program with."""
+    """Print an error to stderr and return its exit code."""
     from facepipe.engine.progress import printable
 
     expected = as_expected(error)
     if expected is None:
-        _say(
-            f"this is a bug in facepipe ({type(error).__name__}: {error}); please report it with {_write_report(error)}"
+        _print_error(
+            f"bug in facepipe ({type(error).__name__}: {error}); please report it and attach {_write_report(error)}"
         )
     else:
-        # Names of files are whatever their owners wished: they shall move no cursor and break no line.
-        told: Sequence[object] = (expected,)
+        # File names may contain line breaks and terminal escape sequences.
+        messages: Sequence[object] = (expected,)
         if isinstance(expected, PrecheckError):
-            told = expected.errors
+            messages = expected.errors
         elif isinstance(expected, FailedItemsError):
-            told = expected.lines
-        _say("\n".join(printable(str(one)) for one in told))
+            messages = expected.lines
+        _print_error("\n".join(printable(str(one)) for one in messages))
         if verbose and expected.detail:
             print(expected.detail.rstrip(), file=sys.stderr)
     if verbose:
@@ -76,12 +76,12 @@ def report(error: Exception, *, verbose: bool) -> int:
     return int(ExitCode.BUG if expected is None else expected.exit_code)
 
 
-def _say(message: str) -> None:
+def _print_error(message: str) -> None:
     print(f"facepipe: {message}", file=sys.stderr)
 
 
 def _write_report(error: Exception) -> str:
-    """Write down what a developer needs to know of a bug; return where."""
+    """Write version, arguments and traceback of a bug to a file. Return its path, or how to get the traceback."""
     lines = [
         f"facepipe {__version__}, Python {platform.python_version()}, {platform.platform()}",
         f"arguments: {sys.argv[1:]!r}",
@@ -93,23 +93,23 @@ def _write_report(error: Exception) -> str:
             "w", prefix="facepipe-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
         ) as file:
             file.write("\n".join(lines))
-    except OSError as hindrance:
-        return f"the traceback that -v shows (it could not be written down: {hindrance})"
+    except OSError as failure:
+        return f"the traceback that -v prints (the report could not be written: {failure})"
     return file.name
 
 
 def _reader_is_gone() -> bool:
-    """Whether the pipe that broke was our output, and not one to a child of ours, which would be a bug."""
+    """Return whether the broken pipe is stdout; a broken pipe to a child process would be a bug."""
     try:
         poll = select.poll()
         poll.register(sys.stdout.fileno(), 0)
         return any(event & select.POLLERR for _, event in poll.poll(0))
-    except (AttributeError, OSError, ValueError):  # Windows has no poll, a test no file.
+    except (AttributeError, OSError, ValueError):  # no poll on Windows, no file descriptor in tests
         return True
 
 
 def _silence_output() -> None:
-    """Let what is still buffered go nowhere: Python flushes once more as it ends, and would complain."""
+    """Redirect stdout to null, because Python flushes it at exit and would report the broken pipe."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):

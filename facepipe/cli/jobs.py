@@ -1,4 +1,4 @@
-"""Running jobs from the command line: events go to the terminal, results to stdout."""
+"""Jobs of the command line: events are printed to stderr, paths of results to stdout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Running:
-    """How a job is run."""
+    """The options that control a run."""
 
     force: list[str] | None = None
     dry_run: bool = False
@@ -27,7 +27,7 @@ class Running:
 
 
 def run_job(identity: Mapping[str, Json], work: Path, body: Callable[[Job], None], running: Running) -> None:
-    """Run a job's body with the sink that suits."""
+    """Run the body of a job with the event sink that the options select."""
     from facepipe.engine import Job, Workspace
 
     with events_of(running) as events, Job(Workspace(work), identity, events=events) as job:
@@ -36,15 +36,15 @@ def run_job(identity: Mapping[str, Json], work: Path, body: Callable[[Job], None
 
 @contextmanager
 def events_of(running: Running) -> Iterator[Sink]:
-    """Yield the sink that suits: JSON lines, or talk on stderr."""
+    """Yield the event sink: JSON lines on stdout, or text on stderr."""
     from facepipe.console import open_sink
 
     with open_sink(as_json=running.as_json, quiet=running.quiet) as sink:
-        yield sink if running.as_json else _last_failure_held_back(sink)
+        yield sink if running.as_json else _without_final_failure(sink)
 
 
-def _last_failure_held_back(sink: Sink) -> Sink:
-    """Hold back the failure that ends the program, because the guard prints it; one that work goes on after passes."""
+def _without_final_failure(sink: Sink) -> Sink:
+    """Return a sink that drops a failure after which the job ends, because the guard prints it."""
     from facepipe.engine.events import Failed, Summary
 
     held: list[Event] = []
@@ -63,8 +63,8 @@ def _last_failure_held_back(sink: Sink) -> Sink:
 
 
 def report_results(outs: Iterable[Path], running: Running) -> None:
-    """Print the paths of results, alone on stdout, one a line, so that a shell can read them."""
+    """Print the paths of results to stdout, one per line. Nothing else goes there, so that a shell can read them."""
     if not running.as_json and not running.dry_run:
         for out in outs:
-            # As bytes, because a name need not be text in the encoding of the terminal.
+            # Bytes, because a name may not be valid in the encoding of the terminal.
             typer.echo(os.fsencode(out))

@@ -1,4 +1,4 @@
-"""`facepipe failures`, `stats` and `report`, and what `status` says of a batch: all read from the folder alone."""
+"""`facepipe failures`, `stats`, `report`, and `status` of a batch. They read only the work folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from facepipe.batch.overview import Failure, Overview, StageTotal
 
 Classes = Annotated[
-    list[str] | None, typer.Option("--class", help="Only failures of this class. May be repeated.", metavar="CLASS")
+    list[str] | None, typer.Option("--class", help="Only failures of this class. Repeatable.", metavar="CLASS")
 ]
 SLOWEST = 4
 
@@ -26,11 +26,13 @@ SLOWEST = 4
 def failures(
     work: Folder = None,
     classes: Classes = None,
-    details: Annotated[bool, typer.Option("--details", help="Also print what the programs behind said last.")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Also print the last output of ffmpeg and other programs.")
+    ] = False,
     as_json: AsJson = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Print the failed items of a batch: class, stage, tries and reason. `facepipe retry` makes them again."""
+    """Print the failed items of a batch: class, stage, tries and reason. `facepipe retry` runs them again."""
     overview = read(work)
     found = [one for one in overview.failures.values() if not classes or one.kind in classes]
     for one in sorted(found, key=lambda one: (one.kind, one.label)):
@@ -42,7 +44,7 @@ def failures(
 
 
 def stats(work: Folder = None, as_json: AsJson = False, _verbose: Verbose = False) -> None:
-    """Print what the items of a batch took: time and frames by stage, faces lost, size of the results."""
+    """Print statistics of a batch: time and frames by stage, frames without a face, size of the results."""
     overview = read(work)
     total = sum(stage.seconds.sum for stage in overview.stages.values()) or 1.0
     if as_json:
@@ -50,15 +52,16 @@ def stats(work: Folder = None, as_json: AsJson = False, _verbose: Verbose = Fals
         typer.echo(json.dumps({**overview.as_json(), "stages": stages}, sort_keys=True))
         return
     typer.echo(
-        f"{'stage':<14}{'made':>9}{'kept':>9}{'mean s':>9}{'spread':>9}{'least':>9}{'most':>9}{'frames/s':>10}  share"
+        f"{'stage':<14}{'made':>9}{'skipped':>9}{'mean s':>9}{'std s':>9}{'min s':>9}{'max s':>9}{'frames/s':>10}  "
+        "share"
     )
     for name, stage in sorted(overview.stages.items(), key=lambda pair: -pair[1].seconds.sum):
         typer.echo(f"{name:<14}{_stage_line(stage)}  {stage.seconds.sum / total:.0%}")
     items = overview.seconds
     if items.count:
         typer.echo(
-            f"{items.count} tries: {items.mean:.2f} s each (spread {items.spread:.2f}, {items.least:.2f} to "
-            f"{items.most:.2f}); {overview.frames} frames, {overview.lost} without a face; "
+            f"{items.count} tries: mean {items.mean:.2f} s (std {items.spread:.2f}, {items.minimum:.2f} to "
+            f"{items.maximum:.2f}); {overview.frames} frames, {overview.lost} without a face; "
             f"{size_text(overview.bytes)} of results"
         )
 
@@ -66,13 +69,15 @@ def stats(work: Folder = None, as_json: AsJson = False, _verbose: Verbose = Fals
 def report(
     work: Folder = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The page (default: report.html).", readable=False)
+        Path | None, typer.Option("-o", "--out", help="HTML file to write (default: report.html).", readable=False)
     ] = None,
-    stills: Annotated[int, typer.Option("--stills", help="How many pictures of good and of failed items.", min=0)] = 12,
+    stills: Annotated[
+        int, typer.Option("--stills", help="Number of stills of finished items, and of failed items.", min=0)
+    ] = 12,
     overwrite: a.Overwrite = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Write one page (HTML, without anything to load) on a batch: plots, pictures, and a table that can be filtered."""
+    """Write an HTML page about a batch: plots, stills, and a table with filters. The file is self-contained."""
     import os
 
     from facepipe.batch.overview_reader import read_overview
@@ -81,13 +86,15 @@ def report(
     folder, out = folder_of(work), out or Path("report.html")
     read(work)
     if out.is_dir() or (out.exists() and not overwrite and MARK not in out.read_text("utf-8", "replace")[:200]):
-        raise UsageError(f"{out}: exists and is no report of facepipe; choose another name with -o, or say --overwrite")
+        raise UsageError(
+            f"{out} exists and is not a report of facepipe; choose another name with -o, or use --overwrite"
+        )
     write_report(folder, out, stills=stills, read=read_overview)
     typer.echo(os.fsencode(out))
 
 
 def print_status(folder: Path, *, as_json: bool) -> None:
-    """Print how a batch stands."""
+    """Print the status of a batch."""
     from facepipe.batch.overview_reader import read_overview
     from facepipe.engine.progress import printable
 
@@ -100,25 +107,27 @@ def print_status(folder: Path, *, as_json: bool) -> None:
 
 
 def status_lines(overview: Overview) -> list[str]:
-    """Return how a batch stands, in words."""
+    """Return the status of a batch as lines of text."""
     from facepipe.engine.progress import duration_text
 
     counts = {name: getattr(overview, name) for name in ("done", "failed", "running", "waiting")}
-    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name == "done")
-    lines = [f"{overview.work}: {overview.total} items: {told}"]
+    states = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name == "done")
+    lines = [f"{overview.work}: {overview.total} items: {states}"]
     for name, run in overview.lists.items():
         shard = f", shard {run['rank']} of {run['world']}" if int(run.get("world", 1)) > 1 else ""
-        lines.append(f"  {name}: {run.get('items')} items, last with {run.get('workers')} x {run.get('engine')}{shard}")
+        lines.append(
+            f"  {name}: {run.get('items')} items, last run with {run.get('workers')} x {run.get('engine')}{shard}"
+        )
     if overview.broken_off:
-        lines.append(f"broken off: {overview.broken_off}; the same command takes them up again")
+        lines.append(f"interrupted: {overview.broken_off}; run the same command to continue")
     if overview.workers or overview.items_per_second:
         speed = overview.items_per_second
         rate = f"{speed:.1f} items/s" if speed >= 1 else f"{speed * 60:.1f} items/min"
         left = f", {duration_text(overview.seconds_left)} left" if overview.seconds_left is not None else ""
-        lines.append(f"rate: {rate} by {overview.workers} live workers{left}")
+        lines.append(f"rate: {rate} with {overview.workers} live workers{left}")
     if overview.failures:
         kinds = ", ".join(f"{kind} {count}" for kind, count in overview.failure_classes.most_common())
-        lines.append(f"failures: {kinds}; `facepipe failures` tells which")
+        lines.append(f"failures: {kinds}; `facepipe failures` lists them")
     total = sum(stage.seconds.sum for stage in overview.stages.values())
     slow = sorted(overview.stages.items(), key=lambda pair: -pair[1].seconds.sum)[:SLOWEST]
     if total:
@@ -130,23 +139,23 @@ def status_lines(overview: Overview) -> list[str]:
 
 
 def read(work: Path | None) -> Overview:
-    """Return how the batch of a folder stands. Raises UsageError where there is none."""
+    """Return the overview of the batch in a work folder. Raises UsageError if there is none."""
     from facepipe.batch.overview_reader import has_batch, read_overview
 
     folder = folder_of(work)
     if not has_batch(folder):
-        raise UsageError(f"{folder} holds no batch; name the work folder that `facepipe batch` was given with --work")
+        raise UsageError(f"{folder} contains no batch; give the work folder (--work) of `facepipe batch`")
     return read_overview(folder)
 
 
 def _line(one: Failure) -> str:
     from facepipe.engine.progress import printable
 
-    passing = "" if one.permanent else ", may pass"
+    temporary = "" if one.permanent else ", temporary"
     where = f" in {one.stage}" if one.stage else ""
     tries = f"{one.attempts} tries" if one.attempts > 1 else "1 try"
-    said = "; ".join(one.message.splitlines())
-    return printable(f"{one.kind:<12}{one.label}{where} ({tries}{passing}): {said}")
+    message = "; ".join(one.message.splitlines())
+    return printable(f"{one.kind:<12}{one.label}{where} ({tries}{temporary}): {message}")
 
 
 def _as_json(one: Failure) -> dict[str, Any]:
@@ -156,7 +165,7 @@ def _as_json(one: Failure) -> dict[str, Any]:
 
 def _stage_json(stage: StageTotal) -> dict[str, Any]:
     seconds = stage.seconds
-    bounds = {"least": seconds.least, "most": seconds.most} if seconds.count else {}
+    bounds = {"least": seconds.minimum, "most": seconds.maximum} if seconds.count else {}
     return {
         "made": stage.made,
         "kept": stage.skipped,
@@ -170,5 +179,5 @@ def _stage_line(stage: StageTotal) -> str:
     if not seconds.count:
         return f"{stage.made:>9}{stage.skipped:>9}{'':>46}"
     rate = stage.frames / seconds.sum if seconds.sum else 0.0
-    figures = (seconds.mean, seconds.spread, seconds.least, seconds.most)
+    figures = (seconds.mean, seconds.spread, seconds.minimum, seconds.maximum)
     return f"{stage.made:>9}{stage.skipped:>9}" + "".join(f"{value:>9.2f}" for value in figures) + f"{rate:>10.1f}"

@@ -1,4 +1,4 @@
-"""`facepipe train`: the trainings that made the embedded weights, and the making of weights from them."""
+"""`facepipe train`: the trainings of the embedded weights, and their release as weight files."""
 
 from __future__ import annotations
 
@@ -7,59 +7,61 @@ from importlib import import_module
 import typer
 
 app = typer.Typer(
-    help="Make the weights that ship with facepipe: train, then release.", rich_markup_mode=None, no_args_is_help=True
+    help="Train the weights that ship with facepipe, and release them as weight files.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
 )
-# Each training reads its own words, so that it can also be started where this program is not installed.
-WORDS = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+# Each training parses its own arguments, so that it can also be started without installing this program.
+PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
-def _start(training: str, words: list[str]) -> None:
-    import_module(f"facepipe.train.{training}").main(words)
+def _start(training: str, argv: list[str]) -> None:
+    import_module(f"facepipe.train.{training}").main(argv)
 
 
-@app.command(context_settings=WORDS)
+@app.command(context_settings=PASS_THROUGH)
 def detector(context: typer.Context) -> None:
     """Train the face detector on composed scenes."""
     _start("detector", context.args)
 
 
-@app.command(context_settings=WORDS)
+@app.command(context_settings=PASS_THROUGH)
 def landmarker(context: typer.Context) -> None:
-    """Train the landmarker on a teacher's points."""
+    """Train the landmarker on the landmarks of a teacher."""
     _start("landmarker", context.args)
 
 
-@app.command(context_settings=WORDS)
+@app.command(context_settings=PASS_THROUGH)
 def renderings(context: typer.Context) -> None:
-    """Render turned heads and borrowed expressions for the training of perception."""
+    """Render training images with new head poses and expressions for detector and landmarker."""
     _start("renderings", context.args)
 
 
-@app.command(context_settings=WORDS)
+@app.command(context_settings=PASS_THROUGH)
 def pirender(context: typer.Context) -> None:
-    """Train the renderer on a data set of head clips."""
+    """Train a PIRenderer network on a data set of head clips."""
     _start("pirender.command", context.args)
 
 
-@app.command("face-model", context_settings=WORDS)
+@app.command("face-model", context_settings=PASS_THROUGH)
 def face_model(context: typer.Context) -> None:
     """Build the linear face model from labelled faces."""
     _start("face_model", context.args)
 
 
-@app.command("expression-vae", context_settings=WORDS)
+@app.command("expression-vae", context_settings=PASS_THROUGH)
 def expression_vae(context: typer.Context) -> None:
-    """Train what draws expressions and poses for `edit --random`."""
+    """Train the network that samples expressions and poses for `edit --random`."""
     _start("expression_vae", context.args)
 
 
-@app.command(context_settings=WORDS)
+@app.command(context_settings=PASS_THROUGH)
 def flow(context: typer.Context) -> None:
-    """Train the flow that moves a face by sound."""
+    """Train the network (a normalising flow) that generates motion from sound."""
     _start("flow", context.args)
 
 
-@app.command(context_settings=WORDS)
+@app.command(context_settings=PASS_THROUGH)
 def release(context: typer.Context) -> None:
-    """Make a weight file of a finished training, and register it among the embedded ones."""
+    """Write the weight file of a finished training and register it with the embedded weights."""
     _start("release", context.args)

@@ -1,4 +1,4 @@
-"""`facepipe weights`: what is registered, whether it is right, how to get it, how to bring one's own."""
+"""`facepipe weights`: list, verify, fetch and add weights."""
 
 import sys
 import time
@@ -21,17 +21,17 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 def describe(weight: "Weight", state: str) -> str:
-    """One entry as a line of the tables that `weights list`, `weights verify` and `doctor` print."""
+    """Return a weight as a line of the tables of `weights list`, `weights verify` and `doctor`."""
     size = f"{weight.bytes / 1e6:.1f} MB"
     return f"{weight.name:<24}{state:<12}{size:>10}  {weight.licence:<16}{weight.space or '-':<10}{weight.sha256}"
 
 
 @app.command("list")
 def list_weights(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a weight and line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line and weight.")] = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Print every registered weight: name, place, size, licence, motion space, digest. Reads only the registries."""
+    """Print all registered weights: name, presence, size, licence, motion space, digest. Only registries are read."""
     import json
     from dataclasses import asdict
 
@@ -47,10 +47,12 @@ def list_weights(
 
 @app.command()
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(help="Weights to check; all that are here when none.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Weights to verify (default: all that are present).")
+    ] = None,
     _verbose: Verbose = False,
 ) -> None:
-    """Compare files with their registered digests. Exit code 3 when one is damaged or missing."""
+    """Compare weight files with their registered digests. Exit code 3 if one is damaged or missing."""
     from facepipe.weights import locate, lookup, registered
     from facepipe.weights import verify as verify_weight
 
@@ -74,30 +76,30 @@ def verify(
 @app.command()
 def fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Weights to fetch.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Fetch all that have an address.")] = False,
-    url: Annotated[str, typer.Option(help="Another address for the same file.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Fetch all weights that have a URL.")] = False,
+    url: Annotated[str, typer.Option(help="Another URL for the same file.")] = "",
     _verbose: Verbose = False,
 ) -> None:
-    """Download weights, going on where an earlier download stopped, and check their digests."""
+    """Download weights and check their digests. An interrupted download is resumed."""
     from facepipe.weights import fetch as fetch_weight
     from facepipe.weights import lookup, registered
 
     if bool(names) == every or (url and len(names or ()) != 1):
-        raise UsageError("name the weights to fetch, or say --all; --url goes with exactly one name")
+        raise UsageError("expected the names of weights, or --all; --url needs exactly one name")
     for name in names or [weight.name for weight in registered().values() if weight.url]:
         weight = lookup(name)
         print(f"{name}: {weight.bytes / 1e6:.1f} MB, licence {weight.licence}", file=sys.stderr)
-        typer.echo(fetch_weight(name, url, advance=_tell(weight)).path)
+        typer.echo(fetch_weight(name, url, advance=_print_progress(weight)).path)
 
 
-def _tell(weight: "Weight") -> Callable[[int], None]:
-    """Say on stderr, every few seconds, how far a download is."""
-    told = time.monotonic()
+def _print_progress(weight: "Weight") -> Callable[[int], None]:
+    """Return a callback that prints the progress of a download to stderr every few seconds."""
+    printed = time.monotonic()
 
     def advance(bytes_done: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= SECONDS_BETWEEN_LINES:
-            told = time.monotonic()
+        nonlocal printed
+        if time.monotonic() - printed >= SECONDS_BETWEEN_LINES:
+            printed = time.monotonic()
             print(f"{weight.name}: {bytes_done / weight.bytes:.0%}", file=sys.stderr)
 
     return advance
@@ -107,18 +109,18 @@ Given = Annotated[
     list[Path],
     typer.Argument(
         metavar="[KIND] FILE",
-        help="A .safetensors file; or a file as it was published, and before it what it is: "
+        help="A .safetensors file; or a third-party file as published, preceded by its kind: "
         "pirender, deep3d, bfm, fan-3d, fan-depth, alexnet, lpips, inception, vgg19 or recognition.",
         show_default=False,
     ),
 ]
-Name = Annotated[str, typer.Option(help="What to call it; the kind's or the file's own name when left out.")]
-Licence = Annotated[str, typer.Option(help="Its licence, as an SPDX name where there is one.")]
-Source = Annotated[str, typer.Option(help="Where it came from.")]
-Space = Annotated[str, typer.Option(help=f"The motion space it needs: {' or '.join(SPACES)}.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Take the place of the one that has the name.")]
+Name = Annotated[str, typer.Option(help="Registry name (default: the kind, or the name of the file).")]
+Licence = Annotated[str, typer.Option(help="Licence, as an SPDX identifier if there is one.")]
+Source = Annotated[str, typer.Option(help="Origin of the file.")]
+Space = Annotated[str, typer.Option(help=f"Motion space of the network: {' or '.join(SPACES)}.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace the registered weight of this name.")]
 Unchecked = Annotated[
-    bool, typer.Option("--unchecked", help="Take a file of your own for a KIND whose published digest is known.")
+    bool, typer.Option("--unchecked", help="Accept a file of your own for a KIND whose published digest is known.")
 ]
 
 
@@ -133,7 +135,7 @@ def add(
     unchecked: Unchecked = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Copy a weight of your own into the user's folder and register it; what others published is converted first."""
+    """Copy a weight file into the user's weight folder and register it. Third-party files are converted."""
     from functools import partial
 
     from facepipe.weights import THIRD_PARTY, name_of
@@ -142,7 +144,7 @@ def add(
     if space not in ("", *SPACES):
         raise UsageError(f"--space is {space!r}, expected {' or '.join(SPACES)}")
     if len(given) > 2:
-        raise UsageError(f"weights add takes one FILE and what it is, got {' '.join(map(str, given))}")
+        raise UsageError(f"expected [KIND] FILE, got {' '.join(map(str, given))}")
     *kinds, path = given
     known = name_of(str(kinds[0])) if kinds else name if name in THIRD_PARTY else ""
     if known and not THIRD_PARTY[known].scripted:

@@ -1,4 +1,4 @@
-"""`facepipe status`, `clean` and `config`: what a work folder holds, giving its space back, and the settings."""
+"""`facepipe status`, `clean` and `config`: the work folder and the settings."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ DAY_SECONDS = 86400.0
 
 def status(
     work: Folder = None,
-    disk: Annotated[bool, typer.Option("--disk", help="Also list the work files of a batch, stage by stage.")] = False,
+    disk: Annotated[bool, typer.Option("--disk", help="Also list the work files of a batch by stage.")] = False,
     as_json: AsJson = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Print how the batch of a work folder stands, or what the folder holds. It is only read, also while jobs run."""
+    """Print the status of the batch in a work folder, or its content. Safe while jobs run: the folder is only read."""
     from dataclasses import asdict
 
     from facepipe.batch.overview_reader import has_batch
@@ -52,25 +52,27 @@ def status(
 
 def clean(
     work: Folder = None,
-    every: Annotated[bool, typer.Option("--all", help="Remove all results and memories.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Remove all work files and the records of jobs.")] = False,
     unreferenced: Annotated[
-        bool, typer.Option("--unreferenced", help="Also remove results that no job used when it last ran.")
+        bool, typer.Option("--unreferenced", help="Also remove work files that no job used in its last run.")
     ] = False,
     older_than: Annotated[
-        float | None, typer.Option("--older-than", help="Also remove results made more than this many days ago.", min=0)
+        float | None, typer.Option("--older-than", help="Also remove work files older than this number of days.", min=0)
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be removed; remove nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be removed, and remove nothing.")
+    ] = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Remove from a work folder what is of no use: left-overs of killed runs, and results that cannot be read.
+    """Remove left-overs of killed runs and unreadable work files from a work folder.
 
-    Results that were delivered (-o) are never touched.
+    Delivered results (-o) are never removed.
     """
     from facepipe.engine import clean as clean_folder
 
     folder = folder_of(work)
     if work is not None and not folder.is_dir():
-        raise UsageError(f"{folder} is no folder, so there is nothing to clean; name the work folder of a job")
+        raise UsageError(f"{folder} is not a folder; give the work folder of a job")
     seconds = None if older_than is None else older_than * DAY_SECONDS
     done = clean_folder(
         folder, unreferenced=unreferenced, older_than_seconds=seconds, everything=every, dry_run=dry_run
@@ -78,7 +80,7 @@ def clean(
     for path in done.paths if dry_run else ():
         typer.echo(path)
     verb = "would remove" if dry_run else "removed"
-    typer.echo(f"{verb} {len(done.paths)} of {folder}, {size_text(done.bytes)}")
+    typer.echo(f"{verb} {len(done.paths)} files and folders in {folder}, {size_text(done.bytes)}")
 
 
 def config(
@@ -86,7 +88,7 @@ def config(
     as_json: AsJson = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Print the settings that hold here: flags win over the environment, files and defaults."""
+    """Print the current settings. The environment overrides facepipe.toml, which overrides the defaults."""
     from facepipe.config import load_settings
 
     rows = load_settings().rows()

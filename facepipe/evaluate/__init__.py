@@ -1,1 +1,1 @@
-"""Metrics and the tables that they fill."""
+"""Quality of results: metrics, plots and reports."""

@@ -1,4 +1,4 @@
-"""How well generated motion follows the sound, on speakers that no training used.
+"""Agreement of generated motion with the sound, on speakers that no training used.
 
 python -m facepipe.evaluate.audio --data DATA --labels LABELS --cache CACHE
 
@@ -35,9 +35,9 @@ from facepipe.train.synchrony import synchrony_of
 Floats = NDArray[np.floating]
 
 SAMPLES = 5
-# Speeds are taken over so many frames: from one to the next, landmarks tremble more than heads move.
+# Speeds are measured over this number of frames, because between successive frames landmark noise exceeds head motion.
 SPEED_FRAMES = 5
-# A blink is a time for which the lids are more than half shut, measured by how far open they mostly are.
+# A blink is an interval in which the eye opening is below half of its usual value.
 SHUT_SHARE = 0.5
 
 
@@ -60,14 +60,14 @@ class Metric:
 
 @dataclass(frozen=True)
 class Trial:
-    """The motion that was generated for one clip."""
+    """The generated motion for one clip."""
 
     speaker: Speaker
     takes: list[Coefficients]
     control: list[Coefficients]
     """Generated from another clip's sound."""
     seconds: float
-    """Time that generating the takes took."""
+    """Seconds in which the takes were generated."""
 
 
 def try_out(
@@ -77,7 +77,7 @@ def try_out(
     sampling: SamplingOptions,
     samples: int = SAMPLES,
 ) -> list[Trial]:
-    """Generate takes for each clip, and as many from the sound of another."""
+    """Generate takes for each clip, and the same number from the sound of another clip."""
     trials = []
     for number, one in enumerate(speakers):
         began = time.perf_counter()
@@ -90,7 +90,7 @@ def try_out(
 
 
 def metrics(trials: Sequence[Trial], model: FaceModel) -> list[Metric]:
-    """Return all metrics of trials but the likelihoods."""
+    """Return all metrics of trials except the likelihoods."""
     probes = probes_of(model)
     mouth = [one.speaker.motion.expression @ probes.mouth for one in trials]
     lips = [[take.expression @ probes.mouth for take in one.takes] for one in trials]
@@ -114,7 +114,7 @@ def metrics(trials: Sequence[Trial], model: FaceModel) -> list[Metric]:
         Metric("mouth opening, amplitude over the true one", _ratio(_amplitude, lips, mouth), low=0.7, high=1.3),
         Metric("head, angular speed over the true one", _speed_ratio(takes, true), low=0.5, high=1.5),
         Metric("blinks a minute", sum(own[1]) / seconds * 60, low=8, high=30),
-        Metric("blinks a minute of the true motion", sum(own[0]) / sum(len(one) for one in true) * FPS * 60),
+        Metric("blinks per minute of the true motion", sum(own[0]) / sum(len(one) for one in true) * FPS * 60),
         Metric("two takes' heads differ, over the true deviation", float(np.mean(differing) / deviation), low=0.5),
         Metric("two takes' mouths agree, correlation", float(np.mean(agreeing)), low=0.5),
         Metric("motion alone, times real time", seconds / spent, low=5),
@@ -131,7 +131,7 @@ def _takes(
     seed: int,
 ) -> list[Coefficients]:
     count, fps = min(len(source), len(features)), Fraction(FPS)
-    # A portrait shows no blink: take the frame whose lids are closest to their median.
+    # A portrait usually has open eyes, so use the frame with the median eye opening.
     lids = source.expression @ probes_of(model).lids
     still = int(np.abs(lids - np.median(lids, axis=0)).sum(1).argmin())
     source = source.rows(still, still + 1)
@@ -146,7 +146,7 @@ def _amplitude(line: Floats) -> float:
 
 
 def _ratio(rule: Callable[[Floats], float], made: Sequence[Sequence[Floats]], true: Sequence[Floats]) -> float:
-    """Return the mean over clips of what a rule says of takes, over the same mean of the truth."""
+    """Return the ratio of the means of a statistic over clips: of generated takes to the true motion."""
     return float(np.mean([rule(take) for each in made for take in each]) / np.mean([rule(one) for one in true]))
 
 
@@ -160,14 +160,14 @@ def _speed_ratio(takes: Sequence[Sequence[Coefficients]], true: Sequence[Coeffic
 
 
 def _blinks(motion: Coefficients, probes: ExpressionProbes) -> int:
-    """Count the times for which the lids are more than half shut."""
+    """Count the blinks."""
     open_by = -probes.lids_down(motion.expression).mean(1)
     shut = open_by < SHUT_SHARE * np.median(open_by)
     return int((np.diff(shut.astype(int)) == 1).sum())
 
 
 def likelihoods(speakers: Sequence[Speaker], seen: Sequence[Speaker], speech: AudioToMotion) -> list[Metric]:
-    """Return the negative log-likelihoods of unseen motion in bits a frame: of the flow, and of two fits to `seen`."""
+    """Return negative log-likelihoods of unseen motion in bits per frame: of the flow, and of two fits to `seen`."""
     k, tau = speech.config.memory, speech.config.lookahead
     known = [_motion(one, speech) for one in seen]
     everything = np.concatenate(known)
@@ -192,9 +192,9 @@ def likelihoods(speakers: Sequence[Speaker], seen: Sequence[Speaker], speech: Au
         lengths.append(end - k)
     means = {name: float(np.average([one.mean() for one in each], weights=lengths)) for name, each in bits.items()}
     return [
-        Metric("bits a frame, flow", means["flow"], high=min(means["Gaussian"], means["linear"])),
-        Metric("bits a frame, linear prediction from the last frames", means["linear"]),
-        Metric("bits a frame, Gaussian", means["Gaussian"]),
+        Metric("bits per frame, flow", means["flow"], high=min(means["Gaussian"], means["linear"])),
+        Metric("bits per frame, linear prediction from the last frames", means["linear"]),
+        Metric("bits per frame, Gaussian", means["Gaussian"]),
     ]
 
 
@@ -230,7 +230,7 @@ class _Gaussian:
 
 
 def evaluate(data: Path, labels: Path, cache: Path, weight: Path, face_model: Path) -> list[str]:
-    """Return the lines of the tables: of all unseen clips with speech, and of those whose lips and voice agree.
+    """Return the lines of the tables: for all unseen clips with speech, and for those whose lips and voice agree.
 
     The same test as for the training's clips decides which of them agree, with the sounds of seen people.
     """
@@ -238,11 +238,11 @@ def evaluate(data: Path, labels: Path, cache: Path, weight: Path, face_model: Pa
     probes = probes_of(model)
     seen_items, unseen_items = split_items(data)
     seen, unseen = (read_speakers(items, labels, cache, model, probes) for items in (seen_items, unseen_items))
-    kept = [synchrony_of(one, seen, probes).together for one in unseen]
-    dropped = [one.name for one, kept_ in zip(unseen, kept, strict=True) if not kept_]
+    in_sync = [synchrony_of(one, seen, probes).together for one in unseen]
+    dropped = [one.name for one, agrees in zip(unseen, in_sync, strict=True) if not agrees]
     lines = [f"clips of unseen speakers: {len(unseen)}; lips and voice disagree in {', '.join(dropped) or 'none'}"]
     trials = try_out(unseen, model, speech, SamplingOptions())
-    for name, chosen in (("lips and voice agree", kept), ("all", [True] * len(unseen))):
+    for name, chosen in (("lips and voice agree", in_sync), ("all", [True] * len(unseen))):
         mine = [one for one, wanted in zip(trials, chosen, strict=True) if wanted]
         lines += [
             "",
@@ -260,10 +260,10 @@ def main() -> None:
     from facepipe.weights import find  # noqa: PLC0415
 
     parser = parser_of("audio", __doc__, "data", "labels", "cache")
-    parser.add_argument("--weight", type=Path, help="a speech model instead of the embedded one")
-    asked = parser.parse_args()
-    weight = asked.weight or find("audio").path
-    print("\n".join(evaluate(asked.data, asked.labels, asked.cache, weight, find("face-model").path)))
+    parser.add_argument("--weight", type=Path, help="network to use instead of the embedded one")
+    args = parser.parse_args()
+    weight = args.weight or find("audio").path
+    print("\n".join(evaluate(args.data, args.labels, args.cache, weight, find("face-model").path)))
 
 
 if __name__ == "__main__":

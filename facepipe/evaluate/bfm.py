@@ -17,7 +17,7 @@ from facepipe.face.bfm.layout import split
 def estimated(
     regressor: CoefficientRegressor, pictures: Iterable[Picture], points: Floats, valid: NDArray[np.bool_]
 ) -> Estimate | None:
-    """Estimate the coefficients of T pictures (S, S, 3) by their (T, 68, 3) points; None without a face."""
+    """Estimate the coefficients of T pictures (S, S, 3) with (T, 68, 3) points; None without a face."""
     frames = _sized(pictures)
     first = next(frames, None)
     if first is None or not valid.any():
@@ -25,9 +25,9 @@ def estimated(
     side, picture = first
     scale = FRAME_PIXELS / side
     # Pixel i covers i - 0.5 to i + 0.5, at either size.
-    moved = (points[..., :2] + 0.5) * scale - 0.5
+    scaled = (points[..., :2] + 0.5) * scale - 0.5
     try:
-        return estimate(regressor, _all(picture, frames), moved, valid)
+        return estimate(regressor, _all(picture, frames), scaled, valid)
     except NoFaceError:
         return None
 
@@ -48,10 +48,10 @@ def _all(first: Picture, rest: Iterator[tuple[int, Picture]]) -> Iterator[Pictur
 
 def distances(made: Estimate, wanted: Estimate, both: NDArray[np.bool_]) -> dict[str, float]:
     """Return the mean absolute differences of the frames of `both` in which both were estimated."""
-    kept = both & made.valid & wanted.valid
-    if not kept.any():
+    valid = both & made.valid & wanted.valid
+    if not valid.any():
         return {}
-    one, other = split(made.rows[kept]), split(wanted.rows[kept])
+    one, other = split(made.rows[valid]), split(wanted.rows[valid])
     expression, angles, translation = (
         np.abs(getattr(one, part) - getattr(other, part)) for part in ("expression", "angles", "translation")
     )

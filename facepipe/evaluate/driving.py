@@ -1,4 +1,4 @@
-"""The motion of a case and the renderer that draws it, from the stages that `facepipe reenact` runs."""
+"""The motion and the renderer of a case, from the stages that `facepipe reenact` runs."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class DrivenMotion:
         return source_files(self.scene, self.prepared).load(self.motion.space)
 
     def source_crop(self) -> SquareCrop:
-        """Return where the crop of the source lies in its picture."""
+        """Return the position of the source's crop in its picture."""
         return load_track(path_of(self.scene.fitted.crop, "track.npz")).crop
 
     def rendered(self, frames: NDArray[np.intp]) -> Iterator[Picture]:
-        """Yield the numbered frames, consecutive ones in one call of the renderer; they were never encoded."""
+        """Yield the frames with the given numbers, not encoded. Consecutive frames are rendered in one call."""
         draw = open_scene(self.scene, self.prepared)
         for run in np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1):
             yield from draw(self.motion, int(run[0]), int(run[-1]) + 1)
@@ -53,26 +53,26 @@ def drive(job: Job, source: Path, driver: Path, options: Options) -> DrivenMotio
     Raises PrecheckError, InputError, NoFaceError and WeightsError.
     """
     fitted = fit(job, check_inputs(job, source, driver, options))
-    return DrivenMotion(fitted.scene, _moved(job, fitted), prepare_source(job, fitted.scene))
+    return DrivenMotion(fitted.scene, _retarget(job, fitted), prepare_source(job, fitted.scene))
 
 
 def face_motion(job: Job, driven: DrivenMotion) -> Coefficients:
-    """Return where the rendered face lies, in the space linear478, whatever space the renderer renders from."""
+    """Return the motion of the rendered face in the space linear478, for renderers of any space."""
     scene = driven.scene
     if scene.options.space == linear478.SPACE.name:
         return driven.motion
     options = replace(scene.options, space=linear478.SPACE.name)
     weights = perception_weights(options)
     fitted = fit(job, Inputs(source=scene.source, driver=scene.driver, options=options, weights=weights))
-    moved = _moved(job, fitted)
+    retargeted = _retarget(job, fitted)
     if options.retargeting.motion != "absolute":
-        return moved
-    # The published rule for absolute motion changes only the scale: the face lies where the driver's lies in its crop.
+        return retargeted
+    # Absolute motion in the space bfm only changes the scale: the face has the driver's position in its crop.
     assert fitted.driver is not None
     driving = load_coefficients(path_of(fitted.driver.coefficients, "coefficients.npz"))
-    return replace(moved, translation=np.column_stack([driving.translation[:, :2], moved.translation[:, 2]]))
+    return replace(retargeted, translation=np.column_stack([driving.translation[:, :2], retargeted.translation[:, 2]]))
 
 
-def _moved(job: Job, fitted: FittedInputs) -> Coefficients:
-    made = move(job, fitted.scene, fitted.moved, fitted.params, label="motion", frames=fitted.frames)
+def _retarget(job: Job, fitted: FittedInputs) -> Coefficients:
+    made = move(job, fitted.scene, fitted.motion_inputs, fitted.params, label="motion", frames=fitted.frames)
     return load_coefficients(path_of(made, "motion.npz"), space=None)

@@ -44,7 +44,7 @@ def rest_expression(fitted: Fit, points: Floats) -> Floats:
 
 
 def movement(model: FaceModel, expression: Floats) -> float:
-    """Return how far (N, 64) expressions move the points, root mean square, in outer-eye distances."""
+    """Return the displacement of the points by (N, 64) expressions, root mean square, in outer-eye distances."""
     return float(np.sqrt(np.mean(np.sum(np.tensordot(expression, model.expression, 1) ** 2, axis=-1))))
 
 
@@ -78,10 +78,8 @@ def main() -> None:
     table.add_row(
         "expression at rest, difference between people, % of outer-eye distance", f"{100 * between:.2f}", "", ""
     )
-    table.add_row("expression in motion, within a person, likewise", f"{100 * within:.2f}", "", "")
-    table.add_row(
-        "leakage: the one over the other", f"{between / within:.2f}", "< 1", "yes" if between < within else "no"
-    )
+    table.add_row("expression in motion, within a person, % of outer-eye distance", f"{100 * within:.2f}", "", "")
+    table.add_row("leakage: ratio of the two", f"{between / within:.2f}", "< 1", "yes" if between < within else "no")
     table.add_row("fitted frames per second", f"{speed:.0f}", ">= 2000", "yes" if speed >= 2000 else "no")
     Console(width=120).print(table)
 

@@ -1,4 +1,4 @@
-"""From judged cases to figures: means, correlations over all frames, and metrics with thresholds."""
+"""Figures of all judged cases: means, correlations over all frames, and metrics with thresholds."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from facepipe.renderers import RENDERERS
 TITLES = {RESULT: "result", BASELINE: f"the {BASELINE} renderer", UNMOVED: "the unmoved source"}
 """Names of the candidates inside a sentence."""
 DESCRIPTIONS = {
-    RESULT: "the renderer or the finished video that is judged",
+    RESULT: "the renderer or the finished video under test",
     BASELINE: f"the {BASELINE} renderer: {RENDERERS[BASELINE].about}",
-    UNMOVED: "the source, which does not move",
+    UNMOVED: "the source, repeated",
 }
 
 
@@ -34,7 +34,7 @@ class Measure:
     scale: float = 1.0
     """Factor for display."""
     ratio: bool = False
-    """Whether the median over the clips replaces the mean: a ratio to a value near zero is unbounded."""
+    """Whether to use the median over clips instead of the mean, because a ratio to a value near zero is unbounded."""
 
     @property
     def of_clip(self) -> str:
@@ -58,7 +58,7 @@ MEASURES: Mapping[str, Measure] = {
     "apd_translation_bfm": Measure("APD, angles and translation, bfm", 4),
     "landmarks": Measure("landmark distance, % of outer-eye distance", 2, ("same",), 100),
     "shape": Measure("face shape, distance to the source's, % of outer-eye distance", 2, ("cross",), 100),
-    "shape_driver": Measure("face shape, distance to the driver's, likewise", 2, ("cross",), 100),
+    "shape_driver": Measure("face shape, distance to the driver's, % of outer-eye distance", 2, ("cross",), 100),
     "colour": Measure("face colour, difference to the source's, Delta E", 2, ("cross",)),
     "identity": Measure("identity similarity to the source, cosine", 3),
     "seen": Measure("frames with a face, %", 1, ("same", "cross"), 100),
@@ -66,9 +66,9 @@ MEASURES: Mapping[str, Measure] = {
 CORRELATION_THRESHOLDS = {"yaw": 0.97, "pitch": 0.97, "roll": 0.97, "mouth opening": 0.93, "eye opening": 0.75}
 CROSS_SLACK = 0.05
 BETTER_SHARE, MOUTH_SHARE, DISTANCE_SHARE = 0.8, 0.75, 0.6
-SHARPEST, DULLEST, MOST_FLICKER = 1.2, 0.75, 1.3
-# No paper names these: half as far from the source's face as from the driver's, and a difference in colour that is
-# visible only side by side.
+MAX_SHARPNESS, MIN_SHARPNESS, MAX_FLICKER = 1.2, 0.75, 1.3
+# Own thresholds, not from papers: half as far from the source's face as from the driver's, and a colour difference that
+# is visible only side by side.
 SHAPE_SHARE, COLOUR_DIFFERENCE = 0.5, 5.0
 
 
@@ -90,12 +90,13 @@ class Figures:
     means: Mapping[str, Mapping[str, float]]
     """By candidate and measure."""
     correlations: Mapping[str, Mapping[str, tuple[float, float]]]
-    """By judge and signal: over all frames, and the mean over clips. The judge "own" is the embedded landmarker on the
-    result, the name of the baseline the same on the baseline, and "teacher" MediaPipe on the result."""
+    """By judge and signal: correlation over all frames, and mean over clips. The judge "own" is the embedded landmarker
+    on the result, the name of the baseline is the embedded landmarker on the baseline, and "teacher" is MediaPipe on
+    the result."""
     fid: Mapping[str, float]
     fid_pictures: int
     seen_by_teacher: float = math.nan
-    """Share of the result's frames in which the teacher sees a face; nan without a teacher."""
+    """Share of the result's frames in which the teacher finds a face; nan without a teacher."""
     metrics: Sequence[Metric] = field(default_factory=list)
 
 
@@ -169,8 +170,8 @@ def _same_metrics(figures: Figures, cases: Sequence[Judged]) -> list[Metric]:
         Metric(
             "sharpness over the driver's, median of clips",
             f"{sharp:.3f}",
-            f"{DULLEST} to {SHARPEST}",
-            DULLEST <= sharp <= SHARPEST,
+            f"{MIN_SHARPNESS} to {MAX_SHARPNESS}",
+            MIN_SHARPNESS <= sharp <= MAX_SHARPNESS,
         )
     )
     for measure in ("aed", "apd_angles", "apd_translation"):
@@ -187,16 +188,14 @@ def _cross_metrics(figures: Figures, _cases: Sequence[Judged]) -> list[Metric]:
         rows.append(_at_most("face shape: distance to the source's over that to the driver's", ratio, SHAPE_SHARE, 3))
     rows.append(_at_most(MEASURES["colour"].title, mine["colour"], COLOUR_DIFFERENCE, 1))
     rows.append(
-        _at_most(
-            "flicker: frame-difference energy over the driver's, median of clips", mine["flicker"], MOST_FLICKER, 3
-        )
+        _at_most("flicker: frame-difference energy over the driver's, median of clips", mine["flicker"], MAX_FLICKER, 3)
     )
     return rows
 
 
 def _correlation_metrics(figures: Figures, slack: float) -> list[Metric]:
     who = "teacher" if "teacher" in figures.correlations else "own"
-    landmarks = "the teacher's landmarks" if who == "teacher" else "our own landmarks"
+    landmarks = "teacher's landmarks" if who == "teacher" else "embedded landmarker"
     return [
         _at_least(
             f"correlation of {name}, {landmarks} (mean over clips {each:.3f})",

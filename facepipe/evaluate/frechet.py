@@ -9,7 +9,7 @@ Floats = NDArray[np.float64]
 
 
 class Moments:
-    """Mean and covariance of features, gathered a few at a time: memory does not grow with their number."""
+    """Running mean and covariance of features, in constant memory."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -30,16 +30,16 @@ class Moments:
         return np.asarray(self.total / self.count)
 
     def covariance(self) -> Floats:
-        """Return the covariance (D, D), normalised by N - 1. Needs two features at least."""
+        """Return the covariance (D, D), normalised by N - 1. Needs at least two features."""
         mean = self.mean()
         return np.asarray((self.products - self.count * np.outer(mean, mean)) / (self.count - 1))
 
 
 def frechet_distance(first: Moments, second: Moments) -> float:
-    """Return |m1 - m2|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2)); never below 0."""
+    """Return |m1 - m2|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2)), at least 0."""
     between = float(np.sum((first.mean() - second.mean()) ** 2))
     one, other = first.covariance(), second.covariance()
-    # The trace of the root of C1 C2 is that of C1^(1/2) C2 C1^(1/2), which is symmetric: no complex numbers arise.
+    # The root of C1 C2 has the same trace as that of C1^(1/2) C2 C1^(1/2), which is symmetric, so it is real.
     values, vectors = np.linalg.eigh(one)
     root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
     shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ other @ root), 0)).sum()

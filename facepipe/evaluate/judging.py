@@ -1,4 +1,4 @@
-"""The measures of one case: scores of its candidates, and stills to look at."""
+"""The measures of one case: scores and stills of its candidates."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from facepipe.media.encode import VideoWriter
 from facepipe.spaces.coefficients import Coefficients, from_fit
 
 DRIVER, STILLS, QUALITY = "driver", 7, 95
-# A result whose first face is farther than this from the driver's shows another part of the picture.
-MOST_SHIFT_EYE_DISTANCES, MOST_SCALE = 0.35, 1.3
+# If the first face of a result is farther from the driver's than this, it shows another section of the picture.
+MAX_SHIFT_EYE_DISTANCES, MAX_SCALE = 0.35, 1.3
 
 
 @dataclass(frozen=True)
@@ -45,33 +45,33 @@ class Judged:
     task: Task
     frames: int
     scores: Mapping[str, Mapping[str, float]]
-    """By candidate and measure; a measure that could not be taken is absent or nan."""
+    """By candidate and measure; a measure that could not be computed is absent or nan."""
     followed: Mapping[str, Followed]
     """By candidate: its signals beside the driver's, from the embedded landmarker."""
     stills: Mapping[str, Sequence[Picture]]
-    """A few moments, the same for the driver and each candidate."""
+    """Frames at a few moments, the same for the driver and each candidate."""
     mouths: Mapping[str, Picture]
-    """The mouth in the frame in which the driver's is widest open."""
+    """The mouth in the frame with the driver's widest mouth opening."""
 
 
 @dataclass
 class Judge:
-    """Judges cases one after another, and gathers what is measured over all of them."""
+    """Judges cases one by one, and accumulates the measures over all cases."""
 
     setting: Setting
     tracker: FaceTracker
     networks: Networks
     workspace: Workspace
-    """Where the stages keep their results."""
+    """The folder in which the stages store their results."""
     out: Path
     features: dict[str, Moments] = field(default_factory=dict)
-    """By candidate, and of the drivers: the features of the pictures, if the network for FID is registered."""
+    """Picture features by candidate, and of the drivers, if the network for FID is registered."""
 
     def judge(self, case: Case) -> Judged:
         """Run the stages, write OUT/NAME/clips/CASE.mp4 of each candidate, and measure; raise FacepipeError."""
         paths = {role: str(path.absolute()) for role, path in case.inputs().items()}
         identity = {"command": "evaluate", "task": self.setting.task, "renderer": self.setting.renderer, **paths}
-        # Open until everything is measured: `facepipe clean` removes no file that a job uses.
+        # The job stays open until everything is measured, because `facepipe clean` waits for running jobs.
         with Job(self.workspace, identity) as job:
             return self._measured(stage_case(job, case, self.setting, self.tracker.model))
 
@@ -138,7 +138,7 @@ class Judge:
         return VideoWriter(path, size=(staged.size, staged.size), fps=staged.driver.info.fps, quality=QUALITY)
 
     def _track(self, staged: StagedCase, name: str) -> Track:
-        """Return the landmarks of a written clip; of the unmoved source those of the source."""
+        """Return the landmarks of a written clip; for the unmoved candidate, those of the source."""
         count = len(staged.driver.frames)
         if name == UNMOVED:
             points = np.repeat(staged.source_points[None], count, axis=0).astype(np.float32)
@@ -155,10 +155,10 @@ class Album:
     mouths: dict[str, Picture] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Choose the moments: evenly over the clip, and the one at which the driver's mouth is widest open."""
+        """Choose the moments: evenly spaced, and the one with the driver's widest mouth opening."""
         points, valid = self.staged.driver.points, self.staged.driver.valid
-        # Points of frames without a face are zero, but a box is needed there too: that of the frame with a face before
-        # them or, at the beginning, of the first one.
+        # Frames without a face have zero points, but need a box: that of the last frame with a face before them or, at
+        # the beginning, of the first one.
         self.driver_points = points.astype(np.float32)
         for lost in np.flatnonzero(~valid):
             self.driver_points[lost] = self.driver_points[lost - 1] if lost else points[np.argmax(valid)]
@@ -169,7 +169,7 @@ class Album:
         self.moments = frozenset(np.linspace(0, len(points) - 1, STILLS).astype(int).tolist()) | {self.widest}
 
     def look(self, number: int, pictures: Mapping[str, Picture]) -> None:
-        """Keep the frame if it is one of the moments."""
+        """Store the frame if it is one of the moments."""
         if number not in self.moments:
             return
         for name, picture in pictures.items():
@@ -181,7 +181,7 @@ class Album:
 
 
 def square_around(picture: Picture, box: Box) -> Picture:
-    """Return the square part of a picture that holds a box, as far as the picture reaches."""
+    """Return the square section of a picture that contains a box, clipped to the picture."""
     middle, half = (box[0] + box[2]) // 2, max(box[2] - box[0], box[3] - box[1]) // 2
     top, left = max(0, (box[1] + box[3]) // 2 - half), max(0, middle - half)
     return picture[top : top + 2 * half, left : left + 2 * half]
@@ -213,7 +213,7 @@ def landmark_scores(
         apart = np.linalg.norm(points[both, :, :2] - driver.points[both, :, :2], axis=-1).mean(1)
         scores["landmarks"] = float(np.mean(apart / outer_eye_distance(driver.points[both])))
     else:
-        # As many frames as there are of the result: with more frames a fit goes farther from the mean face.
+        # The same number of frames as the result, because a fit to more frames moves farther from the mean face.
         still = np.repeat(staged.source_points[None], count, axis=0)
         source = fit(model, still, np.ones(count, bool)).identity
         scores["shape"] = shape_distance(made.identity, source, model)
@@ -246,15 +246,15 @@ def shape_distance(first: Floats, second: Floats, model: FaceModel) -> float:
 
 
 def _check_place(staged: StagedCase, name: str, points: Floats, there: bool) -> None:
-    """Raise InputError for a finished result that shows another part of the picture than its driver."""
+    """Raise InputError if a finished result shows another section of the picture than its driver."""
     if staged.case.result is None or name != RESULT or not there:
         return
     own = staged.driver.points[0]
     unit = float(outer_eye_distance(own))
     shift = float(np.linalg.norm((points - own)[:, :2].mean(0))) / unit
     scale = float(outer_eye_distance(points)) / unit
-    if shift > MOST_SHIFT_EYE_DISTANCES or not 1 / MOST_SCALE < scale < MOST_SCALE:
+    if shift > MAX_SHIFT_EYE_DISTANCES or not 1 / MAX_SCALE < scale < MAX_SCALE:
         raise InputError(
-            f"{staged.case.result}: its first frame does not show the face where {staged.case.driver} does (moved by "
-            f"{shift:.1f} outer-eye distances, {scale:.2f} times as large). Crop the driver to what the result shows"
+            f"{staged.case.result}: the face in its first frame is not where it is in {staged.case.driver} (shift "
+            f"{shift:.1f} outer-eye distances, scale {scale:.2f}); crop the driver to the section that the result shows"
         )

@@ -19,18 +19,18 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 
 @dataclass(frozen=True)
 class Case:
-    """One clip that is judged."""
+    """One clip to judge."""
 
     name: str
     """Unique; the name in the report and of the files."""
     driver: Path
     source: Path | None = None
-    """The portrait; None where the driver's first frame is the source."""
+    """The portrait; None if the driver's first frame is the source."""
     result: Path | None = None
-    """A finished video; None where the renderer under test makes it."""
+    """A finished video; None if the renderer under test makes it."""
 
     def inputs(self) -> Mapping[str, Path]:
-        """Return the files of the case by role, those that it has."""
+        """Return the files of the case by role."""
         roles = {"driver": self.driver, "source": self.source, "result": self.result}
         return {role: path for role, path in roles.items() if path}
 
@@ -47,7 +47,7 @@ def read_cases(manifest: Path, task: Task) -> list[Case]:
     else:
         cases = list(_listed_cases(manifest, task))
     if not cases:
-        raise InputError(f"{manifest}: names nothing to judge. See docs/evaluation.md for its form.")
+        raise InputError(f"{manifest}: lists no cases; see docs/evaluation.md for the format")
     missing: list[FacepipeError] = [
         InputError(f"{manifest}: {path} does not exist")
         for case in cases
@@ -65,8 +65,8 @@ def _data_cases(data: Path, task: Task) -> list[Case]:
     portraits = [item for item in unseen if item.kind == "portrait"]
     if not clips:
         raise InputError(
-            f"{data}: none of its clips shows an unseen identity, and trainings may have seen the others. "
-            "Name clips in a CSV file to judge them nevertheless."
+            f"{data}: has no clip of an unseen identity, and trainings may have used the others; list clips in a CSV "
+            "file to evaluate them anyway"
         )
     if task == "same":
         return [Case(clip.path.stem, clip.path) for clip in clips]
@@ -82,7 +82,7 @@ def _data_cases(data: Path, task: Task) -> list[Case]:
 def _folder_cases(folder: Path, task: Task) -> list[Case]:
     if task == "cross":
         raise InputError(
-            f"{folder}: a folder of videos names no sources, which --task cross needs. List pairs in a CSV."
+            f"{folder}: --task cross needs sources, which a folder of videos does not have; list pairs in a CSV file"
         )
     return [Case(path.stem, path) for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEO_SUFFIXES]
 
@@ -92,16 +92,16 @@ def _listed_cases(manifest: Path, task: Task) -> Iterator[Case]:
     for place, row in _rows(manifest):
         where = f"{manifest}, line {place}"
         if unknown := sorted(set(row) - set(COLUMNS)):
-            raise InputError(f"{where}: there is no column {unknown[0]!r}; columns are {', '.join(COLUMNS)}")
+            raise InputError(f"{where}: unknown column {unknown[0]!r}; expected {', '.join(COLUMNS)}")
         if not row.get("driver"):
-            raise InputError(f"{where}: names no driver, the video that the result is held against")
+            raise InputError(f"{where}: has no driver, the video with which the result is compared")
         if task == "cross" and not row.get("source"):
-            raise InputError(f"{where}: names no source, the portrait that is moved; --task cross needs one")
+            raise InputError(f"{where}: has no source, the portrait, which --task cross needs")
         driver, source, result = (
             manifest.parent / row[column] if row.get(column) else None for column in ("driver", "source", "result")
         )
         assert driver is not None
-        # In the task "same" the first frame of the driver is the source, whatever the column says.
+        # In the task "same" the first frame of the driver is the source, and the column is ignored.
         source = source if task == "cross" else None
         stem = f"{source.stem}--{driver.stem}" if source else driver.stem
         yield Case(row.get("name") or stem, driver, source, result)
@@ -112,7 +112,7 @@ def _rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     try:
         text = manifest.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{manifest}: cannot be read ({error}). Give a CSV or JSONL file, or a folder.") from error
+        raise InputError(f"{manifest}: cannot be read ({error}); give a CSV or JSONL file, or a folder") from error
     lines = [
         (place, line) for place, line in enumerate(text.splitlines(), 1) if line.strip() and line.strip()[0] != "#"
     ]
@@ -122,11 +122,11 @@ def _rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     table = csv.DictReader(line for _, line in lines)
     if "driver" not in (table.fieldnames or ()):
         raise InputError(
-            f"{manifest}: begins with {lines[0][1] if lines else ''!r}, expected a header of columns, among them driver"
+            f"{manifest}: begins with {lines[0][1] if lines else ''!r}, expected a header with the column driver"
         )
     for (place, _), row in zip(lines[1:], table, strict=False):
         if None in row or None in row.values():
-            raise InputError(f"{manifest}, line {place}: has another number of fields than the header names")
+            raise InputError(f"{manifest}, line {place}: the number of fields differs from the header")
         yield place, {name: value.strip() for name, value in row.items()}
 
 

@@ -1,4 +1,4 @@
-"""The pixel measures of one candidate, gathered frame by frame; memory does not grow with the clip."""
+"""The pixel measures of one candidate, accumulated frame by frame in constant memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from facepipe.evaluate.pixels import (
 
 @dataclass
 class AppearanceStats:
-    """How sharp a face is and how much it changes from frame to frame, summed over a clip."""
+    """Sharpness and flicker of a face, summed over a clip."""
 
     sharpness: float = 0.0
     change: float = 0.0
@@ -51,30 +51,30 @@ class AppearanceStats:
         return self.sharpness / max(self.frames, 1)
 
     def mean_change(self, *, by_contrast: bool = False) -> float:
-        """Return the energy of the difference of successive frames there, over the face's variance if asked for."""
+        """Return the energy of the difference of successive frames in the face box, optionally over its variance."""
         change = self.change / max(self.changes, 1)
         return change / max(self.contrast / max(self.frames, 1), 1e-6) if by_contrast else change
 
 
 @dataclass
 class Meter:
-    """The pixel measures of one candidate. The caller leaves out the frame that is the source itself."""
+    """The pixel measures of one candidate. The caller excludes the frame that is the source itself."""
 
     networks: Networks
     features: Moments
-    """Of the pictures of this candidate in all clips, for FID."""
+    """Picture features of this candidate in all clips, for FID."""
     face: Picture
     """The source, (S, S, 3)."""
     face_points: Floats
-    """(478, 3) where its face is."""
+    """The landmarks of the source, (478, 3)."""
     compared: bool
-    """Whether the driver shows what the result should: the same person from the same side."""
+    """Whether the driver is the ground truth: the same person and section."""
     stats: AppearanceStats = field(default_factory=AppearanceStats)
     totals: dict[str, float] = field(default_factory=dict)
     frames: int = 0
 
     def __post_init__(self) -> None:
-        """Measure the source once."""
+        """Measure the source."""
         self.colour = face_colour(self.face, self.face_points)
         self.embedding = self.networks.embed(self.face, self.face_points) if self.networks.embed else None
 

@@ -53,8 +53,10 @@ def open_lpips(alexnet: Path, shares: Path) -> Callable[[Picture, Picture], floa
     try:
         measure = lpips_of(load_file(alexnet), load_file(shares))
     except (KeyError, RuntimeError, ValueError) as error:
-        told = str(error).splitlines()[0]
-        raise WeightsError(f"{alexnet} and {shares} do not make LPIPS ({told}): add the right files") from error
+        reason = str(error).splitlines()[0]
+        raise WeightsError(
+            f"{alexnet} and {shares} are not the networks of LPIPS ({reason}); docs/evaluation.md lists the files"
+        ) from error
     return lambda picture, truth: float(measure.distance(to_tensor(picture)[None], to_tensor(truth)[None])[0])
 
 
@@ -65,11 +67,11 @@ def open_inception(path: Path) -> Callable[[Picture], Floats]:
     """
     net = _script(path)
     known = [argument.name for argument in net.forward.schema.arguments]
-    words = {"return_features": True} if "return_features" in known else {}
+    options = {"return_features": True} if "return_features" in known else {}
 
     def features(picture: Picture) -> Floats:
         pixels = torch.from_numpy(np.ascontiguousarray(picture)).movedim(-1, 0)[None]
-        return _vector(path, net, pixels, words)
+        return _vector(path, net, pixels, options)
 
     return features
 
@@ -95,7 +97,7 @@ def aligned(picture: Picture, points: Floats) -> Picture:
 
 
 def similarity(points: Floats, places: Floats) -> NDArray[np.float64]:
-    """Return the 2x3 similarity that maps (N, 2) points to places with the least squared error."""
+    """Return the 2x3 similarity transform that maps (N, 2) points to `places` with the smallest squared error."""
     x, y = points[:, 0], points[:, 1]
     zero, one = np.zeros_like(x), np.ones_like(x)
     rows = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
@@ -108,17 +110,17 @@ def _script(path: Path) -> Any:
         return torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise WeightsError(
-            f"{path} is not TorchScript that this version of torch can open ({str(error).splitlines()[0]})"
+            f"{path} is not a TorchScript file that this version of torch can open ({str(error).splitlines()[0]})"
         ) from error
 
 
-def _vector(path: Path, net: Any, pixels: Tensor, words: dict[str, bool]) -> Floats:
+def _vector(path: Path, net: Any, pixels: Tensor, options: dict[str, bool]) -> Floats:
     try:
         with torch.inference_mode():
-            found = net(pixels, **words)
+            found = net(pixels, **options)
         return np.asarray(found.reshape(len(pixels), -1)[0].double().numpy())
     except (RuntimeError, AttributeError) as error:
         raise WeightsError(
-            f"{path} does not take pictures of shape {tuple(pixels.shape)}, {pixels.dtype} "
-            f"({str(error).strip().splitlines()[-1]}). docs/evaluation.md says what it is given."
+            f"{path} does not accept pictures of shape {tuple(pixels.shape)} and dtype {pixels.dtype} "
+            f"({str(error).strip().splitlines()[-1]}); docs/evaluation.md describes its inputs"
         ) from error

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.evaluate.figures import DULLEST, MEASURES, SHARPEST, TITLES, Figures
+from facepipe.evaluate.figures import MAX_SHARPNESS, MEASURES, MIN_SHARPNESS, TITLES, Figures
 from facepipe.evaluate.judging import Judged
 from facepipe.evaluate.plots import curves, dots
 from facepipe.evaluate.signals import SIGNALS
 from facepipe.evaluate.staging import BASELINE, RESULT, UNMOVED
 
-# Most bytes of a page are stills: of more cases than this, only this many are shown, spread evenly over the list.
-MOST_SHOWN = 60
+# Maximum number of cases with stills, evenly spaced over the list, because stills make up most of the page's size.
+MAX_DISPLAYED = 60
 PLOTTED = (
     "psnr",
     "ssim",
@@ -53,7 +53,7 @@ def page(title: str, about: str, figures: Figures, cases: Sequence[Judged], note
         f"{_metrics(figures)}{_means(figures)}{_correlations(figures)}{_notes(notes)}"
         f"<h2>Case by case</h2><p class=about>One column of dots per case, in the order of the result's values.</p>"
         f'<div class="plots">{"".join(_plots(cases))}</div>'
-        f"<h2>Stills</h2>{_shown(cases, sheets)}</body></html>\n"
+        f"<h2>Stills</h2>{_stills(cases, sheets)}</body></html>\n"
     )
 
 
@@ -73,7 +73,7 @@ def _means(figures: Figures) -> str:
     for measure, one in MEASURES.items():
         found = [figures.means[name].get(measure, math.nan) for name in names]
         if not all(math.isnan(value) for value in found):
-            cells = "".join(f"<td class=n>{shown(measure, value)}</td>" for value in found)
+            cells = "".join(f"<td class=n>{value_text(measure, value)}</td>" for value in found)
             rows.append(f"<tr><td>{escape(one.title)}</td>{cells}</tr>")
     if figures.fid:
         cells = "".join(f"<td class=n>{figures.fid.get(name, math.nan):.2f}</td>" for name in names)
@@ -82,7 +82,7 @@ def _means(figures: Figures) -> str:
     return f"<h2>Means over cases</h2><table><tr><th>measure{head}</tr>{''.join(rows)}</table>"
 
 
-def shown(measure: str, value: float) -> str:
+def value_text(measure: str, value: float) -> str:
     """Return the value of a measure as text for tables."""
     one = MEASURES[measure]
     return "–" if math.isnan(value) else f"{value * one.scale:.{one.digits}f}"
@@ -90,8 +90,8 @@ def shown(measure: str, value: float) -> str:
 
 def _correlations(figures: Figures) -> str:
     who = {
-        "own": "result, our own landmarks",
-        BASELINE: f"{TITLES[BASELINE]}, our own landmarks",
+        "own": "result, embedded landmarker",
+        BASELINE: f"{TITLES[BASELINE]}, embedded landmarker",
         "teacher": "result, the teacher's landmarks",
     }
     rows = "".join(
@@ -102,8 +102,8 @@ def _correlations(figures: Figures) -> str:
     )
     head = "".join(f"<th class=n>{name}" for name in SIGNALS)
     return (
-        "<h2>Correlation with the driver</h2><p class=about>Over all frames, less the mean of each clip; in brackets "
-        f"the mean over clips.</p><table><tr><th>{head}</tr>{rows}</table>"
+        "<h2>Correlation with the driver</h2><p class=about>Over all frames, after subtracting each clip's mean; in "
+        f"brackets the mean over clips.</p><table><tr><th>{head}</tr>{rows}</table>"
     )
 
 
@@ -123,22 +123,22 @@ def _plots(cases: Sequence[Judged]) -> list[str]:
         if measure in ("sharpness", "flicker"):
             series = {name: values for name, values in series.items() if name != UNMOVED}
         if any(math.isfinite(value) for values in series.values() for value in values):
-            band = (DULLEST, SHARPEST) if measure == "sharpness" and cases[0].task == "same" else None
+            band = (MIN_SHARPNESS, MAX_SHARPNESS) if measure == "sharpness" and cases[0].task == "same" else None
             found.append(dots(MEASURES[measure].of_clip, series, band=band))
     return found
 
 
-def _shown(cases: Sequence[Judged], sheets: Path) -> str:
-    kept = np.unique(np.linspace(0, len(cases) - 1, MOST_SHOWN).astype(int))
-    parts = [f"<p class=about>{len(kept)} of {len(cases)} cases.</p>"] if len(kept) < len(cases) else []
-    parts += [_case(cases[place], sheets) for place in kept]
+def _stills(cases: Sequence[Judged], sheets: Path) -> str:
+    displayed = np.unique(np.linspace(0, len(cases) - 1, MAX_DISPLAYED).astype(int))
+    parts = [f"<p class=about>{len(displayed)} of {len(cases)} cases.</p>"] if len(displayed) < len(cases) else []
+    parts += [_case(cases[place], sheets) for place in displayed]
     return "".join(parts)
 
 
 def _case(case: Judged, sheets: Path) -> str:
     picture = base64.b64encode((sheets / f"{case.case.name}.jpg").read_bytes()).decode()
     figures = ", ".join(
-        f"{MEASURES[measure].of_clip} {shown(measure, value)}"
+        f"{MEASURES[measure].of_clip} {value_text(measure, value)}"
         for measure, value in case.scores[RESULT].items()
         if measure in ("psnr", "mouth_l1", "sharpness", "flicker", "aed", "shape", "colour")
     )

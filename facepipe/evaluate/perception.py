@@ -158,8 +158,8 @@ class Judge:
                 track = self.tracker().track(decode_frames(path))
                 path.unlink()
                 if track.valid.all():
-                    moved = np.linalg.norm(np.diff(track.points[..., :2], axis=0), axis=-1).mean()
-                    steps.append(moved / outer_eye_distance(track.points[0, :, :2]))
+                    displacement = np.linalg.norm(np.diff(track.points[..., :2], axis=0), axis=-1).mean()
+                    steps.append(displacement / outer_eye_distance(track.points[0, :, :2]))
         return np.array(steps)
 
 

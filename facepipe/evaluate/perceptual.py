@@ -10,16 +10,16 @@ from torch import Tensor
 from facepipe.models.alexnet import LAYERS, AlexNetFeatures
 
 Trunk = Callable[[Tensor], Sequence[Tensor]]
-# Mean and deviation of ImageNet's pixels, brought from [0, 1] to [-1, 1].
+# Mean and standard deviation of ImageNet pixels, converted from [0, 1] to [-1, 1].
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 NEVER_ZERO = 1e-10
 
 
 class Lpips:
-    """A trunk, and a weight for each channel of each of its feature maps."""
+    """LPIPS: a trunk network, and a weight for each channel of its feature maps."""
 
     def __init__(self, trunk: Trunk, shares: Sequence[Tensor]) -> None:
-        """Take a trunk, which turns (B, 3, H, W) pictures into maps, and for each map the shares (C,) of channels."""
+        """`trunk` computes feature maps of (B, 3, H, W) pictures; `shares` has the channel weights (C,) of each map."""
         self.trunk, self.shares = trunk, [share.reshape(1, -1, 1, 1).float() for share in shares]
         self.shift, self.scale = (torch.tensor(three).reshape(1, 3, 1, 1) for three in (SHIFT, SCALE))
 
@@ -34,7 +34,7 @@ class Lpips:
 
 
 def unit(maps: Tensor) -> Tensor:
-    """Return (B, C, h, w) maps with channels of length 1 in each place."""
+    """Normalise (B, C, h, w) feature maps to channel vectors of length 1."""
     return maps / (maps.pow(2).sum(1, keepdim=True).sqrt() + NEVER_ZERO)
 
 

@@ -77,7 +77,7 @@ def mean_difference(picture: Picture, truth: Picture, box: Box) -> float:
 
 
 def laplacian_energy(bright: NDArray[np.float32], box: Box) -> float:
-    """Return the mean square of the Laplacian of (H, W) brightness inside a box: how sharp it is there."""
+    """Return the mean square of the Laplacian of (H, W) brightness inside a box, a measure of sharpness."""
     return float(np.mean(inside(np.asarray(cv2.Laplacian(bright, cv2.CV_32F), np.float32), box) ** 2))
 
 

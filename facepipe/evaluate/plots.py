@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 WIDTH, HEIGHT = 560, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 24, 18
 COLOURS = ("#d1495b", "#30638e", "#8d99ae", "#edae49")
-MOST_POINTS = 240
+MAX_POINTS = 240
 
 
 def dots(title: str, series: Mapping[str, Sequence[float]], *, band: tuple[float, float] | None = None) -> str:
-    """Plot one dot per case and candidate, cases in the order of the first series; values should lie in `band`."""
+    """Plot one dot per case and candidate, sorted by the first series. `band` is the range of good values."""
     first = next(iter(series.values()))
     order = np.argsort([math.inf if math.isnan(value) else value for value in first])
     every = [value for values in series.values() for value in values if math.isfinite(value)]
@@ -43,16 +43,16 @@ def curves(title: str, series: Mapping[str, NDArray[np.floating]], *, width: int
     parts = [f'<text x="4" y="12">{escape(title)}</text><text x="4" y="{height - 4}" class="tick">{low:.3g}</text>']
     parts.append(f'<text x="4" y="26" class="tick">{high:.3g}</text>')
     for values, colour in zip(series.values(), (COLOURS[1], COLOURS[0]), strict=False):
-        kept = values[np.unique(np.linspace(0, len(values) - 1, MOST_POINTS).astype(int))]
-        across = np.linspace(40, width - 4, len(kept))
-        down = [_scaled(float(value), low, high, 18, height - 6) for value in kept]
+        sampled = values[np.unique(np.linspace(0, len(values) - 1, MAX_POINTS).astype(int))]
+        across = np.linspace(40, width - 4, len(sampled))
+        down = [_scaled(float(value), low, high, 18, height - 6) for value in sampled]
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True))
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.3"/>')
     return _svg(parts, width, height)
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
-    """Return the ends of an axis that holds finite values, a little wider than they are."""
+    """Return the limits of an axis for the finite values, with a margin."""
     if not values:
         return 0.0, 1.0
     low, high = min(values), max(values)

@@ -46,17 +46,17 @@ def evaluate(
     work: Path,
     *,
     teacher: Path | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    report_line: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Judge the cases one after another and write the report into the folder OUT.
+    """Judge the cases one by one and write the report into the folder OUT.
 
     Args:
-        cases: What is judged.
-        setting: What is the same for all cases.
+        cases: The cases to evaluate.
+        setting: The parameters of the evaluation.
         out: The folder of the report.
         work: The work folder, in which the stages keep their results.
         teacher: The Python of an environment with MediaPipe; None for no second opinion.
-        tell: Called with a line of text about each case.
+        report_line: Called with a line of text about each case.
 
     A case that cannot be judged is reported and left out; raises FailedItemsError if none can be judged.
     """
@@ -68,10 +68,10 @@ def evaluate(
     workspace = Workspace(work)
     workspace.precheck(make=False)
     judge = Judge(setting, FaceTracker(), Networks(), workspace, out)
-    done, failures = _judge_all(judge, cases, tell)
+    done, failures = _judge_all(judge, cases, report_line)
     opinion = None
     if teacher:
-        tell("the teacher labels the clips")
+        report_line("the teacher labels the clips")
         label(out, teacher)
         opinion = teachers_view((judged.case.name for judged in done), out, judge.tracker.model)
     figures = gather(done, judge.features, opinion)
@@ -79,7 +79,7 @@ def evaluate(
     return Outcome(done, figures, failures, judge.networks.missing)
 
 
-def _judge_all(judge: Judge, cases: list[Case], tell: Callable[[str], None]) -> tuple[list[Judged], list[str]]:
+def _judge_all(judge: Judge, cases: list[Case], report_line: Callable[[str], None]) -> tuple[list[Judged], list[str]]:
     """Judge every case and write its stills; return the judged cases and the messages of those that failed."""
     done, failures = [], []
     for number, case in enumerate(cases, 1):
@@ -89,12 +89,12 @@ def _judge_all(judge: Judge, cases: list[Case], tell: Callable[[str], None]) -> 
             raise  # not a fault of this case
         except FacepipeError as error:
             failures.append(f"{case.name}: {error}")
-            tell(f"{number}/{len(cases)} {case.name}: {error}")
+            report_line(f"{number}/{len(cases)} {case.name}: {error}")
             continue
         write_sheet(judge.out / SHEETS, judged)
         # The stills are on disk now; memory must not grow with the number of cases.
         done.append(replace(judged, stills={}, mouths={}))
-        tell(f"{number}/{len(cases)} {case.name}: {line_of(judged)}")
+        report_line(f"{number}/{len(cases)} {case.name}: {line_of(judged)}")
     if not done:
         raise FailedItemsError(failures)
     return done, failures
@@ -116,8 +116,8 @@ def check_out(out: Path, *, overwrite: bool) -> None:
         foreign = any(out.iterdir()) and not (out / SUMMARY).is_file() and not (out / SHEETS).is_dir()
     except OSError as error:
         raise InputError(
-            f"{out}: cannot be the folder of a report ({error.strerror}); choose another with -o"
+            f"{out}: cannot create the folder of the report ({error.strerror}); choose another with -o"
         ) from error
     if foreign and not overwrite:
-        raise UsageError(f"{out} exists and holds no evaluation; choose another folder with -o, or say --overwrite")
+        raise UsageError(f"{out} exists and is not an evaluation; choose another folder with -o, or use --overwrite")
     check_output(out / SUMMARY)

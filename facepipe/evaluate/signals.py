@@ -16,7 +16,7 @@ from facepipe.face.pose import angles_of
 Floats = NDArray[np.float64]
 SIGNALS = ("yaw", "pitch", "roll", "mouth opening", "eye opening")
 # A correlation over fewer frames is not meaningful.
-LEAST_FRAMES = 10
+MIN_FRAMES = 10
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def follow(
 ) -> Followed | None:
     """Compare a driver's (T, 478, 3) points with a result's; None if too few frames show both faces."""
     both = found & there
-    if both.sum() < LEAST_FRAMES:
+    if both.sum() < MIN_FRAMES:
         return None
     wanted, got = signals(truth, both, model), signals(made, both, model)
     return Followed(

@@ -32,15 +32,15 @@ from facepipe.requests.resolution import options_for
 from facepipe.settings import Settings
 
 RESULT, BASELINE, UNMOVED = "result", mesh.SPEC.name, "unmoved"
-"""Names of the candidates: what is judged, the baseline renderer, and the source standing still."""
+"""Names of the candidates: the result under test, the baseline renderer, and the repeated source."""
 SPARE_FRAMES = 2
-"""By how many frames the length of a finished result may differ from that of its driver."""
+"""Maximum difference between the numbers of frames of a finished result and its driver."""
 ASPECT_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is the same for all cases."""
+    """The parameters of an evaluation, the same for all cases."""
 
     task: Task
     renderer: str = BASELINE
@@ -49,10 +49,10 @@ class Setting:
     size: int = 256
     """Width and height in pixels at which frames are rendered and compared."""
     frames_per_clip: int = 0
-    """How many frames of a clip are compared, spread evenly; 0 for all."""
+    """Number of compared frames per clip, evenly spaced; 0 for all."""
 
     def request(self, case: Case, renderer: str, size: int) -> ReenactRequest:
-        """Return the command whose result is judged.
+        """Return the command that makes the results under test.
 
         Task "same": `facepipe reenact CLIP CLIP --source-frame 0 --motion relative --reference first`; task "cross":
         `facepipe reenact PORTRAIT CLIP`.
@@ -72,7 +72,7 @@ class Setting:
         )
 
     def options(self, case: Case, renderer: str, size: int) -> Options:
-        """Return the options of the command, whatever the user's settings say."""
+        """Return the options of the command, independent of the user's settings."""
         return options_for(self.request(case, renderer, size), Settings())
 
 
@@ -83,7 +83,7 @@ class Candidate:
     pictures: Callable[[], Iterator[Picture]]
     """Yields (S, S, 3) frames, as many as the driver's compared frames."""
     points: Floats
-    """(N, 478, 3), or (1, 478, 3) for a still: where the face lies in its frames."""
+    """(N, 478, 3), or (1, 478, 3) for a still: the landmarks of its frames."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _same(job: Job, case: Case, given: VideoInfo | None, setting: Setting, model
     driver = track_clip(job, case.driver, size=size, area=area, frames=setting.frames_per_clip)
     driver = driver.limited(given.frame_count_estimate) if given else driver
     source = next(driver.pictures())
-    # The driver's own face: the result should lie where it does.
+    # The driver's own face, at whose position the result should be.
     points = face_points(driver.motion(), model, size)
     candidates = {}
     if case.result and given:
@@ -178,7 +178,7 @@ def _baseline(driven: Mapping[str, DrivenMotion]) -> DrivenMotion:
 
 
 def _in_area(driven: DrivenMotion, driver: TrackedClip) -> Iterator[Picture]:
-    """Yield rendered frames in the driver's area: as they are, or pasted back into the source's picture first."""
+    """Yield rendered frames in the driver's area, if necessary pasted back into the source's picture first."""
     crop, pictures = driven.source_crop(), driven.rendered(driver.frames)
     if crop == driver.area:
         return pictures
@@ -192,13 +192,14 @@ def _check_result(case: Case, given: VideoInfo, driver: VideoInfo, task: Task) -
     have, wanted = given.frame_count_estimate, driver.frame_count_estimate
     if abs(have - wanted) > SPARE_FRAMES:
         raise InputError(
-            f"{case.result}: has {have} frames, its driver {case.driver} has {wanted}; they are compared frame by frame"
+            f"{case.result}: has {have} frames, its driver {case.driver} has {wanted}; both must have "
+            "the same number of frames"
         )
     if task == "same" and abs(given.width / given.height - driver.width / driver.height) > ASPECT_TOLERANCE:
         raise InputError(
             f"{case.result}: shows {given.width}x{given.height} pixels, its driver {driver.width}x{driver.height}, so "
-            "they cannot show the same. Crop the driver to what the result shows, or leave `result` out to have "
-            "facepipe render"
+            "they cannot show the same section; crop the driver to the section that the result shows, or leave "
+            "`result` out to have facepipe render it"
         )
 
 

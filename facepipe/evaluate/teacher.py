@@ -27,12 +27,12 @@ def check_teacher(teacher: Path) -> None:
         )
     if not TOOL.is_file():
         raise ToolError(
-            f"the teacher's labels are made by {TOOL.name}, which comes with facepipe's sources only: {TOOL}"
+            f"--teacher needs {TOOL.name}, which is only in the source repository of facepipe: {TOOL} does not exist"
         )
-    asked = subprocess.run([str(teacher), "-c", "import mediapipe"], capture_output=True, text=True, check=False)
-    if asked.returncode:
+    finished = subprocess.run([str(teacher), "-c", "import mediapipe"], capture_output=True, text=True, check=False)
+    if finished.returncode:
         raise ToolError(
-            f"{teacher} has no MediaPipe: pip install mediapipe==0.10.21 in its environment", detail=asked.stderr
+            f"{teacher} has no MediaPipe: pip install mediapipe==0.10.21 in its environment", detail=finished.stderr
         )
 
 

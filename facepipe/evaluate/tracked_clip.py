@@ -36,7 +36,7 @@ class FaceTracker:
     """The embedded networks and the face model, with which results are measured."""
 
     def __init__(self) -> None:
-        """Open them. Raises WeightsError."""
+        """Open the networks. Raises WeightsError."""
         self.model: FaceModel = load_face_model(weights.find("face-model").path)
         self.detector = Detector(weights.find("detector").path)
         self.landmarker = Landmarker(weights.find("landmarker").path)
@@ -48,16 +48,16 @@ class FaceTracker:
 
 @dataclass(frozen=True)
 class TrackedClip:
-    """A clip whose face was tracked and fitted, and the N frames of it that are compared."""
+    """A clip with track and coefficients, and the N frames of it that are compared."""
 
     path: Path
     info: VideoInfo
     area: SquareCrop
-    """The part of its frames that is compared."""
+    """The section of its frames that is compared."""
     size: int
     """Width and height in pixels at which that part is compared."""
     coefficients: Coefficients
-    """Of all frames, in the space linear478, not smoothed, relative to the area."""
+    """Coefficients of all frames in the space linear478, not smoothed, relative to the area."""
     frames: NDArray[np.intp]
     """(N,) the numbers of the frames that are compared."""
     points: Floats
@@ -74,9 +74,9 @@ class TrackedClip:
         return self.coefficients.taken(self.frames)
 
     def limited(self, count: int) -> TrackedClip:
-        """Return this clip with only those of its compared frames whose number is below `count`."""
-        kept = self.frames < count
-        return replace(self, frames=self.frames[kept], points=self.points[kept], valid=self.valid[kept])
+        """Return this clip with only the compared frames below frame `count`."""
+        below = self.frames < count
+        return replace(self, frames=self.frames[below], points=self.points[below], valid=self.valid[below])
 
 
 def track_clip(job: Job, path: Path, *, size: int, area: SquareCrop | None = None, frames: int = 0) -> TrackedClip:
@@ -94,7 +94,7 @@ def track_clip(job: Job, path: Path, *, size: int, area: SquareCrop | None = Non
     options = Options(space=linear478.SPACE.name, smoothing="none")
     medium = inspect(path, options.limits)
     if medium.kind != "video":
-        raise InputError(f"{path}: is a picture; what is compared frame by frame must be a video")
+        raise InputError(f"{path}: is a picture, expected a video, because it is compared frame by frame")
     fitted = fit_driver(job, medium, options, perception_weights(options))
     file = load_track(path_of(fitted.crop, "track.npz"))
     area = area or file.crop
@@ -123,7 +123,7 @@ def compared_area(info: VideoInfo) -> SquareCrop | None:
 def read_frames(
     path: Path, info: VideoInfo, frames: NDArray[np.intp], area: SquareCrop, size: int
 ) -> Iterator[Picture]:
-    """Yield an area of the numbered frames of a video; raise InputError if the video ends before them."""
+    """Yield an area of the frames with the given numbers. Raises InputError if the video is shorter."""
     wanted, found = set(frames.tolist()), 0
     for number, picture in enumerate(decode_frames(path, info=info, frame_count=int(frames[-1]) + 1)):
         if number in wanted:
@@ -134,7 +134,7 @@ def read_frames(
 
 
 def face_points(motion: Coefficients, model: FaceModel, size: int) -> Floats:
-    """Return where coefficients of N frames place the face, (N, 478, 3) float32 in pixels of a crop of `size`."""
+    """Return the landmarks of N coefficients, (N, 478, 3) float32 in pixels of a crop of `size`."""
     pose = motion.pose(size)
     rows = [
         pose.rows(block).apply(model.shape(motion.identity, motion.expression[block])).astype(np.float32)

@@ -1,1 +1,1 @@
-"""Jobs: how stages are put together for a command, what is checked before, and how a result reaches its place."""
+"""Jobs: the stages of each command, the checks before the work, and the delivery of results."""

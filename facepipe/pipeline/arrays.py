@@ -1,4 +1,4 @@
-"""Arrays that a caller gave as source: where their pixels are in the work folder, and what a record says of them."""
+"""Arrays as sources: their PNG files in the work folder, and their entries in records."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ NAME_DIGITS = 16
 
 
 def digest_of(array: NDArray[np.uint8]) -> str:
-    """Return the sha256 of the pixels in C order, as of `array.tobytes()`."""
+    """Return the sha256 of the pixels in C order, that is, of `array.tobytes()`."""
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def place_of(array: NDArray[np.uint8], workspace: Workspace) -> Path:
-    """Return the PNG file for an array (H, W, 3); its name follows from size and pixels."""
+    """Return the path of the PNG file of an array (H, W, 3); the name is derived from size and pixels."""
     height, width = array.shape[:2]
     return workspace.root / ARRAYS / f"array-{width}x{height}-{digest_of(array)[:NAME_DIGITS]}.png"
 
 
 def described_input(path: Path, workspace: Workspace) -> Mapping[str, Any]:
-    """Return what a record says of where an input came from: its path, or the array that it holds."""
+    """Return the entry of an input in a record: its path, or the shape, dtype and digest of its array."""
     if path.absolute().parent != workspace.root / ARRAYS:
         return {"path": str(path)}
     array = read_image(path, NO_LIMITS)

@@ -1,4 +1,4 @@
-"""The job of `facepipe audio`: a source portrait says what a sound says."""
+"""The job of `facepipe audio`: a source portrait moves with motion that is generated from speech."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
 
 
 @dataclass(frozen=True)
-class Takes:
-    """What `audio` is asked for beyond what all commands are."""
+class AudioOptions:
+    """The options of `audio` that no other command has."""
 
     sampling: SamplingOptions
-    """Its seed is the one that the user gave; each take derives its own."""
+    """Contains the seed that the user gave; the seed of each take is derived from it."""
     samples: int = 1
     fps: Fraction = Fraction(FPS)
     pose_from: Path | None = None
@@ -44,25 +44,25 @@ class Takes:
 
 
 @dataclass(frozen=True)
-class Performance:
-    """What is to be made of what, checked."""
+class AudioJob:
+    """The checked inputs, outputs and options of a job."""
 
     source: Medium
     sound: SoundInfo
     head: Medium | None
     outs: tuple[Path, ...]
     """One for each take."""
-    takes: Takes
+    audio_options: AudioOptions
     options: Options
     weights: Weights
 
     @property
     def frames(self) -> int:
-        """Return how many frames a take has."""
-        return frames_of(self.sound.seconds, self.takes.fps)
+        """The number of frames of a take."""
+        return frames_of(self.sound.seconds, self.audio_options.fps)
 
     def beside(self, path: Path | None, take: int) -> Path | None:
-        """Return where a report or contact sheet of a take goes."""
+        """Return the path of the report or contact sheet of a take."""
         return _numbered(path, take, len(self.outs)) if path else None
 
 
@@ -70,19 +70,25 @@ def _numbered(path: Path, take: int, count: int) -> Path:
     return path if count == 1 else path.with_name(f"{path.stem}-{take + 1}{path.suffix}")
 
 
-def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, takes: Takes) -> Performance:
-    """Check everything that can be checked before the first frame; raise one error that tells all that is wrong."""
-    _check_names(out, options, takes)
-    count, digests = takes.samples, job.workspace.digests
+def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, audio_options: AudioOptions) -> AudioJob:
+    """Check everything that can be checked before the first frame. Raises one error that lists all faults."""
+    _check_names(out, options, audio_options)
+    count, digests = audio_options.samples, job.workspace.digests
     outs = [_numbered(out, take, count) for take in range(count)]
-    also = [_numbered(path, take, count) for path in (options.sheet, takes.report) if path for take in range(count)]
-    inputs = [source, sound, *([takes.pose_from] if takes.pose_from else [])]
+    also = [
+        _numbered(path, take, count) for path in (options.sheet, audio_options.report) if path for take in range(count)
+    ]
+    inputs = [source, sound, *([audio_options.pose_from] if audio_options.pose_from else [])]
     check_apart([*outs, *also], [*inputs, *options.provenance.paths()])
     found = all_of(
         [
             lambda: inspect(source, options.limits),
             lambda: probe_sound(sound, options.limits),
-            lambda: inspect(takes.pose_from, options.limits, motion=linear478.SPACE.name) if takes.pose_from else None,
+            lambda: (
+                inspect(audio_options.pose_from, options.limits, motion=linear478.SPACE.name)
+                if audio_options.pose_from
+                else None
+            ),
             lambda: {**perception_weights(options), **find_weights("audio")},
             lambda: renderer_weights(options),
             lambda: check_codec(options.codec),
@@ -96,43 +102,45 @@ def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, ta
             lambda: check_work_folder(job),
         ]
     )
-    return Performance(found[0], found[1], found[2], tuple(outs), takes, options, {**found[3], **found[4]})
+    return AudioJob(found[0], found[1], found[2], tuple(outs), audio_options, options, {**found[3], **found[4]})
 
 
-def _check_names(out: Path, options: Options, takes: Takes) -> None:
+def _check_names(out: Path, options: Options, audio_options: AudioOptions) -> None:
     if out.suffix.lower() not in VIDEO_SUFFIXES:
-        raise UsageError(f"the result of audio is a video, but -o says {out}; end the name in .mp4")
-    for path, flag in ((options.sheet, "--sheet"), (takes.report, "--report")):
+        raise UsageError(f"-o is {out}, but the result of audio is a video; use a name ending in .mp4")
+    for path, flag in ((options.sheet, "--sheet"), (audio_options.report, "--report")):
         if path and path.suffix.lower() != ".png":
-            raise UsageError(f"{flag} is to be called {path}; it is a PNG, so end its name in .png")
+            raise UsageError(f"{flag} is {path}, but the file is a PNG; use a name ending in .png")
     if not SPACES[options.space].from_coefficients:
-        able = ", ".join(name for name, space in SPACES.items() if space.from_coefficients)
-        raise UsageError(f"a voice drives the motion spaces {able} only, but this job uses {options.space}")
-    if takes.pose_from and takes.sampling.still:
-        raise UsageError("--still keeps the head where it is, and --pose-from moves it; give one of the two")
+        usable = ", ".join(name for name, space in SPACES.items() if space.from_coefficients)
+        raise UsageError(f"motion from sound needs a motion space of {usable}, but this job uses {options.space}")
+    if audio_options.pose_from and audio_options.sampling.still:
+        raise UsageError("--still keeps the head still, but --pose-from moves it; give only one of them")
 
 
 def seed_of(seed: int, item: str, take: int) -> int:
-    """Return the seed of one take: of the user's, of what the item is, and of the take's number."""
+    """Return the seed of one take, derived from the user's seed, the content of the item and the take's number."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{item}/{take}".encode()).digest()[:7], "big")
 
 
-def audio(job: Job, work: Performance) -> list[Path]:
-    """Make, or find made, all takes; deliver them unless this is a dry run. Return where they lie."""
+def audio(job: Job, work: AudioJob) -> list[Path]:
+    """Make all takes, or find them in the store; deliver them unless this is a dry run. Return their paths."""
     source = fit_source(job, work.source, work.options, work.weights)
-    heard = hear(job, work.sound)
-    head, watched = _head(job, work)
+    sound_features = compute_features(job, work.sound)
+    head, head_results = _head(job, work)
     own, item = source.coefficients.output("coefficients.npz"), (work.source.path, work.sound)
     for take in range(len(work.outs)):
-        spoken = speak(job, item, work.takes, heard, own, work.weights, head=head, take=take)
-        result, segments = _shown(job, work, source, spoken)
-        before = [source.crop, source.coefficients, heard, *watched, spoken, *segments]
-        _finish(job, work, take, result, spoken, before)
+        generated = generate_motion(
+            job, item, work.audio_options, sound_features, own, work.weights, head=head, take=take
+        )
+        result, segments = _render(job, work, source, generated)
+        before = [source.crop, source.coefficients, sound_features, *head_results, generated, *segments]
+        _finish(job, work, take, result, generated, before)
     return list(work.outs)
 
 
-def hear(job: Job, sound: SoundInfo) -> Made:
-    """Describe the sound at the rate of the model."""
+def compute_features(job: Job, sound: SoundInfo) -> Made:
+    """Compute the features of the sound at the frame rate of the network."""
     return job.run(
         features.STAGE,
         {"sound": sound.path},
@@ -142,8 +150,8 @@ def hear(job: Job, sound: SoundInfo) -> Made:
     )
 
 
-def _head(job: Job, work: Performance) -> tuple[Output | Pending | Path | None, list[Made]]:
-    """Return the coefficients whose head moves, and what was made for them."""
+def _head(job: Job, work: AudioJob) -> tuple[Output | Pending | Path | None, list[Made]]:
+    """Return the coefficients that give the head motion, if any, and the results made for them."""
     if work.head is None:
         return None, []
     if work.head.kind == "motion":
@@ -152,54 +160,54 @@ def _head(job: Job, work: Performance) -> tuple[Output | Pending | Path | None, 
     return fitted.coefficients.output("coefficients.npz"), [fitted.crop, fitted.coefficients]
 
 
-def speak(
+def generate_motion(
     job: Job,
     item: tuple[Path, SoundInfo],
-    takes: Takes,
-    heard: Made,
+    audio_options: AudioOptions,
+    sound_features: Made,
     source: Output | Pending | Path,
     weights: Weights,
     *,
     head: Output | Pending | Path | None = None,
     take: int = 0,
 ) -> Made:
-    """Draw the motion of one take of an item: the file of the source, and the sound."""
+    """Generate the motion of one take. `item` is the path of the source, and the sound."""
     portrait, sound = item
-    digests, frames = job.workspace.digests, frames_of(sound.seconds, takes.fps)
-    # By what they hold, so that neither names nor the order of work can change a result.
-    seed = seed_of(takes.sampling.seed, f"{digests.digest(portrait)}/{digests.digest(sound.path)}", take)
-    inputs: dict[str, Any] = {"features": heard.output("features.npz"), "source": source}
+    digests, frames = job.workspace.digests, frames_of(sound.seconds, audio_options.fps)
+    # Derived from file contents, so that neither file names nor the order of work change a result.
+    seed = seed_of(audio_options.sampling.seed, f"{digests.digest(portrait)}/{digests.digest(sound.path)}", take)
+    inputs: dict[str, Any] = {"features": sound_features.output("features.npz"), "source": source}
     if head is not None:
         inputs["head"] = head
     return job.run(
         speech.STAGE,
         inputs,
-        speech.Params(replace(takes.sampling, seed=seed), str(takes.fps), frames),
+        speech.Params(replace(audio_options.sampling, seed=seed), str(audio_options.fps), frames),
         weights={name: weights[name] for name in speech.STAGE.weights},
         label=f"speech {take + 1}",
         frames=frames,
     )
 
 
-def _shown(job: Job, work: Performance, source: Fitted, spoken: Made) -> tuple[Made, list[Made]]:
-    """Draw the frames and join them with the sound; return the whole and its segments."""
-    driver = Medium(work.sound.path, "sound", work.frames, has_sound=True, fps=work.takes.fps)
+def _render(job: Job, work: AudioJob, source: Fitted, generated: Made) -> tuple[Made, list[Made]]:
+    """Render the frames and join them with the sound. Return the video and its segments."""
+    driver = Medium(work.sound.path, "sound", work.frames, has_sound=True, fps=work.audio_options.fps)
     scene = Scene(work.source, source, driver, None, work.options, work.weights)
-    # The stage moves on what it is given as source; here rows that are as they are to be.
-    moved = {"source": spoken.output("motion.npz")}
-    segments = render_segments(job, scene, moved, motion.Params(), work.frames)
+    # Without a driver the stage returns its source; here that is the generated motion.
+    motion_inputs = {"source": generated.output("motion.npz")}
+    segments = render_segments(job, scene, motion_inputs, motion.Params(), work.frames)
     return join(job, scene, segments), segments
 
 
-def _finish(job: Job, work: Performance, take: int, result: Made, spoken: Made, before: list[Made]) -> None:
-    """Make sheet and report, and bring all to its place with a sidecar; in a dry run tell what it will take."""
+def _finish(job: Job, work: AudioJob, take: int, result: Made, generated: Made, before: list[Made]) -> None:
+    """Make contact sheet and report, and deliver all files with a sidecar. In a dry run emit an estimate instead."""
     extras: dict[Path, Made] = {}
     if path := work.beside(work.options.sheet, take):
         extras[path] = job.run(sheet.STAGE, {"results": [result.output("result.mp4")]}, sheet.Params(), label="sheet")
-    if path := work.beside(work.takes.report, take):
+    if path := work.beside(work.audio_options.report, take):
         inputs = {
             "sound": work.sound.path,
-            "motion": spoken.output("motion.npz"),
+            "motion": generated.output("motion.npz"),
             "result": result.output("result.mp4"),
         }
         face_model = {"face-model": work.weights["face-model"]}
@@ -208,7 +216,7 @@ def _finish(job: Job, work: Performance, take: int, result: Made, spoken: Made, 
     extras = {path: signed(job, made, provenance, _inputs(work), f"sign {path.name}") for path, made in extras.items()}
     unsigned, result = result, signed(job, result, provenance, _inputs(work))
     if isinstance(result, Pending):
-        driver = Medium(work.sound.path, "motion", work.frames, has_sound=True, fps=work.takes.fps)
+        driver = Medium(work.sound.path, "motion", work.frames, has_sound=True, fps=work.audio_options.fps)
         job.emit(estimate(work.source, driver, work.options, frames=work.frames, still=False))
     if job.dry_run or not isinstance(result, Artefact):
         return
@@ -220,13 +228,13 @@ def _finish(job: Job, work: Performance, take: int, result: Made, spoken: Made, 
     job.emit(Result(path=str(out), changed=changed))
 
 
-def _inputs(work: Performance) -> dict[str, Path]:
+def _inputs(work: AudioJob) -> dict[str, Path]:
     head = {"head": work.head.path} if work.head else {}
     return {"source": work.source.path, "sound": work.sound.path, **head}
 
 
-def _about(job: Job, work: Performance, take: int, made: list[Artefact]) -> Mapping[str, Any]:
-    """Return what the sidecar says of where a take comes from."""
+def _about(job: Job, work: AudioJob, take: int, made: list[Artefact]) -> Mapping[str, Any]:
+    """Return the provenance of a take for the sidecar: inputs, options, stages, weights."""
     digests = job.workspace.digests
     kinds = {"source": work.source.kind, "sound": "sound", "head": work.head.kind if work.head else ""}
     return {

@@ -1,4 +1,4 @@
-"""Going through items so that a bad one costs itself only."""
+"""Running a stage on many items; a failed item does not affect the others."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from facepipe.errors import (
 )
 from facepipe.pipeline.items import Item
 
-# What may be the fault of one item; a missing weight, say, is that of all.
-ITS_OWN = (InputError, NoFaceError, EncoderError, MemoryLimitError, DiskError, PrecheckError, UsageError)
-# A name can be too long for a disk; but if this many items in a row fail by the disk, it is the disk.
+# Errors that one item can cause. Others, such as a missing weight, concern all items.
+ITEM_ERRORS = (InputError, NoFaceError, EncoderError, MemoryLimitError, DiskError, PrecheckError, UsageError)
+# A single disk error can be caused by a name that is too long. This many in a row mean that the disk itself fails.
 DISK_FAILURES_IN_A_ROW = 3
 
 
 def run_items(job: Job, stage: str, items: Sequence[Item], make: Callable[[Item], list[Path]]) -> list[Path]:
     """Make the results of all items and return their paths.
 
-    A single item's failure is raised as it is; of several, the others are finished first, then FailedItemsError, which
-    holds a line for each that failed and the paths of what was made.
+    The error of a single item is raised unchanged. Of several items, the others are finished first; then
+    FailedItemsError is raised, with a line per failed item and the paths of the results that were made.
     """
     if len(items) == 1:
         return make(items[0])
@@ -37,10 +37,10 @@ def run_items(job: Job, stage: str, items: Sequence[Item], make: Callable[[Item]
     faults: list[tuple[Item, Exception]] = []
     in_a_row = 0
     for item in items:
-        told = job.failures
+        reported = job.failures
         try:
             done += make(item)
-        except ITS_OWN as error:
+        except ITEM_ERRORS as error:
             faults.append((item, error))
             in_a_row = in_a_row + 1 if isinstance(error, DiskError) else 0
             if in_a_row == DISK_FAILURES_IN_A_ROW:
@@ -48,12 +48,12 @@ def run_items(job: Job, stage: str, items: Sequence[Item], make: Callable[[Item]
         except FacepipeError:
             raise
         except Exception as error:
-            # A mistake of ours that one odd file brings to light shall not cost the other thousands.
+            # A bug that one unusual file triggers must not stop the other items.
             faults.append((item, error))
         else:
             in_a_row = 0
             continue
-        if job.failures == told:
+        if job.failures == reported:
             job.fail(stage, f"{stage} {item.label}", faults[-1][1])
     if faults:
         raise _failure(items, faults, done, planned=job.dry_run) from faults[-1][1]
@@ -66,21 +66,21 @@ def _failure(
     kinds = [error.failure_class if isinstance(error, FacepipeError) else "bug" for _, error in faults]
     width, path_width = max(map(len, kinds)), max(len(item.label) for item, _ in faults)
     lines = [
-        f"  {kind:<{width}}  {item.label:<{path_width}}  {_said(item, error)}"
+        f"  {kind:<{width}}  {item.label:<{path_width}}  {_message_of(item, error)}"
         for kind, (item, error) in zip(kinds, faults, strict=True)
     ]
-    what = f"{len(faults)} of {len(items)} items"
-    head = f"{what} failed; the others are done, and running this again keeps them."
+    count = f"{len(faults)} of {len(items)} items"
+    head = f"{count} failed; the others are done and will be skipped if you run this command again."
     if planned:
-        head = f"{what} cannot be used; the others can."
+        head = f"{count} cannot be used; the others can."
     detail = "\n".join(error.detail for _, error in faults if isinstance(error, FacepipeError) and error.detail)
     return FailedItemsError([head, *lines], done=done, detail=detail)
 
 
-def _said(item: Item, error: Exception) -> str:
+def _message_of(item: Item, error: Exception) -> str:
     if not isinstance(error, FacepipeError):
-        return f"a bug in facepipe: {type(error).__name__}: {error}; please report it with what -v shows"
-    said = str(error)
+        return f"bug in facepipe: {type(error).__name__}: {error}; please report it with the output of -v"
+    message = str(error)
     for path in (item.path, item.path.absolute()):
-        said = said.removeprefix(f"{path}: ").removeprefix(f"{path} ")
-    return said
+        message = message.removeprefix(f"{path}: ").removeprefix(f"{path} ")
+    return message

@@ -1,4 +1,4 @@
-"""Bringing finished results to the place the user named, and never over somebody else's file."""
+"""Delivery of results to the paths that the user named, without replacing files that facepipe did not write."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ FORMAT, VERSION = "facepipe-result", 1
 
 
 def sidecar_of(out: Path) -> Path:
-    """Return where the description of a result lies: beside it."""
+    """Return the path of the sidecar of a result: NAME.json beside it."""
     return out.with_name(out.name + ".json")
 
 
 def check_destination(out: Path, digests: DigestCache, *, overwrite: bool, described_by: Path | None = None) -> None:
-    """Raise InputError when `out` is a folder, or a file that facepipe did not write, unless `overwrite`.
+    """Raise InputError if `out` is a folder or, without `overwrite`, a file that facepipe did not write.
 
-    `described_by` is the sidecar that would name `out`, where that is not the one beside it.
+    `described_by` is the sidecar that lists `out`, if it is not the one beside it.
     """
     sidecar = described_by or sidecar_of(out)
     for path in (out, sidecar):
@@ -37,28 +37,30 @@ def check_destination(out: Path, digests: DigestCache, *, overwrite: bool, descr
         if path.exists() and not _is_ours(path, sidecar, digests):
             raise InputError(
                 f"{path}: exists and was not written by facepipe, or was changed since; choose another name, "
-                "or say --overwrite"
+                "or use --overwrite"
             )
 
 
 def check_apart(outs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Raise UsageError when a result would take the place of an input."""
+    """Raise UsageError if a result would replace an input."""
     inputs = list(inputs)
     for out in outs:
         for path in (out, sidecar_of(out)):
             if any(_is_same(path, other) for other in inputs):
-                raise UsageError(f"the result {path} would replace the input of that name; choose another with -o")
+                raise UsageError(
+                    f"the result {path} would replace the input of the same name; choose another name with -o"
+                )
 
 
 def _is_same(path: Path, other: Path) -> bool:
     try:
         return path.samefile(other)
-    except OSError:  # one of them does not exist, or cannot be looked at
+    except OSError:  # one of them does not exist or is not accessible
         return False
 
 
 def _is_ours(path: Path, sidecar: Path, digests: DigestCache) -> bool:
-    """Tell whether the file is as its sidecar says, or is a sidecar."""
+    """Return whether the file has the digest that its sidecar states, or is a sidecar of facepipe itself."""
     try:
         content = json.loads(sidecar.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
@@ -75,7 +77,7 @@ def _relative(path: Path, sidecar: Path) -> str:
 
 
 def deliver(results: Mapping[Path, Output], digests: DigestCache, about: Mapping[str, Any]) -> bool:
-    """Copy results to their places, each at once, with one sidecar beside the first; return False if all lay there."""
+    """Copy results to their paths, each atomically, with a sidecar beside the first. Return whether a file changed."""
     sidecar = sidecar_of(next(iter(results)))
     files = {_relative(path, sidecar): output.sha256 for path, output in results.items()}
     content = {"format": FORMAT, "version": VERSION, "facepipe": __version__, "files": files, **about}
@@ -83,7 +85,7 @@ def deliver(results: Mapping[Path, Output], digests: DigestCache, about: Mapping
     old = {_relative(path, sidecar): digests.digest(path) for path in changed if path.exists()}
     for folder in {path.parent for path in results}:
         sweep_drafts(folder)
-    # First, and with what is about to go: killed at any moment, the next run knows the files for its own.
+    # Written first, with the digests of the old files: if the program is killed, the next run recognises all files.
     _write(sidecar, {**content, "replaces": old} if old else content)
     for path in changed:
         with draft_of(path) as draft:
@@ -102,7 +104,7 @@ def _write(sidecar: Path, content: Mapping[str, Any]) -> None:
 
 
 def described(made: Artefact) -> dict[str, Any]:
-    """Return what a sidecar says of one stage."""
+    """Return the entry of one stage in a sidecar."""
     identity = made.record.identity
     return {
         "stage": identity.stage,
@@ -121,4 +123,6 @@ def make_parent(out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DiskError(f"{out.parent}: cannot be made ({error.strerror}); choose another place with -o") from error
+        raise DiskError(
+            f"{out.parent}: cannot create the folder ({error.strerror}); choose another path with -o"
+        ) from error

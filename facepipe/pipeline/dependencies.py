@@ -1,4 +1,4 @@
-"""The stages and weights that a command uses: a new version of one of them makes its results again."""
+"""The stages and weights that a command uses. Its results are made again if one of them has a new version."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AUDIO = "audio"
 
 @dataclass(frozen=True)
 class Dependencies:
-    """Stages, and registry names of weights."""
+    """Stages, and the registry names of weights."""
 
     stages: tuple[Stage[Any], ...] = ()
     weights: tuple[str, ...] = ()
@@ -37,20 +37,20 @@ class Dependencies:
 
 def of_reenactment(options: Options, *, still: bool) -> Dependencies:
     """Return the dependencies of `reenact` and `edit`; `still` means that the result is a picture."""
-    drawn = (EXPRESSION_VAE,) if options.edit.draw else ()
+    sampling = (EXPRESSION_VAE,) if options.edit.draw else ()
     stages = (crop.STAGE, SPACES[options.space].estimation(), motion.STAGE, render.STAGE)
     prepares = (prepare.STAGE,) if RENDERERS[options.renderer].prepare else ()
     return Dependencies(
         (*stages, *prepares, *(() if still else (mux.STAGE,)), *_extras(options)),
-        (*perception_weight_names(options), *renderer_weight_names(options), *drawn),
+        (*perception_weight_names(options), *renderer_weight_names(options), *sampling),
     )
 
 
 def of_audio(options: Options, *, reports: bool) -> Dependencies:
     """Return the dependencies of `audio`; `reports` means that --report is given."""
-    moved = of_reenactment(options, still=False)
-    heard = (features.STAGE, speech.STAGE, *((report.STAGE,) if reports else ()))
-    return Dependencies((*moved.stages, *heard), (*moved.weights, AUDIO))
+    reenactment = of_reenactment(options, still=False)
+    audio_stages = (features.STAGE, speech.STAGE, *((report.STAGE,) if reports else ()))
+    return Dependencies((*reenactment.stages, *audio_stages), (*reenactment.weights, AUDIO))
 
 
 def of_crop(options: Options) -> Dependencies:
@@ -71,12 +71,14 @@ def of_features() -> Dependencies:
 def of_motion(options: Options, *, moves: bool, speaks: bool) -> Dependencies:
     """Return the dependencies of `motion`.
 
-    `moves` means that drivers other than sound may be among its drivers, `speaks` that sound may.
+    `moves` means that drivers other than sound are possible, `speaks` that sound is.
     """
     fitted = of_coefficients(options)
-    moved = (motion.STAGE,) if moves else ()
-    spoken = (features.STAGE, speech.STAGE) if speaks else ()
-    return Dependencies((*fitted.stages, *moved, *spoken), (*fitted.weights, *((AUDIO,) if speaks else ())))
+    motion_stages = (motion.STAGE,) if moves else ()
+    audio_stages = (features.STAGE, speech.STAGE) if speaks else ()
+    return Dependencies(
+        (*fitted.stages, *motion_stages, *audio_stages), (*fitted.weights, *((AUDIO,) if speaks else ()))
+    )
 
 
 def of_render(options: Options) -> Dependencies:

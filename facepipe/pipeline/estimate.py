@@ -1,4 +1,4 @@
-"""What a job will take, before it has run: good to a factor of two, which is what a plan needs."""
+"""Estimates of frames and disk space before a job has run, accurate to a factor of two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PICTURE_BYTES_PER_PIXEL = 1.6
 
 
 def estimate(source: Medium, driver: Medium | None, options: Options, *, frames: int, still: bool) -> Estimate:
-    """Return how many frames and bytes a reenactment takes."""
+    """Estimate the frames and bytes of a reenactment."""
     pixels = _pixels(source, driver, options)
     picture = options.size_pixels**2 * PICTURE_BYTES_PER_PIXEL
     if source.kind == "video":
@@ -24,15 +24,15 @@ def estimate(source: Medium, driver: Medium | None, options: Options, *, frames:
     driving = driver.frames * BYTES_PER_DRIVER_FRAME if driver else 0
     if still:
         result = pixels * PICTURE_BYTES_PER_PIXEL
-        return _told(frames, driving + picture + result, result)
+        return _rounded(frames, driving + picture + result, result)
     bits = BITS_PER_PIXEL * 2 ** ((options.quality - 75) / QUALITY_STEPS_PER_DOUBLING)
     segments = pixels * frames * bits / 8
     sound = frames / float(driver.fps) * SOUND_BYTES_PER_SECOND if driver and driver.has_sound else 0
-    return _told(frames, driving + picture + 2 * segments + sound, segments + sound)
+    return _rounded(frames, driving + picture + 2 * segments + sound, segments + sound)
 
 
 def _pixels(source: Medium, driver: Medium | None, options: Options) -> float:
-    """Return the area of one frame of the result."""
+    """Return the number of pixels of one frame of the result."""
     side = options.size_pixels
     width, height = source.size if options.paste_back else (side, side)
     if options.grid:
@@ -41,5 +41,5 @@ def _pixels(source: Medium, driver: Medium | None, options: Options) -> float:
     return width * height
 
 
-def _told(frames: int, work: float, result: float) -> Estimate:
+def _rounded(frames: int, work: float, result: float) -> Estimate:
     return Estimate(label="the result", frames=frames, work_bytes=round(work), result_bytes=round(result))

@@ -1,4 +1,4 @@
-"""Files and folders as the items of a command: one result per item, under the item's own relative name."""
+"""Files and folders as items of a command: one result per item, named by the relative path of the item."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facepipe.media.files import kind_of
 from facepipe.spaces import SPACES
 
 TRACK = ".track.npz"
-# What bears one of these names and is no medium is a broken one, and is told; other files are passed over in silence.
+# A file with one of these suffixes that is not a medium is reported as broken; other files are skipped silently.
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 SOUND_SUFFIXES = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".wma", ".aif", ".aiff", ".amr")
@@ -22,34 +22,34 @@ MEDIA_SUFFIXES = frozenset((*VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
 
 @dataclass(frozen=True)
 class Item:
-    """One input, and where its results go."""
+    """One input, and the paths of its results."""
 
     path: Path
     base: Path
-    """The results' path without suffix."""
+    """The path of the results, without suffix."""
     out: Path | None = None
-    """The result's whole path, where the user named it."""
+    """The full path of the result, if the user gave it."""
 
     @property
     def label(self) -> str:
-        """Return what to call the item in messages."""
+        """The name of the item in messages."""
         return str(self.path)
 
     def result(self, suffix: str) -> Path:
-        """Return the path of the result. Raises UsageError if the user named one of another kind."""
+        """Return the path of the result. Raises UsageError if the path that the user gave has another suffix."""
         if self.out and self.out.suffix.lower() != suffix:
             raise UsageError(
-                f"the result for {self.path} is a {suffix} file, but -o says {self.out}; end it in {suffix}"
+                f"-o is {self.out}, but the result for {self.path} is a {suffix} file; use a name ending in {suffix}"
             )
         return self.out or self.beside(suffix)
 
     def beside(self, suffix: str) -> Path:
-        """Return the path of a result that goes beside the main one."""
+        """Return the path of an additional result beside the main one."""
         return self.base.with_name(self.base.name + suffix)
 
 
 def is_medium(path: Path) -> bool:
-    """Tell whether a file of a folder is an image or a video, or was meant to be."""
+    """Return whether a file is an image or a video, by suffix or content."""
     if path.suffix.lower() in MEDIA_SUFFIXES:
         return True
     try:
@@ -59,7 +59,7 @@ def is_medium(path: Path) -> bool:
 
 
 def is_video(path: Path) -> bool:
-    """Tell whether a file of a folder is a video, or was meant to be."""
+    """Return whether a file is a video, by suffix or content."""
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return True
     try:
@@ -69,7 +69,7 @@ def is_video(path: Path) -> bool:
 
 
 def is_track_or_medium(path: Path) -> bool:
-    """Tell whether a file is a track, or a medium that has no track beside it already."""
+    """Return whether a file is a track, or a medium without a track file beside it."""
     if path.name.endswith(TRACK):
         return True
     tracked = any(path.with_name(name + TRACK).exists() for name in (path.stem, path.name))
@@ -77,17 +77,17 @@ def is_track_or_medium(path: Path) -> bool:
 
 
 def is_sound(path: Path) -> bool:
-    """Tell whether a file of a folder is sound by its name."""
+    """Return whether a file is sound, by its suffix."""
     return path.suffix.lower() in SOUND_SUFFIXES
 
 
 def may_be_sound(path: Path) -> bool:
-    """Tell by its name whether a file or folder may be, or hold, sound without pictures. The disk is not read."""
+    """Return whether a path may be sound, or a folder with sound, by its suffix. The disk is not read."""
     return path.suffix.lower() not in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, ".npz")
 
 
 def is_sound_or_video(path: Path) -> bool:
-    """Tell whether a file of a folder is sound or a video, or was meant to be."""
+    """Return whether a file is sound or a video, by suffix or content."""
     if path.suffix.lower() in (*SOUND_SUFFIXES, *VIDEO_SUFFIXES):
         return True
     try:
@@ -97,27 +97,27 @@ def is_sound_or_video(path: Path) -> bool:
 
 
 def fittable(space: str) -> Callable[[Path], bool]:
-    """Return the test for files from which motion in a space can be estimated; some spaces need pixels, not a track."""
+    """Return the predicate for files from which motion in a space can be estimated. Some spaces need pixels."""
     return is_medium if "media" in SPACES[space].estimation().inputs else is_track_or_medium
 
 
 def is_motion(path: Path) -> bool:
-    """Tell whether a file is a coefficient file by its name."""
+    """Return whether a file is a motion file, by its name."""
     return path.suffix == ".npz" and not path.name.endswith(TRACK)
 
 
 def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool], *, kinds: str) -> list[Item]:
-    """Return the items among files and folders, sorted, each with the place of its results below `out`.
+    """Return the items in files and folders, sorted, each with the path of its results below `out`.
 
-    A single file gives the file `out`, unless that is a folder or has no suffix. Where two results would have one name,
-    both keep the suffix of their inputs in it. Raises InputError for a folder without an item (of `kinds`, in words),
-    UsageError where results would still meet.
+    The result of a single file is the file `out`, unless that is a folder or has no suffix. If two results would have
+    the same name, both contain the suffix of their inputs. Raises InputError for a folder without items (`kinds`
+    describes them in the message), and UsageError if results would still have the same path.
     """
     named = len(inputs) == 1 and not inputs[0].is_dir() and out.suffix != "" and not out.is_dir()
     if named:
         return [Item(inputs[0], _without_suffix(out), out)]
     if out.exists() and not out.is_dir():
-        raise UsageError(f"-o {out} is a file, but several results are to be made; name a folder")
+        raise UsageError(f"-o is {out}, a file, but there are several results; give a folder")
     found = [pair for path in inputs for pair in _below(path, out, wanted, kinds)]
     met = Counter(_without_suffix(name) for _, name in found)
     items = [
@@ -127,7 +127,7 @@ def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool]
     for base, count in again.items():
         if count > 1:
             paths = ", ".join(str(item.path) for item in items if item.base == base)
-            raise UsageError(f"{paths} would all give {base}; make them in separate runs, with an -o for each")
+            raise UsageError(f"the results of {paths} would all be {base}; run them separately, each with its own -o")
     return items
 
 
@@ -137,16 +137,15 @@ def _below(path: Path, out: Path, wanted: Callable[[Path], bool], kinds: str) ->
         return [(path, Path(path.name))]
     found = [(file, file.relative_to(path)) for file in _files(path, out.resolve()) if wanted(file)]
     if not found:
-        raise InputError(f"{path}: holds no {kinds}; name the folder where they are")
+        raise InputError(f"{path}: holds no {kinds}; give the folder that contains them")
     return found
 
 
 def _files(folder: Path, out: Path) -> Iterator[Path]:
-    """Yield the files of a folder and those below, sorted, less hidden ones and those of the results' own folder."""
+    """Yield the files of a folder and its subfolders, sorted, without hidden files and the folder of the results."""
     for root, folders, files in os.walk(folder):
         here = Path(root)
-        kept = [name for name in sorted(folders) if not name.startswith(".") and (here / name).resolve() != out]
-        folders[:] = kept
+        folders[:] = [name for name in sorted(folders) if not name.startswith(".") and (here / name).resolve() != out]
         yield from (here / name for name in sorted(files) if not name.startswith("."))
 
 

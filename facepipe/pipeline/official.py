@@ -1,4 +1,4 @@
-"""Reading third-party weights in the form in which their authors publish them."""
+"""Readers for third-party weights in the published formats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facepipe.weights.conversion import Converted, read_checkpoint
 
 
 def official_readers() -> Mapping[str, str]:
-    """Return, by registry name, the "module:function" that reads an official file, as spaces and renderers declare."""
+    """Return the readers of official files, "module:function" by registry name, declared by spaces and renderers."""
     declared = [*(space.official for space in SPACES.values()), *(spec.official for spec in RENDERERS.values())]
     return {name: reader for readers in declared for name, reader in readers.items()}
 
@@ -20,7 +20,7 @@ def official_readers() -> Mapping[str, str]:
 def read_official(name: str, path: Path) -> Converted:
     """Read the official file of a weight of `facepipe.weights.THIRD_PARTY`. Raises WeightsError.
 
-    A weight without a reader of its own is a checkpoint of tensors, which the code that uses it checks.
+    A weight without a declared reader is read as a checkpoint of tensors; the code that uses it checks the tensors.
     """
     if reader := official_readers().get(name):
         converted: Converted = resolve_name(reader)(path)

@@ -18,7 +18,7 @@ from facepipe.spaces.retargeting import Retargeting
 
 @dataclass(frozen=True)
 class Options:
-    """Everything that shapes a result; shared by all commands that make one. The defaults are those of the settings."""
+    """The options of all commands that make results. The defaults are those of the settings."""
 
     size_pixels: int = OutputSettings.size_pixels
     quality: int = OutputSettings.quality
@@ -28,18 +28,18 @@ class Options:
     paste_back: bool = False
     renderer: str = RenderSettings.renderer
     weights: str = RenderSettings.weights
-    """Registry name of the renderer's network, where not its own."""
+    """Registry name of the renderer's network; empty for the renderer's default."""
     compiled: bool = RenderSettings.compile
-    """Whether torch compiles that network first."""
+    """Whether to compile the network with torch.compile."""
     space: str = linear478.SPACE.name
     """The motion space of the job."""
     face: str = FaceSettings.face
     driver_face: str = FaceSettings.driver_face
     no_face: str = FaceSettings.no_face
     landmarker: str = FaceSettings.landmarker
-    """embedded, or face-alignment."""
+    """"embedded" or "face-alignment"."""
     source_frame: str = "best"
-    """Which frame of a source video is the portrait: best, or a number from 0."""
+    """The frame of a source video that is the portrait: "best", or a number from 0."""
     smoothing: str = MotionSettings.smoothing
     retargeting: Retargeting = field(default_factory=Retargeting)
     edit: Edit = field(default_factory=Edit)
@@ -48,10 +48,10 @@ class Options:
     overwrite: bool = False
     provenance: Provenance = field(default_factory=Provenance)
     sheet: Path | None = None
-    """Where to write a contact sheet of the result."""
+    """The path of the contact sheet of the result."""
 
     def as_json(self) -> Mapping[str, Any]:
-        """Return what shapes the result, and not where it goes, for the sidecar."""
+        """Return the options that change the content of the result, for the sidecar."""
         content = asdict(self)
         for name in ("overwrite", "sheet", "segment_frames", "compiled", "limits", "provenance"):
             del content[name]

@@ -1,4 +1,4 @@
-"""Finding the face in a medium and fitting the model to it: what every job begins with."""
+"""Detecting and tracking the face in a medium and estimating its motion: the first steps of every job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from facepipe.spaces import SPACES
 from stages import crop
 
-# What each landmarker needs; the detector finds the face for both.
+# The weights of each landmarker. Both use the detector.
 LANDMARKERS = {"embedded": ("landmarker",), "face-alignment": ("fan-3d", "fan-depth", "face-model")}
 Weights = Mapping[str, weights.WeightFile]
 Made = Artefact | Pending
@@ -25,20 +25,20 @@ Input = Output | Pending | Path
 
 @dataclass(frozen=True)
 class Fitted:
-    """A medium cropped and fitted."""
+    """The crop and the coefficients of a medium."""
 
     crop: Made
     coefficients: Made
 
 
 def path_of(made: Made, output: str) -> Path:
-    """Return the path of an output of a stage that has run."""
+    """Return the path of an output of a finished stage."""
     assert isinstance(made, Artefact), f"{made} has not run"
     return made.path(output)
 
 
 def perception_weights(options: Options) -> dict[str, weights.WeightFile]:
-    """Return verified weights for all of perception; raise one error that tells of all that is missing."""
+    """Return the verified weights of detector, landmarker and motion space. Raises one error that lists all faults."""
     names = perception_weight_names(options)
     found, _ = all_of([lambda: find_weights(*names), lambda: _check_package(options.landmarker)])
     return dict(found)
@@ -64,12 +64,12 @@ def _check_package(landmarker: str) -> None:
     if landmarker == "face-alignment" and find_spec("face_alignment") is None:
         raise ToolError(
             "--landmarker face-alignment needs the package face-alignment, which is not installed: "
-            "pip install 'facepipe[face-alignment]', or leave the option away"
+            "pip install 'facepipe[face-alignment]', or leave the option out"
         )
 
 
 def crop_source(job: Job, medium: Medium, options: Options, weights: Weights, label: str) -> Made:
-    """Find the portrait's face, in the chosen frame of a video, and cut it out."""
+    """Detect and crop the face of the portrait; of a video, in the chosen frame."""
     params = crop.Params(
         face=options.face,
         landmarker=options.landmarker,
@@ -82,11 +82,11 @@ def crop_source(job: Job, medium: Medium, options: Options, weights: Weights, la
 def track_clip(
     job: Job, medium: Medium, options: Options, weights: Weights, label: str, *, face: str, pictures: bool = False
 ) -> Made:
-    """Follow a face through a clip or picture; with `pictures` also write what was cut out."""
+    """Track a face in a clip or picture. With `pictures`, also write the crop."""
     params = crop.Params(
         face=face,
         landmarker=options.landmarker,
-        # The other policies are carried out later: changing between them must not track again.
+        # Later stages implement the other policies, so that changing the policy does not repeat the tracking.
         no_face="fail" if options.no_face == "fail" else "hold",
         pictures=pictures,
     )
@@ -103,7 +103,7 @@ def _crop(job: Job, medium: Medium, params: crop.Params, weights: Weights, label
 def fit_track(
     job: Job, cropped: Made | Path, media: Input, options: Options, weights: Weights, label: str, *, frames: int
 ) -> Fitted:
-    """Estimate motion from a track or a track file, in the space of the options; `media` has the track's pixels."""
+    """Estimate motion in the space of the options from a track or track file; `media` holds the pixels of the track."""
     stage = SPACES[options.space].estimation()
     track = cropped if isinstance(cropped, Path) else cropped.output("track.npz")
     fitted = job.run(
@@ -118,13 +118,13 @@ def fit_track(
 
 
 def fit_source(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:
-    """Crop and fit the portrait."""
+    """Crop the portrait and estimate its coefficients."""
     cropped = crop_source(job, medium, options, weights, "crop source")
     picture = cropped.output("picture.png") if medium.kind == "video" else medium.path
     return fit_track(job, cropped, picture, options, weights, "fit source", frames=1)
 
 
 def fit_driver(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:
-    """Track and fit the driver."""
+    """Track the driver and estimate its coefficients."""
     tracked = track_clip(job, medium, options, weights, "crop driver", face=options.driver_face)
     return fit_track(job, tracked, medium.path, options, weights, "fit driver", frames=medium.frames)

@@ -1,4 +1,4 @@
-"""What is checked before the first frame, so that every fault is told at once and early."""
+"""Checks before the first frame. All faults are reported together."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from facepipe.spaces.files import load_coefficients
 
 @dataclass(frozen=True)
 class Medium:
-    """One input as it was found."""
+    """The properties of an input file."""
 
     path: Path
     kind: str
-    """image, video or motion."""
+    """"image", "video", "sound" or "motion"."""
     frames: int
-    """How many it has; an estimate for a video of variable rate."""
+    """The number of frames; an estimate for a video with variable frame rate."""
     has_sound: bool = False
     size: tuple[int, int] = (0, 0)
-    """Width and height in pixels; of a motion file those of the picture it was made on."""
+    """Width and height in pixels; for a motion file, of the picture from which it was estimated."""
     fps: Fraction = Fraction(25)
 
 
 def inspect(path: Path, limits: MediaLimits, *, motion: str = "") -> Medium:
-    """Look at an input without decoding it.
+    """Read the properties of an input without decoding it.
 
-    Raises InputError for what is no image, no video and, with the space `motion`, no motion file of that.
+    Raises InputError if it is not an image or a video. Motion files are accepted if `motion` names their space.
     """
     check_input(path)
     if path.suffix.lower() == ".npz":
         if motion:
             return inspect_motion(path, motion)
         raise InputError(
-            f"{path}: is a motion file, which has no picture; give a picture or a video as SOURCE, and it as DRIVER"
+            f"{path}: is a motion file, which has no pixels; give a picture or video as SOURCE, and this file as DRIVER"
         )
     kind = kind_of(path)
     if kind == "image":
@@ -59,7 +59,7 @@ def inspect(path: Path, limits: MediaLimits, *, motion: str = "") -> Medium:
 
 
 def _refused(path: Path, kind: str, *, motion: bool) -> str:
-    """Say what came instead of a picture or a video, and what to give."""
+    """Return the message for a file that is not a picture or a video."""
     if kind == "playlist" and description_of(path) == "text":
         return "is a playlist, which points to other files; give the video itself"
     also = ", or a motion file (.npz)" if motion else ""
@@ -69,25 +69,25 @@ def _refused(path: Path, kind: str, *, motion: bool) -> str:
 
 
 def inspect_motion(path: Path, space: str) -> Medium:
-    """Look at a motion file. Raises InputError if it is not one, is damaged, or of another motion space."""
+    """Read a motion file. Raises InputError if it is not one, is damaged, or has another motion space."""
     check_input(path)
     with path.open("rb") as file:
         if file.read(2) != b"PK":
             known = {"image": "a picture", "video": "a video", "sound": "sound"}
             found = known.get(kind_of(path)) or description_of(path)
             raise InputError(
-                f"{path}: is {found} and no coefficient file (.npz); `facepipe coefficients` makes one of a picture "
+                f"{path}: is {found}, expected a motion file (.npz); `facepipe coefficients` makes one from a picture "
                 "or a video"
             )
-    # All of it: it is small, and damage shall not come to light only after the source was worked on.
+    # The whole file is read, because it is small, and damage should be found before the source is processed.
     motion = load_coefficients(path, space=SPACES[space])
     return Medium(path, "motion", len(motion), size=motion.picture_size, fps=motion.fps)
 
 
 def all_of(checks: Iterable[Callable[[], Any]]) -> list[Any]:
-    """Run all checks and return what they give; raise one PrecheckError that tells all that failed, each once.
+    """Run all checks and return their results. Raises PrecheckError with all errors, without repeats.
 
-    If it is one thing only, and wrong with the command and not with the machine, it is a UsageError.
+    A single error is raised unchanged if its exit code is USAGE, PRECHECK or TRY_AGAIN.
     """
     results: list[Any] = []
     faults: list[FacepipeError] = []
@@ -98,21 +98,21 @@ def all_of(checks: Iterable[Callable[[], Any]]) -> list[Any]:
             faults.extend(error.errors)
         except FacepipeError as error:
             faults.append(error)
-    told = list({str(fault): fault for fault in faults}.values())
-    if len(told) == 1 and told[0].exit_code in (ExitCode.USAGE, ExitCode.PRECHECK, ExitCode.TRY_AGAIN):
-        raise told[0]
-    if told:
-        raise PrecheckError(told)
+    unique = list({str(fault): fault for fault in faults}.values())
+    if len(unique) == 1 and unique[0].exit_code in (ExitCode.USAGE, ExitCode.PRECHECK, ExitCode.TRY_AGAIN):
+        raise unique[0]
+    if unique:
+        raise PrecheckError(unique)
     return results
 
 
 def find_weights(*names: str) -> dict[str, weights.WeightFile]:
-    """Return verified weights by name; raise one error that tells of all that are missing or damaged."""
+    """Return verified weights by name. Raises one error that lists all missing or damaged weights."""
     files = all_of([partial(weights.find, name) for name in names])
     return dict(zip(names, files, strict=True))
 
 
 def check_work_folder(job: Job) -> None:
-    """Raise PrecheckError unless the work folder can be written; one that does not exist yet is not made."""
+    """Raise PrecheckError if the work folder is not writable. The folder is not created."""
     if not job.dry_run:
         job.workspace.precheck(make=False)

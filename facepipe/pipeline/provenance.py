@@ -1,4 +1,4 @@
-"""What a result tells of where it comes from: whose consent there is, and who signs for it."""
+"""Consent and signature of a result."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ Made = Artefact | Pending
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the user gives to vouch for a result."""
+    """The files for consent and signature."""
 
     certificate: Path | None = None
     key: Path | None = None
     consent: Path | None = None
-    """The file in which the person shown agrees, whatever its form."""
+    """The file with the consent of the depicted person, in any format."""
     require_consent: bool = False
 
     @property
     def credentials(self) -> Credentials | None:
-        """Return what to sign with; None where nothing is to be signed."""
+        """The credentials for signing; None if results are not signed."""
         return Credentials(self.certificate, self.key) if self.certificate and self.key else None
 
     def check(self) -> None:
-        """Raise UsageError where something is missing, InputError or ToolError where it cannot be used."""
+        """Raise UsageError if a file is not given, InputError or ToolError if it cannot be used."""
         if self.require_consent and not self.consent:
             raise UsageError(
-                "consent is required here (--require-consent), and none is given; name the file that holds that of the "
-                "person shown, with --consent FILE"
+                "--require-consent is set, but no consent is given; give the file with the consent of the depicted "
+                "person with --consent FILE"
             )
         if self.consent:
             check_input(self.consent)
@@ -48,18 +48,18 @@ class Provenance:
             check_credentials(self.credentials)
 
     def paths(self) -> list[Path]:
-        """Return the files that no result may replace."""
+        """Return the files, which no result may replace."""
         return [path for path in (self.certificate, self.key, self.consent) if path]
 
     def about(self, digests: DigestCache) -> Mapping[str, Any]:
-        """Return what a sidecar says."""
+        """Return the entry for the sidecar."""
         if not self.consent:
             return {}
         return {"consent": {"path": str(self.consent), "sha256": digests.digest(self.consent)}}
 
 
 def signed(job: Job, result: Made, provenance: Provenance, made_of: Mapping[str, Path], label: str = "sign") -> Made:
-    """Return the result with a signed manifest that tells the digests of what it was made of; or as it is."""
+    """Return the result with a signed manifest that lists the digests of its inputs; unchanged without credentials."""
     credentials = provenance.credentials
     if credentials is None:
         return result

@@ -1,4 +1,4 @@
-"""The main job: a source portrait moves as a driver does, or as sliders say."""
+"""The job of `reenact` and `edit`: a source portrait is animated by a driver or by sliders."""
 
 from __future__ import annotations
 
@@ -50,27 +50,27 @@ class Reenactment(Inputs):
 
     @property
     def still(self) -> bool:
-        """Whether the result is one picture."""
+        """Whether the result is a picture."""
         return is_picture(self.out)
 
 
 def is_picture(out: Path) -> bool:
-    """Tell by its name whether a result is a picture and not a video. Raises UsageError for any other name."""
+    """Return whether a result is a picture or a video (False), by its suffix. Raises UsageError for another suffix."""
     suffix = out.suffix.lower()
     if suffix not in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES):
         raise UsageError(
-            f"the result is to be called {out}, of which the kind cannot be told; end the name in .mp4 for a video, "
-            "or in .png, .jpg or .webp for a picture"
+            f"-o is {out}, which has no known suffix; use a name ending in .mp4 for a video, or in .png, .jpg or .webp "
+            "for a picture"
         )
     return suffix in PICTURE_SUFFIXES
 
 
 def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Options) -> Reenactment:
-    """Check everything that can be checked before the first frame; raise one error that tells all that is wrong."""
+    """Check everything that can be checked before the first frame. Raises one error that lists all faults."""
     digests, outs = job.workspace.digests, [out, *([options.sheet] if options.sheet else [])]
     still = is_picture(out)
     if options.sheet and options.sheet.suffix.lower() != ".png":
-        raise UsageError(f"the contact sheet is to be called {options.sheet}; it is a PNG, so end its name in .png")
+        raise UsageError(f"--sheet is {options.sheet}, but the contact sheet is a PNG; use a name ending in .png")
     check_apart(outs, [source, *([driver] if driver else []), *options.provenance.paths()])
     destinations: list[Callable[[], Any]] = [
         partial(check_destination, path, digests, overwrite=options.overwrite, described_by=sidecar_of(out))
@@ -79,15 +79,15 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
     checks: list[Callable[[], Any]] = [partial(check_codec, options.codec), options.provenance.check, *destinations]
     found = check_inputs(job, source, driver, options, checks)
     if still and (frames := found.driver.frames if found.driver else options.edit.frames) > 1:
-        raise UsageError(f"{out} is a picture, but the motion has {frames} frames; end the name in .mp4")
+        raise UsageError(f"-o is {out}, a picture, but the motion has {frames} frames; use a name ending in .mp4")
     return Reenactment(source=found.source, driver=found.driver, options=found.options, weights=found.weights, out=out)
 
 
 def check_inputs(
     job: Job, source: Path, driver: Path | None, options: Options, checks: Iterable[Callable[[], Any]] = ()
 ) -> Inputs:
-    """Check inputs, weights, work folder and `checks`; raise one error that names everything that is wrong."""
-    medium, driving, perception, drawing = all_of(
+    """Check inputs, weights, work folder and `checks`. Raises one error that lists all faults."""
+    medium, driving, perception, rendering = all_of(
         [
             lambda: inspect(source, options.limits),
             lambda: inspect(driver, options.limits, motion=options.space) if driver else None,
@@ -97,33 +97,33 @@ def check_inputs(
             lambda: check_work_folder(job),
         ]
     )[:4]
-    weights = {**perception, **drawing}
+    weights = {**perception, **rendering}
     check_edit(options.edit, read_bounds(weights["face-model"].path), space=SPACES[options.space])
     if driving and driving.frames == 1:
-        # The motion of a single frame relative to itself would be none.
+        # Motion relative to the only frame would be zero.
         options = replace(options, retargeting=replace(options.retargeting, motion="absolute"))
     return Inputs(source=medium, driver=driving, options=options, weights=weights)
 
 
 def reenact(job: Job, work: Reenactment) -> Made:
-    """Make, or find made, the result; deliver it unless this is a dry run. Return the artefact that holds it."""
+    """Make the result, or find it in the store, and deliver it unless this is a dry run. Return its artefact."""
     fitted = fit(job, work)
     scene, count = fitted.scene, fitted.frames
     if work.still:
         scene, count = replace(scene, picture=work.out.suffix.lower().lstrip(".").replace("jpeg", "jpg")), 1
-    segments = render_segments(job, scene, fitted.moved, fitted.params, count)
+    segments = render_segments(job, scene, fitted.motion_inputs, fitted.params, count)
     result = segments[0] if work.still else join(job, scene, segments, cut_by=_cut_by(work, fitted.driver))
     finish(job, work, result, [*_made(scene.fitted), *_made(fitted.driver), *segments])
     return result
 
 
 def stream_frames(job: Job, inputs: Inputs) -> Iterator[Picture]:
-    """Yield the frames of a reenactment, (H, W, 3) uint8 RGB, as they are rendered; none is encoded or stored.
+    """Yield the frames of a reenactment, (H, W, 3) uint8 RGB, as they are rendered, without encoding or storing them.
 
-    Tracks, coefficients and motion come from the store, or go there.
+    Tracks, coefficients and motion are read from the store, or made and stored.
     """
     fitted = fit(job, inputs)
-    for segment in segments_of(job, fitted.scene, fitted.moved, fitted.params, fitted.frames):
+    for segment in segments_of(job, fitted.scene, fitted.motion_inputs, fitted.params, fitted.frames):
         yield from stream(
             job,
             render.STAGE,
@@ -138,19 +138,19 @@ def stream_frames(job: Job, inputs: Inputs) -> Iterator[Picture]:
 
 @dataclass(frozen=True)
 class FittedInputs:
-    """A reenactment from which only the rendering is left."""
+    """A reenactment that is ready to be rendered."""
 
     scene: Scene
     driver: Fitted | None
     """None without a driver, and for a motion file."""
-    moved: Mapping[str, Output | Pending | Path]
-    """Inputs of the stage motion."""
+    motion_inputs: Mapping[str, Output | Pending | Path]
+    """Inputs of the stage `motion`."""
     params: motion.Params
     frames: int
 
 
 def fit(job: Job, inputs: Inputs) -> FittedInputs:
-    """Track and fit source and driver."""
+    """Track source and driver and estimate their coefficients."""
     options, driver = inputs.options, inputs.driver
     source = fit_source(job, inputs.source, options, inputs.weights)
     fitted = fit_driver(job, driver, options, inputs.weights) if driver and driver.kind != "motion" else None
@@ -164,9 +164,9 @@ def fit(job: Job, inputs: Inputs) -> FittedInputs:
         weights=inputs.weights,
     )
     own = source.coefficients.output("coefficients.npz")
-    moved = {"source": own, **({"driving": driving} if driving is not None else {})}
+    motion_inputs = {"source": own, **({"driving": driving} if driving is not None else {})}
     params = motion.Params(retargeting=options.retargeting, no_face=_policy(options.no_face), edit=options.edit)
-    return FittedInputs(scene, fitted, moved, params, _frame_count(inputs, driving))
+    return FittedInputs(scene, fitted, motion_inputs, params, _frame_count(inputs, driving))
 
 
 def _made(fitted: Fitted | None) -> list[Made]:
@@ -190,7 +190,7 @@ def _cut_by(work: Inputs, fitted: Fitted | None) -> Output | Pending | None:
 
 
 def _frame_count(work: Inputs, driving: Output | Pending | Path | None) -> int:
-    """Return how many frames the result has; in a dry run before the driver was fitted, an estimate."""
+    """Return the number of frames of the result; an estimate if the driver has not been tracked, in a dry run."""
     if driving is None or work.options.edit.frames:
         return work.options.edit.frames or 1
     if isinstance(driving, Pending):
@@ -201,23 +201,23 @@ def _frame_count(work: Inputs, driving: Output | Pending | Path | None) -> int:
 
 
 def _policy(no_face: str) -> motion.NoFace:
-    # Failing is the business of the crop; what is left of it needs nothing more.
+    # With "fail" the stage `crop` has already failed if a frame has no face.
     return "hold" if no_face == "fail" else cast("motion.NoFace", no_face)
 
 
 def finish(job: Job, work: Reenactment, result: Made, before: list[Made]) -> None:
-    """Make the contact sheet and bring all to its place with a sidecar; in a dry run tell what it will take."""
-    laid = _sheet(job, work, result, before[0]) if work.options.sheet else None
-    laid = laid and vouched(job, work, laid, "sign contact sheet")
-    unsigned, result = result, vouched(job, work, result, "sign")
+    """Make the contact sheet and deliver all files with a sidecar. In a dry run emit an estimate instead."""
+    contact_sheet = _sheet(job, work, result, before[0]) if work.options.sheet else None
+    contact_sheet = contact_sheet and sign_result(job, work, contact_sheet, "sign contact sheet")
+    unsigned, result = result, sign_result(job, work, result, "sign")
     if isinstance(result, Pending):
         frames = 1 if work.still else _frame_count(work, Pending("") if work.driver else None)
         job.emit(estimate(work.source, work.driver, work.options, frames=frames, still=work.still))
     if job.dry_run or not isinstance(result, Artefact):
         return
     outs = {work.out: result.sole_output()}
-    if isinstance(laid, Artefact) and work.options.sheet:
-        outs[work.options.sheet] = laid.sole_output()
+    if isinstance(contact_sheet, Artefact) and work.options.sheet:
+        outs[work.options.sheet] = contact_sheet.sole_output()
     stages = {one.folder: one for one in [*before, unsigned, result] if isinstance(one, Artefact)}
     changed = deliver(outs, job.workspace.digests, about(job, work, list(stages.values())))
     job.emit(Result(path=str(work.out), changed=changed))
@@ -233,7 +233,7 @@ def _sheet(job: Job, work: Reenactment, result: Made, source: Made) -> Made:
 def lay_out(
     job: Job, options: Options, results: Sequence[Made | Path], source: Made | None, labels: Sequence[str]
 ) -> Made:
-    """Lay out pictures with their labels, the source first where it is given, or one video."""
+    """Make the contact sheet of labelled pictures, with the source first if given, or of one video."""
     inputs: dict[str, Any] = {
         "results": [one.sole_output() if isinstance(one, Artefact) else one for one in results],
         **({"source": source.output("crop.png")} if source else {}),
@@ -242,8 +242,8 @@ def lay_out(
     return job.run(sheet.STAGE, inputs, params, label="contact sheet")
 
 
-def vouched(job: Job, work: Reenactment, made: Made, label: str) -> Made:
-    """Return something that shows the result, signed where that is asked for."""
+def sign_result(job: Job, work: Reenactment, made: Made, label: str) -> Made:
+    """Return a result or contact sheet, signed if the job has credentials."""
     return signed(job, made, work.options.provenance, _inputs(work), label)
 
 
@@ -252,7 +252,7 @@ def _inputs(work: Reenactment) -> Mapping[str, Path]:
 
 
 def about(job: Job, work: Reenactment, stages: list[Artefact]) -> Mapping[str, Any]:
-    """Return what the sidecar says of where a result comes from."""
+    """Return the provenance of a result for the sidecar: inputs, options, stages, weights."""
     media = {"source": work.source, **({"driver": work.driver} if work.driver else {})}
     digests = job.workspace.digests
     return {

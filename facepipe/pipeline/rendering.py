@@ -1,4 +1,4 @@
-"""From motion to frames: the segments of a result, and the whole."""
+"""Rendering: the segments of a result, and joining them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def _renderer_of(network: str) -> str:
     for name, spec in RENDERERS.items():
         if kind and kind in (name, spec.network):
             return name
-    raise UsageError(f"--weights names {network}, which is not a network of a renderer{kind and f' but a {kind}'}")
+    found = f"a network of kind {kind}" if kind else "not the network of a renderer"
+    raise UsageError(f"--weights is {network}, {found}; give the registry name of a renderer's network")
 
 
 def options_for(renderer: str, **others: Any) -> Options:
@@ -67,29 +68,31 @@ def options_for(renderer: str, **others: Any) -> Options:
 
 
 def check_weights(options: Options) -> None:
-    """Check all weights of a job. Raises one error that names everything missing, and as `renderer_weights` does."""
+    """Check all weights of a job. Raises one error that lists all faults, see `renderer_weights`."""
     all_of([lambda: perception_weights(options), lambda: renderer_weights(options)])
 
 
 def renderer_weights(options: Options) -> dict[str, WeightFile]:
-    """Return the verified weights of the chosen renderer, that of its network as NETWORK.
+    """Return the verified weights of the chosen renderer; the key of its network is NETWORK.
 
-    Raises UsageError for a renderer or network of another motion space than the job's, for a network where the renderer
-    has none, and for a size that the renderer cannot draw; WeightsError for a weight that is missing or damaged.
+    Raises UsageError if renderer or network need another motion space than the job's, if a network is given but the
+    renderer has none, and for a size that the renderer does not support; WeightsError for missing or damaged weights.
     """
     spec, name = RENDERERS[options.renderer], _network_name(options)
     _check_space(f"the renderer {options.renderer}", spec.space, options)
     if options.weights and not spec.network:
-        raise UsageError(f"--weights names {options.weights}, but the renderer {options.renderer} has no network")
+        raise UsageError(
+            f"--weights is {options.weights}, but the renderer {options.renderer} has no network; leave --weights out"
+        )
     if options.size_pixels % spec.side_multiple:
         raise UsageError(
-            f"--size is {options.size_pixels}, but the renderer {options.renderer} draws multiples of "
-            f"{spec.side_multiple} pixels; use {-(-options.size_pixels // spec.side_multiple) * spec.side_multiple}"
+            f"--size is {options.size_pixels}, but the renderer {options.renderer} needs a multiple of "
+            f"{spec.side_multiple}; use {-(-options.size_pixels // spec.side_multiple) * spec.side_multiple}"
         )
     if (needed := spec.motion_space.crop_pixels) and options.size_pixels != needed:
         raise UsageError(
-            f"--size is {options.size_pixels}, but the renderer {options.renderer} renders from the motion space "
-            f"{spec.space}, which refers to pixels of a crop of {needed}; leave --size out"
+            f"--size is {options.size_pixels}, but the motion space {spec.space} of the renderer {options.renderer} is "
+            f"defined on crops of {needed} pixels; leave --size out"
         )
     if name and (space := lookup(name).space):
         _check_space(f"the weight {name}", space, options)
@@ -98,7 +101,7 @@ def renderer_weights(options: Options) -> dict[str, WeightFile]:
 
 
 def renderer_weight_names(options: Options) -> tuple[str, ...]:
-    """Return the registry names of the weights of the chosen renderer, its network last."""
+    """Return the registry names of the weights of the chosen renderer, with its network last."""
     name = _network_name(options)
     return (*RENDERERS[options.renderer].weights, *([name] if name else []))
 
@@ -118,25 +121,25 @@ def _check_space(what: str, space: str, options: Options) -> None:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is drawn, and how."""
+    """The inputs, options and weights of a rendering."""
 
     source: Medium
     fitted: Fitted
     driver: Medium | None
     tracked: Made | None
-    """The driver's track, where it has pictures."""
+    """The track of the driver, if the driver has pixels."""
     options: Options
     weights: Weights
     picture: str = ""
-    """png, jpg or webp where the result is a picture; empty for a video."""
+    """"png", "jpg" or "webp" if the result is a picture; empty for a video."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """What the stage render takes for one segment of a result."""
+    """The arguments of the stage `render` for one segment of a result."""
 
     number: int
-    """From 1."""
+    """The number of the segment, from 1."""
     inputs: Mapping[str, Input]
     params: render.Params
     weights: Weights
@@ -144,9 +147,9 @@ class Segment:
 
 
 def render_segments(
-    job: Job, scene: Scene, moved: Mapping[str, Input], params: motion.Params, count: int
+    job: Job, scene: Scene, motion_inputs: Mapping[str, Input], params: motion.Params, count: int
 ) -> list[Made]:
-    """Move and render `count` frames, segment by segment; `moved` are the inputs of the stage motion."""
+    """Retarget and render `count` frames in segments. `motion_inputs` are the inputs of the stage `motion`."""
     return [
         job.run(
             render.STAGE,
@@ -156,22 +159,22 @@ def render_segments(
             label=f"render {segment.number}",
             frames=segment.frames,
         )
-        for segment in segments_of(job, scene, moved, params, count)
+        for segment in segments_of(job, scene, motion_inputs, params, count)
     ]
 
 
 def segments_of(
-    job: Job, scene: Scene, moved: Mapping[str, Input], params: motion.Params, count: int
+    job: Job, scene: Scene, motion_inputs: Mapping[str, Input], params: motion.Params, count: int
 ) -> Iterator[Segment]:
-    """Yield the segments of `count` frames, each as soon as its own motion is made."""
+    """Yield the segments of `count` frames, each as soon as its motion is ready."""
     length = scene.options.segment_frames
     prepared = prepare_source(job, scene)
     for first in range(0, count, length):
-        yield _segment(job, scene, moved, params, prepared, first, min(length, count - first))
+        yield _segment(job, scene, motion_inputs, params, prepared, first, min(length, count - first))
 
 
 def prepare_source(job: Job, scene: Scene) -> Made | None:
-    """Compute what the renderer needs of the source once; None if that is nothing."""
+    """Run the stage `prepare`, which computes what depends only on the source; None if the renderer has none."""
     spec = RENDERERS[scene.options.renderer]
     if not spec.prepare:
         return None
@@ -188,7 +191,7 @@ def prepare_source(job: Job, scene: Scene) -> Made | None:
 def _segment(
     job: Job,
     scene: Scene,
-    moved: Mapping[str, Input],
+    motion_inputs: Mapping[str, Input],
     params: motion.Params,
     prepared: Made | None,
     first: int,
@@ -196,7 +199,7 @@ def _segment(
 ) -> Segment:
     number, spec = first // scene.options.segment_frames + 1, RENDERERS[scene.options.renderer]
     part = replace(params, first_frame=first, frame_count=count, context_frames=spec.context_frames)
-    rows = move(job, scene, moved, part, label=f"motion {number}", frames=count)
+    rows = move(job, scene, motion_inputs, part, label=f"motion {number}", frames=count)
     inputs = {**_inputs(scene), "motion": rows.output("motion.npz")}
     if prepared is not None:
         inputs["prepared"] = prepared.output("prepared.safetensors")
@@ -204,14 +207,16 @@ def _segment(
     return Segment(number, inputs, _params(scene, first, count), weights, count)
 
 
-def move(job: Job, scene: Scene, moved: Mapping[str, Input], params: motion.Params, *, label: str, frames: int) -> Made:
-    """Retarget and edit the motion of a scene; `moved` are the inputs of the stage `motion`."""
+def move(
+    job: Job, scene: Scene, motion_inputs: Mapping[str, Input], params: motion.Params, *, label: str, frames: int
+) -> Made:
+    """Retarget and edit the motion of a scene. `motion_inputs` are the inputs of the stage `motion`."""
     weights = {name: scene.weights[name] for name in ("face-model", *([WEIGHT] if params.edit.draw else []))}
-    return job.run(motion.STAGE, moved, params, weights=weights, label=label, frames=frames)
+    return job.run(motion.STAGE, motion_inputs, params, weights=weights, label=label, frames=frames)
 
 
 def source_files(scene: Scene, prepared: Made | None) -> SourceFiles:
-    """Return the files of a scene's source. The stages `crop`, `coefficients` and `prepare` must have run."""
+    """Return the files of the source. The stages `crop`, `coefficients` and `prepare` must have run."""
     cropped = scene.fitted.crop
     return SourceFiles(
         path_of(cropped, "crop.png"),
@@ -252,7 +257,7 @@ def _params(scene: Scene, first: int, count: int) -> render.Params:
     params = render.Params(
         renderer=options.renderer,
         compiled=options.compiled,
-        # What only the grid depends on stays out of the fingerprint without one.
+        # Only the grid depends on these; without a grid they must not change the fingerprint.
         first_frame=first if shows_driver else 0,
         grid=options.grid,
         cut=shows_driver and options.no_face == "cut",
@@ -267,7 +272,7 @@ def _params(scene: Scene, first: int, count: int) -> render.Params:
 def join(job: Job, scene: Scene, segments: list[Made], *, cut_by: Output | Pending | None = None) -> Made:
     """Join segments into the result, with the sound of the driver if it has any.
 
-    `cut_by` are coefficients of the driver: the sound of its frames without a face is cut.
+    With `cut_by`, coefficients of the driver, the sound of its frames without a face is removed.
     """
     options = scene.options
     inputs: dict[str, Input | list[Input]] = {

@@ -1,4 +1,4 @@
-"""Single stages on items, for shell use: through the same store as whole jobs, so that a rerun does nothing."""
+"""Single stages on items. They use the same store as whole jobs, so a second run does nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facepipe.media.sound import probe_sound
 from facepipe.motion.features import frames_of
 from facepipe.motion.synthesis import SamplingOptions
 from facepipe.pipeline.arrays import described_input
-from facepipe.pipeline.audio import Takes, hear, speak
+from facepipe.pipeline.audio import AudioOptions, compute_features, generate_motion
 from facepipe.pipeline.delivery import (
     check_apart,
     check_destination,
@@ -41,19 +41,19 @@ CODEC_NAMES = {"h264": "h264", "hevc": "h265", "vp9": "vp9"}
 
 @dataclass
 class Steps:
-    """The stages as commands: what each makes of an item, and where that goes."""
+    """The stages as commands: one method per command that makes and delivers the results of an item."""
 
     job: Job
     options: Options
     weights: Weights
     source: Path | None = None
     """The portrait of `motion` and `render`."""
-    takes: Takes | None = None
-    """How `motion` says what sound says."""
+    audio_options: AudioOptions | None = None
+    """Options of `motion` for sound files."""
     _fitted: dict[str, Fitted] = field(default_factory=dict)
 
     def crop(self, item: Item) -> list[Path]:
-        """Cut the face out of a clip or picture, and write its track."""
+        """Crop the face in a clip or picture and write its track."""
         medium = inspect(item.path, self.options.limits)
         picture = "crop.png" if medium.kind == "image" else "crop.mp4"
         outs = {item.result(Path(picture).suffix): picture, item.beside(TRACK): "track.npz"}
@@ -64,14 +64,14 @@ class Steps:
         return self._deliver(item, outs, made, [made])
 
     def coefficients(self, item: Item) -> list[Path]:
-        """Fit the model to a track, or to the face in a clip or picture."""
+        """Estimate coefficients from a track, or from the face in a clip or picture."""
         outs = {item.result(".npz"): "coefficients.npz"}
         self._check(item, outs)
         fitted = self._fit(item.path, item.label, self.options.face)
         return self._deliver(item, outs, fitted.coefficients, [fitted.crop, fitted.coefficients])
 
     def features(self, item: Item, params: features.Params) -> list[Path]:
-        """Describe the sound of a sound file or a video, one column for each frame of video."""
+        """Compute the features of the sound in a sound file or video, one column per video frame."""
         sound = probe_sound(item.path, self.options.limits)
         outs = {item.result(".npz"): "features.npz"}
         self._check(item, outs)
@@ -85,7 +85,7 @@ class Steps:
         self._check(item, outs)
         source, before = self._coefficients_of(self._portrait(), "source", self.options.face)
         if kind_of(item.path) == "sound":
-            return self._say(item, outs, source, before)
+            return self._motion_from_sound(item, outs, source, before)
         driving, own = self._coefficients_of(item.path, item.label, self.options.driver_face)
         params = motion.Params(
             retargeting=self.options.retargeting,
@@ -97,18 +97,21 @@ class Steps:
         made = self.job.run(motion.STAGE, inputs, params, weights=face_model, label=f"motion {item.label}")
         return self._deliver(item, outs, made, [*before, *own, made])
 
-    def _say(
+    def _motion_from_sound(
         self, item: Item, outs: Mapping[Path, str], source: Output | Pending | Path, before: list[Made]
     ) -> list[Path]:
-        """Let the source say what a sound file says."""
-        sound, takes = probe_sound(item.path, self.options.limits), self.takes or Takes(SamplingOptions())
-        heard = hear(self.job, sound)
+        """Generate motion for the source from a sound file."""
+        sound, audio_options = (
+            probe_sound(item.path, self.options.limits),
+            self.audio_options or AudioOptions(SamplingOptions()),
+        )
+        sound_features = compute_features(self.job, sound)
         weights = {**self.weights, **find_weights("audio")}
-        made = speak(self.job, (self._portrait(), sound), takes, heard, source, weights)
-        return self._deliver(item, outs, made, [*before, heard, made])
+        made = generate_motion(self.job, (self._portrait(), sound), audio_options, sound_features, source, weights)
+        return self._deliver(item, outs, made, [*before, sound_features, made])
 
     def render(self, item: Item) -> list[Path]:
-        """Draw the source in the poses and expressions of a motion file, as they stand."""
+        """Render the source with the poses and expressions of a motion file, unchanged."""
         medium = inspect_motion(item.path, self.options.space)
         outs = {item.result(".mp4"): "result.mp4"}
         self._check(item, outs)
@@ -117,14 +120,14 @@ class Steps:
             self._fitted["source"] = fit_source(self.job, portrait, self.options, self.weights)
         fitted = self._fitted["source"]
         scene = Scene(portrait, fitted, medium, None, self.options, self.weights)
-        # The stage edits the rows that it is given as source; here those of the file, with no slider touched.
+        # Without a driver the stage returns its source; here that is the motion of the file.
         segments = render_segments(self.job, scene, {"source": item.path}, motion.Params(), medium.frames)
         made = join(self.job, scene, segments)
         given = {"source": portrait.path, "motion": item.path}
         return self._deliver_signed(item, outs, made, [fitted.crop, fitted.coefficients, *segments, made], given)
 
     def mux(self, segments: list[Path], sound: Path | None, out: Path) -> list[Path]:
-        """Join videos of one size, rate and codec without encoding them again, and add sound."""
+        """Join videos of the same size, frame rate and codec without re-encoding them, and add sound."""
         codec, muted = _common_codec(segments, self.options)
         outs, item = {out: "result.mp4"}, Item(segments[0], out.with_suffix(""), out)
         self.options.provenance.check()
@@ -141,7 +144,7 @@ class Steps:
         return self.source
 
     def _coefficients_of(self, path: Path, label: str, face: str) -> tuple[Output | Pending | Path, list[Made]]:
-        """Return coefficients as they lie in a file, or made of what the file shows, and what was made for them."""
+        """Return the coefficients in a motion file, or estimated from a medium, and the results made for them."""
         if path.suffix == ".npz" and not path.name.endswith(TRACK):
             inspect_motion(path, self.options.space)
             return path, []
@@ -154,8 +157,8 @@ class Steps:
         if path.name.endswith(TRACK):
             if "media" in SPACES[self.options.space].estimation().inputs:
                 raise UsageError(
-                    f"{path} is a track, which has no pictures, and motion in the space {self.options.space} is "
-                    "estimated from pictures; give the picture or video itself"
+                    f"{path} is a track, which has no pixels, but motion in the space {self.options.space} is "
+                    "estimated from pixels; give the picture or video itself"
                 )
             frames = len(load_track(path).track.valid)
             return fit_track(self.job, path, path, self.options, self.weights, f"fit {label}", frames=frames)
@@ -177,7 +180,7 @@ class Steps:
     def _deliver_signed(
         self, item: Item, outs: Mapping[Path, str], made: Made, stages: list[Made], given: Mapping[str, Path]
     ) -> list[Path]:
-        """Deliver a result that shows somebody, signed where that is asked for."""
+        """Deliver a result that depicts a person, signed if the job has credentials."""
         final = signed(self.job, made, self.options.provenance, given, f"sign {item.label}")
         if final is not made:
             outs = dict.fromkeys(outs, "signed.mp4")
@@ -206,21 +209,21 @@ class Steps:
 
 
 def _common_codec(segments: list[Path], options: Options) -> tuple[str, bool]:
-    """Return the codec of all segments, and whether any has sound. Raises InputError where they do not agree."""
+    """Return the codec of all segments, and whether any has sound. Raises InputError if segments differ."""
     if not segments:
-        raise UsageError("mux needs one segment at least")
+        raise UsageError("mux needs at least one segment")
     infos = [probe_video(path, options.limits) for path in segments]
     first = infos[0]
     for path, info in zip(segments[1:], infos[1:], strict=True):
         for what in ("width", "height", "fps", "codec", "pixel_format"):
             if (got := getattr(info, what)) != (wanted := getattr(first, what)):
                 raise InputError(
-                    f"{path}: has {what.replace('_', ' ')} {got}, but {segments[0]} has {wanted}; "
-                    "segments that are joined must agree, encode one of them again"
+                    f"{path}: {what.replace('_', ' ')} is {got}, but {segments[0]} has {wanted}; all segments must be "
+                    "the same, so re-encode one of them"
                 )
     if first.codec not in CODEC_NAMES:
         raise InputError(
-            f"{segments[0]}: is coded as {first.codec}, which cannot be joined into an mp4 here; "
-            f"expected {', '.join(CODEC_NAMES.values())}"
+            f"{segments[0]}: the codec is {first.codec}, expected one of {', '.join(CODEC_NAMES.values())}; re-encode "
+            "the segments"
         )
     return CODEC_NAMES[first.codec], any(info.has_sound for info in infos)

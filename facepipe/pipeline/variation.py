@@ -1,4 +1,4 @@
-"""Edits of one portrait: by sliders, after another picture, or as many as were drawn by chance."""
+"""Edits of one portrait: by sliders, from another picture, or randomly sampled."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from facepipe.pipeline.delivery import check_apart, check_destination, deliver, 
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import fit_source
 from facepipe.pipeline.precheck import all_of, inspect
-from facepipe.pipeline.reenact import Reenactment, about, lay_out, prepare, reenact, vouched
+from facepipe.pipeline.reenact import Reenactment, about, lay_out, prepare, reenact, sign_result
 
 
 def prepare_edits(
     job: Job, source: Path, face: Path | None, outs: Sequence[Path], options: Options
 ) -> list[Reenactment]:
-    """Check all that can be checked before the work; FACE is whose expression and pose is taken.
+    """Check everything that can be checked before the work. `face` is the picture with expression and pose, if any.
 
-    Several OUTS are one draw each, of an edit that draws; the sheet then shows all of them. Raises one error that tells
-    all that is wrong.
+    With several `outs`, each is one random sample, and the contact sheet shows all of them. Raises one error that lists
+    all faults.
     """
     sheet = options.sheet
     if face and face.is_file() and inspect(face, options.limits, motion=options.space).kind != "image":
-        raise UsageError(f"--from-image is {face}, which is no picture; `facepipe reenact` takes clips and motion")
+        raise UsageError(
+            f"--from-image is {face}, expected a picture; for videos and motion files use `facepipe reenact`"
+        )
     if len(outs) > 1 and sheet:
-        # The sheet of all is made at the end, and belongs to no single result.
+        # The sheet of all results is made at the end and does not belong to a single result.
         if sheet.suffix.lower() != ".png":
-            raise UsageError(f"the contact sheet is to be called {sheet}; it is a PNG, so end its name in .png")
+            raise UsageError(f"--sheet is {sheet}, but the contact sheet is a PNG; use a name ending in .png")
         check_apart([sheet], [source, *([face] if face else [])])
         check_destination(sheet, job.workspace.digests, overwrite=options.overwrite)
     if len(outs) > 1 and not job.dry_run:
@@ -49,7 +51,7 @@ def prepare_edits(
 
 
 def _share(options: Options, number: int, count: int) -> Options:
-    """Return the options of one of several draws."""
+    """Return the options of one of several random samples."""
     if count == 1 or options.edit.draw is None:
         return options
     draw = Draw(options.edit.draw.seed, first=number)
@@ -57,7 +59,7 @@ def _share(options: Options, number: int, count: int) -> Options:
 
 
 def make_edits(job: Job, works: Sequence[Reenactment]) -> None:
-    """Make every edit and deliver it; of several, the sheet that the first one names shows all."""
+    """Make and deliver all edits. Of several, the contact sheet in the options of the first shows all."""
     if len(works) == 1:
         reenact(job, works[0])
         return
@@ -66,10 +68,11 @@ def make_edits(job: Job, works: Sequence[Reenactment]) -> None:
     if sheet is None:
         return
     source = fit_source(job, first.source, first.options, first.weights)
-    laid = lay_out(job, first.options, made, source.crop, [f"{number}" for number in range(1, len(made) + 1)])
-    laid = vouched(job, first, laid, "sign contact sheet")
-    if job.dry_run or not isinstance(laid, Artefact):
+    labels = [f"{number}" for number in range(1, len(made) + 1)]
+    contact_sheet = lay_out(job, first.options, made, source.crop, labels)
+    contact_sheet = sign_result(job, first, contact_sheet, "sign contact sheet")
+    if job.dry_run or not isinstance(contact_sheet, Artefact):
         return
-    parts = [one for one in (source.crop, *made, laid) if isinstance(one, Artefact)]
-    changed = deliver({sheet: laid.sole_output()}, job.workspace.digests, about(job, first, parts))
+    parts = [one for one in (source.crop, *made, contact_sheet) if isinstance(one, Artefact)]
+    changed = deliver({sheet: contact_sheet.sole_output()}, job.workspace.digests, about(job, first, parts))
     job.emit(Result(path=str(sheet), changed=changed))

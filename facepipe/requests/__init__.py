@@ -1,7 +1,7 @@
-"""Requests: one frozen dataclass for each command that makes results.
+"""Requests: one frozen dataclass per command that makes results.
 
-Its fields carry their declarations, once. The command line (`facepipe.cli`), the rows of a batch (`columns`) and Python
-keywords (`keywords`) are three readers of them. Importing this package loads neither NumPy nor torch.
+Each field is declared once. The command line (`facepipe.cli`), the rows of a batch (`columns`) and Python keywords
+(`keywords`) read these declarations. Importing this package loads neither NumPy nor torch.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ REQUESTS: Mapping[str, type[Request]] = {
         MuxRequest,
     )
 }
-"""By command, in the order of the help."""
+"""Request classes by command, in the order of the help."""
 
 __all__ = [
     "REQUESTS",

@@ -1,4 +1,4 @@
-"""The request of `facepipe audio`: one portrait says what a voice says."""
+"""The request of `facepipe audio`: a portrait speaks the words of a voice."""
 
 from __future__ import annotations
 
@@ -18,36 +18,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AudioRequest(Request, Rendering, Fit, Face, DriverFace, Limits, Provenance, SpeechOptions):
-    """Let the face in SOURCE say what SOUND says.
+    """Animate the face in SOURCE with generated motion for the speech in SOUND.
 
-    The result is a video with SOUND. Each of several --samples is a take of its own, as NAME-1.mp4 and so on.
+    The result is a video with SOUND. With --samples, each take is a file NAME-1.mp4, NAME-2.mp4 and so on.
     """
 
     command: ClassVar[str] = "audio"
 
     source: Path = argument(PORTRAIT)
-    sound: Path = argument("The voice: a sound file, or a video with sound.")
-    out: Path | None = option("Where the result goes.", default=None, short="-o", in_rows=False)
-    samples: int = option("How many takes to make, each different.", default=1, minimum=1, maximum=100, in_rows=False)
-    pose_from: Path | None = option("Take the head's motion from a video or motion file.", default=None, reads=True)
-    report: Path | None = option("Also draw sound, mouth, pose and frames on one PNG.", default=None)
-    paste_back: bool = option("Put the result back into the whole source picture.", default=False)
+    sound: Path = argument("SpeechOptions: a sound file, or a video with sound.")
+    out: Path | None = option("Result file (default: SOURCE--SOUND.mp4).", default=None, short="-o", in_rows=False)
+    samples: int = option(
+        "Number of takes, each with different motion.", default=1, minimum=1, maximum=100, in_rows=False
+    )
+    pose_from: Path | None = option("Video or motion file that gives the head motion.", default=None, reads=True)
+    report: Path | None = option("Also write a PNG with plots of sound, mouth and pose, and frames.", default=None)
+    paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
     sheet: Path | None = option("Also write a contact sheet of the result (PNG).", default=None)
-    source_frame: str = option("Which frame of a source video: best, or a number from 0.", default="best")
-    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
+    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""
-        from facepipe.pipeline.audio import Takes, audio, prepare
+        from facepipe.pipeline.audio import AudioOptions, audio, prepare
         from facepipe.pipeline.dependencies import of_audio
 
-        takes = Takes(sampling_of(self), self.samples, fps_of(self.fps), self.pose_from, self.report)
+        speech = AudioOptions(sampling_of(self), self.samples, fps_of(self.fps), self.pose_from, self.report)
         options = options_for(self, settings)
         out = self.out or Path(f"{self.source.stem}--{self.sound.stem}.mp4")
         beside = [path for path in (self.sheet, self.report) if path and self.samples == 1]
 
         def make(job: Job) -> list[Path]:
-            return [*audio(job, prepare(job, self.source, self.sound, out, options, takes)), *beside]
+            return [*audio(job, prepare(job, self.source, self.sound, out, options, speech)), *beside]
 
         identity = {"command": self.command, **names(source=self.source, sound=self.sound, out=out)}
         return Prepared(options, identity, of_audio(options, reports=self.report is not None), make)

@@ -14,23 +14,23 @@ from facepipe.requests.conversion import from_text
 from facepipe.requests.declaration import Declared, declared
 
 BATCH_WIDE = ("force", "dry_run", "json", "quiet", "verbose", "list", "help", "jobs")
-"""Flags of commands that are not fields of requests, and belong to the batch as a whole."""
+"""Options of commands that are not fields of requests; a batch has them as a whole."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The content of a row."""
+    """The content of a batch row."""
 
     command: str
     inputs: Mapping[str, str]
-    """Files by role (source, driving, sound), in the order of the command's arguments."""
+    """Paths by role (source, driving, sound), in the order of the command's arguments."""
     output: str
     options: Mapping[str, Any] = field(default_factory=dict)
     sample: int = 0
 
 
 def request_class(command: str) -> type[Request]:
-    """Return the request of a command. Raises UsageError naming those that there are."""
+    """Return the request class of a command. Raises UsageError with a hint at the known commands."""
     if command not in REQUESTS:
         raise UsageError(f"{command!r} is not a command that makes results{hint(command, REQUESTS)}")
     return REQUESTS[command]
@@ -47,7 +47,7 @@ def request_of(row: Columns, folder: Path) -> Request:
 
 
 def _files(row: Columns, known: Mapping[str, Declared]) -> dict[str, Any]:
-    """Return the row's files by field: the first ones are the arguments, the rest options, as the sound of mux."""
+    """Return the row's paths by field: first the positional arguments, then options, such as the sound of mux."""
     arguments = [name for name, field in known.items() if field.option.positional]
     roles = list(row.inputs)
     named = [role for role in roles[len(arguments) :] if role in known]
@@ -55,7 +55,7 @@ def _files(row: Columns, known: Mapping[str, Declared]) -> dict[str, Any]:
         count = f"{len(arguments)} file{'s' * (len(arguments) > 1)}"
         raise UsageError(f"{row.command} takes {count}, but the row names {', '.join(roles)}")
     by_field = {name: row.inputs[role] for name, role in zip(arguments, roles, strict=False)}
-    # A path is one value, whatever spaces it has.
+    # A path may contain spaces, so it is not split.
     listed = {name: [path] if known[name].several else path for name, path in by_field.items()}
     return {**listed, **{role: row.inputs[role] for role in named}}
 
@@ -64,8 +64,8 @@ def _options(row: Columns, known: Mapping[str, Declared]) -> dict[str, Any]:
     options = dict(row.options)
     if row.sample:
         if "seed" not in known:
-            raise UsageError(f"{row.command} makes one result of a pair, so it takes no column sample")
-        # Takes of one pair differ by their seeds, whatever else is in the list.
+            raise UsageError(f"{row.command} has no seed, so the column sample cannot be used with it; remove it")
+        # The seed depends only on the row, so other rows of the list do not change a take.
         options["seed"] = from_text(known["seed"], options.get("seed", 0)) + row.sample
     return options
 
@@ -75,7 +75,7 @@ def _cell(command: str, known: Mapping[str, Declared], column: str, value: Any) 
     if column in allowed:
         return from_text(known[column], value)
     batch_wide = column in BATCH_WIDE or (column in known and not known[column].option.in_rows)
-    own = "belongs to the batch as a whole" if batch_wide else f"is not an option of {command}"
+    own = "is an option of the whole batch" if batch_wide else f"is not an option of {command}"
     raise UsageError(f"the column {column!r} {own}{hint(column, allowed)}")
 
 
@@ -86,6 +86,6 @@ def _below(folder: Path, value: Any) -> Any:
 
 
 def files_read(command: str, inputs: Iterable[str], options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the files that a row reads, as they are written in it."""
+    """Return the paths that a row reads, as written in the row."""
     known = declared(REQUESTS[command]) if command in REQUESTS else {}
     return (*inputs, *(str(value) for name, value in options.items() if name in known and known[name].option.reads))

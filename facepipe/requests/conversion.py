@@ -1,4 +1,4 @@
-"""Values of a request's fields, from the texts of a batch row and from Python, checked against their declarations."""
+"""Conversion of batch cells and Python values to the types of request fields, with checks of their declarations."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ EXPECTED = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
-    str: "a text",
+    str: "text",
     Path: "a path",
 }
 
 
 def from_text(field: Declared, value: Any) -> Any:
-    """Return the value of a cell: a text, or a number, truth value or list of a JSON row. Raises UsageError."""
+    """Convert a cell: text, or a number, Boolean or list of a JSON row. Raises UsageError."""
     if field.several:
         cells = value if isinstance(value, list) else str(value).split()
         return tuple(_one_from_text(field, cell) for cell in cells)
@@ -44,7 +44,7 @@ def _one_from_text(field: Declared, value: Any) -> Any:
 
 
 def from_python(field: Declared, value: Any) -> Any:
-    """Return a Python value in the type of its field; None means that an option is not given. Raises UsageError."""
+    """Convert a Python value to the type of its field. None means that an option is not given. Raises UsageError."""
     if value is None and (field.optional or not field.required):
         return None if field.optional else field.default
     if field.several:
@@ -56,7 +56,7 @@ def from_python(field: Declared, value: Any) -> Any:
 
 
 def _checked(field: Declared, value: Any) -> Any:
-    """Return a value in the type of its field, within its bounds."""
+    """Return a value in the type of its field. Raises UsageError for another type, or outside the bounds."""
     kind, given = field.type, value
     if kind is Path and isinstance(value, str | os.PathLike):
         value = Path(value)

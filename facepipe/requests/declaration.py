@@ -1,4 +1,4 @@
-"""The declaration of a request's field: once, for the command line, the columns of a batch and Python keywords."""
+"""Declarations of request fields, for the command line, the columns of a batch and Python keywords."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ class Option:
 
     help: str
     positional: bool = False
-    """An input in its own right: SOURCE, not --source."""
+    """A positional argument: SOURCE, not --source."""
     setting: str = ""
-    """"section.key" of the setting that holds where the field is None; the field has its bounds."""
+    """"section.key" of the setting that is used if the field is None. The field has the bounds of the setting."""
     minimum: float | None = None
     maximum: float | None = None
-    """Bounds, both allowed."""
+    """Inclusive bounds."""
     short: str = ""
-    """One-letter flag, as "-o"."""
+    """One-letter flag, such as "-o"."""
     metavar: str = ""
     reads: bool = False
-    """The field names a file that is read."""
+    """Whether the field is the path of a file that is read."""
     in_rows: bool = True
-    """A row of a batch may have it as a column."""
+    """Whether a batch row may have this option as a column."""
 
 
 def option(help: str, *, default: Any = MISSING, **declared: Any) -> Any:
-    """Declare an option; without a default it is required."""
+    """Declare an option. It is required if it has no default."""
     return field(default=default, metadata={"option": Option(help, **declared)})
 
 
 def from_setting(name: str, help: str, **declared: Any) -> Any:
-    """Declare an option that overrides the setting "section.key"; None leaves it to the setting."""
+    """Declare an option that overrides the setting "section.key". None selects the value of the setting."""
     return option(help, default=None, setting=name, **declared)
 
 
 def argument(help: str, **declared: Any) -> Any:
-    """Declare a positional argument: a file that is read, or several."""
+    """Declare a positional argument: the path of one file that is read, or of several."""
     return option(help, positional=True, reads=True, **declared)
 
 
@@ -54,23 +54,23 @@ class Declared:
 
     name: str
     type: type
-    """bool, int, float, str or Path: of the value, or of each one where there are `several`."""
+    """bool, int, float, str or Path: the type of the value, or of each element if `several`."""
     option: Option
     default: Any
-    """MISSING where the field is required."""
+    """MISSING if the field is required."""
     several: bool = False
-    """The value is a tuple."""
+    """Whether the value is a tuple."""
     optional: bool = False
-    """The value may be None."""
+    """Whether the value may be None."""
 
     @property
     def flag(self) -> str:
-        """Return the long flag, as "--paste-back"."""
+        """Return the long flag, such as "--paste-back"."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
     def required(self) -> bool:
-        """Return whether there is no default."""
+        """Return whether the field has no default."""
         return self.default is MISSING
 
     @property
@@ -102,5 +102,5 @@ def _declared(one: Field[Any], hint: Any) -> Declared:
         (hint,) = (arm for arm in get_args(hint) if arm is not type(None))
     several = get_origin(hint) is tuple
     kind = get_args(hint)[0] if several else hint
-    assert kind in (bool, int, float, str, Path), f"{one.name} is of the type {hint}, which no reader knows"
+    assert kind in (bool, int, float, str, Path), f"{one.name} has the unsupported type {hint}"
     return Declared(one.name, kind, one.metadata["option"], one.default, several, optional)

@@ -1,4 +1,4 @@
-"""The request of `facepipe edit`: one portrait moves as sliders say."""
+"""The request of `facepipe edit`: pose and expression of a portrait set by sliders."""
 
 from __future__ import annotations
 
@@ -25,40 +25,48 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 @dataclass(frozen=True, kw_only=True)
 class EditRequest(Request, Rendering, Face, DriverFace, Amount, Limits, Provenance, Sliders):
-    """Pose and shape the face in SOURCE by sliders, after another picture, or by chance: pictures, or a video.
+    """Set pose and expression of the face in SOURCE by sliders, from another picture, or at random.
 
-    A video without --sweep goes from SOURCE as it is to the given pose and expression. Sliders win over those of a
-    --preset, and come on top of --from-image and --random.
+    The result is a picture or a video. A video without --sweep moves from the unchanged SOURCE to the given pose and
+    expression. Sliders override those of a --preset, and are added to --from-image and --random.
     """
 
     command: ClassVar[str] = "edit"
 
     source: Path = argument(PORTRAIT)
-    out: Path | None = option("Where the result goes.", default=None, short="-o", in_rows=False)
-    sweep: tuple[str, ...] = option(
-        "A slider that moves, in a video: NAME=FROM:TO. May be repeated.", default=(), metavar="SWEEP"
+    out: Path | None = option(
+        "Result file (default: SOURCE--edit.png, or .mp4 with --sweep).", default=None, short="-o", in_rows=False
     )
-    frames: int | None = option(f"Length of a video (default: {FRAMES}).", default=None, minimum=2, maximum=100_000)
+    sweep: tuple[str, ...] = option(
+        "Move a slider through a video: NAME=FROM:TO. Repeatable.", default=(), metavar="SWEEP"
+    )
+    frames: int | None = option(
+        f"Number of frames of a video (default: {FRAMES}).", default=None, minimum=2, maximum=100_000
+    )
     fps: str | None = option(f"Frames per second of a video (default: {FPS}).", default=None)
     preset: Path | None = option(
-        "Sliders from a file that `facepipe edit --save-preset` wrote.", default=None, reads=True
+        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
     )
-    save_preset: Path | None = option("Write the sliders and sweeps to this file (JSON).", default=None, in_rows=False)
+    save_preset: Path | None = option("Write sliders and sweeps to this preset (JSON).", default=None, in_rows=False)
     from_image: Path | None = option(
-        "Take expression and pose of the face in this picture, or with --only one of the two.",
+        "Use expression and pose of the face in this picture, or one of them with --only.",
         default=None,
         metavar="FACE",
         reads=True,
     )
     random: int | None = option(
-        "Draw this many expressions and poses: a picture each, or a video of all.", default=None, minimum=1, maximum=999
+        "Sample N expressions and poses: one picture each, or one video of all.",
+        default=None,
+        minimum=1,
+        maximum=999,
+        metavar="N",
     )
-    seed: int | None = option("The same seed, the same draws (default: 0).", default=None, minimum=0, maximum=2**63 - 1)
-    grid: bool = option("Show source | driver | result beside each other.", default=False)
-    paste_back: bool = option("Put the result back into the whole source picture.", default=False)
+    seed: int | None = option("Seed of --random (default: 0).", default=None, minimum=0, maximum=2**63 - 1)
+    grid: bool = option("Show source | driver | result side by side.", default=False)
+    paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
     sheet: Path | None = option("Also write a contact sheet of the result (PNG).", default=None)
-    source_frame: str = option("Which frame of a source video: best, or a number from 0.", default="best")
-    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
+    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file but the preset."""
@@ -86,17 +94,17 @@ class EditRequest(Request, Rendering, Face, DriverFace, Amount, Limits, Provenan
         return Prepared(options, identity, of_reenactment(options, still=still), make)
 
     def _check_combination(self) -> None:
-        """Raise UsageError for options of which one needs, or excludes, another."""
+        """Raise UsageError for options that need or exclude each other."""
         if self.from_image and self.random:
-            raise UsageError("--from-image and --random both set the face; leave one of the two out")
+            raise UsageError("--from-image and --random both set the expression; give only one of them")
         if self.seed is not None and not self.random:
-            raise UsageError("--seed goes with --random N, the number of faces that are drawn")
+            raise UsageError("--seed needs --random N, the number of samples")
         for name in ("only", "strength", "driver_face"):
             if getattr(self, name) is not None and not self.from_image:
-                raise UsageError(f"--{name.replace('_', '-')} goes with --from-image FACE")
+                raise UsageError(f"--{name.replace('_', '-')} needs --from-image FACE")
 
     def _outs(self, *, moves: bool) -> list[Path]:
-        """Return where results go: one file, or one for each draw."""
+        """Return the result files: one, or one per random sample."""
         out, random = self.out, self.random
         if not random:
             return [out or Path(f"{self.source.stem}--edit{'.mp4' if moves else '.png'}")]
@@ -109,7 +117,7 @@ class EditRequest(Request, Rendering, Face, DriverFace, Amount, Limits, Provenan
         return [base.with_name(f"{base.stem}-{number:0{digits}}{base.suffix}") for number in range(1, random + 1)]
 
     def _complete(self, edit: Edit, out: Path, *, still: bool) -> Edit:
-        """Return the edit with its length and its draws."""
+        """Return the edit with its length and its random samples."""
         if still:
             edit = as_picture(edit, out, self.frames, self.fps)
         else:
@@ -121,7 +129,7 @@ class EditRequest(Request, Rendering, Face, DriverFace, Amount, Limits, Provenan
         return edit
 
     def _check_saving(self, edit: Edit, path: Path) -> None:
-        """Raise UsageError before a preset is written that could not be used, or over a file that is not one."""
+        """Raise UsageError for sliders out of bounds, or if the file exists and is not a preset."""
         from facepipe.motion.presets import load_preset
         from facepipe.weights import find
 
@@ -131,5 +139,5 @@ class EditRequest(Request, Rendering, Face, DriverFace, Amount, Limits, Provenan
                 load_preset(path)
             except InputError:
                 raise UsageError(
-                    f"{path} exists and is not a preset; choose another name, or say --overwrite"
+                    f"{path} exists and is not a preset; choose another name, or use --overwrite"
                 ) from None

@@ -1,4 +1,4 @@
-"""The request of `facepipe.frames`: the frames of a reenactment, without a file. There is no such command."""
+"""The request of `facepipe.frames`, the frames of a reenactment without a file. It has no command."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 class FramesRequest(
     RequestBase, Size, Space, Network, Face, DriverFace, NoFace, Smoothing, Retargeting, Limits, Consent
 ):
-    """The options of `reenact` that are not about a file."""
+    """The options of `reenact`, except those about the result file."""
 
     command: ClassVar[str] = "frames"
 
     source: Path = argument(PORTRAIT)
-    driver: Path = argument("What moves it: a video, a picture, or a motion file (.npz).")
-    grid: bool = option("Show source | driver | result beside each other.", default=False)
-    paste_back: bool = option("Put the result back into the whole source picture.", default=False)
+    driver: Path = argument("The driver: a video, a picture, or a motion file (.npz).")
+    grid: bool = option("Show source | driver | result side by side.", default=False)
+    paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
     preset: Path | None = option(
-        "Sliders from a file that `facepipe edit --save-preset` wrote.", default=None, reads=True
+        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
     )
-    source_frame: str = option("Which frame of a source video: best, or a number from 0.", default="best")
+    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
 
     def stream(self, settings: Settings, *, events: Sink | None = None) -> Iterator[Picture]:
-        """Check everything, then return an iterator over the frames; closing it ends the work.
+        """Check everything, then return an iterator over the frames. Closing the iterator ends the work.
 
-        Raises FacepipeError, here for what can be checked before the work, and from the iterator.
+        Raises FacepipeError: at once for everything that can be checked before the work, later from the iterator.
         """
         from facepipe.engine import Job, Workspace
         from facepipe.engine.events import ignore

@@ -1,4 +1,4 @@
-"""Options that several requests share, in groups that a request takes as base classes."""
+"""Options shared by several requests, as base classes of the requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Size:
 class Quality:
     """The quality of the result."""
 
-    quality: int | None = from_setting("output.quality", "0 (smallest file) to 100 (best picture).")
+    quality: int | None = from_setting("output.quality", "Quality from 0 (smallest file) to 100 (best picture).")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Space:
     """The motion space."""
 
     space: str | None = from_setting(
-        "face.space", f"Motion space: {', '.join(SPACES)} (docs/official.md), or auto, the renderer's."
+        "face.space", f"Motion space: {', '.join(SPACES)} (docs/official.md), or auto: that of the renderer."
     )
 
 
@@ -40,33 +40,35 @@ class Network:
     """The renderer and its network."""
 
     renderer: str | None = from_setting("render.renderer", RENDERER_HELP)
-    weights: str | None = from_setting(
-        "render.weights", "Registered network that draws, instead of the renderer's own."
+    weights: str | None = from_setting("render.weights", "Registered network to use instead of the renderer's own.")
+    compile: bool | None = from_setting(
+        "render.compile", "Compile the network with torch.compile; useful on a GPU for long clips."
     )
-    compile: bool | None = from_setting("render.compile", "Have torch compile the network: on a GPU, for long clips.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rendering(Size, Quality, Space, Network):
-    """How frames are rendered and encoded."""
+    """Options of rendering and encoding."""
 
-    codec: str | None = from_setting("output.codec", "h264, h265 or vp9.")
+    codec: str | None = from_setting("output.codec", "Video codec: h264, h265 or vp9.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
     """The length of the result."""
 
-    fit: str | None = from_setting("output.fit", "Length where sound and pictures differ: shortest, driver or pad.")
+    fit: str | None = from_setting(
+        "output.fit", "Length of the result if sound and pictures differ: shortest, driver or pad."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Face:
-    """How the face is found."""
+    """Options of face detection."""
 
-    face: str | None = from_setting("face.face", "Which face: largest, left, right, or N from the left.")
+    face: str | None = from_setting("face.face", "Face to use: largest, left, right, or N for the N-th from the left.")
     landmarker: str | None = from_setting(
-        "face.landmarker", "What finds the landmarks: embedded or face-alignment (68 points)."
+        "face.landmarker", "Landmark detector: embedded, or face-alignment (68 points)."
     )
 
 
@@ -75,15 +77,15 @@ class DriverFace:
     """The face of the driver."""
 
     driver_face: str | None = from_setting(
-        "face.driver_face", "Which face of the driver: largest, left, right, or N from the left."
+        "face.driver_face", "Face of the driver to use: largest, left, right, or N for the N-th from the left."
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoFace:
-    """Frames without a face."""
+    """The policy for frames without a face."""
 
-    no_face: str | None = from_setting("face.no_face", "Driver frames without a face: fail, hold, source or cut.")
+    no_face: str | None = from_setting("face.no_face", "Policy for frames without a face: fail, hold, source or cut.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,49 +94,51 @@ class Smoothing:
 
     smoothing: str | None = from_setting(
         "motion.smoothing",
-        "Smooth the driver's motion: none, one-euro or savitzky-golay, which hardly slows the lips (default: the "
-        "setting, and none in the space bfm).",
+        "Smoothing of the driver's motion: none, one-euro, or savitzky-golay, which delays the lips least (default: "
+        "from the settings; none in the motion space bfm).",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
-    """How much of the driver's motion is used."""
+    """Strength and part of the driver's motion."""
 
-    strength: float | None = from_setting("motion.strength", "Factor on the motion.")
+    strength: float | None = from_setting("motion.strength", "Scale factor of the motion.")
     only: str | None = from_setting("motion.only", "Use only this part of the motion: expression or pose (or all).")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retargeting(Amount):
-    """How the driver's motion is transferred."""
+    """Options of retargeting."""
 
     motion: str | None = from_setting(
-        "motion.motion", "relative (change since the reference frame) or absolute; a picture drives absolutely."
+        "motion.motion",
+        "relative (to the reference frame of the driver) or absolute; a driving picture is always absolute.",
     )
-    scale: str | None = from_setting("motion.scale", "Size and place of the head: source, adapt or driver.")
+    scale: str | None = from_setting("motion.scale", "Size and position of the head: source, adapt or driver.")
     reference: str | None = from_setting(
-        "motion.reference", "Reference frame of relative motion: best (most like the source), first, or a number."
+        "motion.reference",
+        "Reference frame of relative motion: best (most similar to the source), first, or a frame number from 0.",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits on what is read, and the work folder."""
+    """Limits of inputs, and the work folder."""
 
-    max_pixels: int | None = from_setting("media.max_pixels", "Largest picture or frame that is read, in pixels.")
-    max_duration: float | None = from_setting("media.max_duration_seconds", "Longest video that is read, in seconds.")
-    work: Path | None = from_setting("work.folder", "Folder of the work files (default: .facepipe).", in_rows=False)
+    max_pixels: int | None = from_setting("media.max_pixels", "Largest accepted picture or frame, in pixels.")
+    max_duration: float | None = from_setting("media.max_duration_seconds", "Longest accepted video, in seconds.")
+    work: Path | None = from_setting("work.folder", "Folder for work files (default: .facepipe).", in_rows=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Consent:
-    """The consent of the person shown."""
+    """The consent of the depicted person."""
 
     consent: Path | None = from_setting(
-        "provenance.consent", "File with the consent of the person shown; its digest is recorded.", reads=True
+        "provenance.consent", "File with the consent of the depicted person; its digest is recorded.", reads=True
     )
-    require_consent: bool | None = from_setting("provenance.require_consent", "Refuse without consent.")
+    require_consent: bool | None = from_setting("provenance.require_consent", "Fail if no --consent is given.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,26 +146,32 @@ class Provenance(Consent):
     """Consent and signature."""
 
     certificate: Path | None = from_setting(
-        "provenance.certificate", "Certificate chain (PEM) to sign the result with (C2PA)."
+        "provenance.certificate", "Certificate chain (PEM) for signing the result (C2PA)."
     )
     key: Path | None = from_setting("provenance.key", "Private key (PEM) of the certificate.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechOptions:
-    """How something is said: options of `audio`, and of `motion` where sound drives."""
+    """Options of motion generated from sound: of `audio`, and of `motion` for sound files."""
 
-    seed: int = option("Another number, another take; the same number, the same bytes.", default=0)
-    temperature: float = option("How far takes vary: 0 is the likeliest motion.", default=1.0, minimum=0, maximum=3)
-    fps: str = option("Frames a second, as 25 or 30000/1001.", default="25")
-    expression_strength: float = option("Factor on the face's motion.", default=1.0, minimum=0, maximum=3)
-    pose_strength: float = option("Factor on the head's motion.", default=1.0, minimum=0, maximum=3)
-    still: bool = option("Keep the head where it is.", default=False)
-    lookahead: int | None = option(
-        "Frames (at 25 a second) of coming sound that the face may use.", default=None, minimum=0
+    seed: int = option("Seed of the generated motion. The same seed gives the same bytes.", default=0)
+    temperature: float = option(
+        "Variation of takes; 0 gives the most likely motion.", default=1.0, minimum=0, maximum=3
     )
-    blinks: bool = option("Blink, at human rates.", default=True)
-    breath: bool = option("Breathe.", default=True)
-    smooth_head: bool = option("Smooth the head's motion.", default=True)
-    resting_lips: bool = option("Rest the lips in silence, and keep them from crossing.", default=True)
-    steady_lips: bool = option("Stress what the sound says about the face over what it leaves open.", default=True)
+    fps: str = option("Frames per second, for example 25 or 30000/1001.", default="25")
+    expression_strength: float = option("Scale factor of the expression.", default=1.0, minimum=0, maximum=3)
+    pose_strength: float = option("Scale factor of the head motion.", default=1.0, minimum=0, maximum=3)
+    still: bool = option("Keep the head still.", default=False)
+    lookahead: int | None = option(
+        "Limit of future sound that the motion may depend on, in frames at 25 per second (default: no limit).",
+        default=None,
+        minimum=0,
+    )
+    blinks: bool = option("Add blinks at a natural rate.", default=True)
+    breath: bool = option("Add breathing motion.", default=True)
+    smooth_head: bool = option("Smooth the head motion.", default=True)
+    resting_lips: bool = option("Keep the lips at rest in silence, and prevent them from crossing.", default=True)
+    steady_lips: bool = option(
+        "Emphasise the lip motion that the sound determines over random variation.", default=True
+    )

@@ -1,4 +1,4 @@
-"""Running one stage on files and folders, each of which has a result of its own."""
+"""One stage on files and folders, with one result per file."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from facepipe.requests.request import Prepared, names
 
 if TYPE_CHECKING:
     from facepipe.engine import Job
-    from facepipe.pipeline.audio import Takes
+    from facepipe.pipeline.audio import AudioOptions
     from facepipe.pipeline.dependencies import Dependencies
     from facepipe.pipeline.options import Options
 
 
 @dataclass(frozen=True)
 class Work:
-    """One stage on items."""
+    """A stage and its items."""
 
     command: str
     inputs: tuple[Path, ...]
     out: Path
     wanted: Callable[[Path], bool]
-    """Whether a file of a folder is an item."""
+    """Returns whether a file in a folder is an item."""
     kinds: str
-    """The kinds of files that can be items, for messages."""
+    """Description of the files that can be items, for messages."""
     source: Path | None = None
-    """The portrait that all items share."""
+    """The portrait, for all items."""
     encodes: bool = False
-    """The stage renders or encodes frames."""
+    """Whether the stage renders or encodes frames."""
     sees: bool = True
-    """The stage finds faces."""
+    """Whether the stage detects faces."""
 
 
 def prepared(
-    work: Work, options: Options, dependencies: Dependencies, takes: Takes | None = None, **params: Any
+    work: Work, options: Options, dependencies: Dependencies, audio: AudioOptions | None = None, **params: Any
 ) -> Prepared:
-    """Return the request that runs the stage on all items. `params` go to the method of Steps."""
+    """Return the prepared request that runs the stage on all items. `params` are passed to the method of Steps."""
     identity: dict[str, Any] = {"command": work.command, "inputs": [str(path.absolute()) for path in work.inputs]}
     identity |= names(out=work.out, **({"source": work.source} if work.source else {}))
 
@@ -48,14 +48,14 @@ def prepared(
         from facepipe.pipeline.steps import Steps
 
         items, weights = _check(work, options, job)
-        steps = Steps(job, options, weights, work.source, takes)
+        steps = Steps(job, options, weights, work.source, audio)
         return run_items(job, work.command, items, partial(getattr(steps, work.command), **params))
 
     return Prepared(options, identity, dependencies, make)
 
 
 def _check(work: Work, options: Options, job: Job) -> tuple[list[Any], dict[str, Any]]:
-    """Return the items and the verified weights; raise one error that names everything that is missing."""
+    """Return the items and the verified weights. Raises PrecheckError with everything that is missing."""
     from facepipe.media.encode import check_codec
     from facepipe.pipeline.items import find_items
     from facepipe.pipeline.perception import perception_weights
@@ -70,5 +70,5 @@ def _check(work: Work, options: Options, job: Job) -> tuple[list[Any], dict[str,
     checks += [lambda: check_codec(options.codec)] if work.encodes else []
     checks += [options.provenance.check] if work.command == "render" else []
     checks.append(lambda: check_work_folder(job))
-    items, perception, drawing = all_of(checks)[:3]
-    return items, {**perception, **drawing}
+    items, perception, rendering = all_of(checks)[:3]
+    return items, {**perception, **rendering}

@@ -15,7 +15,7 @@ R = TypeVar("R", bound=RequestBase)
 
 
 def request_from(kind: type[R], given: Mapping[str, Any]) -> R:
-    """Return a request from keyword arguments. Raises UsageError for one that is unknown, missing or unfit."""
+    """Return a request from keyword arguments. Raises UsageError for unknown, missing or invalid arguments."""
     fields = declared(kind)
     for name in given:
         if name not in fields:

@@ -1,4 +1,4 @@
-"""The request of `facepipe mux`: videos are joined, and given sound."""
+"""The request of `facepipe mux`: join videos and add sound."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MuxRequest(Request, Fit, Quality, Limits, Provenance):
-    """Join videos without encoding them again, and give them sound."""
+    """Join videos without re-encoding them, and add sound."""
 
     command: ClassVar[str] = "mux"
 
-    segments: tuple[Path, ...] = argument("Videos of one size, rate and codec, in order; or a folder.")
+    segments: tuple[Path, ...] = argument("Videos of the same size, frame rate and codec, in order; or a folder.")
     out: Path = option("The result (.mp4).", short="-o", in_rows=False)
-    sound: Path | None = option("Sound or video file whose sound is used.", default=None, reads=True)
-    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+    sound: Path | None = option("Sound file, or video with sound, to add.", default=None, reads=True)
+    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""
@@ -35,7 +35,7 @@ class MuxRequest(Request, Fit, Quality, Limits, Provenance):
         from facepipe.pipeline.steps import Steps
 
         if self.out.suffix.lower() != ".mp4":
-            raise UsageError(f"the result of mux is an mp4, but -o says {self.out}; end it in .mp4")
+            raise UsageError(f"-o is {self.out}, but the result of mux is an mp4; use a name ending in .mp4")
         options = options_for(self, settings)
 
         def make(job: Job) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The request of `facepipe reenact` and `facepipe plan`: one portrait moves as a driver does."""
+"""The request of `facepipe reenact` and `facepipe plan`: a portrait moves like a driver."""
 
 from __future__ import annotations
 
@@ -28,25 +28,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ReenactRequest(Request, Rendering, Fit, Face, DriverFace, NoFace, Smoothing, Retargeting, Limits, Provenance):
-    """Move the face in SOURCE the way DRIVER moves.
+    """Animate the face in SOURCE with the motion of DRIVER.
 
-    The result is a video with DRIVER's sound, or a picture where -o names one. A picture as DRIVER lends its pose and
-    expression as they stand.
+    The result is a video with the sound of DRIVER, or a picture if -o names one. If DRIVER is a picture, the result has
+    its pose and expression.
     """
 
     command: ClassVar[str] = "reenact"
 
     source: Path = argument(PORTRAIT)
-    driver: Path = argument("What moves it: a video, a picture, or a motion file (.npz).")
-    out: Path | None = option("Where the result goes.", default=None, short="-o", in_rows=False)
-    grid: bool = option("Show source | driver | result beside each other.", default=False)
-    paste_back: bool = option("Put the result back into the whole source picture.", default=False)
+    driver: Path = argument("The driver: a video, a picture, or a motion file (.npz).")
+    out: Path | None = option(
+        "Result file (default: SOURCE--DRIVER.mp4, or .png if DRIVER is a picture).",
+        default=None,
+        short="-o",
+        in_rows=False,
+    )
+    grid: bool = option("Show source | driver | result side by side.", default=False)
+    paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
     sheet: Path | None = option("Also write a contact sheet of the result (PNG).", default=None)
     preset: Path | None = option(
-        "Sliders from a file that `facepipe edit --save-preset` wrote.", default=None, reads=True
+        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
     )
-    source_frame: str = option("Which frame of a source video: best, or a number from 0.", default="best")
-    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
+    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file but the preset."""
@@ -67,7 +72,7 @@ class ReenactRequest(Request, Rendering, Fit, Face, DriverFace, NoFace, Smoothin
 
 
 def default_out(source: Path, driver: Path) -> Path:
-    """Return the name of the result after both, in the current folder; a picture that drives gives a picture."""
+    """Return the default result, SOURCE--DRIVER in the current folder: .png if the driver is a picture, else .mp4."""
     from facepipe.media.files import kind_of
 
     still = driver.is_file() and kind_of(driver) == "image"

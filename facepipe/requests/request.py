@@ -1,4 +1,4 @@
-"""A request: one command with its inputs and options, before files are looked at."""
+"""A request: a command with its inputs and options, before any file is read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from facepipe.settings import Settings
 
 
-PORTRAIT = "The portrait: a picture, or a video one frame of which is taken."
+PORTRAIT = "The portrait: a picture, or a video of which one frame is used."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class RequestBase:
     """Base of all requests: frozen dataclasses whose fields carry their declarations."""
 
     command: ClassVar[str]
-    """Its name on the command line, in a batch and in Python."""
+    """The name of the command on the command line, in a batch and in Python."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +37,16 @@ class Request(RequestBase, ABC):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request ready to be run."""
+    """A request that is ready to run."""
 
     options: Options
     identity: Mapping[str, Json]
     """The identity of the job: the command, and the absolute paths of inputs and results."""
     dependencies: Dependencies
     make: Callable[[Job], list[Path]]
-    """Makes the results and delivers them, or plans them in a dry run, and returns their paths."""
+    """Makes and delivers the results, or plans them in a dry run, and returns their paths."""
 
 
 def names(**paths: Path) -> dict[str, Any]:
-    """Return the absolute paths by which a job is known again."""
+    """Return absolute paths, by which a later run recognises the job."""
     return {role: str(path.absolute()) for role, path in paths.items()}

@@ -1,4 +1,4 @@
-"""The options of a job: what a request says, and the settings for what it leaves open."""
+"""The options of a job: the options of a request, and the settings for those that are not given."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from facepipe.spaces.retargeting import Retargeting
 
 OWN = ("grid", "paste_back", "sheet", "source_frame", "overwrite")
-"""Fields of requests that are options of a job as they are."""
+"""Fields of requests that are options of a job under the same name."""
 
 
 def settings_for(request: RequestBase, settings: Settings) -> Settings:
-    """Return the settings with those of the request in place of their own. Raises UsageError."""
+    """Return the settings, overridden by the options of the request. Raises UsageError."""
     values: dict[str, Any] = {}
     flags: dict[str, str] = {}
     for name, field in declared(type(request)).items():
@@ -40,7 +40,7 @@ def settings_for(request: RequestBase, settings: Settings) -> Settings:
 
 
 def options_for(request: RequestBase, settings: Settings, **others: Any) -> Options:
-    """Return the options of a request's job. `others` are options that no field stands for, as the edit."""
+    """Return the options of a request's job. `others` are options without a field, such as the edit."""
     from facepipe.media.limits import MediaLimits
     from facepipe.pipeline.options import Options
 
@@ -72,7 +72,7 @@ def options_for(request: RequestBase, settings: Settings, **others: Any) -> Opti
 
 
 def _check(settings: Settings, source_frame: str) -> None:
-    """Raise UsageError for values that a type and bounds cannot tell from good ones."""
+    """Raise UsageError for invalid values that types and bounds do not exclude."""
     _check_face_rule(settings.face.face, "--face")
     _check_face_rule(settings.face.driver_face, "--driver-face")
     _check_number(settings.motion.reference, ("best", "first"), "--reference")
@@ -85,13 +85,13 @@ def _check(settings: Settings, source_frame: str) -> None:
 def _check_face_rule(rule: str, flag: str) -> None:
     if rule not in ("largest", "left", "right") and not (rule.isdecimal() and int(rule) >= 1):
         raise UsageError(
-            f"{flag} is {rule!r}, expected largest, left, right, or a number from 1, counted from the left."
+            f"{flag} is {rule!r}, expected largest, left, right, or a number from 1, counted from the left"
         )
 
 
-def _check_number(rule: str, words: tuple[str, ...], flag: str) -> None:
-    if rule not in words and not rule.isdecimal():
-        raise UsageError(f"{flag} is {rule!r}, expected {', '.join(words)}, or the number of a frame from 0.")
+def _check_number(rule: str, choices: tuple[str, ...], flag: str) -> None:
+    if rule not in choices and not rule.isdecimal():
+        raise UsageError(f"{flag} is {rule!r}, expected {', '.join(choices)}, or a frame number from 0")
 
 
 def _check_choice(value: str, choices: Iterable[str], flag: str) -> None:
@@ -123,7 +123,7 @@ def _path(setting: str) -> Path | None:
 
 
 def _renderer_and_space(settings: Settings) -> tuple[str, str]:
-    """Return the renderer, chosen or implied by network or space, and the space, chosen or implied by the renderer."""
+    """Return the renderer (given, or implied by network or space) and the space (given, or implied by the renderer)."""
     from facepipe.pipeline.rendering import renderer_for
 
     renderer, space = settings.render.renderer, settings.face.space
@@ -135,23 +135,25 @@ def _renderer_and_space(settings: Settings) -> tuple[str, str]:
 
 
 def _default_of(settings: Settings, space: str, name: str) -> str:
-    """Return the motion space's own default of a setting; empty if it has none, or if the user gives a value."""
+    """Return the motion space's default of a setting; empty if it has none, or if the user sets a value."""
     return SPACES[space].defaults.get(name, "") if settings.origin(name) == DEFAULT else ""
 
 
 def fps_of(text: str) -> Fraction:
-    """Return a frame rate. Raises UsageError for anything but a rate that a video can have."""
+    """Parse a frame rate from 1 to 240 frames per second. Raises UsageError."""
     try:
         fps = Fraction(text)
     except (ValueError, ZeroDivisionError):
         fps = Fraction(0)
     if not 1 <= fps <= 240 or fps.denominator > 1001:
-        raise UsageError(f"--fps is {text!r}, expected frames a second from 1 to 240, as 25, 29.97 or 30000/1001.")
+        raise UsageError(
+            f"--fps is {text!r}, expected frames per second from 1 to 240, for example 25, 29.97 or 30000/1001"
+        )
     return fps
 
 
 def sampling_of(speech: SpeechOptions) -> SamplingOptions:
-    """Return how something is said."""
+    """Return the parameters of the generated motion."""
     from facepipe.motion.procedural import ProceduralMotion
     from facepipe.motion.synthesis import SamplingOptions
 

@@ -1,4 +1,4 @@
-"""Running a request in a job of its own. The terminal is not known here: events go to a function."""
+"""Running a request as a job. Events are passed to a function; this module does not use the terminal."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def run(
 ) -> list[Path]:
     """Run a request, or plan it in a dry run, and return the paths of its results.
 
-    `force` names the stages that are made again, "all" for all of them. Raises FacepipeError; a FailedItemsError holds
-    the paths of the results that were made.
+    `force` names the stages that run again even if their results exist; "all" means every stage. Raises FacepipeError;
+    a FailedItemsError holds the paths of the results that were made.
     """
     from facepipe.engine import Job, Workspace
     from facepipe.engine.events import ignore
@@ -34,9 +34,7 @@ def run(
 
     for name in force:
         if name not in (*NAMES, "all"):
-            raise UsageError(
-                f"--force {name}: there is no such stage. Stages are {', '.join(NAMES)}; all means each of them."
-            )
+            raise UsageError(f"--force {name}: unknown stage; expected all, or one of {', '.join(NAMES)}")
     prepared = request.prepare(settings)
     workspace = Workspace(Path(settings_for(request, settings).work.folder))
     with Job(workspace, prepared.identity, force=force, dry_run=dry_run, events=events or ignore) as job:

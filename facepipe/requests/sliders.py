@@ -1,4 +1,4 @@
-"""The sliders of `facepipe edit` as options. A test holds them against `facepipe.motion.sliders`."""
+"""The sliders of `facepipe edit` as options. A test compares them with `facepipe.motion.sliders`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def _distance(help: str) -> Any:
 
 
 def _control() -> Any:
-    return option("A control of the face; 1 is a strong one.", default=None, metavar="N")
+    return option("Expression slider; 1 is a strong expression.", default=None, metavar="N")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sliders:
-    """Pose and expression by name; None leaves a slider alone. `facepipe edit --list` prints the bounds."""
+    """Pose and expression sliders; None means unchanged. `facepipe edit --list` prints the bounds."""
 
-    yaw: float | None = _angle("Turn the head; positive turns the nose to the left of the picture.")
-    pitch: float | None = _angle("Nod; positive is down.")
-    roll: float | None = _angle("Tilt the head; positive is clockwise.")
+    yaw: float | None = _angle("Yaw of the head; positive turns the nose to the left of the picture.")
+    pitch: float | None = _angle("Pitch of the head; positive is down.")
+    roll: float | None = _angle("Roll of the head; positive is clockwise.")
     move_x: float | None = _distance("Move the head to the right.")
     move_y: float | None = _distance("Move the head down.")
-    zoom: float | None = option("Make the head larger or smaller.", default=None, metavar="TIMES")
+    zoom: float | None = option("Scale factor of the head.", default=None, metavar="TIMES")
     jaw_open: float | None = _control()
     mouth_open: float | None = _control()
     jaw_left: float | None = _control()

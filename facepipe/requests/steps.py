@@ -1,4 +1,4 @@
-"""The requests of `crop`, `coefficients`, `features`, `motion` and `render`: one stage, on files and folders."""
+"""The requests of `crop`, `coefficients`, `features`, `motion` and `render`: one stage on files and folders."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from facepipe.requests.resolution import fps_of, options_for, sampling_of
 if TYPE_CHECKING:
     from facepipe.settings import Settings
 
-PLACE = "The result; or a folder, where results keep the inputs' names."
+PLACE = "Result file; or a folder, in which results have the names of the inputs."
 
 
 @dataclass(frozen=True, kw_only=True)
 class CropRequest(Request, Size, Quality, Face, NoFace, Limits):
-    """Find and follow a face; write the crop (.mp4 or .png) and its track (.track.npz)."""
+    """Detect and track a face; write the crop (.mp4 or .png) and its track (.track.npz)."""
 
     command: ClassVar[str] = "crop"
 
     inputs: tuple[Path, ...] = argument("Pictures and videos, or folders of them.")
     out: Path = option(PLACE, short="-o", in_rows=False)
-    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""
@@ -53,13 +53,13 @@ class CropRequest(Request, Size, Quality, Face, NoFace, Limits):
 
 @dataclass(frozen=True, kw_only=True)
 class CoefficientsRequest(Request, Face, NoFace, Smoothing, Space, Limits):
-    """Fit the face model; write coefficients (.npz), which can drive `reenact`. Media with a track beside use that."""
+    """Fit the face model; write coefficients (.npz), which can drive `reenact`. Existing track files are used."""
 
     command: ClassVar[str] = "coefficients"
 
     inputs: tuple[Path, ...] = argument("Track files (.track.npz), pictures, videos, or folders of them.")
     out: Path = option(PLACE, short="-o", in_rows=False)
-    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""
@@ -74,15 +74,15 @@ class CoefficientsRequest(Request, Face, NoFace, Smoothing, Space, Limits):
 
 @dataclass(frozen=True, kw_only=True)
 class FeaturesRequest(Request, Limits):
-    """Describe sound as numbers (.npz), one column for each frame of video: log-mel, energy, voicing, MFCC."""
+    """Compute features of sound (.npz), one column per video frame: log-mel, energy, voicing, MFCC."""
 
     command: ClassVar[str] = "features"
 
     sounds: tuple[Path, ...] = argument("Sound files, videos with sound, or folders.", metavar="SOUND")
     out: Path = option(PLACE, short="-o", in_rows=False)
-    fps: str = option("Frames a second, as 25 or 30000/1001.", default="25")
-    mfcc: bool = option("Write MFCC too.", default=False)
-    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+    fps: str = option("Frames per second, for example 25 or 30000/1001.", default="25")
+    mfcc: bool = option("Also write MFCC.", default=False)
+    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""
@@ -98,23 +98,23 @@ class FeaturesRequest(Request, Limits):
 
 @dataclass(frozen=True, kw_only=True)
 class MotionRequest(Request, Face, DriverFace, NoFace, Smoothing, Retargeting, Space, Limits, SpeechOptions):
-    """Give SOURCE the motion of drivers; write it as coefficients (.npz) for `render`. Sound drives as in `audio`."""
+    """Retarget the motion of drivers to SOURCE; write coefficients (.npz) for `render`. Sound drives as in `audio`."""
 
     command: ClassVar[str] = "motion"
 
-    source: Path = argument("The face that is to move: coefficients (.npz), picture or video.")
+    source: Path = argument("The face to animate: coefficients (.npz), picture or video.")
     drivers: tuple[Path, ...] = argument("Motion files (.npz), tracks, sound, pictures, videos, or folders.")
     out: Path = option(PLACE, short="-o", in_rows=False)
     preset: Path | None = option(
-        "Sliders from a file that `facepipe edit --save-preset` wrote.", default=None, reads=True
+        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
     )
-    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file but the preset."""
         from facepipe.motion.presets import load_preset
         from facepipe.motion.sliders import Edit
-        from facepipe.pipeline.audio import Takes
+        from facepipe.pipeline.audio import AudioOptions
         from facepipe.pipeline.dependencies import of_motion
         from facepipe.pipeline.items import fittable, is_motion, is_sound, may_be_sound
 
@@ -125,24 +125,24 @@ class MotionRequest(Request, Face, DriverFace, NoFace, Smoothing, Retargeting, S
             return is_motion(path) or fits(path) or is_sound(path)
 
         moves, speaks = not all(map(is_sound, self.drivers)), any(map(may_be_sound, self.drivers))
-        takes = Takes(sampling_of(self), fps=fps_of(self.fps))
+        audio = AudioOptions(sampling_of(self), fps=fps_of(self.fps))
         work = Work(self.command, self.drivers, self.out, wanted, "motion files, tracks, sound or media", self.source)
-        return prepared(work, options, of_motion(options, moves=moves, speaks=speaks), takes)
+        return prepared(work, options, of_motion(options, moves=moves, speaks=speaks), audio)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RenderRequest(Request, Rendering, Face, Limits, Provenance):
-    """Draw SOURCE in the poses and expressions of motion files as they are; `motion` makes files that suit it."""
+    """Render SOURCE with the poses and expressions of motion files, unchanged; `motion` retargets motion to SOURCE."""
 
     command: ClassVar[str] = "render"
 
     source: Path = argument(PORTRAIT)
     motions: tuple[Path, ...] = argument("Motion files (.npz), or folders of them.", metavar="MOTION")
     out: Path = option(PLACE, short="-o", in_rows=False)
-    grid: bool = option("Show source | driver | result beside each other.", default=False)
-    paste_back: bool = option("Put the result back into the whole source picture.", default=False)
-    source_frame: str = option("Which frame of a source video: best, or a number from 0.", default="best")
-    overwrite: bool = option("Replace a result that facepipe did not write.", default=False)
+    grid: bool = option("Show source | driver | result side by side.", default=False)
+    paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
+    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
+    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""

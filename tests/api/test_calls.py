@@ -76,9 +76,9 @@ def test_a_function_writes_the_bytes_that_its_command_writes(scene: Scene, here:
         else:
             argv += [f"{flag}={one}" for one in (value if isinstance(value, list) else [value])]
     (here / "b").mkdir()
-    told = run(command, *argv)
-    assert told.exit_code == 0, told.stderr
-    assert [str(path).replace("/b/", "/a/") for path in told.stdout.split()] == [str(path) for path in made.paths]
+    message = run(command, *argv)
+    assert message.exit_code == 0, message.stderr
+    assert [str(path).replace("/b/", "/a/") for path in message.stdout.split()] == [str(path) for path in made.paths]
     for path in made.paths:
         assert path.read_bytes() == (here / "b" / path.name).read_bytes()
     assert record_of(made.path) == record_of(here / "b" / name)
@@ -96,10 +96,10 @@ def test_an_array_gives_the_pixels_of_its_file_and_the_record_says_that_it_was_a
     named = facepipe.reenact(picture, scene.motion, out="named.mp4", size=64, work="one")
     given = facepipe.reenact(array, scene.motion, out="given.mp4", size=64, work="two")
     assert Path("named.mp4").read_bytes() == Path("given.mp4").read_bytes()
-    said = given.record["inputs"]["source"]
+    entry = given.record["inputs"]["source"]
     digest = hashlib.sha256(array.tobytes()).hexdigest()
-    assert said["array"] == {"shape": list(array.shape), "dtype": "uint8", "sha256": digest}
-    assert "path" not in said
+    assert entry["array"] == {"shape": list(array.shape), "dtype": "uint8", "sha256": digest}
+    assert "path" not in entry
     assert "path" in named.record["inputs"]["source"]
     seen: list[Event] = []
     assert facepipe.reenact(array, scene.motion, out="given.mp4", size=64, work="two", progress=seen.append) == given
@@ -132,26 +132,29 @@ GREY = np.zeros((64, 64), np.uint8)
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
-        (GREY, r"shape \(64, 64\) and dtype uint8, expected \(H, W, 3\) RGB; of grey: numpy.stack"),
-        (np.zeros((3, 64, 64), np.uint8), r"expected \(H, W, 3\) RGB; of \(3, H, W\): source.transpose\(1, 2, 0\)"),
-        (np.zeros((64, 64, 4), np.uint8), r"without alpha: source\[..., :3\]"),
-        (np.zeros((64, 64, 3), np.float32), r"dtype float32, expected uint8; of floats in \[0, 1\]"),
+        (GREY, r"shape \(64, 64\) and dtype uint8, expected \(H, W, 3\) RGB; convert grey with numpy.stack"),
+        (
+            np.zeros((3, 64, 64), np.uint8),
+            r"expected \(H, W, 3\) RGB; convert \(3, H, W\) with source.transpose\(1, 2, 0\)",
+        ),
+        (np.zeros((64, 64, 4), np.uint8), r"remove alpha with source\[..., :3\]"),
+        (np.zeros((64, 64, 3), np.float32), r"dtype float32, expected uint8; convert floats in \[0, 1\]"),
         (np.zeros((64, 64, 3), np.int64), r"dtype int64, expected uint8$"),
         (np.zeros((4, 64, 3), np.uint8), "expected at least 16 pixels"),
         (3.5, "source is a float, expected a path or an array"),
         (None, "source is a NoneType, expected a path or an array"),
     ],
 )
-def test_what_is_no_picture_is_named(here: Path, source: Any, told: str) -> None:
-    with pytest.raises(facepipe.UsageError, match=told):
+def test_what_is_no_picture_is_named(here: Path, source: Any, message: str) -> None:
+    with pytest.raises(facepipe.UsageError, match=message):
         facepipe.reenact(source, "driver.mp4", out="out.mp4")
     assert list(here.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "told"),
+    ("call", "error", "message"),
     [
         (lambda: facepipe.reenact("a.png", "b.mp4", sise=3), "UsageError", "no option 'sise'; did you mean 'size'"),  # type: ignore[call-arg]
         (lambda: facepipe.frames("a.png", "b.mp4", quality=3), "UsageError", "frames has no option 'quality'"),  # type: ignore[call-arg]
@@ -162,8 +165,10 @@ def test_what_is_no_picture_is_named(here: Path, source: Any, told: str) -> None
         (lambda: facepipe.frames("no.png", "examples/motion.npz"), "FacepipeError", "no.png"),
     ],
 )
-def test_faults_are_errors_that_say_what_to_do(here: Path, call: Callable[[], object], error: str, told: str) -> None:
-    with pytest.raises(getattr(facepipe, error), match=told):
+def test_faults_are_errors_that_say_what_to_do(
+    here: Path, call: Callable[[], object], error: str, message: str
+) -> None:
+    with pytest.raises(getattr(facepipe, error), match=message):
         call()
     assert list(here.iterdir()) == []
 

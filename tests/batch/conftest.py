@@ -22,10 +22,10 @@ from tests.batch.trivial import Texts
 
 @dataclass
 class Bench:
-    """Runs batches of texts in a folder and keeps what was told."""
+    """Runs batches of texts in a folder and records events."""
 
     folder: Path
-    told: list[Event] = field(default_factory=list)
+    emitted: list[Event] = field(default_factory=list)
 
     @property
     def work(self) -> Path:
@@ -64,7 +64,7 @@ class Bench:
             self.folder,
             Engine(engine, workers),
             limits=limits or Limits(),
-            events=self.told.append,
+            events=self.emitted.append,
             keep=keep,
             again=again,
             stale_seconds=stale_seconds,

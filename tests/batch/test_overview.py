@@ -46,7 +46,7 @@ def test_moments_merge_to_those_of_the_whole() -> None:
     whole = Moments()
     for part in parts:
         whole.merge(part)
-    assert (whole.count, whole.least, whole.most) == (5, -3.0, 8.0)
+    assert (whole.count, whole.minimum, whole.maximum) == (5, -3.0, 8.0)
     assert whole.mean == pytest.approx(statistics.fmean(values))
     assert whole.spread == pytest.approx(statistics.pstdev(values))
 
@@ -70,7 +70,7 @@ def test_a_batch_that_was_killed_is_told_as_broken_off(bench: Bench) -> None:
     run.log.append(decision.item.id, {"number": 1, "state": "begun", "key": decision.key, "run": "gone"})
     overview = read_overview(bench.work)
     assert (overview.broken_off, overview.running, overview.waiting) == (1, 0, 1)
-    assert [one.reason for one in bench.prepare([{"source": "a.txt"}]).planner.decisions()] == ["broken off"]
+    assert [one.reason for one in bench.prepare([{"source": "a.txt"}]).planner.decisions()] == ["interrupted"]
 
 
 def test_clean_takes_what_no_item_uses_and_nothing_live(bench: Bench) -> None:
@@ -126,7 +126,7 @@ def test_the_page_needs_nothing_else(bench: Bench) -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page with")
 @pytest.mark.parametrize(
-    ("filled", "shown"), [({}, "2 of 2 rows"), ({"words": "bad"}, "1 of 2 rows"), ({"state": "done"}, "1 of 2 rows")]
+    ("filled", "shown"), [({}, "2 of 2 rows"), ({"filter": "bad"}, "1 of 2 rows"), ({"state": "done"}, "1 of 2 rows")]
 )
 def test_a_browser_shows_the_page_and_its_filter_works(bench: Bench, filled: dict[str, str], shown: str) -> None:
     out = page(bench)
@@ -139,7 +139,7 @@ def test_a_browser_shows_the_page_and_its_filter_works(bench: Bench, filled: dic
     text = out.read_text().replace("<script>", f"<script>{probe}</script><script>", 1)
     out.write_text(text.replace("</body>", f"<script>{script}</script></body>"))
     found = dump(["--dump-dom", out.as_uri()])
-    assert re.search(r'<span id="shown">([^<]*)</span>', found).group(1) == shown  # type: ignore[union-attr]
+    assert re.search(r'<span id="displayed">([^<]*)</span>', found).group(1) == shown  # type: ignore[union-attr]
     assert "<title>broken" not in found
     hidden = len(re.findall(r"<tr [^>]*hidden", found))
     assert hidden == (0 if not filled else 1)

@@ -86,7 +86,7 @@ def test_templates() -> None:
     assert placed(item, "", "mp4").output == "a.b--d.mp4"
     assert placed(item, "o/{source}/{driving}-{sample}-{id}.{ext}", "png").output == f"o/a.b/d-2-{item.id}.png"
     for wrong in ("{banana}", "{", "{source.x}", "{0}"):
-        with pytest.raises(UsageError, match="cannot be filled in"):
+        with pytest.raises(UsageError, match="invalid placeholder"):
             placed(item, wrong, "mp4")
 
 

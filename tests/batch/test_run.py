@@ -51,13 +51,13 @@ def test_engines_give_the_same_and_survive_a_killed_worker(bench: Bench, engine:
     assert (settled.done, settled.failed, settled.exit_code) == (8, 1, ExitCode.FAILED_ITEMS)
     assert bench.outputs() == {name: f"text {name}"[::-1] for name in names}
     assert (bench.folder / "mark").exists() is kills
-    failed = [event for event in bench.told if isinstance(event, Failed)]
+    failed = [event for event in bench.emitted if isinstance(event, Failed)]
     assert [(one.failure_class, one.permanent, one.detail) for one in failed] == [
         ("input", True, "tail of a child's stderr")
     ]
     again, settled = bench.run(rows, engine=engine)
     assert (again.wanted, settled.made, settled.failed) == (0, 0, 1)
-    assert sum(isinstance(event, Batch) for event in bench.told) >= 1
+    assert sum(isinstance(event, Batch) for event in bench.emitted) >= 1
 
 
 def test_what_is_done_is_not_begun_again_and_what_changed_is(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def test_an_item_that_kills_its_worker_is_given_up(bench: Bench) -> None:
     rows = [{"source": "a.txt", "kill": "always"}, {"source": "b.txt"}]
     _, settled = bench.run(rows, limits=Limits(retries=1))
     assert (settled.done, settled.failed, settled.exit_code) == (1, 1, ExitCode.FAILED_ITEMS)
-    failed = next(event for event in bench.told if isinstance(event, Failed))
+    failed = next(event for event in bench.emitted if isinstance(event, Failed))
     assert (failed.failure_class, failed.permanent) == ("memory", False)
     assert "killed 2 times" in failed.message
 
@@ -191,12 +191,18 @@ def test_all_faults_are_told_before_anything_is_made(bench: Bench) -> None:
     ]
     checked = bench.prepare([*rows, {"source": "a.txt"}]).check()
     told = "\n".join(map(str, checked.problems))
-    for said in ("no such option", "no such file", "cannot be filled in", "twice", "as that of an item before it"):
-        assert said in told
+    for expected in (
+        "no such option",
+        "no such file",
+        "invalid placeholder",
+        "twice",
+        "also the result of an earlier row",
+    ):
+        assert expected in told
     assert not bench.work.exists()
 
 
 def test_two_items_for_one_place_are_refused(bench: Bench) -> None:
     bench.write(a="one")
     rows = [{"source": "a.txt", "seconds": 0}, {"source": "a.txt", "seconds": 0.001}]
-    assert "as that of an item before it" in str(bench.prepare(rows).check().problems[0])
+    assert "also the result of an earlier row" in str(bench.prepare(rows).check().problems[0])

@@ -22,10 +22,10 @@ from tests.pipeline.scene import ROOT, Scene, run
 PROGRAM = "from facepipe.cli import main; main()"
 
 
-def facepipe(*words: object, given: str | None = None) -> subprocess.CompletedProcess[str]:
+def facepipe(*argv: object, given: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the program in the current folder, as a process that starts workers."""
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", PROGRAM, *map(str, words)]
+    command = [sys.executable, "-c", PROGRAM, *map(str, argv)]
     return subprocess.run(command, env=variables, input=given, capture_output=True, text=True, check=False)
 
 
@@ -100,25 +100,25 @@ def the_folder_tells_all() -> None:
     """Ask for what the batch left behind, mend its failure, and try that again."""
     run = CliRunner()
 
-    def asked(*words: str) -> str:
-        told = run.invoke(app, list(words), prog_name="facepipe")
+    def output_of(*argv: str) -> str:
+        told = run.invoke(app, list(argv), prog_name="facepipe")
         assert told.exit_code == 0, told.stderr
         return told.stdout
 
-    assert "5 items: 4 done, 1 failed" in asked("status")
-    assert json.loads(asked("status", "--json"))["failures"] == {"input": 1}
-    assert "broken.mp4" in asked("failures", "--class", "input")
-    assert json.loads(asked("failures", "--json"))["item"]["inputs"]["driving"] == "broken.mp4"
-    assert asked("failures", "--class", "memory") == "no failures\n"
-    assert set(json.loads(asked("stats", "--json"))["stages"]) >= {"crop", "render", "mux"}
-    assert asked("report", "-o", "page.html") == "page.html\n"
+    assert "5 items: 4 done, 1 failed" in output_of("status")
+    assert json.loads(output_of("status", "--json"))["failures"] == {"input": 1}
+    assert "broken.mp4" in output_of("failures", "--class", "input")
+    assert json.loads(output_of("failures", "--json"))["item"]["inputs"]["driving"] == "broken.mp4"
+    assert output_of("failures", "--class", "memory") == "no failures\n"
+    assert set(json.loads(output_of("stats", "--json"))["stages"]) >= {"crop", "render", "mux"}
+    assert output_of("report", "-o", "page.html") == "page.html\n"
     assert Path("page.html").read_text().count("data:image/jpeg") == 4  # coefficients are no picture
     assert run.invoke(app, ["retry", "--class", "memory"]).exit_code == 2
     shutil.copy("driver.mp4", "broken.mp4")
     done = facepipe("retry", "-j", 1, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["made"] == 1
-    assert "5 items: 5 done" in asked("status")
+    assert "5 items: 5 done" in output_of("status")
 
 
 @pytest.mark.slow
@@ -148,24 +148,24 @@ def test_everything_wrong_is_told_at_once(folder: Path) -> None:
     ]
     done = facepipe("batch", "-", given="\n".join(map(json.dumps, rows)))
     assert done.returncode == 3
-    for said in (
+    for expected in (
         "strength is 9, expected a number from 0 to 3",
         "nowhere.png",
         "colour",
-        "would be z.mp4",
+        "result z.mp4 is also",
         "'fly'",
         "banana",
         "takes 2 files",
         "cry",
         "work",
     ):
-        assert said in done.stderr
+        assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert not Path(".facepipe/batch").exists()
 
 
 @pytest.mark.parametrize(
-    "words",
+    "argv",
     [
         ["jobs.csv", "--pair", "circle"],
         ["*.png", "driver.mp4", "--pair", "zip"],
@@ -179,9 +179,9 @@ def test_everything_wrong_is_told_at_once(folder: Path) -> None:
         ["jobs.csv", "more.csv"],
     ],
 )
-def test_usage_is_refused(folder: Path, words: list[str]) -> None:
+def test_usage_is_refused(folder: Path, argv: list[str]) -> None:
     Path("jobs.csv").write_text("source,driving\none.png,driver.mp4\n")
-    told = CliRunner().invoke(app, ["batch", *words], prog_name="facepipe")
+    told = CliRunner().invoke(app, ["batch", *argv], prog_name="facepipe")
     assert told.exit_code == 2, told.stderr
     assert told.stderr.startswith("facepipe: ")
 
@@ -207,9 +207,9 @@ def test_a_slurm_array_with_gaps_is_refused() -> None:
 
 
 def test_limits() -> None:
-    assert limits_of("5", 2, fail_fast=False).most(1000) == 5
-    assert limits_of("5%", 2, fail_fast=False).most(1000) == 50
-    assert limits_of("", 2, fail_fast=True).most(1000) == 1
+    assert limits_of("5", 2, fail_fast=False).max_failures(1000) == 5
+    assert limits_of("5%", 2, fail_fast=False).max_failures(1000) == 50
+    assert limits_of("", 2, fail_fast=True).max_failures(1000) == 1
     for wrong in ("0", "-1", "1.5", "0%", "101%", "x"):
         with pytest.raises(UsageError):
             limits_of(wrong, 2, fail_fast=False)

@@ -93,11 +93,11 @@ def test_doctor_says_where_and_how_precisely_networks_run(
     monkeypatch.setattr("facepipe.device.bfloat16_is_fast", lambda: fast)
     monkeypatch.setattr("torch.cuda.is_available", lambda: gpu)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda _device: "Some GPU")
-    told = {finding.subject: finding.text for finding in doctor._torch()}
-    drawn = "Some GPU: renderers' networks run there in bfloat16, the others on the CPU"
-    assert told["GPU"] == (drawn if gpu else "none that torch sees: networks run on the CPU")
-    precision = "AMX: on the CPU networks run in bfloat16" if fast else "no AMX: on the CPU networks run in float32"
-    assert told["bfloat16"] == precision
+    found = {finding.subject: finding.text for finding in doctor._torch()}
+    gpu_text = "Some GPU: renderer networks run on it in bfloat16, other networks on the CPU"
+    assert found["GPU"] == (gpu_text if gpu else "none visible to torch: networks run on the CPU")
+    precision = "AMX: networks on the CPU run in bfloat16" if fast else "no AMX: networks on the CPU run in float32"
+    assert found["bfloat16"] == precision
 
 
 def test_weights_list() -> None:
@@ -126,7 +126,7 @@ def test_weights_verify(folder: Path) -> None:
 def test_weights_fetch_wants_names_or_all(arguments: list[str]) -> None:
     result = CliRunner().invoke(app, ["weights", "fetch", *arguments])
     assert result.exit_code == 2
-    assert "say --all" in result.stderr
+    assert "or --all" in result.stderr
 
 
 def test_weights_fetch_without_a_server() -> None:

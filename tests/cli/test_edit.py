@@ -16,11 +16,11 @@ from tests.pipeline.scene import Scene, run
 
 
 def test_every_slider_is_a_flag_and_in_the_list() -> None:
-    told = run("edit", "--help").stdout
+    message = run("edit", "--help").stdout
     listed = run("edit", "--list").stdout
     for name in SLIDERS:
         flag = f"--{name.replace('_', '-')}"
-        assert flag in told
+        assert flag in message
         assert flag in listed
     assert "-60 to 60     degrees" in listed
 
@@ -79,10 +79,10 @@ def test_what_is_no_sweep_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ((), "Missing argument 'source'"),
-        (("x.png", "--yaw", "1", "--sweep", "yaw=0:1"), "given as a slider and as a sweep"),
+        (("x.png", "--yaw", "1", "--sweep", "yaw=0:1"), "given both as a slider and as a sweep"),
         (("x.png", "--sweep", "yaw=0:1", "-o", "x2.png"), "--sweep makes a video"),
         (("x.png", "--fps", "0", "-o", "x.mp4"), "--fps is '0'"),
         (("x.png", "--yaw", "nan"), "--yaw is nan"),
@@ -91,10 +91,10 @@ def test_what_is_no_sweep_is_refused(text: str) -> None:
         (("x.png", "--source-frame", "-1"), "--source-frame is '-1', expected best"),
     ],
 )
-def test_what_cannot_be_is_a_usage_error(arguments: tuple[str, ...], told: str) -> None:
+def test_what_cannot_be_is_a_usage_error(arguments: tuple[str, ...], message: str) -> None:
     outcome = run("edit", *arguments)
     assert outcome.exit_code == 2
-    assert told in outcome.stderr
+    assert message in outcome.stderr
 
 
 def test_another_picture_lends_expression_and_pose(scene: Scene, tmp_path: Path) -> None:
@@ -128,16 +128,16 @@ def test_chance_is_the_seeds(scene: Scene, tmp_path: Path) -> None:
     """A picture a draw, the same bytes again, whatever the number; one labelled sheet shows the source and all."""
     small, sheet = ("--size", "64"), tmp_path / "sheet.png"
     outcome = scene.run("edit", scene.portrait, "--random", "3", *small, "-o", tmp_path / "a", "--sheet", sheet)
-    drawn = sorted((tmp_path / "a").glob("*.png"))
-    assert [path.name for path in drawn] == [f"portrait--random-0-{number}.png" for number in (1, 2, 3)]
-    assert outcome.stdout.splitlines() == [*map(str, drawn), str(sheet)]
-    assert len({path.read_bytes() for path in drawn}) == 3
+    samples = sorted((tmp_path / "a").glob("*.png"))
+    assert [path.name for path in samples] == [f"portrait--random-0-{number}.png" for number in (1, 2, 3)]
+    assert outcome.stdout.splitlines() == [*map(str, samples), str(sheet)]
+    assert len({path.read_bytes() for path in samples}) == 3
     scene.run(
         "edit", scene.portrait, "--random", "2", "--seed", "0", *small, "-o", tmp_path / "b.png", "--force", "all"
     )
-    assert (tmp_path / "b-2.png").read_bytes() == drawn[1].read_bytes()
+    assert (tmp_path / "b-2.png").read_bytes() == samples[1].read_bytes()
     scene.run("edit", scene.portrait, "--random", "1", "--seed", "1", *small, "-o", tmp_path / "c.png")
-    assert (tmp_path / "c.png").read_bytes() != drawn[0].read_bytes()
+    assert (tmp_path / "c.png").read_bytes() != samples[0].read_bytes()
     # Four tiles beside each other, each with a line of text below.
     assert read_image(sheet).shape[1] > 4 * 256
     assert json.loads((tmp_path / "sheet.png.json").read_text())["files"].keys() == {"sheet.png"}
@@ -153,19 +153,19 @@ def test_a_video_by_chance_goes_from_draw_to_draw(scene: Scene, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
-        (("--from-image", "portrait", "--random", "2"), "leave one of the two out"),
-        (("--seed", "2"), "--seed goes with --random"),
-        (("--only", "pose"), "--only goes with --from-image"),
-        (("--strength", "0.5"), "--strength goes with --from-image"),
-        (("--from-image", "driver"), "takes clips"),
+        (("--from-image", "portrait", "--random", "2"), "give only one of them"),
+        (("--seed", "2"), "--seed needs --random"),
+        (("--only", "pose"), "--only needs --from-image"),
+        (("--strength", "0.5"), "--strength needs --from-image"),
+        (("--from-image", "driver"), "use `facepipe reenact`"),
         (("--from-image", "none"), "no such file"),
     ],
 )
-def test_flags_that_do_not_go_together(scene: Scene, tmp_path: Path, flags: tuple[str, ...], told: str) -> None:
+def test_flags_that_do_not_go_together(scene: Scene, tmp_path: Path, flags: tuple[str, ...], message: str) -> None:
     places = {"portrait": str(scene.portrait), "driver": str(scene.driver), "none": str(tmp_path / "none.png")}
     words = [places.get(flag, flag) for flag in flags]
     outcome = run("edit", scene.portrait, *words, "-o", tmp_path / "x.png", "--work", tmp_path / "work")
     assert outcome.exit_code in (2, 3)
-    assert told in outcome.stderr
+    assert message in outcome.stderr

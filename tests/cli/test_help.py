@@ -108,7 +108,7 @@ def test_all_that_a_precheck_found_is_said() -> None:
 def test_a_bug_is_one_line_and_a_file() -> None:
     result = CliRunner().invoke(program(KeyError("x")), ["go"])
     assert result.exit_code == 1
-    assert result.stderr.startswith("facepipe: this is a bug in facepipe (KeyError: 'x')")
+    assert result.stderr.startswith("facepipe: bug in facepipe (KeyError: 'x')")
     assert result.stderr.count("\n") == 1
     report = Path(result.stderr.split()[-1])
     assert "Traceback" in report.read_text("utf-8")
@@ -122,7 +122,7 @@ def test_a_bug_is_told_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("tempfile.NamedTemporaryFile", refuse)
     result = CliRunner().invoke(program(KeyError("x")), ["go"])
     assert result.exit_code == 1
-    assert "could not be written down" in result.stderr
+    assert "could not be written" in result.stderr
 
 
 def test_a_full_disk_and_memory_are_no_bugs() -> None:
@@ -155,9 +155,9 @@ def test_an_interrupt_from_outside_is_130(signal_name: str) -> None:
     assert child.stdout is not None
     child.stdout.readline()
     child.send_signal(signal.Signals[signal_name])
-    _, told = child.communicate()
+    _, printed = child.communicate()
     assert child.returncode == 130
-    assert "Traceback" not in told
+    assert "Traceback" not in printed
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")

@@ -62,7 +62,7 @@ def test_one_bad_item_costs_one_item(scene: Scene, clips: Path, tmp_path: Path) 
     assert names(tmp_path / "rows") == {"x.mp4.npz", "x.mov.npz", "deep/y.npz", "deep/p.npz"}
     assert len(outcome.stdout.split()) == 4
     table = outcome.stderr.split("facepipe: ")[1].splitlines()
-    assert table[0] == "3 of 7 items failed; the others are done, and running this again keeps them."
+    assert table[0] == "3 of 7 items failed; the others are done and will be skipped if you run this command again."
     assert [line.split()[:2] for line in table[1:]] == [
         ["input", str(clips / "broken.mp4")],
         ["input", str(clips / "empty.png")],
@@ -83,7 +83,7 @@ def test_a_single_file_fails_as_itself(tmp_path: Path) -> None:
 def test_a_picture_is_no_motion_file(scene: Scene, tmp_path: Path) -> None:
     outcome = run("render", scene.portrait, scene.portrait, "-o", tmp_path / "out.mp4", "--work", scene.work)
     assert outcome.exit_code == 3
-    assert "is a picture and no coefficient file" in outcome.stderr
+    assert "is a picture, expected a motion file" in outcome.stderr
     assert "pickle" not in outcome.stderr
 
 
@@ -96,11 +96,13 @@ def test_coefficients_drive(scene: Scene, tmp_path: Path) -> None:
 
 
 def test_the_stages_one_by_one_are_the_whole_job(scene: Scene, tmp_path: Path) -> None:
-    whole, moved, drawn, joined = (tmp_path / name for name in ("whole.mp4", "moved.npz", "drawn.mp4", "joined.mp4"))
+    whole, retargeted, rendered, joined = (
+        tmp_path / name for name in ("whole.mp4", "moved.npz", "drawn.mp4", "joined.mp4")
+    )
     scene.run("reenact", scene.portrait, scene.driver, "-o", whole, "--size", "64")
-    scene.run("motion", scene.portrait, scene.driver, "-o", moved)
-    scene.run("render", scene.portrait, moved, "-o", drawn, "--size", "64")
-    scene.run("mux", drawn, "--sound", scene.driver, "-o", joined)
+    scene.run("motion", scene.portrait, scene.driver, "-o", retargeted)
+    scene.run("render", scene.portrait, retargeted, "-o", rendered, "--size", "64")
+    scene.run("mux", rendered, "--sound", scene.driver, "-o", joined)
     assert joined.read_bytes() == whole.read_bytes()
 
 
@@ -114,7 +116,7 @@ def test_segments_are_joined_in_order_and_must_agree(scene: Scene, tmp_path: Pat
     assert (info.frame_count_estimate, info.has_sound) == (40, False), "what sound they have goes"
     outcome = run("mux", tmp_path / "a.mp4", tmp_path / "c.mp4", "-o", tmp_path / "x.mp4", "--work", scene.work)
     assert outcome.exit_code == 3
-    assert "has width 96, but" in outcome.stderr
+    assert "width is 96, but" in outcome.stderr
 
 
 def test_sound_is_put_back_packet_for_packet(scene: Scene, tmp_path: Path) -> None:
@@ -149,7 +151,7 @@ def test_items_that_would_meet_are_refused(tmp_path: Path) -> None:
     for name in ("a/x.mp4", "b/x.mp4"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
-    with pytest.raises(UsageError, match="would all give"):
+    with pytest.raises(UsageError, match="would all be"):
         find_items([tmp_path / "a", tmp_path / "b"], tmp_path / "out", is_medium, kinds="media")
 
 

@@ -38,11 +38,11 @@ def test_status_of_nothing(tmp_path: Path) -> None:
 
 def test_clean_removes_what_was_asked_for_and_never_results(work: Path) -> None:
     out = work.parent / "out.png"
-    assert run("clean", work).stdout.startswith("removed 0 of")
+    assert run("clean", work).stdout.startswith("removed 0 files and folders in")
     planned = run("clean", work, "--unreferenced", "--dry-run").stdout
-    assert "would remove 2 of" in planned
+    assert "would remove 2 files and folders in" in planned
     assert len(list(work.glob("render/*/*"))) == 2
-    assert run("clean", work, "--unreferenced").stdout.startswith("removed 2 of")
+    assert run("clean", work, "--unreferenced").stdout.startswith("removed 2 files and folders in")
     assert len(list(work.glob("render/*/*"))) == 1
     assert run("clean", work, "--all").exit_code == 0
     assert not list(work.rglob("record.json"))
@@ -52,7 +52,7 @@ def test_clean_removes_what_was_asked_for_and_never_results(work: Path) -> None:
 def test_clean_refuses_a_folder_that_there_is_not(tmp_path: Path) -> None:
     outcome = run("clean", tmp_path / "none")
     assert outcome.exit_code == 2
-    assert "nothing to clean" in outcome.stderr
+    assert "is not a folder" in outcome.stderr
 
 
 def test_config_shows_values_and_where_they_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,12 +60,12 @@ def test_config_shows_values_and_where_they_come_from(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FACEPIPE_OUTPUT_FIT", "pad")
     monkeypatch.delenv("FACEPIPE_RENDER_RENDERER")
-    told = run("config", "--show-origin").stdout
-    rows = {line.split(" = ")[0]: line.split(" = ")[1].split("  ", 1) for line in told.splitlines()}
-    shown = {name: (value, origin.strip()) for name, (value, origin) in rows.items()}
-    assert shown["output.quality"] == ("20", f"# {tmp_path / 'facepipe.toml'}")
-    assert shown["output.fit"] == ('"pad"', "# FACEPIPE_OUTPUT_FIT")
-    assert shown["render.renderer"] == ('"compact"', "# default")
+    output = run("config", "--show-origin").stdout
+    rows = {line.split(" = ")[0]: line.split(" = ")[1].split("  ", 1) for line in output.splitlines()}
+    settings = {name: (value, origin.strip()) for name, (value, origin) in rows.items()}
+    assert settings["output.quality"] == ("20", f"# {tmp_path / 'facepipe.toml'}")
+    assert settings["output.fit"] == ('"pad"', "# FACEPIPE_OUTPUT_FIT")
+    assert settings["render.renderer"] == ('"compact"', "# default")
     assert "#" not in run("config").stdout
     rows_as_json = [json.loads(line) for line in run("config", "--json").stdout.splitlines()]
     assert {"schema": 1, "name": "output.fit", "value": "pad", "origin": "FACEPIPE_OUTPUT_FIT"} in rows_as_json

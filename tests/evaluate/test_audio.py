@@ -79,7 +79,7 @@ def test_late_small_and_different_takes_are_told() -> None:
 def test_blinks_are_counted() -> None:
     found = measured([moving(1, blinks=3), moving(1, blinks=5)], [moving(2)])
     assert found["blinks a minute"].value == pytest.approx(8 / 20 * 60)
-    assert found["blinks a minute of the true motion"].value == 0
+    assert found["blinks per minute of the true motion"].value == 0
     assert found["blinks a minute"].line == "| blinks a minute | 24.000 | >= 8 and <= 30 | yes |"
 
 
@@ -96,12 +96,12 @@ def test_likelihoods_are_those_of_the_processes_that_made_the_motion() -> None:
     speakers = [Speaker("s", "id", heard, someone(len(heard)), rows) for rows in (seen, unseen)]
     found = {one.name: one for one in likelihoods(speakers[1:], speakers[:1], speech)}
     for name, deviation in {
-        "bits a frame, Gaussian": 0.5,
-        "bits a frame, linear prediction from the last frames": 0.5 * 0.6,
+        "bits per frame, Gaussian": 0.5,
+        "bits per frame, linear prediction from the last frames": 0.5 * 0.6,
     }.items():
         entropy = SMALL.channels * np.log2(deviation * np.sqrt(2 * np.pi * math.e))
         assert found[name].value == pytest.approx(entropy, abs=0.3), name
-    metric = found["bits a frame, flow"]
+    metric = found["bits per frame, flow"]
     assert metric.high == min(one.value for name, one in found.items() if name != metric.name)
     # The errors of the true prediction, on a flow that leaves them as they are, have the entropy of what is new.
     speech.flow.nll = standard_bits  # type: ignore[method-assign]
@@ -109,8 +109,8 @@ def test_likelihoods_are_those_of_the_processes_that_made_the_motion() -> None:
     speech.prediction[-SMALL.channels :] = 0.8 * torch.eye(SMALL.channels)
     speech.innovation.fill_(0.3)
     speech.mean = lambda columns: torch.zeros(len(columns) - 20, SMALL.directions)  # type: ignore[method-assign]
-    told = {one.name: one.value for one in likelihoods(speakers[1:], speakers[:1], speech)}
-    assert told[metric.name] == pytest.approx(entropy, abs=0.2)
+    values = {one.name: one.value for one in likelihoods(speakers[1:], speakers[:1], speech)}
+    assert values[metric.name] == pytest.approx(entropy, abs=0.2)
 
 
 def standard_bits(x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:

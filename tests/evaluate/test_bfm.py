@@ -21,7 +21,7 @@ class Brightness:
         return np.stack([np.full(COUNT, square[80:140, 80:140].mean(), np.float32) for square in squares])
 
 
-def shown(levels: Sequence[int], size: int) -> list[np.ndarray]:
+def value_text(levels: Sequence[int], size: int) -> list[np.ndarray]:
     return [np.full((size, size, 3), level, np.uint8) for level in levels]
 
 
@@ -30,8 +30,8 @@ def test_each_part_is_held_against_its_own() -> None:
     points, valid = moving_points(4)[:, face_model().sixty_eight], np.ones(4, bool)
     there = valid.copy()
     there[2] = False
-    wanted = estimated(Brightness(), shown([10, 20, 30, 40], 256), points, valid)
-    made = estimated(Brightness(), shown([10, 23, 200, 49], 128), points / 2, there)
+    wanted = estimated(Brightness(), value_text([10, 20, 30, 40], 256), points, valid)
+    made = estimated(Brightness(), value_text([10, 23, 200, 49], 128), points / 2, there)
     assert wanted is not None
     assert made is not None
     np.testing.assert_allclose(wanted.rows[:, 0], [10, 20, 30, 40], atol=0.5)
@@ -44,8 +44,8 @@ def test_each_part_is_held_against_its_own() -> None:
 
 def test_nothing_to_see_is_nothing_measured() -> None:
     points, lost = moving_points(3)[:, face_model().sixty_eight], np.zeros(3, bool)
-    assert estimated(Brightness(), shown([1, 2, 3], 64), points, lost) is None
+    assert estimated(Brightness(), value_text([1, 2, 3], 64), points, lost) is None
     assert estimated(Brightness(), [], points, ~lost) is None
-    one = estimated(Brightness(), shown([1, 2, 3], 256), points, ~lost)
+    one = estimated(Brightness(), value_text([1, 2, 3], 256), points, ~lost)
     assert one is not None
     assert distances(one, one, lost) == {}

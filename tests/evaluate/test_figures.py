@@ -28,7 +28,7 @@ def test_a_good_renderer_meets_every_threshold() -> None:
     assert found["mouth region L1 over the mesh renderer's"].measured == "0.700"
     assert found["PSNR, dB, above the mesh renderer"].threshold == "> 22.00"
     assert found["AED, linear478, over the unmoved source's"].measured == "0.333"
-    assert found["correlation of yaw, our own landmarks"].threshold == ">= 0.97"
+    assert found["correlation of yaw, embedded landmarker"].threshold == ">= 0.97"
     assert figures.correlations["own"]["eye opening"] == pytest.approx((1, 1))
 
 
@@ -72,7 +72,7 @@ def test_across_identities_other_thresholds_count() -> None:
     figures = gather([judged("a", "cross", result=scores, unmoved=scores)], {})
     found = metrics(figures)
     assert all(one.met for one in found.values())
-    assert found["correlation of mouth opening, our own landmarks"].threshold == ">= 0.88"
+    assert found["correlation of mouth opening, embedded landmarker"].threshold == ">= 0.88"
     worse = scores | {"shape": 0.08, "colour": 9.0, "flicker": 1.4}
     missed = [one.met for one in gather([judged("a", "cross", result=worse, unmoved=scores)], {}).metrics]
     assert missed == [True] * 5 + [False] * 3
@@ -84,8 +84,8 @@ def test_the_teacher_has_the_last_word() -> None:
         case.followed["result"].wanted, {name: -row for name, row in case.followed["result"].got.items()}, 1.0
     )
     found = metrics(gather([case], {}, ({"a": backwards}, 0.5)))
-    assert found["correlation of yaw, the teacher's landmarks"].measured == "-1.000"
-    assert "correlation of yaw, our own landmarks" not in found
+    assert found["correlation of yaw, teacher's landmarks"].measured == "-1.000"
+    assert "correlation of yaw, embedded landmarker" not in found
 
 
 def test_table_and_summary_tell_it_all() -> None:
@@ -97,12 +97,12 @@ def test_table_and_summary_tell_it_all() -> None:
     first = dict(zip(lines[0], lines[1], strict=True))
     assert (first["name"], first["candidate"], first["psnr"], first["lpips"]) == ("a", "result", "25", "")
     missing = {"lpips": "facepipe weights add lpips alex.pth"}
-    told = summary(Setting("same"), cases, gather(cases, {}), ["c: no face"], missing)
-    assert json.loads(json.dumps(told, allow_nan=False))["means"]["result"]["ssim"] == pytest.approx(0.8)
-    assert told["not_registered"] == missing
+    content = summary(Setting("same"), cases, gather(cases, {}), ["c: no face"], missing)
+    assert json.loads(json.dumps(content, allow_nan=False))["means"]["result"]["ssim"] == pytest.approx(0.8)
+    assert content["not_registered"] == missing
     explained = (ROOT / "docs/evaluation.md").read_text("utf-8").partition("## summary.json")[2]
-    assert [key for key in told if f"`{key}`" not in explained] == []
-    assert "lpips" not in told["means"]["result"]
+    assert [key for key in content if f"`{key}`" not in explained] == []
+    assert "lpips" not in content["means"]["result"]
     assert notes_on(missing, ["c: no face"]) == [
         "LPIPS not registered: facepipe weights add lpips alex.pth",
         "failed: c: no face",

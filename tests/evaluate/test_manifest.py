@@ -52,7 +52,7 @@ def test_names_differ_and_can_name_files(folder: Path) -> None:
 
 def test_a_folder_of_videos_is_a_list_of_drivers(folder: Path) -> None:
     assert [case.name for case in read_cases(folder, "same")] == ["a", "b", "made"]
-    with pytest.raises(InputError, match="names no sources"):
+    with pytest.raises(InputError, match="a folder of videos does not have"):
         read_cases(folder, "cross")
 
 
@@ -75,21 +75,21 @@ def test_a_folder_of_data_gives_unseen_identities_only(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "task", "told"),
+    ("text", "task", "message"),
     [
         ("", "same", "expected a header"),
         ("a.mp4\n", "same", "expected a header"),
-        ("driver\n", "same", "names nothing"),
-        ("driver,scource\na.mp4,face.jpg\n", "same", "line 2: there is no column 'scource'"),
-        ("driver,source\n\n# x\n,face.jpg\n", "same", "line 4: names no driver"),
-        ("driver,source\na.mp4,\n", "cross", "line 2: names no source"),
-        ("driver,source\na.mp4\n", "cross", "another number of fields"),
+        ("driver\n", "same", "lists no cases"),
+        ("driver,scource\na.mp4,face.jpg\n", "same", "line 2: unknown column 'scource'"),
+        ("driver,source\n\n# x\n,face.jpg\n", "same", "line 4: has no driver"),
+        ("driver,source\na.mp4,\n", "cross", "line 2: has no source"),
+        ("driver,source\na.mp4\n", "cross", "number of fields differs"),
         ('{"driver": 3}\n', "same", "line 1: expected an object of texts"),
         ('{"driver": "a.mp4"\n', "same", "line 1: is not JSON"),
     ],
 )
-def test_what_is_wrong_is_named(folder: Path, text: str, task: Task, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_what_is_wrong_is_named(folder: Path, text: str, task: Task, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         read_cases(listed(folder, text), task)
 
 

@@ -143,7 +143,7 @@ def test_a_script_that_wants_something_else_is_named(folder: Path) -> None:
     assert add(folder / "recognition.pt", "recognition") == ""
     networks = Networks()
     assert networks.embed is not None
-    with pytest.raises(WeightsError, match="does not take pictures of shape"):
+    with pytest.raises(WeightsError, match="does not accept pictures of shape"):
         networks.embed(np.zeros((64, 64, 3), np.uint8), moving_points(1)[0] / 4)
 
 

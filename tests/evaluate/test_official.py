@@ -47,8 +47,8 @@ def test_it_is_judged_as_any_other(scene: Scene, mine: Path, mirrored: Path) -> 
     add_pirender(mine)
     (mine / "list.csv").write_text(f"name,driver,source\na,{scene.driver},{mirrored}\n", encoding="utf-8")
     for task in ("same", "cross"):
-        asked = ["--task", task, "--frames", "5", "-o", mine / task]
-        outcome = run("evaluate", mine / "list.csv", "--renderer", "pirender", *asked)
+        options = ["--task", task, "--frames", "5", "-o", mine / task]
+        outcome = run("evaluate", mine / "list.csv", "--renderer", "pirender", *options)
         assert outcome.exit_code == 0, outcome.stderr
         summary = json.loads((mine / task / "summary.json").read_text(encoding="utf-8"))
         assert summary["tested"] == "pirender"
@@ -90,5 +90,11 @@ def test_what_it_lacks_is_told(
     given: list[str | Path] = [mine / "list.csv", "-o", mine / "out"] if command == "evaluate" else []
     outcome = run(command, *given, *flags)
     assert outcome.exit_code == 3
-    for told in ("epoch_20.pth", "Deep3DFaceRecon", "weights add deep3d", "RenYurui/PIRender", "weights add pirender"):
-        assert told in outcome.stderr
+    for expected in (
+        "epoch_20.pth",
+        "Deep3DFaceRecon",
+        "weights add deep3d",
+        "RenYurui/PIRender",
+        "weights add pirender",
+    ):
+        assert expected in outcome.stderr

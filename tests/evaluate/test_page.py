@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from facepipe.evaluate.figures import gather
-from facepipe.evaluate.page import MOST_SHOWN, page
+from facepipe.evaluate.page import MAX_DISPLAYED, page
 from facepipe.evaluate.plots import curves, dots
 from facepipe.evaluate.report import SHEETS, write_report, write_sheet
 from facepipe.evaluate.staging import Setting
@@ -59,12 +59,12 @@ def test_a_page_needs_nothing_but_itself(tmp_path: Path) -> None:
 
 def test_a_long_list_shows_some_of_its_stills(tmp_path: Path) -> None:
     one = judged("0", "same", result=SCORES, unmoved=SCORES)
-    cases = [replace(one, case=replace(one.case, name=str(number))) for number in range(2 * MOST_SHOWN)]
+    cases = [replace(one, case=replace(one.case, name=str(number))) for number in range(2 * MAX_DISPLAYED)]
     for case in cases:
         (tmp_path / f"{case.case.name}.jpg").write_bytes(b"x")
     text = page("t", "a", gather(cases, {}), cases, [], tmp_path)
-    assert text.count("<img") == MOST_SHOWN
-    assert f"{MOST_SHOWN} of {len(cases)}" in text
+    assert text.count("<img") == MAX_DISPLAYED
+    assert f"{MAX_DISPLAYED} of {len(cases)}" in text
 
 
 def test_a_sheet_shows_the_driver_above_the_result(tmp_path: Path) -> None:

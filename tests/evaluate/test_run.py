@@ -68,8 +68,8 @@ def test_finished_results_are_judged_and_odd_ones_cost_themselves(scene: Scene, 
     out = tmp_path / "out"
     outcome = run("evaluate", tmp_path / "list.csv", "-o", out, "--size", "256")
     assert outcome.exit_code == 4
-    for told in ("short.mp4: has 12 frames", "moved.mp4: its first frame does not show", "cut.mp4: shows 200x"):
-        assert told in outcome.stderr
+    for message in ("short.mp4: has 12 frames", "moved.mp4: the face in its first frame is not", "cut.mp4: shows 200x"):
+        assert message in outcome.stderr
     good = scores_of(out, "good", "result")
     assert good["psnr"] > 35
     assert good["sharpness"] == pytest.approx(1, abs=0.1)
@@ -112,8 +112,8 @@ def test_a_portrait_keeps_its_colours_across_identities(scene: Scene, tmp_path: 
         encoding="utf-8",
     )
     out = tmp_path / "out"
-    asked = ["--task", "cross", "--renderer", "mesh", "--frames", "12", "--size", "128"]
-    outcome = run("evaluate", tmp_path / "list.csv", *asked, "-o", out)
+    options = ["--task", "cross", "--renderer", "mesh", "--frames", "12", "--size", "128"]
+    outcome = run("evaluate", tmp_path / "list.csv", *options, "-o", out)
     assert outcome.exit_code == 0, outcome.stderr
     for name in ("own", "made"):
         scores = scores_of(out, name, "result")
@@ -128,23 +128,23 @@ def test_a_folder_of_something_else_is_left_alone(scene: Scene, tmp_path: Path) 
     (tmp_path / "list.csv").write_text(f"driver\n{scene.driver}\n", encoding="utf-8")
     outcome = run("evaluate", tmp_path / "list.csv", "-o", tmp_path)
     assert outcome.exit_code == 2
-    assert "holds no evaluation" in outcome.stderr
+    assert "is not an evaluation" in outcome.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["list.csv"]
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (("--task", "both"), "expected same, cross or audio"),
         (("--renderer", "photo"), "expected one of"),
         (("--size", "101"), "Take 102"),
         (("--teacher", "/no/python"), "expected the Python of"),
-        (("--labels", "labels"), "--task same has no use for --labels"),
-        (("--task", "audio", "--frames", "5"), "--task audio has no use for --out, --frames"),
+        (("--labels", "labels"), "--task same does not use --labels"),
+        (("--task", "audio", "--frames", "5"), "--task audio does not use --out, --frames"),
     ],
 )
-def test_what_cannot_be_is_told_at_once(scene: Scene, tmp_path: Path, flags: tuple[str, str], told: str) -> None:
+def test_what_cannot_be_is_told_at_once(scene: Scene, tmp_path: Path, flags: tuple[str, str], message: str) -> None:
     (tmp_path / "list.csv").write_text(f"driver\n{scene.driver}\n", encoding="utf-8")
     outcome = run("evaluate", tmp_path / "list.csv", "-o", tmp_path / "out", *flags)
     assert outcome.exit_code in (2, 3)
-    assert told in outcome.stderr
+    assert message in outcome.stderr

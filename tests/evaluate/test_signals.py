@@ -49,8 +49,8 @@ def test_clips_are_pooled_without_their_means() -> None:
     """Two clips whose heads are held differently correlate as well as either of them."""
     one = follow(moving_points(), EVERY, moving_points(), EVERY, face_model())
     assert one is not None
-    moved = {name: -rows + 50 for name, rows in one.got.items()}
-    other = type(one)(one.wanted, moved, 1.0)
+    inverted = {name: -rows + 50 for name, rows in one.got.items()}
+    other = type(one)(one.wanted, inverted, 1.0)
     assert correlations([one, one])["yaw"] == pytest.approx((1, 1))
     assert correlations([one, other])["yaw"] == pytest.approx((0, 0), abs=1e-6)
     assert all(np.isnan(pair).all() for pair in correlations([]).values())

@@ -145,8 +145,8 @@ def test_a_second_evaluation_makes_nothing_again(scene: Scene, mine: Path) -> No
     (mine / "list.csv").write_text(f"driver\n{scene.driver}\n", encoding="utf-8")
 
     def evaluated() -> dict[Path, int]:
-        asked = ["--renderer", "mesh", "--frames", "3", "--size", "64"]
-        outcome = run("evaluate", mine / "list.csv", *asked, "--work", mine / "other", "-o", mine / "out")
+        argv = ["--renderer", "mesh", "--frames", "3", "--size", "64"]
+        outcome = run("evaluate", mine / "list.csv", *argv, "--work", mine / "other", "-o", mine / "out")
         assert outcome.exit_code == 0, outcome.stderr
         return {path: path.stat().st_mtime_ns for path in (mine / "other").rglob("*.npz")}
 

@@ -87,8 +87,8 @@ def start(
 
 def finish(child: subprocess.Popen[bytes]) -> Outcome:
     """Wait for a started program."""
-    out, told = child.communicate()
-    return Outcome(child.returncode, out.decode("utf-8", "replace"), told.decode("utf-8", "replace"))
+    out, errors = child.communicate()
+    return Outcome(child.returncode, out.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
 
 
 def assert_whole(work: Path) -> None:

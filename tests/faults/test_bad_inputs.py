@@ -99,9 +99,9 @@ DRIVERS = [
     ),
     Case("pickled npz", forge.pickled_motion, 3, ("pickled.npz", "pickle", "makes one")),
     Case("bare pickle", forge.bare_pickle, 3, ("bare.npz", "pickle", "makes one")),
-    Case("npy named npz", forge.single_array, 3, ("array.npz", "no coefficient file", "makes one")),
+    Case("npy named npz", forge.single_array, 3, ("array.npz", "expected a motion file", "makes one")),
     Case("zip named npz", forge.other_archive, 3, ("papers.npz", "not a motion file", "makes one")),
-    Case("text named npz", lambda s: s.write("text.npz", b"hello " * 99), 3, ("text.npz", "no coefficient file")),
+    Case("text named npz", lambda s: s.write("text.npz", b"hello " * 99), 3, ("text.npz", "expected a motion file")),
     Case("empty npz", lambda s: s.write("empty.npz", b""), 3, ("empty.npz", "0 bytes")),
 ]
 

@@ -25,12 +25,12 @@ class Case:
     name: str
     make: Make
     code: int
-    words: tuple[str, ...] = ()
+    argv: tuple[str, ...] = ()
 
 
-def made(name: str, *words: str, seconds: float = 0.6) -> Make:
+def made(name: str, *argv: str, seconds: float = 0.6) -> Make:
     """A voice as ffmpeg makes it of the words."""
-    return lambda scene: write_voice(scene.folder / name, seconds, *words)
+    return lambda scene: write_voice(scene.folder / name, seconds, *argv)
 
 
 def written(name: str, samples: np.ndarray) -> Make:
@@ -82,8 +82,8 @@ FAILS = [
 ]
 
 
-def speak(scene: Scene, sound: Path, *words: str | Path) -> Outcome:
-    return run("audio", scene.portrait, sound, "-o", scene.out, "--work", scene.work, "--size", "64", *words)
+def speak(scene: Scene, sound: Path, *argv: str | Path) -> Outcome:
+    return run("audio", scene.portrait, sound, "-o", scene.out, "--work", scene.work, "--size", "64", *argv)
 
 
 @pytest.mark.parametrize("case", WORKS, ids=lambda case: case.name)
@@ -102,7 +102,7 @@ def test_bad_sounds_are_told(scene: Scene, case: Case) -> None:
     outcome = speak(scene, sound)
     assert outcome.exit_code == case.code, outcome.stderr
     assert outcome.stderr.count("facepipe: ") == 1
-    for word in case.words:
+    for word in case.argv:
         assert word in outcome.stderr
     assert "Traceback" not in outcome.stderr
     assert not scene.out.exists()
@@ -116,7 +116,7 @@ def test_all_that_is_wrong_is_told_at_once(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("argv", "message"),
     [
         (("--fps", "quick"), "--fps"),
         (("--fps", "0"), "--fps"),
@@ -124,7 +124,7 @@ def test_all_that_is_wrong_is_told_at_once(scene: Scene) -> None:
         (("--report", "x.pdf"), "PNG"),
     ],
 )
-def test_requests_that_cannot_be_are_told(scene: Scene, words: tuple[str, ...], told: str) -> None:
-    outcome = speak(scene, scene.driver, *words)
+def test_requests_that_cannot_be_are_told(scene: Scene, argv: tuple[str, ...], message: str) -> None:
+    outcome = speak(scene, scene.driver, *argv)
     assert outcome.exit_code == 2
-    assert told in outcome.stderr
+    assert message in outcome.stderr

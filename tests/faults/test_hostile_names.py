@@ -74,8 +74,8 @@ def test_a_name_that_is_no_text(scene: Scene, short_driver: Path, plain_result: 
     shutil.copy(os.fsencode(scene.portrait), source)
     shutil.copy(os.fsencode(short_driver), driver)
     child = start("reenact", source, driver, "-o", out, "--size", "64", "--work", scene.folder / "work")
-    printed, told = child.communicate()
-    assert child.returncode == 0, told
+    printed, errors = child.communicate()
+    assert child.returncode == 0, errors
     assert printed == out + b"\n"
     assert Path(os.fsdecode(out)).read_bytes() == plain_result
 

@@ -11,11 +11,11 @@ import pytest
 
 def compilations(renderer: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Have a renderer's module compile nothing, and return the list to which it adds the names of what it would."""
-    asked: list[str] = []
+    compiled: list[str] = []
 
     def as_compiled(function: Callable[..., Any], _device: object) -> Callable[..., Any]:
-        asked.append(getattr(function, "__name__", type(function).__name__))
+        compiled.append(getattr(function, "__name__", type(function).__name__))
         return function
 
     monkeypatch.setattr(renderer, "as_compiled", as_compiled)
-    return asked
+    return compiled

@@ -43,8 +43,8 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 
 def _name(text: str) -> x509.Name:
-    told = {NameOID.COMMON_NAME: text, NameOID.ORGANIZATION_NAME: "Test"}
-    return x509.Name([x509.NameAttribute(oid, value) for oid, value in told.items()])
+    attributes = {NameOID.COMMON_NAME: text, NameOID.ORGANIZATION_NAME: "Test"}
+    return x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes.items()])
 
 
 def _certificate(subject: str, issuer: str, key: Key, signer: Key) -> x509.Certificate:

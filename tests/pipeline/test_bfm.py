@@ -207,13 +207,13 @@ def test_files_of_coefficients_drive_too(scene: Scene, mine: Path, monkeypatch: 
     assert run("convert", mine / "d.mat", "-o", mine / "e.npz").exit_code == 0
     scene.run("reenact", scene.portrait, mine / "e.npz", "-o", mine / "out.mp4", *OFFICIAL)
     scene.run("motion", scene.portrait, mine / "d.npz", "-o", mine / "m.npz", "--space", "bfm")
-    driver, moved = bfm_of(mine / "d.npz"), bfm_of(mine / "m.npz")
-    np.testing.assert_allclose(moved.descriptor_rows()[:, : CROP.start], driver.descriptor_rows()[:, : CROP.start])
+    driver, retargeted = bfm_of(mine / "d.npz"), bfm_of(mine / "m.npz")
+    np.testing.assert_allclose(retargeted.descriptor_rows()[:, : CROP.start], driver.descriptor_rows()[:, : CROP.start])
     scene.run("render", scene.portrait, mine / "m.npz", "-o", mine / "again.mp4", *OFFICIAL)
     np.testing.assert_array_equal(frames_of(mine / "again.mp4"), frames_of(mine / "out.mp4"))
-    asked = compilations(pirender_renderer, monkeypatch)
+    compiled = compilations(pirender_renderer, monkeypatch)
     scene.run("edit", scene.portrait, "-o", mine / "turned.png", *OFFICIAL, "--yaw", "20", "--compile")
-    assert asked == ["render"]
+    assert compiled == ["render"]
     scene.run("edit", scene.portrait, "-o", mine / "same.png", *OFFICIAL, "--yaw", "0")
     assert (read_image(mine / "turned.png") != read_image(mine / "same.png")).any()
 
@@ -242,7 +242,7 @@ def test_no_space_is_taken_for_the_other(scene: Scene, mine: Path) -> None:
         (
             ("reenact", portrait, scene.driver, "-o", x, "--weights", "detector"),
             2,
-            ("--weights names detector", "but a detector"),
+            ("--weights is detector", "a network of kind detector"),
         ),
         (("reenact", portrait, scene.driver, "-o", x, *OFFICIAL, "--size", "512"), 2, ("--size is 512", "256")),
         (("edit", portrait, "-o", mine / "x.png", *OFFICIAL, "--smile", "1"), 2, ("slider smile", "yaw, pitch, roll")),

@@ -25,7 +25,7 @@ class Package:
     """What face-alignment is to facepipe: the 68 points of our landmarker, eyes further apart than on any mesh."""
 
     def __init__(self) -> None:
-        self.said: list[NDArray[np.float64]] = []
+        self.points_found: list[NDArray[np.float64]] = []
 
     def get_landmarks_from_image(self, picture: NDArray[np.uint8], **_: object) -> tuple[Any, Any, None]:
         middle, side = (fan.VIEW_PIXELS - 1) / 2, ALIGNED_SIDE_RATIO * fan.VIEW_PIXELS / fan.VIEW_RATIO
@@ -33,7 +33,7 @@ class Package:
         points = located.points[0][face_model().sixty_eight].astype(float)
         points[36:42, 0] -= 9
         points[42:48, 0] += 9
-        self.said.append(points)
+        self.points_found.append(points)
         return [points], [np.full(68, fan.SURE_PEAK * located.score[0])], None
 
 
@@ -58,7 +58,7 @@ def test_the_68_points_of_the_package_are_kept(scene: Scene, package: Package) -
     assert located.sixty_eight.shape == (2, 68, 3)
     view = SquareCrop(crop.center_x, crop.center_y, fan.VIEW_RATIO * crop.side / ALIGNED_SIDE_RATIO, 0.2)
     seen = transform_points(located.sixty_eight.astype(float)[..., :2], view.matrix(fan.VIEW_PIXELS))
-    np.testing.assert_allclose(seen, np.stack(package.said)[..., :2], atol=0.01)
+    np.testing.assert_allclose(seen, np.stack(package.points_found)[..., :2], atol=0.01)
 
 
 @pytest.mark.parametrize("media", ["portrait", "driver"])

@@ -47,14 +47,14 @@ def test_threads_do_not_change_a_byte(scene: Scene, tmp_path: Path, monkeypatch:
 def test_it_can_be_compiled_and_the_result_stays_done(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = compilations(compact_renderer, monkeypatch)
+    compiled = compilations(compact_renderer, monkeypatch)
     words = ("edit", scene.portrait, "--yaw", "9", "-o", tmp_path / "a.png", "--work", tmp_path / "work", "--json")
     assert "render" in {label.split()[0] for label in run(*words, "--compile").made()}
-    assert asked == ["CompactNet"]
+    assert compiled == ["CompactNet"]
     monkeypatch.setenv("FACEPIPE_RENDER_COMPILE", "true")
     assert run(*words).made() == run(*words, "--no-compile").made() == []
     run(*words, "--no-compile", "--force", "render")
-    assert asked == ["CompactNet"]
+    assert compiled == ["CompactNet"]
 
 
 def test_an_edit_is_drawn_by_it_too(scene: Scene, tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_other_checkpoints_are_refused(
     ("arguments", "code", "words"),
     [
         (("deep4d", "x.pth"), 2, ("'deep4d'", "deep3d", "fan-3d")),
-        (("deep3d", "a", "b"), 2, ("one FILE",)),
+        (("deep3d", "a", "b"), 2, ("expected [KIND] FILE",)),
         (("deep3d", "gone.pth"), 3, ("gone.pth", "No such file")),
         (("bfm", "gone.mat"), 3, ("gone.mat", "No such file")),
         (("deep3d", "gone.pth", "--name", "detector"), 3, ("ships with facepipe",)),

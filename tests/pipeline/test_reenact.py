@@ -48,9 +48,9 @@ def test_a_picture_drives_as_it_stands_and_gives_a_picture(scene: Scene, tmp_pat
 def test_the_chosen_frame_of_a_clip_is_the_portrait(scene: Scene, tmp_path: Path) -> None:
     for frame in ("3", "15"):
         scene.run("edit", scene.driver, "--source-frame", frame, "--paste-back", "-o", tmp_path / f"{frame}.png")
-    shown = {frame: read_image(tmp_path / f"{frame}.png").astype(int) for frame in ("3", "15")}
+    pictures = {frame: read_image(tmp_path / f"{frame}.png").astype(int) for frame in ("3", "15")}
     frames = frames_of(scene.driver)
-    for frame, picture in shown.items():
+    for frame, picture in pictures.items():
         others = [np.abs(picture - other).mean() for other in frames]
         assert int(np.argmin(others)) == int(frame)
     outcome = run("edit", scene.driver, "--source-frame", "99", "-o", tmp_path / "x.png", "--work", scene.work)
@@ -133,17 +133,17 @@ def test_nobody_elses_file_is_replaced(scene: Scene, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("out", "told"),
+    ("out", "message"),
     [
-        ("out.png", "is a picture, but the motion has 20 frames"),
-        ("out.gif", "of which the kind cannot be told"),
-        ("out", "of which the kind cannot be told"),
+        ("out.png", "a picture, but the motion has 20 frames"),
+        ("out.gif", "has no known suffix"),
+        ("out", "has no known suffix"),
     ],
 )
-def test_a_result_that_cannot_be_is_refused(scene: Scene, tmp_path: Path, out: str, told: str) -> None:
+def test_a_result_that_cannot_be_is_refused(scene: Scene, tmp_path: Path, out: str, message: str) -> None:
     outcome = run("reenact", scene.portrait, scene.motion, "-o", tmp_path / out, "--work", scene.work)
     assert outcome.exit_code == 2
-    assert told in outcome.stderr
+    assert message in outcome.stderr
     assert list(tmp_path.iterdir()) == []
 
 

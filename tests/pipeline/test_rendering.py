@@ -55,34 +55,37 @@ def test_segments_see_what_lies_around_them() -> None:
     """So the windows of their frames are those of the whole clip."""
     clip = np.random.default_rng(0).normal(size=(FRAMES, 73))
     pieces = []
-    for moved, drawn in segments_of(OFFICIAL):
-        first, end = moved.first_frame - moved.context_frames, moved.first_frame + moved.frame_count
-        rows = clip[max(0, first) : end + moved.context_frames]
-        pieces.append(windows(rows, drawn.lead_frames, drawn.lead_frames + drawn.frame_count))
+    for motion_params, render_params in segments_of(OFFICIAL):
+        first, end = (
+            motion_params.first_frame - motion_params.context_frames,
+            motion_params.first_frame + motion_params.frame_count,
+        )
+        rows = clip[max(0, first) : end + motion_params.context_frames]
+        pieces.append(windows(rows, render_params.lead_frames, render_params.lead_frames + render_params.frame_count))
     assert [len(piece) for piece in pieces] == [17, 17, 17, 9]
     assert np.array_equal(np.concatenate(pieces), windows(clip))
 
 
 def test_a_renderer_that_looks_at_one_frame_is_given_no_more() -> None:
-    for moved, drawn in segments_of(replace(OFFICIAL, renderer="mesh", space="linear478")):
-        assert moved.context_frames == drawn.lead_frames == drawn.frame_count == 0
+    for motion_params, render_params in segments_of(replace(OFFICIAL, renderer="mesh", space="linear478")):
+        assert motion_params.context_frames == render_params.lead_frames == render_params.frame_count == 0
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         (Options(renderer="pirender"), "pirender needs the motion space bfm, but this job .* linear478; .* mesh"),
         (Options(renderer="mesh", space="bfm"), "mesh needs the motion space linear478, .* for that: pirender"),
         (
             Options(renderer="mesh", weights="detector"),
-            "names detector, but the renderer mesh has no network",
+            "--weights is detector, but the renderer mesh has no network",
         ),
         (replace(OFFICIAL, weights="landmarker"), "the weight landmarker needs the motion space linear478"),
         (replace(OFFICIAL, size_pixels=300), "--size is 300"),
     ],
 )
-def test_what_does_not_go_together_is_told(options: Options, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
+def test_what_does_not_go_together_is_told(options: Options, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         renderer_weights(options)
 
 

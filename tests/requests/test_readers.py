@@ -68,8 +68,8 @@ def test_three_readers_give_one_request(kind: type[Request], name: str, requests
     field = declared(kind)[name]
     value, files = some(field), inputs(kind)
     argv = [kind.command, *files, "-o", "out.x", *words(field, value)]
-    told = CliRunner().invoke(app, argv)
-    assert told.exit_code == 0, told.output
+    message = CliRunner().invoke(app, argv)
+    assert message.exit_code == 0, message.output
     arguments = [name for name, one in declared(kind).items() if one.option.positional]
     called = request_from(kind, {**dict(zip(arguments, files, strict=True)), "out": "out.x", name: value})
     assert requests == [called]
@@ -88,8 +88,8 @@ def cell(field: Declared, value: Any) -> Any:
 
 @pytest.mark.parametrize("kind", REQUESTS.values(), ids=REQUESTS)
 def test_a_default_is_that_of_the_command_line(kind: type[Request], requests: list[Request]) -> None:
-    told = CliRunner().invoke(app, [kind.command, *inputs(kind), "-o", "out.x"])
-    assert told.exit_code == 0, told.output
+    message = CliRunner().invoke(app, [kind.command, *inputs(kind), "-o", "out.x"])
+    assert message.exit_code == 0, message.output
     for name, field in declared(kind).items():
         if field.default is not MISSING and name != "out":
             assert getattr(requests[0], name) == field.default
@@ -109,14 +109,14 @@ def test_sliders_are_those_of_the_face_model() -> None:
 
 def test_a_false_cell_is_not_passed_over() -> None:
     row = Columns("audio", {"source": "a.png", "sound": "b.wav"}, "c.mp4", {"blinks": "false", "breath": False})
-    said = request_of(row, Path("here"))
-    assert isinstance(said, AudioRequest)
-    assert (said.blinks, said.breath, said.smooth_head) == (False, False, True)
-    assert (said.source, said.out) == (Path("here/a.png"), Path("here/c.mp4"))
+    made = request_of(row, Path("here"))
+    assert isinstance(made, AudioRequest)
+    assert (made.blinks, made.breath, made.smooth_head) == (False, False, True)
+    assert (made.source, made.out) == (Path("here/a.png"), Path("here/c.mp4"))
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"strength": 9}, "strength is 9, expected a number from 0 to 3"),
         ({"strength": "much"}, "strength is 'much', expected a number"),
@@ -125,18 +125,18 @@ def test_a_false_cell_is_not_passed_over() -> None:
         ({"grid": "maybe"}, "grid is 'maybe', expected true or false"),
         ({"grid": 1.5}, "grid is 1.5, expected true or false"),
         ({"strenght": 1}, "'strenght' is not an option of reenact; did you mean 'strength'"),
-        ({"work": "elsewhere"}, "'work' belongs to the batch as a whole"),
-        ({"quiet": True}, "'quiet' belongs to the batch as a whole"),
+        ({"work": "elsewhere"}, "'work' is an option of the whole batch"),
+        ({"quiet": True}, "'quiet' is an option of the whole batch"),
         ({"only": ["pose"]}, "not a list"),
     ],
 )
-def test_cells_that_do_not_fit_are_named(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_cells_that_do_not_fit_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         request_of(Columns("reenact", {"source": "a.png", "driving": "b.mp4"}, "c.mp4", options), Path())
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"strenght": 1.0}, "reenact has no option 'strenght'; did you mean 'strength'"),
         ({"size": "256"}, "size is '256', expected a whole number"),
@@ -147,8 +147,8 @@ def test_cells_that_do_not_fit_are_named(options: dict[str, Any], told: str) -> 
         ({"driver": 3}, "driver is 3, expected a path"),
     ],
 )
-def test_keywords_that_do_not_fit_are_named(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_keywords_that_do_not_fit_are_named(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         request_from(ReenactRequest, {"source": "a.png", "driver": "b.mp4", **given})
 
 

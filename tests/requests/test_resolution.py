@@ -29,14 +29,14 @@ def test_motion_is_carried_and_smoothed_as_published_in_the_space_bfm() -> None:
     own, published = options(), options(space="bfm")
     assert (own.retargeting.motion, own.smoothing) == ("relative", "savitzky-golay")
     assert (published.retargeting.motion, published.smoothing) == ("absolute", "none")
-    said = options(space="bfm", motion="relative", smoothing="one-euro")
-    assert (said.retargeting.motion, said.smoothing) == ("relative", "one-euro")
+    options_given = options(space="bfm", motion="relative", smoothing="one-euro")
+    assert (options_given.retargeting.motion, options_given.smoothing) == ("relative", "one-euro")
     assert options(smoothing="none").smoothing == "none"
 
 
 def test_options_have_the_defaults_of_the_settings() -> None:
     """Each default has one place; `Options()` is the job to which neither flag nor setting says anything."""
-    asked = options()
-    assert {field.name: getattr(asked, field.name) for field in fields(Options)} == {
+    defaults = options()
+    assert {field.name: getattr(defaults, field.name) for field in fields(Options)} == {
         field.name: getattr(Options(), field.name) for field in fields(Options)
     }
