@@ -29,7 +29,7 @@ def test_help_is_timed(tmp_path: Path) -> None:
 
 
 def test_a_failure_has_the_programs_message(tmp_path: Path) -> None:
-    with pytest.raises(FacepipeError, match="ended with code 2") as caught:
+    with pytest.raises(FacepipeError, match="exited with code 2") as caught:
         run_program(["nonsense"], folder=tmp_path)
     assert "nonsense" in caught.value.detail
 
