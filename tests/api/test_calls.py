@@ -159,7 +159,7 @@ def test_what_is_no_picture_is_named(here: Path, source: Any, message: str) -> N
         (lambda: facepipe.reenact("a.png", "b.mp4", sise=3), "UsageError", "no option 'sise'; did you mean 'size'"),  # type: ignore[call-arg]
         (lambda: facepipe.frames("a.png", "b.mp4", quality=3), "UsageError", "frames has no option 'quality'"),  # type: ignore[call-arg]
         (lambda: facepipe.edit("a.png", size="64"), "UsageError", "size is '64', expected a whole number"),  # type: ignore[arg-type]
-        (lambda: facepipe.edit("a.png", force=["draw"]), "UsageError", "no such stage"),
+        (lambda: facepipe.edit("a.png", force=["draw"]), "UsageError", "unknown stage"),
         (lambda: facepipe.reenact("a.png", "b.mp4", renderer="clay"), "UsageError", "'clay'; expected one of compact"),
         (lambda: facepipe.reenact("no.png", "no.mp4", out="o.mp4"), "PrecheckError", "no.png.*\n.*no.mp4"),
         (lambda: facepipe.frames("no.png", "examples/motion.npz"), "FacepipeError", "no.png"),

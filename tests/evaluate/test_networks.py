@@ -126,7 +126,7 @@ def test_files_of_another_kind_are_refused(folder: Path) -> None:
     torch.save({"features.0.weight": torch.zeros(1)}, folder / "alexnet.pth")
     torch.save({"lin0.model.1.weight": torch.zeros(1)}, folder / "alex.pth")
     assert add(folder / "alexnet.pth", "alexnet", "--unchecked") + add(folder / "alex.pth", "lpips") == ""
-    with pytest.raises(WeightsError, match="do not make LPIPS"):
+    with pytest.raises(WeightsError, match="are not the networks of LPIPS"):
         Networks()
 
 
