@@ -17,8 +17,9 @@ from facepipe.errors import WeightsError
 from facepipe.models.blocks import fold_norms
 from facepipe.weights.saving import save_tensors
 
-# The networks are so small that a second thread gains at most 25 %, and decoding and encoding use that core anyway.
-# If another process uses it as well, threads that wait for each other are ten times slower than a single one.
+# Torch computes every network on one thread: the rounding of a layer that threads share depends on how many they are.
+# Large networks take several frames side by side instead (`facepipe.device.lone_threads`). The small ones would gain a
+# quarter at most, and threads that wait for each other are ten times slower wherever another process wants the core.
 THREADS = 1
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -67,8 +68,8 @@ def load_network(
     """Build the network that a file describes and load its tensors strictly, for inference on the CPU.
 
     The network is in channels-last format, in bfloat16 where that is faster and else in float32. Sets the number of
-    torch's threads to `threads`, or to the number of usable cores if it is 0. Raises WeightsError if the file is of
-    another kind, or its config and tensors do not match such a network.
+    torch's threads to `threads`, or to the number of usable cores if it is 0, for training. Raises WeightsError if the
+    file is of another kind, or its config and tensors do not match such a network.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     import torch
 
 CPU_INFO = Path("/proc/cpuinfo")
@@ -106,6 +108,18 @@ def thread_count() -> int:
     """
     threads = os.environ.get("OMP_NUM_THREADS", "")
     return int(threads) if threads.isdigit() and int(threads) else core_count()
+
+
+def lone_threads(count: int, name: str) -> "ThreadPoolExecutor":
+    """Return `count` threads on each of which torch computes alone, so that their number changes no result.
+
+    A layer that threads share is rounded by how many they are.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    import torch
+
+    return ThreadPoolExecutor(count, name, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def set_threads(count: int = 0) -> int:

@@ -32,5 +32,5 @@ def features(run: StageRun[Params]) -> Mapping[str, Any]:
 
 
 STAGE = Stage(
-    name="features", version=2, inputs=("sound",), outputs=("features.npz",), params=Params, function=features
+    name="features", version=3, inputs=("sound",), outputs=("features.npz",), params=Params, function=features
 )

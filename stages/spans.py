@@ -55,7 +55,7 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
 
 STAGE = Stage(
     name="spans",
-    version=2,
+    version=3,
     inputs=("media",),
     outputs=("spans.json", "track.npz?"),
     params=Params,

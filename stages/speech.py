@@ -11,6 +11,7 @@ from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.model import load_face_model
 from facepipe.motion.features import load_features
 from facepipe.spaces.files import load_coefficients, save_coefficients
+from facepipe.weights.loaded import load_once
 
 if TYPE_CHECKING:
     from facepipe.motion.synthesis import SamplingOptions
@@ -28,13 +29,14 @@ class Params:
 def speech(run: StageRun[Params]) -> Mapping[str, Any]:
     """Sample the motion for the whole sound, and write it as coefficients of the source."""
     # Imported here, so that a finished job does not wait for torch.
+    from facepipe.checkpoint import THREADS
     from facepipe.motion.audio_model_file import load_audio_model
     from facepipe.motion.synthesis import synthesise
 
     params = run.params
     sampled = synthesise(
-        load_face_model(run.weights["face-model"]),
-        load_audio_model(run.weights["audio"]),
+        load_once(load_face_model, run.weights["face-model"]),
+        load_once(load_audio_model, run.weights["audio"], threads=THREADS),
         load_coefficients(run.input("source")),
         load_features(run.input("features")),
         params.sampling,

@@ -48,7 +48,9 @@ class FanLandmarker:
         """Locate the points of the face in each crop of each (H, W, 3) uint8 RGB picture."""
         found = [self._sixty_eight(picture, crop) for picture, crop in zip(pictures, crops, strict=True)]
         own = np.stack([one for one, _ in found])
-        points, score = mesh_of(self.model, self.sixty_eight, own), np.array([score for _, score in found], np.float32)
+        # Each face alone: they need not be of one person, and a frame must not depend on what is located with it.
+        points = np.concatenate([mesh_of(self.model, self.sixty_eight, one[None]) for one in own])
+        score = np.array([score for _, score in found], np.float32)
         return Located(points.astype(np.float32), score, own.astype(np.float32))
 
     def _sixty_eight(self, picture: NDArray[np.uint8], crop: SquareCrop) -> tuple[Points, float]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facepipe.face.model import FaceModel
 from facepipe.face.pose import Similarity, similarity_onto
+from facepipe.models.rows import row_product
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +25,8 @@ NOISE = 0.04
 ROUNDS = 3
 # A frame whose residual is this many times the clip's median no longer counts for the identity.
 OUTLIER_RATIO = 3.0
-# So few frames that their points stay in the processor's cache; and memory does not grow with the clip.
+# Few enough that their points stay in the processor's cache; the memory for them does not grow with the clip. The
+# size changes no result.
 BLOCK_FRAMES = 32
 
 
@@ -110,8 +112,10 @@ def _fit_valid(model: FaceModel, points: NDArray[np.floating], identity: Floats 
         total = np.zeros(size)
         for rows in _blocks(count):
             offset = (pose.rows(rows).undo(points[rows]) - model.mean).reshape(-1, size)
-            alone[rows] = offset @ system.to_expression
-            total += trusted[rows] @ offset
+            alone[rows] = row_product(offset, system.to_expression)
+            # In the order of the frames, so that the sum does not depend on the blocks.
+            for one in offset[trusted[rows]]:
+                total += one
         if identity is None:
             left = trusted.sum() * system.curvature + np.eye(len(shared))
             shared = np.linalg.solve(left, system.to_evidence @ total)

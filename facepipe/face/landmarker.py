@@ -65,12 +65,18 @@ class Landmarker:
     @torch.inference_mode()
     def locate(self, pictures: Sequence[NDArray[np.uint8]], crops: Sequence[SquareCrop]) -> Located:
         """Locate the points of the face in each crop of each (H, W, 3) uint8 RGB picture."""
+        found = [self._look(picture, crop) for picture, crop in zip(pictures, crops, strict=True)]
+        points, scores = zip(*found, strict=True)
+        return Located(np.stack(points).astype(np.float32), np.array(scores, np.float32))
+
+    def _look(self, picture: NDArray[np.uint8], crop: SquareCrop) -> tuple[NDArray[np.floating], float]:
+        """Return the (478, 3) points in one crop, in pixels of the picture, and their score.
+
+        Each crop is computed alone, so the others do not change its rounding.
+        """
         size = self.net.config.size_pixels
-        batch = np.stack([sample(picture, crop, size) for picture, crop in zip(pictures, crops, strict=True)])
-        tensor = torch.from_numpy(batch).permute(0, 3, 1, 2).to(self.dtype) / 127.5 - 1
-        out = self.net(torch.cat([tensor, tensor.flip(3)]))
-        plain, mirrored = np.split(out.points.numpy().astype(np.float64), 2)
-        found = pixels_of((plain + (mirrored * (-1, 1, 1) + (1, 0, 0))[:, self.mirror]) / 2, size)
-        logit = out.face_logit.view(2, -1).mean(0)
-        points = [transform_points(row, invert(crop.matrix(size))) for row, crop in zip(found, crops, strict=True)]
-        return Located(np.stack(points).astype(np.float32), torch.sigmoid(logit).numpy())
+        pixels = torch.from_numpy(sample(picture, crop, size))[None].permute(0, 3, 1, 2).to(self.dtype) / 127.5 - 1
+        out = self.net(torch.cat([pixels, pixels.flip(3)]))
+        plain, mirrored = out.points.numpy().astype(np.float64)
+        found = pixels_of((plain + (mirrored * (-1, 1, 1) + (1, 0, 0))[self.mirror]) / 2, size)
+        return transform_points(found, invert(crop.matrix(size))), float(torch.sigmoid(out.face_logit.mean()))

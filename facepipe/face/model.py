@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from facepipe.errors import WeightsError
+from facepipe.models.rows import row_combination
 
 BASIS = "facepipe"
 IDENTITY_COUNT, EXPRESSION_COUNT = 80, 64
@@ -79,11 +80,11 @@ class FaceModel:
 
     def neutral(self, identity: NDArray[np.floating]) -> Floats:
         """Return (1 or T, 478, 3) canonical points of (80,) or (T, 80) identity coefficients, at rest."""
-        return np.asarray(self.mean + np.tensordot(np.atleast_2d(identity), self.identity, 1))
+        return np.asarray(self.mean + row_combination(np.atleast_2d(identity), self.identity))
 
     def moved(self, expression: NDArray[np.floating]) -> Floats:
         """Return how far (T, 478, 3) canonical points are moved by (T, 64) expression coefficients."""
-        return np.asarray(np.tensordot(expression, self.expression, 1))
+        return np.asarray(row_combination(expression, self.expression), np.float64)
 
 
 def load_face_model(path: Path) -> FaceModel:

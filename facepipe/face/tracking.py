@@ -1,13 +1,12 @@
 """Following one face through a clip.
 
-The detector runs only when there is no face to follow. Otherwise each batch of frames is looked at through one crop,
-kept for as long as the face stays well inside it: a crop that moved with every frame would make still faces tremble.
+The detector runs only when there is no face to follow. Otherwise frames are looked at through one crop, kept for as
+long as the face stays well inside it: a crop that moved with every frame would make still faces tremble.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
@@ -20,8 +19,6 @@ from facepipe.face.landmarker import FaceLandmarker, Seen
 from facepipe.face.track import Track
 
 Picture = NDArray[np.uint8]
-# Few: what a batch holds after the frame in which the face leaves its crop is looked at twice.
-BATCH_FRAMES = 2
 # A face that is followed may be less sure than one that is newly found: heads turn away, hands pass.
 FOLLOWED_SCORE_FLOOR = 0.25
 # A crop is kept while the face's own crop differs by less than this: shift and size in sides, turn in radians.
@@ -32,8 +29,9 @@ DRIFT = 4.0
 SAME_FACE_FLOOR = 0.35
 THUMBNAIL_PIXELS = 16
 NOTHING = Seen(np.zeros((478, 3), np.float32), 0.0)
-# For so many batches after somebody else had to be taken, the face of before is looked for: it may have been hidden.
-PATIENCE_BATCHES = 12
+# After somebody else had to be taken, the face of before is looked for in every second frame, this many times: it may
+# have been hidden.
+FORMER_EVERY, PATIENCE = 2, 12
 
 
 class Tracker:
@@ -49,36 +47,28 @@ class Tracker:
         self.detections = self.most_faces = 0
 
     def track(self, frames: Iterable[Picture], advance: Callable[[int], None] = lambda _: None) -> Track:
-        """Follow the face through (H, W, 3) uint8 RGB frames, a few at a time in memory."""
+        """Follow the face through (H, W, 3) uint8 RGB frames, one at a time in memory."""
         seen: list[Seen] = []
-        for batch in _batches(frames, BATCH_FRAMES):
-            self._return_to_former(batch[0])
-            seen += self._follow(batch)
-            advance(len(batch))
+        for number, frame in enumerate(frames):
+            if number % FORMER_EVERY == 0:
+                self._return_to_former(frame)
+            seen.append(self._follow(frame))
+            advance(1)
         score = np.array([one.score for one in seen], np.float32)
         points = np.stack([one.points for one in seen]) if seen else np.zeros((0, 478, 3), np.float32)
         valid, own = score >= FOLLOWED_SCORE_FLOOR, _sixty_eight(seen)
         return Track(points, valid, score, self.detections, self.most_faces, own)
 
-    def _follow(self, batch: list[Picture]) -> Iterator[Seen]:
-        while batch:
-            if self.crop is None and not self._find(batch[0]):
-                yield NOTHING
-                batch = batch[1:]
-                continue
-            assert self.crop is not None
-            located = self.landmarker.locate(batch, [self.crop] * len(batch))
-            good = 0
-            for one in map(located.row, range(len(batch))):
-                own = aligned_crop(one.points)
-                if one.score < FOLLOWED_SCORE_FLOOR or not is_near(own, self.crop):
-                    break
-                good += 1
-                self.box = box_of(one.points)
-                yield one
-            if good < len(batch):
-                yield self._recenter(batch[good], located.row(good))
-            batch = batch[good + 1 :]
+    def _follow(self, frame: Picture) -> Seen:
+        """Return how the face looks in the next frame."""
+        if self.crop is None and not self._find(frame):
+            return NOTHING
+        assert self.crop is not None
+        one = self.landmarker.locate([frame], [self.crop]).row(0)
+        if one.score < FOLLOWED_SCORE_FLOOR or not is_near(aligned_crop(one.points), self.crop):
+            return self._recenter(frame, one)
+        self.box = box_of(one.points)
+        return one
 
     def _recenter(self, frame: Picture, seen: Seen) -> Seen:
         """Place the crop anew on a face that has moved, or find the face again; return how it then looks."""
@@ -124,7 +114,7 @@ class Tracker:
         # Nobody looks like the face that was followed: there was a cut, or light or view changed too much, or another
         # head hides it.
         if self.former is None:
-            self.former, self.patience = self.looks, PATIENCE_BATCHES
+            self.former, self.patience = self.looks, PATIENCE
         self.looks, choice_by_rule = None, choose_face(found, self.rule)
         return choice_by_rule is not None and self._take(frame, choice_by_rule.crop)
 
@@ -187,9 +177,3 @@ def looks_of(frame: Picture, crop: SquareCrop) -> NDArray[np.float32]:
 def likeness(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """Return the correlation of two small pictures of faces, 1 for the same."""
     return float((first * second).mean())
-
-
-def _batches(frames: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
-    stream = iter(frames)
-    while batch := list(itertools.islice(stream, size)):
-        yield batch

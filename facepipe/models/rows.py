@@ -22,3 +22,8 @@ def row_product(rows: Floats, matrix: Floats) -> Floats:
         return np.asarray(row_product(rows, matrix[:, None])[..., 0])
     # NumPy hands BLAS one (1, K) matrix after another; how it lies in memory decides the order of the sums as well.
     return np.asarray(np.matmul(np.ascontiguousarray(rows)[..., None, :], matrix)[..., 0, :])
+
+
+def row_combination(rows: Floats, directions: Floats) -> Floats:
+    """Return the (T, ...) sums of directions (K, ...) weighted by (T, K) rows, each row summed by itself."""
+    return row_product(rows, directions.reshape(len(directions), -1)).reshape(len(rows), *directions.shape[1:])

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.errors import InputError
+from facepipe.models.rows import row_product
 
 FORMAT, VERSION = "facepipe-features", 1
 ARRAYS = ("log_mel", "energy", "voicing")
@@ -147,7 +148,7 @@ def _analysed(held: Floats, begins: NDArray[np.int64], size: int, filters: Float
     windows = held[begins[:, None] + np.arange(size)] * taper
     # So scaled, the powers of all bins together are the mean square of the sound.
     power = abs(np.fft.rfft(windows)) ** 2 * 2 / (size * (taper**2).sum())
-    return power @ filters, power.sum(1), _voicing(power, taper)
+    return row_product(power, filters), power.sum(1), _voicing(power, taper)
 
 
 def _voicing(power: Floats, taper: Floats) -> Floats:

@@ -9,15 +9,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import expit
+from torch import Tensor
 
+from facepipe.models.rows import row_product
 from facepipe.motion.audio_model import ENCODER_RADIUS, AudioToMotion
 from facepipe.motion.features import Features
 from facepipe.motion.flow import SCALE_FLOOR, SCALE_OFFSET, Flow, FlowStep
 
 Floats = NDArray[np.floating]
 
-# Frames that are drawn together.
+# Frames that are drawn together. Latents are drawn block by block, so this number is part of the results.
 BLOCK_FRAMES = 500
+# Frames whose own windows the encoders see together where the lookahead is short.
+WINDOWS = 25
 
 
 def longest_lookahead(speech: AudioToMotion) -> int:
@@ -40,7 +44,7 @@ def draw_motion(
     past = np.zeros((k, channels))
     for first in range(0, count, BLOCK_FRAMES):
         end = min(count, first + BLOCK_FRAMES)
-        mean, sound = _heard(speech, features, first, end, lookahead)
+        mean, sound = (rows[: end - first] for rows in _heard(speech, features, first, lookahead))
         projected = stepper.project(sound)
         latents = speech.flow.draw(end - first, generator, temperature)[0].T.double().numpy()
         drawn = np.concatenate([past, np.empty((end - first, channels))])
@@ -52,26 +56,38 @@ def draw_motion(
         yield mean, drawn[k:]
 
 
-def _heard(speech: AudioToMotion, features: Features, first: int, end: int, lookahead: int) -> tuple[Floats, Floats]:
-    """Return the mean (N, D) of frames, and the flow's sound conditions (N, S (k + 1 + tau))."""
+def _heard(speech: AudioToMotion, features: Features, first: int, lookahead: int) -> tuple[Floats, Floats]:
+    """Return the mean (N, D) of a block that begins with frame `first`, and sound conditions (N, S (k + 1 + tau)).
+
+    The last block of a sound has at least as many rows as the sound has frames left; drop the others.
+    """
     k, tau, radius = speech.config.memory, speech.config.lookahead, ENCODER_RADIUS
     before, after = k + radius, tau + radius
-    # Before the sound is its first column, and after it its last.
-    columns = speech.columns(features, np.arange(first - before, end + after).clip(0, len(features) - 1))
+    # The first column is repeated before the sound, and the last after it: every block has the same shape, on which
+    # the rounding of convolutions depends.
+    frames = np.arange(first - before, first + BLOCK_FRAMES + after)
+    columns = speech.columns(features, frames.clip(0, len(features) - 1))
     with torch.no_grad():
         if lookahead >= after:
             mean = speech.mean(columns)
             controls = speech.controls(mean, columns[radius : len(columns) - radius])
             windows = controls.unfold(0, k + 1 + tau, 1).transpose(1, 2)
-            own = mean[k : k + end - first]
+            own = mean[k : k + BLOCK_FRAMES]
         else:
-            # Each frame by itself, what comes later than it may hear replaced by the last that it may.
-            places = torch.arange(end - first)[:, None] + torch.arange(before + after + 1).clamp(max=before + lookahead)
-            block = columns[places]
-            means = torch.stack([encoder(block) for encoder in speech.encoders]).mean(0)
-            windows = speech.controls(means, block[:, radius : block.shape[1] - radius])
-            own = means[:, k]
+            # Each frame has its own window, in which columns beyond the lookahead repeat the last one within it.
+            offsets = torch.arange(before + after + 1).clamp(max=before + lookahead)
+            starts = torch.arange(BLOCK_FRAMES)[:, None]
+            firsts = range(0, min(BLOCK_FRAMES, len(features) - first), WINDOWS)
+            parts = [_windowed(speech, columns[starts[one : one + WINDOWS] + offsets]) for one in firsts]
+            own, windows = (torch.cat(part) for part in zip(*parts, strict=True))
     return own.double().numpy(), windows.flatten(1).double().numpy()
+
+
+def _windowed(speech: AudioToMotion, block: Tensor) -> tuple[Tensor, Tensor]:
+    """Return means (N, D) and sound conditions (N, k + 1 + tau, A) of frames with windows of columns (N, …, A) each."""
+    means = torch.stack([encoder(block) for encoder in speech.encoders]).mean(0)
+    sound = block[:, ENCODER_RADIUS : block.shape[1] - ENCODER_RADIUS]
+    return means[:, speech.config.memory], speech.controls(means, sound)
 
 
 @dataclass(frozen=True)
@@ -103,7 +119,7 @@ class Stepper:
 
     def project(self, sound: Floats) -> list[Floats]:
         """Return what sound conditions (N, S) add to the gates of each step, (N, 4 H)."""
-        return [sound @ step.sound_in.T + step.gate_bias[0] for step in self._steps]
+        return [row_product(sound, step.sound_in.T) + step.gate_bias[0] for step in self._steps]
 
     def step(self, latent: Floats, remembered: Floats, projected: list[Floats]) -> Floats:
         """Return the data (C,) of a latent (C,) under remembered motions (k C,) and projected sound."""

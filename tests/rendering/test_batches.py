@@ -56,6 +56,17 @@ def test_parallel_batches_are_halved_too() -> None:
     assert batches.frames == 1
 
 
+def test_frames_that_do_not_fit_in_parallel_are_rendered_by_fewer_threads() -> None:
+    def render(begin: int, end: int) -> list[int]:
+        if batches.threads > 2:
+            raise MemoryError
+        return list(range(begin, end))
+
+    batches = Batches(1, 4)
+    assert [frame for batch in batches.run(9, render) for frame in batch] == list(range(9))
+    assert (batches.frames, batches.threads) == (1, 2)
+
+
 def test_a_single_frame_that_does_not_fit_is_a_memory_error() -> None:
     tried: list[int] = []
 

@@ -12,7 +12,7 @@ from facepipe.bench.metric import Metric, Threshold, Timing, rate
 from facepipe.bench.networks import SIDE, interleaved, speedup
 from facepipe.device import bfloat16_is_fast
 from facepipe.renderers.compact.config import CONDITIONING_CHANNELS, CompactConfig
-from facepipe.renderers.compact.net import CompactNet, Rendered
+from facepipe.renderers.compact.net import CompactNet, Rendered, in_precision
 from facepipe.renderers.compact.renderer import BATCH_FRAMES
 from facepipe.rendering.batches import Batches
 from facepipe.rendering.compiling import compiled
@@ -87,7 +87,7 @@ def compact_net(dtype: torch.dtype) -> CompactNet:
     """Return a network of the shipped size with random weights."""
     torch.manual_seed(0)
     net = CompactNet(CompactConfig()).eval().requires_grad_(False)
-    return net.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return in_precision(net, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def inputs(count: int, dtype: torch.dtype, side: int = 0) -> tuple[Tensor, ...]:
@@ -99,7 +99,7 @@ def inputs(count: int, dtype: torch.dtype, side: int = 0) -> tuple[Tensor, ...]:
 
     source, prior = (random(3, side, side).to(dtype) * 2 - 1 for _ in range(2))
     maps = random(CONDITIONING_CHANNELS, side // 2, side // 2).to(dtype).contiguous(memory_format=torch.channels_last)
-    motion = torch.randn(count, CompactConfig.motion_channels).to(dtype)
+    motion = torch.randn(count, CompactConfig.motion_channels)
     return source[:1], prior, random(2, side, side) * 2 - 1, maps, motion
 
 

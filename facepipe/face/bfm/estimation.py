@@ -20,7 +20,8 @@ Picture = NDArray[np.uint8]
 
 #: Coefficients are estimated in crops of this size: the crop part of a descriptor is in their pixels.
 FRAME_PIXELS = 256
-BATCH_FRAMES = 4
+# Frames that are read before they are estimated together, for the threads of the regressor to share.
+BATCH_FRAMES = 16
 # What a face can be enlarged by; beyond, the points are those of no face, and the enlarged frame would be huge.
 SCALES = (0.1, 10.0)
 OUTER_EYES = (36, 45)

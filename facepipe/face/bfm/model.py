@@ -18,6 +18,7 @@ from facepipe.errors import WeightsError
 from facepipe.face.bfm import BASIS
 from facepipe.face.bfm.layout import Row
 from facepipe.face.pose import rotation_of
+from facepipe.models.rows import row_combination
 
 KIND = "bfm"
 CAMERA_DISTANCE, FOCAL_PIXELS, CENTER_PIXELS = 10.0, 1015.0, 112.0
@@ -74,12 +75,12 @@ class BfmModel:
 
     def shape(self, row: Row) -> Floats:
         """Return (T, N, 3) vertices before the head is turned."""
-        moved = np.tensordot(row.identity, self.identity, 1) + np.tensordot(row.expression, self.expression, 1)
+        moved = row_combination(row.identity, self.identity) + row_combination(row.expression, self.expression)
         return np.asarray(self.mean + moved)
 
     def albedo(self, row: Row) -> Floats:
         """Return (T, N, 3) colours before light falls on them, about 0 to 1."""
-        return np.asarray((self.mean_texture + np.tensordot(row.texture, self.texture, 1)) / 255)
+        return np.asarray((self.mean_texture + row_combination(row.texture, self.texture)) / 255)
 
     def normals(self, shape: Floats) -> Floats:
         """Return (T, N, 3) unit normals of (T, N, 3) vertices: the mean of those of the triangles around."""

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from facepipe.checkpoint import check_state, header_of, load_network
+from facepipe.device import lone_threads, thread_count
 from facepipe.face.bfm.matlab import read_model
 from facepipe.face.bfm.model import KIND as MODEL_KIND
 from facepipe.models.blocks import fold_norms
@@ -22,17 +23,24 @@ PART = "net_recon"
 
 
 class Regressor:
-    """Estimates coefficients."""
+    """Estimates coefficients, on every core."""
 
     def __init__(self, weight: Path) -> None:
-        # In full precision, as the renderers that take these numbers were trained; and it is no small network.
-        self.net = load_network(weight, KIND, CoefficientNetwork, Deep3dConfig, precision="fp32", threads=0)
+        # In full precision, as the renderers that take these numbers were trained.
+        self.net = load_network(weight, KIND, CoefficientNetwork, Deep3dConfig, precision="fp32")
+        self.crew = lone_threads(thread_count(), "estimating")
+
+    def estimate(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return (B, 257) coefficients of (224, 224, 3) uint8 RGB squares.
+
+        Each square is computed alone on one thread, so neither the others nor the number of cores change its rounding.
+        """
+        return np.concatenate(list(self.crew.map(self._estimate, squares)))
 
     @torch.inference_mode()
-    def estimate(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Return (B, 257) coefficients of (224, 224, 3) uint8 RGB squares."""
-        batch = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).float() / 255
-        return np.asarray(self.net(batch).numpy())
+    def _estimate(self, square: NDArray[np.uint8]) -> NDArray[np.float32]:
+        picture = torch.from_numpy(square)[None].permute(0, 3, 1, 2).float() / 255
+        return np.asarray(self.net(picture).numpy())
 
 
 def read_official(path: Path, config: Deep3dConfig | None = None) -> Converted:

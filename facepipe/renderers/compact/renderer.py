@@ -17,7 +17,7 @@ from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import Similarity
 from facepipe.renderers.compact.conditioning import Conditioning, Prior, conditioning_of, motion_of, surface_table
 from facepipe.renderers.compact.config import CompactConfig
-from facepipe.renderers.compact.net import CompactNet
+from facepipe.renderers.compact.net import CompactNet, in_precision
 from facepipe.rendering.batches import Batches
 from facepipe.rendering.compiling import compiled as as_compiled
 from facepipe.rendering.source import Source
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from facepipe.spaces.coefficients import Coefficients
 
 Floats = NDArray[np.floating]
-# Frames per batch. On a CPU larger batches are not faster; on a GPU this was not measured.
-BATCH_FRAMES = {"cpu": 4, "cuda": 16}
+# Frames that the network renders at once. On a CPU each is computed alone, because its rounding depends on the batch:
+# then neither the segment, the place in it, nor scarce memory changes a byte. Batches of four are no faster there. For
+# a GPU the size was not measured.
+BATCH_FRAMES = {"cpu": 1, "cuda": 16}
 
 
 def to_pictures(batch: Tensor) -> list[NDArray[np.uint8]]:
@@ -64,15 +66,14 @@ class CompactRenderer:
             source: The portrait.
             prior: A renderer of the same source.
             batch_frames: Frames per batch; 0 for the default of the device.
-            threads: Batches rendered in parallel, one per thread; 0 for one at a time with all of torch's threads. On a
-                GPU at most 1.
+            threads: Batches rendered in parallel, one per thread, at least 1; on a GPU always 1.
             compiled: Whether torch compiles the network first, on a GPU.
         """
-        # Dtype and device of the network, and of all tensors given to it.
-        self.like = next(net.parameters())
+        # Dtype and device of the network's pictures, and of all tensors given to it.
+        self.like = net.final.weight
         device = self.like.device
         self.net = as_compiled(net, device) if compiled else net
-        threads = min(threads, 1) if device.type == "cuda" else threads
+        threads = 1 if device.type == "cuda" else max(threads, 1)
         self.prior, self.batches = prior, Batches(batch_frames or BATCH_FRAMES[device.type], threads)
         self.side = source.picture.shape[0]
         self.table = surface_table(model, prior.regions())
@@ -80,7 +81,7 @@ class CompactRenderer:
 
     def frames(self, expression: Floats, pose: Similarity) -> Iterator[NDArray[np.uint8]]:
         """Yield (S, S, 3) uint8 RGB frames for (T, 64) expressions in T poses, in pixels of the picture."""
-        motion = torch.from_numpy(motion_of(expression, pose, self.side)).to(self.like)
+        motion = torch.from_numpy(motion_of(expression, pose, self.side)).to(self.like.device)
 
         def render(begin: int, end: int) -> list[NDArray[np.uint8]]:
             rows = range(begin, end)
@@ -110,8 +111,8 @@ class CompactRenderer:
 
 def load_compact(path: Path) -> CompactNet:
     """Load the network onto the compute device, on a GPU in half precision. Its quality there was not measured."""
-    net = load_network(path, "pirender-compact", CompactNet, CompactConfig)
-    return net.to(compute_device(), compute_dtype(device=compute_device()))
+    net = load_network(path, "pirender-compact", CompactNet, CompactConfig, precision="fp32")
+    return in_precision(net, compute_dtype(device=compute_device()), compute_device())
 
 
 def open_renderer(

@@ -72,8 +72,8 @@ def config_of(state: Mapping[str, Tensor]) -> PirenderConfig:
 
 
 def load_pirender(path: Path) -> Pirender:
-    """Load the network from a converted file, in float32. Sets torch's threads to the number of usable cores.
+    """Load the network from a converted file, in float32. Torch uses one thread from then on.
 
     Raises WeightsError for other files.
     """
-    return load_network(path, KIND, Pirender, PirenderConfig, precision="fp32", threads=0)
+    return load_network(path, KIND, Pirender, PirenderConfig, precision="fp32")

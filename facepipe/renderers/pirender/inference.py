@@ -49,8 +49,11 @@ class Modulation(NamedTuple):
 class FastPirender:
     """Renders frames. The network is changed in place and cannot be trained afterwards."""
 
-    def __init__(self, net: Pirender, *, dtype: torch.dtype | None = None) -> None:
-        """Run on the network's device, in `dtype`; by default in half precision where that is faster, else float32."""
+    def __init__(self, net: Pirender, *, dtype: torch.dtype | None = None, threads: int = 0) -> None:
+        """Run on the network's device, in `dtype`; by default in half precision where that is faster, else float32.
+
+        On a CPU in full precision, `threads` share the editing network, which changes no result; 0 is torch's number.
+        """
         self.net, self.config = without_spectral_norm(net).eval().requires_grad_(False), net.config
         self.device = next(net.parameters()).device
         self.dtype = dtype or compute_dtype(device=self.device)
@@ -65,7 +68,7 @@ class FastPirender:
         self.first_source = conv.weight[:, :channels].contiguous(memory_format=torch.channels_last)
         self.first_warped = conv.weight[:, channels:].contiguous(memory_format=torch.channels_last)
         in_full = self.device.type == "cpu" and self.dtype in (torch.float32, torch.float64)
-        self.cpu_editing = CpuEditing(net.editing_net, threads=torch.get_num_threads()) if in_full else None
+        self.cpu_editing = CpuEditing(net.editing_net, threads=threads or torch.get_num_threads()) if in_full else None
 
     @torch.inference_mode()
     def prepare(self, picture: Tensor) -> SourceFeatures:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facepipe.checkpoint import THREADS
 from facepipe.device import compute_device, thread_count
 from facepipe.media.image import from_tensor, to_tensor
 from facepipe.renderers.pirender.checkpoint import load_pirender
@@ -28,26 +29,36 @@ if TYPE_CHECKING:
     from facepipe.spaces.bfm.coefficients import BfmCoefficients
     from facepipe.spaces.coefficients import Coefficients
 
-# Frames per batch. On a CPU single frames are as fast as larger batches and need the least memory.
+# Frames per batch. On a CPU single frames are as fast as larger batches, need the least memory, and are rounded the
+# same in any segment. For a GPU the size was not measured.
 BATCH_FRAMES = {"cpu": 1, "cuda": 16}
+# Maximum number of frames in parallel: each takes memory, and in full precision all threads edit one frame at a time.
+MAX_PARALLEL_FRAMES = 8
 
 
 class PirenderRenderer:
     """Renders one source. Several renderers can share a network."""
 
     def __init__(
-        self, net: FastPirender, source: NDArray[np.uint8] | SourceFeatures, *, compiled: bool = False
+        self,
+        net: FastPirender,
+        source: NDArray[np.uint8] | SourceFeatures,
+        *,
+        threads: int = 0,
+        compiled: bool = False,
     ) -> None:
         """Open the network for one source.
 
         Args:
             net: The network.
             source: An (S, S, 3) RGB picture, S a multiple of 32 and at least 64, or its features.
+            threads: On a CPU, frames rendered in parallel, each by one thread; 0 renders in the calling thread.
             compiled: Whether torch compiles the network first, on a GPU. It pays only for long clips.
         """
         self.net = net
         self.features = source if isinstance(source, SourceFeatures) else net.prepare(to_tensor(source)[None])
-        self.batches = Batches(BATCH_FRAMES[net.device.type])
+        on_cpu = net.device.type == "cpu"
+        self.batches = Batches(BATCH_FRAMES[net.device.type], min(threads, MAX_PARALLEL_FRAMES) if on_cpu else 0)
         self.render = as_compiled(net.render, net.device) if compiled else net.render
 
     def frames(self, rows: NDArray[np.floating], first: int = 0, end: int | None = None) -> Iterator[NDArray[np.uint8]]:
@@ -61,19 +72,22 @@ class PirenderRenderer:
 
     def renderings(self, rows: NDArray[np.floating], first: int = 0, end: int | None = None) -> Iterator[Rendering]:
         """Yield the network's output for those frames, in batches."""
-        modulation = self.net.modulate(torch.from_numpy(windows(rows.astype(np.float32), first, end)))
-        count = (len(rows) if end is None else end) - first
-        yield from self.batches.run(count, lambda begin, end: self.render(self.features, modulation.rows(begin, end)))
+        motion = torch.from_numpy(windows(rows.astype(np.float32), first, end))
+
+        def render(begin: int, end: int) -> Rendering:
+            return self.render(self.features, self.net.modulate(motion[begin:end]))
+
+        yield from self.batches.run(len(motion), render)
 
 
 def load_fast(path: Path) -> FastPirender:
     """Load the network onto the compute device."""
-    return FastPirender(load_pirender(path).to(compute_device()))
+    return FastPirender(load_pirender(path).to(compute_device()), threads=thread_count())
 
 
 def prepare(weights: Mapping[str, Path], source: Source) -> Prepared:
     """Implement `prepare` of the spec: compute the source's features, in the precision used on this machine."""
-    net = load_once(load_fast, weights[NETWORK], threads=thread_count())
+    net = load_once(load_fast, weights[NETWORK], threads=THREADS)
     return net.prepare(to_tensor(source.picture)[None])._asdict()
 
 
@@ -82,8 +96,9 @@ def open_renderer(
 ) -> FrameRenderer:
     """Implement `facepipe.rendering.spec.OpenRenderer`."""
     del prior
-    net = load_once(load_fast, weights[NETWORK], threads=thread_count())
-    renderer = PirenderRenderer(net, net.restored(prepared) if prepared else source.picture, compiled=compiled)
+    net = load_once(load_fast, weights[NETWORK], threads=THREADS)
+    features = net.restored(prepared) if prepared else source.picture
+    renderer = PirenderRenderer(net, features, threads=thread_count(), compiled=compiled)
 
     def render(motion: Coefficients, first: int, end: int) -> Iterator[NDArray[np.uint8]]:
         return renderer.frames(cast("BfmCoefficients", motion).descriptor_rows(), first, end)

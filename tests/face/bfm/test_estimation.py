@@ -20,6 +20,11 @@ Floats = NDArray[np.float64]
 SIZE = (FRAME_PIXELS, FRAME_PIXELS)
 
 
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facepipe.face.bfm.estimation.BATCH_FRAMES", 4)
+
+
 class Reader:
     """Says the mean colour of each square as the first coefficients."""
 

@@ -1,0 +1,67 @@
+"""`test_pieces` on processors with fewer instructions, as far as this one can stand for them.
+
+The libraries read which instructions to use when they start, so each run is a process of its own. In a smaller set of
+instructions other kernels run, for which other shapes of a product round alike.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+
+from facepipe.device import cpu_flags
+from tests.pipeline.scene import ROOT
+
+# By the instructions that a processor must have, for torch and OpenBLAS take the word of their variables for it. Each
+# value of each variable is in one of the runs. oneDNN and MKL use what there is where a processor has less.
+PROCESSORS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "SSE4.1": (
+        "sse4_1",
+        {
+            "ATEN_CPU_CAPABILITY": "default",
+            "ONEDNN_MAX_CPU_ISA": "SSE41",
+            "MKL_CBWR": "COMPATIBLE",
+            "OPENBLAS_CORETYPE": "Nehalem",
+        },
+    ),
+    "AVX2": (
+        "avx2",
+        {
+            "ATEN_CPU_CAPABILITY": "avx2",
+            "ONEDNN_MAX_CPU_ISA": "AVX2",
+            "MKL_CBWR": "AVX2",
+            "OPENBLAS_CORETYPE": "Haswell",
+        },
+    ),
+    "AVX-512": (
+        "avx512f",
+        {
+            "ATEN_CPU_CAPABILITY": "avx512",
+            "ONEDNN_MAX_CPU_ISA": "AVX512_CORE",
+            "MKL_CBWR": "AVX512",
+            "OPENBLAS_CORETYPE": "SkylakeX",
+        },
+    ),
+    "bfloat16": ("avx512f", {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}),
+}
+UNCHECKED = ("ATEN_CPU_CAPABILITY", "OPENBLAS_CORETYPE")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_pieces_give_the_whole_on_other_processors(processor: str) -> None:
+    needed, settings = PROCESSORS[processor]
+    if needed not in cpu_flags():
+        settings = {name: value for name, value in settings.items() if name not in UNCHECKED}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    # Waiting threads sleep, and OpenBLAS has one, as in the program.
+    environment = {**others, "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", **settings}
+    pieces = ROOT / "tests/pieces/test_pieces.py"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(pieces)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=290, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
