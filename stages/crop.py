@@ -91,7 +91,7 @@ def _check(track: Track, path: Path, fps: Fraction, params: Params) -> Track:
     missing = int((~track.valid).sum())
     if not track.valid.any():
         which = "" if params.face == "largest" else f" for --face {params.face}"
-        seen = f"; at most {track.most_faces} faces in one frame" if track.most_faces else ""
+        seen = f"; at most {track.max_faces} faces in one frame" if track.max_faces else ""
         where = f"in {len(track.valid)} frames" if len(track.valid) > 1 else "in it"
         remedy = "Use an input with a visible face of at least 40 pixels"
         if which and seen:
@@ -139,7 +139,7 @@ def _finish_still(
         write_image(run.output / "crop.png", sample(picture, square, run.params.size_pixels))
     if run.params.still:
         write_image(run.output / "picture.png", picture)
-    return {"frames": 1, "frames_without_face": 0, "faces": track.most_faces, "frame": frame}
+    return {"frames": 1, "frames_without_face": 0, "faces": track.max_faces, "frame": frame}
 
 
 def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, track: Track) -> Mapping[str, Any]:
@@ -160,7 +160,7 @@ def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, track: Trac
     return {
         "frames": len(track.valid),
         "frames_without_face": int((~track.valid).sum()),
-        "faces": track.most_faces,
+        "faces": track.max_faces,
         "detections": track.detections,
         "remarks": list(info.remarks),
     }

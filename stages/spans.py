@@ -50,7 +50,7 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
     span = (union_span if run.params.rule == "union" else whole_span)(track, size)
     save_candidates(ClipCandidates(len(track.valid), [ClipCandidate(span)]), run.output / "spans.json")
     save_track(TrackFile(track, fps, whole_picture(min(size)), size), run.output / "track.npz")
-    return {"frames": len(track.valid), "spans": 1, "faces": track.most_faces, "remarks": list(info.remarks)}
+    return {"frames": len(track.valid), "spans": 1, "faces": track.max_faces, "remarks": list(info.remarks)}
 
 
 STAGE = Stage(

@@ -1,4 +1,4 @@
-"""The spans of a raw video that may become clips of a data set, and the file `spans.json` that lists them."""
+"""Candidate clips: spans of a raw video that may enter a data set, and the file `spans.json` that lists them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from facepipe.face.spans import Span
 
 @dataclass(frozen=True)
 class ClipCandidate:
-    """A span that may become a clip, and whose face it shows."""
+    """A span that may become a clip, with the face that it shows."""
 
     span: Span
     face: int = 0
-    """Which of the video's faces, in the order in which they appear."""
+    """Index of the face among those of the video, in order of appearance."""
     person: str = ""
-    """The name in the annotation; empty without one."""
+    """Name of the person in the annotation; empty without an annotation."""
     utterance: str = ""
-    """The name of the annotation file; empty without one."""
+    """Name of the annotation file; empty without an annotation."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ClipCandidates:
     frames: int
     found: Sequence[ClipCandidate]
     rejected: Mapping[str, int] = field(default_factory=dict)
-    """The number of spans that the rule rejected, by reason."""
+    """Number of rejected spans by reason."""
 
 
 def save_candidates(candidates: ClipCandidates, path: Path) -> None:
@@ -40,7 +40,7 @@ def save_candidates(candidates: ClipCandidates, path: Path) -> None:
 
 
 def load_candidates(path: Path) -> ClipCandidates:
-    """Read what `save_candidates` wrote."""
+    """Read a file written by `save_candidates`."""
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     found = [ClipCandidate(**{**one, "span": Span(**one["span"])}) for one in content["found"]]
     return ClipCandidates(content["frames"], found, content["rejected"])

@@ -1,4 +1,4 @@
-"""Square crops of a picture, upright or turned with the face, and the sampling of their pixels."""
+"""Square crops of a picture, upright or rotated with the face, and resampling of their pixels."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from facepipe.face import topology
 
 Floats = NDArray[np.floating]
 
-# Sides of the landmarker's crop and of a detection's crop, relative to the longer side of the box of the points.
+# Side of the landmarker's crop and of a detection's crop, relative to the longer side of the box around the points.
 ALIGNED_SIDE_RATIO = 1.35
 BOX_SIDE_RATIO = 1.45
 
 
 @dataclass(frozen=True)
 class SquareCrop:
-    """A square of the picture, in pixels of the picture; x to the right, y down.
+    """A square in a picture, in pixels of the picture; x to the right, y down.
 
-    `angle_radians` turns the crop: positive is clockwise in the picture, as a face tilted to the viewer's right.
+    `angle_radians` rotates the crop: positive is clockwise in the picture, like a face tilted to the viewer's right.
     """
 
     center_x: float
@@ -31,7 +31,7 @@ class SquareCrop:
     def matrix(self, size_pixels: int) -> Floats:
         """Return the 2x3 affine map from picture pixels to pixels of a `size_pixels` square crop.
 
-        Pixels are told by their middles: those of the crop go from 0 to `size_pixels` - 1.
+        Coordinates refer to pixel centres: those of the crop run from 0 to `size_pixels` - 1.
         """
         scale = size_pixels / self.side
         cos, sin = scale * np.cos(self.angle_radians), scale * np.sin(self.angle_radians)
@@ -44,21 +44,21 @@ class SquareCrop:
         )
 
     def box(self) -> tuple[int, int, int, int]:
-        """Return left, top, width and height of an upright crop in whole pixels, as decoding cuts it."""
+        """Return (left, top, width, height) of an upright crop in whole pixels, the form that decoding takes."""
         length = int(self.side)
         left = max(0, round(self.center_x + 0.5 - length / 2))
         top = max(0, round(self.center_y + 0.5 - length / 2))
         return left, top, length, length
 
     def normalised(self, points: Floats) -> Floats:
-        """Return (..., 2 or 3) points of the picture in sides of the crop, from its top left corner."""
+        """Convert (..., 2 or 3) points of the picture to units of the crop's side, from its top left corner."""
         inside = transform_points(points, self.matrix(1))
         inside[..., :2] += 0.5
         return inside
 
 
 def pixels_of(normalised: Floats, size_pixels: int) -> Floats:
-    """Return points in sides of a crop, (..., 2 or 3), in pixels of a `size_pixels` square of it."""
+    """Convert (..., 2 or 3) points in units of a crop's side to pixels of the crop at `size_pixels`."""
     inside: Floats = normalised * size_pixels
     inside[..., :2] -= 0.5
     return inside
@@ -71,7 +71,7 @@ def invert(matrix: Floats) -> Floats:
 
 
 def transform_points(points: Floats, matrix: Floats) -> Floats:
-    """Map (..., 2 or 3) points by a 2x3 similarity; a third coordinate takes its scale."""
+    """Map (..., 2 or 3) points by a 2x3 similarity; a third coordinate is multiplied by its scale."""
     flat: Floats = points[..., :2] @ matrix[:, :2].T + matrix[:, 2]
     if points.shape[-1] == 2:
         return flat
@@ -80,13 +80,13 @@ def transform_points(points: Floats, matrix: Floats) -> Floats:
 
 
 def outer_eye_distance(points: Floats) -> Floats:
-    """Return the distance of the outer eye corners of (..., 478, 2 or 3) points, depth included where given."""
+    """Return the distance between the outer eye corners of (..., 478, 2 or 3) points, including depth if given."""
     corners = points[..., topology.LEFT_EYE_OUTER, :] - points[..., topology.RIGHT_EYE_OUTER, :]
     return np.asarray(np.linalg.norm(corners, axis=-1))
 
 
 def roll_radians(points: Floats) -> float:
-    """Return the in-plane turn of (478, 2 or 3) points: eye line and nose line together, so that profiles hold."""
+    """Return the in-plane rotation of (478, 2 or 3) points, from eye line and nose line so that it holds in profile."""
     right = (points[topology.RIGHT_EYE_OUTER, :2] + points[topology.RIGHT_EYE_INNER, :2]) / 2
     left = (points[topology.LEFT_EYE_OUTER, :2] + points[topology.LEFT_EYE_INNER, :2]) / 2
     mouth = (points[topology.MOUTH_RIGHT, :2] + points[topology.MOUTH_LEFT, :2]) / 2
@@ -96,7 +96,7 @@ def roll_radians(points: Floats) -> float:
 
 
 def aligned_crop(points: Floats) -> SquareCrop:
-    """Return the crop that holds (478, 2 or 3) points upright, as the landmarker likes it."""
+    """Return the crop that shows (478, 2 or 3) points upright, as the landmarker expects."""
     angle = roll_radians(points)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     upright = points[: topology.SKIN_COUNT, :2] @ turn.T
@@ -112,17 +112,17 @@ def box_crop(box: Floats) -> SquareCrop:
 
 
 def box_of(points: Floats) -> Floats:
-    """Return the (left, top, right, bottom) box of (..., 478, 2 or 3) points."""
+    """Return the (left, top, right, bottom) box of the skin points of (..., 478, 2 or 3) points."""
     skin = points[..., : topology.SKIN_COUNT, :2]
     return np.concatenate([skin.min(-2), skin.max(-2)], axis=-1)
 
 
 def sample(image: NDArray[np.uint8], crop: SquareCrop, size_pixels: int) -> NDArray[np.uint8]:
-    """Sample a crop as a (size, size, 3) picture; what lies outside repeats the border.
+    """Resample a crop to a (size, size, 3) picture; outside the source, border pixels are repeated.
 
-    Large faces are shrunk by area first: plain bilinear sampling would alias, and the landmarks would tremble.
+    Large faces are first shrunk by area averaging: plain bilinear sampling would alias, and landmarks would jitter.
     """
-    # Here, not above: coefficient files name a crop, and whoever reads one must not wait for OpenCV.
+    # Imported here because coefficient files contain a crop, and reading one must not load OpenCV.
     import cv2  # noqa: PLC0415
 
     matrix = crop.matrix(size_pixels)
@@ -136,7 +136,7 @@ def sample(image: NDArray[np.uint8], crop: SquareCrop, size_pixels: int) -> NDAr
         if width and height:
             region = region[: height * shrink, : width * shrink]
             image = cv2.resize(region, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-            # A pixel (i + 0.5) of the shrunken region covers shrink pixels of the picture; centres sit at +0.5.
+            # One pixel of the shrunken region covers `shrink` pixels of the picture; pixel centres are at +0.5.
             offset = np.array([left, top]) + (shrink - 1) / 2
             matrix = np.concatenate([matrix[:, :2] * shrink, matrix[:, :2] @ offset[:, None] + matrix[:, 2:]], axis=1)
     flags, border = cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
@@ -144,5 +144,5 @@ def sample(image: NDArray[np.uint8], crop: SquareCrop, size_pixels: int) -> NDAr
 
 
 def whole_picture(size_pixels: int) -> SquareCrop:
-    """Return the crop that covers the whole of a square clip: points relative to it are in pixels of the clip."""
+    """Return the crop that covers an entire square clip: points relative to it are in pixels of the clip."""
     return SquareCrop((size_pixels - 1) / 2, (size_pixels - 1) / 2, float(size_pixels))

@@ -1,4 +1,4 @@
-"""Finding faces in whole pictures."""
+"""Face detection in whole pictures."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from facepipe.checkpoint import load_network
 from facepipe.models import detector as network
 from facepipe.models.detector import COARSEST_STRIDE_PIXELS, STRIDE_PIXELS
 
-# Pictures are looked at small for large faces, larger for small ones; never enlarged beyond their own size.
+# Longest sides at which the network sees a picture: small for large faces, larger for small faces. Pictures are never
+# enlarged.
 LOOK_PIXELS = (256, 640, 1280)
-# Low, because the landmarker confirms what is proposed.
+# Low, because the landmarker confirms each proposal.
 SCORE_FLOOR = 0.1
 OVERLAP_CEILING = 0.35
-# The map is trusted for faces of these sizes, in pixels of the picture as the network sees it.
+# Range of face sizes accepted from each look, in pixels of the picture as the network sees it.
 SEEN_PIXELS = ((24, 100000), (24, 260), (24, 120))
 
 
@@ -27,9 +28,9 @@ class Detection(NamedTuple):
     """A face found in a picture."""
 
     box: NDArray[np.float32]
-    """(4,) left, top, right, bottom in pixels of the picture: the box of the 468 points of the skin."""
+    """(4,) left, top, right, bottom in pixels of the picture: the box of the 468 skin points."""
     score: float
-    """0 to 1."""
+    """Confidence, 0 to 1."""
 
 
 class Detector:
@@ -44,7 +45,7 @@ class Detector:
         found: list[Detection] = []
         longest, seen = max(picture.shape[:2]), 0
         for look, sizes in zip(LOOK_PIXELS, SEEN_PIXELS, strict=True):
-            # A look that would show hardly more than the one before is spared.
+            # Skip a look that would show hardly more than the previous one.
             if not seen or longest > seen * 1.25:
                 seen = look
                 found += self._look(picture, min(1.0, look / longest), sizes)
@@ -82,7 +83,7 @@ def overlap(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
 
 
 def suppress(found: list[Detection]) -> list[Detection]:
-    """Keep the best of detections that overlap."""
+    """Keep the best of each group of overlapping detections (non-maximum suppression), the best first."""
     kept: list[Detection] = []
     for one in sorted(found, key=lambda detection: -detection.score):
         if all(overlap(one.box, other.box) < OVERLAP_CEILING for other in kept):

@@ -1,4 +1,4 @@
-"""Linear read-outs of an expression, and the directions that move them: the mouth's opening and each eyelid."""
+"""Linear read-outs of an expression (mouth opening and each eyelid), and the directions that change them."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ LIDS = ("blink_left", "blink_right")
 
 @dataclass(frozen=True)
 class ExpressionProbes:
-    """Read-outs of mouth and eyelids, and the smallest changes of expression that move them."""
+    """Read-outs of mouth and eyelids, and the smallest changes of expression that change them."""
 
     mouth: Floats
-    """(64,): times an expression, the distance of the lips in outer-eye distances."""
+    """(64,) the product with an expression is the distance between the lips, in outer-eye distances."""
     opening: Floats
-    """(64,) the expression that opens the mouth by one such unit and changes as little else as possible."""
+    """(64,) expression that opens the mouth by one outer-eye distance and changes as little else as possible."""
     lids: Floats
-    """(64, 2): times an expression, how far the left and the right eyelid are down."""
+    """(64, 2) the product with an expression is how far the left and the right eyelid are lowered."""
     closing: Floats
-    """(2, 64) the expressions that lower the left and the right eyelid by one unit, each without the other."""
+    """(2, 64) expressions that lower the left and the right eyelid by one unit, each without the other."""
     mouth_offset: float
+    """Mouth opening of the face at rest."""
     lids_offset: Floats
-    """(2,) the same measures of the mean face."""
+    """(2,) eyelid measures of the face at rest."""
 
     def mouth_open(self, expression: Floats) -> Floats:
-        """Return the mouth's opening (T,) of expressions (T, 64)."""
+        """Return the mouth opening (T,) of expressions (T, 64), in outer-eye distances."""
         return np.asarray(row_product(expression, self.mouth) + self.mouth_offset)
 
     def lids_down(self, expression: Floats) -> Floats:
-        """Return the eyelids' state (T, 2): negative where they are open, near zero where they are shut."""
+        """Return the state (T, 2) of the left and the right eyelid: negative if open, near zero if shut."""
         return np.asarray(row_product(expression, self.lids) + self.lids_offset)
 
 
 def probes_of(model: FaceModel, identity: Floats | None = None) -> ExpressionProbes:
-    """Return the probes of a face model, for the mean face or for that of an identity (80,)."""
+    """Return the probes of a face model, for the mean face or for the face of an identity (80,)."""
     rows = measure_rows(("mouth_open", *LIDS))
     shape = model.mean if identity is None else model.shape(identity, np.zeros((1, 64)))[0]
     own = rows @ shape.ravel()

@@ -1,7 +1,7 @@
-"""The other landmarker: the 68 points of the package face_alignment, and the face model's points fitted to them.
+"""Alternative landmarker: the 68 points of the package face_alignment, with the face model fitted to them.
 
-The package would download its networks by itself, unchecked, as it is constructed. It is constructed here without that:
-its networks are built from our verified files, and its boxes come from our detector.
+The constructor of the package downloads its networks without verification. It is bypassed here: the networks are built
+from our verified files, and the boxes come from our detector.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from facepipe.face.model import FaceModel, load_face_model
 Net = TypeVar("Net", bound=nn.Module)
 Points = NDArray[np.floating]
 
-# The package looks at about twice the face's box, and finds points to a quarter of a 64th of that.
+# The package takes about twice the face's box as its view, and locates points to 1/256 of that.
 VIEW_RATIO, VIEW_PIXELS = 2.6, 512
 NOSE_TIP, JAW_ENDS = 30, (0, 16)
-# The mean peak of the heat maps of a face that is well seen; half of it counts as doubt.
+# Mean peak of the heat maps of a clearly visible face: the score is 1 there and proportional below.
 SURE_PEAK = 0.6
 
 
 class FanLandmarker:
-    """Locates 68 points and gives the 478 of the face model that lie on them."""
+    """Locates 68 points and returns the 478 points of the face model fitted to them."""
 
     def __init__(self, points_weight: Path, depth_weight: Path, face_model: Path) -> None:
         torch.set_num_threads(THREADS)
@@ -48,7 +48,7 @@ class FanLandmarker:
         """Locate the points of the face in each crop of each (H, W, 3) uint8 RGB picture."""
         found = [self._sixty_eight(picture, crop) for picture, crop in zip(pictures, crops, strict=True)]
         own = np.stack([one for one, _ in found])
-        # Each face alone: they need not be of one person, and a frame must not depend on what is located with it.
+        # Fit each face alone: a batch may show several people, and a frame must not depend on the rest of its batch.
         points = np.concatenate([mesh_of(self.model, self.sixty_eight, one[None]) for one in own])
         score = np.array([score for _, score in found], np.float32)
         return Located(points.astype(np.float32), score, own.astype(np.float32))
@@ -67,19 +67,19 @@ class FanLandmarker:
 
 
 def towards_camera(points: Points) -> Points:
-    """Return (68, 3) points with z smaller towards the camera: the tip of a nose lies before the ends of the jaw."""
+    """Return (68, 3) points with z smaller towards the camera: the nose tip is in front of the ends of the jaw."""
     flipped = points[NOSE_TIP, 2] > points[list(JAW_ENDS), 2].mean()
     return points * (1, 1, -1 if flipped else 1)
 
 
 def mesh_of(model: FaceModel, sixty_eight: FaceModel, points: Points) -> Points:
-    """Return (T, 478, 3) points of the model fitted to (T, 68, 3) points of its restriction, of one person."""
+    """Fit `sixty_eight`, the restricted model, to (T, 68, 3) points of one person. Returns (T, 478, 3) mesh points."""
     fitted = fit(sixty_eight, points, np.ones(len(points), bool))
     return fitted.pose.apply(model.shape(fitted.identity, fitted.expression))
 
 
 def _constructed(points_weight: Path, depth_weight: Path) -> Any:
-    """Return the package's object, made without its constructor. Raises ToolError where there is no package."""
+    """Build the package's object without its constructor. Raises ToolError if the package is missing."""
     try:
         from face_alignment import FaceAlignment, LandmarksType  # noqa: PLC0415 - an extra
         from face_alignment.models import FAN, ResNetDepth  # noqa: PLC0415
@@ -97,10 +97,10 @@ def _constructed(points_weight: Path, depth_weight: Path) -> Any:
 
 
 def missing_package(reason: str) -> str:
-    """Say that the package is needed, and how it is got."""
+    """Return the error message for the missing package, with the command that installs it."""
     return (
         f"--landmarker face-alignment needs the package face-alignment ({reason}): "
-        "pip install 'facepipe[face-alignment]', or leave the option away"
+        "pip install 'facepipe[face-alignment]', or omit the option"
     )
 
 

@@ -1,4 +1,4 @@
-"""Finding the faces of a picture: the detector proposes, the landmarker confirms."""
+"""Face finding in pictures: the detector proposes, the landmarker confirms."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from facepipe.face.detector import Detection, overlap
 from facepipe.face.landmarker import FaceLandmarker
 
 Picture = NDArray[np.uint8]
-# What both networks together must say, as the sum of their log odds: a doubtful proposal needs a sure confirmation.
+# Minimum sum of the log odds of both networks: a doubtful proposal needs a confident confirmation.
 EVIDENCE_FLOOR = 5.0
-# The landmarker looks this often at a proposal, each time through the crop that its last look suggests.
+# Number of times the landmarker sees a proposal, each time in the crop derived from the previous pass.
 ROUNDS = 3
-MOST_PROPOSALS = 16
+MAX_PROPOSALS = 16
 SAME_FACE_OVERLAP = 0.4
 
 
 class FaceDetector(Protocol):
-    """What proposes faces."""
+    """Interface of a face detector."""
 
     def detect(self, picture: Picture) -> list[Detection]:
         """Return the likely faces of an (H, W, 3) uint8 RGB picture, the best first."""
@@ -34,15 +34,15 @@ class Face(NamedTuple):
     """A face that both networks agree on."""
 
     box: NDArray[np.floating]
-    """(4,) left, top, right, bottom of the 468 points of the skin, in pixels."""
+    """(4,) left, top, right, bottom of the 468 skin points, in pixels."""
     score: float
-    """How sure the landmarker is, 0 to 1."""
+    """Confidence of the landmarker, 0 to 1."""
     crop: SquareCrop
-    """The crop that holds it upright."""
+    """Crop that shows the face upright."""
 
 
 def log_odds(score: float) -> float:
-    """Return the logarithm of the odds of a score in [0, 1], within those of one in a thousand."""
+    """Return the log odds of a score in [0, 1], which is first clamped to [0.001, 0.999]."""
     bounded = min(max(score, 1e-3), 1 - 1e-3)
     return math.log(bounded / (1 - bounded))
 
@@ -54,8 +54,8 @@ class Finder:
         self.detector, self.landmarker = detector, landmarker
 
     def find(self, picture: Picture) -> list[Face]:
-        """Return the faces of an (H, W, 3) uint8 RGB picture, the surest first."""
-        proposals = self.detector.detect(picture)[:MOST_PROPOSALS]
+        """Return the faces of an (H, W, 3) uint8 RGB picture, the most confident first."""
+        proposals = self.detector.detect(picture)[:MAX_PROPOSALS]
         crops = [box_crop(proposal.box) for proposal in proposals]
         faces: list[Face] = []
         for _ in range(ROUNDS):
@@ -78,7 +78,10 @@ class Finder:
 
 
 def choose_face(found: Sequence[Face], rule: str) -> Face | None:
-    """Choose by rule: "largest", "left", "right", or "N", the N-th from the left, counted from 1."""
+    """Choose a face by rule: "largest", "left", "right", or "N", the N-th from the left, counted from 1.
+
+    Returns None if there is no such face.
+    """
     if not found:
         return None
     across = sorted(found, key=lambda one: float(one.box[0] + one.box[2]))

@@ -20,13 +20,13 @@ from facepipe.models.rows import row_product
 Floats = NDArray[np.float64]
 
 # Standard deviation of a landmark around the model, in outer-eye distances. Larger than the error of one point,
-# because errors of neighbouring points go together.
+# because errors of neighbouring points are correlated.
 NOISE = 0.04
 ROUNDS = 3
-# A frame whose residual is this many times the clip's median no longer counts for the identity.
+# A frame whose residual exceeds this multiple of the clip's median does not contribute to the identity.
 OUTLIER_RATIO = 3.0
-# Few enough that their points stay in the processor's cache; the memory for them does not grow with the clip. The
-# size changes no result.
+# Small enough for the points of a block to stay in the CPU cache, and memory does not grow with the clip. The block
+# size does not change the result.
 BLOCK_FRAMES = 32
 
 
@@ -40,18 +40,18 @@ class Fit:
     """(T, 64)"""
     pose: Similarity
     residual: Floats
-    """(T,) mean distance of model and landmarks in the picture plane, in outer-eye distances of the frame's scale."""
+    """(T,) mean distance between model and landmarks in the picture plane, in outer-eye distances of the frame's scale."""
     trusted: NDArray[np.bool_]
-    """(T,) frames that counted for the identity."""
+    """(T,) frames that contributed to the identity."""
 
 
 def fit(
     model: FaceModel, points: NDArray[np.floating], valid: NDArray[np.bool_], *, identity: Floats | None = None
 ) -> Fit:
-    """Fit (T, N, 3) points of the model, x and y in pixels, z in the same unit; rows that are not `valid` do not count.
+    """Fit the model to (T, N, 3) points, x and y in pixels, z in the same unit; rows that are not `valid` are ignored.
 
-    With `identity` given it is kept, and only poses and expressions are fitted. Rows that are not valid get the
-    coefficients of the nearest valid frame. Needs one valid frame at least.
+    A given `identity` is kept, and only poses and expressions are fitted. Rows that are not valid receive the
+    coefficients of the nearest valid frame. Raises ValueError if no frame is valid.
     """
     there = np.flatnonzero(valid)
     if not len(there):
@@ -68,7 +68,7 @@ def fit(
 
 
 def nearest_valid(there: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """Return for each of `count` frames the place in `there` of the nearest valid frame, the earlier one on a tie."""
+    """Return, for each of `count` frames, the index in `there` of the nearest valid frame; ties go to the earlier."""
     after = np.clip(np.searchsorted(there, np.arange(count)), 0, len(there) - 1)
     before = np.maximum(after - 1, 0)
     return np.where(abs(there[before] - np.arange(count)) <= abs(there[after] - np.arange(count)), before, after)
@@ -76,16 +76,16 @@ def nearest_valid(there: NDArray[np.intp], count: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class _System:
-    """The normal equations, solved as far as they do not depend on the clip."""
+    """The part of the normal equations that does not depend on the clip, already solved."""
 
     to_expression: Floats
-    """(3 N, 64): offsets from the mean times this are the expression, were the identity zero."""
+    """(3 N, 64) maps offsets from the mean to the expression, for an identity of zero."""
     to_evidence: Floats
-    """(80, 3 N): this times the sum of the offsets is the right side of the equations of the identity."""
+    """(80, 3 N) maps the sum of the offsets to the right-hand side of the identity's equations."""
     curvature: Floats
-    """(80, 80): what each frame adds to their left side."""
+    """(80, 80) contribution of each frame to their left-hand side."""
     cross: Floats
-    """(80, 64): the expression that explains each identity direction best."""
+    """(80, 64) expression that best explains each identity direction."""
 
 
 def _system(model: FaceModel) -> _System:
@@ -102,7 +102,7 @@ def _system(model: FaceModel) -> _System:
 
 def _fit_valid(model: FaceModel, points: NDArray[np.floating], identity: Floats | None) -> Fit:
     system, count, size = _system(model), len(points), model.mean.size
-    firm = np.flatnonzero(model.pose_weights)  # The other points have no say in the pose.
+    firm = np.flatnonzero(model.pose_weights)  # The other points do not affect the pose.
     shared = np.zeros(len(model.identity)) if identity is None else np.asarray(identity, dtype=np.float64)
     shape = model.shape(shared, np.zeros((1, len(model.expression))))[:, firm]
     alone, residual = np.empty((count, len(model.expression))), np.empty(count)
@@ -113,7 +113,7 @@ def _fit_valid(model: FaceModel, points: NDArray[np.floating], identity: Floats 
         for rows in _blocks(count):
             offset = (pose.rows(rows).undo(points[rows]) - model.mean).reshape(-1, size)
             alone[rows] = row_product(offset, system.to_expression)
-            # In the order of the frames, so that the sum does not depend on the blocks.
+            # Add in frame order, so that the sum does not depend on the block size.
             for one in offset[trusted[rows]]:
                 total += one
         if identity is None:
@@ -134,6 +134,6 @@ def _blocks(count: int) -> Iterator[slice]:
 
 
 def _mean_distance(first: NDArray[np.floating], second: NDArray[np.floating]) -> Floats:
-    """Return the mean distance (T,) of (T, N, 3) points in the picture plane."""
+    """Return the mean distance (T,) between two sets of (T, N, 3) points in the picture plane."""
     across, down = first[..., 0] - second[..., 0], first[..., 1] - second[..., 1]
     return np.asarray(np.sqrt(across * across + down * down).mean(1))

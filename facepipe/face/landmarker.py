@@ -1,4 +1,4 @@
-"""Locating the 478 points of faces in square crops of a picture."""
+"""Landmark detection: the 478 points of faces in square crops of a picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facepipe.models import landmarker as network
 
 
 class Seen(NamedTuple):
-    """One face as a landmarker sees it."""
+    """Result of a landmarker for one crop, in the units of `Located`."""
 
     points: NDArray[np.float32]
     """(478, 3)"""
@@ -28,23 +28,23 @@ class Seen(NamedTuple):
 
 
 class Located(NamedTuple):
-    """Points of faces, one row a crop."""
+    """Landmarks of B crops, one row per crop."""
 
     points: NDArray[np.float32]
     """(B, 478, 3), in pixels of the picture, z in the same unit and smaller towards the camera."""
     score: NDArray[np.float32]
-    """(B,), how surely the crop holds a face, 0 to 1."""
+    """(B,) confidence that the crop shows a face, 0 to 1."""
     sixty_eight: NDArray[np.float32] | None = None
-    """(B, 68, 3) likewise, of a landmarker that sees these and lays the 478 on them."""
+    """(B, 68, 3) in the same units, from a landmarker that finds 68 points and fits the 478 to them; else None."""
 
     def row(self, index: int) -> Seen:
-        """Return what one crop holds."""
+        """Return the result of one crop."""
         own = None if self.sixty_eight is None else self.sixty_eight[index]
         return Seen(self.points[index], float(self.score[index]), own)
 
 
 class FaceLandmarker(Protocol):
-    """What tracking asks of a landmarker."""
+    """Interface of a landmarker, as tracking uses it."""
 
     def locate(self, pictures: Sequence[NDArray[np.uint8]], crops: Sequence[SquareCrop]) -> Located:
         """Locate the points of the face in each crop of each (H, W, 3) uint8 RGB picture."""
@@ -52,10 +52,11 @@ class FaceLandmarker(Protocol):
 
 
 class Landmarker:
-    """The embedded landmarker. It looks at each crop and at its mirror image: what the two disagree on is error."""
+    """The embedded landmarker. It averages the points of each crop and its mirror image, which reduces their error."""
 
     def __init__(self, weight: Path) -> None:
-        # Only what sees runs in bfloat16, which would tell a place to a 256th of the crop: lips part by less.
+        # Only the feature extractor may run in bfloat16: coordinates would be rounded to 1/256 of the crop, more than the
+        # opening of barely parted lips.
         self.dtype = compute_dtype()
         self.net = load_network(weight, "landmarker", network.Landmarker, network.LandmarkerConfig, precision="fp32")
         self.net.features.to(self.dtype)
@@ -72,7 +73,7 @@ class Landmarker:
     def _look(self, picture: NDArray[np.uint8], crop: SquareCrop) -> tuple[NDArray[np.floating], float]:
         """Return the (478, 3) points in one crop, in pixels of the picture, and their score.
 
-        Each crop is computed alone, so the others do not change its rounding.
+        Each crop is computed alone, so that other crops do not change its rounding.
         """
         size = self.net.config.size_pixels
         pixels = torch.from_numpy(sample(picture, crop, size))[None].permute(0, 3, 1, 2).to(self.dtype) / 127.5 - 1

@@ -1,4 +1,4 @@
-"""Linear measures of a canonical face (how open, how wide, how high), on which the named controls rest."""
+"""Linear measures of a canonical face (openings, widths, heights), from which the named controls are derived."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ RIGHT_CHEEK, LEFT_CHEEK = (117, 118, 101, 50, 205), (346, 347, 330, 280, 425)
 NOSE_WINGS = (64, 294, 98, 327, 48, 278)
 CHIN_POINTS = (152, 148, 377, 176, 400)
 
-# Each measure is a sum of (share, axis, points): the points' mean coordinate times the share, in outer-eye distances.
+# A measure is a sum over (weight, axis, points): the mean coordinate of the points times the weight, in outer-eye
+# distances.
 Terms = tuple[tuple[float, int, tuple[int, ...]], ...]
 MID_UPPER, MID_LOWER = (82, 13, 312), (87, 14, 317)
 OUTER_UPPER, OUTER_LOWER = (37, 0, 267), (84, 17, 314)
@@ -56,9 +57,9 @@ MEASURES: dict[str, Terms] = {
 
 
 def measure_rows(names: Sequence[str] = tuple(MEASURES)) -> NDArray[np.float64]:
-    """Return (K, 478 * 3) rows: each times the flat canonical points is a measure."""
+    """Return (K, 478 * 3) rows; the product of a row with the flattened canonical points is a measure."""
     rows = np.zeros((len(names), at.POINT_COUNT, 3))
     for row, name in zip(rows, names, strict=True):
-        for share, axis, points in MEASURES[name]:
-            row[list(points), axis] += share / len(points)
+        for weight, axis, points in MEASURES[name]:
+            row[list(points), axis] += weight / len(points)
     return rows.reshape(len(names), -1)

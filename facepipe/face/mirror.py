@@ -1,4 +1,4 @@
-"""Which point takes whose place in a mirror."""
+"""Mirror symmetry of the mesh: the partner of each point."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from facepipe.face.cropping import aligned_crop
 
 
 def aligned_shapes(points: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return (N, 478, 3) points in sides of their aligned crops."""
+    """Convert (N, 478, 3) points to units of the side of their aligned crops."""
     return np.stack([aligned_crop(row).normalised(row) for row in points]).astype(np.float32)
 
 
 def mirror_permutation(points: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Find the mirror partner of each of 478 points, by matching the mean of (N, 478, 3) faces with its mirror."""
-    # Here, not above: whoever finds no face need not wait for SciPy.
+    """Return the mirror partner (478,) of each point, by matching the mean of (N, 478, 3) faces with its mirror image."""
+    # Imported here so that only users of a landmarker load SciPy.
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
 
     mean = aligned_shapes(points[:: max(1, len(points) // 2000)]).mean(0)

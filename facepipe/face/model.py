@@ -25,10 +25,10 @@ class Control:
 
     name: str
     direction: Floats
-    """(64,) expression coefficients of the value 1."""
+    """(64,) expression coefficients for the value 1."""
     low: float
     high: float
-    """Values that real faces reach: the outermost 1 % of frames of the training clips, or 10 % of portraits."""
+    """Range of values of real faces; 1 % of frames of the training clips, or 10 % of portraits, exceed it."""
 
 
 @dataclass(frozen=True)
@@ -38,27 +38,27 @@ class FaceModel:
     mean: Floats
     """(478, 3)"""
     identity: Floats
-    """(80, 478, 3), each as long as one standard deviation among people."""
+    """(80, 478, 3), each scaled to one standard deviation among people."""
     expression: Floats
-    """(64, 478, 3), each as long as one standard deviation from a face at rest."""
+    """(64, 478, 3), each scaled to one standard deviation from the face at rest."""
     weights: Floats
-    """(478,) how much each point counts in a fit of expression and identity."""
+    """(478,) weight of each point in a fit of expression and identity."""
     pose_weights: Floats
-    """(478,) how much each point counts in a fit of the pose."""
+    """(478,) weight of each point in a fit of the pose."""
     triangles: NDArray[np.int32]
-    """(M, 3) of the skin."""
+    """(M, 3) triangles of the skin."""
     mouth_triangles: NDArray[np.int32]
-    """(K, 3) of the opening between the lips."""
+    """(K, 3) triangles of the opening between the lips."""
     eye_triangles: NDArray[np.int32]
-    """(L, 3) of the eyeballs between the lids, fans around the iris centres."""
+    """(L, 3) triangles of the eyeballs between the lids: fans around the iris centres."""
     sixty_eight: NDArray[np.int32]
-    """(68,) the points that stand for those of the 300-W convention."""
+    """(68,) points that correspond to the 300-W convention."""
     mirror: NDArray[np.int32]
-    """(478,), which point takes whose place in a mirror."""
+    """(478,) mirror partner of each point."""
     controls: dict[str, Control]
 
     def restricted(self, points: NDArray[np.integer]) -> FaceModel:
-        """Return the model of only these points, in their order, to fit what knows no others; it has no surface."""
+        """Return the model restricted to `points`, in their order, for fits to other landmark sets; without a surface."""
         nothing = np.zeros((0, 3), np.int32)
         return replace(
             self,
@@ -76,21 +76,21 @@ class FaceModel:
 
     def shape(self, identity: NDArray[np.floating], expression: NDArray[np.floating]) -> Floats:
         """Return (T, 478, 3) canonical points of (80,) or (T, 80) identity and (T, 64) expression coefficients."""
-        return self.neutral(identity) + self.moved(expression)
+        return self.neutral(identity) + self.expression_offsets(expression)
 
     def neutral(self, identity: NDArray[np.floating]) -> Floats:
         """Return (1 or T, 478, 3) canonical points of (80,) or (T, 80) identity coefficients, at rest."""
         return np.asarray(self.mean + row_combination(np.atleast_2d(identity), self.identity))
 
-    def moved(self, expression: NDArray[np.floating]) -> Floats:
-        """Return how far (T, 478, 3) canonical points are moved by (T, 64) expression coefficients."""
+    def expression_offsets(self, expression: NDArray[np.floating]) -> Floats:
+        """Return the (T, 478, 3) offsets of the canonical points by (T, 64) expression coefficients."""
         return np.asarray(row_combination(expression, self.expression), np.float64)
 
 
 def load_face_model(path: Path) -> FaceModel:
-    """Read a face model from its safetensors file."""
+    """Read a face model from its safetensors file. Raises WeightsError for a model of another basis."""
     with safe_open(path, framework="numpy") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator of its own
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not iterable itself
         header = file.metadata() or {}
     if header.get("basis") != BASIS:
         raise WeightsError(f"{path.name} holds a face model of basis {header.get('basis')!r}, expected {BASIS!r}.")

@@ -1,6 +1,7 @@
-"""Tracking every face of a video, each for as long as it can be followed.
+"""Tracking of all faces of a video, each for as long as it can be followed.
 
-The detector runs every few frames and whenever a face was lost; in between the landmarker follows each by its crop.
+The detector runs every few frames and whenever a face is lost; in between, the landmarker follows each face in its
+crop.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from facepipe.face.tracking import FOLLOWED_SCORE_FLOOR, SAME_FACE_FLOOR, is_nea
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.floating]
 
-# Frames between two runs of the detector, and the frames that a hidden face is waited for.
+# Frames between two runs of the detector, and frames after which a hidden face is given up.
 DETECT_EVERY_FRAMES, MAX_MISSING_FRAMES = 12, 5
 
 
@@ -33,13 +34,13 @@ class FaceTrack:
     crop: SquareCrop
     looks: NDArray[np.float32]
     boxes: list[Floats] = field(default_factory=list)
-    """(4,) left, top, right, bottom of the skin's points in each frame, in pixels."""
+    """(4,) left, top, right, bottom of the skin points in each frame, in pixels."""
     missing: int = 0
-    """Frames since it was last seen; its last box is repeated for them."""
+    """Frames since the face was last seen; its last box is repeated for them."""
 
     @property
     def end_frame(self) -> int:
-        """Return the number of its last frame plus one."""
+        """Return the number of the last frame plus one."""
         return self.first_frame + len(self.boxes)
 
 
@@ -60,21 +61,21 @@ class MultiFaceTracker:
     ) -> list[FaceTrack]:
         """Return the tracks of all faces in (H, W, 3) uint8 RGB frames, by first frame.
 
-        A frame for which `wanted` is false is not looked at; it ends every track.
+        A frame for which `wanted` returns False is skipped; it ends every track.
         """
         for number, frame in enumerate(frames):
             if wanted(number):
-                lost = self._go_on(frame)
+                lost = self._follow_all(frame)
                 if lost or number % DETECT_EVERY_FRAMES == 0 or not any(not track.missing for track in self.live):
-                    self._meet(frame, number)
+                    self._start_tracks(frame, number)
             else:
                 self._end(self.live)
             advance(1)
         self._end(self.live)
         return sorted(self.ended, key=lambda track: (track.first_frame, track.face))
 
-    def _go_on(self, frame: Picture) -> bool:
-        """Follow all faces into the next frame. Returns True if one was just lost."""
+    def _follow_all(self, frame: Picture) -> bool:
+        """Follow all faces into the next frame. Returns True if a face is newly lost."""
         if not self.live:
             return False
         located = self.landmarker.locate([frame] * len(self.live), [track.crop for track in self.live])
@@ -88,18 +89,18 @@ class MultiFaceTracker:
             track.boxes.append(box_of(points) if seen else track.boxes[-1])
             if seen:
                 track.looks, track.crop = looks, track.crop if is_near(own, track.crop) else own
-        self._end([track for track in self.live if track.missing > MAX_MISSING_FRAMES or self._is_double(track)])
+        self._end([track for track in self.live if track.missing > MAX_MISSING_FRAMES or self._is_duplicate(track)])
         return lost
 
-    def _is_double(self, track: FaceTrack) -> bool:
-        """Return True if an older track now follows the same face."""
+    def _is_duplicate(self, track: FaceTrack) -> bool:
+        """Return True if an older track follows the same face."""
         earlier = [other for other in self.live[: self.live.index(track)] if not other.missing]
         return not track.missing and any(
             overlap(track.boxes[-1], other.boxes[-1]) > SAME_FACE_OVERLAP for other in earlier
         )
 
-    def _meet(self, frame: Picture, number: int) -> None:
-        """Start a track for each detected face that has none."""
+    def _start_tracks(self, frame: Picture, number: int) -> None:
+        """Start a track for each detected face without one."""
         followed = [track.boxes[-1] for track in self.live if not track.missing]
         for face in self.finder.find(frame):
             if all(overlap(face.box, box) < SAME_FACE_OVERLAP for box in followed):

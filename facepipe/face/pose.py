@@ -1,7 +1,7 @@
-"""Head pose: rotation matrices and angles, and the similarity that lays one set of points on another.
+"""Head pose: rotation matrices and angles, and the similarity that maps one set of points to another.
 
 Axes: x to the right of the picture, y down, z away from the camera. A rotation is R = Rz(roll) Ry(yaw) Rx(pitch),
-applied to column vectors. Seen by the viewer, positive yaw turns the nose to the left of the picture (towards -x),
+applied to column vectors. As seen by the viewer, positive yaw turns the nose to the left of the picture (towards -x),
 positive pitch turns it down, positive roll tilts the head clockwise.
 """
 
@@ -16,7 +16,7 @@ Floats = NDArray[np.floating]
 
 
 class Similarity(NamedTuple):
-    """Maps canonical points p to `scale * rotation @ p + translation`, one row a frame."""
+    """Maps canonical points p to `scale * rotation @ p + translation`, one row per frame."""
 
     scale: Floats
     """(T,)"""
@@ -31,24 +31,24 @@ class Similarity(NamedTuple):
         return np.asarray(points @ matrix.transpose(0, 2, 1) + self.translation[:, None])
 
     def undo(self, points: Floats) -> Floats:
-        """Map (T, N, 3) points back to canonical ones."""
+        """Map (T, N, 3) points back to canonical points."""
         return np.asarray((points - self.translation[:, None]) @ (self.rotation / self.scale[:, None, None]))
 
     def rows(self, index: slice | NDArray[np.intp]) -> Similarity:
-        """Return the similarities of some frames."""
+        """Return the similarities of the selected frames."""
         return Similarity(self.scale[index], self.rotation[index], self.translation[index])
 
 
 def similarity_onto(canonical: Floats, points: Floats, weights: Floats) -> Similarity:
-    """Return the similarities that lay (T or 1, N, 3) canonical points on (T, N, 3) points, least squares.
+    """Return the least-squares similarities from (T or 1, N, 3) canonical points to (T, N, 3) points.
 
-    `weights` (N,) are non-negative. Closed form after Umeyama (1991), for all frames at once.
+    `weights` (N,) must be non-negative. Closed form of Umeyama (1991), for all frames at once.
     """
     share = weights / weights.sum()
     middle = np.einsum("n,tnk->tk", share, canonical)
     target = np.einsum("n,tnk->tk", share, points)
-    centred, moved = canonical - middle[:, None], points - target[:, None]
-    covariance = (moved * share[:, None]).transpose(0, 2, 1) @ centred
+    centred, centred_target = canonical - middle[:, None], points - target[:, None]
+    covariance = (centred_target * share[:, None]).transpose(0, 2, 1) @ centred
     left, strengths, right = np.linalg.svd(covariance)
     handed = np.ones_like(strengths)
     handed[:, 2] = np.sign(np.linalg.det(left @ right))
@@ -59,7 +59,7 @@ def similarity_onto(canonical: Floats, points: Floats, weights: Floats) -> Simil
 
 
 def rotation_of(angles: Floats) -> Floats:
-    """Return (T, 3, 3) rotations of (T, 3) angles: pitch, yaw, roll in radians."""
+    """Return the (T, 3, 3) rotations of (T, 3) angles: pitch, yaw, roll in radians."""
     pitch, yaw, roll = np.moveaxis(np.asarray(angles, dtype=np.float64), -1, 0)
     zero, one = np.zeros_like(pitch), np.ones_like(pitch)
 
@@ -73,7 +73,7 @@ def rotation_of(angles: Floats) -> Floats:
 
 
 def angles_of(rotation: Floats) -> Floats:
-    """Return (T, 3) pitch, yaw, roll in radians of (T, 3, 3) rotations; yaw lies in [-pi/2, pi/2]."""
+    """Return (T, 3) pitch, yaw, roll in radians of (T, 3, 3) rotations; yaw is in [-pi/2, pi/2]."""
     yaw = -np.arcsin(np.clip(rotation[..., 2, 0], -1, 1))
     pitch = np.arctan2(rotation[..., 2, 1], rotation[..., 2, 2])
     roll = np.arctan2(rotation[..., 1, 0], rotation[..., 0, 0])

@@ -1,4 +1,4 @@
-"""Choosing the frame of a video that serves best as a portrait."""
+"""Selection of the frame of a video that is best suited as a portrait."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Floats = NDArray[np.floating]
 
 
 def best_frame(track: Track) -> int:
-    """Return the frame whose face looks straight ahead, eyes open, mouth closed, large; the earliest among equals.
+    """Return the best frame: face frontal, eyes open, mouth closed, large; the earliest among equals.
 
     Raises ValueError for a track without a face.
     """

@@ -1,4 +1,4 @@
-"""Spans: ranges of frames of a raw video, each with one fixed square that is cut out of all of them."""
+"""Spans: ranges of frames of a raw video, each with one fixed crop square for all of its frames."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Span:
-    """Frames `first_frame` up to `end_frame` (left out) of a video, and the square that is cut out of all of them."""
+    """Frames from `first_frame` to `end_frame` (exclusive) of a video, and the square that is cut out of each."""
 
     first_frame: int
     end_frame: int
     left: int
     top: int
     side: int
-    """Pixels of the picture."""
+    """In pixels of the picture, like `left` and `top`."""
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -30,7 +30,7 @@ class Span:
 
 
 def whole_span(track: Track, picture_size: tuple[int, int]) -> Span:
-    """Return the whole of a clip with the square that `facepipe crop` would cut out of it, in whole pixels."""
+    """Return a span of the entire clip with the square that `facepipe crop` would cut, in whole pixels."""
     square = crop_around(track.points[track.valid], picture_size)
     side = max(2, int(square.side))
     left, top = (
@@ -41,9 +41,9 @@ def whole_span(track: Track, picture_size: tuple[int, int]) -> Span:
 
 
 def cut_track(track: Track, span: Span, size_pixels: int) -> Track:
-    """Return the rows of a span with points in pixels of its clip, whose side is `size_pixels`."""
+    """Return the rows of a span, with points in pixels of its clip of side `size_pixels`."""
     rows, scale = track.rows(span.first_frame, span.end_frame), np.float32(size_pixels / span.side)
-    # Pixel i covers i - 0.5 to i + 0.5, in the picture as in the clip.
+    # Pixel i covers i - 0.5 to i + 0.5, both in the picture and in the clip.
     corner, half = np.array([span.left - 0.5, span.top - 0.5, 0], np.float32), np.array([0.5, 0.5, 0], np.float32)
 
     def cut(points: NDArray[np.float32]) -> NDArray[np.float32]:

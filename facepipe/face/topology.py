@@ -1,7 +1,7 @@
-"""Where the parts of a face lie among the 478 points of the mesh.
+"""Point indices of the parts of a face in the 478-point mesh.
 
-The numbering is that of the teacher's mesh: 468 points on the skin and lips, then five for each iris (centre first).
-"Right" and "left" are the subject's own; the subject's right eye lies on the left of an unmirrored picture.
+The numbering is that of the teacher's mesh: 468 points on skin and lips, then five for each iris (centre first).
+"Right" and "left" are the subject's own; the subject's right eye is on the left of an unmirrored picture.
 """
 
 POINT_COUNT = 478
@@ -13,7 +13,7 @@ MOUTH_RIGHT, MOUTH_LEFT = 61, 291
 NOSE_TIP, CHIN, FOREHEAD = 4, 152, 10
 RIGHT_IRIS, LEFT_IRIS = (468, 469, 470, 471, 472), (473, 474, 475, 476, 477)
 
-# Lid contours run from the outer corner to the inner one, corners left out; upper and lower points pair up.
+# Lid contours run from the outer corner to the inner one, corners excluded; upper and lower points correspond.
 RIGHT_LID_UPPER = (246, 161, 160, 159, 158, 157, 173)
 RIGHT_LID_LOWER = (7, 163, 144, 145, 153, 154, 155)
 LEFT_LID_UPPER = (466, 388, 387, 386, 385, 384, 398)
@@ -25,7 +25,7 @@ LEFT_EYE = (LEFT_EYE_OUTER, *LEFT_LID_UPPER, LEFT_EYE_INNER, *reversed(LEFT_LID_
 RIGHT_BROW = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55)
 LEFT_BROW = (300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
 
-# Lips run from the subject's right corner to the left one; upper and lower points of a ring pair up.
+# Lips run from the subject's right corner to the left one; upper and lower points of a ring correspond.
 LIP_INNER_UPPER = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 LIP_INNER_LOWER = (95, 88, 178, 87, 14, 317, 402, 318, 324)
 LIP_OUTER_UPPER = (185, 40, 39, 37, 0, 267, 269, 270, 409)
@@ -39,13 +39,13 @@ FACE_OVAL = (
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
 
-# Points that expression hardly moves: they carry the pose.
+# Points that expression hardly moves: they determine the pose.
 STABLE = (
     *(10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 67, 109, 108, 338, 297, 337, 33, 133, 362, 263),
     *(127, 234, 93, 356, 454, 323, 162, 389, 21, 251, 54, 284, 103, 332, 48, 278, 115, 344, 131, 360, 122, 351),
 )
 
-# The 68-point convention of 300-W, as nearest points of the mesh: jaw 17, brows 10, nose 9, eyes 12, lips 20.
+# The 68-point convention of 300-W, as the nearest points of the mesh: jaw 17, brows 10, nose 9, eyes 12, lips 20.
 SIXTY_EIGHT = (
     *(162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389),
     *(71, 63, 105, 66, 107, 336, 296, 334, 293, 301),

@@ -1,4 +1,4 @@
-"""One face followed through a clip, as a value and as a file (docs/formats.md), and the crop that holds it."""
+"""Tracks: one face through a clip, in memory and as a file (docs/formats.md), and the crop around it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from facepipe.errors import InputError
 from facepipe.face.cropping import SquareCrop, box_of
 
 FORMAT, VERSION = "facepipe-track", 1
-# The crop's side relative to the face's longer side, and how far the face lies below its middle: hair needs room.
+# Side of the crop relative to the longer side of the face, and how far the face is below the centre of the crop,
+# relative to the side: hair needs room.
 CROP_SIDE_RATIO, CROP_RAISE_RATIO = 1.9, 0.04
 
 
@@ -27,16 +28,16 @@ class Track:
     valid: NDArray[np.bool_]
     """(T,)"""
     score: NDArray[np.float32]
-    """(T,), how surely there is a face, 0 to 1."""
+    """(T,) confidence that there is a face, 0 to 1."""
     detections: int = 0
-    """How often the detector had to look."""
-    most_faces: int = 0
-    """The most faces that it saw at once."""
+    """Number of frames on which the detector ran."""
+    max_faces: int = 0
+    """Largest number of faces found in one frame."""
     sixty_eight: NDArray[np.float32] | None = None
-    """(T, 68, 3) likewise, of a landmarker that sees these and lays `points` on them."""
+    """(T, 68, 3) in the same units, from a landmarker that finds 68 points and fits `points` to them; else None."""
 
     def rows(self, first: int, end: int) -> Track:
-        """Return frames `first` up to `end`, left out."""
+        """Return frames from `first` to `end` (exclusive)."""
         own = None if self.sixty_eight is None else self.sixty_eight[first:end]
         return replace(
             self,
@@ -49,20 +50,20 @@ class Track:
 
 @dataclass(frozen=True)
 class TrackFile:
-    """A track with what is needed to go back to the picture it was made on."""
+    """A track with the rate of its clip and the crop and size of the source picture."""
 
     track: Track
     fps: Fraction
     crop: SquareCrop
     picture_size: tuple[int, int]
     frame: int = -1
-    """For a still taken out of a video, the number of its frame; else -1."""
+    """Frame number in the video for a still taken from a video; else -1."""
 
 
 def crop_around(points: NDArray[np.floating], picture_size: tuple[int, int]) -> SquareCrop:
-    """Return the one crop that holds (T, 478, 3) points of a clip's valid frames, inside the picture where it can be.
+    """Return one crop around the (T, 478, 3) points of a clip's valid frames, inside the picture.
 
-    Sides follow the extent of the face over the clip, a few odd frames left out.
+    The side covers the extent of the face over the clip without outlier frames, limited by the picture's shorter side.
     """
     boxes = box_of(points)
     left, top = np.percentile(boxes[:, :2], 2, axis=0)
@@ -78,7 +79,7 @@ def crop_around(points: NDArray[np.floating], picture_size: tuple[int, int]) -> 
 
 
 def save_track(file: TrackFile, path: Path) -> None:
-    """Write a track file: arrays without pickle and a JSON header as UTF-8 bytes."""
+    """Write a track file: arrays without pickle, and a JSON header as UTF-8 bytes."""
     crop = {
         "center_x": file.crop.center_x,
         "center_y": file.crop.center_y,
@@ -93,7 +94,7 @@ def save_track(file: TrackFile, path: Path) -> None:
         "picture_size": list(file.picture_size),
         "frame": file.frame,
         "detections": file.track.detections,
-        "most_faces": file.track.most_faces,
+        "most_faces": file.track.max_faces,
     }
     encoded = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
     own = {} if file.track.sixty_eight is None else {"sixty_eight": file.track.sixty_eight}
@@ -110,29 +111,29 @@ def save_track(file: TrackFile, path: Path) -> None:
 
 
 def load_track(path: Path) -> TrackFile:
-    """Read a track file. Raises InputError when it is none, damaged, or of another version."""
+    """Read a track file. Raises InputError if it is missing, not a track file, damaged, or of another version."""
     try:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             if header.get("format") != FORMAT or header.get("version") != VERSION:
-                raise InputError(f"{path} is no track file of version {VERSION}. `facepipe crop` makes one.")
+                raise InputError(f"{path} is not a track file of version {VERSION}. Create one with `facepipe crop`.")
             own = file["sixty_eight"] if "sixty_eight" in file.files else None
             track = Track(file["points"], file["valid"], file["score"], header["detections"], header["most_faces"], own)
         _check(track)
         size, fps = (int(header["picture_size"][0]), int(header["picture_size"][1])), Fraction(header["fps"])
         if fps <= 0:
-            raise ValueError(f"a rate of {fps} frames/s")
+            raise ValueError(f"the frame rate is {fps}, expected a positive number")
         return TrackFile(track, fps, SquareCrop(**header["crop"]), size, header["frame"])
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Give the path of a track file (.npz).") from None
     except InputError:
         raise
-    except Exception as error:  # NumPy and its zip reader raise a dozen kinds on what is none, or broken
-        raise InputError(f"{path} is no readable track file ({error}). `facepipe crop` makes one.") from error
+    except Exception as error:  # NumPy and its zip reader raise many types for foreign or damaged files
+        raise InputError(f"{path} is not a readable track file ({error}). Create one with `facepipe crop`.") from error
 
 
 def _check(track: Track) -> None:
-    """Raise ValueError unless the arrays belong together."""
+    """Raise ValueError unless the shapes and types of the arrays agree."""
     count = len(track.valid)
     expected = {"points": ((count, 478, 3), "f"), "valid": ((count,), "b"), "score": ((count,), "f")}
     if track.sixty_eight is not None:
@@ -142,4 +143,4 @@ def _check(track: Track) -> None:
         if array.shape != shape or array.dtype.kind != kind:
             raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected shape {shape}")
         if not np.isfinite(array).all():
-            raise ValueError(f"{name} holds numbers that are not finite")
+            raise ValueError(f"{name} contains numbers that are not finite")

@@ -1,7 +1,7 @@
-"""Following one face through a clip.
+"""Tracking of one face through a clip.
 
-The detector runs only when there is no face to follow. Otherwise frames are looked at through one crop, kept for as
-long as the face stays well inside it: a crop that moved with every frame would make still faces tremble.
+The detector runs only when there is no face to follow. Otherwise the landmarker sees each frame through one crop, which
+is kept as long as the face stays well inside it: a crop that moved with every frame would make still faces jitter.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from facepipe.face.landmarker import FaceLandmarker, Seen
 from facepipe.face.track import Track
 
 Picture = NDArray[np.uint8]
-# A face that is followed may be less sure than one that is newly found: heads turn away, hands pass.
+# Lower than the threshold for new faces: a followed head may turn away, or a hand may pass in front of it.
 FOLLOWED_SCORE_FLOOR = 0.25
-# A crop is kept while the face's own crop differs by less than this: shift and size in sides, turn in radians.
+# A crop is kept while the face's aligned crop differs by less: shift in sides, log ratio of the sides, and angle in
+# radians.
 KEPT_SHIFT, KEPT_SIZE, KEPT_TURN = 0.03, 0.05, 0.075
-# Up to so many times that, points seen through the old crop are good enough to lay the new one by.
+# Up to this multiple of those limits, points seen through the old crop are accurate enough to place the new one.
 DRIFT = 4.0
-# A face this different from the one that was followed is somebody else (correlation of small pictures of both).
+# A face whose correlation with the followed face is lower belongs to another person (thumbnails of both).
 SAME_FACE_FLOOR = 0.35
 THUMBNAIL_PIXELS = 16
 NOTHING = Seen(np.zeros((478, 3), np.float32), 0.0)
-# After somebody else had to be taken, the face of before is looked for in every second frame, this many times: it may
+# After a switch to another person, search for the previous face in every second frame, this many times: it may only
 # have been hidden.
 FORMER_EVERY, PATIENCE = 2, 12
 
 
 class Tracker:
-    """Follows the face that a rule picks, and picks it up again by place and looks when it was lost."""
+    """Follows the face that a rule chooses, and finds it again by position and appearance after a loss."""
 
     def __init__(self, detector: FaceDetector, landmarker: FaceLandmarker, *, face: str = "largest") -> None:
         self.finder, self.landmarker, self.rule = Finder(detector, landmarker), landmarker, face
@@ -44,7 +45,7 @@ class Tracker:
         self.looks: NDArray[np.float32] | None = None
         self.former: NDArray[np.float32] | None = None
         self.patience = 0
-        self.detections = self.most_faces = 0
+        self.detections = self.max_faces = 0
 
     def track(self, frames: Iterable[Picture], advance: Callable[[int], None] = lambda _: None) -> Track:
         """Follow the face through (H, W, 3) uint8 RGB frames, one at a time in memory."""
@@ -57,10 +58,10 @@ class Tracker:
         score = np.array([one.score for one in seen], np.float32)
         points = np.stack([one.points for one in seen]) if seen else np.zeros((0, 478, 3), np.float32)
         valid, own = score >= FOLLOWED_SCORE_FLOOR, _sixty_eight(seen)
-        return Track(points, valid, score, self.detections, self.most_faces, own)
+        return Track(points, valid, score, self.detections, self.max_faces, own)
 
     def _follow(self, frame: Picture) -> Seen:
-        """Return how the face looks in the next frame."""
+        """Return the result for the followed face in the next frame, `NOTHING` without a face."""
         if self.crop is None and not self._find(frame):
             return NOTHING
         assert self.crop is not None
@@ -71,7 +72,7 @@ class Tracker:
         return one
 
     def _recenter(self, frame: Picture, seen: Seen) -> Seen:
-        """Place the crop anew on a face that has moved, or find the face again; return how it then looks."""
+        """Move the crop to a face that has left it, or find the face again. Returns the result in the new crop."""
         own = aligned_crop(seen.points)
         drifted = self.crop is not None and is_near(own, self.crop, times=DRIFT)
         if seen.score < FOLLOWED_SCORE_FLOOR or not (self._take if drifted else self._settle)(frame, own):
@@ -84,14 +85,14 @@ class Tracker:
         return one._replace(score=max(one.score, FOLLOWED_SCORE_FLOOR))
 
     def _settle(self, frame: Picture, crop: SquareCrop) -> bool:
-        """Move a crop until the face lies upright in it; False when it holds no face, or somebody else's."""
+        """Realign a crop so that the face is upright. Returns False if it shows no face or another person's."""
         located = self.landmarker.locate([frame], [crop])
         if located.score[0] < FOLLOWED_SCORE_FLOOR:
             return False
         return self._take(frame, aligned_crop(located.points[0]))
 
     def _take(self, frame: Picture, crop: SquareCrop) -> bool:
-        """Follow the face in a crop from now on, if it looks like the one that was followed."""
+        """Follow the face in a crop from now on. Returns False if it does not look like the followed face."""
         if not self._same_face(frame, crop):
             return False
         self.crop = crop
@@ -105,21 +106,20 @@ class Tracker:
         return True
 
     def _find(self, frame: Picture) -> bool:
-        """Find the faces of a frame and choose; tell whether there is now one to follow."""
+        """Detect the faces of a frame and choose one. Returns True if there is one to follow."""
         found = self._detect(frame)
         if any(self._take(frame, choice.crop) for choice in self._preferred(found)):
             return True
         if self.looks is None or not found:
             return False
-        # Nobody looks like the face that was followed: there was a cut, or light or view changed too much, or another
-        # head hides it.
+        # No face looks like the followed one: there was a cut, light or view changed too much, or another head hides it.
         if self.former is None:
             self.former, self.patience = self.looks, PATIENCE
         self.looks, choice_by_rule = None, choose_face(found, self.rule)
         return choice_by_rule is not None and self._take(frame, choice_by_rule.crop)
 
     def _return_to_former(self, frame: Picture) -> None:
-        """Follow the face of before again when it is back, should somebody else have been taken in its place."""
+        """After a switch to another person, return to the previous face if it is visible again."""
         if self.former is None:
             return
         self.patience -= 1
@@ -133,11 +133,11 @@ class Tracker:
     def _detect(self, frame: Picture) -> list[Face]:
         found = self.finder.find(frame)
         self.detections += 1
-        self.most_faces = max(self.most_faces, len(found))
+        self.max_faces = max(self.max_faces, len(found))
         return found
 
     def _preferred(self, found: list[Face]) -> list[Face]:
-        """Return the faces in the order in which they may be the followed one."""
+        """Return the faces, the most likely continuation of the followed face first."""
         box = self.box
         if box is not None and self.looks is not None:
             return sorted(found, key=lambda one: -overlap(one.box, box))
@@ -146,7 +146,7 @@ class Tracker:
 
 
 def _sixty_eight(seen: list[Seen]) -> NDArray[np.float32] | None:
-    """Return the (T, 68, 3) points of a landmarker that sees such; zero where there is no face."""
+    """Return the (T, 68, 3) points of a landmarker that finds 68 points; zero without a face, None for any other."""
     if all(one.sixty_eight is None for one in seen):
         return None
     nothing = np.zeros((68, 3), np.float32)
@@ -154,9 +154,9 @@ def _sixty_eight(seen: list[Seen]) -> NDArray[np.float32] | None:
 
 
 def is_near(own: SquareCrop, kept: SquareCrop, *, times: float = 1.0) -> bool:
-    """Tell whether a face's own crop is so like the crop it is seen through that this one can be kept.
+    """Return True if a face's aligned crop `own` is close enough to the current crop `kept` to keep that.
 
-    `times` widens what may be kept.
+    `times` multiplies the limits.
     """
     shift = np.hypot(own.center_x - kept.center_x, own.center_y - kept.center_y) / kept.side
     turn = (own.angle_radians - kept.angle_radians + np.pi) % (2 * np.pi) - np.pi
@@ -165,7 +165,7 @@ def is_near(own: SquareCrop, kept: SquareCrop, *, times: float = 1.0) -> bool:
 
 
 def looks_of(frame: Picture, crop: SquareCrop) -> NDArray[np.float32]:
-    """Return a small picture of the face with its light taken out, to compare by correlation."""
+    """Return the (16, 16, 3) thumbnail of a face, normalised against lighting, to compare by correlation."""
     small = cv2.resize(
         sample(frame, crop, 4 * THUMBNAIL_PIXELS), (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), interpolation=cv2.INTER_AREA
     )
@@ -175,5 +175,5 @@ def looks_of(frame: Picture, crop: SquareCrop) -> NDArray[np.float32]:
 
 
 def likeness(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Return the correlation of two small pictures of faces, 1 for the same."""
+    """Return the correlation of two thumbnails from `looks_of`; 1 if they are equal."""
     return float((first * second).mean())

@@ -1,7 +1,7 @@
-"""VoxCeleb's annotations: who speaks where, a text file an utterance.
+"""VoxCeleb annotations: the speaker and the position of the face, one text file per utterance.
 
-The head names the person (`Identity : id10001`); a table of `FRAME X Y W H` follows, in frames at 25 a second and in
-pixels of a picture 360 pixels high, or, where no number exceeds 1, in parts of the picture's width and height.
+The header names the person (`Identity : id10001`); a table `FRAME X Y W H` follows, with frames at 25 frames/s, and
+boxes in pixels of a picture 360 pixels high or, if no number exceeds 1, in fractions of the picture's width and height.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _IDENTITY = re.compile(r"^\s*Identity\s*:\s*(\S+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Utterance:
-    """One annotated stretch of a video."""
+    """One annotated utterance in a video."""
 
     name: str
     person: str
-    """Empty where the file does not say."""
+    """Empty if the file does not name the person."""
     frames: NDArray[np.int64]
     """(T,), ascending, at 25 frames/s."""
     boxes: Floats
-    """(T, 4) left, top, right, bottom in parts of the picture's height (both axes), or of each side if `relative`."""
+    """(T, 4) left, top, right, bottom in fractions of the picture's height (both axes), or of each side if `relative`."""
     relative: bool
 
     def box(self, frame: int, picture_size: tuple[int, int]) -> Floats | None:
-        """Return the box of a frame in pixels of a picture of (width, height); None where it has none."""
+        """Return the box of a frame in pixels of a picture of (width, height), or None if it is not annotated."""
         place = int(np.searchsorted(self.frames, frame))
         if place == len(self.frames) or self.frames[place] != frame:
             return None
@@ -50,7 +50,7 @@ class Utterance:
 
 
 def read_utterance(path: Path) -> Utterance:
-    """Read an annotation. Raises InputError when it is none."""
+    """Read an annotation. Raises InputError for any other file."""
     try:
         text = path.read_text(encoding="utf-8")
         head, mark, table = text.partition("FRAME")
@@ -59,7 +59,7 @@ def read_utterance(path: Path) -> Utterance:
             raise ValueError("no table of FRAME X Y W H")
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path}: is no VoxCeleb annotation ({error}); expected a table with the head FRAME X Y W H"
+            f"{path} is not a VoxCeleb annotation ({error}); expected a table with the header FRAME X Y W H"
         ) from None
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
     relative = bool(rows[:, 1:5].max() <= 1)
@@ -77,9 +77,10 @@ def read_utterance(path: Path) -> Utterance:
 def spoken_boxes(
     utterance: Utterance, tracks: Sequence[FaceTrack], fps: Fraction, picture_size: tuple[int, int]
 ) -> Iterator[tuple[int, Floats]]:
-    """Yield (first frame, (T, 4) boxes) of the face that is annotated, as it was found, in pixels of the picture.
+    """Yield (first frame, (T, 4) detected boxes) of the annotated face, in pixels of the picture.
 
-    In each frame it is the face that overlaps the annotation best. Where none does for long, a new stretch begins.
+    In each frame, the track that overlaps the annotation best is taken. A gap of more than `MAX_MISSING_FRAMES` starts a
+    new range.
     """
     first, boxes, missing = 0, list[Floats](), 0
     for frame in range(*_reach(utterance, fps)):
@@ -98,7 +99,7 @@ def spoken_boxes(
 
 
 def annotated_frame(frame: int, fps: Fraction) -> int:
-    """Return the number that a frame at `fps` has in annotations."""
+    """Return the annotation's frame number for a frame at `fps`."""
     return math.floor(frame * FPS / fps)
 
 

@@ -1,7 +1,7 @@
-"""The rule by which VoxCeleb videos become training clips (the first-order motion model's, which PIRenderer took over).
+"""Rule that cuts VoxCeleb videos into training clips (from the first-order motion model, adopted by PIRenderer).
 
-A clip goes on as long as the face overlaps its place in the clip's first frame. All of the clip is then cut to one
-square, drawn around the union of its boxes; what is too short, too small or leaves the picture is rejected.
+A clip continues as long as the face overlaps its position in the clip's first frame. The clip is then cut to one square
+around the union of its boxes. Clips that are too short, too small or leave the picture are rejected.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Floats = NDArray[np.floating]
 
 OVERLAP_FLOOR = 0.25
 SHORTEST_FRAMES, LONGEST_FRAMES = 64, 1024
-# The square is this much longer than the union's longer side, and grows by this much of a side at least.
+# Side of the square relative to the longer side of the union, and minimum margin at each edge, relative to the union.
 LONGER_RATIO, GROWTH_FLOOR = 1.2, 0.1
 _NOWHERE = Span(0, 0, 0, 0, 0)
 TOO_SHORT, TOO_SMALL, OUTSIDE = "too short", "too small", "leaves the picture"
@@ -37,7 +37,7 @@ def cut_boxes(
 ) -> tuple[list[Span], Counter[str]]:
     """Cut the (T, 4) boxes (left, top, right, bottom) of consecutive frames into spans.
 
-    Returns those that are good enough, and by reason how many were not. `smallest_pixels` is the least length of the
+    Returns the accepted spans, and the number of rejected spans by reason. `smallest_pixels` is the minimum of the
     longer side of a union: the size of the clips.
     """
     spans, rejected = [], Counter[str]()
@@ -56,7 +56,7 @@ def cut_boxes(
 
 
 def parts(boxes: Floats) -> Iterator[tuple[int, int]]:
-    """Yield the half-open ranges of rows in which each box still overlaps the first of its range."""
+    """Yield half-open ranges of rows in which each box overlaps the first box of the range."""
     first = 0
     for row in range(1, len(boxes)):
         if row - first == LONGEST_FRAMES or overlap(boxes[row], boxes[first]) < OVERLAP_FLOOR:
@@ -67,23 +67,23 @@ def parts(boxes: Floats) -> Iterator[tuple[int, int]]:
 
 
 def union_of(boxes: Floats) -> Floats:
-    """Return the one (left, top, right, bottom) that holds all (T, 4) boxes."""
+    """Return the (left, top, right, bottom) box around all (T, 4) boxes."""
     return np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])
 
 
 def square_around(box: Floats) -> tuple[int, int, int]:
-    """Return left, top and side of the enlarged square; it may leave the picture."""
+    """Return left, top and side of the enlarged square; it may extend beyond the picture."""
     left, top, right, bottom = (float(edge) for edge in box)
     width, height = right - left, bottom - top
     across = max(GROWTH_FLOOR, (LONGER_RATIO * height - width) / (2 * width)) * width
     down = max(GROWTH_FLOOR, (LONGER_RATIO * width - height) / (2 * height)) * height
     edges = [int(edge) for edge in (left - across, top - down, right + across, bottom + down)]
-    # Cutting off fractions can make the sides differ by one.
+    # Truncation can make width and height differ by one.
     return edges[0], edges[1], min(edges[2] - edges[0], edges[3] - edges[1])
 
 
 def clamped(square: tuple[int, int, int], picture_size: Sequence[int]) -> tuple[int, int, int]:
-    """Return the square moved, and where it must be shrunk, into the picture."""
+    """Return the square moved into the picture, and shrunk if it is larger."""
     side = min(square[2], *picture_size)
     shift = (square[2] - side) // 2
     left, top = (
@@ -93,7 +93,7 @@ def clamped(square: tuple[int, int, int], picture_size: Sequence[int]) -> tuple[
 
 
 def union_span(track: Track, picture_size: tuple[int, int]) -> Span:
-    """Return the whole of a clip with the rule's square, moved into the picture where it would leave it."""
+    """Return a span of the entire clip with the rule's square, moved into the picture if necessary."""
     square = square_around(union_of(box_of(track.points[track.valid])))
     return Span(0, len(track.valid), *clamped(square, picture_size))
 
@@ -105,7 +105,7 @@ def find_spans(
     picture_size: tuple[int, int],
     smallest_pixels: int,
 ) -> ClipCandidates:
-    """Cut the tracks of all faces or, if there are annotations, of the annotated faces.
+    """Cut the tracks of all faces or, if there are annotations, of the annotated faces into candidates.
 
     Boxes are in pixels of the picture.
     """
@@ -120,13 +120,13 @@ def find_spans(
         ]
     found, rejected = [], Counter[str]()
     for candidate, first, boxes in stretches:
-        spans, refused = cut_boxes(boxes, picture_size, first_frame=first, smallest_pixels=smallest_pixels)
+        spans, reasons = cut_boxes(boxes, picture_size, first_frame=first, smallest_pixels=smallest_pixels)
         found += [replace(candidate, span=span) for span in spans]
-        rejected += refused
+        rejected += reasons
     return ClipCandidates(max((track.end_frame for track in tracks), default=0), found, dict(rejected))
 
 
 def is_annotated(utterances: Sequence[Utterance], fps: Fraction) -> Callable[[int], bool]:
-    """Return what tells whether a frame is worth looking at: an annotated one, or any where there are none."""
+    """Return the predicate for frames to track: annotated frames, or all frames without annotations."""
     frames = frozenset(int(frame) for one in utterances for frame in one.frames)
     return lambda frame: not utterances or annotated_frame(frame, fps) in frames

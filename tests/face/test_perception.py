@@ -51,7 +51,7 @@ def check_plausible(points: np.ndarray) -> None:
 def test_the_astronaut_is_found_once_and_looks_straight() -> None:
     """One face, sure, of plausible points; the photograph shows her nearly frontal."""
     track = astronaut_track()
-    assert (track.detections, track.most_faces) == (1, 1)
+    assert (track.detections, track.max_faces) == (1, 1)
     assert track.score[0] > 0.9
     check_plausible(track.points)
     fitted = fit(face_model(), track.points.astype(np.float64), track.valid)
@@ -111,7 +111,7 @@ def test_two_faces_side_by_side_are_two() -> None:
     """The number of faces is told, and each rule finds its own."""
     pair = np.concatenate([astronaut(), astronaut()], axis=1)
     tracks = [Tracker(*networks(), face=rule).track([pair]) for rule in ("left", "right")]
-    assert [track.most_faces for track in tracks] == [2, 2]
+    assert [track.max_faces for track in tracks] == [2, 2]
     shift = (tracks[1].points - tracks[0].points)[0, :, :2].mean(0)
     np.testing.assert_allclose(shift, [astronaut().shape[1], 0], atol=1.5)
 

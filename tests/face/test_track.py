@@ -20,7 +20,7 @@ from tests.face.faces import posed
 def made() -> TrackFile:
     points = np.random.default_rng(0).normal(100, 30, (4, 478, 3)).astype(np.float32)
     valid = np.array([True, True, False, True])
-    track = Track(points, valid, valid.astype(np.float32) * np.float32(0.9), detections=2, most_faces=3)
+    track = Track(points, valid, valid.astype(np.float32) * np.float32(0.9), detections=2, max_faces=3)
     return TrackFile(track, Fraction(24000, 1001), SquareCrop(90.5, 80.25, 120.0), (320, 240), frame=7)
 
 

@@ -26,7 +26,7 @@ def test_a_still_face_is_detected_once_and_seen_through_one_crop() -> None:
     """Twenty frames: one detection, one crop, every row valid and exact."""
     world = World([[Figure(120)]] * 20)
     found = track(world)
-    assert world.detections == found.detections == found.most_faces == 1
+    assert world.detections == found.detections == found.max_faces == 1
     assert found.valid.all()
     np.testing.assert_array_equal(found.points, points_of(world.frames))
     assert len(set(world.crops[-20:])) == 1
@@ -112,7 +112,7 @@ def test_the_rule_decides_whom_to_follow(rule: str, index: int) -> None:
     assert frames[-1][0].x > frames[-1][1].x
     found = track(World(frames), rule)
     np.testing.assert_array_equal(found.points, points_of(frames, index))
-    assert found.most_faces == 2
+    assert found.max_faces == 2
 
 
 def test_a_number_beyond_the_faces_waits_for_them() -> None:

@@ -1,7 +1,7 @@
-"""The basis `bfm`: coefficients of the Basel Face Model as Deep3DFaceRecon regresses them from an aligned face.
+"""Motion space `bfm`: coefficients of the Basel Face Model, as Deep3DFaceRecon regresses them from an aligned face.
 
 Source: Deng et al., "Accurate 3D Face Reconstruction with Weakly-Supervised Learning" (2019), and
-sicxu/Deep3DFaceRecon_pytorch (MIT). Neither its network nor the face model ships with facepipe: docs/official.md.
+sicxu/Deep3DFaceRecon_pytorch (MIT). facepipe ships neither its network nor the face model: docs/official.md.
 """
 
 BASIS = "bfm"

@@ -1,6 +1,6 @@
-"""Laying a face upright and alike in a square of 224 pixels, as the coefficient network was trained with it.
+"""Alignment of a face in a square of 224 pixels, as in the training of the coefficient network.
 
-Points have y up and count from the middle of the bottom row, as everywhere in Deep3DFaceRecon: row = height - 1 - y.
+Points have y up from the centre of the bottom row, as everywhere in Deep3DFaceRecon: row = height - 1 - y.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 SIZE_PIXELS = 224
-#: The standard face is this large in the square: pixels of its unit.
+#: Size of the standard face in the square: pixels per unit.
 STANDARD_PIXELS = 102.0
-#: Eye, eye, tip of the nose, corners of the mouth of the standard face; x, y up, z towards the camera.
+#: Eyes, nose tip and mouth corners of the standard face; x right, y up, z towards the camera.
 STANDARD: NDArray[np.float64] = np.array(
     [
         [-0.31148657, 0.29036078, 0.13377953],
@@ -25,22 +25,22 @@ STANDARD: NDArray[np.float64] = np.array(
         [0.24846620, -0.38128236, 0.22235769],
     ]
 )
-# Of the 68 points, counted from 0: their means are the five. An eye is where two of its lids' points meet.
+# Indices into the 68 points, from 0; the five points are means of these. An eye is the mean of its two corners.
 FIVE = ((36, 39), (42, 45), (30,), (48,), (54,))
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where the standard face lies in a picture."""
+    """Position and scale of the standard face in a picture."""
 
     width: int
     height: int
-    """Of the picture, in pixels."""
+    """Size of the picture, in pixels."""
     scale: float
-    """The picture is enlarged by this before the square is cut out."""
+    """Factor by which the picture is resized before the square is cut out."""
     x: float
     y: float
-    """The origin of the face model, in pixels of the picture, y up from the bottom row."""
+    """Origin of the face model, in pixels of the picture, y up from the bottom row."""
 
     @property
     def triple(self) -> tuple[float, float, float]:
@@ -49,12 +49,12 @@ class Alignment:
 
     @property
     def resized(self) -> tuple[int, int]:
-        """Width and height of the enlarged picture."""
+        """Width and height of the resized picture."""
         return int(self.width * self.scale), int(self.height * self.scale)
 
     @property
     def corner(self) -> tuple[int, int]:
-        """Left and top of the square in the enlarged picture; negative where it reaches beyond."""
+        """Left and top of the square in the resized picture; negative if it extends beyond the picture."""
         width, height = self.resized
         left = width / 2 - SIZE_PIXELS / 2 + (self.x - self.width / 2) * self.scale
         top = height / 2 - SIZE_PIXELS / 2 + (self.height / 2 - self.y) * self.scale
@@ -72,27 +72,27 @@ class Alignment:
 
 
 def align(points: Floats, size: tuple[int, int]) -> Alignment:
-    """Return the alignment of a face by its (68, 2) points, in pixels of a picture of `size`, y down as usual."""
+    """Return the alignment of a face from its (68, 2) points, in pixels of a picture of `size`, y down."""
     return align_five(five_points(upward(points, size[1])), size)
 
 
 def align_without_face(size: tuple[int, int]) -> Alignment:
-    """Return the alignment that stands for a picture in which there is no face: the standard face fills it."""
+    """Return the alignment for a picture without a face: the standard face fills the picture."""
     return align_five((STANDARD[:, :2] + 1) / 2 * np.array(size), size)
 
 
 def upward(points: Floats, height: int) -> Floats:
-    """Turn y of (..., 2) points around: down from the top row to up from the bottom row, or back."""
+    """Flip y of (..., 2) points: from down, counted from the top row, to up, counted from the bottom row, or back."""
     return np.stack([points[..., 0], height - 1 - points[..., 1]], axis=-1)
 
 
 def five_points(points: Floats) -> Floats:
-    """Return the (..., 5, 2) points that are aligned out of (..., 68, 2)."""
+    """Return the (..., 5, 2) points used for alignment from (..., 68, 2) points."""
     return np.stack([points[..., list(some), :].mean(-2) for some in FIVE], axis=-2)
 
 
 def align_five(points: Floats, size: tuple[int, int]) -> Alignment:
-    """Return the alignment whose affine camera sees the standard face nearest to (5, 2) points, y up; least squares."""
+    """Return the alignment of (5, 2) points, y up, from the least-squares affine camera of the standard face."""
     known = np.concatenate([STANDARD, np.ones((5, 1))], axis=1)
     camera = np.linalg.lstsq(known, points.astype(np.float64), rcond=None)[0]
     pixels = np.linalg.norm(camera[:3], axis=0).mean()
@@ -100,8 +100,8 @@ def align_five(points: Floats, size: tuple[int, int]) -> Alignment:
 
 
 def cut_square(picture: NDArray[np.uint8], alignment: Alignment) -> NDArray[np.uint8]:
-    """Return the (224, 224, 3) square of a (H, W, 3) RGB picture; black where it reaches beyond."""
-    # Here, not above: whoever reads coefficients must not wait for it.
+    """Return the (224, 224, 3) square of an (H, W, 3) uint8 RGB picture; black outside the picture."""
+    # Imported here so that reading coefficients does not load it.
     from facepipe.media.image import resize  # noqa: PLC0415
 
     enlarged = resize(picture, alignment.resized)

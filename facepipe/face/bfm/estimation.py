@@ -1,4 +1,4 @@
-"""From the frames of a clip and the points in them to coefficients of the basis `bfm`."""
+"""Estimation of `bfm` coefficients from the frames of a clip and their landmarks."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from facepipe.face.fitting import nearest_valid
 Floats = NDArray[np.floating]
 Picture = NDArray[np.uint8]
 
-#: Coefficients are estimated in crops of this size: the crop part of a descriptor is in their pixels.
+#: Size of the frames from which coefficients are estimated; the crop part of a descriptor is in their pixels.
 FRAME_PIXELS = 256
-# Frames that are read before they are estimated together, for the threads of the regressor to share.
+# Frames that are read and estimated together, spread over the threads of the regressor.
 BATCH_FRAMES = 16
-# What a face can be enlarged by; beyond, the points are those of no face, and the enlarged frame would be huge.
+# Valid range of the alignment's scale; outside it the points do not form a face, and a resized frame could be huge.
 SCALES = (0.1, 10.0)
 OUTER_EYES = (36, 45)
 
 
 class CoefficientRegressor(Protocol):
-    """What estimates coefficients."""
+    """Interface of a coefficient network."""
 
     def estimate(self, squares: Sequence[Picture]) -> NDArray[np.float32]:
         """Return (B, 257) coefficients of (224, 224, 3) uint8 RGB squares."""
@@ -36,16 +36,16 @@ class CoefficientRegressor(Protocol):
 
 
 class Estimate(NamedTuple):
-    """What T frames show; those without a face hold what the nearest frame with one holds."""
+    """Coefficients of T frames; a frame without a face repeats the nearest frame with a face."""
 
     rows: Floats
     """(T, 257) coefficients."""
     crops: Floats
-    """(T, 3) scale, x and y of the alignments."""
+    """(T, 3) scale, x and y of the alignments, in pixels of the frames."""
     valid: NDArray[np.bool_]
     """(T,)"""
     residual: Floats
-    """(T,) mean distance of the face model's 68 points from those given, in outer-eye distances; 0 without a model."""
+    """(T,) mean distance between the face model's 68 points and the landmarks, in outer-eye distances; 0 without a model."""
 
 
 def estimate(
@@ -57,10 +57,10 @@ def estimate(
     model: BfmModel | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Estimate:
-    """Estimate the coefficients of (256, 256, 3) frames by their (T, 68, 2) points in pixels, y down.
+    """Estimate the coefficients of (256, 256, 3) uint8 RGB frames with (T, 68, 2) landmarks in pixels, y down.
 
-    Where fewer frames come than there are points, the rest counts as without a face. Raises NoFaceError where there
-    is none at all.
+    If there are fewer frames than landmarks, the remaining rows count as frames without a face. Raises NoFaceError if no
+    frame has a face.
     """
     count, stream, number = len(points), iter(frames), 0
     alignments = [_alignment(row) if there else None for row, there in zip(points, valid, strict=True)]
@@ -73,7 +73,7 @@ def estimate(
         advance(len(batch))
     there = np.array([index for index, one in enumerate(alignments[:number]) if one], int)
     if not len(there):
-        raise NoFaceError("no frame shows a face that can be aligned. Give a clip in which one is to be seen.")
+        raise NoFaceError("no frame shows a face that can be aligned. Use a clip with a clearly visible face.")
     found = [one for one in alignments[:number] if one]
     residual = _residual(model, rows[there], found, upward(points[there], FRAME_PIXELS))
     nearest = nearest_valid(there, count)
@@ -96,5 +96,5 @@ def _residual(model: BfmModel | None, rows: Floats, alignments: list[Alignment],
         return np.zeros(len(rows), np.float32)
     given = np.stack([one.into_square(some) for one, some in zip(alignments, points, strict=True)])
     unit = np.linalg.norm(given[:, OUTER_EYES[1]] - given[:, OUTER_EYES[0]], axis=1)
-    drawn = model.of_keypoints().landmarks(split(rows))
-    return np.asarray(np.linalg.norm(drawn - given, axis=2).mean(1) / unit, np.float32)
+    rendered = model.of_keypoints().landmarks(split(rows))
+    return np.asarray(np.linalg.norm(rendered - given, axis=2).mean(1) / unit, np.float32)

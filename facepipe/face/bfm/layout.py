@@ -1,4 +1,4 @@
-"""What the 257 numbers of a frame are."""
+"""Layout of the 257 coefficients of a frame."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 COUNT = 257
-#: Where each group lies in the 257.
+#: Slice of each group within the 257.
 GROUPS = {
     "identity": slice(0, 80),
     "expression": slice(80, 144),
@@ -35,17 +35,17 @@ class Row:
     """(T, 3) pitch, yaw, roll in radians: positive pitch looks down, yaw turns the nose to the picture's right, and
     roll tilts the head counter-clockwise."""
     lighting: Floats
-    """(T, 27): nine harmonics of red, of green, of blue."""
+    """(T, 27) spherical harmonics: nine for red, nine for green, nine for blue."""
     translation: Floats
-    """(T, 3) decimetres: right, up, towards the camera; within the aligned square."""
+    """(T, 3) right, up, towards the camera, in decimetres, relative to the aligned square."""
 
     def joined(self) -> Floats:
-        """Return (T, 257)."""
+        """Return the groups as (T, 257) coefficients."""
         return np.concatenate([getattr(self, one.name) for one in fields(Row)], axis=1)
 
 
 def split(coefficients: Floats) -> Row:
-    """Return the groups of (T, 257) coefficients."""
+    """Split (T, 257) coefficients into groups. Raises ValueError for any other shape."""
     if coefficients.ndim != 2 or coefficients.shape[1] != COUNT:
         raise ValueError(f"got coefficients of shape {coefficients.shape}, expected (T, {COUNT})")
     return Row(**{name: coefficients[:, where] for name, where in GROUPS.items()})

@@ -1,6 +1,6 @@
-"""The Basel Face Model as Deep3DFaceRecon uses it: from coefficients to surface, colours, and points in the square.
+"""The Basel Face Model as Deep3DFaceRecon uses it: surface, colours and projected landmarks from coefficients.
 
-Axes: x to the right of the picture, y up, z towards the camera; lengths in decimetres, colours in [0, 1]. All functions
+Axes: x to the right of the picture, y up, z towards the camera; lengths in decimetres, colours in [0, 1]. Functions
 take T rows of coefficients and keep the precision of the model's arrays.
 """
 
@@ -22,7 +22,7 @@ from facepipe.models.rows import row_combination
 
 KIND = "bfm"
 CAMERA_DISTANCE, FOCAL_PIXELS, CENTER_PIXELS = 10.0, 1015.0, 112.0
-#: Added to the constant part of the light: a face without coefficients is lit so.
+#: Added to the constant term of the lighting: the ambient light for coefficients of zero.
 AMBIENT = 0.8
 Floats = NDArray[np.floating]
 Indices = NDArray[np.int32]
@@ -30,33 +30,33 @@ Indices = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class BfmModel:
-    """The linear model of N vertices and M triangles; bases are multiplied by their deviations already."""
+    """Linear model of N vertices and M triangles; the bases are already scaled by their standard deviations."""
 
     mean: Floats
-    """(N, 3), the average of the vertices at zero."""
+    """(N, 3) mean shape, centred at the origin."""
     identity: Floats
     """(80, N, 3)"""
     expression: Floats
     """(64, N, 3)"""
     mean_texture: Floats
-    """(N, 3), 0 to 255."""
+    """(N, 3) mean colours, 0 to 255."""
     texture: Floats
     """(80, N, 3)"""
     triangles: Indices
-    """(M, 3) vertices, from 0 as everywhere here."""
+    """(M, 3) vertices of each triangle; all indices count from 0."""
     vertex_triangles: Indices
-    """(N, 8) triangles around each vertex; M stands for none."""
+    """(N, 8) triangles around each vertex; M means none."""
     front_triangles: Indices
-    """(K, 3) vertices of the front of the face."""
+    """(K, 3) triangles of the front of the face."""
     front: Indices
     """(L,) vertices of the front of the face."""
     keypoints: Indices
-    """(68,) vertices that are the 68 points."""
+    """(68,) vertices of the 68 landmarks."""
     skin: Floats
-    """(N,) 1 where there is skin."""
+    """(N,) 1 for vertices of the skin, else 0."""
 
     def of_keypoints(self) -> BfmModel:
-        """Return the model of only the 68 points; it has no surface."""
+        """Return the model restricted to the 68 landmarks, without a surface."""
         some, none = self.keypoints, np.zeros((0, 3), np.int32)
         return replace(
             self,
@@ -74,38 +74,38 @@ class BfmModel:
         )
 
     def shape(self, row: Row) -> Floats:
-        """Return (T, N, 3) vertices before the head is turned."""
-        moved = row_combination(row.identity, self.identity) + row_combination(row.expression, self.expression)
-        return np.asarray(self.mean + moved)
+        """Return (T, N, 3) vertices before the head pose is applied."""
+        offsets = row_combination(row.identity, self.identity) + row_combination(row.expression, self.expression)
+        return np.asarray(self.mean + offsets)
 
     def albedo(self, row: Row) -> Floats:
-        """Return (T, N, 3) colours before light falls on them, about 0 to 1."""
+        """Return (T, N, 3) unlit colours, about 0 to 1."""
         return np.asarray((self.mean_texture + row_combination(row.texture, self.texture)) / 255)
 
     def normals(self, shape: Floats) -> Floats:
-        """Return (T, N, 3) unit normals of (T, N, 3) vertices: the mean of those of the triangles around."""
+        """Return the (T, N, 3) unit normals of (T, N, 3) vertices: the mean normal of the adjacent triangles."""
         first, second, third = (shape[:, self.triangles[:, corner]] for corner in range(3))
         faces = _unit(np.cross(first - second, second - third))
-        # One more, of no triangle, for the vertices that have fewer than eight.
+        # Append a zero normal for vertices with fewer than eight triangles.
         faces = np.concatenate([faces, np.zeros_like(faces[:, :1])], axis=1)
         return _unit(faces[:, self.vertex_triangles].sum(2))
 
     def colours(self, row: Row) -> Floats:
-        """Return (T, N, 3) colours in the light that the coefficients describe."""
+        """Return (T, N, 3) colours under the lighting of the coefficients."""
         turned = turn(self.normals(self.shape(row)), row.angles)
         return lit(self.albedo(row), turned, row.lighting)
 
     def placed(self, row: Row) -> Floats:
-        """Return (T, N, 3) vertices where the head is: turned and moved."""
+        """Return (T, N, 3) vertices with the head pose applied: rotated and translated."""
         return np.asarray(turn(self.shape(row), row.angles) + row.translation[:, None])
 
     def landmarks(self, row: Row) -> Floats:
-        """Return the (T, 68, 2) points in pixels of the square, y up."""
+        """Return the (T, 68, 2) landmarks in pixels of the square, y up."""
         return project(self.placed(row)[:, self.keypoints])
 
 
 def turn(vectors: Floats, angles: Floats) -> Floats:
-    """Turn (T, N, 3) vectors by (T, 3) pitch, yaw, roll: R = Rz(roll) Ry(yaw) Rx(pitch), right-handed."""
+    """Rotate (T, N, 3) vectors by (T, 3) pitch, yaw, roll in radians: R = Rz(roll) Ry(yaw) Rx(pitch), right-handed."""
     return np.asarray(vectors @ rotation_of(angles).transpose(0, 2, 1).astype(vectors.dtype))
 
 
@@ -116,14 +116,14 @@ def project(points: Floats) -> Floats:
 
 
 def lit(albedo: Floats, normals: Floats, lighting: Floats) -> Floats:
-    """Light (T, N, 3) colours with turned unit normals by (T, 27) coefficients: nine harmonics for each of R, G, B."""
+    """Light (T, N, 3) colours by rotated unit normals and (T, 27) coefficients: nine harmonics each for R, G, B."""
     light = lighting.reshape(-1, 3, 9).copy()
     light[:, :, 0] += AMBIENT
     return np.asarray(harmonics(normals) @ light.transpose(0, 2, 1).astype(normals.dtype) * albedo)
 
 
 def harmonics(normals: Floats) -> Floats:
-    """Return the first nine spherical harmonics (…, 9) of unit vectors (…, 3), times what the cosine lobe leaves."""
+    """Return the first nine spherical harmonics (…, 9) of unit vectors (…, 3), weighted by the cosine lobe."""
     x, y, z = np.moveaxis(normals, -1, 0)
     constant = np.pi / np.sqrt(4 * np.pi)
     linear = 2 * np.pi / np.sqrt(3) * np.sqrt(3) / np.sqrt(4 * np.pi)
@@ -148,16 +148,16 @@ def _unit(vectors: Floats) -> Floats:
 
 
 def load_bfm(path: Path) -> BfmModel:
-    """Read the model from the file that `facepipe weights add bfm` made. Raises WeightsError for any other."""
+    """Read the model from the file created by `facepipe weights add bfm`. Raises WeightsError for any other file."""
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
-            tensors: dict[str, NDArray[Any]] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator of its own
+            tensors: dict[str, NDArray[Any]] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not iterable itself
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is no readable safetensors file ({error}). Add the model again.") from error
+        raise WeightsError(f"{path} is not a readable safetensors file ({error}). Add the model again.") from error
     if header.get("kind") != KIND or set(tensors) != {one.name for one in fields(BfmModel)}:
         raise WeightsError(
-            f"{path} holds {header.get('kind')!r} and not the face model of basis {BASIS!r}. "
+            f"{path} contains {header.get('kind')!r}, not the face model of basis {BASIS!r}. "
             "Add it again: facepipe weights add bfm BFM_model_front.mat"
         )
     return BfmModel(**tensors)

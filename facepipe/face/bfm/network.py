@@ -1,4 +1,4 @@
-"""The coefficient network at work: from aligned squares to coefficients; and its published checkpoint."""
+"""The coefficient network: coefficients of aligned squares, and conversion of its published checkpoint."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from facepipe.models.deep3d import CoefficientNetwork, Deep3dConfig
 from facepipe.weights.conversion import Converted, read_checkpoint
 
 KIND = "deep3d"
-#: Where the network lies in epoch_20.pth; beside it are the optimiser and its schedule.
+#: Key of the network in epoch_20.pth, which also contains the optimiser and its schedule.
 PART = "net_recon"
 
 
 class Regressor:
-    """Estimates coefficients, on every core."""
+    """Estimates coefficients, on all cores."""
 
     def __init__(self, weight: Path) -> None:
-        # In full precision, as the renderers that take these numbers were trained.
+        # In full precision, because the renderers were trained with such coefficients.
         self.net = load_network(weight, KIND, CoefficientNetwork, Deep3dConfig, precision="fp32")
         self.crew = lone_threads(thread_count(), "estimating")
 
     def estimate(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Return (B, 257) coefficients of (224, 224, 3) uint8 RGB squares.
 
-        Each square is computed alone on one thread, so neither the others nor the number of cores change its rounding.
+        Each square is computed alone on one thread, so that neither the others nor the number of cores change its
+        rounding.
         """
         return np.concatenate(list(self.crew.map(self._estimate, squares)))
 
@@ -44,7 +45,7 @@ class Regressor:
 
 
 def read_official(path: Path, config: Deep3dConfig | None = None) -> Converted:
-    """Read epoch_20.pth: exactly its keys, batch norms folded. Raises WeightsError for any other file."""
+    """Read epoch_20.pth: exactly the expected keys, batch norms folded. Raises WeightsError for any other file."""
     state = read_checkpoint(path, PART)
     with torch.device("meta"):
         net = CoefficientNetwork(config)

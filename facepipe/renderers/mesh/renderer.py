@@ -61,7 +61,7 @@ class MeshRenderer:
         self.model, self.picture, self.pose = model, source.picture, source.pose
         self.surface = build_surface(model, self.config)
         self.neutral, self.points = model.neutral(source.identity), source.points
-        own = self.neutral + model.moved(source.expression[None])
+        own = self.neutral + model.expression_offsets(source.expression[None])
         self.residual = self.pose.undo(self.points[None])[0] - own[0]
         self.rings = self.surface.ring_points(self.points, self.pose)
         self.follow = self.surface.follow_weights(self.points)[:, None]
@@ -96,7 +96,7 @@ class MeshRenderer:
 
     def target_points(self, expression: Floats, pose: Similarity) -> Floats:
         """Return (T, 478, 3) points of this face for (T, 64) expressions in T poses, in pixels of the picture."""
-        return pose.apply(self.neutral + self.model.moved(expression) + self.residual)
+        return pose.apply(self.neutral + self.model.expression_offsets(expression) + self.residual)
 
     def _front_triangles(self, vertices: Floats) -> NDArray[np.int32]:
         """Return the triangles; those of eyes and mouth are made degenerate if crossed lids or lips flipped them."""
