@@ -40,7 +40,7 @@ class Fit:
     """(T, 64)"""
     pose: Similarity
     residual: Floats
-    """(T,) mean distance between model and landmarks in the picture plane, in outer-eye distances of the frame's scale."""
+    """(T,) mean distance between model and landmarks in the picture plane, in outer-eye distances."""
     trusted: NDArray[np.bool_]
     """(T,) frames that contributed to the identity."""
 

@@ -52,10 +52,10 @@ class FaceLandmarker(Protocol):
 
 
 class Landmarker:
-    """The embedded landmarker. It averages the points of each crop and its mirror image, which reduces their error."""
+    """The embedded landmarker. It averages over each crop and its mirror image to reduce errors."""
 
     def __init__(self, weight: Path) -> None:
-        # Only the feature extractor may run in bfloat16: coordinates would be rounded to 1/256 of the crop, more than the
+        # Only the feature extractor may use bfloat16: it would round coordinates to 1/256 of the crop, more than the
         # opening of barely parted lips.
         self.dtype = compute_dtype()
         self.net = load_network(weight, "landmarker", network.Landmarker, network.LandmarkerConfig, precision="fp32")

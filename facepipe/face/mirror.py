@@ -14,7 +14,7 @@ def aligned_shapes(points: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def mirror_permutation(points: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Return the mirror partner (478,) of each point, by matching the mean of (N, 478, 3) faces with its mirror image."""
+    """Return the mirror partner (478,) of each point, by matching the mean of (N, 478, 3) faces with its mirror."""
     # Imported here so that only users of a landmarker load SciPy.
     from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
 

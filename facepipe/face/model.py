@@ -58,7 +58,7 @@ class FaceModel:
     controls: dict[str, Control]
 
     def restricted(self, points: NDArray[np.integer]) -> FaceModel:
-        """Return the model restricted to `points`, in their order, for fits to other landmark sets; without a surface."""
+        """Return the model restricted to `points`, in order, for fits to other landmark sets; without a surface."""
         nothing = np.zeros((0, 3), np.int32)
         return replace(
             self,

@@ -112,7 +112,7 @@ class Tracker:
             return True
         if self.looks is None or not found:
             return False
-        # No face looks like the followed one: there was a cut, light or view changed too much, or another head hides it.
+        # No face looks like the followed one: a cut, too large a change of light or view, or another head hides it.
         if self.former is None:
             self.former, self.patience = self.looks, PATIENCE
         self.looks, choice_by_rule = None, choose_face(found, self.rule)

@@ -36,7 +36,7 @@ class Utterance:
     frames: NDArray[np.int64]
     """(T,), ascending, at 25 frames/s."""
     boxes: Floats
-    """(T, 4) left, top, right, bottom in fractions of the picture's height (both axes), or of each side if `relative`."""
+    """(T, 4) left, top, right, bottom in fractions of the picture's height, or of each side if `relative`."""
     relative: bool
 
     def box(self, frame: int, picture_size: tuple[int, int]) -> Floats | None:
@@ -79,8 +79,8 @@ def spoken_boxes(
 ) -> Iterator[tuple[int, Floats]]:
     """Yield (first frame, (T, 4) detected boxes) of the annotated face, in pixels of the picture.
 
-    In each frame, the track that overlaps the annotation best is taken. A gap of more than `MAX_MISSING_FRAMES` starts a
-    new range.
+    In each frame, the track that overlaps the annotation best is taken. A gap of more than `MAX_MISSING_FRAMES` starts
+    a new range.
     """
     first, boxes, missing = 0, list[Floats](), 0
     for frame in range(*_reach(utterance, fps)):

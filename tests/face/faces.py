@@ -1,4 +1,4 @@
-"""Faces to test with: drawn by the embedded model, and the astronaut as the embedded networks see her."""
+"""Test faces: points of the embedded model, and the astronaut as tracked by the embedded networks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def astronaut_track() -> Track:
 
 @lru_cache(maxsize=2)
 def astronaut_portrait(size: int, *, mirrored: bool = False) -> tuple[Source, Coefficients]:
-    """The astronaut, cut out and fitted; or her mirror image with her own points mirrored, not looked at anew."""
+    """Return the astronaut, cropped and fitted; or her mirror image with mirrored points, without another detection."""
     picture, points = astronaut(), astronaut_track().points.astype(np.float64)
     if mirrored:
         picture = np.ascontiguousarray(picture[:, ::-1])

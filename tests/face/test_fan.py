@@ -1,4 +1,4 @@
-"""The 68-point landmarker, from a stub's checkpoint through the registry to the points; no real network is needed."""
+"""The 68-point landmarker, from stub checkpoints through the registry to the points, without a real network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
 
 class StubFan(nn.Module):
-    """Heat maps with a peak where the buffer says, whatever the picture."""
+    """Returns heat maps with peaks at the positions of a buffer, for any picture."""
 
     places: Tensor
 
@@ -56,7 +56,7 @@ class StubFan(nn.Module):
 
 
 class StubDepth(nn.Module):
-    """Depth of the 68 points, from a buffer."""
+    """Returns the depth of the 68 points from a buffer."""
 
     depth: Tensor
 
@@ -74,20 +74,20 @@ def model() -> FaceModel:
     return load_face_model(weights.find("face-model").path)
 
 
-def drawn_face(model: FaceModel) -> NDArray[np.float64]:
-    """The 68 points of the mean face, turned a little, in pixels of the package's 256-pixel view; y down, z ahead."""
+def rendered_face(model: FaceModel) -> NDArray[np.float64]:
+    """Return the 68 points of the mean face, slightly turned, in pixels of the package's view; y down, z forward."""
     pose = Similarity(np.array([65.0]), rotation_of(np.array([[0.05, 0.2, 0.0]])), np.array([[128.0, 128.0, 0.0]]))
     return np.asarray(pose.apply(model.mean[model.sixty_eight][None])[0])
 
 
 @pytest.fixture
 def added(model: FaceModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NDArray[np.float64]:
-    """Checkpoints of stubs, added by the command line as a user adds the real ones."""
+    """Add checkpoints of the stubs through the command line, as a user adds the real ones; return the face."""
     models = pytest.importorskip("face_alignment.models")
-    face = drawn_face(model)
+    face = rendered_face(model)
     points, depth = StubFan(), StubDepth()
     points.places = torch.from_numpy(face[:, :2] / 4).round()
-    depth.depth = torch.from_numpy(-face[:, 2]).float()  # theirs grows towards the camera
+    depth.depth = torch.from_numpy(-face[:, 2]).float()  # the package's z grows towards the camera
     torch.save(points.state_dict(), tmp_path / "3DFAN4-7835d9f11d.pth.tar")
     wrapped = {f"module.{name}": value for name, value in depth.state_dict().items()}
     torch.save({"epoch": 3, "state_dict": wrapped}, tmp_path / "depth-2a464da4ea.pth.tar")
@@ -111,14 +111,14 @@ def test_points_come_back_from_the_view_to_the_picture(added: NDArray[np.float64
     assert located.points.dtype == np.float32
     np.testing.assert_allclose(located.score, [1, 1], rtol=1e-5)
     found = located.points[0][model.sixty_eight]
-    # The stub says the same in every view, so the face lies in the middle of the crop, scaled with it.
+    # The stub returns the same points for every view, so the face is in the centre of the crop and scales with it.
     assert np.abs(found[:, :2].mean(0) - (CROP.center_x, CROP.center_y)).max() < 0.35 * CROP.side
     eyes = [topology.RIGHT_EYE_OUTER, topology.LEFT_EYE_OUTER]
-    own, drawn = located.points[0][eyes], added[[36, 45]]
-    ratio = np.linalg.norm(own[1, :2] - own[0, :2]) / np.linalg.norm(drawn[1, :2] - drawn[0, :2])
+    own, rendered = located.points[0][eyes], added[[36, 45]]
+    ratio = np.linalg.norm(own[1, :2] - own[0, :2]) / np.linalg.norm(rendered[1, :2] - rendered[0, :2])
     spread = np.ptp(found[:, :2], axis=0) / np.ptp(added[:, :2], axis=0)
     np.testing.assert_allclose(spread, ratio, rtol=0.1)
-    # The nose lies before the jaw: z is smaller towards the camera, whatever the package's sign.
+    # The nose is in front of the jaw: z is smaller towards the camera, for either sign in the package.
     assert located.points[0][topology.NOSE_TIP, 2] < located.points[0][[234, 454], 2].min()
 
 
@@ -128,13 +128,13 @@ def test_a_turned_crop_turns_the_points(added: NDArray[np.float64]) -> None:
     points = landmarker().locate([picture, picture], [CROP, tilted]).points
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     middle = (CROP.center_x, CROP.center_y)
-    # Identity and expression of a batch are fitted together, so the two agree but for the package's whole pixels.
+    # Identity and expression of a batch are fitted together, so the two agree up to the package's rounding to pixels.
     assert np.abs((points[0, :, :2] - middle) @ turn.T - (points[1, :, :2] - middle)).max() < 4
 
 
 def test_nothing_is_downloaded(added: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(*arguments: object, **options: object) -> None:
-        raise AssertionError("a download was begun")
+        raise AssertionError("a download was started")
 
     monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
     monkeypatch.setattr("face_alignment.api.load_file_from_url", refuse)
@@ -143,7 +143,7 @@ def test_nothing_is_downloaded(added: NDArray[np.float64], monkeypatch: pytest.M
     assert not (tmp_path / "hub").exists()
 
 
-def test_the_registry_tells_the_digest_of_what_was_given(added: NDArray[np.float64], tmp_path: Path) -> None:
+def test_the_registry_records_the_digest_of_the_given_file(added: NDArray[np.float64], tmp_path: Path) -> None:
     import hashlib
 
     entry = weights.lookup("fan-3d")
@@ -160,14 +160,14 @@ def test_without_the_weights_the_error_says_where_they_are() -> None:
         assert weight.url in str(caught.value)
 
 
-def test_a_damaged_weight_is_refused(added: NDArray[np.float64], tmp_path: Path) -> None:
+def test_a_damaged_weight_is_rejected(added: NDArray[np.float64], tmp_path: Path) -> None:
     file = tmp_path / "mine" / "fan-3d.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(WeightsError, match="expected sha256"):
         landmarker()
 
 
-def test_another_network_in_the_file_is_refused(added: NDArray[np.float64]) -> None:
+def test_another_network_in_the_file_is_rejected(added: NDArray[np.float64]) -> None:
     depth, face = weights.find("fan-depth").path, weights.find("face-model").path
     with pytest.raises(WeightsError, match="does not hold the network fan-3d"):
         FanLandmarker(depth, depth, face)
@@ -190,7 +190,7 @@ class Malice:
 
 
 @pytest.mark.parametrize("content", [Malice(), {"state_dict": Malice()}, {"a": 1}, [torch.zeros(1)], {}])
-def test_checkpoints_that_are_no_tensors_are_refused(
+def test_checkpoints_without_tensors_are_rejected(
     content: object, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     torch.save(content, tmp_path / "bad.pth.tar")
@@ -199,7 +199,7 @@ def test_checkpoints_that_are_no_tensors_are_refused(
     assert "this ran" not in capfd.readouterr().out
 
 
-def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_other_files_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "text.pth.tar").write_text("hello")
     for name in ("text.pth.tar", "missing.pth.tar"):
         result = CliRunner().invoke(app, ["weights", "add", "fan-3d", str(tmp_path / name)])

@@ -1,4 +1,4 @@
-"""Finding the faces of a picture, choosing one, and the boxes of detections."""
+"""Face finding in pictures, choice of one face, and boxes of detections."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def found_in(*figures: Figure) -> list[Face]:
 
 
 def slow_overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Count whole pixels."""
+    """Compute the intersection over union by counting pixels."""
     masks = np.zeros((2, 60, 60), bool)
     for mask, (left, top, right, bottom) in zip(masks, (first, second), strict=True):
         mask[top:bottom, left:right] = True
     return float((masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum())
 
 
-def test_overlap_is_what_counting_pixels_gives() -> None:
+def test_overlap_equals_a_count_of_pixels() -> None:
     """Intersection over union of random boxes, apart, nested and crossing ones among them."""
     corners = np.random.default_rng(0).integers(0, 59, (200, 2, 2, 2))
     boxes = np.concatenate([corners.min(2), corners.max(2) + 1], axis=-1)
@@ -40,7 +40,7 @@ def test_overlap_is_what_counting_pixels_gives() -> None:
 
 
 def test_only_the_best_of_overlapping_detections_stay() -> None:
-    """What stays does not overlap; what goes overlaps something better that stays; the best comes first."""
+    """Kept detections do not overlap; each dropped one overlaps a better kept one; the best comes first."""
     random = np.random.default_rng(1)
     corners = random.uniform(0, 200, (60, 2))
     boxes = np.concatenate([corners, corners + random.uniform(20, 60, (60, 2))], axis=1).astype(np.float32)
@@ -56,7 +56,7 @@ def test_only_the_best_of_overlapping_detections_stay() -> None:
 
 
 class OnePeak(nn.Module):
-    """A face at one cell of the map, reaching so many cells each way."""
+    """Returns a map with a face at one cell, whose box extends a given number of cells in each direction."""
 
     def forward(self, images: Tensor) -> FaceMap:
         rows, columns = images.shape[2] // 8, images.shape[3] // 8
@@ -67,10 +67,10 @@ class OnePeak(nn.Module):
 
 
 @pytest.mark.parametrize(("width", "scale"), [(256, 1.0), (512, 0.5)])
-def test_a_cell_of_the_map_tells_a_box_in_the_picture(
+def test_a_cell_of_the_map_becomes_a_box_in_the_picture(
     width: int, scale: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cells count 8 pixels of what the network saw, from the cell's middle, and go back to the picture's size."""
+    """Cells are 8 pixels of the network's input, boxes start at the cell's centre and are scaled to the picture."""
     detector = networks()[0]
     monkeypatch.setattr(detector, "net", OnePeak())
     found = detector._look(np.zeros((width * 3 // 4, width, 3), np.uint8), scale, (24, 10000))
@@ -81,7 +81,7 @@ def test_a_cell_of_the_map_tells_a_box_in_the_picture(
 
 
 def test_all_faces_are_found_where_they_are() -> None:
-    """Each once, its box that of its points, the surest first."""
+    """Each face is found once, with the box of its points, the most confident first."""
     found = found_in(*THREE)
     assert len(found) == 3
     for figure in THREE:
@@ -92,8 +92,8 @@ def test_all_faces_are_found_where_they_are() -> None:
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
 
 
-def test_proposals_without_a_face_and_doubles_are_dropped() -> None:
-    """The landmarker's word counts: two boxes of one face are one, and a box of nothing is none."""
+def test_proposals_without_a_face_and_duplicates_are_dropped() -> None:
+    """The landmarker decides: two boxes of one face become one, and a box without a face is dropped."""
 
     class Eager(World):
         def detect(self, picture: Picture) -> list[Detection]:
@@ -107,12 +107,12 @@ def test_proposals_without_a_face_and_doubles_are_dropped() -> None:
     assert len(Finder(world, world).find(world.draw(0))) == 1
 
 
-def test_an_empty_picture_costs_no_look_of_the_landmarker() -> None:
-    """Without proposals the landmarker is not asked."""
+def test_an_empty_picture_does_not_run_the_landmarker() -> None:
+    """The landmarker does not run without proposals."""
 
     class Blind(World):
         def locate(self, *_: object) -> Located:
-            raise AssertionError("asked")
+            raise AssertionError("the landmarker ran")
 
     world = Blind([[]])
     assert Finder(world, world).find(world.draw(0)) == []
@@ -122,13 +122,13 @@ def test_an_empty_picture_costs_no_look_of_the_landmarker() -> None:
     ("rule", "x"), [("largest", 150), ("left", 60), ("right", 250), ("1", 60), ("2", 150), ("3", 250)]
 )
 def test_the_rule_chooses(rule: str, x: float) -> None:
-    """By size, by side, or by number from the left."""
+    """Faces are chosen by size, by side, or by number from the left."""
     chosen = choose_face(found_in(*THREE), rule)
     assert chosen is not None
     assert chosen.box[[0, 2]].mean() == pytest.approx(x, abs=3)
 
 
 def test_a_number_beyond_the_last_face_chooses_none() -> None:
-    """So does any rule where there is no face."""
+    """Any rule returns None without a face."""
     assert choose_face(found_in(*THREE), "4") is None
     assert choose_face([], "largest") is None

@@ -1,4 +1,4 @@
-"""The fit of a whole clip against the same thing written slowly: frame by frame, and one least-squares problem."""
+"""The fit of a clip against a slow reference: frame by frame, and one least-squares problem."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POINTS, PEOPLE, FACES = 60, 7, 5
 
 
 def made_model(points: int = POINTS, people: int = PEOPLE, faces: int = FACES) -> FaceModel:
-    """A model of random directions; a third of its points carry the pose."""
+    """Return a model of random directions; a third of its points determine the pose."""
     random = np.random.default_rng(3)
     nothing = np.zeros((0, 3), np.int32)
     return FaceModel(
@@ -35,7 +35,7 @@ def made_model(points: int = POINTS, people: int = PEOPLE, faces: int = FACES) -
 
 
 def made_clip(model: FaceModel, frames: int, *, noise: float = 0.4) -> tuple[Floats, Floats, Floats, Similarity]:
-    """Points of one person who moves, with the coefficients they come from."""
+    """Return points of one moving person, with the coefficients that generate them."""
     random = np.random.default_rng(5)
     identity = random.normal(0, 1, len(model.identity))
     expression = random.normal(0, 1, (frames, len(model.expression)))
@@ -82,8 +82,8 @@ def slow_fit(model: FaceModel, points: Floats, identity: Floats | None = None) -
             system, right = np.concatenate([rows, np.eye(faces)]), np.concatenate([wanted, np.zeros(faces)])
             expression[index] = np.linalg.lstsq(system, right, rcond=None)[0]
             shape = model.shape(own, expression[index : index + 1])[0]
-            drawn = np.stack([scale * rotation @ point + translation for point in shape])
-            residuals.append(np.linalg.norm((drawn - points[index])[:, :2], axis=1).mean() / scale)
+            rendered = np.stack([scale * rotation @ point + translation for point in shape])
+            residuals.append(np.linalg.norm((rendered - points[index])[:, :2], axis=1).mean() / scale)
         residual = np.array(residuals)
         trusted = residual <= OUTLIER_RATIO * np.median(residual)
     scales, rotations, translations = (np.array(part) for part in zip(*poses, strict=True))
@@ -133,7 +133,7 @@ def test_with_a_given_identity_too() -> None:
     check_equal(found, slow_fit(model, points, identity))
 
 
-def test_what_went_in_comes_out() -> None:
+def test_known_coefficients_are_recovered() -> None:
     model = made_model(points=200)
     points, identity, expression, pose = made_clip(model, 40, noise=0.05)
     found = fit(model, points, np.ones(40, bool))
@@ -144,7 +144,7 @@ def test_what_went_in_comes_out() -> None:
     assert found.residual.max() < 0.01
 
 
-def test_frames_without_a_face_hold_their_neighbours() -> None:
+def test_frames_without_a_face_repeat_the_nearest() -> None:
     model = made_model()
     points, *_ = made_clip(model, 7)
     valid = np.array([False, True, True, False, False, True, False])
@@ -154,6 +154,6 @@ def test_frames_without_a_face_hold_their_neighbours() -> None:
     np.testing.assert_array_equal(found.trusted, valid & found.trusted)
 
 
-def test_without_a_face_there_is_nothing_to_fit() -> None:
+def test_a_clip_without_a_face_is_rejected() -> None:
     with pytest.raises(ValueError, match="no valid frame"):
         fit(made_model(), np.zeros((3, POINTS, 3)), np.zeros(3, bool))

@@ -1,4 +1,4 @@
-"""The embedded face model: its shape, its surface and its named controls."""
+"""The embedded face model: shape, surface and named controls."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ GAPS = {
 
 
 def edges(triangles: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Every directed edge of every triangle."""
+    """Return every directed edge of every triangle."""
     return np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
 
 
-def moved(name: str, value: float = 1.0) -> Floats:
-    """The mean face with one control set."""
+def face_with(name: str, value: float = 1.0) -> Floats:
+    """Return the mean face with one control set."""
     model = face_model()
     return np.asarray(model.shape(np.zeros(80), value * model.controls[name].direction[None])[0])
 
@@ -55,14 +55,14 @@ def test_the_embedded_model_has_the_documented_sizes() -> None:
 
 
 def test_the_mirror_is_an_involution_that_leaves_the_mean_alone() -> None:
-    """Twice mirrored is not mirrored, and a mirrored mean face is itself."""
+    """Mirroring twice is the identity, and the mean face equals its mirror image."""
     model = face_model()
     np.testing.assert_array_equal(model.mirror[model.mirror], np.arange(478))
     np.testing.assert_allclose(model.mean[model.mirror] * (-1, 1, 1), model.mean, atol=0.01)
 
 
 def test_the_skin_is_one_sheet_with_a_mouth_and_two_eyes_cut_out() -> None:
-    """Euler characteristic 1 - 3, no edge of three triangles, all triangles turned alike, all points used."""
+    """Euler characteristic 1 - 3, no edge in three triangles, consistent orientation, all points used."""
     triangles = face_model().triangles
     undirected, uses = np.unique(np.sort(edges(triangles), axis=1), axis=0, return_counts=True)
     assert set(np.unique(triangles)) == set(range(at.SKIN_COUNT))
@@ -75,7 +75,7 @@ def test_the_skin_is_one_sheet_with_a_mouth_and_two_eyes_cut_out() -> None:
 
 
 def test_mouth_and_eyes_close_the_sheet_to_a_disk() -> None:
-    """With what lies between lips and lids the Euler characteristic is 1, and the rim is the face oval, in order."""
+    """With mouth and eye triangles, the Euler characteristic is 1 and the boundary is the face oval, in order."""
     model = face_model()
     triangles = np.concatenate([model.triangles, model.mouth_triangles, model.eye_triangles])
     undirected, uses = np.unique(np.sort(edges(triangles), axis=1), axis=0, return_counts=True)
@@ -86,7 +86,7 @@ def test_mouth_and_eyes_close_the_sheet_to_a_disk() -> None:
 
 
 def test_there_are_twenty_controls_with_ranges() -> None:
-    """At least 20, those of the issue among them, each with a range that reaches from rest to beyond."""
+    """There are at least 20, including the required ones, each with a range around zero."""
     controls = face_model().controls
     named = "jaw_open smile pucker mouth_left brow_raise brow_frown blink_left blink_right squint gaze_left"
     assert len(controls) >= 20
@@ -98,40 +98,40 @@ def test_there_are_twenty_controls_with_ranges() -> None:
 
 @pytest.mark.parametrize("name", list(MEASURES))
 def test_each_control_moves_its_own_measure(name: str) -> None:
-    """Its value 1 moves what it is named after, in the stated direction, by a visible amount."""
-    effect = measure_rows() @ (moved(name) - face_model().mean).ravel()
+    """The value 1 changes the measure of the same name, in the stated direction, by a visible amount."""
+    effect = measure_rows() @ (face_with(name) - face_model().mean).ravel()
     assert effect[list(MEASURES).index(name)] > 0.01
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_blink_closes_one_eye(side: str) -> None:
-    """The named eye, the subject's own, closes to a quarter at most, the other stays open."""
-    rest, blink = face_model().mean, moved(f"blink_{side}")
+    """The named eye (the subject's own) closes to less than half; the other stays open."""
+    rest, blink = face_model().mean, face_with(f"blink_{side}")
     other = "right" if side == "left" else "left"
     assert gap(blink, side) < 0.5 * gap(rest, side)
     assert gap(blink, other) > 0.85 * gap(rest, other)
 
 
 def test_controls_do_what_their_names_say() -> None:
-    """Chin, lips, brows and irises go where a reader of the names expects them to; x is the subject's left."""
+    """Chin, lips, brows and irises move in the direction of the names; x is the subject's left."""
     rest = face_model().mean
     irises, brows = [*at.LEFT_IRIS, *at.RIGHT_IRIS], [*at.LEFT_BROW, *at.RIGHT_BROW]
-    assert moved("jaw_open")[at.CHIN, 1] > rest[at.CHIN, 1] + 0.05
-    assert gap(moved("mouth_open"), "lips") > gap(rest, "lips") + 0.1
-    assert moved("gaze_left")[irises, 0].mean() > rest[irises, 0].mean() + 0.03
-    assert moved("gaze_up")[irises, 1].mean() < rest[irises, 1].mean() - 0.01
-    assert moved("brow_raise")[brows, 1].mean() < rest[brows, 1].mean() - 0.02
-    assert moved("mouth_left")[list(at.LIP_OUTER), 0].mean() > rest[list(at.LIP_OUTER), 0].mean() + 0.01
-    wide, narrow = (np.ptp(moved(name)[list(at.LIP_OUTER), 0]) for name in ("smile", "pucker"))
+    assert face_with("jaw_open")[at.CHIN, 1] > rest[at.CHIN, 1] + 0.05
+    assert gap(face_with("mouth_open"), "lips") > gap(rest, "lips") + 0.1
+    assert face_with("gaze_left")[irises, 0].mean() > rest[irises, 0].mean() + 0.03
+    assert face_with("gaze_up")[irises, 1].mean() < rest[irises, 1].mean() - 0.01
+    assert face_with("brow_raise")[brows, 1].mean() < rest[brows, 1].mean() - 0.02
+    assert face_with("mouth_left")[list(at.LIP_OUTER), 0].mean() > rest[list(at.LIP_OUTER), 0].mean() + 0.01
+    wide, narrow = (np.ptp(face_with(name)[list(at.LIP_OUTER), 0]) for name in ("smile", "pucker"))
     assert wide > np.ptp(rest[list(at.LIP_OUTER), 0]) + 0.05 > narrow + 0.08
     corners = [at.MOUTH_LEFT, at.MOUTH_RIGHT]
-    assert moved("smile")[corners, 1].mean() < rest[corners, 1].mean()
-    left, right = moved("smile_left")[corners] - rest[corners]
+    assert face_with("smile")[corners, 1].mean() < rest[corners, 1].mean()
+    left, right = face_with("smile_left")[corners] - rest[corners]
     assert left[0] > abs(right[0])
 
 
 def test_a_restricted_model_is_the_model_at_those_points() -> None:
-    """Shapes of the 68-point model are the 68 points of the whole one's shapes."""
+    """Shapes of the 68-point model equal the 68 points of the full model's shapes."""
     model, random = face_model(), np.random.default_rng(0)
     identity, expression = random.normal(size=80), random.normal(size=(3, 64))
     part = model.restricted(model.sixty_eight)
@@ -141,8 +141,8 @@ def test_a_restricted_model_is_the_model_at_those_points() -> None:
     assert len(part.triangles) == 0
 
 
-def test_a_model_of_another_basis_is_refused(tmp_path: Path) -> None:
-    """The error names the file's basis and the wanted one."""
+def test_a_model_of_another_basis_is_rejected(tmp_path: Path) -> None:
+    """The error names the basis of the file and the expected one."""
     save_file({"mean": np.zeros((478, 3), np.float32)}, tmp_path / "other.safetensors", {"basis": "flame"})
     with pytest.raises(WeightsError, match="'flame', expected 'facepipe'"):
         load_face_model(tmp_path / "other.safetensors")

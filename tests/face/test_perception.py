@@ -1,4 +1,4 @@
-"""The embedded networks on real pictures: plausible, steady, and where the picture says."""
+"""The embedded networks on real pictures: plausible, stable and accurate points."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.face.faces import DATA, Picture, astronaut, astronaut_track, face_mod
 
 def unseen_clips(count: int) -> list[Item]:
     if not (DATA / "sources.tsv").exists():
-        pytest.skip(f"{DATA} is not there")
+        pytest.skip(f"{DATA} does not exist")
     return [item for item in split_items(DATA)[1] if item.kind == "clip"][:count]
 
 
@@ -35,7 +35,7 @@ def points_in(picture: Picture) -> np.ndarray:
 
 
 def check_plausible(points: np.ndarray) -> None:
-    """Eyes above nose above mouth above chin, irises between lids, and within reach of the face model."""
+    """Check the order eyes, nose, mouth, chin, irises between lids, and a small residual of the face model."""
     frames = points.astype(np.float64)
     fitted = fit(face_model(), frames, np.ones(len(frames), bool))
     assert fitted.residual.max() < 0.04
@@ -49,7 +49,7 @@ def check_plausible(points: np.ndarray) -> None:
 
 
 def test_the_astronaut_is_found_once_and_looks_straight() -> None:
-    """One face, sure, of plausible points; the photograph shows her nearly frontal."""
+    """One confident face with plausible points; the photograph is nearly frontal."""
     track = astronaut_track()
     assert (track.detections, track.max_faces) == (1, 1)
     assert track.score[0] > 0.9
@@ -59,8 +59,8 @@ def test_the_astronaut_is_found_once_and_looks_straight() -> None:
 
 
 @pytest.mark.parametrize("crop", [SquareCrop(150, 130, 300, 0.5), SquareCrop(170, 120, 330, -0.6)])
-def test_points_go_along_when_the_picture_is_turned(crop: SquareCrop) -> None:
-    """In a turned and scaled picture the points are found where turning and scaling put them."""
+def test_points_follow_a_rotated_picture(crop: SquareCrop) -> None:
+    """In a rotated and scaled picture, points are found at their rotated and scaled positions."""
     matrix = crop.matrix(400)
     turned = cv2.warpAffine(astronaut(), matrix, (400, 400), borderMode=cv2.BORDER_REPLICATE)
     back = transform_points(points_in(np.asarray(turned, np.uint8)), invert(matrix))
@@ -69,8 +69,8 @@ def test_points_go_along_when_the_picture_is_turned(crop: SquareCrop) -> None:
     assert away.mean() < 0.035
 
 
-def test_mirrored_picture_mirrored_points() -> None:
-    """Left and right are not confused, and no side is favoured."""
+def test_a_mirrored_picture_gives_mirrored_points() -> None:
+    """Left and right are not confused, and neither side is preferred."""
     truth, picture = astronaut_track().points[0], astronaut()
     found = points_in(np.ascontiguousarray(picture[:, ::-1]))[face_model().mirror]
     found = found * (-1, 1, 1) + (picture.shape[1] - 1, 0, 0)
@@ -80,7 +80,7 @@ def test_mirrored_picture_mirrored_points() -> None:
 
 @pytest.mark.parametrize("pixels", [40, 60])
 def test_small_faces_are_found(pixels: int) -> None:
-    """Faces of 40 pixels and more, in the whole photograph, at an overlap of a half."""
+    """Faces of 40 pixels and more are found with an overlap of at least 0.5."""
     box = box_of(astronaut_track().points[0])
     scale = pixels / max(box[2:] - box[:2])
     small = cv2.resize(astronaut(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -90,14 +90,14 @@ def test_small_faces_are_found(pixels: int) -> None:
 
 
 def test_pictures_without_a_face_have_none() -> None:
-    """scikit-image's cat, cup, rocket and others that are installed with it."""
+    """No face in the cat, cup, rocket and others installed with scikit-image."""
     pictures = [picture[:480, :480] for picture in bundled_pictures()]
     assert len(pictures) >= 5
     assert sum(len(Finder(*networks()).find(np.ascontiguousarray(picture))) for picture in pictures) == 0
 
 
-def test_noise_does_not_make_a_still_face_tremble() -> None:
-    """With sensor noise of two grey levels the points step by 0.4 % of the outer-eye distance at most."""
+def test_noise_does_not_make_a_still_face_jitter() -> None:
+    """With sensor noise of two levels, mean steps are below 0.4 % of the outer-eye distance."""
     random = np.random.default_rng(0)
     noisy = [
         np.clip(astronaut() + random.normal(0, 2, astronaut().shape), 0, 255).round().astype(np.uint8) for _ in range(8)
@@ -108,7 +108,7 @@ def test_noise_does_not_make_a_still_face_tremble() -> None:
 
 
 def test_two_faces_side_by_side_are_two() -> None:
-    """The number of faces is told, and each rule finds its own."""
+    """The track records the number of faces, and each rule finds its face."""
     pair = np.concatenate([astronaut(), astronaut()], axis=1)
     tracks = [Tracker(*networks(), face=rule).track([pair]) for rule in ("left", "right")]
     assert [track.max_faces for track in tracks] == [2, 2]
@@ -118,7 +118,7 @@ def test_two_faces_side_by_side_are_two() -> None:
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_unseen_people_are_followed_through_their_clips(index: int) -> None:
-    """Sixteen frames from an unseen person: all valid, one detection, plausible points that move little a frame."""
+    """16 frames of an unseen person: all valid, one detection, plausible points with small steps between frames."""
     item = unseen_clips(2)[index]
     track = Tracker(*networks()).track(itertools.islice(decode_frames(item.path), 16))
     assert track.valid.all()
@@ -129,15 +129,15 @@ def test_unseen_people_are_followed_through_their_clips(index: int) -> None:
 
 
 def test_the_whole_photograph_shows_one_face() -> None:
-    """A large picture with flag and shuttle behind her: one face, where the cut-out has it."""
+    """A large picture with flag and shuttle in the background: one face, at the same position as in the crop."""
     whole = data.astronaut()  # type: ignore[no-untyped-call]
     found = Finder(*networks()).find(whole)
     assert len(found) == 1
     assert overlap(found[0].box, np.add(box_of(astronaut_track().points[0]), (60, 0, 60, 0))) > 0.8
 
 
-def test_a_mirrored_face_is_seen_mirrored() -> None:
-    """Each crop is looked at both ways, so that no side of a face is seen better than the other."""
+def test_the_landmarker_treats_both_sides_equally() -> None:
+    """Each crop is processed with its mirror image, so the result for a mirrored picture is the mirrored result."""
     _, landmarker = networks()
     picture = astronaut()
     left, top, right, bottom = (float(edge) for edge in box_of(points_in(picture)))

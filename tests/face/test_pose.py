@@ -12,7 +12,7 @@ from tests.face.faces import posed
 
 
 def test_angles_go_to_a_rotation_and_back() -> None:
-    """Angles are those of their rotation, and rotations are proper."""
+    """Angles survive the round trip, and rotations are proper."""
     angles = np.random.default_rng(0).uniform((-3, -1.5, -3), (3, 1.5, 3), (50, 3))
     rotation = rotation_of(angles)
     np.testing.assert_allclose(angles_of(rotation), angles, atol=1e-9)
@@ -29,15 +29,15 @@ def test_angles_are_applied_pitch_first_then_yaw_then_roll() -> None:
 @pytest.mark.parametrize(
     ("degrees", "axis", "sign"), [((0, 20, 0), 0, -1), ((0, -20, 0), 0, 1), ((20, 0, 0), 1, 1), ((-20, 0, 0), 1, -1)]
 )
-def test_the_nose_turns_where_the_signs_say(degrees: tuple[float, float, float], axis: int, sign: int) -> None:
+def test_the_nose_turns_in_the_documented_direction(degrees: tuple[float, float, float], axis: int, sign: int) -> None:
     """Positive yaw turns the nose to the left of the picture, positive pitch turns it down."""
-    moved = (posed(degrees=degrees) - posed())[at.NOSE_TIP]
-    assert moved[axis] * sign > 6
-    assert abs(moved[1 - axis]) < 3
+    shift = (posed(degrees=degrees) - posed())[at.NOSE_TIP]
+    assert shift[axis] * sign > 6
+    assert abs(shift[1 - axis]) < 3
 
 
 def test_positive_roll_tilts_clockwise() -> None:
-    """The eye on the right of the picture, the subject's left, sinks."""
+    """The eye on the right of the picture, the subject's left, moves down."""
     points = posed(degrees=(0, 0, 20))
     assert points[at.LEFT_EYE_OUTER, 1] > points[at.RIGHT_EYE_OUTER, 1] + 10
     assert posed()[at.LEFT_EYE_OUTER, 0] > posed()[at.RIGHT_EYE_OUTER, 0]
@@ -50,7 +50,7 @@ def made_similarity(frames: int) -> Similarity:
 
 
 def test_a_known_similarity_is_found_exactly() -> None:
-    """Without noise the transform comes back, whatever the weights; undo takes it away again."""
+    """Without noise, the transform is recovered for any weights; undo inverts it."""
     random, known = np.random.default_rng(2), made_similarity(6)
     canonical = random.normal(size=(1, 30, 3))
     found = similarity_onto(canonical, known.apply(canonical), random.uniform(0.1, 1, 30))
@@ -59,16 +59,16 @@ def test_a_known_similarity_is_found_exactly() -> None:
     np.testing.assert_allclose(known.undo(known.apply(canonical)), np.tile(canonical, (6, 1, 1)), atol=1e-10)
 
 
-def test_points_without_weight_have_no_say() -> None:
-    """Spoiled points of weight zero leave the similarity exact."""
+def test_points_of_weight_zero_are_ignored() -> None:
+    """Wrong points of weight zero leave the similarity exact."""
     known, canonical = made_similarity(2), np.random.default_rng(3).normal(size=(1, 30, 3))
     points, weights = known.apply(canonical), np.repeat([1.0, 0.0], 15)
     points[:, 15:] += 1000
     np.testing.assert_allclose(similarity_onto(canonical, points, weights).rotation, known.rotation, atol=1e-9)
 
 
-def test_noisy_points_give_what_a_search_finds() -> None:
-    """The closed form is the least-squares similarity that an iterative search over seven numbers finds."""
+def test_noisy_points_give_the_least_squares_similarity() -> None:
+    """The closed form equals the result of an iterative least-squares solver over seven parameters."""
     random = np.random.default_rng(4)
     canonical, weights = random.normal(size=(20, 3)), random.uniform(0.1, 2, 20)
     points = (
@@ -76,8 +76,8 @@ def test_noisy_points_give_what_a_search_finds() -> None:
     )
 
     def residual(numbers: np.ndarray) -> np.ndarray:
-        drawn = np.exp(numbers[3]) * canonical @ rotation_of(numbers[None, :3])[0].T + numbers[4:]
-        return np.asarray(((drawn - points) * np.sqrt(weights)[:, None]).ravel())
+        rendered = np.exp(numbers[3]) * canonical @ rotation_of(numbers[None, :3])[0].T + numbers[4:]
+        return np.asarray(((rendered - points) * np.sqrt(weights)[:, None]).ravel())
 
     slow = least_squares(residual, np.array([0.3, -0.5, 0.8, 1, 0, 0, 0]), xtol=1e-12, ftol=1e-12, gtol=1e-12).x
     found = similarity_onto(canonical[None], points[None], weights)
@@ -85,8 +85,8 @@ def test_noisy_points_give_what_a_search_finds() -> None:
     np.testing.assert_allclose(numbers, slow, atol=1e-5)
 
 
-def test_a_mirrored_face_is_no_rotated_one() -> None:
-    """Points that only a reflection would explain still get a proper rotation."""
+def test_a_mirrored_face_gets_a_proper_rotation() -> None:
+    """Points that only a reflection explains still give a proper rotation."""
     canonical = np.random.default_rng(5).normal(size=(1, 30, 3))
     found = similarity_onto(canonical, canonical * (-1, 1, 1), np.ones(30))
     np.testing.assert_allclose(np.linalg.det(found.rotation), 1)

@@ -1,4 +1,4 @@
-"""The frame that serves best as a portrait."""
+"""Selection of the best frame for a portrait."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def track_of(*faces: np.ndarray, valid: tuple[bool, ...] = ()) -> Track:
     ],
     ids=["turned", "turned back", "tilted", "asleep", "open mouth", "far away"],
 )
-def test_a_straight_waking_face_is_chosen(worse: np.ndarray) -> None:
-    """Frames that are worse in one way lose, wherever they stand."""
+def test_a_frontal_awake_face_is_chosen(worse: np.ndarray) -> None:
+    """Frames that are worse in one respect are not chosen, at any position."""
     assert best_frame(track_of(worse, AWAKE, worse, AWAKE)) == 1
 
 
 def test_frames_without_a_face_are_never_chosen() -> None:
-    """Only valid rows count, and a track without any is an error."""
+    """Only valid rows count, and a track without valid rows is an error."""
     assert best_frame(track_of(AWAKE * 0, posed(degrees=(0, 30, 10)), valid=(False, True))) == 1
     with pytest.raises(ValueError, match="no frame shows a face"):
         best_frame(track_of(AWAKE, valid=(False,)))

@@ -1,4 +1,4 @@
-"""The numbers of the mesh's points."""
+"""Point indices of the mesh."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ GROUPS = {name: value for name, value in vars(at).items() if isinstance(value, t
 
 
 @pytest.mark.parametrize("name", sorted(GROUPS))
-def test_groups_name_each_point_once_and_none_that_there_is_not(name: str) -> None:
-    """No group of points repeats one or leaves the range."""
+def test_groups_contain_unique_points_of_the_mesh(name: str) -> None:
+    """No group repeats a point or exceeds the range."""
     group = GROUPS[name]
     assert len(set(group)) == len(group)
     assert min(group) >= 0
@@ -29,8 +29,8 @@ def test_groups_name_each_point_once_and_none_that_there_is_not(name: str) -> No
         (at.LIP_OUTER_UPPER, at.LIP_OUTER_LOWER),
     ],
 )
-def test_upper_and_lower_points_pair_up(upper: tuple[int, ...], lower: tuple[int, ...]) -> None:
-    """Each lower point lies below its upper one, and is the nearest of the lower ones across the picture."""
+def test_upper_and_lower_points_correspond(upper: tuple[int, ...], lower: tuple[int, ...]) -> None:
+    """Each lower point is below its upper point, and horizontally the nearest of the lower points."""
     mean = face_model().mean
     assert (mean[list(lower), 1] > mean[list(upper), 1]).all()
     across = np.abs(mean[list(upper), 0][:, None] - mean[list(lower), 0])
@@ -38,7 +38,7 @@ def test_upper_and_lower_points_pair_up(upper: tuple[int, ...], lower: tuple[int
 
 
 def test_sides_are_mirror_images() -> None:
-    """What is called right lies opposite to what is called left, point by point."""
+    """Right groups are the mirror images of left groups, point by point."""
     mirror, mean = face_model().mirror, face_model().mean
     for name, group in GROUPS.items():
         if name.startswith("RIGHT_") and "BROW" not in name and "IRIS" not in name:
@@ -50,7 +50,7 @@ def test_sides_are_mirror_images() -> None:
 
 
 def test_the_sixty_eight_points_follow_their_convention() -> None:
-    """Their order mirrors as that of 300-W does, and jaw, brows, nose, eyes and lips are where they belong."""
+    """Their order mirrors like that of 300-W, and jaw, brows, nose, eyes and lips have the expected indices."""
     points = at.SIXTY_EIGHT
     assert len(points) == 68
     order = [

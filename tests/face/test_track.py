@@ -1,4 +1,4 @@
-"""Track files, and the crop around a track."""
+"""Track files and the crop around a track."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def made() -> TrackFile:
 def rewrite(path: Path, header: dict[str, Any], **arrays: Any) -> None:
     with np.load(path) as file:
         content = {name: file[name] for name in file.files}
-    said = json.loads(content["header"].tobytes()) | header
-    content["header"] = np.frombuffer(json.dumps(said).encode(), np.uint8)
+    updated = json.loads(content["header"].tobytes()) | header
+    content["header"] = np.frombuffer(json.dumps(updated).encode(), np.uint8)
     np.savez(path, **content | arrays)
 
 
 def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
-    """Points, validity and all facts come back unchanged, and the same track has the same bytes."""
+    """All fields are read back unchanged, and equal tracks give equal bytes."""
     for name in ("a.npz", "b.npz"):
         save_track(made(), tmp_path / name)
     back = load_track(tmp_path / "a.npz")
@@ -46,8 +46,8 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_points_of_another_landmarker_come_along(tmp_path: Path) -> None:
-    """Where there are such; in a file, and in some of its frames."""
+def test_points_of_another_landmarker_are_saved(tmp_path: Path) -> None:
+    """The 68 points are optional; they are saved, loaded and selected by rows like the others."""
     assert made().track.rows(1, 3).sixty_eight is None
     own = np.random.default_rng(1).normal(100, 30, (4, 68, 3)).astype(np.float32)
     save_track(replace(made(), track=replace(made().track, sixty_eight=own)), tmp_path / "a.npz")
@@ -75,8 +75,8 @@ def test_points_of_another_landmarker_come_along(tmp_path: Path) -> None:
         ({}, {"sixty_eight": np.zeros((3, 68, 3), np.float32)}),
     ],
 )
-def test_what_is_not_right_is_refused(header: dict[str, Any], arrays: dict[str, Any], tmp_path: Path) -> None:
-    """Foreign, later, contradictory files and objects to unpickle end in an InputError that names the file."""
+def test_invalid_files_are_rejected(header: dict[str, Any], arrays: dict[str, Any], tmp_path: Path) -> None:
+    """Foreign, newer and contradictory files, and pickled objects, raise an InputError that names the file."""
     save_track(made(), tmp_path / "bad.npz")
     rewrite(tmp_path / "bad.npz", header, **arrays)
     with pytest.raises(InputError, match=r"bad\.npz"):
@@ -84,7 +84,7 @@ def test_what_is_not_right_is_refused(header: dict[str, Any], arrays: dict[str, 
 
 
 def test_damage_anywhere_is_an_input_error(tmp_path: Path) -> None:
-    """Cut short at any length a file is refused; what is missing too."""
+    """A file truncated at any length is rejected, and so is a missing file."""
     path = tmp_path / "a.npz"
     save_track(made(), path)
     whole = path.read_bytes()
@@ -97,7 +97,7 @@ def test_damage_anywhere_is_an_input_error(tmp_path: Path) -> None:
 
 
 def test_the_crop_holds_the_face_with_room_for_hair() -> None:
-    """A still face: the crop is about twice as large, and more of it lies above the face than below."""
+    """A still face: the crop is about twice as large, with more room above the face than below."""
     points = np.tile(posed(middle=(500, 400)), (10, 1, 1))
     crop, (left, top, right, bottom) = crop_around(points, (1000, 800)), box_of(points[0])
     assert 1.8 * max(right - left, bottom - top) < crop.side < 2.1 * max(right - left, bottom - top)
@@ -106,7 +106,7 @@ def test_the_crop_holds_the_face_with_room_for_hair() -> None:
 
 
 def test_the_crop_holds_all_of_a_moving_face() -> None:
-    """Every frame's box lies inside, but for a few odd frames that do not count."""
+    """The crop contains the boxes of all frames except outliers."""
     points = np.stack([posed(middle=(300 + 3 * frame, 400)) for frame in range(100)])
     points[50] += 3000
     crop, boxes = crop_around(points, (1000, 800)), np.delete(box_of(points), 50, axis=0)
@@ -118,7 +118,7 @@ def test_the_crop_holds_all_of_a_moving_face() -> None:
 @pytest.mark.parametrize("middle", [(40, 40), (600, 440), (320, 60)])
 @pytest.mark.parametrize("size", [40, 150, 400])
 def test_the_crop_stays_inside_the_picture(middle: tuple[int, int], size: float) -> None:
-    """Near borders it moves, and for a large face it shrinks, rather than show what is not there."""
+    """The crop moves at borders and shrinks for a large face, rather than extend beyond the picture."""
     crop = crop_around(posed(middle=middle, size=size)[None], (640, 480))
     assert crop.side <= 480
     for center, length in ((crop.center_x, 640), (crop.center_y, 480)):

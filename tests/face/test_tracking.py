@@ -1,4 +1,4 @@
-"""Following a face: when the detector must look, whom it follows, and what it says of frames without a face."""
+"""Tracking of one face: when the detector runs, which face is followed, and frames without a face."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def points_of(frames: list[list[Figure]], index: int = 0) -> np.ndarray:
     return np.stack([heads[index].points for heads in frames])
 
 
-def test_a_still_face_is_detected_once_and_seen_through_one_crop() -> None:
+def test_a_still_face_is_detected_once_and_keeps_one_crop() -> None:
     """Twenty frames: one detection, one crop, every row valid and exact."""
     world = World([[Figure(120)]] * 20)
     found = track(world)
@@ -33,15 +33,15 @@ def test_a_still_face_is_detected_once_and_seen_through_one_crop() -> None:
 
 
 class Sparse(World):
-    """A world whose landmarker sees 68 points: the first of the others, a pixel further right."""
+    """A world whose landmarker also finds 68 points: the first of the 478, one pixel to the right."""
 
     def locate(self, pictures: Sequence[Picture], crops: Sequence[SquareCrop]) -> Located:
         located = super().locate(pictures, crops)
         return located._replace(sixty_eight=located.points[:, :68] + np.array([1, 0, 0], np.float32))
 
 
-def test_a_landmarkers_own_points_are_kept_beside() -> None:
-    """Of the same look, where the face is followed, leaves its crop, is lost and found again; zero without a face."""
+def test_the_68_points_of_a_landmarker_are_kept() -> None:
+    """They match `points` while the face is followed, leaves its crop, is lost and found again; zero without a face."""
     frames = [[Figure(80 + 6 * frame)] for frame in range(8)]
     found = track(Sparse([*frames, [], [], *frames]))
     assert found.valid.tolist() == [True] * 8 + [False] * 2 + [True] * 8
@@ -51,8 +51,8 @@ def test_a_landmarkers_own_points_are_kept_beside() -> None:
     assert track(World(frames)).sixty_eight is None
 
 
-def test_trembling_does_not_move_the_crop() -> None:
-    """A face that sways by a pixel or two is looked at through the crop of before."""
+def test_jitter_does_not_move_the_crop() -> None:
+    """A face that moves by a pixel or two keeps its crop."""
     random = np.random.default_rng(0)
     world = World([[Figure(120 + float(random.normal(0, 0.5)), 100 + float(random.normal(0, 0.5)))] for _ in range(20)])
     assert track(world).valid.all()
@@ -61,7 +61,7 @@ def test_trembling_does_not_move_the_crop() -> None:
 
 @pytest.mark.parametrize("change", ["x", "size", "roll"])
 def test_a_moving_face_is_followed_without_detecting(change: str) -> None:
-    """Sideways, nearer, or turning: still one detection, and the crop goes along."""
+    """Shift, growth or rotation: still one detection, and the crop follows."""
     start, step = {"x": (80, 4), "size": (25, 1.0), "roll": (-40, 4)}[change]
     figures = [
         Figure(**({"x": 130, "looks": 3} | {change: start + step * frame}))  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ def test_a_moving_face_is_followed_without_detecting(change: str) -> None:
 
 
 def test_frames_without_a_face_are_invalid_and_it_is_found_again() -> None:
-    """Rows without a face are zero; the detector looks in each of these and once at the return, no more."""
+    """Rows without a face are zero; the detector runs on each of them and once at the return, no more."""
     frames = [[Figure(120)]] * 6 + [[]] * 5 + [[Figure(200)]] * 7
     world = World(frames)
     found = track(world)
@@ -91,13 +91,13 @@ def test_frames_without_a_face_are_invalid_and_it_is_found_again() -> None:
 
 
 def test_a_clip_without_any_face_has_no_valid_row() -> None:
-    """And an empty one no row at all."""
+    """An empty clip has no rows."""
     assert not track(World([[]] * 5)).valid.any()
     assert track(World([])).points.shape == (0, 478, 3)
 
 
 def test_a_jump_is_found_again_in_the_same_frame() -> None:
-    """The same head elsewhere after a cut costs one more detection and no frame."""
+    """The same head at another position after a cut needs one more detection and loses no frame."""
     world = World([[Figure(80)]] * 6 + [[Figure(240)]] * 6)
     found = track(world)
     assert found.valid.all()
@@ -106,8 +106,8 @@ def test_a_jump_is_found_again_in_the_same_frame() -> None:
 
 
 @pytest.mark.parametrize(("rule", "index"), [("left", 0), ("right", 1), ("1", 0), ("2", 1), ("largest", 1)])
-def test_the_rule_decides_whom_to_follow(rule: str, index: int) -> None:
-    """Once chosen, a face is followed though the rule would name another later."""
+def test_the_rule_decides_which_face_to_follow(rule: str, index: int) -> None:
+    """A chosen face is followed even if the rule would later choose another."""
     frames = [[Figure(80 + 2 * t, 60, 22, looks=1), Figure(220 - 2 * t, 140, 28, looks=2)] for t in range(50)]
     assert frames[-1][0].x > frames[-1][1].x
     found = track(World(frames), rule)
@@ -115,8 +115,8 @@ def test_the_rule_decides_whom_to_follow(rule: str, index: int) -> None:
     assert found.max_faces == 2
 
 
-def test_a_number_beyond_the_faces_waits_for_them() -> None:
-    """The second face from the left is not there until there are two."""
+def test_a_number_beyond_the_faces_waits_for_that_face() -> None:
+    """The second face from the left exists only once there are two."""
     frames = [[Figure(80, looks=1)]] * 3 + [[Figure(80, looks=1), Figure(220, looks=2)]] * 5
     found = track(World(frames), "2")
     np.testing.assert_array_equal(found.valid, [False] * 3 + [True] * 5)
@@ -124,7 +124,7 @@ def test_a_number_beyond_the_faces_waits_for_them() -> None:
 
 @pytest.mark.parametrize("rule", ["left", "right"])
 def test_crossing_faces_keep_their_identity_by_looks(rule: str) -> None:
-    """One head passes before the other; when they are apart again each is still followed as itself."""
+    """One head passes in front of the other; once they are apart again, each track follows its own face."""
     frames = [[Figure(70 + 5 * t, 100, 26, looks=1), Figure(250 - 5 * t, 104, 26, looks=2)] for t in range(37)]
     found = track(World(frames), rule)
     own = points_of(frames, 0 if rule == "left" else 1)
@@ -133,17 +133,17 @@ def test_crossing_faces_keep_their_identity_by_looks(rule: str) -> None:
     assert apart[-5:].all()
 
 
-def test_somebody_else_after_a_cut_is_followed_by_rule() -> None:
-    """Nobody looks like the one of before: the rule chooses anew rather than show nobody."""
+def test_another_person_after_a_cut_is_chosen_by_rule() -> None:
+    """If no face looks like the previous one, the rule chooses again."""
     frames = [[Figure(80, looks=1)]] * 6 + [[Figure(100, looks=4), Figure(240, looks=5, size=40)]] * 6
     found = track(World(frames))
     assert found.valid.all()
     np.testing.assert_array_equal(found.points[-1], frames[-1][1].points)
 
 
-def test_few_frames_are_held_at_once_and_progress_is_told() -> None:
-    """Frames are read as they are needed, and every one is counted."""
-    world, read, told = World([[Figure(120)]] * 10), 0, 0
+def test_frames_are_read_one_at_a_time_and_progress_is_reported() -> None:
+    """Frames are read on demand, and each is counted."""
+    world, read, counted = World([[Figure(120)]] * 10), 0, 0
     pictures = world.pictures()
 
     def frames() -> Iterator[Picture]:
@@ -153,9 +153,9 @@ def test_few_frames_are_held_at_once_and_progress_is_told() -> None:
             yield picture
 
     def advance(count: int) -> None:
-        nonlocal told
-        told += count
-        assert read <= told + 1
+        nonlocal counted
+        counted += count
+        assert read <= counted + 1
 
     Tracker(world, world).track(frames(), advance)
-    assert told == 10
+    assert counted == 10

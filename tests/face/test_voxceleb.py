@@ -1,4 +1,4 @@
-"""The VoxCeleb rule against the words of the paper's code, and annotations against their files."""
+"""The VoxCeleb rule against hand-computed values, and annotations against their files."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def test_square_is_1_2_times_the_longer_side_around_the_middle(
 ) -> None:
     found_left, found_top, side = square_around(np.array([left, top, left + width, top + height]))
     longer = max(width, height)
-    # A tenth of a side at the least may be more than the shorter side needs, never less than the longer one does.
+    # The minimum margin of a tenth may exceed what the shorter side needs; the longer side needs exactly that.
     assert side == pytest.approx(1.2 * longer, abs=2.1)
     assert found_left + side / 2 == pytest.approx(left + width / 2, abs=2.1)
     assert found_top + side / 2 == pytest.approx(top + height / 2, abs=2.1)
 
 
 def test_square_by_hand() -> None:
-    # 100 wide and 200 high: (240 - 100) / 200 = 0.7 of the width on each side, and a tenth of the height.
+    # 100 wide and 200 high: a margin of (240 - 100) / 200 = 0.7 of the width, and of a tenth of the height.
     assert square_around(np.array([300, 100, 400, 300.0])) == (230, 80, 240)
     assert clamped((230, 80, 240), (400, 300)) == (160, 60, 240)
     assert clamped((-20, 10, 400), (320, 300)) == (20, 0, 300)
 
 
-def test_a_part_ends_where_the_box_has_left_its_first_place() -> None:
+def test_a_part_ends_where_the_box_has_left_its_first_position() -> None:
     """A box that moves by 1 pixel a frame: the overlap with the first is (260 - n) / (260 + n) until it is < 0.25."""
     boxes = still(400) + np.arange(400)[:, None] * np.array([1, 0, 1, 0])
     last = next(n for n in range(400) if (260 - n) / (260 + n) < 0.25)
@@ -56,7 +56,7 @@ def test_a_part_ends_where_the_box_has_left_its_first_place() -> None:
     assert list(parts(still(2050))) == [(0, 1024), (1024, 2048), (2048, 2050)]
 
 
-def test_good_clips_are_kept_and_the_others_told() -> None:
+def test_good_clips_are_kept_and_the_others_counted() -> None:
     spans, rejected = cut_boxes(still(1024 + 63), SIZE, first_frame=10, smallest_pixels=256)
     assert [(span.first_frame, span.end_frame, span.box) for span in spans] == [(10, 1034, (350, 170, 360, 360))]
     assert rejected == {"too short": 1}
@@ -82,17 +82,17 @@ def annotation(path: Path, frames: range, box: tuple[float, float, float, float]
 def test_annotations_are_read_in_both_units(tmp_path: Path) -> None:
     pixels = read_utterance(annotation(tmp_path / "00001.txt", range(100, 180), (200, 100, 130, 150)))
     assert (pixels.name, pixels.person, len(pixels.frames)) == ("00001", "id10001", 80)
-    assert pixels.box(100, SIZE).tolist() == [400, 200, 660, 500], "of a picture 360 pixels high"  # type: ignore[union-attr]
+    assert pixels.box(100, SIZE).tolist() == [400, 200, 660, 500], "boxes refer to a picture 360 pixels high"  # type: ignore[union-attr]
     assert pixels.box(99, SIZE) is None
     shares = read_utterance(annotation(tmp_path / "00002.txt", range(2), (0.25, 0.5, 0.5, 0.25)))
     assert shares.box(1, SIZE).tolist() == [320, 360, 960, 540]  # type: ignore[union-attr]
     (tmp_path / "bad.txt").write_text("FRAME X Y\n1 2\n", encoding="utf-8")
-    with pytest.raises(InputError, match="no VoxCeleb annotation"):
+    with pytest.raises(InputError, match="not a VoxCeleb annotation"):
         read_utterance(tmp_path / "bad.txt")
 
 
 def test_the_annotated_face_is_the_clip(tmp_path: Path) -> None:
-    """Two faces all along; the annotation means the right one, for 80 frames at 25 frames/s of a video at 50."""
+    """Two faces throughout; the annotation covers the right one for 80 frames at 25 frames/s, in a video at 50."""
     text = read_utterance(annotation(tmp_path / "1.txt", range(20, 100), (400, 90, 130, 150)))
     tracks = [track_of(still(300), face=0), track_of(still(300, left=800), face=1)]
     found = find_spans(tracks, [text], Fraction(50), SIZE, 256).found
@@ -109,7 +109,7 @@ def test_without_annotations_every_face_is_a_clip() -> None:
     assert [(one.face, one.span.first_frame, one.span.end_frame) for one in found.found] == [(0, 0, 70), (1, 5, 85)]
 
 
-def test_a_long_gap_parts_stretches(tmp_path: Path) -> None:
+def test_a_long_gap_splits_the_boxes(tmp_path: Path) -> None:
     text = read_utterance(annotation(tmp_path / "1.txt", range(200), (200, 90, 130, 150)))
     tracks = [track_of(still(70)), track_of(still(50), 73), track_of(still(60), 140)]
     stretches = [(first, len(boxes)) for first, boxes in spoken_boxes(text, tracks, Fraction(25), SIZE)]

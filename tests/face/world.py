@@ -1,4 +1,4 @@
-"""A world of drawn faces, and networks that know it: stubs that count how often they are asked."""
+"""A world of rendered faces, with stub networks that know it and count their calls."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class Figure:
 
 @dataclass
 class World:
-    """Frames of heads; a later head of a frame stands in front. It is its own detector and landmarker."""
+    """Frames of heads; later heads of a frame are in front. The world is its own detector and landmarker."""
 
     frames: list[list[Figure]]
     detections: int = 0
     crops: list[SquareCrop] = field(default_factory=list)
-    """All that the landmarker was asked to look through."""
+    """All crops that the landmarker received."""
 
     def pictures(self) -> list[Picture]:
         return [self.draw(number) for number in range(len(self.frames))]
 
     def draw(self, number: int) -> Picture:
-        """The frame's number stands in its first pixel; every head is a patch of its own texture."""
+        """Render a frame: its number is in the first pixel, and each head is a patch with its own texture."""
         picture = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
         for one in self.frames[number]:
             texture = np.random.default_rng(one.looks).integers(0, 256, (6, 6, 3)).astype(np.uint8)
@@ -60,7 +60,7 @@ class World:
         return picture
 
     def seen(self, picture: Picture) -> list[Figure]:
-        """The heads of a frame that no other hides."""
+        """Return the heads of a frame that are not hidden by others."""
         heads = self.frames[int(picture[0, 0, 0])]
         return [
             one

@@ -45,7 +45,7 @@ class Estimate(NamedTuple):
     valid: NDArray[np.bool_]
     """(T,)"""
     residual: Floats
-    """(T,) mean distance between the face model's 68 points and the landmarks, in outer-eye distances; 0 without a model."""
+    """(T,) mean distance between the model's 68 points and the landmarks, in outer-eye distances; 0 without a model."""
 
 
 def estimate(
@@ -59,8 +59,8 @@ def estimate(
 ) -> Estimate:
     """Estimate the coefficients of (256, 256, 3) uint8 RGB frames with (T, 68, 2) landmarks in pixels, y down.
 
-    If there are fewer frames than landmarks, the remaining rows count as frames without a face. Raises NoFaceError if no
-    frame has a face.
+    If there are fewer frames than landmarks, the remaining rows count as frames without a face. Raises NoFaceError if
+    no frame has a face.
     """
     count, stream, number = len(points), iter(frames), 0
     alignments = [_alignment(row) if there else None for row, there in zip(points, valid, strict=True)]

@@ -23,7 +23,10 @@ OTHERS = {
     "trimIndex": "an index file of Deep3DFaceRecon",
     "lm": "a file of landmarks",
 }
-MADE_BY = "test.py of Deep3DFaceRecon_pytorch creates BFM_model_front.mat from the model of 2009 and Exp_Pca.bin on its first run"
+MADE_BY = (
+    "the first run of test.py of Deep3DFaceRecon_pytorch creates BFM_model_front.mat "
+    "from the model of 2009 and Exp_Pca.bin"
+)
 
 
 def read_model(path: Path) -> dict[str, NDArray[Any]]:
@@ -42,7 +45,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
             there = {name for name, _, _ in whosmat(file)}
             missing = [key for key in KEYS if key not in there]
             if missing:
-                raise WeightsError(f"{path} {_description(there)}, it lacks {', '.join(missing)}; {MADE_BY}")
+                raise WeightsError(f"{path} {_description(there)}: it lacks {', '.join(missing)}; {MADE_BY}")
             return dict(loadmat(file, variable_names=KEYS))
     except WeightsError:
         raise

@@ -1,4 +1,4 @@
-"""An invented face model of the published form: random, small, nobody's."""
+"""Synthetic face model in the published format: small and random."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Vertices, triangles, those in front, and vertices in front of the published file.
+#: Numbers of vertices, triangles, front triangles and front vertices in the published file.
 TRUE_SIZES = (35_709, 70_789, 54_681, 27_660)
 
 
 def invented_model(
     vertices: int = 80, triangles: int = 120, front: int = 50, front_vertices: int = 40, seed: int = 0
 ) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a BFM_model_front.mat of these sizes, its vertices on a half sphere."""
+    """Return the arrays of a BFM_model_front.mat of the given sizes, with vertices on a hemisphere."""
     rng = np.random.default_rng(seed)
     points = rng.normal(size=(vertices, 3))
     points[:, 2] = abs(points[:, 2])
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    # Steps that do not lead once around: the corners of a triangle are three.
+    # The steps add up to less than one turn, so that the three corners of a triangle differ.
     steps = np.column_stack([rng.integers(vertices, size=triangles), rng.integers(1, vertices // 2, (triangles, 2))])
     corners = steps.cumsum(1) % vertices + 1.0
     return {

@@ -1,4 +1,4 @@
-"""Alignment against stored results of Deep3DFaceRecon, and against itself."""
+"""Alignment against stored results of Deep3DFaceRecon, and round trips."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CASES = ("case0", "case1", "case2")
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_transform_numbers_are_reproduced(case: str) -> None:
-    """Width, height, scale and place to the rounding of the points, which are float32; also the points inside."""
+    """Size, scale and position agree to the rounding of the float32 points; so do the points in the square."""
     stored = stored_cases()
     picture, points = stored[f"{case}.image_hwc"], stored[f"{case}.landmarks_xy_image"]
     size = (picture.shape[1], picture.shape[0])
@@ -42,7 +42,7 @@ def test_the_transform_numbers_are_reproduced(case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_square_is_reproduced(case: str) -> None:
-    """Pixel for pixel, black borders too, for both take Pillow's bicubic."""
+    """Pixels agree within one level, including black borders, because both use Pillow's bicubic filter."""
     stored = stored_cases()
     picture = stored[f"{case}.image_hwc"]
     found = align(stored[f"{case}.landmarks_xy_image"], (picture.shape[1], picture.shape[0]))
@@ -51,21 +51,21 @@ def test_the_square_is_reproduced(case: str) -> None:
 
 
 def test_a_picture_without_a_face_has_stored_numbers() -> None:
-    """The standard face fills it: 102/128 and the middle."""
+    """The standard face fills the picture: scale 102/128, at the centre."""
     stored = stored_cases()
     np.testing.assert_allclose(align_without_face((256, 256)).triple, stored["case3.trans_params"][2:], rtol=1e-6)
     np.testing.assert_allclose(STANDARD, stored["const.lm3d_std"], atol=1e-8)
 
 
-def test_a_face_that_the_camera_sees_is_found_again() -> None:
-    """A turned standard face, scaled and moved: its least-squares camera is the one that drew it."""
+def test_a_known_camera_is_recovered() -> None:
+    """The least-squares camera of a rotated, scaled and translated standard face is the camera that projected it."""
     turn = np.array([[0.96, 0.0, 0.28], [0.0, 1.0, 0.0]])
     found = align_five(80 * STANDARD @ turn.T + (140, 120), (256, 200))
     assert found.triple == pytest.approx((102 / 80, 140, 120))
 
 
-def test_the_square_is_there_and_back() -> None:
-    """Points of the picture into the square and out again."""
+def test_mapping_into_the_square_is_inverted() -> None:
+    """Points of the picture survive the round trip through the square."""
     some = Alignment(300, 220, 1.37, 150.3, 99.1)
     points = np.array([[10.0, 20.0], [299.0, 0.5]])
     np.testing.assert_allclose(some.out_of_square(some.into_square(points)), points)
@@ -73,7 +73,7 @@ def test_the_square_is_there_and_back() -> None:
 
 @pytest.mark.parametrize("place", [(-400.0, 50.0), (50.0, 900.0), (30.0, -300.0)])
 def test_a_square_beyond_the_picture_is_black(place: tuple[float, float]) -> None:
-    """No wrap-around, no error."""
+    """There is neither wrap-around nor an error."""
     white = np.full((100, 100, 3), 255, np.uint8)
     square = cut_square(white, Alignment(100, 100, 1.0, *place))
     assert square.shape == (SIZE_PIXELS, SIZE_PIXELS, 3)

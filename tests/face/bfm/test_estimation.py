@@ -1,4 +1,4 @@
-"""From frames and points to coefficients, with a regressor that tells which square it saw."""
+"""Estimation of coefficients from frames and landmarks, with a regressor that reports the square it received."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Reader:
-    """Says the mean colour of each square as the first coefficients."""
+    """Returns the mean colour of each square as the first coefficients."""
 
     def __init__(self) -> None:
         self.batches: list[int] = []
@@ -39,7 +39,7 @@ class Reader:
 
 
 def clip(count: int) -> tuple[NDArray[np.uint8], Floats]:
-    """Frames of noise that grow brighter, and 68 points that wander."""
+    """Return frames of increasingly bright noise, and 68 moving points."""
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 20 * np.arange(1, count + 1)[:, None, None, None], (count, *SIZE, 3)).astype(np.uint8)
     face = rng.normal(0, 30, (68, 2)) + 128
@@ -47,7 +47,7 @@ def clip(count: int) -> tuple[NDArray[np.uint8], Floats]:
 
 
 def test_every_frame_is_aligned_by_its_own_points() -> None:
-    """As one by one, however they are batched."""
+    """Results equal those of single frames, for any batching."""
     frames, points = clip(6)
     reader = Reader()
     found = estimate(reader, frames, points, np.ones(6, bool))
@@ -60,8 +60,8 @@ def test_every_frame_is_aligned_by_its_own_points() -> None:
     assert not found.residual.any()
 
 
-def test_frames_without_a_face_hold_the_nearest() -> None:
-    """Whether the tracker lost it, the points are no face's, or the frames ended early; the network never sees them."""
+def test_frames_without_a_face_repeat_the_nearest() -> None:
+    """Frames that are invalid, have implausible points, or are missing at the end never reach the network."""
     frames, points = clip(8)
     valid = np.array([False, True, True, False, True, True, True, True])
     points[2] = 128 + points[2] * 1e-5
@@ -76,14 +76,14 @@ def test_frames_without_a_face_hold_the_nearest() -> None:
         np.testing.assert_array_equal(found.crops[index], found.crops[same])
 
 
-def test_a_clip_without_any_face_is_refused() -> None:
+def test_a_clip_without_any_face_is_rejected() -> None:
     frames, points = clip(2)
     with pytest.raises(NoFaceError, match="no frame"):
         estimate(Reader(), frames, points, np.zeros(2, bool))
 
 
 def test_the_residual_is_the_distance_of_the_models_points() -> None:
-    """Points that the model itself draws are met; moved ones are missed by what they were moved."""
+    """The residual equals the mean distance computed frame by frame; a frame without a face repeats the nearest."""
 
     class Fixed:
         def estimate(self, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -96,10 +96,10 @@ def test_the_residual_is_the_distance_of_the_models_points() -> None:
     found = estimate(Fixed(), frames, points, valid, model=model)
     assert found.residual.shape == (3,)
     assert found.residual[2] == found.residual[1]
-    drawn = model.landmarks(split(np.zeros((1, COUNT))))[0]
+    rendered = model.landmarks(split(np.zeros((1, COUNT))))[0]
     for index in range(2):
         flipped = np.stack([points[index][:, 0], 255 - points[index][:, 1]], axis=1)
         given = align(points[index], SIZE).into_square(flipped)
         assert found.residual[index] == pytest.approx(
-            np.linalg.norm(drawn - given, axis=1).mean() / unit[index], rel=1e-5
+            np.linalg.norm(rendered - given, axis=1).mean() / unit[index], rel=1e-5
         )

@@ -1,4 +1,4 @@
-"""The face model's maths against stored outputs of Deep3DFaceRecon on an invented model, and its file."""
+"""The face model against stored outputs of Deep3DFaceRecon for a synthetic model, and its files."""
 
 from __future__ import annotations
 
@@ -33,34 +33,34 @@ def model(stored: Arrays) -> BfmModel:
 
 
 def test_geometry_is_reproduced(stored: Arrays, model: BfmModel) -> None:
-    """Vertices to 1e-4, points to 1e-2 pixels."""
+    """Vertices agree to 1e-4, landmarks to 1e-2 pixels."""
     row = split(stored["input.coeff"])
     np.testing.assert_allclose(model.shape(row), stored["output.shape_object"], atol=1e-4)
     np.testing.assert_allclose(
         rotation_of(row.angles).transpose(0, 2, 1), stored["output.rotation_rightmul"], atol=1e-6
     )
-    # The stored vertices are those of the camera: how far they are from it.
+    # The stored vertices are in camera coordinates: z is the distance from the camera.
     camera = model.placed(row) * (1, 1, -1) + (0, 0, 10)
     np.testing.assert_allclose(camera, stored["output.vertex_camera"], atol=1e-4)
     np.testing.assert_allclose(model.landmarks(row), stored["output.landmarks_yup"], atol=1e-2)
 
 
 def test_colours_are_reproduced(stored: Arrays, model: BfmModel) -> None:
-    """Texture, normals, and the light on them, to 1e-4."""
+    """Texture, normals and lit colours agree to 1e-4."""
     row = split(stored["input.coeff"])
     np.testing.assert_allclose(model.albedo(row), stored["output.texture"], atol=1e-4)
     np.testing.assert_allclose(model.normals(model.shape(row)), stored["output.vertex_normal_object"], atol=1e-4)
     np.testing.assert_allclose(model.colours(row), stored["output.color"], atol=1e-4)
 
 
-def test_only_the_keypoints_give_the_same_landmarks(model: BfmModel) -> None:
-    """A clip's points need not wait for the whole surface."""
+def test_the_model_of_keypoints_gives_the_same_landmarks(model: BfmModel) -> None:
+    """Landmarks of a clip do not need the entire surface."""
     row = split(np.random.default_rng(0).normal(size=(4, COUNT)))
     np.testing.assert_allclose(model.of_keypoints().landmarks(row), model.landmarks(row), rtol=1e-6)
 
 
 def test_the_groups_fill_the_257() -> None:
-    """In the published order, without a gap; joining undoes splitting."""
+    """Groups have the published order without gaps; joining inverts splitting."""
     edges = [edge for where in GROUPS.values() for edge in (where.start, where.stop)]
     assert edges == [0, 80, 80, 144, 144, 224, 224, 227, 227, 254, 254, COUNT]
     numbers = np.arange(2.0 * COUNT).reshape(2, COUNT)
@@ -70,18 +70,20 @@ def test_the_groups_fill_the_257() -> None:
 
 
 @pytest.mark.parametrize(
-    ("angles", "moved_to"),
+    ("angles", "direction"),
     [((0.1, 0, 0), (0, -1)), ((0, 0.1, 0), (1, 0)), ((0, 0, 0.0), (0, 0))],
     ids=["pitch looks down", "yaw turns to the right", "rest"],
 )
-def test_angles_turn_the_nose_as_they_say(angles: tuple[float, float, float], moved_to: tuple[int, int]) -> None:
-    """A point before the face, seen by the camera, y up."""
+def test_angles_turn_the_nose_in_the_documented_direction(
+    angles: tuple[float, float, float], direction: tuple[int, int]
+) -> None:
+    """A point in front of the face moves in the given direction of the square, y up."""
     nose = project(turn(np.array([[[0.0, 0.0, 1.0]]]), np.array([angles])))[0, 0] - 112
-    assert tuple(np.sign(np.round(nose, 6))) == moved_to
+    assert tuple(np.sign(np.round(nose, 6))) == direction
 
 
 def test_harmonics_are_orthogonal() -> None:
-    """Over the sphere, and each as strong as the cosine lobe leaves its band: pi, 2 pi / 3, pi / 4."""
+    """Harmonics are orthogonal over the sphere, and the constant one is weighted by the cosine lobe's pi."""
     count = 40_000
     index = np.arange(count) + 0.5
     height, angle = 1 - 2 * index / count, np.pi * (1 + 5**0.5) * index
@@ -93,8 +95,8 @@ def test_harmonics_are_orthogonal() -> None:
     np.testing.assert_allclose(bands[0], np.pi**2, rtol=1e-3)
 
 
-def test_a_mat_file_comes_in_and_out_the_same(tmp_path: Path, stored: Arrays, model: BfmModel) -> None:
-    """Through scipy's writer, our reader and a safetensors file."""
+def test_a_mat_file_survives_the_round_trip(tmp_path: Path, stored: Arrays, model: BfmModel) -> None:
+    """Arrays are unchanged by scipy's writer, our reader and a safetensors file."""
     savemat(tmp_path / "BFM_model_front.mat", {name: stored[f"model.{name}"] for name in KEYS} | {"more": 1})
     save_file(read_model(tmp_path / "BFM_model_front.mat"), tmp_path / "bfm.safetensors", {"kind": KIND})
     again = load_bfm(tmp_path / "bfm.safetensors")
@@ -103,7 +105,7 @@ def test_a_mat_file_comes_in_and_out_the_same(tmp_path: Path, stored: Arrays, mo
 
 
 def broken(change: str) -> Arrays:
-    """An invented model in which one thing is wrong."""
+    """Return a synthetic model with one error."""
     arrays = invented_model()
     if change == "short":
         arrays["idBase"] = arrays["idBase"][:-3]
@@ -123,34 +125,34 @@ def broken(change: str) -> Arrays:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ("short", "idBase .* expected"),
-        ("beyond", "tri names what is not there"),
-        ("zero", "keypoints names what is not there"),
+        ("beyond", "tri has indices out of range"),
+        ("zero", "keypoints has indices out of range"),
         ("nan", "exBase .* not finite"),
         ("2009", "Basel Face Model of 2009 itself .* lacks meanshape"),
         ("text", "meantex"),
         ("point_buf", "lacks point_buf"),
     ],
 )
-def test_another_mat_file_is_refused(tmp_path: Path, change: str, words: str) -> None:
-    """Whatever is wrong with it is said."""
+def test_another_mat_file_is_rejected(tmp_path: Path, change: str, message: str) -> None:
+    """The error names the wrong array or the related file."""
     savemat(tmp_path / "m.mat", broken(change))
-    with pytest.raises(WeightsError, match=words):
+    with pytest.raises(WeightsError, match=message):
         read_model(tmp_path / "m.mat")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04K\x01.", b"MATLAB 5.0 MAT-file" + bytes(400)])
-def test_what_is_no_mat_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    """And nothing in it is run."""
+def test_other_formats_are_rejected(tmp_path: Path, content: bytes) -> None:
+    """Other formats raise a WeightsError that names the file."""
     (tmp_path / "m.mat").write_bytes(content)
     with pytest.raises(WeightsError, match=r"m\.mat"):
         read_model(tmp_path / "m.mat")
 
 
-def test_a_damaged_mat_file_is_refused(tmp_path: Path) -> None:
-    """Its first half, and one with other bytes in its middle."""
+def test_a_damaged_mat_file_is_rejected(tmp_path: Path) -> None:
+    """A truncated file and one with changed bytes raise a WeightsError."""
     savemat(tmp_path / "m.mat", invented_model(), do_compression=True)
     whole = (tmp_path / "m.mat").read_bytes()
     for content in (whole[: len(whole) // 2], whole[:3000] + bytes(200) + whole[3200:]):
@@ -159,8 +161,8 @@ def test_a_damaged_mat_file_is_refused(tmp_path: Path) -> None:
             read_model(tmp_path / "m.mat")
 
 
-def test_another_safetensors_file_is_no_model(tmp_path: Path) -> None:
-    """Told by its kind."""
+def test_another_safetensors_file_is_rejected(tmp_path: Path) -> None:
+    """The error names the kind of the file."""
     save_file({"a": np.zeros(3)}, tmp_path / "x.safetensors", {"kind": "landmarker"})
     with pytest.raises(WeightsError, match="'landmarker'"):
         load_bfm(tmp_path / "x.safetensors")
