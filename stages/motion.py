@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.model import load_face_model
-from facepipe.motion.drawing import WEIGHT, drawn, load_expression_vae, travelled
-from facepipe.motion.editing import edited
+from facepipe.motion.drawing import WEIGHT, interpolated_through, load_expression_vae, with_random_faces
+from facepipe.motion.editing import apply_edit
 from facepipe.motion.sliders import Edit
 from facepipe.spaces.files import load_coefficients, save_coefficients
 from facepipe.spaces.retargeting import Retargeting
@@ -42,10 +42,10 @@ def motion(run: StageRun[Params]) -> Mapping[str, Any]:
         driving = load_coefficients(run.input("driving"), space=source.space)
         target = source.space.retarget(source, driving, params.retargeting, model, no_face=params.no_face)
     if params.edit.draw:
-        target = drawn(source, params.edit.draw, load_once(load_expression_vae, run.weights[WEIGHT]))
+        target = with_random_faces(source, params.edit.draw, load_once(load_expression_vae, run.weights[WEIGHT]))
     if params.edit.travels:
-        target = travelled(source, target, params.edit)
-    target = edited(target, params.edit, model)
+        target = interpolated_through(source, target, params.edit)
+    target = apply_edit(target, params.edit, model)
     end = params.first_frame + params.frame_count if params.frame_count else len(target)
     segment = target.rows(max(0, params.first_frame - params.context_frames), end + params.context_frames)
     save_coefficients(segment, run.output / "motion.npz")

@@ -13,7 +13,7 @@ from facepipe.media.files import kind_of
 from facepipe.media.image import read_image, write_image
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.origin import origin_metadata
-from facepipe.motion.sliders import told
+from facepipe.motion.sliders import label_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def sheet(run: StageRun[Params]) -> Mapping[str, Any]:
 
 def caption(params: Params, share: float) -> str:
     """Return the text of the sliders' values at a share, in [0, 1], of a video."""
-    return told({name: round(first + share * (last - first), 2) for name, (first, last) in params.sweeps.items()})
+    return label_of({name: round(first + share * (last - first), 2) for name, (first, last) in params.sweeps.items()})
 
 
 STAGE = Stage(

@@ -1,8 +1,8 @@
-"""Products whose rows are rounded alone.
+"""Matrix products whose rows do not depend on each other, bit for bit.
 
-BLAS and oneDNN choose the order of the sums in a matrix product by its shape, so a row of the result depends in its
-last bits on how many rows there are and on where it stands among them; which shapes agree differs by processor. A clip
-that is computed in pieces gets the bytes of the whole only where every frame is a product of its own.
+BLAS and oneDNN choose the order of summation in a matrix product by its shape. The last bits of a row of the result
+therefore depend on the number of rows and on its position among them, and which shapes agree differs by processor. A
+clip computed in pieces gives the same bytes as the whole only if every frame is a separate product.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ Floats = NDArray[np.floating]
 
 
 def row_product(rows: Floats, matrix: Floats) -> Floats:
-    """Return (..., M) products of (..., K) rows with a (K, M) matrix, or (...) with a (K,) vector.
+    """Return the products (..., M) of rows (..., K) and a matrix (K, M), or (...) for a vector (K,).
 
-    Each row is multiplied by itself, so it is the same in any batch. Slower than `rows @ matrix` for many rows.
+    Each row is a separate product, so its result is the same in any batch. Slower than `rows @ matrix` for many rows.
     """
     if matrix.ndim == 1:
         return np.asarray(row_product(rows, matrix[:, None])[..., 0])
-    # NumPy hands BLAS one (1, K) matrix after another; how it lies in memory decides the order of the sums as well.
+    # NumPy passes BLAS one (1, K) matrix at a time. The memory layout affects the order of summation as well.
     return np.asarray(np.matmul(np.ascontiguousarray(rows)[..., None, :], matrix)[..., 0, :])
 
 
 def row_combination(rows: Floats, directions: Floats) -> Floats:
-    """Return the (T, ...) sums of directions (K, ...) weighted by (T, K) rows, each row summed by itself."""
+    """Return the sums (T, ...) of directions (K, ...) weighted by rows (T, K), each row computed separately."""
     return row_product(rows, directions.reshape(len(directions), -1)).reshape(len(rows), *directions.shape[1:])

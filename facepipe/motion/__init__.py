@@ -1,1 +1,1 @@
-"""Motion: retargeting, smoothing, named controls."""
+"""Motion from audio, sliders and random sampling."""

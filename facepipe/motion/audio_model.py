@@ -1,9 +1,9 @@
-"""From sound to motion: what the sound itself tells of the face, and a flow for all that it leaves open.
+"""The audio-to-motion network: encoders for the motion that sound determines, and a flow for the rest.
 
-Expression is generated in a few directions. Their mean comes from small encoders of the sound, each trained on other
-speakers. What remains, and the head's pose, is a sequence of its own: predicted linearly from its last k frames, and
-the error of that prediction drawn by the flow (PIRenderer, section 3.3) conditioned on those frames and on the sound
-from k frames before to tau after.
+Expression is generated in a few directions. Small encoders, each trained on other speakers, predict their mean from the
+sound. The remainder and the head's pose form a sequence: a linear predictor extrapolates it from its last k frames, and
+the flow (PIRenderer, section 3.3) samples the prediction error, conditioned on those frames and on the sound from k
+frames before to tau frames after the frame.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from facepipe.motion.flow import Flow, FlowConfig, conditions
 POSE_CHANNELS = 6
 ENCODER_DILATIONS = (1, 2, 2, 2, 2)
 ENCODER_RADIUS = 1 + sum(ENCODER_DILATIONS)
-"""Frames to each side that an encoder hears."""
+"""Frames of context on each side of a frame in an encoder."""
 FPS = 25
-"""Frames a second of everything here."""
+"""Frame rate of the model's motion and features."""
 
 
 @dataclass(frozen=True)
 class AudioToMotionConfig:
-    """Sizes."""
+    """Sizes of the network."""
 
     directions: int = 24
-    """Of expression."""
+    """Directions of expression."""
     columns: int = 41
-    """Of the features that are used: log-mel and voicing."""
+    """Features per frame: log-mel bands and voicing."""
     encoders: int = 8
     encoder_width: int = 128
     dropout: float = 0.3
     memory: int = 4
-    """k: frames of motion that are remembered, and of sound before each frame."""
+    """k: previous frames of motion, and of sound, in the flow's condition."""
     lookahead: int = 4
-    """tau: frames of sound after each frame, on top of those that the encoders hear."""
+    """tau: frames of sound after each frame in the flow's condition, beyond the context of the encoders."""
     controls: int = 10
-    """Directions whose mean the flow is told, the first ones, and energy and voicing after them."""
+    """Number of leading directions whose mean conditions the flow, along with energy and voicing."""
     hidden: int = 64
     steps: int = 6
     convolution: str = "lu"
@@ -51,7 +51,7 @@ class AudioToMotionConfig:
 
     @property
     def channels(self) -> int:
-        """Return how many numbers a frame of motion has."""
+        """Return the number of channels of a motion frame."""
         return self.directions + POSE_CHANNELS
 
     @property
@@ -69,7 +69,7 @@ class AudioToMotionConfig:
 
 
 class SoundEncoder(nn.Module):
-    """What the face does on average while something is said: residual convolutions over the sound's columns."""
+    """Residual convolutions that predict the mean expression from the columns of the sound."""
 
     def __init__(self, config: AudioToMotionConfig) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class SoundEncoder(nn.Module):
 
 
 class AudioToMotion(nn.Module):
-    """The whole model. Motion inside is (B, T, C): directions of expression, then pose, in deviations."""
+    """The complete network. Motion is (B, T, C): directions of expression, then pose, in standard deviations."""
 
     column_mean: Tensor
     column_deviation: Tensor
@@ -118,10 +118,10 @@ class AudioToMotion(nn.Module):
             "encode": (64, directions),
             "decode": (directions, 64),
             "deviation": (channels,),
-            # The linear prediction from the last k frames, oldest first, and the deviation of its error.
+            # The linear prediction from the last k frames, oldest first, and the standard deviation of its error.
             "prediction": (config.memory * channels, channels),
             "innovation": (channels,),
-            # How much what the sound tells is amplified, and how much of what it leaves open is kept.
+            # Gains of the mean that the sound determines and of the sampled remainder.
             "emphasis": (2,),
         }.items():
             self.register_buffer(name, torch.zeros(shape))
@@ -129,16 +129,16 @@ class AudioToMotion(nn.Module):
         self.flow = Flow(config.flow)
 
     def columns(self, features: Features, frames: NDArray[np.intp] | slice = slice(None)) -> Tensor:
-        """Return what of features is used, standardised, (T, A); of some frames where it is told which."""
+        """Return standardised log-mel and voicing (T, A) of the selected frames."""
         raw = np.concatenate([features.log_mel[frames], features.voicing[frames, None]], axis=1)
         return (torch.from_numpy(raw.astype(np.float32)) - self.column_mean) / self.column_deviation
 
     def mean(self, columns: Tensor) -> Tensor:
-        """Return the mean directions (T, D) of columns (T + 2 * ENCODER_RADIUS, A): the encoders' average."""
+        """Return mean directions (T, D) for columns (T + 2 * ENCODER_RADIUS, A), averaged over the encoders."""
         return torch.stack([encoder(columns[None])[0] for encoder in self.encoders]).mean(0)
 
     def controls(self, mean: Tensor, columns: Tensor) -> Tensor:
-        """Return what the flow is told of each frame of sound, (B, T, controls + 2), of means and columns (B, T, …)."""
+        """Return the sound conditions (B, T, controls + 2) of the flow from means and columns (B, T, …)."""
         log_mel, voicing = columns[..., :-1], columns[..., -1:]
         return torch.cat([mean[..., : self.config.controls], log_mel.mean(-1, keepdim=True), voicing], -1)
 
@@ -147,7 +147,7 @@ class AudioToMotion(nn.Module):
         return torch.cat([delta[..., :64] @ self.encode, delta[..., 64:]], -1) / self.deviation
 
     def expression(self, directions: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the expression part (T, 64) of deltas, from directions (T, D) in deviations.
+        """Return the expression part (T, 64) of deltas, from directions (T, D) in standard deviations.
 
         A frame's result does not depend on the frames that are passed with it.
         """
@@ -159,47 +159,47 @@ class AudioToMotion(nn.Module):
         return motion * self.deviation[self.config.directions :]
 
     def remainder(self, motion: Tensor, mean: Tensor) -> Tensor:
-        """Return what of motion (B, T, C) the sound's mean (B, T, D) leaves."""
+        """Return motion (B, T, C) with the mean that the sound determines (B, T, D) subtracted from its directions."""
         return torch.cat([motion[..., : self.config.directions] - mean, motion[..., self.config.directions :]], -1)
 
-    def predicted(self, remembered: Tensor) -> Tensor:
-        """Return the linear prediction (B, T, C) of T frames from the remainders (B, T + k - 1, C) before each."""
-        windows = remembered.unfold(1, self.config.memory, 1).transpose(2, 3).flatten(2)
+    def predicted(self, previous: Tensor) -> Tensor:
+        """Return the linear prediction (B, T, C) of T frames from the previous remainders (B, T + k - 1, C)."""
+        windows = previous.unfold(1, self.config.memory, 1).transpose(2, 3).flatten(2)
         return windows @ self.prediction
 
     def flow_inputs(self, motion: Tensor, mean: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the flow sees of clips (B, T, …): errors of prediction (B, C, T - k - tau) and conditions."""
+        """Return the flow's inputs for clips (B, T, …): prediction errors (B, C, T - k - tau) and their conditions."""
         k, end = self.config.memory, motion.shape[1] - self.config.lookahead
-        rest = self.remainder(motion, mean)[:, :end]
-        error = (rest[:, k:] - self.predicted(rest[:, :-1])) / self.innovation
+        remainder = self.remainder(motion, mean)[:, :end]
+        error = (remainder[:, k:] - self.predicted(remainder[:, :-1])) / self.innovation
         controls = self.controls(mean, columns)
-        condition = conditions(rest[:, :-1], controls, memory=k, lookahead=self.config.lookahead)
+        condition = conditions(remainder[:, :-1], controls, memory=k, lookahead=self.config.lookahead)
         return error.transpose(1, 2), condition
 
     def nll(self, motion: Tensor, mean: Tensor, columns: Tensor, *, pose_dropout: float = 0.0) -> Tensor:
-        """Return the negative log-likelihood (B,) in bits a frame of motion (B, T, C).
+        """Return the negative log-likelihood (B,) of motion (B, T, C) in bits per frame.
 
-        `mean` and `columns` (B, T, …) belong to the same frames; the first k frames and the last tau are context only.
+        `mean` and `columns` (B, T, …) cover the same frames. The first k frames and the last tau serve only as context.
         """
         error, condition = self.flow_inputs(motion, mean, columns)
         if pose_dropout:
-            # Whole motions of a lag are lost, so that the flow cannot live by the last ones alone.
+            # Drops all channels of a previous frame at once, so that the flow does not rely on the latest frames alone.
             k, channels = self.config.memory, self.config.channels
             kept = torch.rand(len(motion), k, 1, condition.shape[2]) >= pose_dropout
-            remembered = condition[:, : k * channels] * kept.expand(-1, -1, channels, -1).flatten(1, 2)
-            condition = torch.cat([remembered, condition[:, k * channels :]], 1)
+            previous = condition[:, : k * channels] * kept.expand(-1, -1, channels, -1).flatten(1, 2)
+            condition = torch.cat([previous, condition[:, k * channels :]], 1)
         bits: Tensor = self.flow.nll(error, condition) + torch.log2(self.innovation).sum()
         return bits
 
 
 def padded(columns: Tensor | NDArray[np.floating], before: int, after: int) -> Tensor:
-    """Repeat the first and the last of columns (T, A)."""
+    """Pad columns (T, A) by repeating the first `before` times and the last `after` times."""
     columns = torch.as_tensor(columns)
     return torch.cat([columns[:1].expand(before, -1), columns, columns[-1:].expand(after, -1)])
 
 
 def config_from(values: dict[str, object]) -> AudioToMotionConfig:
-    """Build a configuration of what a file holds; unknown names raise TypeError."""
+    """Build a configuration from the values of a file header. Raises TypeError for unknown names."""
     known = {field.name for field in fields(AudioToMotionConfig)}
     if unknown := set(values) - known:
         raise TypeError(f"unknown sizes {sorted(unknown)}")

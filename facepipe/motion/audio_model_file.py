@@ -1,4 +1,4 @@
-"""The speech model in one safetensors file: its tensors, and in the header its sizes."""
+"""Files of the audio-to-motion network: safetensors with the tensors, and the sizes in the header."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KIND = "audio"
 
 
 def save_audio_model(speech: AudioToMotion, path: Path) -> None:
-    """Write the model: encoders as float16, and all that is inverted or summed over time as float32."""
+    """Write the network: encoders as float16, tensors that are inverted or accumulated over time as float32."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: tensor.detach().to(torch.float16 if name.startswith("encoders.") else torch.float32).contiguous()
@@ -28,11 +28,11 @@ def save_audio_model(speech: AudioToMotion, path: Path) -> None:
 
 
 def load_audio_model(path: Path) -> AudioToMotion:
-    """Read the model, ready for use. Raises WeightsError for a file of another kind or of other sizes."""
+    """Load the network in eval mode without gradients. Raises WeightsError for other kinds of files or other sizes."""
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator of its own
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is not iterable
         if header.get("kind") != KIND:
             raise WeightsError(f"{path} holds a network of kind {header.get('kind')!r}, expected {KIND!r}.")
         speech = AudioToMotion(config_from(json.loads(header["config"])))
@@ -40,8 +40,8 @@ def load_audio_model(path: Path) -> AudioToMotion:
         counters = {name: own[name] for name in own if name.endswith("num_batches_tracked")}
         speech.load_state_dict({name: tensor.float() for name, tensor in tensors.items()} | counters, strict=True)
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        told = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         raise WeightsError(
-            f"{path} holds no speech model that this facepipe can build ({told}). Get it again."
+            f"{path} is not an audio model that this facepipe reads ({reason}). Fetch or install it again."
         ) from error
     return speech.eval().requires_grad_(False)

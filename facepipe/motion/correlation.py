@@ -7,22 +7,22 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 
-LARGEST_LAG = 3
+MAX_LAG = 3
 
 
 def correlation(first: Floats, second: Floats) -> float:
-    """Return the correlation of two signals (T,); 0 if one of them is constant."""
+    """Return the Pearson correlation of two signals (T,); 0 if one of them is constant."""
     first, second = first - first.mean(), second - second.mean()
-    size = float(np.sqrt((first**2).sum() * (second**2).sum()))
-    return float((first * second).sum()) / size if size > 1e-9 else 0.0
+    norm = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    return float((first * second).sum()) / norm if norm > 1e-9 else 0.0
 
 
-def best_lag(made: Floats, true: Floats, largest: int = LARGEST_LAG) -> tuple[float, int]:
-    """Return the highest correlation of two signals (T,) and its lag in frames; positive if `made` is late."""
+def best_lag(made: Floats, true: Floats, max_lag: int = MAX_LAG) -> tuple[float, int]:
+    """Return the highest correlation of two signals (T,) and its lag in frames, which is positive if `made` is late."""
     count = min(len(made), len(true))
-    found = []
-    for lag in range(-largest, largest + 1):
+    scores = []
+    for lag in range(-max_lag, max_lag + 1):
         ours = made[max(lag, 0) : count + min(lag, 0)]
         theirs = true[max(-lag, 0) : count + min(-lag, 0)]
-        found.append((correlation(ours, theirs), lag))
-    return max(found, key=lambda one: (one[0], -abs(one[1])))
+        scores.append((correlation(ours, theirs), lag))
+    return max(scores, key=lambda one: (one[0], -abs(one[1])))

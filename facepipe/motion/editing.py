@@ -1,4 +1,4 @@
-"""Applying an edit (sliders and sweeps) to coefficients of any motion space."""
+"""Application of an edit (sliders and sweeps) to coefficients of any motion space."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def bounds_of(model: FaceModel) -> Bounds:
     return {**POSE_BOUNDS, **{name: bounds_of_control(one.low, one.high) for name, one in model.controls.items()}}
 
 
-def edited(coefficients: Coefficients, edit: Edit, model: FaceModel) -> Coefficients:
-    """Apply the sliders to coefficients; an edit with frames turns a single frame into a clip.
+def apply_edit(coefficients: Coefficients, edit: Edit, model: FaceModel) -> Coefficients:
+    """Return coefficients with the sliders applied. An edit with `frames` turns a single frame into a clip.
 
-    Raises UsageError for an unknown slider or a value out of its bounds.
+    Raises UsageError for unknown sliders and for values out of bounds.
     """
     check_edit(edit, bounds_of(model), space=coefficients.space)
     if edit.frames and len(coefficients) == 1:
@@ -33,7 +33,7 @@ def edited(coefficients: Coefficients, edit: Edit, model: FaceModel) -> Coeffici
 
 
 def _tracks(edit: Edit, count: int) -> dict[str, Floats]:
-    """Return the value of each slider in each frame."""
-    share = np.linspace(0, 1, count)
-    swept = {name: start + share * (end - start) for name, (start, end) in edit.sweeps.items()}
+    """Return the values (T,) of each slider over `count` frames."""
+    progress = np.linspace(0, 1, count)
+    swept = {name: start + progress * (end - start) for name, (start, end) in edit.sweeps.items()}
     return {name: np.full(count, value, float) for name, value in edit.values.items()} | swept

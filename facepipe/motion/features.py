@@ -1,4 +1,4 @@
-"""What of a sound moves a face: one column of numbers for each frame of video. See docs/formats.md."""
+"""Audio features for motion: one column of numbers per video frame. See docs/formats.md."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ ARRAYS = ("log_mel", "energy", "voicing")
 
 SAMPLE_HERTZ = 16_000
 WINDOW_SAMPLES = 1024
-"""64 ms around the middle of the frame; below 20 frames/s twice as much or more, so that no sound lies in between."""
+"""64 ms centred on the frame; doubled (repeatedly) below 20 frames/s, so that windows leave no gaps."""
 OVERLAP = 1.25
 BANDS, LOWEST_HERTZ, HIGHEST_HERTZ = 40, 60.0, 7600.0
 MFCC_COUNT = 13
 FLOOR = 1e-8
-"""Power below which a band counts as silent, 80 dB under a band that holds all of full scale's power."""
+"""Lower bound of a band's power, 80 dB below a band that contains the whole power of full scale."""
 PITCH_HERTZ = (70, 400)
 
-# Loudness is the mean power of what is loud enough to be speech, as in EBU R 128, without its filter.
+# Loudness is the mean power of the windows that are loud enough to be speech: EBU R 128 gating without its filter.
 SPEECH_LEVEL_DB, SILENCE_DB, GATE_DB, LARGEST_GAIN_DB = -23.0, -60.0, -10.0, 40.0
 
 Floats = NDArray[np.floating]
@@ -37,38 +37,38 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Features:
-    """Features of T frames; frame i lasts from i / fps to (i + 1) / fps, and its window is centred in between."""
+    """Features of T frames. Frame i lasts from i / fps to (i + 1) / fps seconds; its window has the same centre."""
 
     log_mel: Floats
-    """(T, 40) natural logarithm of the power in bands from 60 to 7600 Hz, of sound brought to -23 dB; never below
+    """(T, 40) natural logarithm of the power in bands from 60 to 7600 Hz, with loudness normalised to -23 dB; at least
     log(1e-8)."""
     energy: Floats
-    """(T,) power of the window in dB of full scale, likewise; never below -60."""
+    """(T,) power of the window in dB of full scale, after the same normalisation; at least -60."""
     voicing: Floats
-    """(T,) 0 to 1: how alike the sound is to itself a period of the voice later."""
+    """(T,) 0 to 1: the highest normalised autocorrelation at the pitch periods of voices."""
     fps: Fraction
     level_db: float
-    """Loudness of the sound as it came."""
+    """Loudness of the input in dB, before normalisation."""
     mfcc: Floats | None = None
-    """(T, 13), where asked for."""
+    """(T, 13) mel-frequency cepstral coefficients; None unless requested."""
 
     def __len__(self) -> int:
         return len(self.log_mel)
 
     @property
     def silent(self) -> bool:
-        """Whether nothing in the sound is loud enough to be speech."""
+        """Whether the whole sound is too quiet to be speech."""
         return self.level_db <= SILENCE_DB
 
 
 def frames_of(seconds: float, fps: Fraction) -> int:
-    """Return how many frames a sound fills, the last perhaps in part; one at least."""
+    """Return the number of frames that cover a sound, at least 1. The last frame may be covered partly."""
     return max(1, int(np.ceil(seconds * float(fps) - 1e-3)))
 
 
 def features_of(blocks: Iterable[Floats], fps: Fraction, *, mfcc: bool = False) -> Features:
-    """Return the features of 16 kHz mono sound that comes in blocks, of which only one is held at a time."""
-    # The gain is known at the end only, so powers are what is held, and each part is dropped as it is brought to it.
+    """Return the features of 16 kHz mono sound, given as blocks. Only one block is in memory at a time."""
+    # The gain is known only at the end, so powers are stored; each part is released once the gain is applied to it.
     powers, totals, voicings = (deque(part) for part in zip(*_columns(blocks, fps), strict=True))
     total = np.concatenate(totals)
     level = _loudness_db(total)
@@ -93,23 +93,23 @@ def features_of(blocks: Iterable[Floats], fps: Fraction, *, mfcc: bool = False) 
 
 
 def _columns(blocks: Iterable[Floats], fps: Fraction) -> Iterator[tuple[Floats, Floats, Floats]]:
-    """Yield band powers (N, 40), powers (N,) and voicing (N,) of the columns that each block completes."""
+    """Yield band powers (N, 40), powers (N,) and voicing (N,) of the N columns that each block completes."""
     size = _window_samples(fps)
     filters, half = _filters(size), size // 2
-    # Windows of the first columns may begin before the sound.
-    held, start, done, received = np.zeros(half, np.float32), -half, 0, 0
+    # Windows of the first columns may start before the sound.
+    buffer, start, done, received = np.zeros(half, np.float32), -half, 0, 0
     for block in blocks:
-        held, received = np.concatenate([held, block]), received + len(block)
+        buffer, received = np.concatenate([buffer, block]), received + len(block)
         ready = _ready(done, received - half, fps)
         if ready > done:
-            yield _analysed(held, _centres(done, ready, fps) - half - start, size, filters)
-        done, kept = ready, max(0, int(_centres(ready, ready + 1, fps)[0]) - half - start)
-        held, start = held[kept:], start + kept
+            yield _analyse(buffer, _centres(done, ready, fps) - half - start, size, filters)
+        done, consumed = ready, max(0, int(_centres(ready, ready + 1, fps)[0]) - half - start)
+        buffer, start = buffer[consumed:], start + consumed
     count = frames_of(received / SAMPLE_HERTZ, fps)
     if count > done:
-        begins = _centres(done, count, fps) - half - start
-        held = np.concatenate([held, np.zeros(max(0, int(begins[-1]) + size - len(held)), np.float32)])
-        yield _analysed(held, begins, size, filters)
+        starts = _centres(done, count, fps) - half - start
+        buffer = np.concatenate([buffer, np.zeros(max(0, int(starts[-1]) + size - len(buffer)), np.float32)])
+        yield _analyse(buffer, starts, size, filters)
 
 
 def _window_samples(fps: Fraction) -> int:
@@ -120,12 +120,12 @@ def _window_samples(fps: Fraction) -> int:
 
 
 def _centres(first: int, end: int, fps: Fraction) -> NDArray[np.int64]:
-    """Return the samples in the middle of frames `first` to `end`, left out."""
+    """Return the indices of the middle samples of frames `first` (inclusive) to `end` (exclusive)."""
     return (2 * np.arange(first, end) + 1) * SAMPLE_HERTZ * fps.denominator // (2 * fps.numerator)
 
 
 def _ready(done: int, latest: int, fps: Fraction) -> int:
-    """Return how many columns are centred at sample `latest` or before; `done` of them are known to be."""
+    """Return the number of columns centred at or before sample `latest`, at least `done`."""
     count = max(done, int(Fraction(latest, SAMPLE_HERTZ) * fps))
     while _centres(count, count + 1, fps)[0] <= latest:
         count += 1
@@ -133,7 +133,7 @@ def _ready(done: int, latest: int, fps: Fraction) -> int:
 
 
 def _filters(size: int) -> Floats:
-    # Here, not above: librosa takes a while to load, and a finished job must not wait for it.
+    # Imported here because librosa loads slowly, and a job whose results exist does not need it.
     import librosa  # noqa: PLC0415
 
     bands = librosa.filters.mel(
@@ -142,44 +142,45 @@ def _filters(size: int) -> Floats:
     return np.asarray(bands, np.float64).T
 
 
-def _analysed(held: Floats, begins: NDArray[np.int64], size: int, filters: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return band powers, powers and voicing of the windows that begin at these samples of `held`."""
+def _analyse(buffer: Floats, starts: NDArray[np.int64], size: int, filters: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return band powers (N, 40), powers (N,) and voicing (N,) of the windows that start at samples `starts` (N,)."""
     taper = np.hanning(size)
-    windows = held[begins[:, None] + np.arange(size)] * taper
-    # So scaled, the powers of all bins together are the mean square of the sound.
+    windows = buffer[starts[:, None] + np.arange(size)] * taper
+    # Scaled so that the powers of all bins sum to the mean square of the sound.
     power = abs(np.fft.rfft(windows)) ** 2 * 2 / (size * (taper**2).sum())
     return row_product(power, filters), power.sum(1), _voicing(power, taper)
 
 
 def _voicing(power: Floats, taper: Floats) -> Floats:
-    """Return the highest normalised autocorrelation of windows at the periods of voices."""
+    """Return the highest normalised autocorrelation (N,) of windows over the pitch periods of voices."""
     shortest, longest = (SAMPLE_HERTZ // hertz for hertz in PITCH_HERTZ[::-1])
-    own = np.fft.irfft(np.abs(np.fft.rfft(taper)) ** 2)[shortest:longest]
-    # The window's own fading is divided out.
-    alike = np.fft.irfft(power)[:, : longest + 1]
-    ratio = alike[:, shortest:longest] / np.maximum(alike[:, :1], 1e-12) / (own / (taper**2).sum())
+    taper_correlation = np.fft.irfft(np.abs(np.fft.rfft(taper)) ** 2)[shortest:longest]
+    # Dividing by the autocorrelation of the taper removes its decay.
+    correlation = np.fft.irfft(power)[:, : longest + 1]
+    normalised = correlation[:, shortest:longest] / np.maximum(correlation[:, :1], 1e-12)
+    ratio = normalised / (taper_correlation / (taper**2).sum())
     return np.asarray(ratio.max(1).clip(0, 1))
 
 
 def _loudness_db(total: Floats) -> float:
-    """Return the mean power in dB of what is no more than 10 dB below the mean of all that is not silent."""
-    heard = total[total > 10 ** (SILENCE_DB / 10)]
-    if not len(heard):
+    """Return the gated mean power in dB: of windows at most 10 dB below the mean of the windows that are not silent."""
+    audible = total[total > 10 ** (SILENCE_DB / 10)]
+    if not len(audible):
         return SILENCE_DB
-    gated = heard[heard >= heard.mean() * 10 ** (GATE_DB / 10)]
+    gated = audible[audible >= audible.mean() * 10 ** (GATE_DB / 10)]
     return float(10 * np.log10(gated.mean()))
 
 
 def _mfcc(log_mel: Floats) -> Floats:
     import librosa  # noqa: PLC0415
 
-    # In dB, as is customary.
+    # In dB, the convention for MFCCs.
     decibels = log_mel.T * (10 / np.log(10))
     return np.asarray(librosa.feature.mfcc(S=decibels, n_mfcc=MFCC_COUNT).T, np.float32)
 
 
 def save_features(features: Features, path: Path) -> None:
-    """Write a feature file: arrays without pickle, and a JSON header as UTF-8. The same content, the same bytes."""
+    """Write a feature file: arrays without pickle, and a JSON header in UTF-8. Equal content gives equal bytes."""
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -196,7 +197,7 @@ def save_features(features: Features, path: Path) -> None:
 
 
 def load_features(path: Path) -> Features:
-    """Read a feature file. Raises InputError when it is none, is damaged, or of a later version."""
+    """Read a feature file. Raises InputError for other files, damaged files and later versions."""
     try:
         with np.load(path, allow_pickle=False) as file:
             header: Any = json.loads(file["header"].tobytes())
@@ -207,8 +208,8 @@ def load_features(path: Path) -> Features:
         count = header["frame_count"]
         if features.log_mel.shape != (count, BANDS) or not all(len(one) == count for one in arrays.values()):
             raise ValueError("arrays of different lengths")
-    except Exception as error:  # NumPy and its zip reader raise a dozen kinds on what is none, or broken
+    except Exception as error:  # NumPy and its zip reader raise a dozen kinds on other or broken files
         raise InputError(
-            f"{path} is no feature file that this facepipe reads ({error}). `facepipe features` makes one."
+            f"{path} is not a feature file that this facepipe reads ({error}). `facepipe features` makes one."
         ) from error
     return features

@@ -1,7 +1,7 @@
-"""A conditional normalizing flow for sequences: MoGlow (Henter et al. 2020), which PIRenderer's section 3.3 builds on.
+"""Conditional normalizing flow for sequences: MoGlow (Henter et al. 2020), the basis of PIRenderer's section 3.3.
 
-Tensors are (batch, channels, frames) unless said otherwise. `Flow.forward` goes from data to latent, `Flow.invert`
-back; both carry the LSTMs' state from call to call, so that a sequence may come whole or frame by frame.
+Tensors are (batch, channels, frames) unless stated otherwise. `Flow.forward` maps data to latents, `Flow.invert` maps
+latents to data. Both take and return the state of the LSTMs, so a sequence can be processed whole or frame by frame.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 State = list[tuple[Tensor, Tensor] | None]
-"""For each step the (layers, batch, hidden) h and c of its LSTM; None before the first frame."""
+"""h and c (layers, batch, hidden) of the LSTM of each step; None before the first frame."""
 
 SCALE_OFFSET, SCALE_FLOOR = 2.0, 1e-6
-"""scale = sigmoid(raw + 2) + 1e-6, so that a fresh coupling nearly keeps its input."""
+"""scale = sigmoid(raw + 2) + 1e-6, so that a newly initialised coupling is close to the identity."""
 DEVIATION_FLOOR = 1e-6
 LSTM_LAYERS = 2
 
@@ -27,19 +27,19 @@ class FlowConfig:
     """Sizes of a flow."""
 
     channels: int
-    """Of the data."""
+    """Channels of the data."""
     condition_channels: int
     hidden: int = 128
     steps: int = 8
     """K of the paper."""
     convolution: Literal["lu", "dense"] = "lu"
-    """How the invertible 1x1 convolutions hold their matrix."""
+    """Parametrisation of the invertible 1x1 convolutions."""
     degrees: float = 0.0
-    """Degrees of freedom of a Student-t prior; 0 is the Gaussian."""
+    """Degrees of freedom of a Student-t prior; 0 selects a Gaussian prior."""
 
 
 class ActNorm(nn.Module):
-    """Scale and shift of each channel: y = (x + bias) * exp(logs), set by the first batch that is trained on."""
+    """Scale and shift per channel: y = (x + bias) * exp(logs), initialised from the first training batch."""
 
     def __init__(self, *, channels: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class ActNorm(nn.Module):
         self.logs = nn.Parameter(torch.zeros(1, channels, 1))
 
     def initialise(self, x: Tensor) -> None:
-        """Set bias and scale so that each channel of `x` leaves with mean 0 and deviation 1."""
+        """Set bias and scale so that each channel of `x` has mean 0 and standard deviation 1 in the output."""
         with torch.no_grad():
             self.bias.copy_(-x.mean(dim=(0, 2), keepdim=True))
             deviation = (x + self.bias).pow(2).mean(dim=(0, 2), keepdim=True).sqrt()
@@ -63,7 +63,7 @@ class ActNorm(nn.Module):
 
 
 class DenseConvolution(nn.Module):
-    """Invertible 1x1 convolution with a free matrix, begun as a random rotation."""
+    """Invertible 1x1 convolution with an unconstrained matrix, initialised as a random rotation."""
 
     def __init__(self, *, channels: int) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class DenseConvolution(nn.Module):
 
 
 class LuConvolution(nn.Module):
-    """The same as P L (U + D): unit lower and strict upper triangles, a diagonal of fixed signs. P stays."""
+    """Invertible 1x1 convolution as P L (U + D): unit lower L, strictly upper U; P and the signs of D are fixed."""
 
     p: Tensor
     sign_s: Tensor
@@ -112,7 +112,7 @@ def _random_rotation(channels: int) -> Tensor:
 
 
 class CouplingNetwork(nn.Module):
-    """What a coupling learns of the kept half and the condition: an LSTM, then a linear layer that begins as zero."""
+    """Network of a coupling, from the kept half and the condition: an LSTM and a linear layer, initialised as zero."""
 
     def __init__(self, *, inputs: int, hidden: int, outputs: int) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class CouplingNetwork(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Map (B, inputs, T) to (B, outputs, T) and the state after the last frame."""
+        """Map (B, inputs, T) to (B, outputs, T). Also returns the state after the last frame."""
         hidden, state = self.lstm(x.transpose(1, 2), state)
         return self.linear(hidden).transpose(1, 2), state
 
@@ -145,13 +145,13 @@ class FlowStep(nn.Module):
     def forward(
         self, x: Tensor, condition: Tensor, state: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-        """Return the data one step on, the log-determinant (B,) of all frames, and the LSTM's state."""
-        x, of_norm = self.actnorm(x)
+        """Return the transformed data, the log-determinant (B,) over all frames, and the state of the LSTM."""
+        x, norm_log_determinant = self.actnorm(x)
         x = self.invconv.matrix() @ x
         first, rest = x[:, : self.kept], x[:, self.kept :]
         shift, scale, state = self._affine(first, condition, state)
         rest = (rest + shift) * scale
-        per_frame = of_norm + self.invconv.log_determinant()
+        per_frame = norm_log_determinant + self.invconv.log_determinant()
         return torch.cat([first, rest], 1), scale.log().sum((1, 2)) + per_frame * x.shape[2], state
 
     def invert(
@@ -161,7 +161,7 @@ class FlowStep(nn.Module):
         first, rest = y[:, : self.kept], y[:, self.kept :]
         shift, scale, state = self._affine(first, condition, state)
         x = torch.cat([first, rest / scale - shift], 1)
-        # In double: a matrix near to singular would cost the digits that the parity needs.
+        # In double precision: a nearly singular matrix would lose the digits that parity with the reference needs.
         inverse = torch.linalg.inv(self.invconv.matrix().double()).to(x.dtype)
         return self.actnorm.invert(inverse @ x), state
 
@@ -169,12 +169,12 @@ class FlowStep(nn.Module):
         self, first: Tensor, condition: Tensor, state: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         out, state = self.f(torch.cat([first, condition], 1), state)
-        # Interleaved: even channels shift, odd ones scale.
+        # Interleaved: even channels are shifts, odd channels are scales.
         return out[:, 0::2], torch.sigmoid(out[:, 1::2] + SCALE_OFFSET) + SCALE_FLOOR, state
 
 
 class Flow(nn.Module):
-    """K steps in sequence and a prior. Names of parameters are StyleGestures' (`layers.N.actnorm.bias`, …)."""
+    """K steps in sequence and a prior. Parameter names are those of StyleGestures (`layers.N.actnorm.bias`, …)."""
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
@@ -187,9 +187,9 @@ class Flow(nn.Module):
         return [layer for layer in self.layers if isinstance(layer, FlowStep)]
 
     def forward(self, x: Tensor, condition: Tensor, state: State | None = None) -> tuple[Tensor, Tensor, State]:
-        """Map data (B, C, T) under conditions (B, A, T) to latents.
+        """Map data (B, C, T) with conditions (B, A, T) to latents.
 
-        Returns latents (B, C, T), the log-determinant (B,), and the state from which the next frames go on.
+        Returns latents (B, C, T), the log-determinant (B,), and the state from which to continue with later frames.
         """
         state, total, after = state or [None] * len(self.layers), x.new_zeros(len(x)), []
         for layer, memory in zip(self.each, state, strict=True):
@@ -208,7 +208,7 @@ class Flow(nn.Module):
         return z, after[::-1]
 
     def initialise(self, x: Tensor, condition: Tensor) -> None:
-        """Set every ActNorm by the data (B, C, T) that reaches it; to be called once, before training."""
+        """Initialise each ActNorm from the data (B, C, T) that reaches it. Call this once, before training."""
         with torch.no_grad():
             for layer in self.each:
                 layer.actnorm.initialise(x)
@@ -219,20 +219,20 @@ class Flow(nn.Module):
         if not self.config.degrees:
             gaussian: Tensor = (-0.5 * (z.pow(2) + math.log(2 * math.pi))).sum((1, 2))
             return gaussian
-        # Multivariate over the channels of a frame, with unit scale matrix.
+        # Multivariate Student-t over the channels of a frame, with unit scale matrix.
         nu, count = self.config.degrees, z.shape[1]
         norm = math.lgamma((nu + count) / 2) - math.lgamma(nu / 2) - count / 2 * math.log(nu * math.pi)
         student: Tensor = (norm - (nu + count) / 2 * torch.log1p(z.pow(2).sum(1) / nu)).sum(1)
         return student
 
     def nll(self, x: Tensor, condition: Tensor) -> Tensor:
-        """Return the negative log-likelihood (B,) of whole sequences in bits a frame."""
+        """Return the negative log-likelihood (B,) of whole sequences in bits per frame."""
         z, log_determinant, _ = self(x, condition)
         bits: Tensor = -(log_determinant + self.log_prior(z)) / (math.log(2) * x.shape[2])
         return bits
 
     def draw(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
-        """Draw latents (1, C, count) of the prior, its deviation times `temperature`."""
+        """Sample latents (1, C, count) from the prior, multiplied by `temperature`."""
         z = torch.randn(count, self.config.channels, generator=generator)
         if self.config.degrees:
             squares = torch.randn(count, round(self.config.degrees), generator=generator).pow(2)
@@ -241,11 +241,11 @@ class Flow(nn.Module):
 
 
 def conditions(previous: Tensor, control: Tensor, *, memory: int, lookahead: int) -> Tensor:
-    """Lay out the conditions of T frames as StyleGestures does, with k = `memory`.
+    """Return the conditions of T frames in StyleGestures' layout, with k = `memory`.
 
-    `previous` (B, T + k - 1, C) are the motions from k frames before the first of them to one before the last,
-    `control` (B, T + k + lookahead, A) the sound from k frames before the first to `lookahead` after the last. Returns
-    (B, C k + A (k + 1 + lookahead), T): first the motions, then the sound, each oldest first, frame after frame.
+    `previous` (B, T + k - 1, C) is the motion from k frames before the first frame to one before the last. `control`
+    (B, T + k + lookahead, A) is the sound from k frames before the first frame to `lookahead` after the last. The
+    result is (B, C k + A (k + 1 + lookahead), T): the motion, then the sound, each with the oldest frame first.
     """
     windows = (previous.unfold(1, memory, 1), control.unfold(1, memory + 1 + lookahead, 1))
     return torch.cat([window.transpose(2, 3).flatten(2) for window in windows], 2).transpose(1, 2)

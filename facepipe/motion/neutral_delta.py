@@ -1,8 +1,8 @@
-"""Motion as a delta from the neutral face, which carries over from one person to another.
+"""Motion as a delta from the neutral face, which transfers between people.
 
 A delta is (T, 70): expression relative to the face with its lips together and its eyelids at their median, angles in
-radians relative to the mean pose, and translation relative to the mean place: x and y in lengths of the model's unit
-(an outer-eye distance), z as a logarithm.
+radians relative to the mean pose, and translation relative to its mean: x and y in outer-eye distances (the unit of the
+face model), z as a logarithm.
 """
 
 from __future__ import annotations
@@ -21,62 +21,62 @@ Floats = NDArray[np.floating]
 
 EXPRESSION, ANGLES, TRANSLATION = slice(0, 64), slice(64, 67), slice(67, 70)
 CHANNELS = 70
-# The lips of so many frames, those with the mouth least open, are taken for lips at rest.
+# Fraction of the frames, those with the smallest mouth opening, that define the lips at rest.
 RESTING_SHARE = 0.2
 
 
 def without_blinks(expression: Floats, probes: ExpressionProbes) -> Floats:
-    """Return expressions (T, 64) with each lid held where it mostly is."""
+    """Return expressions (T, 64) with each eyelid fixed at its median."""
     down = expression @ probes.lids
     return np.asarray(expression - (down - np.median(down, axis=0)) @ probes.closing)
 
 
 def neutral_delta_of(coefficients: Coefficients, probes: ExpressionProbes) -> Floats:
-    """Return the delta (T, 70) of a clip from its own rest, blinks left out."""
+    """Return the delta (T, 70) of a clip from its own neutral face, without blinks."""
     expression = without_blinks(coefficients.expression, probes)
-    open_by = probes.mouth_open(expression)
-    rest = expression[open_by <= np.quantile(open_by, RESTING_SHARE)].mean(0)
-    place = coefficients.translation.mean(0)
-    moved = coefficients.translation - place
-    moved[:, :2] /= np.exp(place[2])
-    turned = coefficients.angles - coefficients.angles.mean(0)
-    return np.concatenate([expression - rest, turned, moved], axis=1)
+    opening = probes.mouth_open(expression)
+    rest = expression[opening <= np.quantile(opening, RESTING_SHARE)].mean(0)
+    mean_translation = coefficients.translation.mean(0)
+    translation = coefficients.translation - mean_translation
+    translation[:, :2] /= np.exp(mean_translation[2])
+    angles = coefficients.angles - coefficients.angles.mean(0)
+    return np.concatenate([expression - rest, angles, translation], axis=1)
 
 
 def resting(expression: Floats, probes: ExpressionProbes) -> Floats:
-    """Return an expression (64,) with its lips brought together, if they are apart."""
-    apart = max(0.0, float(probes.mouth_open(expression)))
-    return np.asarray(expression - apart * probes.opening)
+    """Return an expression (64,) with its lips closed if they are apart."""
+    opening = max(0.0, float(probes.mouth_open(expression)))
+    return np.asarray(expression - opening * probes.opening)
 
 
 def with_delta(source: Coefficients, delta: Floats, fps: Fraction, *, expression: Floats) -> Coefficients:
-    """Return the coefficients of a source whose face departs from a resting `expression` (64,), head from its own."""
+    """Return the source with a delta (T, 70) added to a resting `expression` (64,) and to its own head pose."""
     count = len(delta)
     still = source.rows(0, 1).repeated(count)
     angles = angles_of(rotation_of(delta[:, ANGLES]) @ rotation_of(source.angles[:1]))
-    moved = delta[:, TRANSLATION].copy()
-    moved[:, :2] *= np.exp(source.translation[0, 2])
-    made = still.with_motion(expression + delta[:, EXPRESSION], angles, source.translation[0] + moved)
+    translation = delta[:, TRANSLATION].copy()
+    translation[:, :2] *= np.exp(source.translation[0, 2])
+    made = still.with_motion(expression + delta[:, EXPRESSION], angles, source.translation[0] + translation)
     return replace(made, fps=fps, valid=np.ones(count, bool))
 
 
 def resampled(
-    rows: Floats, given_fps: Fraction, wanted_fps: Fraction, count: int, *, first: int = 0, rows_first: int = 0
+    rows: Floats, input_fps: Fraction, output_fps: Fraction, count: int, *, first: int = 0, rows_first: int = 0
 ) -> Floats:
-    """Return (T, K) rows at another rate, interpolated between the middles of frames, `count` of them.
+    """Resample (T, K) rows to another frame rate by linear interpolation between the middles of frames.
 
-    They are those from frame `first` on, where `rows` may begin with row `rows_first` of the whole.
+    Returns `count` rows, from output frame `first` on. `rows` starts at row `rows_first` of the whole input.
     """
-    places = _places(np.arange(first, first + count), given_fps, wanted_fps)
+    positions = _positions(np.arange(first, first + count), input_fps, output_fps)
     known = np.arange(rows_first, rows_first + len(rows))
-    return np.stack([np.interp(places, known, column) for column in rows.T], axis=1)
+    return np.stack([np.interp(positions, known, column) for column in rows.T], axis=1)
 
 
-def rows_about(first: int, end: int, given_fps: Fraction, wanted_fps: Fraction, count: int) -> slice:
-    """Return which of `count` rows `resampled` needs for frames `first` up to `end`, left out."""
-    low, high = np.floor(_places(np.array([first, end - 1]), given_fps, wanted_fps)).astype(int)
+def rows_about(first: int, end: int, input_fps: Fraction, output_fps: Fraction, count: int) -> slice:
+    """Return the slice of `count` input rows that `resampled` needs for output frames `first` to `end` (exclusive)."""
+    low, high = np.floor(_positions(np.array([first, end - 1]), input_fps, output_fps)).astype(int)
     return slice(max(0, min(low, count - 1)), high + 2)
 
 
-def _places(frames: NDArray[np.intp], given_fps: Fraction, wanted_fps: Fraction) -> Floats:
-    return np.asarray((frames + 0.5) * float(given_fps / wanted_fps) - 0.5)
+def _positions(frames: NDArray[np.intp], input_fps: Fraction, output_fps: Fraction) -> Floats:
+    return np.asarray((frames + 0.5) * float(input_fps / output_fps) - 0.5)

@@ -1,4 +1,4 @@
-"""Edits as files, to be kept and passed on. See docs/formats.md."""
+"""Preset files: the sliders and sweeps of an edit as JSON. See docs/formats.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMAT, VERSION = "facepipe-preset", 1
 
 
 def save_preset(edit: Edit, path: Path) -> None:
-    """Write the sliders and sweeps of an edit as JSON, at once. Raises DiskError."""
+    """Write the sliders and sweeps of an edit as JSON, atomically. Raises DiskError."""
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -26,21 +26,22 @@ def save_preset(edit: Edit, path: Path) -> None:
 
 
 def load_preset(path: Path) -> Edit:
-    """Read a preset. Raises InputError, naming what is wrong, for anything else; bounds are not checked here."""
+    """Read a preset. Raises InputError with the reason if the file is not a valid preset. Bounds are not checked."""
     check_input(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: is no preset ({error}). `facepipe edit --save-preset FILE` writes one.") from error
+        raise InputError(f"{path} is not a preset ({error}). `facepipe edit --save-preset FILE` writes one.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path}: is no preset, for its format is not {FORMAT!r}. See docs/formats.md.")
+        raise InputError(f"{path} is not a preset: its format is not {FORMAT!r}. See docs/formats.md.")
     if content.get("version") != VERSION:
         raise InputError(
-            f"{path}: is a preset of version {content.get('version')}, this facepipe reads {VERSION}. Save it anew."
+            f"{path} is a preset of version {content.get('version')}, but this facepipe reads version {VERSION}. "
+            "Save it again, or update facepipe."
         )
     unknown = sorted(set(content) - {"format", "version", "sliders", "sweeps"})
     if unknown:
-        raise InputError(f"{path}: {unknown[0]!r} is no part of a preset. Remove it.")
+        raise InputError(f"{path}: {unknown[0]!r} is not a key of a preset. Remove it.")
     values = _section(path, content, "sliders", 1)
     sweeps = _section(path, content, "sweeps", 2)
     return Edit(
@@ -50,7 +51,7 @@ def load_preset(path: Path) -> Edit:
 
 
 def _section(path: Path, content: dict[str, Any], name: str, count: int) -> dict[str, list[float]]:
-    """Return a section of the file, each slider with `count` numbers."""
+    """Return one section of a preset: `count` numbers for each slider."""
     section = content.get(name, {})
     if not isinstance(section, dict):
         raise InputError(f"{path}: {name!r} is {section!r}, expected an object of sliders. See docs/formats.md.")
@@ -58,7 +59,7 @@ def _section(path: Path, content: dict[str, Any], name: str, count: int) -> dict
     for slider, value in section.items():
         given = [value] if count == 1 else value
         if slider not in SLIDERS:
-            raise InputError(f"{path}: there is no slider {slider!r}. `facepipe edit --list` shows them.")
+            raise InputError(f"{path}: unknown slider {slider!r}. `facepipe edit --list` shows all sliders.")
         if not isinstance(given, list) or len(given) != count or any(type(one) not in (int, float) for one in given):
             expected = "a number" if count == 1 else "two numbers, [from, to]"
             raise InputError(f"{path}: slider {slider!r} is {value!r}, expected {expected}.")

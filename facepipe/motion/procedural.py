@@ -1,6 +1,6 @@
-"""What is added to drawn motion openly, each by a switch: blinks, breath, smooth heads, lips that rest and keep shut.
+"""Procedural motion added to sampled motion: blinks, breathing, head smoothing and resting lips, each optional.
 
-A flow learns these badly from little data: blinks are rare, silence is rarer, and landmarks tremble.
+A flow learns these poorly from little data: blinks are rare, silence is rarer, and landmarks jitter.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from facepipe.motion.features import Features
 
 Floats = NDArray[np.floating]
 
-# Blinks as people at rest do: 17 a minute, never two within 0.7 s, none in the first half second.
+# The blink rate of people at rest: 17 per minute, at least 0.7 s apart, none in the first half second.
 BLINK_DEAD_SECONDS, BLINK_WAIT_SECONDS, FIRST_BLINK_SECONDS = 0.7, 2.8, 0.5
 CLOSING_SECONDS, SHUT_SECONDS, OPENING_SECONDS = 0.10, 0.04, 0.20
-# 15 breaths a minute lift the head a little and tilt it back.
+# 15 breaths per minute, each lifting the head slightly and tilting it back.
 BREATH_SECONDS, BREATH_LIFT, BREATH_RADIANS = 4.0, 0.012, 0.006
 POSE_SMOOTHING_SECONDS = 0.06
-# Frames whose surroundings are no louder are silence.
+# A frame is silent if no frame within the reach is louder than this.
 SILENT_DB, SILENCE_REACH_SECONDS, SILENCE_FADE_SECONDS = -48.0, 0.24, 0.08
 
 
 @dataclass(frozen=True)
 class ProceduralMotion:
-    """Which of them are on."""
+    """The switches of procedural motion."""
 
     blinks: bool = True
     breath: bool = True
     smooth_head: bool = True
     resting_lips: bool = True
-    """Lips come to rest in silence, and never pass through each other."""
+    """Rest the lips in silence, and keep them from passing through each other."""
     steady_lips: bool = True
-    """What the sound tells of the face is amplified, and what it leaves open is damped."""
+    """Amplify the motion that sound determines, and damp the sampled remainder."""
 
 
 def blink_depths(count: int, fps: float, generator: torch.Generator) -> Floats:
-    """Return how far the lids are shut (T,), 0 to 1, by a point process."""
+    """Return the eyelid closure (T,), 0 (open) to 1 (shut), with blinks from a random point process."""
     times = (np.arange(count) + 0.5) / fps
     depth, at = np.zeros(count), FIRST_BLINK_SECONDS + _wait(generator)
     while at < times[-1]:
@@ -58,41 +58,41 @@ def _wait(generator: torch.Generator) -> float:
 
 
 def blinked(expression: Floats, resting: Floats, depths: Floats, probes: ExpressionProbes) -> Floats:
-    """Shut the lids of expressions (T, 64) as far as `depths` (T,) say, from where `resting` (64,) has them."""
-    open_by = np.minimum(probes.lids_down(resting), 0)
-    return np.asarray(expression - depths[:, None] * (open_by @ probes.closing))
+    """Close the eyelids of expressions (T, 64) by `depths` (T,), 0 to 1, from their position in `resting` (64,)."""
+    opening = np.minimum(probes.lids_down(resting), 0)
+    return np.asarray(expression - depths[:, None] * (opening @ probes.closing))
 
 
 def breath(count: int, fps: float, generator: torch.Generator) -> Floats:
-    """Return what breathing adds to a pose (T, 6): angles, then translation."""
+    """Return the offset that breathing adds to the pose (T, 6): angles in radians, then translation."""
     phase = float(torch.rand((), generator=generator, dtype=torch.float64))
     wave = np.sin(2 * np.pi * (np.arange(count) / fps / BREATH_SECONDS + phase))
-    # Beginning from nothing, so that the first frame is the source's own.
+    # Faded in from zero, so that the first frame keeps the source's own pose.
     wave *= np.clip(np.arange(count) / fps, 0, 1)
-    added = np.zeros((count, 6))
-    added[:, 0], added[:, 4] = -BREATH_RADIANS * wave, -BREATH_LIFT * wave
-    return added
+    offset = np.zeros((count, 6))
+    offset[:, 0], offset[:, 4] = -BREATH_RADIANS * wave, -BREATH_LIFT * wave
+    return offset
 
 
 def smoothed(pose: Floats, fps: float) -> Floats:
-    """Smooth poses (T, 6)."""
-    # Here, not above: scipy takes a while to load, and a finished job must not wait for it.
+    """Smooth poses (T, 6) over time with a Gaussian."""
+    # Imported here because scipy loads slowly, and a job whose results exist does not need it.
     from scipy.ndimage import gaussian_filter1d  # noqa: PLC0415
 
     return np.asarray(gaussian_filter1d(pose, POSE_SMOOTHING_SECONDS * fps, axis=0, mode="nearest"))
 
 
 def speaking(features: Features) -> Floats:
-    """Return how much is being said (T,): 0 in silence, 1 in speech, with soft edges."""
+    """Return the speech activity (T,): 0 in silence, 1 in speech, with smooth transitions."""
     from scipy.ndimage import gaussian_filter1d, maximum_filter1d  # noqa: PLC0415
 
     fps = float(features.fps)
-    heard = (features.energy > SILENT_DB).astype(float) * (not features.silent)
-    reached = maximum_filter1d(heard, 2 * round(SILENCE_REACH_SECONDS * fps) + 1, mode="nearest")
+    audible = (features.energy > SILENT_DB).astype(float) * (not features.silent)
+    reached = maximum_filter1d(audible, 2 * round(SILENCE_REACH_SECONDS * fps) + 1, mode="nearest")
     return np.asarray(gaussian_filter1d(reached, SILENCE_FADE_SECONDS * fps, mode="nearest"))
 
 
 def lips_apart(expression: Floats, probes: ExpressionProbes) -> Floats:
-    """Open the mouth of expressions (T, 64) where its lips would pass through each other."""
-    through = np.maximum(0, -probes.mouth_open(expression))
-    return np.asarray(expression + through[:, None] * probes.opening)
+    """Open the mouth of expressions (T, 64) where the lips would pass through each other."""
+    overlap = np.maximum(0, -probes.mouth_open(expression))
+    return np.asarray(expression + overlap[:, None] * probes.opening)

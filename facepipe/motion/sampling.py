@@ -1,4 +1,4 @@
-"""Running the speech model: frame after frame, each drawn from what came before and from the sound around it."""
+"""Autoregressive sampling of the audio-to-motion network, conditioned on previous frames and the surrounding sound."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ from facepipe.motion.flow import SCALE_FLOOR, SCALE_OFFSET, Flow, FlowStep
 
 Floats = NDArray[np.floating]
 
-# Frames that are drawn together. Latents are drawn block by block, so this number is part of the results.
+# Frames per block. Latents are sampled block by block, so changing this number changes the results.
 BLOCK_FRAMES = 500
-# Frames whose own windows the encoders see together where the lookahead is short.
-WINDOWS = 25
+# Frames per batch of the encoders when a short lookahead requires a window for each frame.
+WINDOW_BATCH = 25
 
 
-def longest_lookahead(speech: AudioToMotion) -> int:
-    """Return how many frames of sound after a frame have a say in it."""
+def max_lookahead(speech: AudioToMotion) -> int:
+    """Return the number of frames of sound after a frame that influence it."""
     return ENCODER_RADIUS + speech.config.lookahead
 
 
-def draw_motion(
+def sample_motion(
     speech: AudioToMotion, features: Features, generator: torch.Generator, *, temperature: float = 1.0, lookahead: int
 ) -> Iterator[tuple[Floats, Floats]]:
-    """Draw a motion for a sound at the model's rate, in blocks of N frames.
+    """Sample motion for a sound at the frame rate of the network, in blocks of N frames.
 
-    `lookahead` is how many frames of sound after each frame may have a say in it. Yields the directions that the sound
-    itself tells (N, D), and the remainder that was drawn (N, C), both in deviations.
+    `lookahead` limits the number of frames of sound after each frame that influence it. Yields the mean directions that
+    the sound determines (N, D) and the sampled remainder (N, C), both in standard deviations.
     """
     count, config = len(features), speech.config
     k, channels = config.memory, config.channels
-    stepper = Stepper(speech.flow, remembered=k * channels)
+    stepper = Stepper(speech.flow, history=k * channels)
     prediction, innovation = speech.prediction.double().numpy(), speech.innovation.double().numpy()
     past = np.zeros((k, channels))
     for first in range(0, count, BLOCK_FRAMES):
         end = min(count, first + BLOCK_FRAMES)
-        mean, sound = (rows[: end - first] for rows in _heard(speech, features, first, lookahead))
+        mean, sound = (rows[: end - first] for rows in _conditions(speech, features, first, lookahead))
         projected = stepper.project(sound)
         latents = speech.flow.draw(end - first, generator, temperature)[0].T.double().numpy()
-        drawn = np.concatenate([past, np.empty((end - first, channels))])
-        for place in range(end - first):
-            remembered = drawn[place : place + k].ravel()
-            error = stepper.step(latents[place], remembered, [part[place] for part in projected])
-            drawn[k + place] = remembered @ prediction + innovation * error
-        past = drawn[end - first :]
-        yield mean, drawn[k:]
+        remainder = np.concatenate([past, np.empty((end - first, channels))])
+        for index in range(end - first):
+            history = remainder[index : index + k].ravel()
+            error = stepper.step(latents[index], history, [part[index] for part in projected])
+            remainder[k + index] = history @ prediction + innovation * error
+        past = remainder[end - first :]
+        yield mean, remainder[k:]
 
 
-def _heard(speech: AudioToMotion, features: Features, first: int, lookahead: int) -> tuple[Floats, Floats]:
-    """Return the mean (N, D) of a block that begins with frame `first`, and sound conditions (N, S (k + 1 + tau)).
+def _conditions(speech: AudioToMotion, features: Features, first: int, lookahead: int) -> tuple[Floats, Floats]:
+    """Return the mean (N, D) and the sound conditions (N, S (k + 1 + tau)) of the block that starts at frame `first`.
 
-    The last block of a sound has at least as many rows as the sound has frames left; drop the others.
+    In the last block of a sound, N is at least the number of remaining frames; the caller drops surplus rows.
     """
     k, tau, radius = speech.config.memory, speech.config.lookahead, ENCODER_RADIUS
     before, after = k + radius, tau + radius
-    # The first column is repeated before the sound, and the last after it: every block has the same shape, on which
-    # the rounding of convolutions depends.
+    # Padding repeats the first and last columns, so that every block has the same shape: the rounding of convolutions
+    # depends on it.
     frames = np.arange(first - before, first + BLOCK_FRAMES + after)
     columns = speech.columns(features, frames.clip(0, len(features) - 1))
     with torch.no_grad():
@@ -72,19 +72,19 @@ def _heard(speech: AudioToMotion, features: Features, first: int, lookahead: int
             mean = speech.mean(columns)
             controls = speech.controls(mean, columns[radius : len(columns) - radius])
             windows = controls.unfold(0, k + 1 + tau, 1).transpose(1, 2)
-            own = mean[k : k + BLOCK_FRAMES]
+            current = mean[k : k + BLOCK_FRAMES]
         else:
-            # Each frame has its own window, in which columns beyond the lookahead repeat the last one within it.
+            # Each frame has its own window. Columns beyond the lookahead repeat the last column within it.
             offsets = torch.arange(before + after + 1).clamp(max=before + lookahead)
             starts = torch.arange(BLOCK_FRAMES)[:, None]
-            firsts = range(0, min(BLOCK_FRAMES, len(features) - first), WINDOWS)
-            parts = [_windowed(speech, columns[starts[one : one + WINDOWS] + offsets]) for one in firsts]
-            own, windows = (torch.cat(part) for part in zip(*parts, strict=True))
-    return own.double().numpy(), windows.flatten(1).double().numpy()
+            firsts = range(0, min(BLOCK_FRAMES, len(features) - first), WINDOW_BATCH)
+            parts = [_windowed(speech, columns[starts[one : one + WINDOW_BATCH] + offsets]) for one in firsts]
+            current, windows = (torch.cat(part) for part in zip(*parts, strict=True))
+    return current.double().numpy(), windows.flatten(1).double().numpy()
 
 
 def _windowed(speech: AudioToMotion, block: Tensor) -> tuple[Tensor, Tensor]:
-    """Return means (N, D) and sound conditions (N, k + 1 + tau, A) of frames with windows of columns (N, …, A) each."""
+    """Return the mean (N, D) and sound conditions (N, k + 1 + tau, A) of N frames from their windows (N, …, A)."""
     means = torch.stack([encoder(block) for encoder in speech.encoders]).mean(0)
     sound = block[:, ENCODER_RADIUS : block.shape[1] - ENCODER_RADIUS]
     return means[:, speech.config.memory], speech.controls(means, sound)
@@ -92,17 +92,17 @@ def _windowed(speech: AudioToMotion, block: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class _Step:
-    """One step of the flow in plain arrays."""
+    """Weights of one flow step as NumPy arrays."""
 
     kept: int
     bias: Floats
     scale: Floats
     inverse: Floats
     kept_in: Floats
-    remembered_in: Floats
+    history_in: Floats
     sound_in: Floats
-    own: tuple[Floats, Floats]
-    """Hidden to gates of the two layers."""
+    recurrent: tuple[Floats, Floats]
+    """Hidden-to-gate matrices of the two LSTM layers."""
     second_in: Floats
     gate_bias: tuple[Floats, Floats]
     out: Floats
@@ -110,25 +110,25 @@ class _Step:
 
 
 class Stepper:
-    """The inverse of a flow a frame at a time, with its state: the same as `Flow.invert`, without torch's overhead."""
+    """Stateful inverse of a flow, frame by frame, in NumPy: `Flow.invert` without the overhead of torch."""
 
-    def __init__(self, flow: Flow, *, remembered: int) -> None:
-        self._steps = [_plain(step, remembered) for step in flow.each[::-1]]
+    def __init__(self, flow: Flow, *, history: int) -> None:
+        self._steps = [_arrays_of(step, history) for step in flow.each[::-1]]
         hidden = flow.config.hidden
         self._state: list[list[Floats]] = [[np.zeros(hidden) for _ in range(4)] for _ in self._steps]
 
     def project(self, sound: Floats) -> list[Floats]:
-        """Return what sound conditions (N, S) add to the gates of each step, (N, 4 H)."""
+        """Return the contribution (N, 4 H) of sound conditions (N, S) to the gates of each step."""
         return [row_product(sound, step.sound_in.T) + step.gate_bias[0] for step in self._steps]
 
-    def step(self, latent: Floats, remembered: Floats, projected: list[Floats]) -> Floats:
-        """Return the data (C,) of a latent (C,) under remembered motions (k C,) and projected sound."""
+    def step(self, latent: Floats, history: Floats, projected: list[Floats]) -> Floats:
+        """Return the data (C,) for a latent (C,), given the previous motion (k C,) and the projected sound."""
         x = latent
         for step, state, sound in zip(self._steps, self._state, projected, strict=True):
             first, rest = x[: step.kept], x[step.kept :]
-            gates = sound + step.kept_in @ first + step.remembered_in @ remembered + step.own[0] @ state[0]
+            gates = sound + step.kept_in @ first + step.history_in @ history + step.recurrent[0] @ state[0]
             state[0], state[1] = _lstm(gates, state[1])
-            gates = step.gate_bias[1] + step.second_in @ state[0] + step.own[1] @ state[2]
+            gates = step.gate_bias[1] + step.second_in @ state[0] + step.recurrent[1] @ state[2]
             state[2], state[3] = _lstm(gates, state[3])
             out = step.out @ state[2] + step.out_bias
             rest = rest / (expit(out[1::2] + SCALE_OFFSET) + SCALE_FLOOR) - out[0::2]
@@ -137,25 +137,25 @@ class Stepper:
 
 
 def _lstm(gates: Floats, cell: Floats) -> tuple[Floats, Floats]:
-    """Return hidden and cell state after torch's order of gates: input, forget, cell, output."""
+    """Return the new hidden and cell states. Gates are in torch's order: input, forget, cell, output."""
     size = len(cell)
     cell = expit(gates[size : 2 * size]) * cell + expit(gates[:size]) * np.tanh(gates[2 * size : 3 * size])
     return expit(gates[3 * size :]) * np.tanh(cell), cell
 
 
-def _plain(step: FlowStep, remembered: int) -> _Step:
+def _arrays_of(step: FlowStep, history: int) -> _Step:
     lstm, kept = step.f.lstm, step.kept
     weights = {name: value.detach().double().numpy() for name, value in lstm.named_parameters()}
-    taken = weights["weight_ih_l0"]
+    inputs = weights["weight_ih_l0"]
     return _Step(
         kept=kept,
         bias=step.actnorm.bias.detach().double().numpy().ravel(),
         scale=np.exp(-step.actnorm.logs.detach().double().numpy().ravel()),
         inverse=np.linalg.inv(step.invconv.matrix().detach().double().numpy()),
-        kept_in=taken[:, :kept].copy(),
-        remembered_in=taken[:, kept : kept + remembered].copy(),
-        sound_in=taken[:, kept + remembered :].copy(),
-        own=(weights["weight_hh_l0"], weights["weight_hh_l1"]),
+        kept_in=inputs[:, :kept].copy(),
+        history_in=inputs[:, kept : kept + history].copy(),
+        sound_in=inputs[:, kept + history :].copy(),
+        recurrent=(weights["weight_hh_l0"], weights["weight_hh_l1"]),
         second_in=weights["weight_ih_l1"],
         gate_bias=(
             weights["bias_ih_l0"] + weights["bias_hh_l0"],

@@ -1,6 +1,6 @@
-"""Sliders by name: what there is to edit, within which bounds, and an edit as a value.
+"""Sliders: names, units and bounds, and the `Edit` that holds their values.
 
-Light on purpose: the command line reads the names for its help, which must not wait for numpy.
+The command line reads the names for its help, so this module must not import NumPy.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ POSE_BOUNDS: Mapping[str, tuple[float, float]] = {
 }
 POSE_SLIDERS = tuple(POSE_BOUNDS)
 
-# The named controls of the face model, in its order; a test holds them against the weight.
+# Named controls of the face model, in its order. A test compares them with the weight file.
 CONTROLS = (
     "jaw_open",
     "mouth_open",
@@ -55,7 +55,7 @@ CONTROLS = (
 )
 SLIDERS = (*POSE_SLIDERS, *CONTROLS)
 
-# Controls may go this much beyond what real faces were seen to do.
+# Factor by which controls may exceed the range observed in real faces.
 CONTROL_SLACK = 2.0
 
 Bounds = Mapping[str, tuple[float, float]]
@@ -63,52 +63,52 @@ Bounds = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True)
 class Draw:
-    """Expressions and poses that are drawn: which of the infinitely many of a seed."""
+    """A range of random expressions and poses of a seed."""
 
     seed: int
     first: int = 1
-    """Counted from 1; a draw is the same whatever others are made."""
+    """Number of the first sample, from 1. A sample depends only on the seed and its number."""
     count: int = 1
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Values of sliders; an empty edit changes nothing."""
+    """Values of sliders. An empty edit changes nothing."""
 
     values: Mapping[str, float] = field(default_factory=dict)
     sweeps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Sliders that move evenly from one value to another."""
+    """Sliders that change linearly from one value to another over the clip."""
     frames: int = 0
-    """How many frames a single one becomes; a clip keeps its own number. 0 leaves it single."""
+    """Length of the clip made from a single frame; 0 keeps a single frame. A clip keeps its own length."""
     fps: str = ""
-    """Frames per second of such a clip, as "25" or "30000/1001"."""
+    """Frame rate of a clip made from a single frame, such as "25" or "30000/1001"."""
     draw: Draw | None = None
-    """What takes the place of the face's own expression and pose, before the sliders."""
+    """Random faces that replace the expression and pose before the sliders are applied."""
     travels: bool = False
-    """Whether such a clip begins with the face as it is and goes to where it would otherwise stand."""
+    """Whether a clip made from a single frame moves from the original face to the edited one."""
 
 
 def neutral(name: str) -> float:
-    """Return the value at which a slider changes nothing."""
+    """Return the value at which a slider has no effect."""
     return 1.0 if name == "zoom" else 0.0
 
 
 def unit_of(name: str) -> str:
-    """Return in which unit a slider counts."""
+    """Return the unit of a slider's value; empty for controls, which have no unit."""
     if name in ("yaw", "pitch", "roll"):
         return "degrees"
     return {"move_x": "outer-eye distances", "move_y": "outer-eye distances", "zoom": "times"}.get(name, "")
 
 
-def told(values: Mapping[str, float]) -> str:
-    """Return sliders in words, as a label."""
+def label_of(values: Mapping[str, float]) -> str:
+    """Return a label that lists sliders with their values, such as "yaw 20, smile 0.8"."""
     return ", ".join(f"{name} {value:g}" for name, value in values.items())
 
 
 def read_bounds(face_model: Path) -> dict[str, tuple[float, float]]:
-    """Return the bounds of every slider; those of the controls stand in the header of the face model's file.
+    """Return the bounds of every slider. The bounds of the controls come from the header of the face model file.
 
-    Raises WeightsError for a file that holds no controls.
+    Raises WeightsError if the file does not contain controls.
     """
     try:
         with face_model.open("rb") as file:
@@ -118,39 +118,39 @@ def read_bounds(face_model: Path) -> dict[str, tuple[float, float]]:
         controls = {name: bounds_of_control(float(low), float(high)) for name, (low, high) in ranges.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(
-            f"{face_model} names no controls ({error}). Verify it with `facepipe weights verify`."
+            f"{face_model} does not list the controls of a face model ({error}). Run `facepipe weights verify`."
         ) from error
     return {**POSE_BOUNDS, **controls}
 
 
 def bounds_of_control(low: float, high: float) -> tuple[float, float]:
-    """Return the bounds of a control that real faces move between `low` and `high`."""
+    """Return the bounds of a control whose range in real faces is `low` to `high`."""
     return round(low * CONTROL_SLACK, 2), round(high * CONTROL_SLACK, 2)
 
 
 def check_edit(edit: Edit, bounds: Bounds, *, space: MotionSpace = linear478.SPACE) -> None:
-    """Raise UsageError, naming all that is wrong, for sliders that there are not and values out of their bounds.
+    """Raise UsageError listing all unknown sliders and all values out of bounds.
 
-    Named controls of the face, and random expressions, need a space into which our coefficients can be mapped.
+    Controls of the face and random expressions need a motion space with `has_controls`.
     """
     if not space.has_controls:
         bounds = POSE_BOUNDS
         if edit.draw:
             raise UsageError(
-                f"--random draws expressions of the motion space linear478, but this job uses {space.name}; leave it "
-                "out."
+                f"--random samples expressions of the motion space linear478, but this job uses {space.name}. "
+                "Remove --random."
             )
-        foreign = [name for name in (*edit.values, *edit.sweeps) if name in CONTROLS]
-        if foreign:
+        unsupported = [name for name in (*edit.values, *edit.sweeps) if name in CONTROLS]
+        if unsupported:
             raise UsageError(
-                f"The slider {foreign[0]} needs the motion space linear478, but this job uses {space.name}, in which "
-                f"only the head can be moved: {', '.join(POSE_SLIDERS)}."
+                f"The slider {unsupported[0]} needs the motion space linear478, but this job uses {space.name}, which "
+                f"has only the sliders of the head: {', '.join(POSE_SLIDERS)}."
             )
-    wanted = [*edit.values.items(), *((name, value) for name, ends in edit.sweeps.items() for value in ends)]
+    values = [*edit.values.items(), *((name, value) for name, ends in edit.sweeps.items() for value in ends)]
     faults = []
-    for name, value in wanted:
+    for name, value in values:
         if name not in bounds:
-            faults.append(f"There is no slider {name!r}; sliders are {', '.join(bounds)}.")
+            faults.append(f"Unknown slider {name!r}; sliders are {', '.join(bounds)}.")
         elif not bounds[name][0] <= value <= bounds[name][1]:
             low, high = bounds[name]
             unit = f" {unit_of(name)}" if unit_of(name) else ""

@@ -14,7 +14,7 @@ from facepipe.engine.streaming import stream
 from facepipe.errors import UsageError
 from facepipe.media.encode import check_codec
 from facepipe.motion.drawing import WEIGHT
-from facepipe.motion.sliders import check_edit, read_bounds, told
+from facepipe.motion.sliders import check_edit, label_of, read_bounds
 from facepipe.pipeline.arrays import described_input
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
@@ -224,7 +224,7 @@ def finish(job: Job, work: Reenactment, result: Made, before: list[Made]) -> Non
 
 
 def _sheet(job: Job, work: Reenactment, result: Made, source: Made) -> Made:
-    labels, driver = [told(work.options.edit.values) or "result"], work.driver
+    labels, driver = [label_of(work.options.edit.values) or "result"], work.driver
     if work.still and driver and driver.kind == "image":
         return lay_out(job, work.options, [driver.path, result], source, ["driver", *labels])
     return lay_out(job, work.options, [result], source if work.still else None, labels)

@@ -40,7 +40,7 @@ class Coefficients:
     """(T,) mean distance of model and landmarks, in outer-eye distances."""
     fps: Fraction
     crop: SquareCrop
-    """Where the crop lies in the picture, in its pixels."""
+    """Position of the crop in the picture, in pixels of the picture."""
     picture_size: tuple[int, int]
     """Width and height of the picture in pixels."""
     space_name: str = linear478.SPACE.name
@@ -102,7 +102,7 @@ class Coefficients:
 def joined(parts: Iterable[Coefficients], count: int) -> Coefficients:
     """Join consecutive parts of one face, `count` frames in all, in the float32 precision of files.
 
-    Only one part is held in memory beside the whole.
+    Only one part is in memory besides the result.
     """
     made = 0
     whole: dict[str, Any] = {}

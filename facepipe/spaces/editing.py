@@ -1,4 +1,4 @@
-"""What edits of motion have in common in all spaces."""
+"""Parts of editing shared by all motion spaces."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class References(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What a space's `place` function is given."""
+    """Arguments of a space's `place` function."""
 
     source: Any
     driving: Any

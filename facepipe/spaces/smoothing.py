@@ -1,4 +1,4 @@
-"""Smoothing of coefficients over time, and the jitter that it takes away."""
+"""Smoothing of coefficients over time, and the measure of jitter."""
 
 from __future__ import annotations
 
@@ -15,47 +15,51 @@ Smoothing = Literal["none", "one-euro", "savitzky-golay"]
 
 # One-Euro filter (Casiez, Roussel and Vogel, CHI 2012): the cut-off rises with speed, so that slow motion is smooth and
 # fast motion does not lag. Speeds are in units of the signal per second.
-ONE_EURO_CUTOFF_HZ, ONE_EURO_SPEED_SHARE, ONE_EURO_SPEED_CUTOFF_HZ = 2.0, 1.5, 1.0
+ONE_EURO_CUTOFF_HZ, ONE_EURO_BETA, ONE_EURO_SPEED_CUTOFF_HZ = 2.0, 1.5, 1.0
 
 
 def jitter(rows: Floats) -> float:
-    """Return how much (T, K) rows tremble: the root mean square of their second differences; 0 below three rows."""
+    """Return the jitter of (T, K) rows: the root mean square of their second differences; 0 for fewer than 3 rows."""
     if len(rows) < 3:
         return 0.0
     return float(np.sqrt(np.mean(np.diff(rows, n=2, axis=0) ** 2)))
 
 
 def one_euro(rows: Floats, fps: float) -> Floats:
-    """Filter (T, K) rows with the One-Euro filter, forwards only."""
+    """Filter (T, K) rows forwards in time with the One-Euro filter."""
     if len(rows) == 0:
         return rows
     result, speed = np.empty_like(rows), np.zeros(rows.shape[1])
     result[0] = rows[0]
     for index in range(1, len(rows)):
-        speed = speed + _share(ONE_EURO_SPEED_CUTOFF_HZ, fps) * ((rows[index] - result[index - 1]) * fps - speed)
-        cutoff = ONE_EURO_CUTOFF_HZ + ONE_EURO_SPEED_SHARE * np.abs(speed)
-        result[index] = result[index - 1] + _share(cutoff, fps) * (rows[index] - result[index - 1])
+        speed = speed + _gain(ONE_EURO_SPEED_CUTOFF_HZ, fps) * ((rows[index] - result[index - 1]) * fps - speed)
+        cutoff = ONE_EURO_CUTOFF_HZ + ONE_EURO_BETA * np.abs(speed)
+        result[index] = result[index - 1] + _gain(cutoff, fps) * (rows[index] - result[index - 1])
     return result
 
 
-def _share(cutoff_hz: float | Floats, fps: float) -> float | Floats:
+def _gain(cutoff_hz: float | Floats, fps: float) -> float | Floats:
     return 1 / (1 + fps / (2 * np.pi * cutoff_hz))
 
 
 def savitzky_golay(rows: Floats, window: int) -> Floats:
-    """Lay a parabola through each window, an odd number of (T, K) rows; take its middle, and at the ends all of it."""
-    # As scipy's filter does it, which takes most of a second to load: all who reenact would wait for it.
+    """Fit a parabola to each window of (T, K) rows and return its middle value; at the ends, its values at all rows.
+
+    `window` is an odd number of rows.
+    """
+    # Equivalent to scipy's savgol_filter, whose import takes most of a second of every reenactment.
     window = min(window, len(rows) - (len(rows) + 1) % 2)
-    if window <= 3:  # Through three points a parabola passes.
+    if window <= 3:  # A parabola passes through any three points.
         return rows
     powers = np.vander(np.arange(window) - window // 2, 3)
-    laid = powers @ np.linalg.pinv(powers)
-    middle = np.lib.stride_tricks.sliding_window_view(rows, window, axis=0) @ laid[window // 2]
-    return np.concatenate([laid[: window // 2] @ rows[:window], middle, laid[window // 2 + 1 :] @ rows[-window:]])
+    smoother = powers @ np.linalg.pinv(powers)
+    middle = np.lib.stride_tricks.sliding_window_view(rows, window, axis=0) @ smoother[window // 2]
+    head, tail = smoother[: window // 2] @ rows[:window], smoother[window // 2 + 1 :] @ rows[-window:]
+    return np.concatenate([head, middle, tail])
 
 
 def smooth(rows: Floats, method: Smoothing, fps: float, seconds: float) -> Floats:
-    """Smooth (T, K) rows by the named method; `seconds` is the length of the window of savitzky-golay."""
+    """Smooth (T, K) rows with the given method. `seconds` is the window length of savitzky-golay."""
     if method == "one-euro":
         return one_euro(rows, fps)
     if method == "savitzky-golay":
@@ -64,8 +68,8 @@ def smooth(rows: Floats, method: Smoothing, fps: float, seconds: float) -> Float
 
 
 def smoothed(raw: Coefficients, method: Smoothing) -> Coefficients:
-    """Return coefficients with the motion smoothed by the named method, each array over its own window."""
-    # Angles of consecutive frames never jump by a full turn here, because a tracked head stays within a quarter turn.
+    """Return coefficients with every motion array smoothed over its own window (`MotionSpace.smoothing_seconds`)."""
+    # Angles do not wrap around between frames, because a tracked head stays within a quarter turn.
     rows: dict[str, Any] = {
         name: smooth(np.asarray(getattr(raw, name)), method, float(raw.fps), seconds)
         for name, seconds in raw.space.smoothing_seconds.items()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MotionSpace:
-    """What motion is written in: the arrays of a motion file, how they are estimated, and what can be done with them.
+    """A representation of motion: the arrays of a motion file, their estimation, and the operations on them.
 
     Code is named as "module:attribute" and imported when it is first used.
     """

@@ -1,4 +1,4 @@
-"""The speech model: drawing frame by frame, its likelihood, deltas, and the procedural."""
+"""The audio-to-motion network: sampling, likelihood, neutral deltas, procedural motion and synthesis."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from facepipe.motion.features import Features, features_of, frames_of
 from facepipe.motion.flow import conditions
 from facepipe.motion.neutral_delta import neutral_delta_of, resampled, with_delta
 from facepipe.motion.procedural import ProceduralMotion, blink_depths, speaking
-from facepipe.motion.sampling import draw_motion, longest_lookahead
+from facepipe.motion.sampling import max_lookahead, sample_motion
 from facepipe.motion.synthesis import SamplingOptions, synthesise
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.weights import find
@@ -76,16 +76,16 @@ def someone(count: int = 1) -> Coefficients:
     )
 
 
-def all_drawn(*arguments: Any, **named: Any) -> tuple[Any, Any]:
-    """Blocks of `draw_motion`, joined."""
-    mean, drawn = (np.concatenate(blocks) for blocks in zip(*draw_motion(*arguments, **named), strict=True))
-    return mean, drawn
+def all_sampled(*arguments: Any, **named: Any) -> tuple[Any, Any]:
+    """Return the blocks of `sample_motion` joined."""
+    mean, remainder = (np.concatenate(blocks) for blocks in zip(*sample_motion(*arguments, **named), strict=True))
+    return mean, remainder
 
 
-def test_drawing_is_the_inverse_of_the_flow_under_its_own_past(features: Features) -> None:
-    """The slow way: conditions laid out by the function that training uses, torch's LSTM, frame by frame."""
+def test_sampling_equals_inverting_the_flow_step_by_step(features: Features) -> None:
+    """The reference uses the conditions of training and torch's LSTM, frame by frame."""
     speech, k, tau = small_speech(), SMALL.memory, SMALL.lookahead
-    mean, drawn = all_drawn(speech, features, torch.Generator().manual_seed(3), lookahead=longest_lookahead(speech))
+    mean, remainder = all_sampled(speech, features, torch.Generator().manual_seed(3), lookahead=max_lookahead(speech))
     columns = padded(speech.columns(features), k + ENCODER_RADIUS, tau + ENCODER_RADIUS)
     means = speech.mean(columns)
     controls = speech.controls(means, columns[ENCODER_RADIUS:-ENCODER_RADIUS])[None]
@@ -97,33 +97,33 @@ def test_drawing_is_the_inverse_of_the_flow_under_its_own_past(features: Feature
         error, state = speech.flow.invert(latents[..., frame : frame + 1], condition, state)
         one = past[:, -k:].flatten(1) @ speech.prediction + speech.innovation * error[..., 0]
         past = torch.cat([past, one[:, None]], 1)
-    np.testing.assert_allclose(drawn[:20], past[0, k:].numpy(), atol=1e-4)
+    np.testing.assert_allclose(remainder[:20], past[0, k:].numpy(), atol=1e-4)
     np.testing.assert_allclose(mean, means[k : k + len(features)].numpy(), atol=1e-5)
 
 
-def test_a_lookahead_hears_no_further(features: Features) -> None:
+def test_frames_beyond_the_lookahead_have_no_effect(features: Features) -> None:
     speech, ahead = small_speech(), 3
-    spoiled = replace(features, log_mel=features.log_mel.copy(), voicing=features.voicing.copy())
-    spoiled.log_mel[40:] += 3
+    changed = replace(features, log_mel=features.log_mel.copy(), voicing=features.voicing.copy())
+    changed.log_mel[40:] += 3
     plain, other = (
-        all_drawn(speech, one, torch.Generator().manual_seed(3), lookahead=ahead) for one in (features, spoiled)
+        all_sampled(speech, one, torch.Generator().manual_seed(3), lookahead=ahead) for one in (features, changed)
     )
     for mine, theirs in zip(plain, other, strict=True):
         np.testing.assert_array_equal(mine[: 40 - ahead], theirs[: 40 - ahead])
         assert np.abs(mine[40 - ahead :] - theirs[40 - ahead :]).max() > 1e-3
 
 
-def test_blocks_do_not_show(features: Features, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_size_does_not_affect_the_motion(features: Features, monkeypatch: pytest.MonkeyPatch) -> None:
     speech = small_speech()
     speech.flow.draw = lambda count, *_: torch.zeros(1, SMALL.channels, count)  # type: ignore[method-assign]
-    whole = all_drawn(speech, features, torch.Generator(), lookahead=99)
+    whole = all_sampled(speech, features, torch.Generator(), lookahead=99)
     monkeypatch.setattr("facepipe.motion.sampling.BLOCK_FRAMES", 7)
-    for mine, theirs in zip(all_drawn(speech, features, torch.Generator(), lookahead=99), whole, strict=True):
+    for mine, theirs in zip(all_sampled(speech, features, torch.Generator(), lookahead=99), whole, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
 
 @pytest.mark.parametrize("fps", [RATE, Fraction(30000, 1001), Fraction(12)], ids=str)
-def test_motion_in_blocks_is_that_of_the_whole(
+def test_synthesis_in_blocks_equals_the_whole(
     model: FaceModel, features: Features, fps: Fraction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = frames_of(3.0, fps)
@@ -142,18 +142,18 @@ def test_motion_in_blocks_is_that_of_the_whole(
             np.testing.assert_array_equal(getattr(blocks, name), getattr(whole, name))
 
 
-def test_a_voice_in_the_second_block_is_heard_in_the_second_block(model: FaceModel) -> None:
-    """Sound that is silent but for its end: faces rest until then, across blocks of drawing and of frames."""
+def test_speech_in_the_second_block_moves_only_that_block(model: FaceModel) -> None:
+    """Sound that is silent until its end: the face rests until then, across blocks of sampling and of synthesis."""
     sound = np.concatenate([np.zeros(45 * 16_000, np.float32), voice(5.0)])
-    made = said(
+    made = spoken(
         model, features_of([sound], RATE), SamplingOptions(procedural=ProceduralMotion(blinks=False)), count=1250
     )
     moves = np.ptp(made.expression[:1100], axis=0).max(), np.ptp(made.expression[1125:], axis=0).max()
     assert moves[0] < 1e-6 < 0.1 < moves[1]
 
 
-def test_the_likelihood_is_that_of_the_motion(features: Features) -> None:
-    """By the change of variables: scaling motion, its deviation and its mean alike changes no bit but by the scale."""
+def test_the_likelihood_includes_the_scale_of_the_innovation(features: Features) -> None:
+    """Change of variables: the likelihood is that of the flow plus the log of the scale of the prediction error."""
     speech = small_speech()
     columns = speech.columns(features)[None]
     mean, motion = torch.zeros(1, len(features), 6), torch.randn(1, len(features), SMALL.channels)
@@ -165,10 +165,10 @@ def test_the_likelihood_is_that_of_the_motion(features: Features) -> None:
     assert not torch.allclose(before, expected)
 
 
-def test_departures_come_back(model: FaceModel) -> None:
+def test_deltas_round_trip(model: FaceModel) -> None:
     clip, probes = someone(40), probes_of(model)
     delta = neutral_delta_of(clip, probes)
-    # On a source that is where the clip is on average, with the clip's rest, the clip comes back, less its blinks.
+    # Applied to a source with the clip's mean pose and resting expression, the delta gives the clip without blinks.
     rest = clip.expression[0] - delta[0, :64]
     source = replace(clip.rows(0, 1), translation=clip.translation.mean(0)[None], angles=np.zeros((1, 3)))
     made = with_delta(source, delta, RATE, expression=rest)
@@ -184,33 +184,33 @@ def test_resampling_keeps_times() -> None:
     np.testing.assert_allclose(wanted[1:-1], (np.arange(1, 59) + 0.5) / 30, atol=1e-9)
 
 
-def test_blinks_come_at_human_rates_and_never_at_once() -> None:
+def test_blinks_have_human_rates_and_minimum_gaps() -> None:
     count = 25 * 600
     depth = blink_depths(count, 25, torch.Generator().manual_seed(1))
-    began = np.flatnonzero(np.diff((depth > 0.5).astype(int)) == 1)
-    assert 14 <= len(began) / 10 <= 21
-    assert np.diff(began).min() >= 0.6 * 25
+    starts = np.flatnonzero(np.diff((depth > 0.5).astype(int)) == 1)
+    assert 14 <= len(starts) / 10 <= 21
+    assert np.diff(starts).min() >= 0.6 * 25
     assert depth.max() == pytest.approx(1, abs=0.05)
     for seed in range(50):
         assert blink_depths(25, 25, torch.Generator().manual_seed(seed))[:12].max() == 0
 
 
-def said(model: FaceModel, heard: Features, sampling: SamplingOptions, count: int = 75) -> Coefficients:
+def spoken(model: FaceModel, heard: Features, sampling: SamplingOptions, count: int = 75) -> Coefficients:
     return synthesise(model, load_audio_model(find("audio").path), someone(), heard, sampling, fps=RATE, count=count)
 
 
-def test_silence_is_a_resting_blinking_breathing_face_with_its_mouth_shut(model: FaceModel) -> None:
+def test_in_silence_the_face_rests_blinks_and_breathes(model: FaceModel) -> None:
     heard = features_of([np.zeros(16_000 * 20, np.float32)], RATE)
-    made, probes = said(model, heard, SamplingOptions(seed=2), count=500), probes_of(model, someone().identity)
+    made, probes = spoken(model, heard, SamplingOptions(seed=2), count=500), probes_of(model, someone().identity)
     assert np.abs(probes.mouth_open(made.expression)).max() < 0.01
     assert (probes.lids_down(made.expression).max(0) > -0.02).all()
     assert np.ptp(made.translation, axis=0)[1] > 0.005
     assert speaking(heard).max() == 0
 
 
-def test_a_voice_opens_the_mouth_and_the_seed_decides(model: FaceModel, features: Features) -> None:
+def test_speech_opens_the_mouth_and_the_seed_selects_the_sample(model: FaceModel, features: Features) -> None:
     probes = probes_of(model, someone().identity)
-    one, same, other = (said(model, features, SamplingOptions(seed=seed)) for seed in (1, 1, 2))
+    one, same, other = (spoken(model, features, SamplingOptions(seed=seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.expression, same.expression)
     np.testing.assert_array_equal(one.angles, same.angles)
     assert np.abs(one.angles - other.angles).mean() > 0.005
@@ -218,22 +218,22 @@ def test_a_voice_opens_the_mouth_and_the_seed_decides(model: FaceModel, features
     assert probes.mouth_open(one.expression).min() > -1e-6
 
 
-def test_switches_switch(model: FaceModel, features: Features) -> None:
-    still = said(model, features, SamplingOptions(still=True))
+def test_options_switch_parts_of_the_motion_off(model: FaceModel, features: Features) -> None:
+    still = spoken(model, features, SamplingOptions(still=True))
     assert np.abs(still.angles - still.angles[0]).max() < 1e-9
     assert np.abs(still.translation - still.translation[0]).max() < 1e-9
-    unblinking = said(model, features, SamplingOptions(procedural=ProceduralMotion(blinks=False)))
-    mute = said(model, features, SamplingOptions(expression_strength=0.0, procedural=ProceduralMotion(blinks=False)))
+    unblinking = spoken(model, features, SamplingOptions(procedural=ProceduralMotion(blinks=False)))
+    mute = spoken(model, features, SamplingOptions(expression_strength=0.0, procedural=ProceduralMotion(blinks=False)))
     assert probes_of(model).lids_down(unblinking.expression).std(0).max() < 0.05
     assert np.abs(np.diff(mute.expression, axis=0)).max() < 1e-9
-    calm = said(model, features, SamplingOptions(temperature=0.0, procedural=ProceduralMotion(breath=False)))
+    calm = spoken(model, features, SamplingOptions(temperature=0.0, procedural=ProceduralMotion(breath=False)))
     assert (
         calm.angles.std()
-        < said(model, features, SamplingOptions(procedural=ProceduralMotion(breath=False))).angles.std()
+        < spoken(model, features, SamplingOptions(procedural=ProceduralMotion(breath=False))).angles.std()
     )
 
 
-def test_a_head_of_another_moves(model: FaceModel, features: Features) -> None:
+def test_head_motion_comes_from_another_clip(model: FaceModel, features: Features) -> None:
     head = someone(30)
     made = synthesise(
         model,
@@ -245,12 +245,12 @@ def test_a_head_of_another_moves(model: FaceModel, features: Features) -> None:
         count=75,
         head=head,
     )
-    # There and back again.
+    # The clip is played forwards, then backwards.
     np.testing.assert_allclose(made.angles[29], made.angles[30], atol=1e-6)
     np.testing.assert_allclose(made.angles[0], someone().angles[0], atol=1e-6)
 
 
-def test_files_come_back_as_they_went(tmp_path: Path) -> None:
+def test_files_round_trip(tmp_path: Path) -> None:
     speech = small_speech()
     save_audio_model(speech, tmp_path / "a.safetensors")
     again = load_audio_model(tmp_path / "a.safetensors")

@@ -1,4 +1,4 @@
-"""Features of sound: where a click lands, what silence and loudness become, streams and wholes."""
+"""Audio features: timing, silence, loudness, voicing, blocks and files."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +20,7 @@ def clicks(times: NDArray[np.floating], seconds: float = 4.0) -> NDArray[np.floa
 
 
 @pytest.mark.parametrize("fps", RATES, ids=str)
-def test_a_click_lands_in_the_column_of_its_time(fps: Fraction) -> None:
+def test_a_click_appears_in_the_column_of_its_time(fps: Fraction) -> None:
     times = np.random.default_rng(1).permutation(8) * 0.45 + 0.2
     features = features_of([clicks(times)], fps)
     middles = (np.arange(len(features)) + 0.5) / float(fps)
@@ -31,7 +31,7 @@ def test_a_click_lands_in_the_column_of_its_time(fps: Fraction) -> None:
 
 
 @pytest.mark.parametrize("fps", RATES, ids=str)
-def test_sound_in_blocks_gives_the_same_as_in_one_piece(fps: Fraction) -> None:
+def test_features_in_blocks_equal_the_whole(fps: Fraction) -> None:
     sound = np.random.default_rng(2).normal(0, 0.1, 50_123).astype(np.float32)
     whole = features_of([sound], fps)
     for size in (317, 4096, 50_000):
@@ -41,7 +41,7 @@ def test_sound_in_blocks_gives_the_same_as_in_one_piece(fps: Fraction) -> None:
     assert len(whole) == frames_of(len(sound) / SAMPLE_HERTZ, fps)
 
 
-def test_silence_is_the_floor_and_no_infinity() -> None:
+def test_silence_gives_the_floor_and_finite_values() -> None:
     features = features_of([np.zeros(SAMPLE_HERTZ, np.float32)], Fraction(25), mfcc=True)
     assert features.silent
     assert features.log_mel.shape == (25, BANDS)
@@ -53,13 +53,13 @@ def test_silence_is_the_floor_and_no_infinity() -> None:
 
 
 @pytest.mark.parametrize("gain", [0.1, 0.3, 3.0])
-def test_loudness_does_not_count(gain: float) -> None:
+def test_features_are_independent_of_loudness(gain: float) -> None:
     speech = np.random.default_rng(3).normal(0, 0.05, 3 * SAMPLE_HERTZ) * np.repeat([1, 0.0, 1], SAMPLE_HERTZ)
     plain, other = (features_of([(speech * factor).astype(np.float32)], Fraction(25)) for factor in (1, gain))
     np.testing.assert_allclose(other.log_mel, plain.log_mel, atol=1e-3)
 
 
-def test_a_voice_is_voiced_and_noise_is_not() -> None:
+def test_voicing_separates_a_voice_from_noise() -> None:
     time = np.arange(SAMPLE_HERTZ) / SAMPLE_HERTZ
     voice = np.sum([np.sin(2 * np.pi * 130 * number * time) / number for number in range(1, 20)], axis=0)
     noise = np.random.default_rng(4).normal(0, 0.3, SAMPLE_HERTZ)
@@ -68,7 +68,7 @@ def test_a_voice_is_voiced_and_noise_is_not() -> None:
     assert unvoiced.max() < 0.5
 
 
-def test_a_tone_sounds_in_its_band() -> None:
+def test_a_tone_appears_in_its_band() -> None:
     time = np.arange(SAMPLE_HERTZ) / SAMPLE_HERTZ
     low, high = (
         features_of([np.sin(2 * np.pi * hertz * time).astype(np.float32)], Fraction(25)).log_mel[10].argmax()
@@ -78,11 +78,11 @@ def test_a_tone_sounds_in_its_band() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 100, 1600])
-def test_very_short_sounds_have_a_frame(count: int) -> None:
+def test_very_short_sounds_have_at_least_one_frame(count: int) -> None:
     assert len(features_of([np.ones(count, np.float32)], Fraction(25))) == max(1, -(-count // 640))
 
 
-def test_files_come_back_as_they_went(tmp_path: Path) -> None:
+def test_files_round_trip(tmp_path: Path) -> None:
     sound = np.random.default_rng(5).normal(0, 0.1, 9000).astype(np.float32)
     features = features_of([sound], Fraction(30000, 1001), mfcc=True)
     save_features(features, tmp_path / "a.npz")

@@ -1,4 +1,4 @@
-"""The flow against StyleGestures' own numbers (fixture `moglow_small`), and against itself."""
+"""The flow compared with StyleGestures' numbers (fixture `moglow_small`), and its own consistency."""
 
 from typing import Any
 
@@ -25,21 +25,21 @@ def fixture_of(variant: str) -> tuple[Flow, dict[str, Tensor], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_both_directions_are_stylegestures(variant: str) -> None:
+def test_both_directions_equal_stylegestures(variant: str) -> None:
     flow, mine, _ = fixture_of(variant)
     with torch.no_grad():
         z, _, _ = flow(mine["input.x"], mine["input.cond"])
         nll = flow.nll(mine["input.x"], mine["input.cond"])
         again, _ = flow.invert(mine["output.z"], mine["input.cond"])
-        drawn, _ = flow.invert(mine["inverse.z"], mine["input.cond"])
+        inverse, _ = flow.invert(mine["inverse.z"], mine["input.cond"])
     torch.testing.assert_close(z, mine["output.z"], atol=TOLERANCE, rtol=0)
     torch.testing.assert_close(nll, mine["output.nll_bits_per_frame"], atol=TOLERANCE, rtol=1e-6)
     torch.testing.assert_close(again, mine["output.x_from_z"], atol=TOLERANCE, rtol=0)
-    torch.testing.assert_close(drawn, mine["inverse.x"], atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(inverse, mine["inverse.x"], atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_frame_by_frame_is_the_whole_sequence(variant: str) -> None:
+def test_frame_by_frame_equals_the_whole_sequence(variant: str) -> None:
     flow, mine, _ = fixture_of(variant)
     x, cond = mine["input.x"], mine["input.cond"]
     with torch.no_grad():
@@ -60,24 +60,24 @@ def test_frame_by_frame_is_the_whole_sequence(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_generation_lays_out_conditions_as_stylegestures_does(variant: str) -> None:
+def test_conditions_of_generation_equal_stylegestures(variant: str) -> None:
     flow, mine, facts = fixture_of(variant)
     memory, lookahead = facts["prev_poses"], facts["lookahead"]
     z, control = mine["gen.z_BCT"], mine["gen.control_BTF"]
-    past, laid = torch.zeros(len(z), memory, z.shape[1]), []
+    past, generated = torch.zeros(len(z), memory, z.shape[1]), []
     state: State | None = None
     with torch.no_grad():
         for frame in range(z.shape[2]):
             window = control[:, frame : frame + memory + 1 + lookahead]
             cond = conditions(past[:, -memory:], window, memory=memory, lookahead=lookahead)
             x, state = flow.invert(z[..., frame : frame + 1], cond, state)
-            laid.append(cond)
+            generated.append(cond)
             past = torch.cat([past, x.transpose(1, 2)], 1)
     made = past[:, memory:]
-    torch.testing.assert_close(torch.cat(laid, 2).transpose(1, 2), mine["gen.cond_BTF"], atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(torch.cat(generated, 2).transpose(1, 2), mine["gen.cond_BTF"], atol=TOLERANCE, rtol=0)
     torch.testing.assert_close(made, mine["gen.motion_BTF"], atol=TOLERANCE, rtol=0)
     whole = conditions(past[:, :-1], control, memory=memory, lookahead=lookahead)
-    torch.testing.assert_close(whole, torch.cat(laid, 2), atol=1e-6, rtol=0)
+    torch.testing.assert_close(whole, torch.cat(generated, 2), atol=1e-6, rtol=0)
 
 
 def small_flow(**sizes: Any) -> Flow:
@@ -89,7 +89,7 @@ def small_flow(**sizes: Any) -> Flow:
 
 
 @pytest.mark.parametrize("convolution", ["lu", "dense"])
-def test_the_log_determinant_is_that_of_the_jacobian(convolution: str) -> None:
+def test_the_log_determinant_equals_that_of_the_jacobian(convolution: str) -> None:
     flow, condition = small_flow(convolution=convolution).double(), torch.randn(1, 3, 2, dtype=torch.float64)
     x = torch.randn(10, dtype=torch.float64)
     jacobian = torch.func.jacrev(lambda one: flow(one.view(1, 5, 2), condition)[0].flatten())(x)
@@ -97,7 +97,7 @@ def test_the_log_determinant_is_that_of_the_jacobian(convolution: str) -> None:
     torch.testing.assert_close(flow(x.view(1, 5, 2), condition)[1][0], expected, atol=1e-10, rtol=0)
 
 
-def test_the_first_batch_sets_the_norms() -> None:
+def test_the_first_batch_initialises_the_norms() -> None:
     flow, x, condition = small_flow(), torch.randn(8, 5, 20) * 3 + 2, torch.randn(8, 3, 20)
     flow.initialise(x, condition)
     seen = flow.each[0].actnorm(x)[0]
@@ -106,7 +106,7 @@ def test_the_first_batch_sets_the_norms() -> None:
 
 
 @pytest.mark.parametrize("degrees", [0.0, 50.0])
-def test_draws_have_the_deviation_of_the_prior_times_the_temperature(degrees: float) -> None:
+def test_temperature_scales_the_deviation_of_samples(degrees: float) -> None:
     flow = small_flow(degrees=degrees)
     z = flow.draw(4000, torch.Generator().manual_seed(1), temperature=0.5).numpy()
     expected = 0.5 * np.sqrt(degrees / (degrees - 2) if degrees else 1)
@@ -114,8 +114,8 @@ def test_draws_have_the_deviation_of_the_prior_times_the_temperature(degrees: fl
     assert z.std() == pytest.approx(expected, rel=0.03)
 
 
-def test_the_student_prior_is_a_density() -> None:
-    """On a line, its integral is one."""
+def test_the_student_prior_integrates_to_one() -> None:
+    """Checked for one channel."""
     flow = Flow(FlowConfig(channels=1, condition_channels=1, hidden=2, steps=0, degrees=5.0))
     line = torch.linspace(-200, 200, 400001)
     density = flow.log_prior(line.view(-1, 1, 1)).exp()

@@ -1,6 +1,6 @@
-"""A piece, a block, a batch and a crew of workers give the bytes of the whole.
+"""Results computed in pieces, blocks, batches or on several threads equal those of the whole, byte for byte.
 
-`test_processors` runs these tests again as on processors with other instructions, where other shapes round alike.
+`test_processors` repeats these tests with other instruction sets, in which other shapes round equally.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from facepipe.models.rows import row_combination, row_product
 from facepipe.motion import features as sound_features
 from facepipe.motion.audio_model import AudioToMotion
 from facepipe.motion.features import Features
-from facepipe.motion.sampling import draw_motion, longest_lookahead
+from facepipe.motion.sampling import max_lookahead, sample_motion
 from facepipe.motion.synthesis import SamplingOptions, synthesise
 from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet, in_precision
@@ -56,14 +56,14 @@ from tests.renderers.pirender.test_inference import lively
 Array = NDArray[Any]
 SIZE, FRAMES = 64, 5
 SIZES = (1, 2, 3, 5, 7)
-"""Of pieces, in frames."""
-FEW = (1, 3)
-"""Of pieces of what takes longer."""
+"""Sizes of pieces, in frames."""
+FEW_SIZES = (1, 3)
+"""Sizes of pieces in slower tests."""
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Torch computes on one thread, as after a network was loaded."""
+    """Run torch on one thread, as the program does after loading a network."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -75,7 +75,7 @@ def dice() -> np.random.Generator:
 
 
 def same(made: Callable[[int, int], Array], count: int, sizes: tuple[int, ...] = SIZES) -> None:
-    """Check that the results for frames `first` up to `end` are those of the whole, for pieces of every size."""
+    """Check that `made(first, end)` (exclusive `end`) of consecutive pieces of each size joins to `made(0, count)`."""
     whole = made(0, count)
     for size in (*sizes, count - 1):
         parts = [made(first, min(first + size, count)) for first in range(0, count, size)]
@@ -104,23 +104,23 @@ def test_rotations_and_angles() -> None:
 
 def test_smoothing_away_from_the_ends_of_a_clip() -> None:
     rows = dice().normal(size=(60, 64))
-    filtered, laid = smooth(rows, "one-euro", 25, 0.2), smooth(rows, "savitzky-golay", 25, 0.2)
+    filtered, fitted = smooth(rows, "one-euro", 25, 0.2), smooth(rows, "savitzky-golay", 25, 0.2)
     for end in (31, 44, 59):
         np.testing.assert_array_equal(smooth(rows[:end], "one-euro", 25, 0.2), filtered[:end])
-        np.testing.assert_array_equal(smooth(rows[:end], "savitzky-golay", 25, 0.2)[: end - 5], laid[: end - 5])
-        np.testing.assert_array_equal(smooth(rows[60 - end :], "savitzky-golay", 25, 0.2)[5:], laid[65 - end :])
+        np.testing.assert_array_equal(smooth(rows[:end], "savitzky-golay", 25, 0.2)[: end - 5], fitted[: end - 5])
+        np.testing.assert_array_equal(smooth(rows[60 - end :], "savitzky-golay", 25, 0.2)[5:], fitted[65 - end :])
 
 
 def clip_of_points(model: FaceModel, count: int) -> Array:
     random = dice()
-    turned = rotation_of(random.normal(0, 0.2, (count, 3)))
-    pose = Similarity(random.uniform(80, 120, count), turned, random.normal(150, 20, (count, 3)))
+    rotations = rotation_of(random.normal(0, 0.2, (count, 3)))
+    pose = Similarity(random.uniform(80, 120, count), rotations, random.normal(150, 20, (count, 3)))
     shapes = model.shape(random.normal(0, 0.3, 80), random.normal(0, 0.4, (count, 64)))
     return pose.apply(shapes) + random.normal(0, 0.4, shapes.shape)
 
 
 def test_a_fit_of_one_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames of a known person are fitted each alone, and a whole clip in blocks of any size."""
+    """With a known identity each frame is fitted separately; without, a clip is fitted in blocks of any size."""
     model = face_model().restricted(face_model().sixty_eight)
     points, identity = clip_of_points(model, 11), dice().normal(0, 0.3, 80)
 
@@ -130,7 +130,7 @@ def test_a_fit_of_one_person(monkeypatch: pytest.MonkeyPatch) -> None:
             [found.expression, found.residual, *(part.reshape(end - first, -1) for part in found.pose)]
         )
 
-    same(fitted, 11, FEW)
+    same(fitted, 11, FEW_SIZES)
     whole = fit(model, points, np.ones(11, bool))
     for size in (1, 3, 10):
         monkeypatch.setattr(fitting, "BLOCK_FRAMES", size)
@@ -178,19 +178,19 @@ def speech_and_sound(count: int) -> tuple[AudioToMotion, Features]:
 
 @pytest.mark.parametrize("lookahead", [99, 3])
 def test_motion_of_the_beginning_of_a_sound(lookahead: int) -> None:
-    """What follows a sound changes nothing before it, but for the lookahead and the last latents of a draw."""
+    """Later sound does not affect earlier frames, except within the lookahead and in the last sampled latents."""
     speech, heard = speech_and_sound(80)
 
-    def drawn(count: int) -> list[Array]:
+    def sampled(count: int) -> list[Array]:
         parts = {name: getattr(heard, name)[:count] for name in ("log_mel", "energy", "voicing")}
         beginning = replace(heard, **parts)
-        blocks = draw_motion(speech, beginning, torch.Generator().manual_seed(3), lookahead=lookahead)
+        blocks = sample_motion(speech, beginning, torch.Generator().manual_seed(3), lookahead=lookahead)
         return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
 
-    whole = drawn(80)
+    whole = sampled(80)
     for count in (41, 63, 79):
-        kept = count - min(lookahead, longest_lookahead(speech)) - 1
-        for part, wanted in zip(drawn(count), whole, strict=True):
+        kept = count - min(lookahead, max_lookahead(speech)) - 1
+        for part, wanted in zip(sampled(count), whole, strict=True):
             np.testing.assert_array_equal(part[:kept], wanted[:kept])
 
 
@@ -199,8 +199,8 @@ def test_motion_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def made(block_frames: int) -> Array:
         monkeypatch.setattr("facepipe.motion.synthesis.BLOCK_FRAMES", block_frames)
-        said = synthesise(face_model(), speech, someone(), heard, SamplingOptions(), fps=Fraction(30), count=48)
-        return np.concatenate([said.expression, said.angles, said.translation], axis=1)
+        motion = synthesise(face_model(), speech, someone(), heard, SamplingOptions(), fps=Fraction(30), count=48)
+        return np.concatenate([motion.expression, motion.angles, motion.translation], axis=1)
 
     whole = made(48)
     for size in (*SIZES, 47):
@@ -220,11 +220,11 @@ def test_landmarks_of_several_crops() -> None:
         found = landmarker.locate(given[first:end], crops[first:end])
         return np.column_stack([found.points.reshape(end - first, -1), found.score])
 
-    same(located, 5, FEW)
+    same(located, 5, FEW_SIZES)
 
 
 def test_estimates_of_bfm_coefficients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In batches of any size, on any number of threads."""
+    """Estimates are independent of the batch size and the number of threads."""
     torch.manual_seed(0)
     net = CoefficientNetwork(Deep3dConfig(width=16, depths=(1, 1, 1, 1))).eval()
     for layer in net.final_layers:
@@ -237,7 +237,7 @@ def test_estimates_of_bfm_coefficients(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
         return Regressor(tmp_path / "net.safetensors").estimate(squares[first:end])
 
-    same(estimated, FRAMES, FEW)
+    same(estimated, FRAMES, FEW_SIZES)
     for threads in (1, 3):
         np.testing.assert_array_equal(estimated(0, FRAMES, threads), estimated(0, FRAMES))
 
@@ -257,40 +257,40 @@ def scene() -> tuple[MeshRenderer, Array, Similarity]:
 def test_frames_of_the_mesh_renderer() -> None:
     renderer, expression, pose = scene()
 
-    def drawn(first: int, end: int) -> Array:
+    def rendered(first: int, end: int) -> Array:
         return np.stack(list(renderer.frames(expression[first:end], pose.rows(slice(first, end)))))
 
-    same(drawn, FRAMES, FEW)
-    before, whole = cv2.getNumThreads(), drawn(0, FRAMES)
+    same(rendered, FRAMES, FEW_SIZES)
+    before, whole = cv2.getNumThreads(), rendered(0, FRAMES)
     for threads in (1, 2):
         set_threads(threads)
-        np.testing.assert_array_equal(drawn(0, FRAMES), whole)
+        np.testing.assert_array_equal(rendered(0, FRAMES), whole)
     cv2.setNumThreads(before)
 
 
 @pytest.mark.parametrize(("side", "dtype"), [(SIZE, torch.float32), (SIZE // 2, torch.float32), (SIZE, torch.bfloat16)])
 def test_frames_of_the_compact_renderer(side: int, dtype: torch.dtype) -> None:
-    """In segments of any size, on any number of threads; also where the network looks at another size."""
+    """Frames are independent of segment size and threads, also if the network's size differs from the picture's."""
     prior, expression, pose = scene()
     torch.manual_seed(0)
     net = CompactNet(CompactConfig(side_pixels=side)).eval().requires_grad_(False)
     for value in net.parameters():
-        # Large, for pictures are of whole numbers.
+        # Large values, because pictures are rounded to integers.
         value.add_(0.1 * torch.randn_like(value))
     net = in_precision(net, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     source = painted.portrait(SIZE, painted.closed(), painted.pose_at(SIZE))
 
-    def drawn(first: int, end: int, threads: int = 1) -> Array:
+    def rendered(first: int, end: int, threads: int = 1) -> Array:
         renderer = CompactRenderer(net, face_model(), source, prior, threads=threads)
         return np.stack(list(renderer.frames(expression[first:end], pose.rows(slice(first, end)))))
 
-    same(drawn, FRAMES, FEW)
+    same(rendered, FRAMES, FEW_SIZES)
     for threads in (0, 2):
-        np.testing.assert_array_equal(drawn(0, FRAMES, threads), drawn(0, FRAMES))
+        np.testing.assert_array_equal(rendered(0, FRAMES, threads), rendered(0, FRAMES))
 
 
 def test_frames_of_the_pirender_renderer() -> None:
-    """In segments of any size, on any number of threads."""
+    """Frames are independent of segment size and number of threads."""
     rows, picture = dice().normal(size=(FRAMES, 73)), pictures(1, SIZE)[0]
     config = PirenderConfig(latent=64, warping_width=16, editing_width=16, widest=32, residual_blocks=1)
     renderers = {
@@ -300,10 +300,10 @@ def test_frames_of_the_pirender_renderer() -> None:
         for threads in (1, 2, 3)
     }
 
-    def drawn(first: int, end: int, threads: int = 2) -> Array:
+    def rendered(first: int, end: int, threads: int = 2) -> Array:
         made = [part.fake_image for part in renderers[threads].renderings(rows, first, end)]
         return torch.cat([part for part in made if part is not None]).numpy()
 
-    same(drawn, FRAMES, FEW)
+    same(rendered, FRAMES, FEW_SIZES)
     for threads in (1, 3):
-        np.testing.assert_array_equal(drawn(0, FRAMES, threads), drawn(0, FRAMES))
+        np.testing.assert_array_equal(rendered(0, FRAMES, threads), rendered(0, FRAMES))

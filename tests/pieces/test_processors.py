@@ -1,7 +1,7 @@
-"""`test_pieces` on processors with fewer instructions, as far as this one can stand for them.
+"""`test_pieces` with smaller instruction sets, emulated as far as this processor allows.
 
-The libraries read which instructions to use when they start, so each run is a process of its own. In a smaller set of
-instructions other kernels run, for which other shapes of a product round alike.
+Libraries select their instruction set when they start, so each run is a separate process. With fewer instructions other
+kernels run, for which other shapes of a product round equally.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import pytest
 from facepipe.device import cpu_flags
 from tests.pipeline.scene import ROOT
 
-# By the instructions that a processor must have, for torch and OpenBLAS take the word of their variables for it. Each
-# value of each variable is in one of the runs. oneDNN and MKL use what there is where a processor has less.
+# For each run the CPU flag that it requires, and its environment. torch and OpenBLAS do not check that the processor
+# has the instructions that their variables select; oneDNN and MKL fall back to those available. Each value of each
+# variable occurs in one of the runs.
 PROCESSORS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "SSE4.1": (
         "sse4_1",
@@ -54,12 +55,12 @@ UNCHECKED = ("ATEN_CPU_CAPABILITY", "OPENBLAS_CORETYPE")
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("processor", PROCESSORS)
-def test_pieces_give_the_whole_on_other_processors(processor: str) -> None:
+def test_pieces_equal_the_whole_on_other_processors(processor: str) -> None:
     needed, settings = PROCESSORS[processor]
     if needed not in cpu_flags():
         settings = {name: value for name, value in settings.items() if name not in UNCHECKED}
     others = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    # Waiting threads sleep, and OpenBLAS has one, as in the program.
+    # Waiting threads sleep and OpenBLAS uses one thread, as in the program.
     environment = {**others, "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", **settings}
     pieces = ROOT / "tests/pieces/test_pieces.py"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(pieces)]

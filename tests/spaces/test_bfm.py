@@ -1,4 +1,4 @@
-"""Coefficient files in the space `bfm`, beside those in linear478."""
+"""Motion files of the space `bfm`, and their separation from linear478."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PER_FRAME = tuple(bfm.SPACE.arrays)
 
 
 def some(count: int = 5) -> BfmCoefficients:
-    """Coefficients of frames that all differ; the second shows no face."""
+    """Return coefficients of `count` different frames; the second has no face."""
     rng = np.random.default_rng(0)
     floats: dict[str, Any] = {
         name: rng.normal(size=tuple(length or count for length in shape)).astype(np.float32)
@@ -36,8 +36,8 @@ def some(count: int = 5) -> BfmCoefficients:
     )
 
 
-def test_a_file_holds_all_of_it(tmp_path: Path) -> None:
-    """And the same content is the same bytes."""
+def test_files_round_trip(tmp_path: Path) -> None:
+    """Equal content also gives equal bytes."""
     for name in ("a.npz", "b.npz"):
         save_coefficients(some(), tmp_path / name)
     again = load_coefficients(tmp_path / "a.npz", space=bfm.SPACE)
@@ -48,8 +48,8 @@ def test_a_file_holds_all_of_it(tmp_path: Path) -> None:
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_frames_are_taken_with_all_that_belongs_to_them() -> None:
-    """Identity, texture and light too, which change from frame to frame here."""
+def test_selecting_frames_selects_all_arrays() -> None:
+    """In this space identity, texture and lighting are also per frame."""
     clip = some()
     for part, index in (
         (clip.rows(2, 9), [2, 3, 4]),
@@ -70,8 +70,8 @@ def test_descriptor_rows_are_in_the_published_order() -> None:
         np.testing.assert_array_equal(rows[:, slice(*where)], getattr(clip, name))
 
 
-def test_neither_space_is_taken_for_the_other(tmp_path: Path) -> None:
-    """The file, what it holds, what is needed, and how that is made."""
+def test_files_of_the_other_space_are_rejected(tmp_path: Path) -> None:
+    """The error names the file, its space, the expected space, and the command that makes such a file."""
     save_coefficients(some(), tmp_path / "b.npz")
     with pytest.raises(InputError, match=r"b\.npz holds .* 'bfm', but 'linear478' .*--space linear478"):
         load_coefficients(tmp_path / "b.npz")

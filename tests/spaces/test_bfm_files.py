@@ -29,8 +29,8 @@ def joined(found: BfmCoefficients) -> NDArray[np.floating]:
     return np.concatenate([getattr(found, name) for name in GROUPS], axis=1)
 
 
-def test_a_clip_of_pirenderers(tmp_path: Path) -> None:
-    """All numbers of it, and all of them again when it is written."""
+def test_pirender_mat_round_trips(tmp_path: Path) -> None:
+    """Coefficients and alignments of a clip."""
     savemat(tmp_path / "a.mat", {"coeff": np.float32(ROWS), "transform_params": np.float32(TRANSFORMS)})
     found = read_official(tmp_path / "a.mat", FPS)
     np.testing.assert_allclose(joined(found), ROWS, rtol=1e-6)
@@ -41,8 +41,8 @@ def test_a_clip_of_pirenderers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.crops, found.crops)
 
 
-def test_a_picture_of_pirenderers(tmp_path: Path) -> None:
-    """The 262 numbers that are on record give the descriptor window on record."""
+def test_pirender_txt_round_trips(tmp_path: Path) -> None:
+    """The 262 numbers of the fixture also give its descriptor window."""
     stored = load_fixture("pirender_descriptor")[0]
     numbers = stored["input.image_262"].numpy().copy()
     window = stored["output.image_window"].numpy()
@@ -54,8 +54,8 @@ def test_a_picture_of_pirenderers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.loadtxt(tmp_path / "b.txt", np.float32), np.float32(numbers))
 
 
-def test_coefficients_of_deep3dfacerecon(tmp_path: Path) -> None:
-    """By their own names, joined in our order; without an alignment the face is taken to fill the frame."""
+def test_deep3dfacerecon_mat_is_read(tmp_path: Path) -> None:
+    """Groups are joined in our order. The file has no alignment, so the face is assumed to fill the frame."""
     names = {"identity": "id", "expression": "exp", "texture": "tex", "lighting": "gamma", "translation": "trans"}
     content = {name: ROWS[:, GROUPS[group]] for group, name in names.items()} | {"angle": ROWS[:, GROUPS["angles"]]}
     savemat(tmp_path / "a.mat", content | {"lm68": np.zeros((4, 68, 2))})
@@ -64,8 +64,8 @@ def test_coefficients_of_deep3dfacerecon(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.crops, np.tile((102 / 128, 128, 128), (4, 1)), rtol=1e-6)
 
 
-def test_motion_of_dreamtalk(tmp_path: Path) -> None:
-    """Already in the order of a descriptor."""
+def test_dreamtalk_npy_is_read(tmp_path: Path) -> None:
+    """The file has the channel order of a descriptor."""
     motion = RNG.uniform(0.5, 1.5, size=(5, 73))
     np.save(tmp_path / "a.npy", motion)
     found = read_official(tmp_path / "a.npy", Fraction(30000, 1001))
@@ -73,8 +73,8 @@ def test_motion_of_dreamtalk(tmp_path: Path) -> None:
     assert found.fps == Fraction(30000, 1001)
 
 
-def test_alignments_in_other_frames_come_to_256(tmp_path: Path) -> None:
-    """A frame of half the size: the same head is enlarged by twice as much, and lies at half the pixels."""
+def test_alignments_are_converted_to_256_pixel_frames(tmp_path: Path) -> None:
+    """In a frame of half the size, the scale doubles and the position halves."""
     half = TRANSFORMS * (0.5, 0.5, 2, 0.5, 0.5)
     savemat(tmp_path / "a.mat", {"coeff": ROWS, "transform_params": half})
     np.testing.assert_allclose(read_official(tmp_path / "a.mat", FPS).crops, TRANSFORMS[:, 2:])
@@ -84,10 +84,10 @@ Make = Callable[[Path], object]
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "words"),
+    ("name", "make", "message"),
     [
         ("gone.mat", lambda path: None, "does not exist"),
-        ("a.mat", lambda path: path.write_bytes(b"hello"), "no published coefficient file"),
+        ("a.mat", lambda path: path.write_bytes(b"hello"), "not a published coefficient file"),
         ("a.mat", lambda path: savemat(path, {"x": 1}), "neither coeff nor id, exp"),
         ("a.mat", lambda path: savemat(path, {"coeff": ROWS}), "transform_params"),
         ("a.mat", lambda path: savemat(path, {"coeff": ROWS[:, :80], "transform_params": TRANSFORMS}), "257"),
@@ -105,18 +105,18 @@ Make = Callable[[Path], object]
         ("a.txt", lambda path: path.write_text("1 2 3"), "3 numbers, expected 262"),
         ("a.txt", lambda path: path.write_text("one\n" * 262), "could not convert"),
         ("a.npy", lambda path: np.save(path, np.zeros((3, 70))), r"expected \(N, 73\)"),
-        ("a.npy", lambda path: np.save(path, np.array([{}]), allow_pickle=True), "no published coefficient file"),
+        ("a.npy", lambda path: np.save(path, np.array([{}]), allow_pickle=True), "not a published coefficient file"),
     ],
 )
-def test_other_files_are_refused(tmp_path: Path, name: str, make: Make, words: str) -> None:
-    """Saying what came."""
+def test_other_files_are_rejected(tmp_path: Path, name: str, make: Make, message: str) -> None:
+    """The error gives the reason."""
     make(tmp_path / name)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=message):
         read_official(tmp_path / name, FPS)
 
 
-def test_the_command_goes_both_ways(tmp_path: Path) -> None:
-    """And never over a file, never between two of a kind."""
+def test_the_command_converts_in_both_directions(tmp_path: Path) -> None:
+    """It rejects existing outputs and conversions between files of the same kind."""
     savemat(tmp_path / "a.mat", {"coeff": ROWS, "transform_params": TRANSFORMS})
     assert run("convert", tmp_path / "a.mat", "-o", tmp_path / "a.npz", "--fps", "30").exit_code == 0
     outcome = run("convert", tmp_path / "a.npz", "-o", tmp_path / "b.mat")
@@ -129,9 +129,9 @@ def test_the_command_goes_both_ways(tmp_path: Path) -> None:
         ("a.mat", "c.npz --fps 0", 2, "--fps"),
         ("gone.mat", "c.npz", 3, "gone.mat"),
     ]
-    for source, out, code, words in cases:
+    for source, out, code, message in cases:
         name, *more = out.split()
         outcome = run("convert", tmp_path / source, "-o", tmp_path / name, *more)
         assert outcome.exit_code == code, outcome.stderr
-        assert words in outcome.stderr
+        assert message in outcome.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mat", "a.npz", "b.mat"]

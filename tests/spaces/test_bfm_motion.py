@@ -1,4 +1,4 @@
-"""Motion in the space `bfm`: the published rules of the crop, relative motion, and sliders of the head."""
+"""Motion in the space `bfm`: published crop rules, relative motion and head sliders."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from facepipe.errors import UsageError
 from facepipe.face.bfm.alignment import STANDARD, Alignment
 from facepipe.face.pose import rotation_of
-from facepipe.motion.drawing import travelled
-from facepipe.motion.editing import edited
+from facepipe.motion.drawing import interpolated_through
+from facepipe.motion.editing import apply_edit
 from facepipe.motion.sliders import Draw, Edit
 from facepipe.spaces.bfm.coefficients import BfmCoefficients
 from facepipe.spaces.bfm.descriptor import rows_of_257, windows
@@ -40,7 +40,7 @@ def retarget(
 
 
 def of_260(stored: np.ndarray) -> BfmCoefficients:
-    """Coefficients of stored rows: 257 and the alignment."""
+    """Return coefficients from rows of 260 numbers: 257 coefficients and the alignment."""
     rows = rows_of_257(stored[:, :257], stored[:, 257:])
     named: dict[str, Any] = {
         "expression": rows[:, :64],
@@ -51,8 +51,8 @@ def of_260(stored: np.ndarray) -> BfmCoefficients:
     return replace(some(len(rows)), **named, valid=np.ones(len(rows), bool))
 
 
-def test_two_people_move_by_the_published_rule() -> None:
-    """Source and driver on record give the windows on record."""
+def test_absolute_motion_equals_the_published_windows() -> None:
+    """The scale rules adapt and driver give the windows of the fixture for two people and for one."""
     stored = {name: tensor.numpy() for name, tensor in load_fixture("pirender_descriptor")[0].items()}
     source, driving = of_260(stored["input.source_260"]), of_260(stored["input.driving_260"])
     for scale, expected in (("adapt", "output.cross_id_all"), ("driver", "output.same_id_all")):
@@ -61,8 +61,8 @@ def test_two_people_move_by_the_published_rule() -> None:
         np.testing.assert_allclose(windows(moved.descriptor_rows()), stored[expected], rtol=1e-5, atol=1e-6)
 
 
-def test_the_source_keeps_its_crop_and_its_looks() -> None:
-    """Absolutely: all motion is the driver's, who it is and where stays."""
+def test_absolute_motion_keeps_crop_and_appearance_of_the_source() -> None:
+    """Motion is the driver's; identity, texture, lighting and crop are the source's."""
     moved = retarget(SOURCE, DRIVING, Retargeting(motion="absolute", scale="source"))
     assert isinstance(moved, BfmCoefficients)
     for name in ("expression", "angles", "translation"):
@@ -73,8 +73,8 @@ def test_the_source_keeps_its_crop_and_its_looks() -> None:
 
 
 @pytest.mark.parametrize("scale", ["adapt", "driver", "source"])
-def test_relative_motion_begins_at_the_source(scale: str) -> None:
-    """At the reference frame nothing has changed; elsewhere the driver's change is added, the scale in proportion."""
+def test_relative_motion_starts_at_the_source(scale: str) -> None:
+    """The reference frame shows the source's state. Other frames add the driver's change; the scale is multiplied."""
     moved = retarget(SOURCE, DRIVING, Retargeting(reference="2", scale=scale))  # type: ignore[arg-type]
     assert isinstance(moved, BfmCoefficients)
     for name in MOTION:
@@ -88,8 +88,8 @@ def test_relative_motion_begins_at_the_source(scale: str) -> None:
     np.testing.assert_allclose(moved.crops[4, 1:] - moved.crops[2, 1:], expected, rtol=1e-4, atol=1e-4)
 
 
-def test_frames_without_a_face_are_held_replaced_or_left_out() -> None:
-    """The second frame of the driver shows none."""
+def test_frames_without_a_face_follow_the_rule() -> None:
+    """The second frame of the driver has no face."""
     how = Retargeting(motion="absolute", scale="driver")
     held, own, cut = (retarget(SOURCE, DRIVING, how, no_face=rule) for rule in ("hold", "source", "cut"))
     for name in MOTION:
@@ -104,9 +104,9 @@ def test_frames_without_a_face_are_held_replaced_or_left_out() -> None:
     [("yaw", 20, (-1, 0)), ("pitch", 20, (0, -1)), ("move_x", 0.5, (1, 0)), ("move_y", 0.5, (0, -1))],
 )
 def test_sliders_move_the_nose_as_in_linear478(slider: str, value: float, moves: tuple[int, int]) -> None:
-    """As a renderer would see it: standard face, turned, laid where the alignment says; y up."""
+    """The nose of the standard face, rotated and placed by the alignment, with y upwards."""
     rest = replace(SOURCE.rows(0, 1), angles=np.zeros((1, 3)), crops=np.array([[1.2, 128.0, 128.0]]))
-    turned = edited(rest, Edit({slider: value}), model())
+    turned = apply_edit(rest, Edit({slider: value}), model())
     assert isinstance(turned, BfmCoefficients)
 
     def nose(coefficients: BfmCoefficients) -> np.ndarray:
@@ -114,29 +114,29 @@ def test_sliders_move_the_nose_as_in_linear478(slider: str, value: float, moves:
         scale, x, y = coefficients.crops[0]
         return np.asarray(Alignment(256, 256, scale, x, y).out_of_square(102 * point[:2] + 112))
 
-    away = nose(turned) - nose(rest)
-    assert tuple(np.sign(np.round(away, 3)).astype(int)) == moves
+    shift = nose(turned) - nose(rest)
+    assert tuple(np.sign(np.round(shift, 3)).astype(int)) == moves
 
 
 def test_zoom_enlarges_and_roll_is_clockwise() -> None:
-    """A head twice as large needs half the enlargement; the right side of the picture goes down."""
+    """A head of twice the size has half the crop scale; roll moves the right side of the picture down."""
     rest = replace(SOURCE.rows(0, 1), angles=np.zeros((1, 3)), crops=np.array([[1.2, 128.0, 128.0]]))
-    assert isinstance(larger := edited(rest, Edit({"zoom": 2}), model()), BfmCoefficients)
+    assert isinstance(larger := apply_edit(rest, Edit({"zoom": 2}), model()), BfmCoefficients)
     assert larger.crops[0, 0] == pytest.approx(0.6)
-    rolled = rotation_of(edited(rest, Edit({"roll": 30}), model()).angles)[0] @ (1, 0, 0)
+    rolled = rotation_of(apply_edit(rest, Edit({"roll": 30}), model()).angles)[0] @ (1, 0, 0)
     assert rolled[1] < -0.4
 
 
-def test_controls_of_the_face_are_refused() -> None:
+def test_face_controls_are_rejected() -> None:
     with pytest.raises(UsageError, match="smile needs the motion space linear478"):
-        edited(SOURCE, Edit({"smile": 1}), model())
-    with pytest.raises(UsageError, match="--random draws expressions of the motion space linear478"):
-        edited(SOURCE, Edit(draw=Draw(1)), model())
+        apply_edit(SOURCE, Edit({"smile": 1}), model())
+    with pytest.raises(UsageError, match="--random samples expressions of the motion space linear478"):
+        apply_edit(SOURCE, Edit(draw=Draw(1)), model())
 
 
-def test_a_travel_goes_from_the_source_to_the_stop() -> None:
-    """The alignment goes along."""
-    moved = travelled(SOURCE, DRIVING.rows(2, 3), Edit(frames=5, fps="25"))
+def test_interpolation_goes_from_the_source_to_the_stop() -> None:
+    """The alignment is interpolated too."""
+    moved = interpolated_through(SOURCE, DRIVING.rows(2, 3), Edit(frames=5, fps="25"))
     assert isinstance(moved, BfmCoefficients)
     for name in MOTION:
         np.testing.assert_allclose(

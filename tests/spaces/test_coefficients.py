@@ -1,4 +1,4 @@
-"""Coefficient files, and what coefficients say of a picture."""
+"""Motion files, and coefficients relative to pictures and crops."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def made(count: int = 5) -> Coefficients:
 
 
 def rewrite(path: Path, *, header: dict[str, Any] | None = None, **arrays: Any) -> None:
-    """Write the file anew with parts of its header or whole arrays changed; None takes them away."""
+    """Rewrite the file with header entries or arrays replaced; None removes them."""
     with np.load(path) as file:
         content = {name: file[name] for name in file.files}
-    said = json.loads(content["header"].tobytes()) | (header or {})
-    said = {key: value for key, value in said.items() if value is not None}
-    content["header"] = np.frombuffer(json.dumps(said).encode(), np.uint8)
+    entries = json.loads(content["header"].tobytes()) | (header or {})
+    entries = {key: value for key, value in entries.items() if value is not None}
+    content["header"] = np.frombuffer(json.dumps(entries).encode(), np.uint8)
     content.update(arrays)
     np.savez(path, **{name: value for name, value in content.items() if value is not None})
 
 
-def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
-    """All arrays to float32 precision, rates and places exactly; the header speaks for itself."""
+def test_files_round_trip(tmp_path: Path) -> None:
+    """Arrays in float32 precision; rate, crop and size exactly; the header has the documented entries."""
     save_coefficients(made(), tmp_path / "a.npz")
     back, header = load_coefficients(tmp_path / "a.npz"), read_header(tmp_path / "a.npz")
     for name in linear478.SPACE.arrays:
@@ -58,8 +58,8 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     assert (header["format"], header["version"], header["space"]) == (FORMAT, VERSION, "linear478")
 
 
-def test_the_same_content_has_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No clock gets into a file, and loading and saving again changes nothing."""
+def test_equal_content_gives_equal_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files contain no time stamp, and loading and saving again changes nothing."""
     save_coefficients(made(), tmp_path / "a.npz")
     monkeypatch.setattr("time.time", lambda: 2e9)
     save_coefficients(made(), tmp_path / "b.npz")
@@ -87,8 +87,8 @@ def test_the_same_content_has_the_same_bytes(tmp_path: Path, monkeypatch: pytest
         ({"header": None, "identity": np.array([{}] * 80, object)}, "damaged"),
     ],
 )
-def test_what_is_not_right_is_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
-    """Foreign, later, contradictory and spoiled files each end in an InputError that says what is wrong."""
+def test_invalid_files_are_rejected(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    """Files of other formats or later versions, and inconsistent or damaged files, raise InputError with the reason."""
     path = tmp_path / "bad.npz"
     save_coefficients(made(), path)
     rewrite(path, **change)
@@ -98,8 +98,8 @@ def test_what_is_not_right_is_refused(change: dict[str, Any], message: str, tmp_
 
 
 @pytest.mark.parametrize("header", [b"[]", b"3", b"\xff\xfe", b"{", b"null"])
-def test_a_header_that_is_none_is_refused(header: bytes, tmp_path: Path) -> None:
-    """Whatever bytes the header holds, no other exception comes through."""
+def test_invalid_headers_are_rejected(header: bytes, tmp_path: Path) -> None:
+    """Any bytes in the header raise InputError and no other exception."""
     save_coefficients(made(), tmp_path / "bad.npz")
     rewrite(tmp_path / "bad.npz")
     with np.load(tmp_path / "bad.npz") as file:
@@ -109,8 +109,8 @@ def test_a_header_that_is_none_is_refused(header: bytes, tmp_path: Path) -> None
         load_coefficients(tmp_path / "bad.npz")
 
 
-def test_no_pickle_is_opened(tmp_path: Path) -> None:
-    """An array of objects could run anything; it is refused before it is unpacked."""
+def test_pickles_are_not_loaded(tmp_path: Path) -> None:
+    """Unpickling an array of objects can run any code, so it is rejected before that."""
 
     class Malice:
         def __reduce__(self) -> tuple[object, tuple[Path]]:
@@ -124,8 +124,8 @@ def test_no_pickle_is_opened(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_damage_anywhere_is_an_input_error(tmp_path: Path) -> None:
-    """Cut short at any length, or with any byte changed, a file is refused or read unharmed, never a crash."""
+def test_damage_at_any_position_raises_input_error(tmp_path: Path) -> None:
+    """A file truncated anywhere, or with any byte changed, is rejected or read with correct values."""
     path = tmp_path / "a.npz"
     save_coefficients(made(), path)
     whole, random = path.read_bytes(), np.random.default_rng(0)
@@ -142,15 +142,14 @@ def test_damage_anywhere_is_an_input_error(tmp_path: Path) -> None:
         np.testing.assert_allclose(back.expression, made().expression, rtol=1e-6)
 
 
-def test_what_is_missing_or_a_directory_is_an_input_error(tmp_path: Path) -> None:
-    """So are files that are not there, and folders."""
+def test_missing_files_and_directories_raise_input_error(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.npz", tmp_path):
         with pytest.raises(InputError, match=path.name):
             load_coefficients(path)
 
 
-def test_frames_can_be_taken_and_repeated() -> None:
-    """Rows, repetitions and omissions keep frames with all that belongs to them."""
+def test_frames_can_be_selected_and_repeated() -> None:
+    """Slices, repetitions and omissions apply to every per-frame array."""
     whole = made()
     part = whole.rows(1, 99)
     assert len(part) == 4
@@ -164,8 +163,8 @@ def test_frames_can_be_taken_and_repeated() -> None:
 
 @pytest.mark.parametrize("angle", [0.0, 0.4])
 @pytest.mark.parametrize("size", [128, 512])
-def test_coefficients_draw_the_fit_into_the_crop(angle: float, size: int) -> None:
-    """The model in the coefficients' pose lies where the crop shows the fitted points, also in a turned crop."""
+def test_coefficients_place_the_fit_in_the_crop(angle: float, size: int) -> None:
+    """The model in the coefficients' pose coincides with the fitted points in the crop, also for a rotated crop."""
     model, random = face_model(), np.random.default_rng(1)
     pose = Similarity(
         np.array([60.0, 70, 66]), rotation_of(random.normal(0, 0.3, (3, 3))), random.normal((300, 200, 0), 20, (3, 3))
@@ -181,8 +180,8 @@ def test_coefficients_draw_the_fit_into_the_crop(angle: float, size: int) -> Non
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.4])
-def test_the_same_faces_relative_to_another_crop(angle: float) -> None:
-    """As the fit itself would be expressed relative to it."""
+def test_relative_to_another_crop(angle: float) -> None:
+    """Equal to expressing the fit relative to that crop."""
     model, random = face_model(), np.random.default_rng(2)
     pose = Similarity(
         np.array([60.0, 70, 66]), rotation_of(random.normal(0, 0.3, (3, 3))), random.normal((300, 200, 0), 20, (3, 3))

@@ -1,4 +1,4 @@
-"""Windows as the published code makes them, and what each rule does to the crop."""
+"""Descriptor windows compared with the published code, and the crop rules."""
 
 import numpy as np
 import pytest
@@ -25,11 +25,11 @@ def published() -> dict[str, Rows]:
 
 
 def rows(stored: Rows) -> Rows:
-    """Rows of 260 stored numbers: 257 coefficients and the crop."""
+    """Return rows from 260 stored numbers: 257 coefficients and the crop."""
     return rows_of_257(stored[:, :257], stored[:, 257:])
 
 
-def test_windows_are_the_published_ones(published: dict[str, Rows]) -> None:
+def test_windows_equal_the_published_ones(published: dict[str, Rows]) -> None:
     driving = published["input.driving_260"]
     for name in ("output.same_id_all", "output.train_window_all"):
         assert np.array_equal(windows_of_257(driving[:, :257], driving[:, 257:]), published[name])
@@ -41,7 +41,7 @@ def test_a_single_image_is_repeated(published: dict[str, Rows]) -> None:
     assert np.array_equal(window[0], published["output.image_window"])
 
 
-def test_the_scale_is_adapted_as_published(published: dict[str, Rows]) -> None:
+def test_the_adapted_scale_equals_the_published_one(published: dict[str, Rows]) -> None:
     source, driving = rows(published["input.source_260"])[0], rows(published["input.driving_260"])
     assert scale_factor(source, driving) == pytest.approx(float(published["output.crop_norm_ratio"][0]), rel=1e-6)
     adapted = windows(with_crop(source, driving, "adapt"))
@@ -49,7 +49,7 @@ def test_the_scale_is_adapted_as_published(published: dict[str, Rows]) -> None:
     assert np.array_equal(np.delete(adapted, SCALE, 1), np.delete(published["output.cross_id_all"], SCALE, 1))
 
 
-def test_indices_at_the_ends(published: dict[str, Rows]) -> None:
+def test_ends_of_the_clip_are_repeated(published: dict[str, Rows]) -> None:
     count = len(published["input.driving_260"])
     numbers = np.repeat(np.arange(float(count))[:, None], CHANNELS, axis=1)
     made = windows(numbers)
@@ -58,7 +58,7 @@ def test_indices_at_the_ends(published: dict[str, Rows]) -> None:
     assert np.array_equal(made[-1, 5], published["output.seq_index_last"])
 
 
-def test_a_part_of_the_clip_sees_its_surroundings() -> None:
+def test_windows_of_a_range_include_rows_outside_it() -> None:
     clip = np.random.default_rng(0).normal(size=(40, CHANNELS))
     assert np.array_equal(windows(clip, 17, 31), windows(clip)[17:31])
     assert np.array_equal(windows(clip[4:], 13, 27), windows(clip)[17:31])
@@ -74,6 +74,6 @@ def test_other_rules_keep_or_replace_the_crop() -> None:
     assert with_crop(source, np.tile(source, (3, 1)), "adapt") == pytest.approx(np.tile(source, (3, 1)))
 
 
-def test_wrong_shapes_are_told() -> None:
+def test_wrong_shapes_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"expected \(T, 257\) and \(T, 3\)"):
         rows_of_257(np.zeros((4, 260)), np.zeros((4, 3)))

@@ -1,4 +1,4 @@
-"""Laying one face's motion on another."""
+"""Retargeting of one face's motion to another."""
 
 from __future__ import annotations
 
@@ -44,21 +44,20 @@ SOURCE, DRIVING = made(1, 1), made(2, 12)
 
 
 def check_state(found: Coefficients, state: Coefficients) -> None:
-    """Every frame of `found` is in the one state."""
+    """Check that every frame of `found` has the motion of `state`."""
     for name in ("expression", "angles", "translation"):
         rows = getattr(found, name)
         np.testing.assert_allclose(rows, np.repeat(getattr(state, name)[:1], len(rows), 0), atol=1e-9)
 
 
-def test_strength_nothing_leaves_the_source_as_it_is() -> None:
-    """Relative motion of strength 0 repeats the source's own state for as long as the driver lasts."""
+def test_strength_zero_keeps_the_source() -> None:
+    """Relative motion of strength 0 repeats the source's own state for the length of the driver."""
     found = retarget(SOURCE, DRIVING, Retargeting(strength=0))
     assert len(found) == len(DRIVING)
     check_state(found, SOURCE)
 
 
-def test_identity_and_place_are_the_sources_rate_is_the_drivers() -> None:
-    """Who it is and which crop comes from the source; how fast and which frames count from the driver."""
+def test_identity_and_crop_come_from_the_source_and_the_rate_from_the_driver() -> None:
     found = retarget(SOURCE, DRIVING, Retargeting())
     np.testing.assert_array_equal(found.identity, SOURCE.identity)
     assert (found.crop, found.picture_size, found.fps) == (SOURCE.crop, SOURCE.picture_size, DRIVING.fps)
@@ -66,13 +65,13 @@ def test_identity_and_place_are_the_sources_rate_is_the_drivers() -> None:
 
 @pytest.mark.parametrize("scale", ["source", "adapt", "driver"])
 def test_at_the_reference_frame_the_source_shows_its_own_state(scale: str) -> None:
-    """Relative motion starts from the source, whatever is done with size and place."""
+    """Relative motion starts from the source under every scale rule."""
     found = retarget(SOURCE, DRIVING, Retargeting(reference="7", scale=scale))  # type: ignore[arg-type]
     check_state(found.rows(7, 8), SOURCE)
 
 
 def test_a_clip_drives_its_own_first_frame_back_to_itself() -> None:
-    """Self-reenactment repeats expression, pose and place exactly."""
+    """Self-reenactment reproduces expression, angles and translation."""
     found = retarget(DRIVING.rows(0, 1), DRIVING, Retargeting(reference="first", scale="driver"))
     for name in ("expression", "translation"):
         np.testing.assert_allclose(getattr(found, name), getattr(DRIVING, name), atol=1e-9)
@@ -80,14 +79,14 @@ def test_a_clip_drives_its_own_first_frame_back_to_itself() -> None:
 
 
 def test_absolute_motion_is_the_drivers_state() -> None:
-    """Expression and angles are the driver's, and with the driver's place everything is."""
+    """With the scale rule driver, translation is the driver's as well."""
     found = retarget(SOURCE, DRIVING, Retargeting(motion="absolute", scale="driver"))
     for name in ("expression", "angles", "translation"):
         np.testing.assert_allclose(getattr(found, name), getattr(DRIVING, name), atol=1e-9)
 
 
-def test_strength_multiplies_the_departure() -> None:
-    """Twice the strength is twice the change of expression, and of the turn about one axis."""
+def test_strength_multiplies_the_delta() -> None:
+    """Doubling the strength doubles the change of expression and the rotation about one axis."""
     turn = np.zeros((12, 3))
     turn[:, 1] = np.linspace(0, 0.4, 12)
     source, driving = replace(SOURCE, angles=np.zeros((1, 3))), replace(DRIVING, angles=turn)
@@ -98,7 +97,7 @@ def test_strength_multiplies_the_departure() -> None:
 
 @pytest.mark.parametrize("only", ["expression", "pose"])
 def test_only_one_kind_of_motion(only: str) -> None:
-    """The other kind stays the source's, the named one is as without the restriction."""
+    """The other kind stays the source's; the selected kind is the same as with `only="all"`."""
     found, whole = (retarget(SOURCE, DRIVING, Retargeting(only=one)) for one in (only, "all"))  # type: ignore[arg-type]
     kept, changed = ("angles", "expression") if only == "expression" else ("expression", "angles")
     np.testing.assert_allclose(getattr(found, kept), np.repeat(getattr(SOURCE, kept), 12, 0))
@@ -107,8 +106,8 @@ def test_only_one_kind_of_motion(only: str) -> None:
         np.testing.assert_allclose(found.translation, np.repeat(SOURCE.translation, 12, 0))
 
 
-def test_size_and_place_follow_the_rule() -> None:
-    """A driver that comes nearer and moves: source keeps its size, adapt moves in head sizes."""
+def test_size_and_position_follow_the_scale_rule() -> None:
+    """The driver approaches and moves sideways: source keeps the size, adapt scales it; both move in head sizes."""
     moved = np.tile(np.array([[0.1, 0.2, -1.0]]), (2, 1))
     moved[1] += (0.3, -0.1, 0.5)
     driving = replace(DRIVING.rows(0, 2), translation=moved)
@@ -117,13 +116,13 @@ def test_size_and_place_follow_the_rule() -> None:
         retarget(source, driving, Retargeting(reference="first", scale=scale)).translation[1] - source.translation[0]
         for scale in ("source", "adapt")
     )
-    # The source's head is smaller by a factor e, so it moves by so much less.
+    # The source's head is smaller by a factor e, so it moves less by the same factor.
     np.testing.assert_allclose(kept, [0.3 / math.e, -0.1 / math.e, 0])
     np.testing.assert_allclose(adapted, [0.3 / math.e, -0.1 / math.e, 0.5])
 
 
-def test_the_best_references_are_the_frames_most_like_the_source() -> None:
-    """Frames planted near the source win, unless no face was seen in them; pose and expression choose their own."""
+def test_the_best_references_are_the_frames_closest_to_the_source() -> None:
+    """Frames constructed close to the source are chosen if they have a face, separately for pose and expression."""
     for planted, turned in ((0, 3), (5, 5), (11, 2)):
         expression, angles = DRIVING.expression.copy(), DRIVING.angles.copy()
         expression[planted], angles[turned] = SOURCE.expression[0] + 0.1, SOURCE.angles[0] + 0.01
@@ -137,37 +136,37 @@ def test_the_best_references_are_the_frames_most_like_the_source() -> None:
 
 
 def test_lips_do_not_pass_through_each_other() -> None:
-    """A closed mouth driven by one that closes too opens as far as that does, though an open frame is more alike."""
+    """The lip gap changes as the driver's and does not fall below the source's, although the reference is open."""
     opened = np.linspace(0, 1, 12)[:, None] * MODEL.controls["mouth_open"].direction
     driving = replace(DRIVING, expression=DRIVING.expression[:1] + opened, angles=np.repeat(SOURCE.angles, 12, 0))
     source = replace(SOURCE, identity=driving.identity, expression=driving.expression[:1] + 0)
-    # In all but the mouth the widest open frame is the source's own.
-    alike = np.linspace(3, 0, 12)[:, None] * MODEL.controls["brow_raise"].direction
-    driving = replace(driving, expression=driving.expression + alike)
+    # Apart from the mouth, the frame with the widest opening is closest to the source.
+    brows = np.linspace(3, 0, 12)[:, None] * MODEL.controls["brow_raise"].direction
+    driving = replace(driving, expression=driving.expression + brows)
     gaps = [openings(one, MODEL)[:, 0] for one in (retarget(source, driving, Retargeting()), driving, source)]
     assert reference_frames(source, driving, "best").expression > 6
     assert gaps[0].min() > gaps[2][0] - 0.01
     np.testing.assert_allclose(gaps[0] - gaps[0][0], gaps[1] - gaps[1][0], atol=1e-9)
 
 
-def test_a_nod_stays_a_nod() -> None:
-    """A driver that looks aside and nods makes a source that looks ahead nod, and not tilt its head."""
+def test_a_nod_remains_a_nod() -> None:
+    """A driver that looks aside and nods makes a source that looks ahead nod without tilting its head."""
     angles = np.zeros((12, 3))
     angles[:, 0], angles[:, 1] = np.linspace(-0.3, 0.3, 12), 0.8
     found = retarget(replace(SOURCE, angles=np.zeros((1, 3))), replace(DRIVING, angles=angles), Retargeting())
     np.testing.assert_allclose(np.ptp(found.angles, axis=0), [0.6, 0, 0], atol=1e-9)
 
 
-def test_other_references_are_taken_at_their_word() -> None:
-    """The first is the first frame with a face; a number is itself, and one beyond the end is refused."""
+def test_first_and_numbered_references() -> None:
+    """First is the first frame with a face; a number is that frame, and numbers beyond the end are rejected."""
     assert reference_frames(SOURCE, replace(DRIVING, valid=np.arange(12) >= 3), "first") == References(3, 3)
     assert reference_frames(SOURCE, DRIVING, "11") == References(11, 11)
     with pytest.raises(UsageError, match="from 0 to 11"):
         reference_frames(SOURCE, DRIVING, "12")
 
 
-def test_frames_without_a_face_hold_show_the_source_or_go() -> None:
-    """Holding keeps what the driver's row holds, source shows its own state, cut leaves the frames out."""
+def test_frames_without_a_face_follow_the_rule() -> None:
+    """Hold keeps the driver's rows, source shows the source's own state, cut removes the frames."""
     driving = replace(DRIVING, valid=np.arange(12) % 4 != 1)
     how = Retargeting(reference="first")
     held, own, cut = (retarget(SOURCE, driving, how, no_face=rule) for rule in ("hold", "source", "cut"))

@@ -1,4 +1,4 @@
-"""Smoothing over time."""
+"""Smoothing of motion over time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 from scipy.signal import savgol_filter
 
 from facepipe.spaces.smoothing import (
+    ONE_EURO_BETA,
     ONE_EURO_CUTOFF_HZ,
     ONE_EURO_SPEED_CUTOFF_HZ,
-    ONE_EURO_SPEED_SHARE,
     Smoothing,
     jitter,
     one_euro,
@@ -24,30 +24,30 @@ METHODS: list[Smoothing] = ["one-euro", "savitzky-golay"]
 
 
 def slow_one_euro(values: np.ndarray, fps: float) -> list[float]:
-    """The filter of Casiez et al. for one signal, with its time constants."""
+    """The filter of Casiez et al. for one signal, written with time constants."""
 
-    def share(cutoff: float) -> float:
+    def gain(cutoff: float) -> float:
         constant = 1 / (2 * np.pi * cutoff)
         return 1 / (1 + constant * fps)
 
     out, speed = [float(values[0])], 0.0
     for value in values[1:]:
-        a = share(ONE_EURO_SPEED_CUTOFF_HZ)
+        a = gain(ONE_EURO_SPEED_CUTOFF_HZ)
         speed = a * (value - out[-1]) * fps + (1 - a) * speed
-        b = share(ONE_EURO_CUTOFF_HZ + ONE_EURO_SPEED_SHARE * abs(speed))
+        b = gain(ONE_EURO_CUTOFF_HZ + ONE_EURO_BETA * abs(speed))
         out.append(b * value + (1 - b) * out[-1])
     return out
 
 
-def test_jitter_is_the_size_of_second_differences() -> None:
-    """Straight motion has none, an alternating one four times its amplitude, and short clips none."""
+def test_jitter_measures_second_differences() -> None:
+    """Jitter is 0 for linear motion and short clips, and four times the amplitude of an alternating signal."""
     assert jitter(np.linspace(0, 5, 30)[:, None]) == pytest.approx(0, abs=1e-12)
     assert jitter(np.array([[0.1], [-0.1]] * 8)) == pytest.approx(0.4)
     assert jitter(np.ones((2, 3))) == 0
 
 
-def test_one_euro_is_the_published_filter() -> None:
-    """All signals at once give what the paper's recurrence gives for each."""
+def test_one_euro_equals_the_published_filter() -> None:
+    """Filtering all columns together equals the paper's recurrence on each column."""
     rows = np.cumsum(NOISE, axis=0)
     found = one_euro(rows, FPS)
     for column in range(4):
@@ -56,13 +56,13 @@ def test_one_euro_is_the_published_filter() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_noise_is_reduced(method: Smoothing) -> None:
-    """The jitter of a still face with noise falls to less than a half."""
+    """The jitter of a still face with noise falls by more than half."""
     assert jitter(smooth(NOISE, method, FPS, SECONDS)) < 0.5 * jitter(NOISE)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_motion_is_followed(method: Smoothing) -> None:
-    """A steady ramp is followed within two frames' lag and keeps its speed; a constant stays what it is."""
+def test_ramps_and_constants_are_preserved(method: Smoothing) -> None:
+    """A linear ramp lags by at most two frames and keeps its speed; a constant is unchanged."""
     ramp = np.linspace(0, 8, 100)[:, None]
     found = smooth(ramp, method, FPS, SECONDS)
     assert np.abs(found - ramp)[20:].max() < 2 * 8 / 99
@@ -72,19 +72,19 @@ def test_motion_is_followed(method: Smoothing) -> None:
 
 @pytest.mark.parametrize("window", [3, 5, 7, 13])
 @pytest.mark.parametrize("count", [13, 60])
-def test_local_parabolas_are_those_of_scipy(window: int, count: int) -> None:
-    """Ends included."""
+def test_savitzky_golay_equals_scipy(window: int, count: int) -> None:
+    """Including both ends of the clip."""
     rows = np.cumsum(NOISE[:count], axis=0)
     np.testing.assert_allclose(savitzky_golay(rows, window), savgol_filter(rows, window, 2, axis=0), atol=1e-12)
 
 
 @pytest.mark.parametrize(("fps", "frames"), [(12.5, 3), (25, 5), (30, 5), (50, 9), (60, 13)])
-def test_a_window_is_as_long_at_every_frame_rate(fps: float, frames: int) -> None:
-    """An odd number of frames, the nearest to the seconds asked for."""
+def test_the_window_has_the_same_duration_at_every_frame_rate(fps: float, frames: int) -> None:
+    """The window is the odd number of frames nearest to the given seconds."""
     np.testing.assert_array_equal(smooth(NOISE, "savitzky-golay", fps, 0.2), savitzky_golay(NOISE, frames))
 
 
-def test_slow_is_smoothed_more_than_fast() -> None:
+def test_slow_motion_is_smoothed_more_than_fast_motion() -> None:
     """The cut-off rises with speed: the lag behind a fast ramp, in frames, is shorter."""
     lags = [
         (ramp - one_euro(ramp, FPS))[-1, 0] / (ramp[1] - ramp[0])[0]
@@ -96,7 +96,7 @@ def test_slow_is_smoothed_more_than_fast() -> None:
 @pytest.mark.parametrize("method", ["none", *METHODS])
 @pytest.mark.parametrize("count", [0, 1, 2, 6, 7])
 def test_short_clips_keep_their_length(method: Smoothing, count: int) -> None:
-    """No clip is too short, and nothing is done without a method."""
+    """Clips of any length are accepted; the method none returns them unchanged."""
     rows = NOISE[:count]
     found = smooth(rows, method, FPS, SECONDS)
     assert found.shape == rows.shape

@@ -1,10 +1,10 @@
-"""Descriptor windows: what PIRenderer is told of a frame's motion, in either basis.
+"""Descriptor windows: PIRenderer's motion input for a frame.
 
-A row holds the motion of one frame, 73 numbers: expression 64, angles 3 (radians), translation 3, crop 3. A window
-holds 27 rows around its frame, channels first, oldest first; beyond the ends of the clip its first or last row goes on.
-Nothing is normalised. In the basis `bfm` the crop is (scale, x, y): by how much the frame was scaled before the
-coefficients were estimated, and where the model's origin lies in it, in pixels of the 256-pixel frame, y from the
-bottom row upwards.
+A row is the motion of one frame in 73 channels: expression 64, angles 3 (radians), translation 3, crop 3. A window
+contains 27 rows centred on its frame, channels first, oldest row first; the first and last rows of the clip repeat
+beyond its ends. Values are not normalised. In the space `bfm` the crop is (scale, x, y): the factor by which the frame
+was scaled before the coefficients were estimated, and the position of the model's origin in pixels of the 256-pixel
+frame, with y upwards from the bottom row.
 """
 
 from __future__ import annotations
@@ -19,49 +19,53 @@ FRAMES = 2 * RADIUS + 1
 CHANNELS = 73
 EXPRESSION, ANGLES, TRANSLATION, CROP = slice(0, 64), slice(64, 67), slice(67, 70), slice(70, 73)
 SCALE = CROP.start
-# Where they stand among the 257 coefficients of Deep3DFaceRecon.
+# Expression, angles and translation in the 257 coefficients of Deep3DFaceRecon.
 MOTION_OF_257 = (slice(80, 144), slice(224, 227), slice(254, 257))
-# Shares of expression and angles in how alike two frames look.
-EXPRESSION_SHARE, ANGLES_SHARE = 0.3, 0.7
+# Weights of expression and angles in the distance between two frames.
+EXPRESSION_WEIGHT, ANGLES_WEIGHT = 0.3, 0.7
 
 CropRule = Literal["driver", "adapt", "source"]
 Floats = NDArray[np.floating]
 
 
 def rows_of_257(coefficients: Floats, crops: Floats) -> Floats:
-    """Return (T, 73) rows of (T, 257) coefficients in Deep3DFaceRecon's order and their (T, 3) crops."""
+    """Return (T, 73) rows from (T, 257) coefficients in Deep3DFaceRecon's order and their (T, 3) crops.
+
+    Raises ValueError for other shapes.
+    """
     if coefficients.shape != (len(coefficients), 257) or crops.shape != (len(coefficients), 3):
         raise ValueError(f"got coefficients {coefficients.shape} and crops {crops.shape}, expected (T, 257) and (T, 3)")
     return np.concatenate([*(coefficients[:, part] for part in MOTION_OF_257), crops], axis=1)
 
 
 def windows(rows: Floats, first: int = 0, end: int | None = None) -> Floats:
-    """Return (end - first, 73, 27) windows of frames `first` up to `end`, left out, of a clip's (T, 73) rows."""
+    """Return windows (end - first, 73, 27) of frames `first` to `end` (exclusive) from the (T, 73) rows of a clip."""
     frames = np.arange(first, len(rows) if end is None else end)
     index = np.clip(frames[:, None] + np.arange(-RADIUS, RADIUS + 1), 0, len(rows) - 1)
     return np.ascontiguousarray(rows[index].transpose(0, 2, 1))
 
 
 def windows_of_257(coefficients: Floats, crops: Floats) -> Floats:
-    """Return (T, 73, 27) windows of a clip's (T, 257) coefficients and (T, 3) crops."""
+    """Return windows (T, 73, 27) from the (T, 257) coefficients and (T, 3) crops of a clip."""
     return windows(rows_of_257(coefficients, crops))
 
 
 def scale_factor(source: Floats, driving: Floats) -> float:
-    """Return what the driver's crop scales are multiplied by so that they become the source's.
+    """Return the factor that converts the crop scales of the driver to those of the source.
 
-    `source` is one row (73,), `driving` are (T, 73). The scales are compared at the driving frame that looks most like
-    the source, by expression and angles (the published rule for two people).
+    `source` is one row (73,), `driving` is (T, 73). The factor is the ratio of scales at the driving frame closest to
+    the source in expression and angles (PIRenderer's rule for two people).
     """
-    away = np.abs(driving - source)
-    unlike = EXPRESSION_SHARE * away[:, EXPRESSION].mean(axis=1) + ANGLES_SHARE * away[:, ANGLES].mean(axis=1)
-    return float(source[SCALE] / driving[np.argmin(unlike), SCALE])
+    difference = np.abs(driving - source)
+    expression, angles = difference[:, EXPRESSION].mean(axis=1), difference[:, ANGLES].mean(axis=1)
+    distance = EXPRESSION_WEIGHT * expression + ANGLES_WEIGHT * angles
+    return float(source[SCALE] / driving[np.argmin(distance), SCALE])
 
 
 def with_crop(source: Floats, driving: Floats, rule: CropRule) -> Floats:
-    """Return (T, 73) driving rows with the crop that the rule says; `source` is one row (73,).
+    """Return driving rows (T, 73) with the crop replaced according to `rule`; `source` is one row (73,).
 
-    driver: its own; adapt: its own, the scale multiplied by `scale_factor`; source: the source's throughout.
+    driver keeps the crops, adapt multiplies their scales by `scale_factor`, source uses the source's crop throughout.
     """
     rows = driving.copy()
     if rule == "adapt":

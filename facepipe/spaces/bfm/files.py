@@ -1,10 +1,10 @@
-"""Coefficient files of the published programs: read into ours, and ours written as theirs.
+"""Reading and writing coefficient files of published programs.
 
-- `.mat` of PIRenderer, one a clip: `coeff` (N, 257) and `transform_params` (N, 5): width and height of the frame, then
-  scale, x and y of the alignment.
-- `.mat` of Deep3DFaceRecon: `id`, `exp`, `tex`, `angle`, `gamma`, `trans`. It says nothing of the alignment.
-- `.txt` of PIRenderer, one a picture: 262 numbers, a line each: the 257 and the five.
-- `.npy` of DreamTalk: (N, 73), expression, angles, translation and alignment.
+- PIRenderer `.mat`, one per clip: `coeff` (N, 257) and `transform_params` (N, 5), which are width and height of the
+  frame, then scale, x and y of the alignment.
+- Deep3DFaceRecon `.mat`: `id`, `exp`, `tex`, `angle`, `gamma`, `trans`, without an alignment.
+- PIRenderer `.txt`, one per picture: 262 numbers, one per line, in the order of `coeff` and `transform_params`.
+- DreamTalk `.npy`: (N, 73) expression, angles, translation and alignment.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from facepipe.spaces.bfm.coefficients import BfmCoefficients
 Arrays = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.floating]
 
-#: The names that Deep3DFaceRecon gives our groups.
+#: Deep3DFaceRecon's name for each group of coefficients.
 DEEP3D_KEYS = {
     "identity": "id",
     "expression": "exp",
@@ -43,22 +43,27 @@ WRITTEN = (".mat", ".txt")
 
 
 def read_official(path: Path, fps: Fraction) -> BfmCoefficients:
-    """Read a published coefficient file, whichever it is; none tells the rate. Raises InputError, saying what came."""
+    """Read a published coefficient file of any of these formats. The formats do not contain a rate, so `fps` gives it.
+
+    Raises InputError for files that do not exist and for other content.
+    """
     try:
         rows, transforms = _read(path)
-        return _described(rows, _crops(transforms, len(rows)), fps)
+        return _coefficients(rows, _crops(transforms, len(rows)), fps)
     except FacepipeError:
         raise
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Give the path of a published coefficient file.") from None
-    except Exception as error:  # NumPy's and scipy's readers raise a dozen kinds on what is none, or broken
-        raise InputError(f"{path} is no published coefficient file ({error}). docs/official.md names them.") from error
+    except Exception as error:  # NumPy's and scipy's readers raise a dozen kinds on other or broken files
+        raise InputError(
+            f"{path} is not a published coefficient file ({error}). docs/official.md lists the formats."
+        ) from error
 
 
 def _read(path: Path) -> tuple[Floats, Floats | None]:
-    """Return (N, 257) rows, and (N, 5) transforms where the file has them."""
+    """Return (N, 257) rows, and (N, 5) transforms if the file contains them."""
     if path.suffix == ".mat":
-        from scipy.io import loadmat  # noqa: PLC0415 - only whoever reads such a file waits for it
+        from scipy.io import loadmat  # noqa: PLC0415 - slow to import, and needed only for these files
 
         with path.open("rb") as file:
             return _of_mat(loadmat(file))
@@ -74,7 +79,7 @@ def _of_mat(arrays: Arrays) -> tuple[Floats, Floats | None]:
     if "coeff" in arrays:
         return np.asarray(arrays["coeff"], float), np.asarray(arrays["transform_params"], float)
     if missing := [key for key in DEEP3D_KEYS.values() if key not in arrays]:
-        raise ValueError(f"it has neither coeff nor {', '.join(missing)}")
+        raise ValueError(f"neither coeff nor {', '.join(missing)} found")
     return np.concatenate([np.asarray(arrays[DEEP3D_KEYS[name]], float) for name in GROUPS], axis=1), None
 
 
@@ -83,28 +88,28 @@ def _of_motion(motion: NDArray[Any]) -> tuple[Floats, Floats]:
         raise ValueError(f"an array of shape {motion.shape}, expected (N, {MOTION_COUNT})")
     rows = np.zeros((len(motion), COUNT))
     for name, first in (("expression", 0), ("angles", 64), ("translation", 67)):
-        where = GROUPS[name]
-        rows[:, where] = motion[:, first : first + where.stop - where.start]
+        group = GROUPS[name]
+        rows[:, group] = motion[:, first : first + group.stop - group.start]
     frame = np.full((len(motion), 2), float(FRAME_PIXELS))
     return rows, np.concatenate([frame, motion[:, 70:]], axis=1)
 
 
 def _crops(transforms: Floats | None, count: int) -> Floats:
-    """Return (T, 3) alignments in a frame of 256 pixels; without any, those of a face that fills it."""
+    """Return (T, 3) alignments in a 256-pixel frame. Without transforms, the face is assumed to fill the frame."""
     if transforms is None:
         return np.tile(align_without_face((FRAME_PIXELS, FRAME_PIXELS)).triple, (count, 1))
     if transforms.shape != (count, 5):
         raise ValueError(f"transforms of shape {transforms.shape}, expected ({count}, 5)")
     width, height, scale, x, y = transforms.T
     if not (width == height).all() or not (width > 0).all() or not (scale > 0).all():
-        raise ValueError("alignments in frames that are not square: crop to the face at 256x256 first")
+        raise ValueError("the frames of the alignments are not square: crop to the face at 256x256 first")
     ratio = FRAME_PIXELS / width
     return np.stack([scale / ratio, x * ratio, y * ratio], axis=1)
 
 
-def _described(rows: Floats, crops: Floats, fps: Fraction) -> BfmCoefficients:
+def _coefficients(rows: Floats, crops: Floats, fps: Fraction) -> BfmCoefficients:
     if not len(rows) or not np.isfinite(rows).all() or not np.isfinite(crops).all():
-        raise ValueError("no frames, or numbers that are not finite")
+        raise ValueError("there are no frames, or some numbers are not finite")
     groups, middle = split(rows), FRAME_PIXELS / 2 - 0.5
     return BfmCoefficients(
         **{name: getattr(groups, name) for name in GROUPS},
@@ -118,7 +123,7 @@ def _described(rows: Floats, crops: Floats, fps: Fraction) -> BfmCoefficients:
 
 
 def write_official(coefficients: BfmCoefficients, path: Path) -> None:
-    """Write a `.mat` or, for one frame, a `.txt` of PIRenderer's. Raises InputError for several frames in a `.txt`."""
+    """Write a PIRenderer `.mat` or, for a single frame, a `.txt`. Raises InputError for several frames in a `.txt`."""
     rows = Row(**{name: getattr(coefficients, name) for name in GROUPS}).joined()
     frame = np.full((len(rows), 2), float(FRAME_PIXELS))
     transforms = np.concatenate([frame, coefficients.crops], axis=1)
@@ -129,6 +134,6 @@ def write_official(coefficients: BfmCoefficients, path: Path) -> None:
             savemat(file, {"coeff": rows.astype(np.float32), "transform_params": transforms.astype(np.float32)})
         return
     if len(rows) != 1:
-        raise InputError(f"a .txt holds one frame, but there are {len(rows)}; end the result's name in .mat")
+        raise InputError(f"A .txt file contains one frame, but there are {len(rows)}. Use a name ending in .mat.")
     numbers = np.concatenate([rows[0], transforms[0]]).astype(np.float32)
     path.write_text("".join(f"{number:.9g}\n" for number in numbers), "utf-8")
