@@ -123,7 +123,7 @@ def test_the_command_converts_in_both_directions(tmp_path: Path) -> None:
     assert (outcome.exit_code, outcome.stdout.strip()) == (0, str(tmp_path / "b.mat"))
     np.testing.assert_allclose(joined(read_official(tmp_path / "b.mat", FPS)), ROWS, rtol=1e-6)
     cases = [
-        ("a.mat", "b.mat", 2, "expected one of .mat"),
+        ("a.mat", "b.mat", 2, "expected .mat, .txt, .npy with -o NAME.npz"),
         ("a.npz", "b.mat", 3, "--overwrite"),
         ("a.npz", "c.txt", 3, "there are 4"),
         ("a.mat", "c.npz --fps 0", 2, "--fps"),
