@@ -119,6 +119,8 @@ def _recipe(rule: str, size: int, fps: str, quality: int, space: str, *, overwri
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
     media = load_settings().media
     limits = MediaLimits(media.max_pixels, media.max_duration_seconds)
+    if space not in SPACES:
+        raise UsageError(f"--space is {space!r}, expected one of {', '.join(SPACES)}")
     return Recipe(rule, size, fps_of(fps), quality, space, limits, overwrite)
 
 

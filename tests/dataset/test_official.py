@@ -119,4 +119,4 @@ def test_errors_name_the_missing_option(dataset: Path, tmp_path: Path) -> None:
     outcome = export(dataset, "--coefficients", str(tmp_path / "nowhere"))
     assert (outcome.exit_code, "with --coefficients" in outcome.stderr) == (3, True)
     outcome = run("dataset", "export", dataset, tmp_path / "x")
-    assert (outcome.exit_code, "either --shards or --lmdb" in outcome.stderr) == (2, True)
+    assert (outcome.exit_code, "exactly one of --shards and --lmdb" in outcome.stderr) == (2, True)

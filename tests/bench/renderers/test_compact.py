@@ -9,14 +9,14 @@ from facepipe.bench.blocks import FUNCTIONS, REST, block_seconds, blocks
 from facepipe.bench.metric import Threshold
 from facepipe.bench.renderers import compact
 from facepipe.renderers.compact import net as network
-from facepipe.renderers.compact.net import CompactNet
+from facepipe.renderers.compact.net import CompactNet, in_precision
 from tests.renderers.compact.test_net import TINY
 
 
 def small(dtype: torch.dtype) -> CompactNet:
     torch.manual_seed(0)
     net = CompactNet(TINY).eval().requires_grad_(False)
-    return net.to(dtype)
+    return in_precision(net, dtype)
 
 
 @pytest.fixture(autouse=True)
@@ -38,16 +38,16 @@ def test_names_and_values_of_the_metrics(monkeypatch: pytest.MonkeyPatch) -> Non
     assert names[:7] == [
         *first,
         "compact plain",
-        "compact at 128, batches of 4",
-        "compact bf16, batches of 4 over plain",
+        "compact at 128, batches of 1",
+        "compact bf16, batches of 1 over plain",
     ]
     assert names[7:11] == [name.replace("bf16", "fp32") for name in first]
-    assert metrics["compact bf16, batches of 4"].threshold == Threshold(40, "at least")
-    assert metrics["compact fp32, batches of 4"].threshold == Threshold(10, "at least")
-    best = {name: max(metrics[name].values) for name in ("compact bf16, batches of 4", "compact plain")}
-    ratio = metrics["compact bf16, batches of 4 over plain"]
+    assert metrics["compact bf16, batches of 1"].threshold == Threshold(40, "at least")
+    assert metrics["compact fp32, batches of 1"].threshold == Threshold(10, "at least")
+    best = {name: max(metrics[name].values) for name in ("compact bf16, batches of 1", "compact plain")}
+    ratio = metrics["compact bf16, batches of 1 over plain"]
     assert ratio.unit == "times"
-    assert ratio.median == pytest.approx(best[first[2]] / best["compact plain"])
+    assert ratio.median == pytest.approx(best[first[0]] / best["compact plain"])
     assert names[11:] == [f"  {name}" for name in block_seconds(small(torch.float32), inputs(), 1)]
     assert torch.get_num_threads() == threads
 
@@ -59,7 +59,7 @@ def inputs(side: int = 0) -> tuple[torch.Tensor, ...]:
 def test_without_fast_bfloat16_full_precision_is_compared_with_the_plain_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compact, "bfloat16_is_fast", lambda: False)
     names = [metric.name for metric in compact.measure(1)]
-    assert "compact fp32, batches of 4 over plain" in names
+    assert "compact fp32, batches of 1 over plain" in names
     assert not [name for name in names if "bf16" in name]
 
 
