@@ -64,12 +64,8 @@ def _description(there: set[str]) -> str:
     return f"is {known[0]} and not BFM_model_front.mat" if known else "is not BFM_model_front.mat"
 
 
-def converted(arrays: Arrays, path: Path | str = "the model") -> dict[str, NDArray[Any]]:
-    """Check the arrays of the file against each other and convert them: indices from 0, bases on the first axis.
-
-    Raises WeightsError for wrong shapes or types, numbers that are not finite, and indices out of range.
-    """
-    vertices = np.asarray(arrays["meanshape"]).size // 3
+def _check_shapes(arrays: Arrays, vertices: int, path: Path | str) -> None:
+    """Raise WeightsError for an array of another shape or type, or with numbers that are not finite."""
     faces, front = len(np.asarray(arrays["tri"])), len(np.asarray(arrays["tri_mask2"]))
     expected = {
         "meanshape": (1, 3 * vertices),
@@ -91,6 +87,15 @@ def converted(arrays: Arrays, path: Path | str = "the model") -> dict[str, NDArr
             raise WeightsError(
                 f"{path}: {key} contains numbers that are not finite; copy the file again or recreate it"
             )
+
+
+def converted(arrays: Arrays, path: Path | str = "the model") -> dict[str, NDArray[Any]]:
+    """Check the arrays of the file against each other and convert them: indices from 0, bases on the first axis.
+
+    Raises WeightsError for wrong shapes or types, numbers that are not finite, and indices out of range.
+    """
+    vertices, faces = np.asarray(arrays["meanshape"]).size // 3, len(np.asarray(arrays["tri"]))
+    _check_shapes(arrays, vertices, path)
 
     def indices(key: str, below: int) -> NDArray[np.int32]:
         array = np.asarray(arrays[key])
