@@ -184,9 +184,20 @@ def _source(given: Given) -> str:
     return given.shown if given.origin in (given.shown, FLAG) else f"{given.origin!r}: {given.shown!r}"
 
 
+#: Names of earlier versions and their names now.
+RENAMED = {
+    "face.basis": "face.space",
+    "FACEPIPE_FACE_BASIS": "FACEPIPE_FACE_SPACE",
+    "basis": "space",
+    "most": "max_items",
+}
+
+
 def hint(name: str, known: Iterable[str]) -> str:
-    """Return what to say after an unknown name: the nearest known one, or all of them."""
+    """Return the hint that follows an unknown name: its new name, the nearest known one, or all of them."""
     known = list(known)
+    if (now := RENAMED.get(name)) in known:
+        return f"; it is now called {now!r}"
     # Prefer names of which this is a prefix to similar names.
     close = [other for other in known if other.startswith(name)] or difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(sorted(known))}"

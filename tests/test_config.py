@@ -124,3 +124,12 @@ def test_the_example_contains_the_defaults(project: Path) -> None:
     settings = load_settings(folder=project, environ={})
     assert set(settings.origins) == {name for name, _, _ in declarations.declared()}
     assert [value for _, value, _ in settings.rows()] == [value for _, value, _ in declarations.Settings().rows()]
+
+
+def test_an_old_name_is_answered_with_the_new_one(tmp_path: Path) -> None:
+    """In the file and in the environment."""
+    (tmp_path / "facepipe.toml").write_text('[face]\nbasis = "bfm"\n', "utf-8")
+    with pytest.raises(UsageError, match=r"'face\.basis'.*it is now called 'face\.space'"):
+        load_settings(folder=tmp_path, environ={})
+    with pytest.raises(UsageError, match="it is now called 'FACEPIPE_FACE_SPACE'"):
+        load_settings(folder=tmp_path / "none", environ={"FACEPIPE_FACE_BASIS": "bfm"})

@@ -56,9 +56,9 @@ def expression_vae(context: typer.Context) -> None:
 
 
 @app.command(context_settings=PASS_THROUGH)
-def flow(context: typer.Context) -> None:
-    """Train the network (a normalising flow) that generates motion from sound."""
-    _start("flow", context.args)
+def audio(context: typer.Context) -> None:
+    """Train the encoders and the normalizing flow that generate motion from sound."""
+    _start("audio", context.args)
 
 
 @app.command(context_settings=PASS_THROUGH)

@@ -1,4 +1,4 @@
-"""The linear face model of the basis `facepipe`: mean, identity and expression directions over the 478-point mesh."""
+"""The linear face model of the space `linear478`: mean, identity and expression directions over the 478-point mesh."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ class FaceModel:
 
 
 def load_face_model(path: Path) -> FaceModel:
-    """Read a face model from its safetensors file. Raises WeightsError for a model of another basis."""
+    """Read a face model from its safetensors file. Raises WeightsError for a model of another space."""
     with safe_open(path, framework="numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not iterable itself
         header = file.metadata() or {}
     if header.get("basis") != BASIS:
-        raise WeightsError(f"{path.name} holds a face model of basis {header.get('basis')!r}, expected {BASIS!r}.")
+        raise WeightsError(f"{path.name} holds a face model of the space {header.get('basis')!r}, expected {BASIS!r}.")
     floats = {name: tensor.astype(np.float64) for name, tensor in tensors.items() if tensor.dtype.kind == "f"}
     controls = {
         name: Control(name, direction, low, high)

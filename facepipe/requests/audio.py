@@ -26,7 +26,7 @@ class AudioRequest(Request, Rendering, Fit, Face, DriverFace, Limits, Provenance
     command: ClassVar[str] = "audio"
 
     source: Path = argument(PORTRAIT)
-    sound: Path = argument("SpeechOptions: a sound file, or a video with sound.")
+    sound: Path = argument("The speech: a sound file, or a video with sound.")
     out: Path | None = option("Result file (default: SOURCE--SOUND.mp4).", default=None, short="-o", in_rows=False)
     samples: int = option(
         "Number of takes, each with different motion.", default=1, minimum=1, maximum=100, in_rows=False

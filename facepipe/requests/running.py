@@ -19,7 +19,7 @@ def run(
     request: Request,
     settings: Settings,
     *,
-    force: Collection[str] = (),
+    force: Collection[str] | str = (),
     dry_run: bool = False,
     events: Sink | None = None,
 ) -> list[Path]:
@@ -32,6 +32,7 @@ def run(
     from facepipe.engine.events import ignore
     from stages import NAMES
 
+    force = (force,) if isinstance(force, str) else force
     for name in force:
         if name not in (*NAMES, "all"):
             raise UsageError(f"--force {name}: unknown stage; expected all, or one of {', '.join(NAMES)}")
