@@ -128,8 +128,9 @@ def test_the_example_contains_the_defaults(project: Path) -> None:
 
 def test_an_old_name_is_answered_with_the_new_one(tmp_path: Path) -> None:
     """In the file and in the environment."""
-    (tmp_path / "facepipe.toml").write_text('[face]\nbasis = "bfm"\n', "utf-8")
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / "facepipe.toml").write_text('[face]\nbasis = "bfm"\n', "utf-8")
     with pytest.raises(UsageError, match=r"'face\.basis'.*it is now called 'face\.space'"):
-        load_settings(folder=tmp_path, environ={})
+        load_settings(folder=tmp_path / "file", environ={})
     with pytest.raises(UsageError, match="it is now called 'FACEPIPE_FACE_SPACE'"):
         load_settings(folder=tmp_path / "none", environ={"FACEPIPE_FACE_BASIS": "bfm"})
