@@ -88,12 +88,14 @@ def retry(
     """Run only the failed items of a batch again, including those with permanent failures."""
     from facepipe.batch.commands import Commands
     from facepipe.batch.joblist import Recorded
-    from facepipe.batch.overview_reader import read_overview
+    from facepipe.batch.overview_reader import has_batch, read_overview
     from facepipe.config import load_settings
 
     settings = BatchSettings(
         engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work
     )
+    if not has_batch(settings.work):
+        raise UsageError(f"{settings.work} holds no batch; give the work folder of one")
     overview = read_overview(settings.work)
     wanted = [one for one in overview.failures.values() if not classes or one.kind in classes]
     if classes and (unknown := sorted(set(classes) - set(overview.failure_classes))):

@@ -156,4 +156,5 @@ def check_edit(edit: Edit, bounds: Bounds, *, space: MotionSpace = linear478.SPA
             unit = f" {unit_of(name)}" if unit_of(name) else ""
             faults.append(f"Slider {name} was set to {value:g}, expected {low:g} to {high:g}{unit}.")
     if faults:
+        faults = list(dict.fromkeys(faults))  # Both ends of a sweep have the same unknown name.
         raise UsageError(" ".join([*faults, "`facepipe edit --list` shows every slider with its bounds."]))

@@ -81,4 +81,6 @@ def _check_bounds(field: Declared, value: float, given: object) -> None:
 
 
 def _unexpected(field: Declared, value: object) -> UsageError:
-    return UsageError(f"{field.name} is {value!r}, expected {EXPECTED[field.type]}")
+    shape = getattr(value, "shape", None)
+    described = repr(value) if shape is None else f"an array of shape {shape}"
+    return UsageError(f"{field.name} is {described}, expected {EXPECTED[field.type]}")

@@ -9,6 +9,8 @@ from facepipe.renderers import RENDERERS
 from facepipe.requests.declaration import from_setting, option
 from facepipe.spaces import SPACES
 
+SPACE_HELP = "; ".join(f"{space.name} ({space.about})" for space in SPACES.values())
+
 RENDERER_HELP = "Renderer: " + "; ".join(f"{spec.name} ({spec.about})" for spec in RENDERERS.values()) + "."
 
 
@@ -30,9 +32,7 @@ class Quality:
 class Space:
     """The motion space."""
 
-    space: str | None = from_setting(
-        "face.space", f"Motion space: {', '.join(SPACES)} (docs/official.md), or auto: that of the renderer."
-    )
+    space: str | None = from_setting("face.space", f"Motion space: {SPACE_HELP}; or auto: that of the renderer.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ import facepipe
 from facepipe.api import options
 from facepipe.api.options import File
 from facepipe.engine.events import Event, Progress, Summary
+from facepipe.errors import UsageError
 from facepipe.media.image import read_image, write_image
 from facepipe.requests import AudioRequest, CoefficientsRequest, CropRequest, EditRequest, ReenactRequest
 from facepipe.requests.declaration import Declared, declared
@@ -219,3 +220,8 @@ def admits(hint: Any, field: Declared) -> bool:
     if field.type is Path:
         return arms == set(get_args(File))
     return field.type in arms and (len(arms) == 1 or field.type is str)
+
+
+def test_an_array_as_driver_is_described_by_its_shape(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"driver is an array of shape \(4, 4, 3\), expected"):
+        facepipe.reenact("x.png", np.zeros((4, 4, 3), np.uint8), out=tmp_path / "x.png")  # type: ignore[arg-type]

@@ -213,3 +213,9 @@ def test_limits() -> None:
     for wrong in ("0", "-1", "1.5", "0%", "101%", "x"):
         with pytest.raises(UsageError):
             limits_of(wrong, 2, fail_fast=False)
+
+
+def test_retry_needs_a_batch(tmp_path: Path) -> None:
+    """A folder without one is an error, not a batch in which nothing failed."""
+    outcome = run("retry", tmp_path / "nowhere")
+    assert (outcome.exit_code, "holds no batch" in outcome.stderr) == (2, True)

@@ -16,7 +16,7 @@ from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import rotation_of
 from facepipe.motion.editing import apply_edit, bounds_of
 from facepipe.motion.presets import load_preset, save_preset
-from facepipe.motion.sliders import CONTROLS, SLIDERS, Edit, check_edit, read_bounds
+from facepipe.motion.sliders import CONTROLS, POSE_BOUNDS, SLIDERS, Edit, check_edit, read_bounds
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.weights import find
 
@@ -114,3 +114,10 @@ def test_invalid_presets_are_rejected_with_the_reason(tmp_path: Path, changes: d
     path.write_text(json.dumps({"format": "facepipe-preset", "version": 1, "sliders": {}, **changes}))
     with pytest.raises(InputError, match=message):
         load_preset(path)
+
+
+def test_an_unknown_slider_of_a_sweep_is_named_once() -> None:
+    """Both ends of the sweep have its name."""
+    with pytest.raises(UsageError) as caught:
+        check_edit(Edit(sweeps={"nope": (1, 2)}), POSE_BOUNDS)
+    assert str(caught.value).count("Unknown slider") == 1
