@@ -6,7 +6,8 @@ is kept as long as the face stays well inside it: a crop that moved with every f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ from facepipe.face.landmarker import FaceLandmarker, Seen
 from facepipe.face.track import Track
 
 Picture = NDArray[np.uint8]
+# Frames that the landmarker sees together. If the face leaves the crop in the first, the second is located again.
+BATCH_FRAMES = 2
 # Lower than the threshold for new faces: a followed head may turn away, or a hand may pass in front of it.
 FOLLOWED_SCORE_FLOOR = 0.25
 # A crop is kept while the face's aligned crop differs by less: shift in sides, log ratio of the sides, and angle in
@@ -30,9 +33,8 @@ DRIFT = 4.0
 SAME_FACE_FLOOR = 0.35
 THUMBNAIL_PIXELS = 16
 NOTHING = Seen(np.zeros((478, 3), np.float32), 0.0)
-# After a switch to another person, search for the previous face in every second frame, this many times: it may only
-# have been hidden.
-FORMER_EVERY, PATIENCE = 2, 12
+# After a switch to another person, search for the previous face in this many batches: it may only have been hidden.
+PATIENCE_BATCHES = 12
 
 
 class Tracker:
@@ -48,28 +50,36 @@ class Tracker:
         self.detections = self.max_faces = 0
 
     def track(self, frames: Iterable[Picture], advance: Callable[[int], None] = lambda _: None) -> Track:
-        """Follow the face through (H, W, 3) uint8 RGB frames, one at a time in memory."""
+        """Follow the face through (H, W, 3) uint8 RGB frames, a few at a time in memory."""
         seen: list[Seen] = []
-        for number, frame in enumerate(frames):
-            if number % FORMER_EVERY == 0:
-                self._return_to_former(frame)
-            seen.append(self._follow(frame))
-            advance(1)
+        stream = iter(frames)
+        while batch := list(itertools.islice(stream, BATCH_FRAMES)):
+            self._return_to_former(batch[0])
+            seen += self._follow(batch)
+            advance(len(batch))
         score = np.array([one.score for one in seen], np.float32)
         points = np.stack([one.points for one in seen]) if seen else np.zeros((0, 478, 3), np.float32)
         valid, own = score >= FOLLOWED_SCORE_FLOOR, _sixty_eight(seen)
         return Track(points, valid, score, self.detections, self.max_faces, own)
 
-    def _follow(self, frame: Picture) -> Seen:
-        """Return the result for the followed face in the next frame, `NOTHING` without a face."""
-        if self.crop is None and not self._find(frame):
-            return NOTHING
-        assert self.crop is not None
-        one = self.landmarker.locate([frame], [self.crop]).row(0)
-        if one.score < FOLLOWED_SCORE_FLOOR or not is_near(aligned_crop(one.points), self.crop):
-            return self._recenter(frame, one)
-        self.box = box_of(one.points)
-        return one
+    def _follow(self, batch: list[Picture]) -> Iterator[Seen]:
+        """Yield the result for the followed face in each frame of a batch, `NOTHING` without a face."""
+        while batch:
+            if self.crop is None and not self._find(batch[0]):
+                yield NOTHING
+                batch = batch[1:]
+                continue
+            assert self.crop is not None
+            located, kept = self.landmarker.locate(batch, [self.crop] * len(batch)), 0
+            for one in map(located.row, range(len(batch))):
+                if one.score < FOLLOWED_SCORE_FLOOR or not is_near(aligned_crop(one.points), self.crop):
+                    break
+                kept += 1
+                self.box = box_of(one.points)
+                yield one
+            if kept < len(batch):
+                yield self._recenter(batch[kept], located.row(kept))
+            batch = batch[kept + 1 :]
 
     def _recenter(self, frame: Picture, seen: Seen) -> Seen:
         """Move the crop to a face that has left it, or find the face again. Returns the result in the new crop."""
@@ -114,7 +124,7 @@ class Tracker:
             return False
         # No face looks like the followed one: a cut, too large a change of light or view, or another head hides it.
         if self.former is None:
-            self.former, self.patience = self.looks, PATIENCE
+            self.former, self.patience = self.looks, PATIENCE_BATCHES
         self.looks, choice_by_rule = None, choose_face(found, self.rule)
         return choice_by_rule is not None and self._take(frame, choice_by_rule.crop)
 

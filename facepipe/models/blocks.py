@@ -24,9 +24,9 @@ class InvertedResidual(nn.Module):
         inner = width * expansion
         self.body = nn.Sequential(
             *conv_norm(width, inner, kernel=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             *conv_norm(inner, inner, kernel=3, groups=inner),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             *conv_norm(inner, width, kernel=1),
         )
 

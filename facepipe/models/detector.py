@@ -39,17 +39,17 @@ class Detector(nn.Module):
         super().__init__()
         self.config = config
         fine, middle, coarse = config.widths
-        self.stem = nn.Sequential(nn.PixelUnshuffle(4), *conv_norm(48, fine, kernel=3, stride=2), nn.ReLU())
+        self.stem = nn.Sequential(nn.PixelUnshuffle(4), *conv_norm(48, fine, kernel=3, stride=2), nn.ReLU(inplace=True))
         self.fine = self._stage(fine, config.depths[0])
-        self.down_middle = nn.Sequential(*conv_norm(fine, middle, kernel=3, stride=2), nn.ReLU())
+        self.down_middle = nn.Sequential(*conv_norm(fine, middle, kernel=3, stride=2), nn.ReLU(inplace=True))
         self.middle = self._stage(middle, config.depths[1])
-        self.down_coarse = nn.Sequential(*conv_norm(middle, coarse, kernel=3, stride=2), nn.ReLU())
+        self.down_coarse = nn.Sequential(*conv_norm(middle, coarse, kernel=3, stride=2), nn.ReLU(inplace=True))
         self.coarse = self._stage(coarse, config.depths[2])
         self.up_middle = nn.Sequential(*conv_norm(coarse, middle, kernel=1))
         self.merge_middle = self._stage(middle, 1)
         self.up_fine = nn.Sequential(*conv_norm(middle, fine, kernel=1))
         self.merge_fine = self._stage(fine, 1)
-        self.head = nn.Sequential(*conv_norm(fine, fine, kernel=3), nn.ReLU(), nn.Conv2d(fine, 5, 1))
+        self.head = nn.Sequential(*conv_norm(fine, fine, kernel=3), nn.ReLU(inplace=True), nn.Conv2d(fine, 5, 1))
 
     def _stage(self, width: int, depth: int) -> nn.Sequential:
         return nn.Sequential(*[InvertedResidual(width, expansion=self.config.expansion) for _ in range(depth)])

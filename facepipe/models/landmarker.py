@@ -45,12 +45,18 @@ class Landmarker(nn.Module):
         super().__init__()
         widths = config.widths
         self.config = config
-        stages: list[nn.Module] = [nn.PixelUnshuffle(2), *conv_norm(12, widths[0], kernel=3, stride=2), nn.ReLU()]
+        stages: list[nn.Module] = [
+            nn.PixelUnshuffle(2),
+            *conv_norm(12, widths[0], kernel=3, stride=2),
+            nn.ReLU(inplace=True),
+        ]
         for level, (width, depth) in enumerate(zip(widths, config.depths, strict=True)):
             if level:
-                stages += [*conv_norm(widths[level - 1], width, kernel=3, stride=2), nn.ReLU()]
+                stages += [*conv_norm(widths[level - 1], width, kernel=3, stride=2), nn.ReLU(inplace=True)]
             stages += [InvertedResidual(width, expansion=config.expansion) for _ in range(depth)]
-        self.features = nn.Sequential(*stages, *conv_norm(widths[-1], config.head_channels, kernel=1), nn.ReLU())
+        self.features = nn.Sequential(
+            *stages, *conv_norm(widths[-1], config.head_channels, kernel=1), nn.ReLU(inplace=True)
+        )
         self.cells = config.size_pixels // 2 ** (len(widths) + 1)
         self.encode = nn.Sequential(nn.Flatten(), nn.Linear(config.head_channels * self.cells**2, config.code))
         self.shape = nn.Linear(config.code, POINT_COUNT * 3)

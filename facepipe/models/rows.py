@@ -1,16 +1,21 @@
-"""Matrix products whose rows do not depend on each other, bit for bit.
+"""Computations whose rows do not depend on each other, bit for bit.
 
 BLAS and oneDNN choose the order of summation in a matrix product by its shape. The last bits of a row of the result
 therefore depend on the number of rows and on its position among them, and which shapes agree differs by processor. A
-clip computed in pieces gives the same bytes as the whole only if every frame is a separate product.
+clip computed in pieces gives the same bytes as the whole only if every frame is a separate product. Convolutions
+compute the pictures of a batch one by one, so for them a constant batch size is enough.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
+T = TypeVar("T")
 
 
 def row_product(rows: Floats, matrix: Floats) -> Floats:
@@ -27,3 +32,10 @@ def row_product(rows: Floats, matrix: Floats) -> Floats:
 def row_combination(rows: Floats, directions: Floats) -> Floats:
     """Return the sums (T, ...) of directions (K, ...) weighted by rows (T, K), each row computed separately."""
     return row_product(rows, directions.reshape(len(directions), -1)).reshape(len(rows), *directions.shape[1:])
+
+
+def full_batches(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    """Yield the items in batches of exactly `size`. The last batch is filled with copies of the last item."""
+    for first in range(0, len(items), size):
+        batch = list(items[first : first + size])
+        yield batch + batch[-1:] * (size - len(batch))

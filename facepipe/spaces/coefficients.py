@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.fitting import Fit
 from facepipe.face.pose import Similarity, angles_of, rotation_of
+from facepipe.models.rows import row_product
 from facepipe.spaces import SPACES, MotionSpace, linear478
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def from_fit(
     """Express a fit to points in pixels of the picture relative to a crop."""
     half = crop.side / 2
     turned = rotation_of(np.array([[0.0, 0.0, -crop.angle_radians]]))[0]
-    origin = (fit.pose.translation - (crop.center_x, crop.center_y, 0)) @ turned.T / half
+    origin = row_product(fit.pose.translation - (crop.center_x, crop.center_y, 0), turned.T) / half
     return Coefficients(
         identity=fit.identity,
         expression=fit.expression,

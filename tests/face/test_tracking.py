@@ -10,7 +10,7 @@ import pytest
 from facepipe.face.cropping import SquareCrop, aligned_crop
 from facepipe.face.landmarker import Located
 from facepipe.face.track import Track
-from facepipe.face.tracking import Tracker
+from facepipe.face.tracking import BATCH_FRAMES, Tracker
 from tests.face.world import Figure, Picture, World
 
 
@@ -141,7 +141,7 @@ def test_another_person_after_a_cut_is_chosen_by_rule() -> None:
     np.testing.assert_array_equal(found.points[-1], frames[-1][1].points)
 
 
-def test_frames_are_read_one_at_a_time_and_progress_is_reported() -> None:
+def test_frames_are_read_in_small_batches_and_progress_is_reported() -> None:
     """Frames are read on demand, and each is counted."""
     world, read, counted = World([[Figure(120)]] * 10), 0, 0
     pictures = world.pictures()
@@ -155,7 +155,7 @@ def test_frames_are_read_one_at_a_time_and_progress_is_reported() -> None:
     def advance(count: int) -> None:
         nonlocal counted
         counted += count
-        assert read <= counted + 1
+        assert read <= counted + BATCH_FRAMES
 
     Tracker(world, world).track(frames(), advance)
     assert counted == 10

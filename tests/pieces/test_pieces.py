@@ -33,7 +33,7 @@ from facepipe.face.model import FaceModel
 from facepipe.face.pose import Similarity, angles_of, rotation_of
 from facepipe.models.blocks import fold_norms
 from facepipe.models.deep3d import CoefficientNetwork, Deep3dConfig
-from facepipe.models.rows import row_combination, row_product
+from facepipe.models.rows import full_batches, row_combination, row_product
 from facepipe.motion import features as sound_features
 from facepipe.motion.audio_model import AudioToMotion
 from facepipe.motion.features import Features
@@ -46,6 +46,7 @@ from facepipe.renderers.mesh.renderer import MeshRenderer
 from facepipe.renderers.pirender.config import PirenderConfig
 from facepipe.renderers.pirender.inference import FastPirender
 from facepipe.renderers.pirender.renderer import PirenderRenderer
+from facepipe.spaces.coefficients import from_fit
 from facepipe.spaces.smoothing import smooth
 from tests.face.bfm.invented import invented_model
 from tests.face.faces import face_model
@@ -96,6 +97,13 @@ def test_rows_of_a_product(inner: int, outer: int, dtype: type) -> None:
     same(lambda first, end: row_combination(rows[first:end], directions), len(rows))
 
 
+@pytest.mark.parametrize("count", [1, 2, 4, 5])
+def test_batches_are_full(count: int) -> None:
+    batches = list(full_batches(range(count), 2))
+    assert [len(batch) for batch in batches] == [2] * -(-count // 2)
+    assert [item for batch in batches for item in batch] == [*range(count), *[count - 1] * (count % 2)]
+
+
 def test_rotations_and_angles() -> None:
     angles = dice().normal(0, 0.4, (23, 3))
     same(lambda first, end: rotation_of(angles[first:end]), 23)
@@ -125,10 +133,12 @@ def test_a_fit_of_one_person(monkeypatch: pytest.MonkeyPatch) -> None:
     points, identity = clip_of_points(model, 11), dice().normal(0, 0.3, 80)
 
     def fitted(first: int, end: int) -> Array:
-        found = fit(model, points[first:end], np.ones(end - first, bool), identity=identity)
-        return np.column_stack(
-            [found.expression, found.residual, *(part.reshape(end - first, -1) for part in found.pose)]
-        )
+        valid = np.ones(end - first, bool)
+        found = fit(model, points[first:end], valid, identity=identity)
+        crop = SquareCrop(140, 160, 300, 0.1)
+        rows = from_fit(found, valid, fps=Fraction(25), crop=crop, picture_size=(400, 400))
+        pose = [part.reshape(end - first, -1) for part in found.pose]
+        return np.column_stack([found.expression, found.residual, rows.angles, rows.translation, *pose])
 
     same(fitted, 11, FEW_SIZES)
     whole = fit(model, points, np.ones(11, bool))
