@@ -15,7 +15,7 @@ from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as LiveProgress
 from rich.text import Text
 
-from facepipe.engine.events import Done, Event, Failed, Progress, Sink, Start
+from facepipe.engine.events import Done, Event, Failed, Progress, Remarked, Sink, Start
 from facepipe.engine.progress import JobProgress, StageProgress, format_event, printable
 
 PLAIN_SECONDS = 5.0
@@ -123,9 +123,8 @@ class Terminal:
         if stage is not None and isinstance(event, Start | Progress | Done):
             self._show(stage, printable(event.label))
         if self._progress.is_news(event) and not isinstance(event, Start):
-            self._console.print(
-                Text(format_event(event), style="red" if isinstance(event, Failed) else ""), soft_wrap=True
-            )
+            style = "red" if isinstance(event, Failed) else "yellow" if isinstance(event, Remarked) else ""
+            self._console.print(Text(format_event(event), style=style), soft_wrap=True)
 
     def figures(self) -> str:
         """Return progress, rate and remaining time of the current stage."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.errors import NoFaceError, UsageError
 from facepipe.face.cropping import box_of, sample
@@ -162,7 +163,7 @@ def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, track: Trac
         "frames_without_face": int((~track.valid).sum()),
         "faces": track.max_faces,
         "detections": track.detections,
-        "remarks": list(info.remarks),
+        "remarks": remark_facts(info.remarks),
     }
 
 

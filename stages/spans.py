@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.errors import NoFaceError
 from facepipe.face.clip_candidates import ClipCandidate, ClipCandidates, save_candidates
@@ -50,7 +51,7 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
     span = (union_span if run.params.rule == "union" else whole_span)(track, size)
     save_candidates(ClipCandidates(len(track.valid), [ClipCandidate(span)]), run.output / "spans.json")
     save_track(TrackFile(track, fps, whole_picture(min(size)), size), run.output / "track.npz")
-    return {"frames": len(track.valid), "spans": 1, "faces": track.max_faces, "remarks": list(info.remarks)}
+    return {"frames": len(track.valid), "spans": 1, "faces": track.max_faces, "remarks": remark_facts(info.remarks)}
 
 
 STAGE = Stage(

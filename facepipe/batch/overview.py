@@ -11,6 +11,7 @@ from typing import Any
 from facepipe.batch.item import Item
 from facepipe.batch.moments import Moments
 from facepipe.engine.item_log import DONE, FAILED
+from facepipe.engine.remark import Remark
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Failure:
     time: float
     item: Item | None
     seconds: float = 0.0
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Success:
     lost: int
     bytes: int
     time: float
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass
@@ -79,6 +82,8 @@ class Overview:
     """Frames without a face."""
     items_with_lost: int = 0
     bytes: int = 0
+    remarked: dict[str, frozenset[str]] = field(default_factory=dict)
+    """By id of a done or failed item: the codes of the remarks about it. Items without remarks are left out."""
     ends: list[tuple[float, str]] = field(default_factory=list)
     """Times and states of a sample of the items that ended."""
     recent: int = 0
@@ -111,6 +116,11 @@ class Overview:
         return Counter(one.kind for one in self.failures.values())
 
     @property
+    def remark_codes(self) -> Counter[str]:
+        """The number of items by code of a remark."""
+        return Counter(code for codes in self.remarked.values() for code in codes)
+
+    @property
     def items_per_second(self) -> float:
         """The rate of the last minutes; 0 if no item ended."""
         return self.recent / self.recent_seconds if self.recent_seconds > 0 else 0.0
@@ -136,6 +146,7 @@ class Overview:
             "items_per_second": round(self.items_per_second, 4),
             "seconds_left": self.seconds_left,
             "failures": dict(self.failure_classes),
+            "remarks": dict(self.remark_codes),
             "frames": self.frames,
             "frames_without_face": self.lost,
             "items_without_face_somewhere": self.items_with_lost,

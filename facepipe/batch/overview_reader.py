@@ -26,6 +26,7 @@ from facepipe.engine.item_log import (
     entry_of,
     supersedes,
 )
+from facepipe.engine.remark import remarks_in
 
 RATE_SECONDS = 300.0
 """The time over which the rate is measured."""
@@ -69,6 +70,9 @@ class _Reading:
         self.entries[key] = entry
         self.overview.failures.pop(key, None)
         self.writers.pop(key, None)
+        self.overview.remarked.pop(key, None)
+        if codes := frozenset(one.code for one in remarks_in(value)):
+            self.overview.remarked[key] = codes
         if entry.state == BEGUN:
             self.writers[key] = journal
         elif entry.state == FAILED:
@@ -151,6 +155,7 @@ def _failure(key: str, value: Mapping[str, Any], entry: Entry) -> Failure:
         float(value.get("time", 0.0)),
         item,
         float(value.get("seconds", 0.0)),
+        remarks_in(value),
     )
 
 
@@ -164,4 +169,5 @@ def _success(key: str, value: Mapping[str, Any]) -> Success:
         int(value.get("lost", 0)),
         int(value.get("bytes", 0)),
         float(value.get("time", 0.0)),
+        remarks_in(value),
     )

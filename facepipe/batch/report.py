@@ -84,6 +84,7 @@ def _plots(overview: Overview, done: Sequence[Success]) -> Iterable[tuple[str, s
     yield "Seconds per item", histogram([one.seconds for one in done], "s")
     yield "Seconds by stage", bars(seconds, "s")
     yield "Failures by class", bars(dict(overview.failure_classes), "", "bad")
+    yield "Items by note", bars(dict(overview.remark_codes), "")
 
 
 def _plot(title: str, svg: str) -> str:
@@ -117,11 +118,16 @@ def _failed_row(one: Failure) -> str:
     cells = [
         "failed", one.kind, one.label, one.stage, f"{one.seconds:.2f}", "", "", f"{one.message}{tries}",
     ]  # fmt: skip
-    return _row("failed", one.kind, cells, detail)
+    return _row("failed", one.kind, cells, _remarks(one) + detail)
+
+
+def _remarks(one: Success | Failure) -> str:
+    return "".join(f'<div class="soft">note: {escape(remark.text)}</div>' for remark in one.remarks)
 
 
 def _done_row(one: Success) -> str:
-    return _row("done", "", ["done", "", one.label, "", f"{one.seconds:.2f}", str(one.frames), str(one.lost), one.out])
+    cells = ["done", "", one.label, "", f"{one.seconds:.2f}", str(one.frames), str(one.lost), one.out]
+    return _row("done", "", cells, _remarks(one))
 
 
 def _row(state: str, kind: str, cells: Sequence[str], detail: str = "") -> str:

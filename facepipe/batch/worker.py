@@ -22,7 +22,7 @@ from facepipe.batch.keeping import Keep, discard
 from facepipe.engine import Artefact, Job, Workspace
 from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.claim import Claims, is_process_dead
-from facepipe.engine.events import Done, Event, Failed, Skipped
+from facepipe.engine.events import Done, Event, Failed, Remarked, Skipped
 from facepipe.engine.item_log import BEGUN, DONE, DROPPED, FAILED, RANK, Entries, Entry, ItemLog
 from facepipe.errors import ExitCode, FacepipeError, Interrupted, MemoryLimitError
 
@@ -139,6 +139,7 @@ class Worker:
                 "item": task.item.as_json(),
                 "label": task.item.label,
                 "seconds": round(time.monotonic() - started, 3),
+                "remarks": seen.remarks,
                 **failure_record(error),
             }
         uses = discard(seen.results, self.orders.keep, self._roots(task), task.shared, repeated=task.repeated)
@@ -150,6 +151,7 @@ class Worker:
             "stages": dict(seen.stages),
             "frames": seen.frames,
             "lost": seen.lost,
+            "remarks": seen.remarks,
             "uses": uses,
             "bytes": self._size(task.item.output),
         }
@@ -213,6 +215,7 @@ class Seen:
     stages: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0.0, 0]))
     """By stage: number of runs made, number skipped, seconds, frames."""
     failed_stage: str = ""
+    remarks: list[dict[str, str]] = field(default_factory=list)
     results: list[Artefact] = field(default_factory=list)
 
     def __call__(self, event: Event) -> None:
@@ -224,6 +227,8 @@ class Seen:
             self.stages[event.stage][1] += 1
         elif isinstance(event, Failed):
             self.failed_stage = event.stage
+        elif isinstance(event, Remarked):
+            self.remarks.append({"code": event.code, "text": f"{event.label}: {event.message}"})
 
     @property
     def frames(self) -> int:

@@ -33,12 +33,17 @@ def failures(
     _verbose: Verbose = False,
 ) -> None:
     """Print the failed items of a batch: class, stage, tries and reason. `facepipe retry` runs them again."""
+    from facepipe.engine.progress import printable
+
     overview = read(work)
     found = [one for one in overview.failures.values() if not classes or one.kind in classes]
     for one in sorted(found, key=lambda one: (one.kind, one.label)):
         typer.echo(json.dumps(_as_json(one), sort_keys=True) if as_json else _line(one))
         if details and one.detail and not as_json:
             typer.echo("\n".join(f"    {line}" for line in one.detail.splitlines()))
+        if not as_json:
+            for remark in one.remarks:
+                typer.echo(printable(f"    note: {remark.text}"))
     if not found and not as_json:
         typer.echo("no failures")
 
@@ -64,6 +69,8 @@ def stats(work: Folder = None, as_json: AsJson = False, _verbose: Verbose = Fals
             f"{items.maximum:.2f}); {overview.frames} frames, {overview.lost} without a face; "
             f"{size_text(overview.bytes)} of results"
         )
+    for code, count in overview.remark_codes.most_common():
+        typer.echo(f"note: {code}: {count} item{'s' * (count != 1)}; `facepipe report` says which")
 
 
 def report(
@@ -132,6 +139,9 @@ def status_lines(overview: Overview) -> list[str]:
     slow = sorted(overview.stages.items(), key=lambda pair: -pair[1].seconds.sum)[:SLOWEST]
     if total:
         lines.append("slowest: " + ", ".join(f"{name} {stage.seconds.sum / total:.0%}" for name, stage in slow))
+    if overview.remarked:
+        codes = ", ".join(f"{code} {count}" for code, count in overview.remark_codes.most_common())
+        lines.append(f"notes: {codes}; `facepipe report` says which items")
     if overview.frames:
         share = f"{overview.lost} frames without a face, in {overview.items_with_lost} items"
         lines.append(f"rendered: {overview.frames} frames; {share}")

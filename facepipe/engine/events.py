@@ -101,6 +101,16 @@ class Done(StageEvent):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Remarked(StageEvent):
+    """Something about an input or a result that the user should know, although the job goes on."""
+
+    event = "remark"
+    code: str
+    """See `facepipe.engine.remark.Remark`."""
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Failed(StageEvent):
     """A stage ended without a result."""
 

@@ -21,6 +21,7 @@ from facepipe.engine.events import (
     Failed,
     Plan,
     Progress,
+    Remarked,
     Sink,
     Skipped,
     Start,
@@ -30,6 +31,7 @@ from facepipe.engine.events import (
 from facepipe.engine.fingerprint import Identity, canonical_json
 from facepipe.engine.journal import JsonlJournal
 from facepipe.engine.lock import FolderLock
+from facepipe.engine.remark import Remark, remarks_in
 from facepipe.engine.stage import Json, Stage, WeightFile
 from facepipe.engine.workspace import DONE, FORCED, Decision, Inputs, Workspace
 from facepipe.errors import BusyError, ExitCode, FacepipeError
@@ -69,6 +71,8 @@ class Job:
         self.dry_run = dry_run
         self.results: list[Artefact] = []
         """The artefacts that `run` has returned so far; the same one may occur twice."""
+        self.remarks: list[Remark] = []
+        """The remarks about the artefacts that `run` has returned, and those added by `remark`, each once."""
         self._remembers = remembers
         self._claims = claims
         self._check = check
@@ -139,6 +143,8 @@ class Job:
             self._memory.set(label, decision.identity.as_json())
         if isinstance(artefact, Artefact):
             self.results.append(artefact)
+            for remark in remarks_in(artefact.facts):
+                self.remark(remark, stage=stage.name, label=label)
         return artefact
 
     def _decide(
@@ -237,6 +243,12 @@ class Job:
     def emit(self, event: Event) -> None:
         """Emit an event that is not about one stage."""
         self._emit(event)
+
+    def remark(self, remark: Remark, *, stage: str = "", label: str = "") -> None:
+        """Emit a remark, unless the job has emitted the same one before."""
+        if remark not in self.remarks:
+            self.remarks.append(remark)
+            self._emit(Remarked(stage=stage, label=label or stage, code=remark.code, message=remark.text))
 
     def count(self, frames: int) -> None:
         """Count in the summary a piece of work that was done without `run`."""

@@ -16,6 +16,7 @@ from facepipe.engine.events import (
     ItemPlan,
     Plan,
     Progress,
+    Remarked,
     Skipped,
     StageEvent,
     Start,
@@ -109,7 +110,7 @@ class JobProgress:
         if isinstance(event, Summary):
             # A job that ended before its first stage has no summary.
             return bool(event.dry_run or event.made or event.skipped or event.failed)
-        if isinstance(event, Failed | Plan | Estimate | ItemPlan | BatchSummary):
+        if isinstance(event, Failed | Remarked | Plan | Estimate | ItemPlan | BatchSummary):
             return True
         if not isinstance(event, Skipped | Start | Done):
             return False
@@ -134,6 +135,8 @@ def format_event(event: Event) -> str:
         return printable(f"made {event.label} in {duration_text(event.seconds)}{rate}")
     if isinstance(event, Failed):
         return printable(f"failed {event.label}: {'; '.join(event.message.splitlines())}")
+    if isinstance(event, Remarked):
+        return printable(f"note: {event.label}: {event.message}" if event.label else f"note: {event.message}")
     if isinstance(event, Estimate):
         work, result = (f"{size / 1e6:.1f} MB" for size in (event.work_bytes, event.result_bytes))
         return printable(f"estimate for {event.label}: {event.frames} frames, {work} of work files, {result} of result")

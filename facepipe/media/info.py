@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
+from facepipe.engine.remark import Remark
+
 _HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 
 
@@ -54,17 +56,21 @@ class VideoInfo:
         return self.variable_rate or self.delay_seconds * self.fps > 0.5
 
     @property
-    def remarks(self) -> tuple[str, ...]:
-        """One sentence for each conversion in decoding that the user should know about."""
+    def remarks(self) -> tuple[Remark, ...]:
+        """A remark for each conversion in decoding that the user should know about."""
         remarks = []
         if self.variable_rate:
-            remarks.append(f"variable frame rate, resampled to a constant {float(self.fps):.3f} frames/s")
+            text = f"variable frame rate, resampled to a constant {float(self.fps):.3f} frames/s"
+            remarks.append(Remark("variable-rate", text))
         elif self.resampled:
-            remarks.append(f"video begins {self.delay_seconds:.2f} s late; the first frame is repeated until then")
+            text = f"video begins {self.delay_seconds:.2f} s late; the first frame is repeated until then"
+            remarks.append(Remark("late-start", text))
         if self.is_hdr:
-            remarks.append(f"HDR ({_HDR_TRANSFERS[self.transfer]}), tone-mapped to standard range")
+            text = f"HDR ({_HDR_TRANSFERS[self.transfer]}), tone-mapped to standard range"
+            remarks.append(Remark("hdr", text))
         if self.rotation_degrees:
-            remarks.append(f"rotated by {self.rotation_degrees} degrees clockwise, as its container specifies")
+            text = f"rotated by {self.rotation_degrees} degrees clockwise, as its container specifies"
+            remarks.append(Remark("turned", text))
         if self.interlaced:
-            remarks.append("interlaced, converted to progressive")
+            remarks.append(Remark("interlaced", "interlaced, converted to progressive"))
         return tuple(remarks)

@@ -12,6 +12,7 @@ from typing import Any
 from facepipe import __version__
 from facepipe.engine.artefact import Artefact, Output
 from facepipe.engine.digest import DigestCache
+from facepipe.engine.remark import remark_facts, remarks_in
 from facepipe.errors import DiskError, InputError, UsageError
 from facepipe.media.files import check_output, draft_of, sweep_drafts
 
@@ -81,6 +82,7 @@ def deliver(results: Mapping[Path, Output], digests: DigestCache, about: Mapping
     sidecar = sidecar_of(next(iter(results)))
     files = {_relative(path, sidecar): output.sha256 for path, output in results.items()}
     content = {"format": FORMAT, "version": VERSION, "facepipe": __version__, "files": files, **about}
+    content["remarks"] = _remarks(about)
     changed = [path for path, output in results.items() if not path.exists() or digests.digest(path) != output.sha256]
     old = {_relative(path, sidecar): digests.digest(path) for path in changed if path.exists()}
     for folder in {path.parent for path in results}:
@@ -93,6 +95,14 @@ def deliver(results: Mapping[Path, Output], digests: DigestCache, about: Mapping
     if old:
         _write(sidecar, content)
     return bool(changed)
+
+
+def _remarks(about: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the remarks of a sidecar: its own and those of its stages, each once."""
+    found = [
+        one for facts in (about, *(stage["facts"] for stage in about.get("stages", ()))) for one in remarks_in(facts)
+    ]
+    return remark_facts(dict.fromkeys(found))
 
 
 def _write(sidecar: Path, content: Mapping[str, Any]) -> None:

@@ -83,7 +83,7 @@ def test_a_late_first_frame_is_repeated(make: Make, silent_clip: Path) -> None:
     path = make("late.mp4", "-itsoffset", "0.4", "-i", silent_clip, *tone(), "-c:v", "copy", "-c:a", "aac")
     info = probe_video(path)
     assert info.delay_seconds == pytest.approx(0.4, abs=0.03)
-    assert "begins 0.4" in info.remarks[0]
+    assert "begins 0.4" in info.remarks[0].text
     frames = list(decode_frames(path, info=info))
     assert abs(len(frames) - 35) <= 1
     assert np.array_equal(frames[0], frames[8])
@@ -121,7 +121,7 @@ def test_hdr_is_tone_mapped_and_remarked(hdr_clip: Path) -> None:
         pytest.skip("this ffmpeg cannot tone-map")
     info = probe_video(hdr_clip)
     assert info.is_hdr
-    assert "HDR (PQ), tone-mapped" in info.remarks[0]
+    assert "HDR (PQ), tone-mapped" in info.remarks[0].text
     frame = next(decode_frames(hdr_clip, info=info))
     assert 20 < frame.mean() < 235
 

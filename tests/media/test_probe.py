@@ -48,7 +48,7 @@ def test_frames_cut_off_by_an_edit_list_are_excluded(make: Make, clip: Path) -> 
 def test_a_variable_rate_is_detected_and_remarked(variable_clip: Path) -> None:
     info = probe_video(variable_clip)
     assert info.variable_rate
-    assert "variable frame rate" in info.remarks[0]
+    assert "variable frame rate" in info.remarks[0].text
 
 
 @pytest.mark.parametrize(("turn", "clockwise"), [(90, 270), (-90, 90), (180, 180)])
