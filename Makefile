@@ -14,6 +14,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 CODE := facepipe stages weights tests tools examples
 WHEELS := build/wheel
+# One process per core, four at most: each needs about 1 GB. `make test TESTS_IN_PARALLEL=` runs one after another.
+TESTS_IN_PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .PHONY: help install demo test check check-format check-style check-types check-imports check-wheel findings format clean
 .DELETE_ON_ERROR:
@@ -46,7 +48,7 @@ demo: $(VENV)/facepipe.stamp
 	PATH="$(abspath $(BIN)):$$PATH" sh examples/demo.sh out/demo
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(TESTS_IN_PARALLEL)
 
 check: check-format check-style check-types check-imports check-wheel test
 

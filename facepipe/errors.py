@@ -161,13 +161,26 @@ class FailedItemsError(FacepipeError):
         return partial(type(self), done=self.done, detail=self.detail), (self.lines,)
 
 
+_REMEDIES = {
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EROFS),
+        "free some space, or choose another place for the result and --work",
+    ),
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM),
+        "change its permissions or those of a folder above it, or choose another place for the result and --work",
+    ),
+    **dict.fromkeys((errno.EIO, errno.ESTALE, errno.ENOTCONN), "check the disk or the network folder, then run again"),
+}
+
+
 def as_expected(error: Exception) -> FacepipeError | None:
     """Return an error as one that a person can act on; None for a bug."""
     if isinstance(error, FacepipeError):
         return error
     if isinstance(error, MemoryError):
         return MemoryLimitError("out of memory: close other programs, or lower --jobs or --size")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    if isinstance(error, OSError) and (remedy := _REMEDIES.get(error.errno or 0)):
         where = f" ({error.filename})" if error.filename else ""
-        return DiskError(f"{error.strerror}{where}: free some space, or choose another place for the result and --work")
+        return DiskError(f"{error.strerror}{where}: {remedy}")
     return None

@@ -3,6 +3,10 @@
 import os
 import signal
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The processes share the cores. torch reads this when it is imported; programs that tests start inherit it.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 from skimage import data

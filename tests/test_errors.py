@@ -1,12 +1,22 @@
 """Errors have the attributes that the terminal and the batch need, and survive pickling."""
 
+import errno
+import os
 import pickle
 from pathlib import Path
 
 import pytest
 
 from facepipe import errors
-from facepipe.errors import ExitCode, FacepipeError, FailedItemsError, InputError, PrecheckError, WeightsError
+from facepipe.errors import (
+    ExitCode,
+    FacepipeError,
+    FailedItemsError,
+    InputError,
+    PrecheckError,
+    WeightsError,
+    as_expected,
+)
 
 CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, FacepipeError)]
 
@@ -32,6 +42,16 @@ def test_failed_items_are_listed_line_by_line() -> None:
     for copy in (error, pickle.loads(pickle.dumps(error))):
         assert (str(copy), copy.done, copy.detail) == ("a.mp4: empty\nb.mp4: no face", (Path("c.mp4"),), "tail")
         assert copy.exit_code is ExitCode.FAILED_ITEMS
+
+
+def test_errors_of_the_disk_are_expected_and_others_are_bugs() -> None:
+    for number in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE):
+        error = as_expected(OSError(number, os.strerror(number), "work/crop"))
+        assert error is not None
+        assert error.failure_class == "disk"
+        assert str(error).startswith(f"{os.strerror(number)} (work/crop): ")
+    assert as_expected(OSError(errno.ENOENT, "No such file or directory", "work/crop")) is None
+    assert as_expected(ValueError("no OSError")) is None
 
 
 def test_exit_codes_are_the_documented_ones() -> None:

@@ -15,6 +15,7 @@ from facepipe.engine.events import Done, Event, Failed, Plan, Progress, Skipped,
 from facepipe.engine.lock import FolderLock
 from facepipe.errors import BusyError, InputError
 from tests.engine.repetition import REPEAT, RepeatParams, made, reasons, run_all, stage_of
+from tests.users import open_to_all
 
 
 @pytest.fixture
@@ -217,8 +218,7 @@ def ordinary_user(folder: Path) -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    for one in (folder, *folder.parents[:2]):
-        one.chmod(0o755)
+    open_to_all(folder)
     os.seteuid(65534)
     try:
         yield

@@ -15,6 +15,7 @@ import pytest
 
 from tests.faults.program import ROOT, Scene, assert_whole, finish, run, start
 from tests.faults.test_bad_inputs import check
+from tests.users import open_to_all
 
 ROOT_USER = sys.platform == "linux" and os.geteuid() == 0
 needs_root = pytest.mark.skipif(not ROOT_USER, reason="mounting a disk takes root")
@@ -85,8 +86,7 @@ def test_files_of_somebody_else(scene: Scene, tmp_path_factory: pytest.TempPathF
     nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     if subprocess.run([*nobody, sys.executable, "-c", "import facepipe.cli"], cwd=ROOT, check=False).returncode:
         pytest.skip("another user cannot run this Python")
-    for folder in (scene.folder, *scene.folder.parents[:2]):
-        folder.chmod(0o755)
+    open_to_all(scene.folder)
     free = tmp_path_factory.mktemp("free")
     os.chown(free, 65534, 65534)
     scene.driver.chmod(0o600)
