@@ -14,9 +14,9 @@ from skimage import data
 from facepipe.media.ffmpeg import find_ffmpeg
 from facepipe.media.image import write_image
 from facepipe.spaces.files import load_coefficients, save_coefficients
-from tests.faults.program import Scene, run
+from tests.faults.program import FRAMES, Scene, run
 
-FRAMES, FPS, SIZE = 75, 25, 96
+FPS, SIZE = 25, 96
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def model_scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 
 def save_coefficients_of_a_nod(resting: Path, path: Path) -> None:
-    """Write three seconds of a head that turns and nods."""
+    """Write the motion of a head that turns and nods."""
     rest = load_coefficients(resting).repeated(FRAMES)
     angles, seconds = np.array(rest.angles), np.arange(FRAMES) / FPS
     angles[:, 0] += 0.08 * np.sin(2 * np.pi * seconds / 1.1)

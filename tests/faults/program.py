@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 from facepipe.cli import app
 
 ROOT = Path(__file__).parents[2]
+FRAMES = 40
+"""Of the driver and the motion file of a scene."""
 CODE = "from facepipe.cli import main; main()"
 
 

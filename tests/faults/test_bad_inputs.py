@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.faults import forgeries as forge
-from tests.faults.program import Outcome, Scene, assert_whole, run
+from tests.faults.program import FRAMES, Outcome, Scene, assert_whole, run
 
 Make = Callable[[Scene], Path]
 
@@ -84,10 +84,12 @@ DRIVERS = [
     Case("motion at no rate", lambda s: forge.motion_with(s, fps="0"), 3, ("other.npz", "a rate of 0 frames/s")),
     Case("motion at a false rate", lambda s: forge.motion_with(s, fps="fast"), 3, ("other.npz", "fast")),
     Case("motion without a crop", lambda s: forge.motion_with(s, crop={"side": 1}), 3, ("other.npz", "damaged")),
-    Case("motion of text", lambda s: forge.motion_of(s, angles=np.array(["up"] * 75)), 3, ("arrays.npz", "damaged")),
+    Case(
+        "motion of text", lambda s: forge.motion_of(s, angles=np.array(["up"] * FRAMES)), 3, ("arrays.npz", "damaged")
+    ),
     Case(
         "motion that is not finite",
-        lambda s: forge.motion_of(s, angles=np.full((75, 3), np.nan)),
+        lambda s: forge.motion_of(s, angles=np.full((FRAMES, 3), np.nan)),
         3,
         ("finite", "again"),
     ),

@@ -162,18 +162,26 @@ def test_a_record_of_another_version(scene: Scene) -> None:
     assert before == {path: path.read_bytes() for path in scene.folder.rglob("*.mp4")}
 
 
+@pytest.fixture(scope="module")
+def finished(model_scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The work folder of a finished job, to copy."""
+    work = tmp_path_factory.mktemp("finished") / "work"
+    outcome = run(*reenact(model_scene, work=work, out=work.parent / "out.mp4"))
+    assert outcome.exit_code == 0, outcome.stderr
+    return work
+
+
 @pytest.mark.parametrize("damage", ["record gone", "record torn", "output gone", "output short", "record of a list"])
-def test_a_damaged_work_folder_heals(damage: str, scene: Scene) -> None:
+def test_a_damaged_work_folder_heals(damage: str, scene: Scene, finished: Path) -> None:
     work = scene.folder / "work"
-    assert run(*reenact(scene, work=work)).exit_code == 0
-    expected = scene.out.read_bytes()
+    shutil.copytree(finished, work)
+    expected = finished.with_name("out.mp4").read_bytes()
     for record in work.glob("*/*/*/record.json"):
         output = next(path for path in record.parent.iterdir() if path != record)
         path = output if damage.startswith("output") else record
         path.chmod(0o644)
         content = path.read_bytes()
         path.unlink() if damage.endswith("gone") else path.write_bytes(b"[]" if "list" in damage else content[:-20])
-    scene.out.unlink()
     outcome = run(*reenact(scene, work=work))
     assert outcome.exit_code == 0, outcome.stderr
     assert scene.out.read_bytes() == expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.program import Scene, run
+from tests.faults.program import FRAMES, Scene, run
 from tests.faults.test_bad_inputs import check
 
 REQUESTS: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
@@ -33,7 +33,7 @@ REQUESTS: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "strength beyond bounds": (("--strength", "9"), 2, ("--strength", "less than or equal to 3")),
     "strength that is no number": (("--strength", "nan"), 2, ("--strength", "3")),
     "unknown reference": (("--reference", "last"), 2, ("--reference", "'last'", "best, first")),
-    "reference beyond the end": (("--reference", "999"), 2, ("999", "75 frames", "74")),
+    "reference beyond the end": (("--reference", "999"), 2, ("999", f"{FRAMES} frames", str(FRAMES - 1))),
     "source frame of text": (("--source-frame", "first"), 2, ("--source-frame", "'first'", "best")),
     "negative source frame": (("--source-frame", "-1"), 2, ("--source-frame", "best")),
     "unknown stage": (("--force", "paint"), 2, ("--force paint", "crop", "render", "mux")),

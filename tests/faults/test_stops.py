@@ -24,7 +24,7 @@ KILLS = int(os.environ.get("FACEPIPE_KILLS", "6"))
 
 @pytest.fixture(autouse=True)
 def _eight_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FACEPIPE_WORK_SEGMENT_FRAMES", "10")
+    monkeypatch.setenv("FACEPIPE_WORK_SEGMENT_FRAMES", "5")
 
 
 def command(scene: Scene, work: Path) -> tuple[str | Path, ...]:
@@ -64,7 +64,7 @@ def executed(outcome: Outcome, stage: str) -> int:
 
 
 def test_kills_harm_nothing(model_scene: Scene, tmp_path: Path) -> None:
-    task = kill_trial.Task(model_scene.portrait, model_scene.driver, segment_frames=10, size_pixels=128)
+    task = kill_trial.Task(model_scene.portrait, model_scene.driver, segment_frames=5, size_pixels=128)
     tried = list(kill_trial.trials(task, tmp_path, KILLS, seed=3))
     assert sum(trial.killed for trial in tried) == KILLS
     assert not tried[-1].killed
