@@ -41,7 +41,7 @@ REQUESTS: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "surplus argument": (("more.mp4",), 2, ("more.mp4",)),
     "too many pixels": (("--max-pixels", "50000"), 3, ("portrait.png", "300x300", "50,000", "--max-pixels 90000")),
     "no pixels": (("--max-pixels", "0"), 2, ("--max-pixels", "1")),
-    "too long": (("--max-duration", "1"), 3, ("driver.mp4", "lasts 3 s", "1 s allowed", "--max-duration 4")),
+    "too long": (("--max-duration", "1"), 3, ("driver.mp4", "lasts 1.6 s", "1 s allowed", "--max-duration 2")),
     "result that is no video": (("-o", "out.txt"), 2, ("out.txt", ".mp4", ".png")),
     "result without a suffix": (("-o", "out"), 2, ("out", ".mp4", ".png")),
     "result in the driver's place": (("-o", "driver.mp4"), 2, ("driver.mp4", "input", "-o")),
