@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from facepipe.media.colour import Colours
 from facepipe.media.image import flatten, open_image
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
@@ -28,7 +29,7 @@ def probe_animation(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoIn
             duration_seconds=float(rate.frame_count / rate.fps),
             has_sound=False,
             variable_rate=rate.variable,
-            pixel_format="rgb24",
+            colours=Colours("rgb24"),
             codec=str(image.format).lower(),
             container=str(image.format).lower(),
         )
