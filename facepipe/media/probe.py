@@ -5,7 +5,7 @@ from pathlib import Path
 from facepipe.errors import InputError
 from facepipe.media import ffmpeg
 from facepipe.media.animation import probe_animation
-from facepipe.media.files import is_animation, kind_of
+from facepipe.media.files import description_of, is_animation, kind_of
 from facepipe.media.header import Header, Pictures
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
@@ -54,6 +54,8 @@ def _probe_with_ffmpeg(path: Path, limits: MediaLimits) -> VideoInfo:
 
 def _unreadable(path: Path, header: Header | None, messages: str) -> str:
     """Return the reason why ffmpeg could not list the frames of a file."""
+    if "JPEG" in (what := description_of(path)):
+        return f"{path}: is {what}, which may be animated; convert it to PNG, or to mp4 if it is"
     if "not on whitelist" in messages:
         return f"{path}: is a playlist or another format that can refer to other files; give the video itself"
     if kind_of(path) == "unknown":
