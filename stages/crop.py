@@ -20,7 +20,7 @@ from facepipe.face.track import Track, TrackFile, crop_around, save_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
 from facepipe.media.files import kind_of
-from facepipe.media.image import read_image, write_image
+from facepipe.media.image import read_picture, write_image
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
@@ -62,16 +62,17 @@ def crop(run: StageRun[Params]) -> Mapping[str, Any]:
     path, params = run.input("media"), run.params
     tracker = Tracker(load_once(Detector, run.weights["detector"], threads=THREADS), _landmarker(run), face=params.face)
     if kind_of(path) == "image":
-        picture = read_image(path, NO_LIMITS)
-        track = _check(tracker.track([picture], run.advance), path, STILL_FPS, params)
-        return _finish_still(run, picture, track, STILL_FPS, frame=-1)
+        read = read_picture(path, NO_LIMITS)
+        track = _check(tracker.track([read.pixels], run.advance), path, STILL_FPS, params)
+        return {**_finish_still(run, read.pixels, track, STILL_FPS, frame=-1), "remarks": remark_facts(read.remarks)}
     info = probe_video(path, NO_LIMITS)
     frames = decode_frames(path, info=info)
     track = _check(tracker.track(frames, run.advance), path, info.fps, params)
     if params.still:
         frame = _choose_frame(params.still, track, path)
         one = track.rows(frame, frame + 1)
-        return _finish_still(run, _frame(path, info, frame), one, info.fps, frame=frame)
+        facts = _finish_still(run, _frame(path, info, frame), one, info.fps, frame=frame)
+        return {**facts, "remarks": remark_facts(info.remarks)}
     return _finish_clip(run, path, info, track)
 
 
@@ -169,7 +170,7 @@ def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, track: Trac
 
 STAGE = Stage(
     name="crop",
-    version=6,
+    version=7,
     inputs=("media",),
     outputs=("track.npz", "crop.png?", "crop.mp4?", "picture.png?"),
     params=Params,

@@ -11,7 +11,7 @@ from typing import Any
 import ffmpeg as graph
 import numpy as np
 
-from facepipe.errors import EncoderError, InputError, ToolError
+from facepipe.errors import EncoderError, InputError
 from facepipe.media import ffmpeg
 from facepipe.media.animation import decode_animation
 from facepipe.media.files import is_animation
@@ -26,6 +26,7 @@ _LOOK_UP_SECONDS = 0.5
 # Containers with frame-accurate seeking, as measured; others are decoded from their start.
 _SEEKABLE = ("mov,mp4", "matroska")
 _MIN_SHARE_OF_FRAMES = 0.9
+_SPARE_FRAMES = 3
 
 
 def decode_frames(
@@ -100,46 +101,37 @@ def _decode_command(
     if skipped:
         steps.append(f"trim=start_frame={skipped},setpts=PTS-STARTPTS")
     # Via planar RGB: accurate conversion straight to packed RGB takes swscale twice as long for the same bytes.
-    steps.append(f"scale={size[0]}:{size[1]}:{_scale_options(info)}:flags=bicubic+accurate_rnd+full_chroma_int")
+    steps.append(
+        f"scale={size[0]}:{size[1]}:{info.colours.scale_option(info.height)}:flags=bicubic+accurate_rnd+full_chroma_int"
+    )
     steps.append("format=gbrp,format=rgb24")
     output: dict[str, Any] = {"format": "rawvideo", "pix_fmt": "rgb24", "r": str(fps), "vf": ",".join(steps)}
-    if frame_count is not None:
-        output["frames:v"] = frame_count
+    # A damaged file may never end by itself. The estimate rounds, except of a rate that was bounded.
+    spare = 0 if info.recorded_fps and fps == info.fps else _SPARE_FRAMES
+    rest = max(int(info.frame_count_estimate * fps / info.fps) - start_frame, 0) + spare
+    output["frames:v"] = rest if frame_count is None else min(frame_count, rest)
     # Refuse frames that are larger than the header, which was checked against the limits.
     source = ffmpeg.input_file(path, max_pixels=max(info.width * info.height * 2, 1 << 16), **options)
     return ffmpeg.arguments(graph.output(source["V:0"], "pipe:1", **output))
 
 
 def _picture_steps(info: VideoInfo, box: tuple[int, int, int, int]) -> list[str]:
-    """Return the filters that deinterlace, tone-map and crop to `box`. ffmpeg applies the rotation before them."""
+    """Return the filters that deinterlace, convert unusual colours and crop to `box`. ffmpeg has rotated before."""
     steps = []
     if info.interlaced:
         steps.append("bwdif=mode=send_frame:deint=interlaced")
-    if info.is_hdr:
-        steps.append(_tone_mapping(info))
+    if info.colours.by_zscale:
+        steps += info.colours.filters(ffmpeg.filters(ffmpeg.find_ffmpeg()), info.height)
     left, top, width, height = box
     if (width, height) == (info.width, info.height):
         return steps
     # Non-square pixels change the width; a crop at odd coordinates needs chroma at full resolution.
     steps.append(f"scale={info.width}:{info.height}")
-    if any(value % 2 for value in box) and info.pixel_format.startswith("yuv") and not info.is_hdr:
+    planar_rgb = info.colours.by_zscale
+    if any(value % 2 for value in box) and info.colours.pixel_format.startswith("yuv") and not planar_rgb:
         steps.append("format=yuv444p")
     steps.append(f"crop={width}:{height}:{left}:{top}:exact=1")
     return steps
-
-
-def _tone_mapping(info: VideoInfo) -> str:
-    missing = {"zscale", "tonemap"} - ffmpeg.filters(ffmpeg.find_ffmpeg())
-    if missing:
-        raise ToolError(
-            f"the video is HDR ({info.transfer}), and this ffmpeg has no filter {' and '.join(sorted(missing))} "
-            "to convert it to standard range; install a full ffmpeg, or convert the video to SDR first"
-        )
-    source = f"tin={info.transfer}:min={info.matrix or 'bt2020nc'}:pin=bt2020"
-    return (
-        f"zscale={source}:t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
-        "zscale=t=bt709:m=bt709:r=tv,format=yuv444p"
-    )
 
 
 def _time_steps(fps: Fraction, *, resampled: bool) -> list[str]:
@@ -148,15 +140,6 @@ def _time_steps(fps: Fraction, *, resampled: bool) -> list[str]:
         return [f"fps=fps={fps}:start_time=0:round=near"]
     # Use each frame exactly once, whatever its rounded time in the container.
     return [f"settb={fps.denominator}/{fps.numerator},setpts=N"]
-
-
-def _scale_options(info: VideoInfo) -> str:
-    """Return the option for the input colour matrix; untagged video is bt709 from 720 lines on, else bt601."""
-    if info.is_hdr:
-        return "in_color_matrix=bt709"
-    if info.matrix or not info.pixel_format.startswith("yuv"):
-        return "in_color_matrix=auto"
-    return f"in_color_matrix={'bt709' if info.height >= 720 else 'bt601'}"
 
 
 def _read_frames(

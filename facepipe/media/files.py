@@ -11,13 +11,13 @@ from typing import Literal
 
 from facepipe.engine.draft import is_running, this_host
 from facepipe.errors import DiskError, InputError
+from facepipe.media.sequence import is_animated
 
 DISK_IS_FULL = "the disk is full; free some space, or choose another place with -o, or --work for work files"
 MediaKind = Literal["video", "image", "sound", "playlist", "unknown"]
 
 _HEAD_BYTES = 65536
 _SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B ")
-_IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heif", b"mif1", b"msf1")
 _IMAGE_HEADS = (b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*", b"P5", b"P6")
 _VIDEO_HEADS = (b"\x1aE\xdf\xa3", b"FLV", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"0&\xb2u\x8ef\xcf\x11", b"DKIF")
 _SOUND_HEADS = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xf1", b"\xff\xf9")
@@ -28,6 +28,9 @@ _OTHER_HEADS = {
     b"\x1f\x8b": "a gzip archive",
     b"\x7fELF": "a program",
     b"8BPS": "a Photoshop document",
+    b"\xff\x0a": "a JPEG XL file",
+    b"\x00\x00\x00\x0cJXL ": "a JPEG XL file",
+    b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 file",
     **{bytes((0x80, protocol)): "a Python pickle" for protocol in range(2, 6)},
 }
 _DRAFT = re.compile(r"\.(?P<host>[\w-]+)-(?P<pid>\d+)-[0-9a-f]{8}\.partial")
@@ -61,13 +64,14 @@ def _remedy(error: OSError) -> str:
 def kind_of(path: Path) -> MediaKind:
     """Return the kind of a file, determined from its first bytes and never from its name.
 
-    An animated GIF, WebP or PNG is a video, and so is an mp4 that contains only sound. Raises InputError if the file
-    cannot be read.
+    An animated GIF, WebP, PNG or AVIF is a video, and so is an mp4 that contains only sound. Raises InputError if the
+    file cannot be read.
     """
     check_input(path)
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    return _kind_of_head(head)
+    animated = is_animated(path)
+    return _kind_of_head(head) if animated is None else "video" if animated else "image"
 
 
 def description_of(path: Path) -> str:
@@ -86,19 +90,13 @@ def description_of(path: Path) -> str:
 
 
 def is_animation(path: Path) -> bool:
-    """Return True for an animated GIF, WebP or PNG, which Pillow reads instead of ffmpeg."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    return _animated_picture(head) is True
+    """Return True for an animated GIF, WebP, PNG or AVIF, which Pillow reads instead of ffmpeg."""
+    return is_animated(path) is True
 
 
 def _kind_of_head(head: bytes) -> MediaKind:
-    animated = _animated_picture(head)
-    if animated is not None:
-        return "video" if animated else "image"
     if head[4:8] == b"ftyp":
-        brand = head[8:12]
-        return "image" if brand in _IMAGE_BRANDS else "sound" if brand in _SOUND_BRANDS else "video"
+        return "sound" if head[8:12] in _SOUND_BRANDS else "video"
     if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip"):
         return "video"
     if head.startswith(b"RIFF"):
@@ -119,18 +117,6 @@ _KINDS: tuple[tuple[MediaKind, tuple[bytes, ...]], ...] = (
     ("video", _VIDEO_HEADS),
     ("sound", _SOUND_HEADS),
 )
-
-
-def _animated_picture(head: bytes) -> bool | None:
-    """Return True for an animated GIF, WebP or PNG, False for a still one, None for other files."""
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return b"acTL" in head.split(b"IDAT", 1)[0]
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 0b10)
-    if head[:6] in (b"GIF87a", b"GIF89a"):
-        # In an animated GIF each frame has a control block; a still one has at most one.
-        return head.count(b"\x21\xf9\x04") > 1
-    return None
 
 
 def draft_name(path: Path) -> Path:

@@ -4,8 +4,11 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from facepipe.media.colour import UNTAGGED, Colours
+
 _DURATION_LINE = re.compile(r"^  Duration: (?:N/A|(\d+):(\d\d):(\d\d(?:\.\d+)?)),.*$", re.MULTILINE)
 _TURN = re.compile(r"isplay ?[Mm]atrix: rotation of (-?[\d.]+) degrees")
+_DOLBY_VISION = re.compile(r"\bDOVI configuration record:.*?\bprofile: (\d+)")
 _COLOUR = re.compile(r"^(\w+)(?:\(([^)]*)\))?$")
 
 
@@ -17,9 +20,7 @@ class Pictures:
     width: int
     height: int
     """Stored pixels, before rotation."""
-    pixel_format: str = ""
-    matrix: str = ""
-    transfer: str = ""
+    colours: Colours = UNTAGGED
     interlaced: bool = False
     pixel_aspect: Fraction = Fraction(1)
     """Width of a pixel divided by its height."""
@@ -78,12 +79,6 @@ def _parse_pictures(text: str) -> Pictures | None:
         return None
     colour = _COLOUR.match(fields[1]) if len(fields) > 1 else None
     notes = [note.strip() for note in (colour[2] or "").split(",")] if colour else []
-    # ffmpeg prints one name if matrix, primaries and transfer agree, else all three separated by slashes.
-    space = next((note.split("/") for note in notes if note.count("/") == 2), None)
-    if space is None:
-        space = next(
-            ([note] * 3 for note in notes if note.startswith(("bt", "smpte", "fcc", "ycgco", "gbr"))), [""] * 3
-        )
     aspect = re.search(r"\bSAR (\d+):(\d+)", line)
     rate = re.search(r"([\d.]+)(k?) fps", line) or re.search(r"([\d.]+)(k?) tbr", line)
     turn = _TURN.search(below)
@@ -91,12 +86,22 @@ def _parse_pictures(text: str) -> Pictures | None:
         codec=fields[0].split(" ")[0],
         width=int(size[1]),
         height=int(size[2]),
-        pixel_format=colour[1] if colour else "",
-        matrix=space[0].replace("unknown", ""),
-        transfer=space[2].replace("unknown", ""),
+        colours=_parse_colours(colour[1] if colour else "", notes, below),
         interlaced="top first" in line or "bottom first" in line or "top coded" in line or "bottom coded" in line,
         pixel_aspect=Fraction(int(aspect[1]), int(aspect[2])) if aspect and int(aspect[1]) else Fraction(1),
         declared_fps=float(rate[1]) * (1000 if rate[2] else 1) if rate else 0.0,
         # The display matrix rotates counter-clockwise; only multiples of 90 degrees are applied.
         turn_degrees=round(-float(turn[1]) / 90) * 90 % 360 if turn else 0,
     )
+
+
+def _parse_colours(pixel_format: str, notes: list[str], below: str) -> Colours:
+    """Parse the notes in parentheses after the pixel format, and the lines below the stream."""
+    # ffmpeg prints one name if matrix, primaries and transfer agree, else all three separated by slashes.
+    tags = next((note.split("/") for note in notes if note.count("/") == 2), None)
+    if tags is None:
+        tags = next(([note] * 3 for note in notes if note.startswith(("bt", "smpte", "fcc", "ycgco", "gbr"))), [""] * 3)
+    matrix, primaries, transfer = ("" if tag in ("unknown", "reserved") else tag for tag in tags)
+    dolby_vision = _DOLBY_VISION.search(below)
+    profile = int(dolby_vision[1]) if dolby_vision else 0
+    return Colours(pixel_format, transfer, matrix, primaries, profile)

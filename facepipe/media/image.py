@@ -5,20 +5,23 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
+from facepipe.engine.remark import Remark
 from facepipe.errors import InputError, UsageError
 from facepipe.media.files import check_input, draft_of
 from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
 from facepipe.media.origin import xmp_packet
+from facepipe.media.sequence import after_jpeg
+from facepipe.media.srgb import Conversion
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +30,16 @@ if TYPE_CHECKING:
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 _ORIENTATION_TAG = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
-_WHITE = (255, 255, 255, 255)
+# From the stored picture to the upright one, by the value of the tag.
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: np.rot90(pixels),
+}
 _OPENING = threading.Lock()
 
 
@@ -88,51 +100,52 @@ def probe_image(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> ImageInfo:
         return ImageInfo(width, height, image.mode, str(image.format), int(getattr(image, "n_frames", 1)))
 
 
-def read_image(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> np.ndarray:
-    """Read an image as (height, width, 3) uint8 RGB.
+@dataclass(frozen=True)
+class Picture:
+    """The pixels of an image file."""
 
-    The EXIF rotation is applied, transparency is composed over white, and a colour profile other than sRGB is converted
-    to sRGB. Grey, 16-bit, palette and CMYK pictures become RGB. Of an animation the first frame is read.
+    pixels: np.ndarray
+    """(height, width, 3) uint8 sRGB."""
+    remarks: tuple[Remark, ...]
+    """What was converted, guessed or left out to get them."""
+
+
+def read_picture(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> Picture:
+    """Read an image of any mode as sRGB.
+
+    The EXIF rotation is applied, transparency is composed over white, and a colour profile other than sRGB is
+    converted. Grey, 16-bit, palette, CMYK and Lab pictures become RGB. Of several pictures in a file the first is read.
     Raises InputError if it is not an image, damaged, or exceeds `limits`.
     """
     with open_image(path, limits) as image:
-        upright = ImageOps.exif_transpose(image)
-        return np.array(flatten(upright))
+        # Known only before the pixels are decoded.
+        deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+        image.load()
+        conversion = Conversion(image)
+        pixels = conversion.array()
+        remarks = [*conversion.remarks, *_others(path, image)]
+        if deep and not any(remark.code == "depth-reduced" for remark in remarks):
+            remarks.append(Remark("depth-reduced", "16 bits per sample, reduced to 8"))
+        turn = image.getexif().get(_ORIENTATION_TAG, 1)
+    return Picture(np.ascontiguousarray(_UPRIGHT.get(turn, np.asarray)(pixels)), tuple(remarks))
 
 
-def flatten(image: Image.Image) -> Image.Image:
-    """Convert a picture of any mode to 8-bit sRGB, composed over white."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _eight_bits(image).convert("RGB")
-    image = _to_srgb(image)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        over = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", over.size, _WHITE), over).convert("RGB")
-    return image.convert("RGB")
+def _others(path: Path, image: Image.Image) -> list[Remark]:
+    """Return a remark if the file holds other pictures, or a video."""
+    count = getattr(image, "n_frames", 1)
+    if count > 1:
+        return [Remark("first-picture", f"holds {count} pictures; the first is used")]
+    follows = after_jpeg(path) if image.format == "JPEG" else ""
+    if follows == "video":
+        return [Remark("first-picture", "holds a video after its picture; the picture is used")]
+    if follows:
+        return [Remark("first-picture", "holds further pictures, as Motion JPEG does; the first is used")]
+    return []
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Convert 16-bit, 32-bit or float grey to 8 bits. Floats are assumed to be in [0, 1] unless they exceed it."""
-    grey = np.asarray(image).astype(np.float64)
-    top = 65535.0 if image.mode != "F" else 1.0
-    if grey.max(initial=0.0) > top or (image.mode == "I" and grey.max(initial=0.0) <= 255):
-        top = 255.0 if image.mode != "I" or grey.max(initial=0.0) <= 255 else float(grey.max())
-    return Image.fromarray(np.rint(np.clip(grey / top, 0, 1) * 255).astype(np.uint8))
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """Convert a picture with a colour profile other than sRGB. A picture with an invalid profile is unchanged."""
-    profile_bytes = image.info.get("icc_profile")
-    if not profile_bytes or image.mode not in ("RGB", "CMYK", "L"):
-        return image
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(profile_bytes))
-        if "sRGB" in ImageCms.getProfileDescription(profile):
-            return image
-        converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image
-    return image if converted is None else converted
+def read_image(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> np.ndarray:
+    """Return the pixels of `read_picture`: (height, width, 3) uint8 sRGB."""
+    return read_picture(path, limits).pixels
 
 
 def write_image(

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from facepipe.engine.remark import Remark
-
-_HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
+from facepipe.media.colour import UNTAGGED, Colours
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class VideoInfo:
     height: int
     """Pixels, after rotation."""
     fps: Fraction
-    """Exact frames per second; for a variable rate the constant rate it is resampled to."""
+    """Exact frames per second; for a variable or excessive rate the constant rate it is resampled to."""
     frame_count_estimate: int
     """Number of frames at `fps`: exact for a constant rate, within one or two for a variable one."""
     duration_seconds: float
@@ -32,12 +31,12 @@ class VideoInfo:
     """True if frame times are uneven; frames are then resampled to `fps`."""
     delay_seconds: float = 0.0
     """Start of the video stream after the start of the file. The first frame is repeated from the start."""
-    pixel_format: str = ""
-    """ffmpeg's name, such as "yuv420p10le"."""
-    transfer: str = ""
-    """Transfer function, such as "bt709", "smpte2084" (PQ) or "arib-std-b67" (HLG); empty if not tagged."""
-    matrix: str = ""
-    """Colour matrix, such as "bt709" or "bt2020nc"; empty if not tagged."""
+    recorded_fps: float = 0.0
+    """Frames per second in the file if they are too many, so that frames are dropped to get `fps`; else 0."""
+    colours: Colours = UNTAGGED
+    """The colour tags. Decoding converts to sRGB."""
+    short_delays: int = 0
+    """Number of frames of an animation whose delay is too short to be meant and is replaced by 100 ms."""
     codec: str = ""
     """ffmpeg's name, such as "h264"."""
     container: str = ""
@@ -46,14 +45,29 @@ class VideoInfo:
     """True if frames consist of two fields; they are then deinterlaced."""
 
     @property
+    def pixel_format(self) -> str:
+        """The pixel format by ffmpeg's name, such as "yuv420p10le"."""
+        return self.colours.pixel_format
+
+    @property
+    def transfer(self) -> str:
+        """Transfer function, such as "bt709"; empty if not tagged."""
+        return self.colours.transfer
+
+    @property
+    def matrix(self) -> str:
+        """Colour matrix, such as "bt709"; empty if not tagged."""
+        return self.colours.matrix
+
+    @property
     def is_hdr(self) -> bool:
         """True if the transfer function is PQ or HLG, so that frames are tone-mapped."""
-        return self.transfer in _HDR_TRANSFERS
+        return self.colours.is_hdr
 
     @property
     def resampled(self) -> bool:
         """True if decoding repeats or drops frames to get a constant rate from the start of the file."""
-        return self.variable_rate or self.delay_seconds * self.fps > 0.5
+        return self.variable_rate or self.recorded_fps > 0 or self.delay_seconds * self.fps > 0.5
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
@@ -62,12 +76,16 @@ class VideoInfo:
         if self.variable_rate:
             text = f"variable frame rate, resampled to a constant {float(self.fps):.3f} frames/s"
             remarks.append(Remark("variable-rate", text))
+        elif self.recorded_fps:
+            text = f"{self.recorded_fps:,.0f} frames/s, resampled to {float(self.fps):,.0f} frames/s"
+            remarks.append(Remark("excessive-rate", text))
         elif self.resampled:
             text = f"video begins {self.delay_seconds:.2f} s late; the first frame is repeated until then"
             remarks.append(Remark("late-start", text))
-        if self.is_hdr:
-            text = f"HDR ({_HDR_TRANSFERS[self.transfer]}), tone-mapped to standard range"
-            remarks.append(Remark("hdr", text))
+        if self.short_delays:
+            text = f"{self.short_delays} frames with a delay of 0 or 10 ms, shown for 100 ms as in browsers"
+            remarks.append(Remark("short-delays", text))
+        remarks.extend(self.colours.remarks)
         if self.rotation_degrees:
             text = f"rotated by {self.rotation_degrees} degrees clockwise, as its container specifies"
             remarks.append(Remark("turned", text))

@@ -5,12 +5,12 @@ from pathlib import Path
 from facepipe.errors import InputError
 from facepipe.media import ffmpeg
 from facepipe.media.animation import probe_animation
-from facepipe.media.files import is_animation, kind_of
+from facepipe.media.files import description_of, is_animation, kind_of
 from facepipe.media.header import Header, Pictures
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
 from facepipe.media.packets import Packets, list_packets
-from facepipe.media.rate import find_rate
+from facepipe.media.rate import MAX_RECORDED_RATE, find_rate
 
 _SIGNS_OF_DAMAGE = ("partial file", "File ended prematurely")
 
@@ -47,11 +47,15 @@ def _probe_with_ffmpeg(path: Path, limits: MediaLimits) -> VideoInfo:
             f"{path}: is truncated: it ends after {len(packets.times)} frames, earlier than its index; copy it again",
             detail=packets.tail,
         )
-    return _describe(header, header.pictures, packets)
+    if header.pictures.colours.refusal:
+        raise InputError(f"{path}: {header.pictures.colours.refusal}; convert it to BT.709 first")
+    return _describe(path, header, header.pictures, packets)
 
 
 def _unreadable(path: Path, header: Header | None, messages: str) -> str:
     """Return the reason why ffmpeg could not list the frames of a file."""
+    if "JPEG" in (what := description_of(path)):
+        return f"{path}: is {what}, which may be animated; convert it to PNG, or to mp4 if it is"
     if "not on whitelist" in messages:
         return f"{path}: is a playlist or another format that can refer to other files; give the video itself"
     if kind_of(path) == "unknown":
@@ -63,14 +67,21 @@ def _unreadable(path: Path, header: Header | None, messages: str) -> str:
     return f"{path}: is damaged or in a format that ffmpeg cannot read; convert it to mp4 first"
 
 
-def _describe(header: Header, pictures: Pictures, packets: Packets) -> VideoInfo:
+def _describe(path: Path, header: Header, pictures: Pictures, packets: Packets) -> VideoInfo:
     rate = find_rate(packets.times, packets.last_duration, packets.time_base, pictures.declared_fps)
+    if rate.recorded_fps > MAX_RECORDED_RATE or (rate.recorded_fps and rate.frame_count < 2):
+        raise InputError(
+            f"{path}: has frames {1 / rate.recorded_fps:.1e} s apart ({rate.recorded_fps:,.0f} frames/s), so its frame "
+            "times are wrong; write new ones by converting it at a rate of your choice"
+        )
     # Non-square pixels are widened, so that no line is lost.
     width, height = max(round(pictures.width * pictures.pixel_aspect), 1), pictures.height
     if pictures.turn_degrees in (90, 270):
         width, height = height, width
     delay_seconds = max(float(rate.start_ticks * packets.time_base), 0.0)
-    held = round(delay_seconds * rate.fps) if rate.variable or delay_seconds * rate.fps > 0.5 else 0
+    held = (
+        round(delay_seconds * rate.fps) if rate.variable or rate.recorded_fps or delay_seconds * rate.fps > 0.5 else 0
+    )
     return VideoInfo(
         width=width,
         height=height,
@@ -82,9 +93,8 @@ def _describe(header: Header, pictures: Pictures, packets: Packets) -> VideoInfo
         rotation_degrees=pictures.turn_degrees,
         variable_rate=rate.variable,
         delay_seconds=delay_seconds,
-        pixel_format=pictures.pixel_format,
-        transfer=pictures.transfer,
-        matrix=pictures.matrix,
+        recorded_fps=rate.recorded_fps,
+        colours=pictures.colours,
         codec=pictures.codec,
         container=header.container,
         interlaced=pictures.interlaced,

@@ -11,6 +11,10 @@ _NAMED_RATES = tuple(Fraction(n) for n in (5, 8, 10, 12, 15, 20, 24, 25, 30, 48,
 )
 _MAX_RESAMPLED_RATE = Fraction(60)
 _RATE_OF_ONE_FRAME = Fraction(25)
+MAX_RATE = Fraction(1000)
+"""The highest rate of a clip as it is decoded; a faster one is resampled to it."""
+MAX_RECORDED_RATE = 100_000.0
+"""The highest rate in a file that can be true."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +33,31 @@ class Rate:
     variable: bool
     """True if frame times deviate from a constant rate by more than half a frame."""
 
+    recorded_fps: float = 0.0
+    """The mean rate in the file if it is above `MAX_RATE`, to which the clip is resampled; else 0."""
+
 
 def find_rate(times: Sequence[int], last_duration: int, time_base: Fraction, declared_fps: float = 0.0) -> Rate:
     """Return the rate of frames displayed at `times`, in ticks of `time_base` seconds, in any order, at least one.
 
     `last_duration` is the duration of the last frame in ticks, 0 if unknown. `declared_fps` is the rounded rate in the
-    container; it only decides between fractions that fit the times equally well.
+    container; it only decides between fractions that fit the times equally well. A clip with a higher mean rate than
+    `MAX_RATE` is resampled to that.
     """
     ticks = np.unique(np.asarray(times, dtype=np.int64))
     start = int(ticks[0])
     if len(ticks) == 1:
         fps = _snap(Fraction(1) / (last_duration * time_base)) if last_duration > 0 else _RATE_OF_ONE_FRAME
-        return Rate(fps, 1, start, variable=False)
+        return Rate(fps if fps <= MAX_RATE else _RATE_OF_ONE_FRAME, 1, start, variable=False)
+    mean = (len(ticks) - 1) / (int(ticks[-1] - start) * time_base)
+    if mean > MAX_RATE * Fraction(1001, 1000):
+        count = round(len(ticks) * MAX_RATE / mean)
+        return Rate(MAX_RATE, count, start, variable=False, recorded_fps=float(mean))
+    return _rate_of_several(ticks, last_duration, time_base, declared_fps)
+
+
+def _rate_of_several(ticks: np.ndarray, last_duration: int, time_base: Fraction, declared_fps: float) -> Rate:
+    start = int(ticks[0])
     mean = (len(ticks) - 1) / (int(ticks[-1] - start) * time_base)
     if _max_deviation(ticks, mean * time_base) <= 1.0:
         return Rate(_exact(ticks, time_base, declared_fps), len(ticks), start, variable=False)

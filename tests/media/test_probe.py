@@ -81,7 +81,7 @@ def test_a_header_of_an_hdr_clip() -> None:
     assert header is not None
     assert header.duration_seconds is None
     assert header.pictures is not None
-    assert (header.pictures.transfer, header.pictures.matrix) == ("arib-std-b67", "bt2020nc")
+    assert (header.pictures.colours.transfer, header.pictures.colours.matrix) == ("arib-std-b67", "bt2020nc")
     assert (header.pictures.turn_degrees, header.pictures.interlaced) == (90, True)
 
 
