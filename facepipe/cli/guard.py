@@ -19,9 +19,10 @@ BROKEN_PIPE = 141
 """The exit code that a shell reports for a program ended by SIGPIPE."""
 
 
-def _remember(context: typer.Context, verbose: bool) -> None:
+def _remember(context: typer.Context, verbose: bool) -> bool:
     # The program and its command share `meta`, so -v works before and after the command's name.
     context.meta["facepipe.verbose"] = verbose or context.meta.get("facepipe.verbose", False)
+    return bool(context.meta["facepipe.verbose"])
 
 
 #: The option -v of every command. The guard reads it; commands do not.
