@@ -67,6 +67,8 @@ class _Reading:
             self._take_item(key, value, journal)
         else:
             self.apart.add(key)
+            if value["state"] in (DONE, FAILED):
+                self.rates.end_item(entry_of(value).run, value)
 
     def _take_list(self, run: Mapping[str, Any]) -> None:
         """Remember the newest run of a list. Journals are read in the order of their names, not of their times."""

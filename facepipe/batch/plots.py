@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
+
+from facepipe.engine.page_text import escape
 
 WIDTH, HEIGHT, MARGIN = 560, 200, 36
 BAR_HEIGHT, LABEL_WIDTH = 24, 120

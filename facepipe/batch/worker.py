@@ -24,7 +24,7 @@ from facepipe.engine.claim import Claims, is_process_dead
 from facepipe.engine.events import Done, Event, Failed, Remarked, Skipped
 from facepipe.engine.item_log import BEGUN, DONE, DROPPED, FAILED, RANK, Entries, Entry, ItemLog
 from facepipe.engine.run_files import read_offsets
-from facepipe.errors import ExitCode, FacepipeError, Interrupted, MemoryLimitError
+from facepipe.errors import ExitCode, FacepipeError, Interrupted, MemoryLimitError, as_expected
 from facepipe.weights.loaded import loading_seconds
 
 DETAIL_CHARACTERS = 2000
@@ -252,6 +252,7 @@ def failure_record(error: Exception) -> dict[str, Any]:
     """Return the fields of a failure record for an error."""
     if isinstance(error, MemoryError):
         error = MemoryLimitError("out of memory; run fewer jobs, or choose a smaller size")
+    error = as_expected(error) or error
     if isinstance(error, FacepipeError):
         return {
             "class": error.failure_class,

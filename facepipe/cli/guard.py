@@ -71,7 +71,7 @@ def report(error: Exception, *, verbose: bool) -> int:
             messages = expected.lines
         _print_error("\n".join(printable(str(one)) for one in messages))
         if verbose and expected.detail:
-            print(expected.detail.rstrip(), file=sys.stderr)
+            print("\n".join(map(printable, expected.detail.rstrip().splitlines())), file=sys.stderr)
     if verbose:
         traceback.print_exception(error)
     return int(ExitCode.BUG if expected is None else expected.exit_code)
