@@ -13,7 +13,7 @@ from facepipe.batch.overview import Failure, Overview, Success
 from facepipe.batch.plots import bars, histogram, progress_plot
 from facepipe.engine.item_log import DONE
 from facepipe.engine.page_text import escape
-from facepipe.engine.progress import duration_text, rate_text
+from facepipe.engine.progress import duration_text, rate_text, size_text
 from facepipe.errors import FacepipeError
 from facepipe.media.files import draft_of
 from facepipe.media.still import still_of
@@ -70,7 +70,7 @@ def _cards(overview: Overview) -> Iterable[tuple[str, str, bool]]:
     yield "frames without a face", f"{overview.lost:,}", False
     yield (
         "results",
-        f"{overview.bytes / 1e9:.2f} GB" if overview.bytes >= 1e8 else f"{overview.bytes / 1e6:.1f} MB",
+        size_text(overview.bytes),
         False,
     )
 

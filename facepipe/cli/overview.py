@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facepipe.cli import arguments as a
-from facepipe.cli.folders import AsJson, Folder, folder_of, size_text
+from facepipe.cli.folders import AsJson, Folder, folder_of
 from facepipe.cli.guard import Verbose
 from facepipe.errors import UsageError
 
@@ -57,6 +57,8 @@ def stats(
     _verbose: Verbose = False,
 ) -> None:
     """Print statistics of a batch: time and frames by stage, frames without a face, size of the results."""
+    from facepipe.engine.progress import size_text
+
     overview = read(work, notes=notes)
     if notes:
         _print_notes(overview, as_json=as_json)

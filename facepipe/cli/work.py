@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from facepipe.cli.folders import AsJson, Folder, folder_of, size_text
+from facepipe.cli.folders import AsJson, Folder, folder_of
 from facepipe.cli.guard import Verbose
 from facepipe.cli.overview import print_status
 from facepipe.errors import UsageError
@@ -27,7 +27,7 @@ def status(
 
     from facepipe.batch.overview_reader import has_batch
     from facepipe.engine import read_status
-    from facepipe.engine.progress import duration_text, printable
+    from facepipe.engine.progress import duration_text, printable, size_text
 
     folder = folder_of(work)
     if has_batch(folder):
@@ -70,7 +70,7 @@ def clean(
     Delivered results (-o) are never removed.
     """
     from facepipe.engine import clean as clean_folder
-    from facepipe.engine.progress import printable
+    from facepipe.engine.progress import printable, size_text
 
     folder = folder_of(work)
     if work is not None and not folder.is_dir():

@@ -231,3 +231,10 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.0f} s"
     count, unit = (round(seconds), "min") if seconds < 3599.5 else (round(seconds / 60), "h")
     return f"{count // 60}:{count % 60:02} {unit}"
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes in kB, MB or GB (powers of 1000)."""
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"

@@ -24,7 +24,8 @@ from facepipe.engine.events import Batch, BatchSummary, Event, Failed, ItemDone,
 from facepipe.engine.item_log import DONE, FAILED, Entry
 from facepipe.weights.loaded import load_once, loading_seconds
 from tests.batch.conftest import Bench
-from tests.faults.program import CODE, ROOT, Scene
+from tests.faults.program import CODE, ROOT
+from tests.pipeline.scene import Scene
 
 
 @pytest.fixture
@@ -175,12 +176,12 @@ def test_workers_record_how_long_an_item_kept_them(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.slow
-def test_a_real_batch_on_a_terminal_shows_bar_and_summary_and_names_its_results(scene: Scene) -> None:
-    (scene.folder / "jobs.csv").write_text("source,driving,output\nportrait.png,motion.npz,o.mp4\n")
+def test_a_real_batch_on_a_terminal_shows_bar_and_summary_and_names_its_results(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "jobs.csv").write_text(f"source,driving,output\n{scene.portrait},{scene.motion},o.mp4\n")
     ours, theirs = pty.openpty()
     words = ["batch", "jobs.csv", "--set", "size=64", "-j", "1", "--work", str(scene.work)]
     child = subprocess.Popen(
-        [sys.executable, "-c", CODE, *words], stderr=theirs, stdout=subprocess.PIPE, cwd=scene.folder,
+        [sys.executable, "-c", CODE, *words], stderr=theirs, stdout=subprocess.PIPE, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100"},
     )  # fmt: skip
     os.close(theirs)
