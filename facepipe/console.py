@@ -15,18 +15,23 @@ from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as LiveProgress
 from rich.text import Text
 
-from facepipe.engine.events import Done, Event, Failed, Progress, Remarked, Sink, Start
+from facepipe.engine.events import Batch, Done, Event, Failed, Progress, Remarked, Sink, Start
 from facepipe.engine.progress import JobProgress, StageProgress, format_event, printable
 
 PLAIN_SECONDS = 5.0
+UNCHANGED_SECONDS = 60.0
+"""In a log, counts of a batch that have not changed are repeated after this time."""
 JSON_PROGRESS_SECONDS = 1.0
 
 
 @contextmanager
-def open_sink(*, as_json: bool = False, quiet: bool = False, stream: TextIO | None = None) -> Iterator[Sink]:
+def open_sink(
+    *, as_json: bool = False, quiet: bool = False, verbose: bool = False, stream: TextIO | None = None
+) -> Iterator[Sink]:
     """Yield a sink for events. With `as_json` it writes JSON lines to stdout, else text to `stream` (default: stderr).
 
-    Text is a live display if `stream` is a terminal, else plain lines. With `quiet` only failures are written.
+    Text is a live display if `stream` is a terminal, else plain lines. With `quiet` only failures are written, with
+    `verbose` also a line for each item of a batch.
     """
     stream = stream or sys.stderr
     if as_json:
@@ -34,10 +39,10 @@ def open_sink(*, as_json: bool = False, quiet: bool = False, stream: TextIO | No
     elif quiet:
         yield Failures(stream)
     elif stream.isatty():
-        with Terminal(Console(file=stream)) as terminal:
+        with Terminal(Console(file=stream), verbose=verbose) as terminal:
             yield terminal
     else:
-        yield PlainLines(stream)
+        yield PlainLines(stream, verbose=verbose)
 
 
 class Failures:
@@ -55,25 +60,35 @@ class Failures:
 class PlainLines:
     """Writes plain lines. News are written immediately; progress and repeated events every few seconds."""
 
-    def __init__(self, stream: TextIO, *, interval_seconds: float = PLAIN_SECONDS) -> None:
+    def __init__(self, stream: TextIO, *, interval_seconds: float = PLAIN_SECONDS, verbose: bool = False) -> None:
         self._stream = stream
         self._interval_seconds = interval_seconds
-        self._progress = JobProgress()
+        self._progress = JobProgress(verbose)
         self._last = time.monotonic()
+        self._counts: tuple[int, int] | None = None
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
         """Handle an event."""
         with self._lock:
             stage, now = self._progress.count(event), time.monotonic()
-            if self._progress.is_news(event):
+            if self._progress.is_news(event) or (isinstance(event, Batch) and self._is_due(event, now)):
                 line = format_event(event)
             elif stage is not None and now - self._last >= self._interval_seconds:
                 line = f"{printable(stage.stage)}: {stage.text(now)}"
             else:
                 return
             self._last = now
-            _write_line(self._stream, line)
+            for one in line.split("\n"):
+                _write_line(self._stream, one)
+
+    def _is_due(self, event: Batch, now: float) -> bool:
+        """Return whether the counts of a batch are to be written: the first ones, and new ones every few seconds."""
+        counts, before = (event.done, event.failed), self._counts
+        wait_seconds = self._interval_seconds if counts != before else UNCHANGED_SECONDS
+        due = before is None or now - self._last >= wait_seconds
+        self._counts = counts if due else before
+        return due
 
 
 class JsonLines:
@@ -95,11 +110,11 @@ class JsonLines:
 
 
 class Terminal:
-    """A live line with the progress of the current stage, below lines for news."""
+    """A live line with the progress of the current stage or of the batch, below lines for news."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, verbose: bool = False) -> None:
         self._console = console
-        self._progress = JobProgress()
+        self._progress = JobProgress(verbose)
         self._displayed: StageProgress | None = None
         self._live = LiveProgress(
             TextColumn("{task.description}", markup=False),
@@ -122,12 +137,16 @@ class Terminal:
         stage = self._progress.count(event)
         if stage is not None and isinstance(event, Start | Progress | Done):
             self._show(stage, printable(event.label))
+        if isinstance(event, Batch):
+            self._show_batch(event)
         if self._progress.is_news(event) and not isinstance(event, Start):
             style = "red" if isinstance(event, Failed) else "yellow" if isinstance(event, Remarked) else ""
             self._console.print(Text(format_event(event), style=style), soft_wrap=True)
 
     def figures(self) -> str:
-        """Return progress, rate and remaining time of the current stage."""
+        """Return progress, rate and remaining time of the batch or of the current stage."""
+        if self._progress.batch:
+            return format_event(self._progress.batch)
         return self._displayed.text(time.monotonic()) if self._displayed else ""
 
     def _show(self, stage: StageProgress, label: str) -> None:
@@ -136,6 +155,11 @@ class Terminal:
                 self._live.remove_task(self._task)
             self._displayed, self._task = stage, self._live.add_task(label, total=None)
         self._live.update(self._task, completed=stage.frames, total=stage.expected, description=label)
+
+    def _show_batch(self, event: Batch) -> None:
+        if self._task is None:
+            self._task = self._live.add_task("batch", total=event.items)
+        self._live.update(self._task, completed=event.done + event.failed, total=event.items)
 
 
 class _Figures(ProgressColumn):

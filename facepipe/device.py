@@ -5,6 +5,7 @@ Torch is imported only inside functions, so that `facepipe doctor` can run and r
 
 import functools
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -125,6 +126,8 @@ def lone_threads(count: int, name: str) -> "ThreadPoolExecutor":
 def set_threads(count: int = 0) -> int:
     """Set the number of threads of torch, OpenCV and numba to `count`, or to `thread_count()` if it is 0; return it.
 
+    torch runs operations side by side in a second pool. Its size can be set only once, before it is used first.
+
     Raises ValueError for a negative count.
     """
     import cv2
@@ -139,6 +142,9 @@ def set_threads(count: int = 0) -> int:
     numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined, unused-ignore]
     # Last, because numba sets the number for all of OpenMP when it starts its threads.
     torch.set_num_threads(count)
+    if torch.get_num_interop_threads() != count:
+        with suppress(RuntimeError):
+            torch.set_num_interop_threads(count)
     return count
 
 

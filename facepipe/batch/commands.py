@@ -14,6 +14,7 @@ from facepipe.batch.item import Item
 from facepipe.device import set_threads
 from facepipe.engine import Job, Workspace
 from facepipe.errors import FacepipeError, PrecheckError
+from facepipe.pipeline.delivery import make_parent
 from facepipe.pipeline.dependencies import Dependencies
 from facepipe.requests import Request
 from facepipe.requests.columns import Columns, files_read, request_of
@@ -101,7 +102,7 @@ class Commands:
 
     def make(self, item: Item, folder: Path, run_job: RunJob) -> None:
         """Run the command of an item."""
-        (folder / item.output).parent.mkdir(parents=True, exist_ok=True)
+        make_parent(folder / item.output)
         prepared = self.request(item, folder).prepare(self.of_run)
 
         def body(job: Job) -> None:

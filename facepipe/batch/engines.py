@@ -21,6 +21,7 @@ EngineName = Literal["loky", "dask", "ray"]
 ENGINES: tuple[EngineName, ...] = ("loky", "dask", "ray")
 IDLE_SECONDS = 60.0
 """Worker processes end after this idle time, so that they do not outlive a leader that was killed."""
+TRACKER_WARNINGS = "ignore:resource_tracker:UserWarning"
 T = TypeVar("T")
 Apply = Callable[[Callable[[T], None], Iterable[T]], None]
 """Calls a function with each argument; arguments are consumed lazily. Raises BrokenEngineError."""
@@ -71,6 +72,7 @@ def _loky(engine: Engine) -> Iterator[Apply[Any]]:
     """Use one executor per worker, because loky ends all workers of an executor when one dies."""
     from joblib import Parallel, delayed
 
+    _start_tracker()
     seats = _Seats(engine)
 
     def apply(function: Callable[[T], None], tasks: Iterable[T]) -> None:
@@ -81,6 +83,20 @@ def _loky(engine: Engine) -> Iterator[Apply[Any]]:
         yield apply
     finally:
         seats.close()
+
+
+def _start_tracker() -> None:
+    """Start the process that frees what a killed leader leaves, without its warnings.
+
+    It outlives the leader and would write to the user's terminal that it frees semaphores, which is its purpose.
+    """
+    from joblib.externals.loky.backend.resource_tracker import ensure_running
+
+    sys.warnoptions.append(TRACKER_WARNINGS)  # loky passes these on
+    try:
+        ensure_running()
+    finally:
+        sys.warnoptions.remove(TRACKER_WARNINGS)
 
 
 class _Seats:

@@ -33,7 +33,7 @@ class Moments:
         self.minimum, self.maximum = min(self.minimum, other.minimum), max(self.maximum, other.maximum)
 
     @property
-    def spread(self) -> float:
+    def std(self) -> float:
         """The standard deviation."""
         return math.sqrt(self.squares / self.count) if self.count else 0.0
 

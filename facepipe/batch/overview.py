@@ -58,6 +58,16 @@ class Success:
     remarks: tuple[Remark, ...] = ()
 
 
+@dataclass(frozen=True)
+class Noted:
+    """A remark about an item."""
+
+    id: str
+    label: str
+    state: str
+    remark: Remark
+
+
 @dataclass
 class Overview:
     """The state of all items in a work folder."""
@@ -69,9 +79,13 @@ class Overview:
     """Items by state: done, failed, begun, dropped."""
     lists: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """The last run over each list of jobs."""
+    listed: int | None = None
+    """Number of items in the newest versions of all lists; None in a work folder of an older version of facepipe."""
+    dropped_from_lists: int = 0
+    """Number of items that were taken out of a list, or whose list is of an older version. They count nowhere else."""
     running: int = 0
     """Items that live processes are making."""
-    broken_off: int = 0
+    interrupted: int = 0
     workers: int = 0
     """Worker processes that are known to be alive."""
     failures: dict[str, Failure] = field(default_factory=dict)
@@ -86,8 +100,11 @@ class Overview:
     """By id of a done or failed item: the codes of the remarks about it. Items without remarks are left out."""
     ends: list[tuple[float, str]] = field(default_factory=list)
     """Times and states of a sample of the items that ended."""
-    recent: int = 0
-    recent_seconds: float = 0.0
+    items_per_second: float = 0.0
+    """The rate of the live runs, without the loading of networks; if none is alive, of the last run from its begin to
+    its end; 0 if it is not known."""
+    remarks: list[Noted] = field(default_factory=list)
+    """The remarks about items, if they were asked for."""
 
     @property
     def done(self) -> int:
@@ -102,6 +119,8 @@ class Overview:
     @property
     def total(self) -> int:
         """The number of items of all lists."""
+        if self.listed is not None:
+            return self.listed
         known = sum(self.states.values())
         return max(known, sum(int(run.get("items", 0)) for name, run in self.lists.items() if name != "retry"))
 
@@ -121,11 +140,6 @@ class Overview:
         return Counter(code for codes in self.remarked.values() for code in codes)
 
     @property
-    def items_per_second(self) -> float:
-        """The rate of the last minutes; 0 if no item ended."""
-        return self.recent / self.recent_seconds if self.recent_seconds > 0 else 0.0
-
-    @property
     def seconds_left(self) -> float | None:
         """The estimated remaining time; None if it is unknown."""
         rate = self.items_per_second
@@ -140,8 +154,9 @@ class Overview:
             "done": self.done,
             "failed": self.failed,
             "running": self.running,
-            "broken_off": self.broken_off,
+            "interrupted": self.interrupted,
             "waiting": self.waiting,
+            "dropped_from_lists": self.dropped_from_lists,
             "workers": self.workers,
             "items_per_second": round(self.items_per_second, 4),
             "seconds_left": self.seconds_left,

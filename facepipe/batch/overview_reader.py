@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from facepipe.batch.item import item_of
-from facepipe.batch.overview import Failure, Overview, StageTotal, Success
+from facepipe.batch.listed import read_lists
+from facepipe.batch.overview import Failure, Noted, Overview, StageTotal, Success
+from facepipe.batch.rates import Rates
 from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.claim import is_process_dead
 from facepipe.engine.item_log import (
@@ -28,8 +29,6 @@ from facepipe.engine.item_log import (
 )
 from facepipe.engine.remark import remarks_in
 
-RATE_SECONDS = 300.0
-"""The time over which the rate is measured."""
 TRACE_POINTS = 2000
 """Number of points in the progress plot; every second point is dropped when there are twice as many."""
 
@@ -39,27 +38,43 @@ class _Reading:
     """The state while the journals are read from beginning to end."""
 
     overview: Overview
+    ids: frozenset[bytes] | None
+    """The items that count; None for all."""
     entries: dict[str, Entry] = field(default_factory=dict)
+    apart: set[str] = field(default_factory=set)
+    """Items that do not count."""
     tokens: dict[str, str] = field(default_factory=dict)
-    """Tokens of the processes that wrote the journals."""
+    """Tokens of the worker processes that wrote the journals."""
     writers: dict[str, str] = field(default_factory=dict)
     """The journal of each item that was begun and has not ended."""
     ends: list[tuple[float, str]] = field(default_factory=list)
     stride: int = 1
     seen: int = 0
-    latest: list[float] = field(default_factory=list)
+    rates: Rates = field(default_factory=Rates)
     successes: list[Success] | None = None
+    noted: dict[str, list[Noted]] | None = None
 
     def take(self, key: str, value: Any, journal: str) -> None:
         """Process one line of a journal."""
         if key == PROCESS:
             self.tokens[journal] = str(value.get("token", "")) if value.get("role") == "worker" else ""
+            self.rates.begin_process(value)
         elif key.startswith(RUN):
-            if "jobs" in value:
-                self.overview.lists[value["jobs"]] = value
-                self.overview.folder = str(value.get("folder", ""))
-        else:
+            self.rates.take_run(key.removeprefix(RUN), value)
+            if "jobs" in value and self.ids is None:
+                self._take_list(value)
+        elif self.ids is None or bytes.fromhex(key) in self.ids:
             self._take_item(key, value, journal)
+        else:
+            self.apart.add(key)
+            if value["state"] in (DONE, FAILED):
+                self.rates.end_item(entry_of(value).run, value)
+
+    def _take_list(self, run: Mapping[str, Any]) -> None:
+        """Remember the newest run of a list. Journals are read in the order of their names, not of their times."""
+        old = self.overview.lists.get(run["jobs"], {})
+        if run.get("time", 0.0) >= old.get("time", 0.0):
+            self.overview.lists[run["jobs"]] = run
 
     def _take_item(self, key: str, value: Mapping[str, Any], journal: str) -> None:
         entry, old = entry_of(value), self.entries.get(key)
@@ -73,6 +88,9 @@ class _Reading:
         self.overview.remarked.pop(key, None)
         if codes := frozenset(one.code for one in remarks_in(value)):
             self.overview.remarked[key] = codes
+        if self.noted is not None:
+            label = str(value.get("label", ""))
+            self.noted[key] = [Noted(key, label, entry.state, one) for one in remarks_in(value)]
         if entry.state == BEGUN:
             self.writers[key] = journal
         elif entry.state == FAILED:
@@ -94,13 +112,10 @@ class _Reading:
             overview.lost += int(value.get("lost", 0))
             overview.items_with_lost += bool(value.get("lost", 0))
             overview.bytes += int(value.get("bytes", 0))
+        self.rates.end_item(entry.run, value)
         self._remember(time_, entry.state)
 
     def _remember(self, time_: float, state: str) -> None:
-        self.latest.append(time_)
-        if len(self.latest) > 20_000:
-            newest = max(self.latest)
-            self.latest = [one for one in self.latest if newest - one <= RATE_SECONDS][-10_000:]
         self.seen += 1
         if self.seen % self.stride == 0:
             self.ends.append((time_, state))
@@ -111,22 +126,28 @@ class _Reading:
         """Compute the values that need all lines."""
         overview = self.overview
         overview.states = Counter(entry.state for entry in self.entries.values())
+        overview.dropped_from_lists = len(self.apart)
         alive = {journal: is_process_dead(token) is not True for journal, token in self.tokens.items() if token}
         overview.running = sum(alive.get(journal, False) for journal in self.writers.values())
-        overview.broken_off = len(self.writers) - overview.running + overview.states[DROPPED]
+        overview.interrupted = len(self.writers) - overview.running + overview.states[DROPPED]
         overview.workers = sum(is_process_dead(token) is False for token in self.tokens.values() if token)
         overview.ends = sorted(self.ends)
-        if self.latest:
-            newest = max(self.latest)
-            recent = [one for one in self.latest if 0 <= newest - one <= RATE_SECONDS]
-            overview.recent = len(recent) - 1
-            idle = time.time() - newest if overview.workers else 0.0
-            overview.recent_seconds = newest - min(recent) + max(0.0, min(idle, RATE_SECONDS))
+        overview.items_per_second = self.rates.items_per_second()
+        newest = max(overview.lists.values(), key=lambda run: float(run.get("time", 0.0)), default={})
+        overview.folder = str(newest.get("folder", ""))
+        overview.remarks = [one for found in (self.noted or {}).values() for one in found]
 
 
-def read_overview(work: Path, *, successes: list[Success] | None = None) -> Overview:
-    """Return the state of the batches in a work folder. Finished items are appended to `successes`, if given."""
-    reading = _Reading(Overview(work), successes=successes)
+def read_overview(work: Path, *, successes: list[Success] | None = None, notes: bool = False) -> Overview:
+    """Return the state of the batches in a work folder. Only items of the newest version of each list count.
+
+    Finished items are appended to `successes`, if given; with `notes` the overview holds all remarks.
+    """
+    listed = list(read_lists(BatchPaths(work).lists))
+    ids = frozenset[bytes]().union(*(one.ids for one in listed)) if listed else None
+    overview = Overview(work, lists={str(one.run["jobs"]): one.run for one in listed})
+    overview.listed = None if ids is None else len(ids)
+    reading = _Reading(overview, ids, successes=successes, noted={} if notes else None)
     for key, value, journal in ItemLogReader(BatchPaths(work).journal).news():
         with suppress(KeyError, TypeError, ValueError, AttributeError):
             reading.take(key, value, journal)

@@ -56,6 +56,8 @@ class Checked:
     """Missing requirements of all items."""
     bad: dict[str, tuple[Decision, FacepipeError]] = field(default_factory=dict)
     """Items with faults, by id, each with its first fault."""
+    ids: bytearray = field(default_factory=bytearray)
+    """The ids of the items of all shards, as bytes."""
 
 
 class Planner:
@@ -119,6 +121,7 @@ class Planner:
             if not isinstance(item, Item):
                 found.problems.append(item)
                 continue
+            found.ids += bytes.fromhex(item.id)
             if fault := outputs.fault(item):
                 found.problems.append(fault)
                 if not fault.twice:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
+
+from facepipe.engine.page_text import escape
+from facepipe.engine.progress import duration_text
 
 WIDTH, HEIGHT, MARGIN = 560, 200, 36
-BAR_HEIGHT, LABEL_WIDTH = 24, 120
+BAR_HEIGHT, LABEL_WIDTH, MAX_LABEL_WIDTH = 24, 120, 300
+CHARACTER_WIDTH = 7
+"""Width of a character at the size of the labels, in the units of the plot."""
 
 
 def progress_plot(ends: Sequence[tuple[float, str]], good: str) -> str:
@@ -19,8 +23,7 @@ def progress_plot(ends: Sequence[tuple[float, str]], good: str) -> str:
         times = [time for time, state in ends if (state == good) is wanted]
         points = [(time, (number + 1) / len(ends)) for number, time in enumerate(times)]
         lines.append(_line(points, first, last, kind))
-    hours = (last - first) / 3600
-    span = f"{hours:.1f} h" if hours >= 1 else f"{(last - first) / 60:.1f} min"
+    span = duration_text(last - first)
     axis = _text(MARGIN, HEIGHT - 8, "start") + _text(WIDTH - MARGIN, HEIGHT - 8, span, anchor="end")
     return _svg(HEIGHT, _frame() + "".join(lines) + axis, "ended items over time")
 
@@ -51,15 +54,14 @@ def bars(values: Mapping[str, float], unit: str, kind: str = "good") -> str:
     if not values:
         return _empty("none")
     longest = max(values.values()) or 1.0
-    parts, room = [], WIDTH - LABEL_WIDTH - 90
+    left = min(MAX_LABEL_WIDTH, max(LABEL_WIDTH, 16 + CHARACTER_WIDTH * max(map(len, values))))
+    parts, room = [], WIDTH - left - 90
     for number, (name, value) in enumerate(sorted(values.items(), key=lambda pair: -pair[1])):
         y = number * BAR_HEIGHT
-        parts.append(_text(LABEL_WIDTH - 8, y + 16, name, anchor="end"))
+        parts.append(_text(left - 8, y + 16, name, anchor="end"))
         width = max(1.0, room * value / longest)
-        parts.append(
-            f'<rect class="{kind}" x="{LABEL_WIDTH}" y="{y + 4}" width="{width:.1f}" height="{BAR_HEIGHT - 8}"/>'
-        )
-        parts.append(_text(LABEL_WIDTH + width + 6, y + 16, f"{value:,.0f} {unit}".strip()))
+        parts.append(f'<rect class="{kind}" x="{left}" y="{y + 4}" width="{width:.1f}" height="{BAR_HEIGHT - 8}"/>')
+        parts.append(_text(left + width + 6, y + 16, f"{value:,.0f} {unit}".strip()))
     return _svg(len(values) * BAR_HEIGHT + 4, "".join(parts), "bars")
 
 

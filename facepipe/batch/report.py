@@ -6,14 +6,14 @@ import base64
 import random
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from html import escape
 from pathlib import Path
 from string import Template
 
 from facepipe.batch.overview import Failure, Overview, Success
 from facepipe.batch.plots import bars, histogram, progress_plot
 from facepipe.engine.item_log import DONE
-from facepipe.engine.progress import duration_text
+from facepipe.engine.page_text import escape
+from facepipe.engine.progress import duration_text, rate_text, size_text
 from facepipe.errors import FacepipeError
 from facepipe.media.files import draft_of
 from facepipe.media.still import still_of
@@ -53,21 +53,24 @@ def write_report(work: Path, out: Path, *, stills: int, read: Read) -> None:
 def _lead(overview: Overview) -> str:
     lists = "; ".join(f"{name} ({run.get('items')} items)" for name, run in overview.lists.items())
     left = f"; about {duration_text(overview.seconds_left)} left" if overview.seconds_left is not None else ""
-    return f"{lists or 'no list'}{left}"
+    dropped = overview.dropped_from_lists
+    apart = f"; not counted: {dropped} items that are in no list any more" if dropped else ""
+    return f"{lists or 'no list'}{left}{apart}"
 
 
 def _cards(overview: Overview) -> Iterable[tuple[str, str, bool]]:
     rate = overview.items_per_second
+    rate_name = "rate" if overview.workers else "rate of the last run"
     yield "items", f"{overview.total:,}", False
     yield "done", f"{overview.done:,}", False
     yield "failed", f"{overview.failed:,}", overview.failed > 0
     yield "running, waiting", f"{overview.running:,}, {overview.waiting:,}", False
-    yield "rate", f"{rate:.1f}/s" if rate >= 1 else f"{rate * 60:.1f}/min", False
+    yield rate_name, rate_text(rate) if rate else "not known", False
     yield "frames", f"{overview.frames:,}", False
     yield "frames without a face", f"{overview.lost:,}", False
     yield (
         "results",
-        f"{overview.bytes / 1e9:.2f} GB" if overview.bytes >= 1e8 else f"{overview.bytes / 1e6:.1f} MB",
+        size_text(overview.bytes),
         False,
     )
 

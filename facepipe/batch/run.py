@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,18 +15,19 @@ from facepipe.batch.engines import BrokenEngineError, Engine
 from facepipe.batch.joblist import JobList
 from facepipe.batch.keeping import Keep, sweep
 from facepipe.batch.limits import Limits
-from facepipe.batch.outcome import Settled, Survey
+from facepipe.batch.listed import RETRY, save_list
+from facepipe.batch.outcome import Settled, Stop, Survey, settle
 from facepipe.batch.plan import Checked, Decision, Planner
-from facepipe.batch.progress import BatchProgress, failed_event
+from facepipe.batch.progress import BatchProgress
 from facepipe.batch.stopping import first_signal
 from facepipe.batch.worker import Orders, Task, failure_record, work
 from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.claim import STALE_SECONDS, Claims
-from facepipe.engine.disk import disk_errors, make_folder
 from facepipe.engine.events import Sink
 from facepipe.engine.item_log import BEGUN, FAILED, RUN, Entries, ItemLog
 from facepipe.engine.lock import FolderLock
-from facepipe.errors import ExitCode, FacepipeError, MemoryLimitError
+from facepipe.engine.run_files import remove_dead_run_files, save_offsets
+from facepipe.errors import DiskError, ExitCode, FacepipeError, MemoryLimitError
 
 LOST_ENGINES = 5
 """Number of engine failures in a row, without a finished item in between, after which the batch fails."""
@@ -72,12 +71,8 @@ class Run:
             orphans_end=engine.name == "loky",
             environment=_environment(engine),
         )
-        self.progress = BatchProgress(self.events)
-        self.stopped_by = 0
-        """Number of the signal that stopped the run; 0 without one."""
-        self.message = ""
-        """Why the batch stopped early, if a limit or the disk did it."""
-        self.limit_reached = False
+        self.progress = BatchProgress(self.events, engine.workers)
+        self.stop = Stop()
         self.disk_message = ""
 
     def check(self) -> Checked:
@@ -86,11 +81,14 @@ class Run:
 
     def lead(self, checked: Checked) -> Settled:
         """Make all items that are to be made. Return the outcome."""
+        about = self._about(checked)
+        if self.jobs.name != RETRY:
+            save_list(self.paths.lists, {**about, "run": self.id, "time": round(time.time(), 3)}, checked.ids)
         if not checked.wanted:
-            survey = Survey(done=checked.done, failed=checked.failed)
-            return self._settle(checked, survey)
-        self.log.append(f"{RUN}{self.id}", self._about(checked))
-        self._save_offsets()
+            return self._settle(checked, Survey.of_plan(checked))
+        self.log.append(f"{RUN}{self.id}", about)
+        # Workers read only later lines of other runs.
+        save_offsets(self.paths.offsets(self.id), self.claims.token, self.entries.offsets)
         self.progress.begin(checked, self.limits.max_failures(checked.wanted))
         for decision, fault in checked.bad.values():
             self.log.append(decision.item.id, {**self._known(decision), "state": FAILED, **failure_record(fault)})
@@ -98,25 +96,32 @@ class Run:
             survey = self._rounds(apply, checked)
         settled = self._settle(checked, survey)
         self.claims.sweep()
-        self.log.append(f"{RUN}{self.id}", {"exit_code": int(settled.exit_code), "ended": True})
+        remove_dead_run_files(self.paths)
+        with suppress(DiskError):  # the outcome is known; the disk may be the reason of it
+            self.log.append(f"{RUN}{self.id}", {"exit_code": int(settled.exit_code), "ended": True})
         self.log.close()
         return settled
 
-    def _save_offsets(self) -> None:
-        """Save the offsets up to which journals were read, so that workers read only later lines of other runs."""
-        path = self.paths.offsets(self.id)
-        with disk_errors(path.parent):
-            make_folder(path.parent)
-            path.write_text(json.dumps(dict(self.entries.offsets)), "ascii")
+    def tidy(self, settled: Settled) -> bool:
+        """Remove results kept for later items, if no items are left.
 
-    def tidy(self, settled: Settled) -> None:
-        """Remove results kept for later items, if no items are left and no other process uses the folder."""
-        if self.keep == "all" or settled.exit_code != ExitCode.DONE or not settled.made:
-            return
-        with suppress(OSError):
+        Returns False if another process uses the folder; what it leaves is removed by the run that ends last, or by the
+        same command later.
+        """
+        if self.keep == "all" or settled.exit_code != ExitCode.DONE:
+            return True
+        try:
             lock = FolderLock(self.paths.work)
+        except BlockingIOError:
+            return False
+        with suppress(OSError):
             sweep(self.paths.work, self.keep)
-            lock.release()
+        lock.release()
+        return True
+
+    def results(self) -> Iterator[str]:
+        """Yield the paths of the results that are done, in the order of the list."""
+        return (one.item.output for one in self.planner.decisions() if one.reason == "done")
 
     def _about(self, checked: Checked) -> dict[str, Any]:
         shard = self.jobs.shard
@@ -142,6 +147,9 @@ class Run:
             before, entries = self.progress.ended, self.progress.entries
             try:
                 apply(partial(work, self.orders), self._tasks(checked))
+            except DiskError as error:
+                self._look()
+                self._stop(f"stopped because the disk fails: {error}")
             except BrokenEngineError as error:
                 broken = 0 if self.progress.ended > before else broken + 1
                 if broken >= LOST_ENGINES:
@@ -150,12 +158,12 @@ class Run:
                     ) from error
             survey = self._survey()
             idle = 0 if self.progress.entries > entries else idle + 1
-            if idle > LOST_ENGINES:
+            if idle > LOST_ENGINES and not self.stop:
                 raise FacepipeError(
                     f"{len(survey.open)} items were not started; this is a bug in facepipe, please report it"
                 )
             if not self._wait_for_others(survey.open):
-                return replace(survey, held=len(survey.open))
+                return replace(survey, claimed_elsewhere=len(survey.open))
         return survey
 
     def _tasks(self, checked: Checked) -> Iterator[Task]:
@@ -197,12 +205,11 @@ class Run:
                 survey.open.append(name)
             elif entry and entry.state == BEGUN and entry.run == self.id:
                 if self.claims.judge(name) in ("free", "dead"):
-                    self.log.append(name, self._lost(decision))
-                    survey.failed += 1
+                    survey.classes[self._give_up(decision)] += 1
             elif decision.reason.startswith("failed"):
-                survey.failed += 1
+                survey.classes[entry.kind if entry else ""] += 1
             else:
-                survey.left += 1
+                survey.remaining += 1
         self._look()
         return survey
 
@@ -235,29 +242,40 @@ class Run:
             "label": decision.item.label,
         }
 
-    def _lost(self, decision: Decision) -> dict[str, Any]:
+    def _give_up(self, decision: Decision) -> str:
+        """Record the failure of an item that killed its workers. Return its class."""
         fault = MemoryLimitError(
             f"the worker was killed {decision.tries} times while making this item; the usual cause is too little "
             "memory: reduce --jobs"
         )
-        return {**self._known(decision), "tries": decision.tries, "state": FAILED, **failure_record(fault)}
+        record = {**self._known(decision), "tries": decision.tries, "state": FAILED, **failure_record(fault)}
+        with suppress(DiskError):  # the next run tries the item again
+            self.log.append(decision.item.id, record)
+        return fault.failure_class
 
     def _look(self) -> None:
-        """Read the entries of the workers. Stop if a limit is reached."""
+        """Read the entries of the workers. Stop if a limit is reached, or if the work folder is gone."""
         with self.progress.lock:
             for name, entry, record in self.entries.changes():
-                if entry.run == self.id and self.progress.count(name, entry, self.limits.retries):
-                    self.events(failed_event(record))
+                if entry.run == self.id:
+                    self.progress.count(name, entry, record, self.limits.retries)
                 if entry.kind == "disk":
                     self.disk_message = str(record.get("message", ""))
-        if self.progress.failed >= self.progress.max_failures and not self.message:
-            self.limit_reached = True
+        if self.stop.message:
+            return
+        if self.progress.failed >= self.progress.max_failures:
+            self.stop.limit_reached = True
             self._stop(f"stopped by the failure limit: {self.progress.failed} items failed")
-        if self.progress.disk_in_a_row >= DISK_FAILURES_IN_A_ROW and not self.message:
+        elif self.progress.disk_in_a_row >= DISK_FAILURES_IN_A_ROW:
             self._stop(f"stopped because the disk fails: {self.disk_message}; then run the same command to continue")
+        elif self.log.is_lost:
+            self._stop(
+                f"stopped because the work folder {self.paths.work} was removed or replaced while the batch ran; "
+                "results that are done are kept, run the same command to continue"
+            )
 
     def _stop(self, message: str = "") -> None:
-        self.message = self.message or message
+        self.stop.message = self.stop.message or message
         path = self.paths.stop(self.id)
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -266,7 +284,7 @@ class Run:
     @property
     def stopping(self) -> bool:
         """Whether the run is stopping and hands out no more items."""
-        return bool(self.stopped_by or self.message)
+        return bool(self.stop)
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -280,32 +298,13 @@ class Run:
                     path.unlink(missing_ok=True)
 
     def _stop_by_signal(self, number: int) -> None:
-        self.stopped_by = number
+        self.stop.signal = number
         self._stop()
 
     def _settle(self, checked: Checked, survey: Survey) -> Settled:
-        open_items = len(survey.open) - survey.held
-        code, message = self._verdict(survey.failed, survey.held, survey.left + open_items)
-        left = survey.left + open_items
-        return Settled(checked.mine, survey.done, self.progress.made, survey.failed, survey.held, left, code, message)
-
-    def _verdict(self, failed: int, held: int, left: int) -> tuple[ExitCode, str]:
-        if self.stopped_by:
-            code = ExitCode.INTERRUPTED if self.stopped_by == signal.SIGINT else ExitCode.TRY_AGAIN
-            name = signal.Signals(self.stopped_by).name
-            return code, f"stopped by {name}; finished items are kept, run the same command to continue"
-        if self.limit_reached:
-            return ExitCode.FAILURE_LIMIT, self.message
-        if self.message:
-            return ExitCode.FAILED_ITEMS, self.message
-        if held:
-            return ExitCode.TRY_AGAIN, f"{held} items are being made by other processes; run the same command later"
-        if failed or left:
-            return (
-                ExitCode.FAILED_ITEMS,
-                f"{failed + left} items failed; `facepipe failures` lists them with their reasons",
-            )
-        return ExitCode.DONE, ""
+        progress = self.progress
+        found = dict(progress.remarks.most_common())
+        return settle(survey, self.stop, total=checked.mine, made=progress.made, remarks=found, work=self.paths.work)
 
 
 def _environment(engine: Engine) -> tuple[tuple[str, str], ...]:

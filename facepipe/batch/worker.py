@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -24,7 +23,9 @@ from facepipe.engine.batch_paths import BatchPaths
 from facepipe.engine.claim import Claims, is_process_dead
 from facepipe.engine.events import Done, Event, Failed, Remarked, Skipped
 from facepipe.engine.item_log import BEGUN, DONE, DROPPED, FAILED, RANK, Entries, Entry, ItemLog
-from facepipe.errors import ExitCode, FacepipeError, Interrupted, MemoryLimitError
+from facepipe.engine.run_files import read_offsets
+from facepipe.errors import ExitCode, FacepipeError, Interrupted, MemoryLimitError, as_expected
+from facepipe.weights.loaded import loading_seconds
 
 DETAIL_CHARACTERS = 2000
 PAUSE_SECONDS = 0.5
@@ -101,6 +102,8 @@ class Worker:
         self._entries = Entries(self._paths.journal, offsets, without_run=orders.run)
         self._stopping = False
         self._looked = 0.0
+        self._free_since: float | None = None
+        """When this process ended its last item; None before the first."""
         orders.commands.prepare(orders.threads)
         threading.Thread(target=self._live, name="heartbeat", daemon=True).start()
 
@@ -125,7 +128,14 @@ class Worker:
             self._claims.release(task.item.id)
 
     def _outcome(self, task: Task) -> dict[str, Any]:
-        seen, started = Seen(), time.monotonic()
+        began, loading, warm = time.monotonic(), loading_seconds(), self._free_since is not None
+        outcome = self._made(task, began)
+        now, free_since = time.monotonic(), began if self._free_since is None else self._free_since
+        self._free_since = now
+        return {**outcome, "busy": round(now - free_since - (loading_seconds() - loading), 3), "warm": warm}
+
+    def _made(self, task: Task, started: float) -> dict[str, Any]:
+        seen = Seen()
         try:
             self.orders.commands.make(task.item, self.orders.folder, lambda who, body: self._run(seen, who, body))
         except (KeyboardInterrupt, Interrupted):
@@ -201,13 +211,6 @@ def is_news(entry: Entry, task: Task) -> bool:
     return (entry.number, RANK.get(entry.state, 0)) > (task.number, known)
 
 
-def read_offsets(path: Path) -> dict[str, int]:
-    """Return the offset up to which each journal was read before the run began; empty if it is not known."""
-    with suppress(OSError, ValueError):
-        return {str(name): int(offset) for name, offset in json.loads(path.read_bytes()).items()}
-    return {}
-
-
 @dataclass
 class Seen:
     """Totals of the events of one item."""
@@ -249,6 +252,7 @@ def failure_record(error: Exception) -> dict[str, Any]:
     """Return the fields of a failure record for an error."""
     if isinstance(error, MemoryError):
         error = MemoryLimitError("out of memory; run fewer jobs, or choose a smaller size")
+    error = as_expected(error) or error
     if isinstance(error, FacepipeError):
         return {
             "class": error.failure_class,

@@ -46,7 +46,7 @@ def batch(
     dry_run: a.DryRun = False,
     as_json: a.AsJson = False,
     quiet: a.Quiet = False,
-    _verbose: Verbose = False,
+    verbose: Verbose = False,
 ) -> None:
     """Make many results. Each row of the list is one item.
 
@@ -65,7 +65,9 @@ def batch(
         shard = shard_of(rank, world, os.environ)
         common = dict(read_setting(text) for text in set_options or ())
         listed = JobList(name, rows, Commands(load_settings()), command, common, out, shard)
-        run_list(listed, settings, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=skip_invalid)
+        run_list(
+            listed, settings, dry_run=dry_run, as_json=as_json, quiet=quiet, verbose=verbose, skip_invalid=skip_invalid
+        )
 
 
 def retry(
@@ -83,11 +85,12 @@ def retry(
     dry_run: a.DryRun = False,
     as_json: a.AsJson = False,
     quiet: a.Quiet = False,
-    _verbose: Verbose = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run only the failed items of a batch again, including those with permanent failures."""
     from facepipe.batch.commands import Commands
     from facepipe.batch.joblist import Recorded
+    from facepipe.batch.listed import RETRY
     from facepipe.batch.overview_reader import has_batch, read_overview
     from facepipe.config import load_settings
 
@@ -108,9 +111,11 @@ def retry(
     items = tuple(one.item for one in wanted if one.item)
     if any(item.command == DATASET for item in items):
         raise UsageError("the failed items belong to a data set; retry them with `facepipe dataset build … --again`")
-    listed = Recorded("retry", lambda: (), Commands(load_settings()), recorded=items)
+    listed = Recorded(RETRY, lambda: (), Commands(load_settings()), recorded=items)
     again = frozenset(one.kind for one in wanted)
-    run_list(listed, settings, dry_run=dry_run, as_json=as_json, quiet=quiet, skip_invalid=True, again=again)
+    run_list(
+        listed, settings, dry_run=dry_run, as_json=as_json, quiet=quiet, verbose=verbose, skip_invalid=True, again=again
+    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from facepipe.batch.run import Run
     from facepipe.engine.events import Sink
 
+TERMINAL_RESULTS = 20
+"""Number of results that are named on a terminal. A pipe or file gets all."""
+
 
 def run_list(
     jobs: JobList,
@@ -29,14 +33,20 @@ def run_list(
     as_json: bool,
     quiet: bool,
     skip_invalid: bool,
+    verbose: bool = False,
+    lists_results: bool = True,
     again: frozenset[str] = frozenset(),
 ) -> None:
-    """Run or plan a batch. Raises typer.Exit if the exit code is not 0."""
+    """Run or plan a batch. Raises typer.Exit if the exit code is not 0.
+
+    With `lists_results` the paths of all results that are done are printed to stdout at the end, unless `as_json`.
+    """
     from facepipe.console import open_sink
     from facepipe.engine import Job, Workspace
+    from facepipe.engine.progress import printable
 
     started = time.monotonic()
-    with _requeued(), open_sink(as_json=as_json, quiet=quiet) as sink:
+    with _requeued(), open_sink(as_json=as_json, quiet=quiet, verbose=verbose) as sink:
         run = settings.run(jobs, sink, again)
         if dry_run:
             _plan(run, sink, started)
@@ -47,10 +57,13 @@ def run_list(
             checked = run.check()
             _refuse(checked, skip_invalid=skip_invalid)
             settled = run.lead(checked)
-        run.tidy(settled)
+        if not run.tidy(settled):
+            sink(_kept_files())
         sink(_summary(settled, started))
+    if lists_results and not as_json and not run.stop.signal:
+        _print_results(run)
     if settled.message:
-        print(f"facepipe: {settled.message}", file=sys.stderr)
+        print(f"facepipe: {printable(settled.message)}", file=sys.stderr)
     if settled.exit_code:
         raise typer.Exit(int(settled.exit_code))
 
@@ -74,7 +87,7 @@ def _plan(run: Run, sink: Sink, started: float) -> None:
     for one in run.planner.decisions():
         sink(
             ItemPlan(
-                item=one.item.id, label=one.item.label, output=one.item.output, reason=one.reason, wanted=one.wanted
+                item=one.item.id, label=one.item.label, output=one.item.output, reason=one.reason, to_make=one.wanted
             )
         )
     sink(
@@ -84,8 +97,8 @@ def _plan(run: Run, sink: Sink, started: float) -> None:
             done=checked.done,
             made=0,
             failed=checked.failed,
-            held=0,
-            left=checked.wanted,
+            claimed_elsewhere=0,
+            remaining=checked.wanted,
             seconds=round(time.monotonic() - started, 3),
             exit_code=0,
         )
@@ -109,8 +122,34 @@ def _summary(settled: Settled, started: float) -> Any:
         done=settled.done,
         made=settled.made,
         failed=settled.failed,
-        held=settled.held,
-        left=settled.left,
+        claimed_elsewhere=settled.claimed_elsewhere,
+        remaining=settled.remaining,
         seconds=round(time.monotonic() - started, 3),
         exit_code=int(settled.exit_code),
+        failure_classes=settled.failure_classes,
+        remarks=settled.remarks,
     )
+
+
+def _kept_files() -> Any:
+    """Return the remark that work files could not be removed."""
+    from facepipe.engine.events import Remarked
+
+    return Remarked(
+        stage="",
+        label="",
+        code="work-files-kept",
+        message="another process uses the work folder, so work files that items share stay in it; the run that ends "
+        "last removes them, or the same command once more",
+    )
+
+
+def _print_results(run: Run) -> None:
+    """Print the paths of all results that are done, in the order of the list; on a terminal only the first."""
+    shown = TERMINAL_RESULTS if sys.stdout.isatty() else None
+    for number, output in enumerate(run.results()):
+        if number == shown:
+            print("and more results; redirect the output to a file to get all names", file=sys.stderr)
+            return
+        # Bytes, because a name may not be valid in the encoding of the terminal.
+        typer.echo(os.fsencode(output))

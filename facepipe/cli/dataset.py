@@ -85,7 +85,7 @@ def build(
     as_json: a.AsJson = False,
     quiet: a.Quiet = False,
     work: a.Work = None,
-    _verbose: Verbose = False,
+    verbose: Verbose = False,
 ) -> None:
     """Cut raw videos into clips of one head each, with track, coefficients and sound features, split by person.
 
@@ -105,7 +105,7 @@ def build(
     persons = find_people(clips, people, test_percent=test_percent)
     videos = list_videos(clips, out, recipe, persons, annotations, shard_of(rank, world, os.environ))
     classes = frozenset(get_args(FailureClass) if again else ())
-    _run(videos, out, how, classes, Running(None, dry_run, as_json, quiet))
+    _run(videos, out, how, classes, Running(None, dry_run, as_json, quiet), verbose=verbose)
 
 
 def _recipe(rule: str, size: int, fps: str, quality: int, space: str, *, overwrite: bool) -> Recipe:
@@ -132,14 +132,24 @@ def _annotation_folder(boxes: Path, rule: str) -> Path:
     raise UsageError(f"--boxes {reason}; give the folder of the VoxCeleb annotations (.txt)")
 
 
-def _run(videos: Recorded, out: Path, how: BatchSettings, again: frozenset[str], running: Running) -> None:
+def _run(
+    videos: Recorded, out: Path, how: BatchSettings, again: frozenset[str], running: Running, *, verbose: bool
+) -> None:
     """Run the batch and write the list of finished clips. Raises typer.Exit with the exit code of the batch."""
     from facepipe.dataset.commands import assemble
 
     code, dry_run = 0, running.dry_run
     try:
         run_list(
-            videos, how, dry_run=dry_run, as_json=running.as_json, quiet=running.quiet, skip_invalid=True, again=again
+            videos,
+            how,
+            dry_run=dry_run,
+            as_json=running.as_json,
+            quiet=running.quiet,
+            verbose=verbose,
+            skip_invalid=True,
+            lists_results=False,
+            again=again,
         )
     except typer.Exit as ended:
         code = ended.exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -108,11 +109,17 @@ def evaluate(
     out = out or Path(f"{manifest.absolute().stem}--{task}")
     check_out(out, overwrite=overwrite)
     set_threads()
-    report_line = (lambda _: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
+    report_line = (lambda _: None) if quiet else _print_line
     outcome = run(cases, setting, out, folder, teacher=teacher, report_line=report_line)
     _print_outcome(outcome, out, as_json=as_json)
     if outcome.failures:
         raise FailedItemsError(outcome.failures)
+
+
+def _print_line(line: str) -> None:
+    from facepipe.engine.progress import printable
+
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def _check_unused(task: str, flags: Mapping[str, object]) -> None:
@@ -142,7 +149,7 @@ def _print_outcome(outcome: Outcome, out: Path, *, as_json: bool) -> None:
         typer.echo((out / SUMMARY).read_text(encoding="utf-8").rstrip())
     else:
         print_figures(outcome.figures, outcome.missing)
-        typer.echo(out / PAGE)
+        typer.echo(os.fsencode(out / PAGE))
 
 
 def print_figures(figures: Figures, missing: dict[str, str]) -> None:

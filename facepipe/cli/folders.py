@@ -18,10 +18,3 @@ def folder_of(work: Path | None) -> Path:
     from facepipe.config import load_settings
 
     return work or Path(load_settings().work.folder)
-
-
-def size_text(count: int) -> str:
-    """Return a number of bytes in kB, MB or GB (powers of 1000)."""
-    if count >= 1e9:
-        return f"{count / 1e9:.1f} GB"
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"

@@ -19,9 +19,10 @@ BROKEN_PIPE = 141
 """The exit code that a shell reports for a program ended by SIGPIPE."""
 
 
-def _remember(context: typer.Context, verbose: bool) -> None:
+def _remember(context: typer.Context, verbose: bool) -> bool:
     # The program and its command share `meta`, so -v works before and after the command's name.
     context.meta["facepipe.verbose"] = verbose or context.meta.get("facepipe.verbose", False)
+    return bool(context.meta["facepipe.verbose"])
 
 
 #: The option -v of every command. The guard reads it; commands do not.
@@ -70,7 +71,7 @@ def report(error: Exception, *, verbose: bool) -> int:
             messages = expected.lines
         _print_error("\n".join(printable(str(one)) for one in messages))
         if verbose and expected.detail:
-            print(expected.detail.rstrip(), file=sys.stderr)
+            print("\n".join(map(printable, expected.detail.rstrip().splitlines())), file=sys.stderr)
     if verbose:
         traceback.print_exception(error)
     return int(ExitCode.BUG if expected is None else expected.exit_code)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facepipe.cli import arguments as a
-from facepipe.cli.folders import AsJson, Folder, folder_of, size_text
+from facepipe.cli.folders import AsJson, Folder, folder_of
 from facepipe.cli.guard import Verbose
 from facepipe.errors import UsageError
 
@@ -40,7 +40,7 @@ def failures(
     for one in sorted(found, key=lambda one: (one.kind, one.label)):
         typer.echo(json.dumps(_as_json(one), sort_keys=True) if as_json else _line(one))
         if details and one.detail and not as_json:
-            typer.echo("\n".join(f"    {line}" for line in one.detail.splitlines()))
+            typer.echo("\n".join(f"    {printable(line)}" for line in one.detail.splitlines()))
         if not as_json:
             for remark in one.remarks:
                 typer.echo(printable(f"    note: {remark.text}"))
@@ -48,9 +48,21 @@ def failures(
         typer.echo("no failures")
 
 
-def stats(work: Folder = None, as_json: AsJson = False, _verbose: Verbose = False) -> None:
+def stats(
+    work: Folder = None,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Print one line for each note about an item instead: code, item, text.")
+    ] = False,
+    as_json: AsJson = False,
+    _verbose: Verbose = False,
+) -> None:
     """Print statistics of a batch: time and frames by stage, frames without a face, size of the results."""
-    overview = read(work)
+    from facepipe.engine.progress import size_text
+
+    overview = read(work, notes=notes)
+    if notes:
+        _print_notes(overview, as_json=as_json)
+        return
     total = sum(stage.seconds.sum for stage in overview.stages.values()) or 1.0
     if as_json:
         stages = {name: _stage_json(stage) for name, stage in overview.stages.items()}
@@ -65,12 +77,26 @@ def stats(work: Folder = None, as_json: AsJson = False, _verbose: Verbose = Fals
     items = overview.seconds
     if items.count:
         typer.echo(
-            f"{items.count} tries: mean {items.mean:.2f} s (std {items.spread:.2f}, {items.minimum:.2f} to "
+            f"{items.count} tries: mean {items.mean:.2f} s (std {items.std:.2f}, {items.minimum:.2f} to "
             f"{items.maximum:.2f}); {overview.frames} frames, {overview.lost} without a face; "
             f"{size_text(overview.bytes)} of results"
         )
     for code, count in overview.remark_codes.most_common():
-        typer.echo(f"note: {code}: {count} item{'s' * (count != 1)}; `facepipe report` says which")
+        typer.echo(f"note: {code}: {count} item{'s' * (count != 1)}; `facepipe stats --notes` says which")
+
+
+def _print_notes(overview: Overview, *, as_json: bool) -> None:
+    """Print one line for each remark about an item."""
+    from facepipe.engine.progress import printable
+
+    for one in sorted(overview.remarks, key=lambda one: (one.remark.code, one.label, one.remark.text)):
+        if as_json:
+            content = {"schema": 1, "item": one.id, "label": one.label, "state": one.state, **one.remark.as_json()}
+            typer.echo(json.dumps(content, sort_keys=True))
+        else:
+            typer.echo(printable(f"{one.remark.code:<20} {one.label}: {one.remark.text}"))
+    if not overview.remarks and not as_json:
+        typer.echo("no notes")
 
 
 def report(
@@ -115,8 +141,6 @@ def print_status(folder: Path, *, as_json: bool) -> None:
 
 def status_lines(overview: Overview) -> list[str]:
     """Return the status of a batch as lines of text."""
-    from facepipe.engine.progress import duration_text
-
     counts = {name: getattr(overview, name) for name in ("done", "failed", "running", "waiting")}
     states = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name == "done")
     lines = [f"{overview.work}: {overview.total} items: {states}"]
@@ -125,13 +149,12 @@ def status_lines(overview: Overview) -> list[str]:
         lines.append(
             f"  {name}: {run.get('items')} items, last run with {run.get('workers')} x {run.get('engine')}{shard}"
         )
-    if overview.broken_off:
-        lines.append(f"interrupted: {overview.broken_off}; run the same command to continue")
-    if overview.workers or overview.items_per_second:
-        speed = overview.items_per_second
-        rate = f"{speed:.1f} items/s" if speed >= 1 else f"{speed * 60:.1f} items/min"
-        left = f", {duration_text(overview.seconds_left)} left" if overview.seconds_left is not None else ""
-        lines.append(f"rate: {rate} with {overview.workers} live workers{left}")
+    if overview.dropped_from_lists:
+        lines.append(f"  not counted: {overview.dropped_from_lists} items that are in no list any more")
+    if overview.interrupted:
+        lines.append(f"interrupted: {overview.interrupted}; run the same command to continue")
+    if rate := _rate_line(overview):
+        lines.append(rate)
     if overview.failures:
         kinds = ", ".join(f"{kind} {count}" for kind, count in overview.failure_classes.most_common())
         lines.append(f"failures: {kinds}; `facepipe failures` lists them")
@@ -141,21 +164,33 @@ def status_lines(overview: Overview) -> list[str]:
         lines.append("slowest: " + ", ".join(f"{name} {stage.seconds.sum / total:.0%}" for name, stage in slow))
     if overview.remarked:
         codes = ", ".join(f"{code} {count}" for code, count in overview.remark_codes.most_common())
-        lines.append(f"notes: {codes}; `facepipe report` says which items")
+        lines.append(f"notes: {codes}; `facepipe stats --notes` says which items")
     if overview.frames:
         share = f"{overview.lost} frames without a face, in {overview.items_with_lost} items"
         lines.append(f"rendered: {overview.frames} frames; {share}")
     return lines
 
 
-def read(work: Path | None) -> Overview:
+def _rate_line(overview: Overview) -> str:
+    """Return the rate of the live workers and the time left, or the rate of the last run; "" if it is not known."""
+    from facepipe.engine.progress import duration_text, rate_text
+
+    rate = rate_text(overview.items_per_second) if overview.items_per_second else ""
+    if not overview.workers:
+        return f"rate of the last run: {rate}" if rate else ""
+    left = f", {duration_text(overview.seconds_left)} left" if overview.seconds_left is not None else ""
+    workers = f"{overview.workers} live worker{'s' * (overview.workers != 1)}"
+    return f"rate: {rate or 'not known yet'} with {workers}{left}"
+
+
+def read(work: Path | None, *, notes: bool = False) -> Overview:
     """Return the overview of the batch in a work folder. Raises UsageError if there is none."""
     from facepipe.batch.overview_reader import has_batch, read_overview
 
     folder = folder_of(work)
     if not has_batch(folder):
         raise UsageError(f"{folder} contains no batch; give the work folder (--work) of `facepipe batch`")
-    return read_overview(folder)
+    return read_overview(folder, notes=notes)
 
 
 def _line(one: Failure) -> str:
@@ -175,12 +210,12 @@ def _as_json(one: Failure) -> dict[str, Any]:
 
 def _stage_json(stage: StageTotal) -> dict[str, Any]:
     seconds = stage.seconds
-    bounds = {"least": seconds.minimum, "most": seconds.maximum} if seconds.count else {}
+    bounds = {"min": seconds.minimum, "max": seconds.maximum} if seconds.count else {}
     return {
         "made": stage.made,
         "kept": stage.skipped,
         "frames": stage.frames,
-        "seconds": {"count": seconds.count, "mean": seconds.mean, "spread": seconds.spread, **bounds},
+        "seconds": {"count": seconds.count, "mean": seconds.mean, "std": seconds.std, **bounds},
     }
 
 
@@ -189,5 +224,5 @@ def _stage_line(stage: StageTotal) -> str:
     if not seconds.count:
         return f"{stage.made:>9}{stage.skipped:>9}{'':>46}"
     rate = stage.frames / seconds.sum if seconds.sum else 0.0
-    figures = (seconds.mean, seconds.spread, seconds.minimum, seconds.maximum)
+    figures = (seconds.mean, seconds.std, seconds.minimum, seconds.maximum)
     return f"{stage.made:>9}{stage.skipped:>9}" + "".join(f"{value:>9.2f}" for value in figures) + f"{rate:>10.1f}"

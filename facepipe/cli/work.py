@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated
 
 import typer
 
-from facepipe.cli.folders import AsJson, Folder, folder_of, size_text
+from facepipe.cli.folders import AsJson, Folder, folder_of
 from facepipe.cli.guard import Verbose
 from facepipe.cli.overview import print_status
 from facepipe.errors import UsageError
@@ -26,7 +27,7 @@ def status(
 
     from facepipe.batch.overview_reader import has_batch
     from facepipe.engine import read_status
-    from facepipe.engine.progress import duration_text
+    from facepipe.engine.progress import duration_text, printable, size_text
 
     folder = folder_of(work)
     if has_batch(folder):
@@ -39,13 +40,13 @@ def status(
         typer.echo(json.dumps({"schema": 1, "work": str(folder), "jobs": found.jobs, "stages": stages}, sort_keys=True))
         return
     if not found.stages:
-        typer.echo(f"{folder}: no work files")
+        typer.echo(f"{printable(str(folder))}: no work files")
         return
-    columns = ("unreferenced", "damaged", "foreign", "running", "broken_off")
-    typer.echo(f"{folder}: {found.jobs} jobs, {size_text(sum(stage.bytes for stage in found.stages))}")
+    columns = ("unreferenced", "damaged", "foreign", "running", "interrupted")
+    typer.echo(f"{printable(str(folder))}: {found.jobs} jobs, {size_text(sum(stage.bytes for stage in found.stages))}")
     typer.echo(f"{'stage':<14}{'results':>8}{'size':>11}{'took':>11}  remarks")
     for stage in found.stages:
-        remarks = [f"{getattr(stage, name)} {name.replace('_', ' ')}" for name in columns if getattr(stage, name)]
+        remarks = [f"{getattr(stage, name)} {name}" for name in columns if getattr(stage, name)]
         line = f"{stage.stage:<14}{stage.artefacts:>8}{size_text(stage.bytes):>11}{duration_text(stage.seconds):>11}"
         typer.echo(f"{line}  {', '.join(remarks)}".rstrip())
 
@@ -69,6 +70,7 @@ def clean(
     Delivered results (-o) are never removed.
     """
     from facepipe.engine import clean as clean_folder
+    from facepipe.engine.progress import printable, size_text
 
     folder = folder_of(work)
     if work is not None and not folder.is_dir():
@@ -78,9 +80,9 @@ def clean(
         folder, unreferenced=unreferenced, older_than_seconds=seconds, everything=every, dry_run=dry_run
     )
     for path in done.paths if dry_run else ():
-        typer.echo(path)
+        typer.echo(os.fsencode(path))
     verb = "would remove" if dry_run else "removed"
-    typer.echo(f"{verb} {len(done.paths)} files and folders in {folder}, {size_text(done.bytes)}")
+    typer.echo(f"{verb} {len(done.paths)} files and folders in {printable(str(folder))}, {size_text(done.bytes)}")
 
 
 def config(

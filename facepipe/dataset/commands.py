@@ -20,6 +20,7 @@ from facepipe.dataset.statistics import SHEET, STATISTICS, write_sheet, write_st
 from facepipe.device import set_threads
 from facepipe.engine import Job, Json
 from facepipe.errors import FacepipeError, InputError, PrecheckError, UsageError
+from facepipe.pipeline.delivery import make_parent
 from facepipe.pipeline.dependencies import Dependencies
 from facepipe.pipeline.items import find_items, is_video
 from facepipe.pipeline.perception import space_weights
@@ -102,6 +103,7 @@ class DatasetCommands:
     def make(self, item: Item, folder: Path, run_job: RunJob) -> None:
         """Build the clips of a raw video and write its part of the list. Raises the error of the first failed clip."""
         source, out = folder / item.inputs["source"], folder / item.output
+        make_parent(out)
         # It lists clips that are about to be replaced.
         out.unlink(missing_ok=True)
         parts: list[ManifestPart] = []
@@ -121,7 +123,6 @@ class DatasetCommands:
 
         run_job({"command": "dataset build", "source": str(source)}, body)
         for part in parts:
-            out.parent.mkdir(parents=True, exist_ok=True)
             save_part(part, out)
             if part.faults:
                 raise part.faults[0]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.dataset.listing import Entry, by_person, path_of
+from facepipe.engine.progress import printable
 from facepipe.face.cropping import box_of
 from facepipe.face.track import load_track
 from facepipe.media.contact import contact_sheet
@@ -89,7 +90,7 @@ def write_sheet(dataset: Path, entries: Sequence[Entry]) -> None:
     rows = np.unique(np.linspace(0, len(entries) - 1, min(MAX_TILES, len(entries))).round().astype(int))
     chosen = [sorted(entries, key=lambda entry: entry.id)[row] for row in rows]
     tiles = [_tile(dataset, entry) for entry in chosen]
-    labels = [f"{entry.person[:14]} {entry.split}" for entry in chosen]
+    labels = [printable(f"{entry.person[:14]} {entry.split}") for entry in chosen]
     write_image(dataset / SHEET, contact_sheet(tiles, columns=COLUMNS, labels=labels, tile_height=TILE_PIXELS))
 
 

@@ -29,10 +29,20 @@ class BatchPaths:
         """The folder of the claims on items and on results in progress."""
         return self.folder / "claims"
 
+    @property
+    def lists(self) -> Path:
+        """The folder of the newest version of each list."""
+        return self.folder / "lists"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of the files by which leaders and workers communicate."""
+        return self.folder / "runs"
+
     def stop(self, run: str) -> Path:
         """Return the path of the file whose existence requests the workers of a run to stop."""
-        return self.folder / "runs" / f"{run}.stop"
+        return self.runs / f"{run}.stop"
 
     def offsets(self, run: str) -> Path:
         """Return the path of the file with the journal offsets that the leader of a run had read when it started."""
-        return self.folder / "runs" / f"{run}.json"
+        return self.runs / f"{run}.json"

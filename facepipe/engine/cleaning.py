@@ -14,6 +14,7 @@ from facepipe.engine.disk import disk_errors, remove_folder
 from facepipe.engine.draft import drafts_in, is_dead
 from facepipe.engine.job import JOBS
 from facepipe.engine.lock import FolderLock
+from facepipe.engine.run_files import dead_run_files
 from facepipe.engine.status import artefact_folders, is_referenced, job_files, referenced_fingerprints, stage_folders
 from facepipe.engine.store import find_artefact, stage_shards
 from facepipe.engine.workspace import ARRAYS, DIGESTS
@@ -38,11 +39,11 @@ def clean(
 ) -> Cleaned:
     """Remove useless files from a work folder.
 
-    Always removed are drafts and claims of dead processes, and results that this program cannot read (damaged, or
-    written by another version). `unreferenced` adds the results that no job and no finished batch item used in its last
-    run, `older_than_seconds` the results made before that time, `everything` all results and job memories. Only names
-    that the engine creates are touched; other files in the folder stay. Raises BusyError while a job runs in the
-    folder, on this machine or another, and DiskError if a file cannot be removed.
+    Always removed are drafts, claims and run files of dead processes, and results that this program cannot read
+    (damaged, or written by another version). `unreferenced` adds the results that no job and no finished batch item
+    used in its last run, `older_than_seconds` the results made before that time, `everything` all results and job
+    memories. Only names that the engine creates are touched; other files in the folder stay. Raises BusyError while a
+    job runs in the folder, on this machine or another, and DiskError if a file cannot be removed.
     """
     if not root.is_dir():
         return Cleaned((), 0)
@@ -53,7 +54,7 @@ def clean(
         files = [root / DIGESTS, *job_files(root), root / "CACHEDIR.TAG"] if everything else []
         files += sorted((root / ARRAYS).glob("*.png")) if everything else []
         folders += [BatchPaths(root).folder] if everything and BatchPaths(root).folder.is_dir() else []
-        files += [] if everything else claims
+        files += [] if everything else [*claims, *dead_run_files(BatchPaths(root), unknown=True)]
         files = [path for path in files if path.exists()]
         cleaned = Cleaned((*folders, *files), sum(map(_size_bytes, (*folders, *files))))
         if not dry_run:

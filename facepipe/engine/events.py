@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -155,7 +155,21 @@ class Batch(Event):
     """In this run."""
     failed: int
     """In this run, without further retries."""
-    left: int
+    remaining: int
+    seconds: float
+    items_per_second: float | None = None
+    """The rate at which the workers make items, without the loading of networks; None until an item has ended."""
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ItemDone(Event):
+    """An item of a batch was made."""
+
+    event = "item-done"
+    item: str
+    label: str
+    output: str
     seconds: float
 
 
@@ -168,7 +182,7 @@ class ItemPlan(Event):
     label: str
     output: str
     reason: str
-    wanted: bool
+    to_make: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -181,11 +195,15 @@ class BatchSummary(Event):
     done: int
     made: int
     failed: int
-    held: int
-    """Claimed by other processes."""
-    left: int
+    claimed_elsewhere: int
+    """Items that other processes are making."""
+    remaining: int
     seconds: float
     exit_code: int
+    failure_classes: Mapping[str, int] = field(default_factory=dict)
+    """Number of failed items by class."""
+    remarks: Mapping[str, int] = field(default_factory=dict)
+    """Number of items made or failed in this run by code of a remark."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

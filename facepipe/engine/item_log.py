@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -74,7 +75,19 @@ class ItemLog:
         with self._lock, disk_errors(self.path.parent):
             if self._handle < 0:
                 self._open()
+            if self.is_lost:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
             self._write(line_of(key, value))
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the file was removed or replaced after it was begun, so that nobody can read what is appended."""
+        if self._handle < 0:
+            return False
+        try:
+            return not os.path.samestat(os.fstat(self._handle), self.path.stat())
+        except OSError:
+            return True
 
     def close(self) -> None:
         """Close the file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from facepipe.engine.events import (
@@ -13,6 +14,7 @@ from facepipe.engine.events import (
     Event,
     Expected,
     Failed,
+    ItemDone,
     ItemPlan,
     Plan,
     Progress,
@@ -23,6 +25,8 @@ from facepipe.engine.events import (
     Summary,
 )
 
+FAILURE_LINES = 20
+"""Number of failed items of a batch that get a line of their own."""
 SETTLING_SECONDS = 0.2
 """No rate is reported before this, as it would be too noisy."""
 
@@ -92,21 +96,36 @@ class StageProgress:
 
 @dataclass
 class JobProgress:
-    """The progress of all stages of a job, and the kinds of events already displayed."""
+    """The progress of all stages of a job or of a batch, and the kinds of events already displayed."""
 
+    verbose: bool = False
+    """Whether each item of a batch, each remark about one and each failure is news."""
     stages: dict[str, StageProgress] = field(default_factory=dict)
     displayed: set[tuple[str, str, str]] = field(default_factory=set)
+    batch: Batch | None = None
+    """The last counts of a batch."""
+    failures: int = 0
 
     def count(self, event: Event) -> StageProgress | None:
         """Count an event; return the tally of its stage, or None if it is not about a stage."""
-        if not isinstance(event, StageEvent | Expected):
+        if isinstance(event, Batch):
+            self.batch = event
+        if self.batch or not isinstance(event, StageEvent | Expected):
             return None
         stage = self.stages.setdefault(event.stage, StageProgress(event.stage))
         stage.count(event, time.monotonic())
         return stage
 
     def is_news(self, event: Event) -> bool:
-        """Return True if an event deserves a line of its own. Of many segments with one reason only the first does."""
+        """Return True if an event deserves a line of its own.
+
+        Of many segments with one reason only the first does; of the failed items of a batch, the first FAILURE_LINES.
+        """
+        if self.batch and not self.verbose and isinstance(event, Failed | Remarked):
+            self.failures += isinstance(event, Failed)
+            return self.failures <= FAILURE_LINES if isinstance(event, Failed) else not event.label
+        if isinstance(event, ItemDone):
+            return self.verbose
         if isinstance(event, Summary):
             # A job that ended before its first stage has no summary.
             return bool(event.dry_run or event.made or event.skipped or event.failed)
@@ -121,7 +140,10 @@ class JobProgress:
 
 
 def format_event(event: Event) -> str:
-    """Return the text of an event, one line without control characters; "" for events that have no line."""
+    """Return the text of an event without control characters; "" for events that have none.
+
+    It is one line, except for the summary of a batch, which has up to three.
+    """
     if isinstance(event, Plan):
         verb = "keep" if event.reason == "done" else "make"
         frames = f", {event.frames} frame{'s' * (event.frames != 1)}" if event.frames and verb == "make" else ""
@@ -140,27 +162,57 @@ def format_event(event: Event) -> str:
     if isinstance(event, Estimate):
         work, result = (f"{size / 1e6:.1f} MB" for size in (event.work_bytes, event.result_bytes))
         return printable(f"estimate for {event.label}: {event.frames} frames, {work} of work files, {result} of result")
-    if isinstance(event, Batch | ItemPlan | BatchSummary):
+    if isinstance(event, Batch | ItemDone | ItemPlan):
         return printable(_batch_line(event))
+    if isinstance(event, BatchSummary):
+        return "\n".join(map(printable, _batch_summary(event)))
     return _summary_line(event) if isinstance(event, Summary) else ""
 
 
-def _batch_line(event: Batch | ItemPlan | BatchSummary) -> str:
+def _batch_line(event: Batch | ItemDone | ItemPlan) -> str:
     if isinstance(event, ItemPlan):
-        return f"{'make' if event.wanted else 'keep'} {event.output} ({event.reason})"
-    if isinstance(event, BatchSummary):
-        counts = {"made": event.made, "failed": event.failed, "held by others": event.held, "left": event.left}
-        details = ", ".join(f"{name} {count}" for name, count in counts.items() if count or name == "made")
-        return f"{event.done} of {event.items} items done ({details}) in {duration_text(event.seconds)}"
+        return f"{'make' if event.to_make else 'keep'} {event.output} ({event.reason})"
+    if isinstance(event, ItemDone):
+        return f"made {event.output} in {duration_text(event.seconds)}"
     text = f"{event.done}/{event.items} items"
     if event.failed:
         text += f", {event.failed} failed"
-    ended = event.made + event.failed
-    if ended and event.seconds > SETTLING_SECONDS:
-        rate = ended / event.seconds
-        speed = f"{rate:.1f} items/s" if rate >= 1 else f"{rate * 60:.1f} items/min"
-        text += f", {speed}, {duration_text(event.left / rate)} left"
+    if event.items_per_second and event.remaining:
+        text += f", {rate_text(event.items_per_second)}"
+    if event.seconds_left is not None and event.remaining:
+        text += f", {duration_text(event.seconds_left)} left"
     return text
+
+
+def _batch_summary(event: BatchSummary) -> list[str]:
+    if event.dry_run:
+        failed = f", {event.failed} failed before" if event.failed else ""
+        return [f"{event.items} items: {event.remaining} to make, {event.done} done{failed}"]
+    counts = {
+        "made": event.made,
+        "failed": event.failed,
+        "in work elsewhere": event.claimed_elsewhere,
+        "not made": event.remaining,
+    }
+    details = ", ".join(f"{name} {count}" for name, count in counts.items() if count or name == "made")
+    lines = [f"{event.done} of {event.items} items done ({details}) in {duration_text(event.seconds)}"]
+    if event.failure_classes:
+        lines.append(f"failures: {_counts_text(event.failure_classes)}")
+    if event.remarks:
+        lines.append(f"items with notes: {_counts_text(event.remarks)}; `facepipe stats --notes` lists them")
+    return lines
+
+
+def _counts_text(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda pair: -pair[1]))
+
+
+def rate_text(items_per_second: float) -> str:
+    """Return a rate in a readable unit: "2.5 items/s", "12.0 items/min", "4.5 items/h"."""
+    for unit, seconds in (("s", 1), ("min", 60)):
+        if items_per_second * seconds >= 1:
+            return f"{items_per_second * seconds:.1f} items/{unit}"
+    return f"{items_per_second * 3600:.1f} items/h"
 
 
 def _summary_line(event: Summary) -> str:
@@ -179,3 +231,10 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.0f} s"
     count, unit = (round(seconds), "min") if seconds < 3599.5 else (round(seconds / 60), "h")
     return f"{count // 60}:{count % 60:02} {unit}"
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes in kB, MB or GB (powers of 1000)."""
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"

@@ -35,7 +35,7 @@ class StageStatus:
     """Written by another version of the program."""
     running: int = 0
     """Drafts of live processes, and of processes that cannot be checked."""
-    broken_off: int = 0
+    interrupted: int = 0
     """Drafts of dead processes."""
 
 
@@ -104,7 +104,7 @@ def _stage_status(folder: Path, wanted: frozenset[str]) -> StageStatus:
     for shard in stage_shards(folder):
         for draft in drafts_in(shard):
             dead = is_dead(draft)
-            status.broken_off += dead
+            status.interrupted += dead
             status.running += not dead
     for artefact_folder in artefact_folders(folder):
         _count(status, artefact_folder, wanted)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 
 import numpy as np
 
+from facepipe.engine.page_text import escape
 from facepipe.evaluate.figures import MAX_SHARPNESS, MEASURES, MIN_SHARPNESS, TITLES, Figures
 from facepipe.evaluate.judging import Judged
 from facepipe.evaluate.plots import curves, dots

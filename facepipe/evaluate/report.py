@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from facepipe import __version__
+from facepipe.engine.page_text import cell
 from facepipe.evaluate.figures import DESCRIPTIONS, MEASURES, Figures
 from facepipe.evaluate.judging import DRIVER, Judged
 from facepipe.evaluate.page import page
@@ -92,11 +93,11 @@ def clips_table(cases: Sequence[Judged]) -> str:
     table.writerow(["name", "candidate", "driver", "source", "result", "frames", *names])
     for judged in cases:
         case = judged.case
-        paths = [str(path or "") for path in (case.driver, case.source, case.result)]
+        paths = [cell(str(path or "")) for path in (case.driver, case.source, case.result)]
         for candidate, scores in judged.scores.items():
             values = [scores.get(measure, math.nan) for measure in (*MEASURES, *SIGNALS)]
             cells = ["" if math.isnan(value) else f"{value:.6g}" for value in values]
-            table.writerow([case.name, candidate, *paths, judged.frames, *cells])
+            table.writerow([cell(case.name), candidate, *paths, judged.frames, *cells])
     return text.getvalue()
 
 

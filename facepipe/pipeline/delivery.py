@@ -133,6 +133,6 @@ def make_parent(out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DiskError(
-            f"{out.parent}: cannot create the folder ({error.strerror}); choose another path with -o"
-        ) from error
+        files = (FileExistsError, NotADirectoryError)
+        reason = "a file lies where a folder is needed" if isinstance(error, files) else error.strerror
+        raise DiskError(f"{out.parent}: cannot create the folder ({reason}); choose another path with -o") from error

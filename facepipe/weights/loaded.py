@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +12,27 @@ from typing import Any, TypeVar
 
 KEPT_MODELS = 12
 T = TypeVar("T")
+
+
+class _Loading(threading.local):
+    """Whether this thread is loading a model, which may load another one."""
+
+    active = False
+
+
+class _Clock:
+    """The seconds that all threads spent on loading."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._lock = threading.Lock()
+
+    def add(self, seconds: float) -> None:
+        with self._lock:
+            self.seconds += seconds
+
+
+_LOADING, _CLOCK = _Loading(), _Clock()
 
 
 def load_once(load: Callable[..., T], *paths: Path, threads: int | None = None) -> T:
@@ -27,4 +50,16 @@ def load_once(load: Callable[..., T], *paths: Path, threads: int | None = None) 
 
 @lru_cache(maxsize=KEPT_MODELS)
 def _made(load: Callable[..., Any], paths: tuple[Path, ...], _states: tuple[tuple[int, ...], ...]) -> Any:
-    return load(*paths)
+    outermost, started = not _LOADING.active, time.monotonic()
+    _LOADING.active = True
+    try:
+        return load(*paths)
+    finally:
+        if outermost:
+            _LOADING.active = False
+            _CLOCK.add(time.monotonic() - started)
+
+
+def loading_seconds() -> float:
+    """Return the time that this process has spent on loading models."""
+    return _CLOCK.seconds

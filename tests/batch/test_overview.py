@@ -48,7 +48,7 @@ def test_moments_merge_to_those_of_the_whole() -> None:
         whole.merge(part)
     assert (whole.count, whole.minimum, whole.maximum) == (5, -3.0, 8.0)
     assert whole.mean == pytest.approx(statistics.fmean(values))
-    assert whole.spread == pytest.approx(statistics.pstdev(values))
+    assert whole.std == pytest.approx(statistics.pstdev(values))
 
 
 def test_the_folder_alone_tells_how_it_stands(bench: Bench) -> None:
@@ -63,13 +63,13 @@ def test_the_folder_alone_tells_how_it_stands(bench: Bench) -> None:
     assert overview.lists["texts"]["items"] == 5
 
 
-def test_a_batch_that_was_killed_is_told_as_broken_off(bench: Bench) -> None:
+def test_a_batch_that_was_killed_is_told_as_interrupted(bench: Bench) -> None:
     bench.write(a="one")
     run = bench.prepare([{"source": "a.txt"}])
     [decision] = run.planner.decisions()
     run.log.append(decision.item.id, {"number": 1, "state": "begun", "key": decision.key, "run": "gone"})
     overview = read_overview(bench.work)
-    assert (overview.broken_off, overview.running, overview.waiting) == (1, 0, 1)
+    assert (overview.interrupted, overview.running, overview.waiting) == (1, 0, 1)
     assert [one.reason for one in bench.prepare([{"source": "a.txt"}]).planner.decisions()] == ["interrupted"]
 
 

@@ -123,7 +123,7 @@ def test_limits_stop_the_run(bench: Bench) -> None:
     _, settled = bench.run(rows, workers=1, limits=Limits(failures=2))
     assert settled.exit_code == ExitCode.FAILURE_LIMIT
     assert 2 <= settled.failed < 10
-    assert settled.left == 10 - settled.failed
+    assert settled.remaining == 10 - settled.failed
 
 
 def test_failures_for_good_are_left_alone_until_asked_for(bench: Bench) -> None:

@@ -39,7 +39,7 @@ def test_status_counts(work: Path) -> None:
     join, repeat = status.stages
     assert (join.artefacts, join.unreferenced) == (2, 1)
     assert (repeat.artefacts, repeat.unreferenced, repeat.bytes) == (4, 2, 2 * 2 * 8 + 2 * 3 * 8)
-    assert (repeat.broken_off, repeat.running, repeat.foreign, repeat.damaged) == (1, 0, 1, 1)
+    assert (repeat.interrupted, repeat.running, repeat.foreign, repeat.damaged) == (1, 0, 1, 1)
 
 
 def test_status_of_nothing(tmp_path: Path) -> None:
