@@ -10,12 +10,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.bfm.estimation import FRAME_PIXELS, estimate
 from facepipe.face.bfm.model import load_bfm
 from facepipe.face.cropping import sample, transform_points
 from facepipe.face.fitting import fit
 from facepipe.face.model import load_face_model
+from facepipe.face.portrait import portrait_remarks
 from facepipe.face.track import TrackFile, load_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.files import kind_of
@@ -26,6 +28,8 @@ from facepipe.spaces import linear478
 from facepipe.spaces.bfm.coefficients import BfmCoefficients, from_estimate
 from facepipe.spaces.coefficients import Coefficients, from_fit
 from facepipe.spaces.files import save_coefficients
+from facepipe.spaces.gaps import short_gap, spans
+from facepipe.spaces.remarks import cut_remarks, cuts_of
 from facepipe.spaces.smoothing import Smoothing, jitter, smoothed
 from facepipe.weights.loaded import load_once
 
@@ -37,6 +41,8 @@ class Params:
     smoothing: str
     """none, one-euro or savitzky-golay."""
     space: str = linear478.SPACE.name
+    portrait: bool = False
+    """Whether the track is that of a portrait to animate: one that lacks much of the face is refused."""
 
 
 def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
@@ -44,7 +50,13 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
     model, file = load_once(load_face_model, run.weights["face-model"]), load_track(run.input("track"))
     valid = file.track.valid
     fitted = fit(model, file.track.points, valid)
-    raw = from_fit(fitted, valid, fps=file.fps, crop=file.crop, picture_size=file.picture_size)
+    about: dict[str, Any] = {
+        "fps": file.fps,
+        "crop": file.crop,
+        "picture_size": file.picture_size,
+        "shot": file.track.shots,
+    }
+    raw = from_fit(fitted, valid, **about)
     result = smoothed(raw, cast("Smoothing", run.params.smoothing))
     save_coefficients(result, run.output / "coefficients.npz")
     run.advance(len(result))
@@ -53,11 +65,8 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
         "frames_without_face": int((~valid).sum()),
         "frames_distrusted": int((valid & ~fitted.trusted).sum()),
         "reprojection_error": round(float(fitted.residual[valid].mean()), 5),
-        "jitter": _jitter(raw),
     }
-    if run.params.smoothing != "none":
-        facts["jitter_smoothed"] = _jitter(result)
-    return facts
+    return facts | _motion_facts(run, file, raw, result)
 
 
 def bfm_coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
@@ -75,16 +84,36 @@ def bfm_coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
         model=load_bfm(run.weights["bfm"]) if "bfm" in run.weights else None,
         advance=run.advance,
     )
-    raw = from_estimate(found, fps=file.fps, crop=file.crop, picture_size=file.picture_size)
+    about: dict[str, Any] = {
+        "fps": file.fps,
+        "crop": file.crop,
+        "picture_size": file.picture_size,
+        "shot": file.track.shots,
+    }
+    raw = from_estimate(found, **about)
     result = cast("BfmCoefficients", smoothed(raw, cast("Smoothing", run.params.smoothing)))
     save_coefficients(result, run.output / "coefficients.npz")
     facts: dict[str, Any] = {
         "frames": len(result),
         "frames_without_face": int((~found.valid).sum()),
-        "jitter": _jitter(raw),
     }
     if "bfm" in run.weights:
         facts["reprojection_error"] = round(float(found.residual[found.valid].mean()), 5)
+    return facts | _motion_facts(run, file, raw, result)
+
+
+def _motion_facts(run: StageRun[Params], file: TrackFile, raw: Coefficients, result: Coefficients) -> dict[str, Any]:
+    """Return the facts about motion before and after smoothing, with the remarks. Raises NoFaceError."""
+    remarks = cut_remarks(raw.shot, raw.fps)
+    if run.params.portrait:
+        # In both spaces yaw is the second angle, and only its size matters.
+        remarks += portrait_remarks(file.track.points[0].astype(np.float64), raw.angles[0], file.picture_size)
+    facts: dict[str, Any] = {
+        "cuts": len(cuts_of(raw.shot)),
+        "held": int((~raw.valid).sum()),
+        "jitter": _jitter(raw),
+        "remarks": remark_facts(remarks),
+    }
     if run.params.smoothing != "none":
         facts["jitter_smoothed"] = _jitter(result)
     return facts
@@ -108,12 +137,13 @@ def _frames(path: Path, file: TrackFile) -> Iterator[NDArray[np.uint8]]:
 
 def _jitter(rows: Coefficients) -> dict[str, float]:
     parts = {"expression": rows.expression, "angles_radians": rows.angles, "translation": rows.translation}
-    return {name: round(jitter(part), 6) for name, part in parts.items()}
+    runs = spans(rows.valid, rows.shot, short_gap(float(rows.fps)))
+    return {name: round(jitter(part, runs), 6) for name, part in parts.items()}
 
 
 STAGE = Stage(
     name="coefficients",
-    version=3,
+    version=4,
     inputs=("track",),
     outputs=("coefficients.npz",),
     params=Params,
@@ -125,7 +155,7 @@ STAGE = Stage(
 # The weight `bfm` is optional: it is only used to measure the reprojection error.
 BFM_STAGE = Stage(
     name="coefficients",
-    version=3,
+    version=4,
     inputs=("track", "media"),
     outputs=("coefficients.npz",),
     params=Params,

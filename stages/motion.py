@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from facepipe.engine.remark import Remark, remark_facts
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.face.model import load_face_model
+from facepipe.face.model import FaceModel, load_face_model
 from facepipe.motion.drawing import WEIGHT, interpolated_through, load_expression_vae, with_random_faces
 from facepipe.motion.editing import apply_edit
 from facepipe.motion.sliders import Edit
+from facepipe.spaces import linear478
+from facepipe.spaces.coefficients import Coefficients
 from facepipe.spaces.files import load_coefficients, save_coefficients
+from facepipe.spaces.linear478.motion import openings
+from facepipe.spaces.outline import outside_of
+from facepipe.spaces.remarks import cut_remarks, cuts_of, held_remarks, leaving_remarks, rest_remarks, travel_remarks
 from facepipe.spaces.retargeting import Retargeting
 from facepipe.weights.loaded import load_once
 
@@ -38,24 +44,47 @@ def motion(run: StageRun[Params]) -> Mapping[str, Any]:
     params = run.params
     source = load_coefficients(run.input("source"), space=None)
     target, model = source, load_once(load_face_model, run.weights["face-model"])
+    facts: dict[str, Any] = {}
+    remarks: list[Remark] = []
     if "driving" in run.inputs:
         driving = load_coefficients(run.input("driving"), space=source.space)
-        target = source.space.retarget(source, driving, params.retargeting, model, no_face=params.no_face)
+        moved = source.space.retarget(source, driving, params.retargeting, model, no_face=params.no_face)
+        target, travel = source.space.contain(moved, source, params.retargeting, model)
+        facts = {"cuts": len(cuts_of(driving.shot)), "held": int((~driving.valid).sum()), "travel": round(travel, 2)}
+        remarks = [*_about_driver(source, driving, params, model), *travel_remarks(travel)]
     if params.edit.draw:
         target = with_random_faces(source, params.edit.draw, load_once(load_expression_vae, run.weights[WEIGHT]))
     if params.edit.travels:
         target = interpolated_through(source, target, params.edit)
     target = apply_edit(target, params.edit, model)
+    if target.space is linear478.SPACE and len(target) > 1:
+        outside = outside_of(target, model)
+        facts["outside"] = int(outside.sum())
+        remarks += leaving_remarks(outside)
     end = params.first_frame + params.frame_count if params.frame_count else len(target)
     segment = target.rows(max(0, params.first_frame - params.context_frames), end + params.context_frames)
     save_coefficients(segment, run.output / "motion.npz")
     run.advance(len(segment))
-    return {"frames": len(segment)}
+    return {"frames": len(segment), **facts, "remarks": remark_facts(remarks)}
+
+
+def _about_driver(source: Coefficients, driving: Coefficients, params: Params, model: FaceModel) -> list[Remark]:
+    """Return the remarks about a driver: cuts, frames without a face, no rest."""
+    found = [
+        *cut_remarks(driving.shot, driving.fps),
+        *held_remarks(driving.valid, driving.fps, params.no_face),
+    ]
+    if params.retargeting.motion == "relative":
+        mouths = None
+        if source.space is linear478.SPACE:
+            mouths = float(openings(source, model)[0, 0]), openings(driving, model)[:, 0]
+        found += rest_remarks(source, driving, mouths)
+    return found
 
 
 STAGE = Stage(
     name="motion",
-    version=3,
+    version=4,
     inputs=("source", "driving?"),
     outputs=("motion.npz",),
     params=Params,

@@ -43,7 +43,8 @@ def test_every_field_of_an_npz_is_documented(
         row = next(line for line in section(title).splitlines() if line.startswith(f"| `{key}`"))
         shape = str(array.shape).replace("20,", "T,").replace("'", "")
         assert f"| {shape}" in row
-        assert array.dtype in (np.float32, np.bool_)
+        assert array.dtype in (np.float32, np.bool_, np.int32)
+        assert ("int32" in row) == (array.dtype == np.int32)
         assert ("bool" in row) == (array.dtype == np.bool_)
 
 

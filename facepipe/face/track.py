@@ -14,6 +14,8 @@ from facepipe.errors import InputError
 from facepipe.face.cropping import SquareCrop, box_of
 
 FORMAT, VERSION = "facepipe-track", 1
+# Arrays that older files, or those of other landmarkers, do not have.
+OPTIONAL = ("sixty_eight", "shot")
 # Side of the crop relative to the longer side of the face, and how far the face is below the centre of the crop,
 # relative to the side: hair needs room.
 CROP_SIDE_RATIO, CROP_RAISE_RATIO = 1.9, 0.04
@@ -35,6 +37,13 @@ class Track:
     """Largest number of faces found in one frame."""
     sixty_eight: NDArray[np.float32] | None = None
     """(T, 68, 3) in the same units, from a landmarker that finds 68 points and fits `points` to them; else None."""
+    shot: NDArray[np.int32] | None = None
+    """(T,) number of each frame's shot, from 0 (`facepipe.face.shots`); None for a single shot."""
+
+    @property
+    def shots(self) -> NDArray[np.int32]:
+        """(T,) number of each frame's shot, from 0."""
+        return np.zeros(len(self.valid), np.int32) if self.shot is None else self.shot
 
     def rows(self, first: int, end: int) -> Track:
         """Return frames from `first` to `end` (exclusive)."""
@@ -45,6 +54,7 @@ class Track:
             valid=self.valid[first:end],
             score=self.score[first:end],
             sixty_eight=own,
+            shot=None if self.shot is None else self.shot[first:end],
         )
 
 
@@ -97,7 +107,7 @@ def save_track(file: TrackFile, path: Path) -> None:
         "most_faces": file.track.max_faces,
     }
     encoded = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
-    own = {} if file.track.sixty_eight is None else {"sixty_eight": file.track.sixty_eight}
+    optional = {name: getattr(file.track, name) for name in OPTIONAL}
     with path.open("wb") as target:
         np.savez(
             target,
@@ -105,7 +115,7 @@ def save_track(file: TrackFile, path: Path) -> None:
             points=file.track.points,
             valid=file.track.valid,
             score=file.track.score,
-            **own,
+            **{name: array for name, array in optional.items() if array is not None},
             header=encoded,
         )
 
@@ -117,8 +127,12 @@ def load_track(path: Path) -> TrackFile:
             header = json.loads(file["header"].tobytes())
             if header.get("format") != FORMAT or header.get("version") != VERSION:
                 raise InputError(f"{path} is not a track file of version {VERSION}. Create one with `facepipe crop`.")
-            own = file["sixty_eight"] if "sixty_eight" in file.files else None
-            track = Track(file["points"], file["valid"], file["score"], header["detections"], header["most_faces"], own)
+            own, shot = (file[name] if name in file.files else None for name in OPTIONAL)
+            arrays, counts = (
+                (file["points"], file["valid"], file["score"]),
+                (header["detections"], header["most_faces"]),
+            )
+            track = Track(*arrays, *counts, own, shot)
         _check(track)
         size, fps = (int(header["picture_size"][0]), int(header["picture_size"][1])), Fraction(header["fps"])
         if fps <= 0:
@@ -138,6 +152,8 @@ def _check(track: Track) -> None:
     expected = {"points": ((count, 478, 3), "f"), "valid": ((count,), "b"), "score": ((count,), "f")}
     if track.sixty_eight is not None:
         expected["sixty_eight"] = ((count, 68, 3), "f")
+    if track.shot is not None:
+        expected["shot"] = ((count,), "i")
     for name, (shape, kind) in expected.items():
         array = getattr(track, name)
         if array.shape != shape or array.dtype.kind != kind:

@@ -17,6 +17,7 @@ from facepipe.face.cropping import SquareCrop, aligned_crop, box_of, sample
 from facepipe.face.detector import overlap
 from facepipe.face.finding import Face, FaceDetector, Finder, choose_face
 from facepipe.face.landmarker import FaceLandmarker, Seen
+from facepipe.face.shots import ShotCounter
 from facepipe.face.track import Track
 
 Picture = NDArray[np.uint8]
@@ -52,15 +53,17 @@ class Tracker:
     def track(self, frames: Iterable[Picture], advance: Callable[[int], None] = lambda _: None) -> Track:
         """Follow the face through (H, W, 3) uint8 RGB frames, a few at a time in memory."""
         seen: list[Seen] = []
-        stream = iter(frames)
+        stream, shots = iter(frames), ShotCounter()
         while batch := list(itertools.islice(stream, BATCH_FRAMES)):
             self._return_to_former(batch[0])
             seen += self._follow(batch)
+            for frame in batch:
+                shots.see(frame)
             advance(len(batch))
         score = np.array([one.score for one in seen], np.float32)
         points = np.stack([one.points for one in seen]) if seen else np.zeros((0, 478, 3), np.float32)
         valid, own = score >= FOLLOWED_SCORE_FLOOR, _sixty_eight(seen)
-        return Track(points, valid, score, self.detections, self.max_faces, own)
+        return Track(points, valid, score, self.detections, self.max_faces, own, shots.shots())
 
     def _follow(self, batch: list[Picture]) -> Iterator[Seen]:
         """Yield the result for the followed face in each frame of a batch, `NOTHING` without a face."""

@@ -101,7 +101,15 @@ def _crop(job: Job, medium: Medium, params: crop.Params, weights: Weights, label
 
 
 def fit_track(
-    job: Job, cropped: Made | Path, media: Input, options: Options, weights: Weights, label: str, *, frames: int
+    job: Job,
+    cropped: Made | Path,
+    media: Input,
+    options: Options,
+    weights: Weights,
+    label: str,
+    *,
+    frames: int,
+    portrait: bool = False,
 ) -> Fitted:
     """Estimate motion in the space of the options from a track or track file; `media` holds the pixels of the track."""
     stage = SPACES[options.space].estimation()
@@ -109,7 +117,7 @@ def fit_track(
     fitted = job.run(
         stage,
         {"track": track, **({"media": media} if "media" in stage.inputs else {})},
-        stage.params(space=options.space, smoothing=options.smoothing if frames > 1 else "none"),
+        stage.params(space=options.space, smoothing=options.smoothing if frames > 1 else "none", portrait=portrait),
         weights={name: weights[name] for name in map(bare, stage.weights) if name in weights},
         label=label,
         frames=frames,
@@ -121,7 +129,7 @@ def fit_source(job: Job, medium: Medium, options: Options, weights: Weights) -> 
     """Crop the portrait and estimate its coefficients."""
     cropped = crop_source(job, medium, options, weights, "crop source")
     picture = cropped.output("picture.png") if medium.kind == "video" else medium.path
-    return fit_track(job, cropped, picture, options, weights, "fit source", frames=1)
+    return fit_track(job, cropped, picture, options, weights, "fit source", frames=1, portrait=True)
 
 
 def fit_driver(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class Coefficients:
     """(T, 3): x, y of the model's origin from the middle of the crop, in half sides of the crop, x right, y down; z the
     natural logarithm of the length of the model's unit in half sides."""
     valid: NDArray[np.bool_]
-    """(T,) frames in which a face was found; the others hold the values of the nearest such frame."""
+    """(T,) frames in which a face was found; `facepipe.spaces.gaps` fills the others."""
     residual: Floats
     """(T,) mean distance of model and landmarks, in outer-eye distances."""
     fps: Fraction
@@ -45,6 +45,12 @@ class Coefficients:
     picture_size: tuple[int, int]
     """Width and height of the picture in pixels."""
     space_name: str = linear478.SPACE.name
+    shot: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """(T,) number of each frame's shot, from 0, in ascending order. If empty, all frames are of one shot."""
+
+    def __post_init__(self) -> None:
+        if not len(self.shot):
+            object.__setattr__(self, "shot", np.zeros(len(self), np.int32))
 
     def __len__(self) -> int:
         return len(self.expression)
@@ -110,7 +116,7 @@ def joined(parts: Iterable[Coefficients], count: int) -> Coefficients:
     for part in parts:
         for name in part.space.per_frame:
             rows = getattr(part, name)
-            kind = bool if rows.dtype.kind == "b" else np.float32
+            kind = np.float32 if rows.dtype.kind == "f" else rows.dtype
             whole.setdefault(name, np.empty((count, *rows.shape[1:]), kind))[made : made + len(part)] = rows
         made += len(part)
     assert made == count, f"{made} frames of {count}"
@@ -118,9 +124,15 @@ def joined(parts: Iterable[Coefficients], count: int) -> Coefficients:
 
 
 def from_fit(
-    fit: Fit, valid: NDArray[np.bool_], *, fps: Fraction, crop: SquareCrop, picture_size: tuple[int, int]
+    fit: Fit,
+    valid: NDArray[np.bool_],
+    *,
+    fps: Fraction,
+    crop: SquareCrop,
+    picture_size: tuple[int, int],
+    shot: NDArray[np.int32] | None = None,
 ) -> Coefficients:
-    """Express a fit to points in pixels of the picture relative to a crop."""
+    """Express a fit to points in pixels of the picture relative to a crop. Without `shot`, all frames are one shot."""
     half = crop.side / 2
     turned = rotation_of(np.array([[0.0, 0.0, -crop.angle_radians]]))[0]
     origin = row_product(fit.pose.translation - (crop.center_x, crop.center_y, 0), turned.T) / half
@@ -134,4 +146,5 @@ def from_fit(
         fps=fps,
         crop=crop,
         picture_size=picture_size,
+        shot=np.zeros(len(valid), np.int32) if shot is None else shot,
     )

@@ -17,6 +17,8 @@ from facepipe.spaces.coefficients import Coefficients
 
 FORMAT = "facepipe-coefficients"
 VERSION = 2
+# Kinds of the arrays that do not hold floats, and arrays that files of earlier releases lack: one shot.
+KINDS, OPTIONAL = {"valid": "b", "shot": "i"}, ("shot",)
 #: Version 1 called the space "basis", and linear478 "facepipe". The arrays are the same.
 READABLE_VERSIONS = (1, 2)
 
@@ -94,7 +96,7 @@ def load_coefficients(path: Path, *, space: MotionSpace | None = linear478.SPACE
         )
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in found.arrays}
+            arrays = {name: file[name] for name in found.arrays if name in file.files or name not in OPTIONAL}
         _check_arrays(arrays, found, int(header["frame_count"]), int(header["valid_frames"]))
         fps, crop = Fraction(header["fps"]), SquareCrop(**{key: float(value) for key, value in header["crop"].items()})
         if fps <= 0 or not crop.side > 0 or not np.isfinite([crop.center_x, crop.center_y, crop.angle_radians]).all():
@@ -117,12 +119,16 @@ def load_coefficients(path: Path, *, space: MotionSpace | None = linear478.SPACE
 def _check_arrays(arrays: dict[str, NDArray[Any]], space: MotionSpace, count: int, valid_frames: int) -> None:
     """Raise ValueError unless the arrays are those of the header."""
     for name, wanted in space.arrays.items():
+        if name in OPTIONAL and name not in arrays:
+            continue
         shape = tuple(count if length is None else length for length in wanted)
-        array, kind = arrays[name], "b" if name == "valid" else "f"
+        array, kind = arrays[name], KINDS.get(name, "f")
         if array.shape != shape or array.dtype.kind != kind:
             raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected shape {shape}")
         if not np.isfinite(array).all():
             raise ValueError(f"{name} holds numbers that are not finite")
+    if "shot" in arrays and (np.diff(arrays["shot"]) < 0).any():
+        raise ValueError("the numbers of the shots are not in ascending order")
     if not valid_frames or int(arrays["valid"].sum()) != valid_frames:
         raise ValueError(f"{arrays['valid'].sum()} frames are valid, expected {valid_frames or 'one or more'}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.spaces.coefficients import Coefficients
+from facepipe.spaces.gaps import filled, short_gap, spans
 
 Floats = NDArray[np.floating]
 Smoothing = Literal["none", "one-euro", "savitzky-golay"]
@@ -18,11 +20,13 @@ Smoothing = Literal["none", "one-euro", "savitzky-golay"]
 ONE_EURO_CUTOFF_HZ, ONE_EURO_BETA, ONE_EURO_SPEED_CUTOFF_HZ = 2.0, 1.5, 1.0
 
 
-def jitter(rows: Floats) -> float:
-    """Return the jitter of (T, K) rows: the root mean square of their second differences; 0 for fewer than 3 rows."""
-    if len(rows) < 3:
-        return 0.0
-    return float(np.sqrt(np.mean(np.diff(rows, n=2, axis=0) ** 2)))
+def jitter(rows: Floats, runs: Sequence[slice] = (slice(None),)) -> float:
+    """Return the jitter of (T, K) rows: the root mean square of their second differences; 0 for fewer than 3 rows.
+
+    Only rows of the same run are compared.
+    """
+    second = [np.diff(rows[run], n=2, axis=0) for run in runs if len(rows[run]) > 2]
+    return float(np.sqrt(np.mean(np.concatenate(second) ** 2))) if second else 0.0
 
 
 def one_euro(rows: Floats, fps: float) -> Floats:
@@ -68,10 +72,14 @@ def smooth(rows: Floats, method: Smoothing, fps: float, seconds: float) -> Float
 
 
 def smoothed(raw: Coefficients, method: Smoothing) -> Coefficients:
-    """Return coefficients with every motion array smoothed over its own window (`MotionSpace.smoothing_seconds`)."""
+    """Return coefficients with every motion array smoothed over its own window (`MotionSpace.smoothing_seconds`).
+
+    Nothing is smoothed across a cut or a gap without a face, and gaps are filled (`facepipe.spaces.gaps.filled`).
+    """
     # Angles do not wrap around between frames, because a tracked head stays within a quarter turn.
-    rows: dict[str, Any] = {
-        name: smooth(np.asarray(getattr(raw, name)), method, float(raw.fps), seconds)
-        for name, seconds in raw.space.smoothing_seconds.items()
-    }
-    return replace(raw, **rows)
+    whole = filled(raw)
+    rows: dict[str, Any] = {name: np.array(getattr(whole, name)) for name in raw.space.motion}
+    for span in spans(raw.valid, raw.shot, short_gap(float(raw.fps))):
+        for name, seconds in raw.space.smoothing_seconds.items():
+            rows[name][span] = smooth(rows[name][span], method, float(raw.fps), seconds)
+    return filled(replace(whole, **rows))

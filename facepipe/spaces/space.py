@@ -35,6 +35,8 @@ class MotionSpace:
     """The `facepipe.engine.Stage` that estimates this motion from a track; with an input `media`, also from pixels."""
     retargeting: str
     """A function with the parameters of `retarget`."""
+    containing: str = ""
+    """A function with the parameters of `contain`; empty if nothing keeps the head in the picture."""
     editing: str = ""
     """A function with the parameters of `edit`; empty if sliders cannot move this space."""
     from_coefficients: str = ""
@@ -81,11 +83,24 @@ class MotionSpace:
     ) -> Coefficients:
         """Return the source (its first frame) with the driver's motion, one row for each driving frame.
 
-        Driving frames without a face hold the nearest frame with one (`no_face` "hold"), show the source's own state
-        ("source"), or are left out ("cut"). Raises UsageError for a reference frame beyond the end.
+        Relative motion has a reference frame in each shot. Driving frames without a face keep their rows, which pass
+        from face to face (`no_face` "hold"), show the source's own state ("source"), or are left out ("cut"). Raises
+        UsageError for a reference frame beyond the end.
         """
         function: Callable[..., Coefficients] = resolve_name(self.retargeting)
         return function(source, driving, how, model, no_face=no_face)
+
+    def contain(
+        self, made: Coefficients, source: Coefficients, how: Retargeting, model: FaceModel
+    ) -> tuple[Coefficients, float]:
+        """Return retargeted motion whose head stays in the picture, and the share of its travel that was taken back.
+
+        What the source (its first frame) shows of its own face is the least that the result shows of it.
+        """
+        if not self.containing:
+            return made, 0.0
+        function: Callable[..., tuple[Coefficients, float]] = resolve_name(self.containing)
+        return function(made, source, how, model)
 
     def edit(self, coefficients: Coefficients, values: Mapping[str, Floats], model: FaceModel) -> Coefficients:
         """Return coefficients of T frames with sliders applied; `values` holds (T,) by slider name."""

@@ -25,11 +25,12 @@ def some(count: int = 5) -> BfmCoefficients:
     floats: dict[str, Any] = {
         name: rng.normal(size=tuple(length or count for length in shape)).astype(np.float32)
         for name, shape in bfm.SPACE.arrays.items()
-        if name != "valid"
+        if name not in ("valid", "shot")
     }
     return BfmCoefficients(
         **floats,
         valid=np.arange(count) != 1,
+        shot=np.arange(count, dtype=np.int32) // 3,
         fps=Fraction(30000, 1001),
         crop=SquareCrop(100.5, 90.25, 128.0),
         picture_size=(320, 240),

@@ -21,7 +21,7 @@ from facepipe.weights import find
 from tests.fixtures import load_fixture
 from tests.spaces.test_bfm import some
 
-SOURCE, DRIVING = some(3), replace(some(6), crops=np.abs(some(6).crops) + 1)
+SOURCE, DRIVING = some(3), replace(some(6), crops=np.abs(some(6).crops) + 1, shot=np.zeros(6, np.int32))
 MOTION = ("expression", "angles", "translation", "crops")
 
 

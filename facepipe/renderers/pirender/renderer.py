@@ -61,18 +61,30 @@ class PirenderRenderer:
         self.batches = Batches(BATCH_FRAMES[net.device.type], min(threads, MAX_PARALLEL_FRAMES) if on_cpu else 0)
         self.render = as_compiled(net.render, net.device) if compiled else net.render
 
-    def frames(self, rows: NDArray[np.floating], first: int = 0, end: int | None = None) -> Iterator[NDArray[np.uint8]]:
+    def frames(
+        self,
+        rows: NDArray[np.floating],
+        first: int = 0,
+        end: int | None = None,
+        shot: NDArray[np.integer] | None = None,
+    ) -> Iterator[NDArray[np.uint8]]:
         """Yield (S, S, 3) uint8 RGB frames for the rows `first` to `end` - 1 of a clip's (T, 73) rows.
 
-        A frame's window extends 13 rows to either side, beyond `first` and `end` too.
+        A frame's window extends 13 rows to either side, beyond `first` and `end` too, but not beyond its `shot` (T,).
         """
-        for rendering in self.renderings(rows, first, end):
+        for rendering in self.renderings(rows, first, end, shot):
             assert rendering.fake_image is not None
             yield from from_tensor(rendering.fake_image)
 
-    def renderings(self, rows: NDArray[np.floating], first: int = 0, end: int | None = None) -> Iterator[Rendering]:
+    def renderings(
+        self,
+        rows: NDArray[np.floating],
+        first: int = 0,
+        end: int | None = None,
+        shot: NDArray[np.integer] | None = None,
+    ) -> Iterator[Rendering]:
         """Yield the network's output for those frames, in batches."""
-        motion = torch.from_numpy(windows(rows.astype(np.float32), first, end))
+        motion = torch.from_numpy(windows(rows.astype(np.float32), first, end, shot))
 
         def render(begin: int, end: int) -> Rendering:
             return self.render(self.features, self.net.modulate(motion[begin:end]))
@@ -101,6 +113,6 @@ def open_renderer(
     renderer = PirenderRenderer(net, features, threads=thread_count(), compiled=compiled)
 
     def render(motion: Coefficients, first: int, end: int) -> Iterator[NDArray[np.uint8]]:
-        return renderer.frames(cast("BfmCoefficients", motion).descriptor_rows(), first, end)
+        return renderer.frames(cast("BfmCoefficients", motion).descriptor_rows(), first, end, motion.shot)
 
     return render

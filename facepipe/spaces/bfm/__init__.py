@@ -15,11 +15,13 @@ SPACE = MotionSpace(
         "translation": (None, 3),
         "valid": (None,),
         "residual": (None,),
+        "shot": (None,),
     },
     smoothing_seconds={"expression": 0.2, "angles": 0.28, "translation": 0.28, "crops": 0.28},
     coefficients="facepipe.spaces.bfm.coefficients:BfmCoefficients",
     stage="stages.coefficients:BFM_STAGE",
     retargeting="facepipe.spaces.bfm.motion:retarget",
+    containing="facepipe.spaces.bfm.motion:contain",
     editing="facepipe.spaces.bfm.motion:edit",
     official={
         "deep3d": "facepipe.face.bfm.network:read_official",

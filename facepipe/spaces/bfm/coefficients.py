@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facepipe.face.bfm.layout import Row, split
 from facepipe.face.cropping import SquareCrop
@@ -39,9 +40,14 @@ class BfmCoefficients(Coefficients):
 
 
 def from_estimate(
-    found: Estimate, *, fps: Fraction, crop: SquareCrop, picture_size: tuple[int, int]
+    found: Estimate,
+    *,
+    fps: Fraction,
+    crop: SquareCrop,
+    picture_size: tuple[int, int],
+    shot: NDArray[np.int32] | None = None,
 ) -> BfmCoefficients:
-    """Return the coefficients of an estimate from crops of 256x256 pixels."""
+    """Return the coefficients of an estimate from crops of 256x256 pixels. Without `shot`, all frames are one shot."""
     groups = split(found.rows)
     return BfmCoefficients(
         **{one.name: getattr(groups, one.name) for one in fields(Row)},
@@ -51,4 +57,5 @@ def from_estimate(
         fps=fps,
         crop=crop,
         picture_size=picture_size,
+        shot=np.zeros(len(found.valid), np.int32) if shot is None else shot,
     )

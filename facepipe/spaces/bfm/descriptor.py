@@ -2,9 +2,9 @@
 
 A row is the motion of one frame in 73 channels: expression 64, angles 3 (radians), translation 3, crop 3. A window
 contains 27 rows centred on its frame, channels first, oldest row first; the first and last rows of the clip repeat
-beyond its ends. Values are not normalised. In the space `bfm` the crop is (scale, x, y): the factor by which the frame
-was scaled before the coefficients were estimated, and the position of the model's origin in pixels of the 256-pixel
-frame, with y upwards from the bottom row.
+beyond its ends, as those of a shot do at cuts. Values are not normalised. In the space `bfm` the crop is (scale, x, y):
+the factor by which the frame was scaled before the coefficients were estimated, and the position of the model's origin
+in pixels of the 256-pixel frame, with y upwards from the bottom row.
 """
 
 from __future__ import annotations
@@ -38,10 +38,14 @@ def rows_of_257(coefficients: Floats, crops: Floats) -> Floats:
     return np.concatenate([*(coefficients[:, part] for part in MOTION_OF_257), crops], axis=1)
 
 
-def windows(rows: Floats, first: int = 0, end: int | None = None) -> Floats:
-    """Return windows (end - first, 73, 27) of frames `first` to `end` (exclusive) from the (T, 73) rows of a clip."""
-    frames = np.arange(first, len(rows) if end is None else end)
-    index = np.clip(frames[:, None] + np.arange(-RADIUS, RADIUS + 1), 0, len(rows) - 1)
+def windows(rows: Floats, first: int = 0, end: int | None = None, shot: NDArray[np.integer] | None = None) -> Floats:
+    """Return windows (end - first, 73, 27) of frames `first` to `end` (exclusive) from the (T, 73) rows of a clip.
+
+    With `shot`, ascending numbers (T,), a window does not extend beyond the shot of its frame.
+    """
+    frames, numbers = np.arange(first, len(rows) if end is None else end), np.zeros(len(rows)) if shot is None else shot
+    opens, ends = (np.searchsorted(numbers, numbers[frames], side=side)[:, None] for side in ("left", "right"))
+    index = np.clip(frames[:, None] + np.arange(-RADIUS, RADIUS + 1), opens, ends - 1)
     return np.ascontiguousarray(rows[index].transpose(0, 2, 1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,10 @@ from facepipe.face.expression_probes import probes_of
 from facepipe.face.model import FaceModel
 from facepipe.spaces.coefficients import Coefficients, Floats
 from facepipe.spaces.editing import turned_angles
-from facepipe.spaces.retargeting import Distance, Retargeting, Target, retarget_rows
+from facepipe.spaces.gaps import held_shot
+from facepipe.spaces.outline import reach_of, room_of
+from facepipe.spaces.retargeting import Distance, References, Retargeting, Start, Target, retarget_rows
+from facepipe.spaces.travel import groups_of, kept_inside
 
 # By outer-eye distance: lips that differ by a twentieth of it weigh as much as a turn of 15 degrees.
 OPENING_WEIGHT = 20.0
@@ -20,7 +24,8 @@ def retarget(
     source: Coefficients, driving: Coefficients, how: Retargeting, model: FaceModel, *, no_face: str = "hold"
 ) -> Coefficients:
     """Implement `MotionSpace.retarget`."""
-    return retarget_rows(source, driving, how, place=_place, distance=opening_distance(model), no_face=no_face)
+    distance, start = opening_distance(model), with_mouth_as_open(model)
+    return retarget_rows(source, driving, how, place=_place, distance=distance, start=start, no_face=no_face)
 
 
 def opening_distance(model: FaceModel) -> Distance:
@@ -33,6 +38,22 @@ def opening_distance(model: FaceModel) -> Distance:
         return np.asarray(OPENING_WEIGHT * np.abs(theirs - own[0]).sum(1))
 
     return distance
+
+
+def with_mouth_as_open(model: FaceModel) -> Start:
+    """Return the source's expression with its mouth no wider open than the driver's in the best reference frame."""
+
+    # Otherwise a portrait that smiles or speaks would stay open by as much while the driver's lips are closed. A
+    # reference that the user names is taken at its word: there the source shows its own state.
+    def start(source: Coefficients, driving: Coefficients, at: References, how: Retargeting) -> Floats:
+        if how.reference != "best":
+            return source.expression[:1]
+        own, theirs = (probes_of(model, one.identity) for one in (source, driving))
+        reference = np.maximum(theirs.mouth_open(driving.expression)[at.expression], 0)
+        wider = np.maximum(own.mouth_open(source.expression[:1]) - reference, 0)
+        return np.asarray(source.expression[:1] - min(how.strength, 1.0) * wider[:, None] * own.opening)
+
+    return start
 
 
 def openings(face: Coefficients, model: FaceModel) -> Floats:
@@ -49,12 +70,27 @@ def _place(target: Target) -> dict[str, Floats]:
         shifted = driving.translation.copy() if absolute else start + how.strength * (driving.translation - base)
         return {"translation": shifted}
     # Movement is measured in head sizes, so that a small head in the source moves as far as its size allows.
-    head_ratio = np.exp(start[2] - base[2])
+    head_ratio = np.exp(start[2] - base[:, 2:])
     shifted = np.repeat(start[None], len(driving), axis=0)
-    shifted[:, :2] += how.strength * head_ratio * (driving.translation[:, :2] - base[:2])
+    shifted[:, :2] += how.strength * head_ratio * (driving.translation[:, :2] - base[:, :2])
     if how.scale == "adapt":
-        shifted[:, 2] += how.strength * (driving.translation[:, 2] - base[2])
+        shifted[:, 2] += how.strength * (driving.translation[:, 2] - base[:, 2])
     return {"translation": shifted}
+
+
+def contain(made: Coefficients, source: Coefficients, how: Retargeting, model: FaceModel) -> tuple[Coefficients, float]:
+    """Implement `MotionSpace.contain`."""
+    del how
+    groups, fps, start = groups_of(held_shot(made)), float(made.fps), source.translation[0]
+    reach = reach_of(made, model)
+    largest = np.log(2 / np.maximum(reach.left + reach.right, reach.up + reach.down))
+    size = kept_inside(made.translation[:, 2], np.full(len(made), -np.inf), largest, start[2], groups, fps)
+    low, high = room_of(reach, np.exp(size.path))
+    places = [
+        kept_inside(made.translation[:, axis], low[:, axis], high[:, axis], start[axis], groups, fps) for axis in (0, 1)
+    ]
+    translation = np.stack([*(place.path for place in places), size.path], axis=1)
+    return replace(made, translation=translation), max(size.taken_back, *(place.taken_back for place in places))
 
 
 def edit(coefficients: Coefficients, values: Mapping[str, Floats], model: FaceModel) -> Coefficients:
