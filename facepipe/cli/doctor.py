@@ -32,7 +32,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Check the installation: ffmpeg, encoders, cores, memory, GPU, bfloat16, renderers, weights.
+    """Check the installation: ffmpeg, encoders, cores, memory, GPU, bfloat16, OpenCV, renderers, weights.
 
     Exit code 3 if something required is missing; the last lines then explain how to get it.
     """
@@ -55,6 +55,7 @@ def examine() -> Iterator[Finding]:
     yield from _ffmpeg()
     yield from _machine()
     yield from _torch()
+    yield from _opencv()
     yield from _renderers()
     yield from _weights()
 
@@ -110,6 +111,19 @@ def _torch() -> Iterator[Finding]:
 
 def _name(dtype: object) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+def _opencv() -> Iterator[Finding]:
+    try:
+        import cv2
+    except (ImportError, OSError) as error:
+        remedy = f"OpenCV cannot be imported ({error}): pip install opencv-python-headless"
+        yield Finding("OpenCV", "missing or broken", missing=remedy)
+        return
+    from facepipe.face.cropping import samples_exactly
+
+    kind = "crops are sampled exactly" if samples_exactly() else "crops are sampled at positions rounded to 1/32 pixel"
+    yield Finding("OpenCV", f"{cv2.__version__}, {kind}")
 
 
 def _renderers() -> Iterator[Finding]:

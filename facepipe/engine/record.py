@@ -15,6 +15,8 @@ from facepipe.engine.stage import RECORD_NAME
 from facepipe.errors import RecordError
 
 SCHEMA = 1
+# By the name of their module.
+_LIBRARIES = {"numpy": "numpy", "torch": "torch", "opencv": "cv2", "pillow": "PIL"}
 
 
 class DamagedRecordError(ValueError):
@@ -50,10 +52,10 @@ class Record:
 
 
 def loaded_versions() -> dict[str, str]:
-    """Return the versions of facepipe, Python and, if this process has loaded them, NumPy and torch."""
+    """Return the versions of facepipe, Python and, as far as this process has loaded them, of `_LIBRARIES`."""
     versions = {"facepipe": facepipe.__version__, "python": ".".join(map(str, sys.version_info[:3]))}
-    for name in ("numpy", "torch"):
-        if version := getattr(sys.modules.get(name), "__version__", None):
+    for name, module in _LIBRARIES.items():
+        if version := getattr(sys.modules.get(module), "__version__", None):
             versions[name] = str(version)
     return versions
 

@@ -143,6 +143,15 @@ def sample(image: NDArray[np.uint8], crop: SquareCrop, size_pixels: int) -> NDAr
     return cv2.warpAffine(image, matrix, (size_pixels, size_pixels), flags=flags, borderMode=border)  # type: ignore[return-value]
 
 
+def samples_exactly() -> bool:
+    """Return whether this OpenCV samples at exact positions, as version 5 does; version 4 rounds them to 1/32 pixel."""
+    import cv2  # noqa: PLC0415
+
+    step = np.repeat(np.array([[0, 255]], np.float32), 2, axis=0)
+    moved = cv2.warpAffine(step, np.array([[1, 0, 1 / 100], [0, 1, 0]]), (2, 2), borderMode=cv2.BORDER_REPLICATE)
+    return bool(abs(moved[0, 1] - 255 * 0.99) < 0.5)
+
+
 def whole_picture(size_pixels: int) -> SquareCrop:
     """Return the crop that covers an entire square clip: points relative to it are in pixels of the clip."""
     return SquareCrop((size_pixels - 1) / 2, (size_pixels - 1) / 2, float(size_pixels))

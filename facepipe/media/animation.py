@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from facepipe.media.cicp import code_points_of
 from facepipe.media.colour import Colours
 from facepipe.media.image import open_image
 from facepipe.media.info import VideoInfo
@@ -32,6 +33,7 @@ def probe_animation(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoIn
             if starts[-1] * _TICK > limits.max_duration_seconds:
                 break
         fps, variable = _rate(starts)
+        points = code_points_of(path, str(image.format))
         return VideoInfo(
             width=image.width,
             height=image.height,
@@ -40,7 +42,7 @@ def probe_animation(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoIn
             duration_seconds=float(starts[-1] * _TICK),
             has_sound=False,
             variable_rate=variable,
-            colours=Colours("rgb24"),
+            colours=points.colours if points else Colours("rgb24"),
             short_delays=short_delays,
             codec=str(image.format).lower(),
             container=str(image.format).lower(),
@@ -50,11 +52,11 @@ def probe_animation(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoIn
 def decode_animation(path: Path, fps: Fraction, limits: MediaLimits = DEFAULT_LIMITS) -> Iterator[np.ndarray]:
     """Yield the frames of an animation at a constant rate, each (height, width, 3) uint8 RGB composed over white."""
     with open_image(path, limits) as image:
-        count = 0
+        count, points = 0, code_points_of(path, str(image.format))
         for end, _ in _ends(image):
             until = max(_frames_until(end, fps), count)
             if until > count:
-                pixels = Conversion(image).array()
+                pixels = Conversion(image, points).array()
                 for _ in range(until - count):
                     yield pixels.copy()
             count = until

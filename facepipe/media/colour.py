@@ -23,8 +23,8 @@ _DEEP = re.compile(r"(?:p|p0|gray)(?:9|10|12|14|16)[lb]e$")
 WHITE_NITS = 203
 # Linear light up to the knee is unchanged; above it, brightness up to the maximum of PQ is compressed into the rest, by
 # the brightest channel, so that hues stay. 203 nit become 237 of 255, 1,000 nit 252.
-_KNEE = 0.7
-_MAX_NITS = 10_000
+KNEE = 0.7
+MAX_NITS = 10_000
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Colours:
         if self.is_hdr:
             # To the curve of a video display, from which such a video was mastered: bt709 means BT.1886 to zscale.
             linear = f"zscale={given}:tin={self.transfer}:t=linear:npl={WHITE_NITS}:m=gbr,format=gbrpf32le"
-            curve = f"tonemap=tonemap=mobius:param={_KNEE}:peak={_MAX_NITS / WHITE_NITS:.3f}:desat=0"
+            curve = f"tonemap=tonemap=mobius:param={KNEE}:peak={MAX_NITS / WHITE_NITS:.3f}:desat=0"
             return [f"{linear},zscale=p=bt709,{curve},zscale=t=bt709:r=full,format=gbrp"]
         ends = ("bt709", "bt709")
         if self.transfer in _CONVERTED:

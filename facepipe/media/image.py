@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from facepipe.engine.remark import Remark
 from facepipe.errors import InputError, UsageError
+from facepipe.media.cicp import code_points_of
 from facepipe.media.files import check_input, draft_of
 from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
 from facepipe.media.origin import xmp_packet
@@ -121,7 +122,7 @@ def read_picture(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> Picture:
         # Known only before the pixels are decoded.
         deep = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
         image.load()
-        conversion = Conversion(image)
+        conversion = Conversion(image, code_points_of(path, str(image.format)))
         pixels = conversion.array()
         remarks = [*conversion.remarks, *_others(path, image)]
         if deep and not any(remark.code == "depth-reduced" for remark in remarks):

@@ -9,25 +9,32 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from facepipe.engine.remark import Remark
+from facepipe.media.cicp import CodePoints
 
 _STRIP_PIXELS = 1 << 22
 _WHITE = (255, 255, 255, 255)
 _ALPHA = {"RGBA": "RGB", "RGBa": "RGB", "PA": "RGB", "LA": "L", "La": "L"}
 # The mode that a profile of a colour space applies to, by Pillow's and littleCMS's names.
 _MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
+_CONVERTED = ("colours-converted", "converted to sRGB")
 _DEEP_TOPS = (1.0, 255.0, 65535.0)
 
 
 class Conversion:
     """The way of one image to sRGB. Its remarks say what is converted or guessed."""
 
-    def __init__(self, image: Image.Image) -> None:
-        """Plan the conversion of a loaded image."""
+    def __init__(self, image: Image.Image, code_points: CodePoints | None = None) -> None:
+        """Plan the conversion of a loaded image. Its code points win over a profile if they say that it is HDR."""
         self.remarks: list[Remark] = []
         self._image = image
         self._top = self._find_top() if _is_deep(image) else 0.0
         self._mode = "RGB"
-        self._transform = self._find_transform(image.info.get("icc_profile") or b"")
+        profile = image.info.get("icc_profile") or b""
+        self._points = code_points if code_points and (code_points.is_hdr or not profile) else None
+        self._transform = None if self._points else self._find_transform(profile)
+        if self._points:
+            code, rest = ("hdr", "tone-mapped to standard range") if self._points.is_hdr else _CONVERTED
+            self.remarks.append(Remark(code, f"colours in {self._points.name}, {rest}"))
         if self._transform is None and image.mode == "CMYK":
             text = "CMYK without a usable colour profile, converted by a formula; colours may differ from print"
             self.remarks.append(Remark("colours-guessed", text))
@@ -53,6 +60,8 @@ class Conversion:
         if self._transform is not None:
             strip = ImageCms.applyTransform(strip.convert(self._mode), self._transform) or strip
         strip = strip.convert("RGB")
+        if self._points:
+            strip = Image.fromarray(self._points.to_srgb(np.asarray(strip)))
         if alpha is None:
             return strip
         strip.putalpha(alpha)

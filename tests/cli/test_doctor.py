@@ -31,6 +31,7 @@ def test_doctor_tells_what_is_there() -> None:
         "memory",
         "torch",
         "bfloat16",
+        "OpenCV",
         "renderer",
         "weights",
     ):

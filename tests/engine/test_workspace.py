@@ -3,9 +3,11 @@
 import errno
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,6 +49,14 @@ def test_the_record_is_complete(workspace: Workspace, text: Path) -> None:
     assert content["outputs"]["repeated.txt"] == {"bytes": 16, "sha256": made.digest("repeated.txt")}
     assert (content["schema"], content["stage"], content["version"], content["weights"]) == (1, "repeat", 1, {})
     assert content["versions"]["facepipe"]
+
+
+def test_the_record_names_the_libraries_that_were_loaded(
+    workspace: Workspace, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", SimpleNamespace(__version__="5.0.0"))
+    made = workspace.execute(decide(workspace, text))
+    assert made.record.versions["opencv"] == "5.0.0"
 
 
 def test_name_place_and_time_of_an_input_do_not_matter(workspace: Workspace, text: Path, tmp_path: Path) -> None:

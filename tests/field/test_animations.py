@@ -1,5 +1,7 @@
 """Animated pictures: all frames at their own speed; other files with several pictures say which one is used."""
 
+import struct
+import zlib
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -117,3 +119,14 @@ def test_jpeg_xl_is_refused_by_name(tmp_path: Path) -> None:
     path.write_bytes(b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(200))
     with pytest.raises(InputError, match="is a JPEG XL file, which may be animated"):
         probe_video(path)
+
+
+def test_an_hdr_animation_is_tone_mapped(tmp_path: Path) -> None:
+    path = animation(tmp_path / "a.png", 40, frames=2)
+    content = path.read_bytes()
+    chunk = b"cICP\x09\x10\x00\x01"  # BT.2020, PQ
+    coded = struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(content[:33] + coded + content[33:])
+    assert [remark.code for remark in probe_video(path).remarks] == ["hdr"]
+    # 128 of 255 is 93 nit.
+    assert next(decode_frames(path))[0, 0, 1] == pytest.approx(255 * (93 / 203) ** (1 / 2.4), abs=25)

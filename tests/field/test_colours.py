@@ -10,6 +10,7 @@ from skimage import data
 
 from facepipe.media import ffmpeg
 from facepipe.media.decode import decode_frames
+from facepipe.media.image import read_picture
 from facepipe.media.probe import probe_video
 
 REC709 = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
@@ -122,3 +123,22 @@ def test_a_guess_is_remarked(tmp_path: Path, original: Path) -> None:
     untagged = tags("unknown", "unknown", "unknown")
     path = convert(original, tmp_path / "deep.mp4", "format=yuv420p10le,setparams=color_trc=unknown", **untagged)
     assert "colours-guessed" in {remark.code for remark in probe_video(path).remarks}
+
+
+@pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
+@pytest.mark.parametrize("suffix", ["png", "avif"])
+def test_an_hdr_still_looks_like_the_original(tmp_path: Path, original: Path, transfer: str, suffix: str) -> None:
+    steps = f"{LINEAR},zscale=p=bt2020,zscale=t={transfer}:npl=203:m=gbr:r=full,format=gbrp"
+    if suffix == "avif":
+        if "libaom-av1" not in ffmpeg.encoders(ffmpeg.find_ffmpeg()):
+            pytest.skip("this ffmpeg cannot make AVIF")
+        steps = f"{LINEAR},zscale=p=bt2020,zscale=t={transfer}:npl=203:m=bt2020nc:r=full,format=yuv444p"
+    path = tmp_path / f"still.{suffix}"
+    options = [part for name, tag in tags("bt2020", transfer, "bt2020nc", "pc").items() for part in (f"-{name}", tag)]
+    fine = ["-c:v", "libaom-av1", "-still-picture", "1", "-crf", "4", "-cpu-used", "8", *options]
+    command = [ffmpeg.find_ffmpeg(), "-y", "-v", "error", "-i", str(original), "-vf", f"{REC709},{steps}"]
+    subprocess.run([*command, "-frames:v", "1", *(fine if suffix == "avif" else []), str(path)], check=True)
+    picture, wanted = read_picture(path), next(decode_frames(original)).astype(int)
+    assert picture.pixels.mean() == pytest.approx(wanted.mean(), rel=0.03)
+    assert np.abs(picture.pixels - wanted).mean() < 5
+    assert "hdr" in {remark.code for remark in picture.remarks}
