@@ -52,6 +52,7 @@ def batch(
 
     Columns: command, source, driving or sound, output, sample, and any option of the command. Finished items are
     skipped; run the same command again to continue after a stop, also on several machines that share the work folder.
+    Progress is printed to stderr, at the end the paths of all results that are done to stdout.
     `facepipe status`, `failures`, `stats` and `report` show the progress.
     """
     from facepipe.batch.commands import Commands
