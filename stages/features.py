@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from facepipe.engine.remark import FACT, Remark, remark_facts
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.media.sound import SAMPLE_HERTZ, decode_sound
+from facepipe.media.channels import ChannelMeter
+from facepipe.media.limits import NO_LIMITS
+from facepipe.media.sound import SAMPLE_HERTZ, decode_sound, probe_sound
 from facepipe.motion.features import features_of, save_features
 
 
@@ -20,17 +23,28 @@ class Params:
     """Columns per second, as "25" or "30000/1001"."""
     mfcc: bool = False
     """Whether to also write MFCC."""
+    track: int | None = None
+    """Number of the sound track, from 1; None for the one that players choose."""
 
 
 def features(run: StageRun[Params]) -> Mapping[str, Any]:
     """Decode the sound of an audio or video file and write its features."""
-    fps = Fraction(run.params.fps)
-    result = features_of(decode_sound(run.input("sound")), fps, mfcc=run.params.mfcc)
+    path, meter = run.input("sound"), ChannelMeter()
+    info = probe_sound(path, NO_LIMITS, track=run.params.track)
+    blocks = meter.watch(decode_sound(path, info=info))
+    result = features_of(blocks, Fraction(run.params.fps), mfcc=run.params.mfcc)
     save_features(result, run.output / "features.npz")
     run.advance(len(result))
-    return {"frames": len(result), "level_db": result.level_db, "silent": result.silent, "sample_hertz": SAMPLE_HERTZ}
+    silent = [Remark("silent-sound", "the sound is silent, so that it moves nothing")] if result.silent else []
+    return {
+        "frames": len(result),
+        "level_db": result.level_db,
+        "silent": result.silent,
+        "sample_hertz": SAMPLE_HERTZ,
+        FACT: remark_facts([*info.remarks, *silent, *meter.remarks]),
+    }
 
 
 STAGE = Stage(
-    name="features", version=3, inputs=("sound",), outputs=("features.npz",), params=Params, function=features
+    name="features", version=4, inputs=("sound",), outputs=("features.npz",), params=Params, function=features
 )

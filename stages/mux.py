@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from facepipe import __version__
+from facepipe.engine.remark import FACT, remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.media.encode import DEFAULT_QUALITY
 from facepipe.media.mux import Fit, concat_and_mux
@@ -26,6 +27,8 @@ class Params:
     codec: str = "h264"
     mute_segments: bool = False
     """Whether to remove the sound of segments."""
+    track: int | None = None
+    """Number of the sound track, from 1; None for the one that players choose."""
     program: str = f"facepipe {__version__}"
     """Program name in the result's metadata."""
 
@@ -42,6 +45,7 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
         codec=params.codec,
         quality=params.quality,
         mute_segments=params.mute_segments,
+        track=params.track,
         kept_frames=_valid_spans(run.input("kept")) if "kept" in run.inputs else None,
     )
     run.advance(facts.frame_count)
@@ -52,6 +56,7 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
         "sound": facts.sound,
         "held_frames": facts.held_frames,
         "cut_frames": facts.cut_frames,
+        FACT: remark_facts(facts.remarks),
     }
 
 
@@ -65,5 +70,5 @@ def _valid_spans(path: Path) -> list[tuple[int, int]]:
 # `kept` holds the coefficients of a driver whose frames without a face were cut; their sound is cut too. The name is
 # part of the fingerprint, so it stays.
 STAGE = Stage(
-    name="mux", version=2, inputs=("segments*", "sound?", "kept?"), outputs=("result.mp4",), params=Params, function=mux
+    name="mux", version=3, inputs=("segments*", "sound?", "kept?"), outputs=("result.mp4",), params=Params, function=mux
 )

@@ -16,8 +16,9 @@ from facepipe.face.model import load_face_model
 from facepipe.media.contact import contact_sheet
 from facepipe.media.curves import Panel, draw_curves
 from facepipe.media.image import write_image
+from facepipe.media.limits import NO_LIMITS
 from facepipe.media.origin import origin_metadata
-from facepipe.media.sound import SAMPLE_HERTZ, decode_sound
+from facepipe.media.sound import SAMPLE_HERTZ, decode_sound, probe_sound
 from facepipe.spaces.files import load_coefficients
 
 Floats = NDArray[np.floating]
@@ -35,6 +36,8 @@ class Params:
     count: int = 12
     """Number of frames of the result."""
     tile_height: int = 164
+    track: int | None = None
+    """Number of the sound track, from 1; None for the one that players choose."""
 
 
 def report(run: StageRun[Params]) -> Mapping[str, Any]:
@@ -44,7 +47,7 @@ def report(run: StageRun[Params]) -> Mapping[str, Any]:
     lids = -probes.lids_down(motion.expression).mean(1)
     rotation = np.degrees(motion.angles - motion.angles[:1])
     panels = [
-        Panel("sound", _waveform(run.input("sound")), filled=True),
+        Panel("sound", _waveform(run.input("sound"), params.track), filled=True),
         Panel("outer-eye distances", [("mouth opening", probes.mouth_open(motion.expression)), ("eye opening", lids)]),
         Panel("degrees", [(name, rotation[:, axis]) for axis, name in enumerate(("pitch", "yaw", "roll"))]),
     ]
@@ -59,9 +62,10 @@ def report(run: StageRun[Params]) -> Mapping[str, Any]:
     return {"size_pixels": [whole.shape[1], whole.shape[0]]}
 
 
-def _waveform(path: Path) -> list[tuple[str, Floats]]:
-    """Return the lower and upper envelope of the waveform."""
-    edges = np.concatenate(list(_edges(decode_sound(path))))
+def _waveform(path: Path, track: int | None) -> list[tuple[str, Floats]]:
+    """Return the lower and upper envelope of all channels."""
+    info = probe_sound(path, NO_LIMITS, track=track)
+    edges = np.concatenate(list(_edges(decode_sound(path, info=info))))
     step = -(-len(edges) // MAX_POINTS)
     blocks = [edges[at : at + step] for at in range(0, len(edges), step)]
     low, high = (np.array([rule(block[:, side]) for block in blocks]) for side, rule in enumerate((np.min, np.max)))
@@ -85,7 +89,7 @@ def _pad(picture: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
 
 STAGE = Stage(
     name="report",
-    version=1,
+    version=2,
     inputs=("sound", "motion", "result"),
     outputs=("report.png",),
     params=Params,

@@ -126,10 +126,15 @@ def input_file(path: Path, **options: Any) -> Any:
     return ffmpeg.input(file_url(path), threads=_DECODING_THREADS, **_INPUT_OPTIONS, **options)
 
 
-def arguments(stream: Any, *, loglevel: str = "warning", reads_stdin: bool = False) -> list[str]:
-    """Return the command line, program first, that runs an ffmpeg-python graph."""
+def arguments(
+    stream: Any, *, loglevel: str = "warning", reads_stdin: bool = False, portable: bool = False
+) -> list[str]:
+    """Return the command line, program first, that runs an ffmpeg-python graph.
+
+    `portable` turns off the code for extensions of the processor, so that the last bits of sound do not depend on it.
+    """
     options = ["-hide_banner", "-nostats", "-loglevel", loglevel, *(() if reads_stdin else ("-nostdin",))]
-    options += _filter_options()
+    options += [*_filter_options(), *(("-cpuflags", "0") if portable else ())]
     command: list[str] = ffmpeg.compile(stream.global_args(*options), cmd=find_ffmpeg(), overwrite_output=True)
     return [argument.translate(_FROM_PRIVATE_USE) for argument in command]
 

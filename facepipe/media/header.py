@@ -30,15 +30,38 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class SoundStream:
+    """The description of a sound stream in its container."""
+
+    codec: str
+    """ffmpeg's name, such as "aac"; empty if ffmpeg does not know the codec."""
+    profile: str = ""
+    """ffmpeg's name, such as "LC"; empty if the codec has none."""
+    hertz: int = 0
+    """0 if not stated."""
+    layout: str = ""
+    """ffmpeg's name of the channels, such as "stereo" or "5.1(side)"."""
+    sample_format: str = ""
+    """ffmpeg's name, such as "fltp"."""
+
+
+@dataclass(frozen=True)
 class Header:
     """The description of a file in its container."""
 
     container: str
     duration_seconds: float | None
     pictures: Pictures | None
-    """The first video stream, cover pictures excluded."""
+    """The chosen video stream, cover pictures excluded."""
     sound_codec: str
-    """Codec of the first sound stream; empty if there is none."""
+    """Codec of the chosen sound stream; empty if there is none."""
+    picture_track: int = 0
+    """Index of the chosen video stream among the video streams. Players choose the same: the default one, else the
+    first."""
+    picture_count: int = 0
+    sounds: tuple[SoundStream, ...] = ()
+    sound_track: int = 0
+    """Index in `sounds` of the stream that players choose."""
 
 
 def parse_header(messages: str) -> Header | None:
@@ -53,12 +76,36 @@ def parse_header(messages: str) -> Header | None:
     streams = messages[duration.end() :].partition("\nStream mapping:")[0].partition("\nOutput #0")[0]
     moving = [part for part in _streams(streams, "Video") if "(attached pic)" not in part]
     sounds = _streams(streams, "Audio")
+    picture_track, sound_track = _chosen(moving), _chosen(sounds)
+    described = tuple(_parse_sound(part) for part in sounds)
     hours, minutes, seconds = duration.groups()
     return Header(
         container=container[1] if container else "",
         duration_seconds=None if hours is None else int(hours) * 3600 + int(minutes) * 60 + float(seconds),
-        pictures=_parse_pictures(moving[0]) if moving else None,
-        sound_codec=re.split(r"[ ,\n]", sounds[0], maxsplit=1)[0] if sounds else "",
+        pictures=_parse_pictures(moving[picture_track]) if moving else None,
+        sound_codec=described[sound_track].codec if described else "",
+        picture_track=picture_track,
+        picture_count=len(moving),
+        sounds=described,
+        sound_track=sound_track,
+    )
+
+
+def _chosen(streams: list[str]) -> int:
+    """Return the index of the stream that players choose: the first default one, else the first."""
+    return next((number for number, text in enumerate(streams) if "(default)" in text.partition("\n")[0]), 0)
+
+
+def _parse_sound(text: str) -> SoundStream:
+    """Parse e.g. "aac (LC) (mp4a / 0x6134706D), 48000 Hz, 5.1(side), fltp, 128 kb/s (default)"."""
+    fields = re.split(r", (?![^(\[]*[)\]])", text.partition("\n")[0])
+    name = re.match(r"(\w*)(?: \(([^()/\[\]]+)\))?", fields[0])
+    codec, profile = (name[1], name[2] or "") if name else ("", "")
+    at = next((number for number, field in enumerate(fields) if re.fullmatch(r"\d+ Hz", field)), len(fields))
+    hertz, layout, sample_format, *_ = [*fields[at:], "", "", ""]
+    hertz_number = int(hertz.removesuffix(" Hz") or 0)
+    return SoundStream(
+        "" if codec == "none" else codec, profile.strip(), hertz_number, layout, sample_format.split(" ")[0]
     )
 
 

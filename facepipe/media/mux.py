@@ -2,35 +2,37 @@
 
 import os
 import tempfile
-import wave
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import ffmpeg as graph
 
-from facepipe.errors import EncoderError, InputError
+from facepipe.engine.remark import Remark
+from facepipe.errors import EncoderError
 from facepipe.media import ffmpeg
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import DEFAULT_QUALITY, VideoWriter, container_options, encoding_failure
-from facepipe.media.files import check_input, draft_of
+from facepipe.media.files import draft_of
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.origin import append_xmp
 from facepipe.media.packets import list_packets
 from facepipe.media.probe import probe_video
+from facepipe.media.soundtrack import (
+    Soundtrack,
+    cut_sound,
+    encoding_options,
+    encoding_remarks,
+    plays_in_browsers,
+    probe_soundtrack,
+)
 
 Fit = Literal["shortest", "driver", "pad"]
 
-# Codecs that mp4 supports and browsers play; other sound is encoded to AAC.
-_COPIED_SOUNDS = ("aac", "mp3", "opus", "flac", "ac3", "eac3", "alac")
-_SOUND_BITS_PER_SECOND = 160_000
-# Sound to be cut is decoded to this format, which can be cut at any sample.
-_CUT_HERTZ, _CUT_CHANNELS = 48_000, 2
 # Sound packets last 20-30 ms, so that sound and video never end at exactly the same time.
 _SAME_END_SECONDS = 0.06
 
@@ -48,6 +50,8 @@ class MuxFacts:
     """Repetitions of the last frame to reach the end of the sound."""
     cut_frames: int = 0
     """Frames dropped because the sound ends before them."""
+    remarks: tuple[Remark, ...] = ()
+    """What the user should know about the sound."""
 
 
 def concat_and_mux(
@@ -62,14 +66,16 @@ def concat_and_mux(
     quality: int = DEFAULT_QUALITY,
     kept_frames: Sequence[tuple[int, int]] | None = None,
     mute_segments: bool = False,
+    track: int | None = None,
 ) -> MuxFacts:
     """Join segments made by VideoWriter with the same size, rate and codec, add sound, verify and publish the result.
 
-    `sound_from` is a video or sound file whose sound is used from `sound_start_seconds` on. If it has no sound, the
-    result is silent. `fit` applies if sound and video differ in length: "shortest" ends with the shorter one (the video
-    is cut where no re-encoding is needed, at most two frames early); "driver" keeps all frames and cuts the sound or
-    lets it end early; "pad" keeps everything: the sound is padded with silence, or the last frame is repeated (encoded
-    with `codec` and `quality`, which must be those of the segments).
+    `sound_from` is a video or sound file whose sound is used from `sound_start_seconds` on: that of `track`, from 1, or
+    of the track that players choose. If it has no sound, the result is silent. Sound that browsers play is copied,
+    other sound encoded as AAC. `fit` applies if sound and video differ in length: "shortest" ends with the shorter one
+    (the video is cut where no re-encoding is needed, at most two frames early); "driver" keeps all frames and cuts the
+    sound or lets it end early; "pad" keeps everything: the sound is padded with silence, or the last frame is repeated
+    (encoded with `codec` and `quality`, which must be those of the segments).
     `kept_frames` lists half-open ranges of frames of `sound_from`; only their sound is used. `mute_segments` is needed
     for segments with sound: sound that begins before the video or ends after it would make the frame times uneven.
     The same inputs give the same bytes. Raises InputError, EncoderError or DiskError; no file is left at `out` then.
@@ -83,25 +89,21 @@ def concat_and_mux(
         if mute_segments:
             segments = [_muted(folder / f"muted-{number}.mp4", path) for number, path in enumerate(segments)]
         order = _display_order(_concat_input(folder, segments), first.fps)
-        sound = _probe_sound(sound_from, sound_start_seconds) if sound_from else None
+        sound = probe_soundtrack(sound_from, sound_start_seconds, track=track) if sound_from else None
         if sound is not None and kept_frames is not None:
-            sound = _cut_sound(folder, sound, kept_frames, first.fps)
+            sound = cut_sound(folder, sound, kept_frames, first.fps)
         keep, held = _fitted(order, first.fps, sound.seconds if sound else None, fit)
         if held:
             segments = [*segments, _held(folder, segments[-1], first, held, codec, quality)]
         plan = _Plan(folder, tuple(segments), first.fps, keep + held, keep < len(order), _delay(order))
-        facts = _mux(plan, sound, fit, draft, metadata or {})
+        done = _mux(plan, sound, fit, draft, metadata or {})
         verify_video(draft, frame_count=keep + held, fps=first.fps, size=(first.width, first.height))
         append_xmp(draft, metadata or {})
-    return MuxFacts(keep + held, first.fps, float((keep + held) / first.fps), facts, held, len(order) - keep)
-
-
-@dataclass(frozen=True)
-class _Sound:
-    path: Path
-    codec: str
-    start_seconds: float
-    seconds: float
+    remarks = sound.remarks if sound else ()
+    if sound and done == "encoded":
+        remarks += encoding_remarks(sound)
+    frames = keep + held
+    return MuxFacts(frames, first.fps, float(frames / first.fps), done, held, len(order) - keep, remarks)
 
 
 @dataclass(frozen=True)
@@ -115,18 +117,6 @@ class _Plan:
     """Frames by which decoding must precede display (reordering delay)."""
 
 
-def _probe_sound(path: Path, start_seconds: float) -> _Sound | None:
-    """Return the sound of a file from `start_seconds` on, or None if there is none."""
-    check_input(path)
-    header, packets = list_packets(path, ffmpeg.input_file(path)["a:0"])
-    if header is None:
-        raise InputError(f"{path}: has no readable sound; give a video or sound file")
-    if not header.sound_codec or not packets.times:
-        return None
-    seconds = float(packets.end * packets.time_base) - start_seconds
-    return _Sound(path, header.sound_codec, start_seconds, seconds) if seconds > 0 else None
-
-
 def _muted(out: Path, segment: Path) -> Path:
     """Copy the video stream of a segment, without re-encoding, to a file that starts with its first frame."""
     pictures = graph.output(
@@ -138,35 +128,6 @@ def _muted(out: Path, segment: Path) -> Path:
     if code != 0:
         raise encoding_failure(out, code, child)
     return out
-
-
-def _cut_sound(folder: Path, sound: _Sound, spans: Sequence[tuple[int, int]], fps: Fraction) -> _Sound | None:
-    """Write the sound of half-open ranges of frames to a file; return None if it is empty."""
-    path, samples = folder / "cut.wav", 0
-    start = {"ss": f"{sound.start_seconds:.6f}"} if sound.start_seconds else {}
-    stream = ffmpeg.input_file(sound.path, **start)["a:0"]
-    plain = graph.output(stream, "pipe:1", format="s16le", acodec="pcm_s16le", ar=_CUT_HERTZ, ac=_CUT_CHANNELS)
-    with ffmpeg.Child(ffmpeg.arguments(plain), data_out=True) as child, wave.open(str(path), "wb") as out:
-        out.setnchannels(_CUT_CHANNELS)
-        out.setsampwidth(2)
-        out.setframerate(_CUT_HERTZ)
-        place, source = 0, BufferedReader(child.stdout)  # type: ignore[type-var]
-        for first, end in spans:
-            begin, stop = (round(frame * _CUT_HERTZ / fps) for frame in (first, end))
-            _copy_samples(source, begin - place, None)
-            samples += _copy_samples(source, stop - begin, out)
-            place = stop
-    return _Sound(path, "pcm_s16le", 0.0, samples / _CUT_HERTZ) if samples else None
-
-
-def _copy_samples(source: IO[bytes], count: int, out: wave.Wave_write | None) -> int:
-    """Read up to `count` samples and write them to `out` if it is not None; return the number of samples read."""
-    width, done = 2 * _CUT_CHANNELS, 0
-    while done < count and (block := source.read(width * min(count - done, _CUT_HERTZ))):
-        if out is not None:
-            out.writeframesraw(block)
-        done += len(block) // width
-    return done
 
 
 def _concat_input(folder: Path, segments: Sequence[Path]) -> Any:
@@ -237,7 +198,7 @@ def _held(folder: Path, segment: Path, info: VideoInfo, count: int, codec: str, 
 
 
 def _mux(
-    plan: _Plan, sound: _Sound | None, fit: Fit, draft: Path, metadata: Mapping[str, str]
+    plan: _Plan, sound: Soundtrack | None, fit: Fit, draft: Path, metadata: Mapping[str, str]
 ) -> Literal["none", "copied", "encoded"]:
     """Write the file; return how the sound was added."""
     seconds = float(plan.frame_count / plan.fps)
@@ -256,24 +217,16 @@ def _mux(
     streams = [pictures]
     if sound is not None:
         silent_end = fit == "pad" and sound.seconds < seconds - _SAME_END_SECONDS
-        done = "copied" if sound.codec in _COPIED_SOUNDS and not silent_end else "encoded"
-        options.update(_sound_options(done, seconds if silent_end else None))
-        start = {"ss": f"{sound.start_seconds:.6f}"} if sound.start_seconds else {}
-        streams.append(ffmpeg.input_file(sound.path, t=f"{seconds:.6f}", **start)["a:0"])
-    with ffmpeg.Child(ffmpeg.arguments(graph.output(*streams, ffmpeg.file_url(draft), **options))) as child:
+        copied = plays_in_browsers(sound.stream) and not sound.changed and not silent_end
+        done = "copied" if copied else "encoded"
+        options |= {"c:a": "copy"} if copied else encoding_options(sound, seconds if silent_end else None)
+        streams.append(sound.input(t=f"{seconds:.6f}"))
+    command = ffmpeg.arguments(graph.output(*streams, ffmpeg.file_url(draft), **options), portable=True)
+    with ffmpeg.Child(command) as child:
         code = child.wait()
     if code != 0:
         raise encoding_failure(draft, code, child)
     return done
-
-
-def _sound_options(done: str, padded_seconds: float | None) -> dict[str, Any]:
-    if done == "copied":
-        return {"c:a": "copy"}
-    options: dict[str, Any] = {"c:a": "aac", "b:a": _SOUND_BITS_PER_SECOND, "flags:a": "+bitexact"}
-    if padded_seconds is not None:
-        options["af"] = f"apad=whole_dur={padded_seconds:.6f}"
-    return options
 
 
 def verify_video(path: Path, *, frame_count: int, fps: Fraction, size: tuple[int, int]) -> None:

@@ -13,7 +13,8 @@ from facepipe.media import ffmpeg
 from facepipe.media.header import Header, parse_header
 from facepipe.media.limits import NO_LIMITS, MediaLimits
 
-_DISCARDED = 4  # packet flag: decoded but not displayed (cut off by an edit list)
+# Packet flags: cut off by the end of the file or damaged; decoded but not displayed (cut off by an edit list).
+_CORRUPT, _DISCARDED = 2, 4
 _NO_TIME = -(2**62)
 
 
@@ -25,6 +26,8 @@ class Packets:
     times: "array[int]" = field(default_factory=lambda: array("q"))
     last_time: int = 0
     last_duration: int = 0
+    incomplete: bool = False
+    """Whether the last packet is incomplete: the file ends within it."""
 
     messages: str = ""
     """ffmpeg's stderr."""
@@ -52,6 +55,7 @@ class Packets:
             return
         fields = [part.strip() for part in line.split(",")]
         flags = next((int(part[2:], 16) for part in fields[6:] if part.startswith("F=0x")), 0)
+        self.incomplete = bool(flags & _CORRUPT)
         if flags & _DISCARDED:
             return
         # AVI has no display times; its decoding times are as even.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.errors import InputError
+from facepipe.media.channels import SILENT_SHARE
 from facepipe.models.rows import row_product
 
 FORMAT, VERSION = "facepipe-features", 1
@@ -67,17 +68,22 @@ def frames_of(seconds: float, fps: Fraction) -> int:
 
 
 def features_of(blocks: Iterable[Floats], fps: Fraction, *, mfcc: bool = False) -> Features:
-    """Return the features of 16 kHz mono sound, given as blocks. Only one block is in memory at a time."""
+    """Return the features of 16 kHz sound, given as blocks (samples,) or (samples, channels), one in memory at a time.
+
+    Power is the mean over the channels that are not silent, so that channels in opposite phase do not cancel.
+    """
     # The gain is known only at the end, so powers are stored; each part is released once the gain is applied to it.
     powers, totals, voicings = (deque(part) for part in zip(*_columns(blocks, fps), strict=True))
-    total = np.concatenate(totals)
+    totals_by_channel = np.concatenate(totals)
+    sounding = _sounding_channels(totals_by_channel)
+    total = totals_by_channel.sum(1) / sounding
     level = _loudness_db(total)
     gain_db = min(SPEECH_LEVEL_DB - level, LARGEST_GAIN_DB) if level > SILENCE_DB else 0.0
     gain, done = 10 ** (gain_db / 10), 0
     log_mel = np.empty((len(total), BANDS), np.float32)
     cepstra = np.empty((len(total), MFCC_COUNT), np.float32) if mfcc else None
     while powers:
-        part = np.log(np.maximum(powers.popleft() * gain, FLOOR))
+        part = np.log(np.maximum(powers.popleft() * (gain / sounding), FLOOR))
         here = slice(done, done := done + len(part))
         log_mel[here] = part
         if cepstra is not None:
@@ -92,14 +98,24 @@ def features_of(blocks: Iterable[Floats], fps: Fraction, *, mfcc: bool = False) 
     )
 
 
+def _sounding_channels(totals: Floats) -> int:
+    """Return the number of channels that are not silent, at least 1, from their powers (T, channels)."""
+    powers = totals.sum(0)
+    return max(1, int((powers > powers.max() * SILENT_SHARE).sum()))
+
+
 def _columns(blocks: Iterable[Floats], fps: Fraction) -> Iterator[tuple[Floats, Floats, Floats]]:
-    """Yield band powers (N, 40), powers (N,) and voicing (N,) of the N columns that each block completes."""
+    """Yield what `_analyse` returns for the N columns that each block completes."""
     size = _window_samples(fps)
     filters, half = _filters(size), size // 2
     # Windows of the first columns may start before the sound.
-    buffer, start, done, received = np.zeros(half, np.float32), -half, 0, 0
+    start, done, received = -half, 0, 0
+    buffer: Floats = np.zeros((half, 1), np.float32)
     for block in blocks:
-        buffer, received = np.concatenate([buffer, block]), received + len(block)
+        wide = block.reshape(len(block), -1)
+        if not received:
+            buffer = np.zeros((half, wide.shape[1]), np.float32)
+        buffer, received = np.concatenate([buffer, wide]), received + len(block)
         ready = _ready(done, received - half, fps)
         if ready > done:
             yield _analyse(buffer, _centres(done, ready, fps) - half - start, size, filters)
@@ -108,7 +124,8 @@ def _columns(blocks: Iterable[Floats], fps: Fraction) -> Iterator[tuple[Floats, 
     count = frames_of(received / SAMPLE_HERTZ, fps)
     if count > done:
         starts = _centres(done, count, fps) - half - start
-        buffer = np.concatenate([buffer, np.zeros(max(0, int(starts[-1]) + size - len(buffer)), np.float32)])
+        missing = max(0, int(starts[-1]) + size - len(buffer))
+        buffer = np.concatenate([buffer, np.zeros((missing, buffer.shape[1]), np.float32)])
         yield _analyse(buffer, starts, size, filters)
 
 
@@ -143,12 +160,15 @@ def _filters(size: int) -> Floats:
 
 
 def _analyse(buffer: Floats, starts: NDArray[np.int64], size: int, filters: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return band powers (N, 40), powers (N,) and voicing (N,) of the windows that start at samples `starts` (N,)."""
-    taper = np.hanning(size)
-    windows = buffer[starts[:, None] + np.arange(size)] * taper
+    """Return band powers (N, 40), powers (N, channels) and voicing (N,) of the windows that start at `starts` (N,).
+
+    Band powers and voicing are those of all channels together.
+    """
+    taper, places = np.hanning(size), starts[:, None] + np.arange(size)
     # Scaled so that the powers of all bins sum to the mean square of the sound.
-    power = abs(np.fft.rfft(windows)) ** 2 * 2 / (size * (taper**2).sum())
-    return row_product(power, filters), power.sum(1), _voicing(power, taper)
+    channels = [abs(np.fft.rfft(channel[places] * taper)) ** 2 * 2 / (size * (taper**2).sum()) for channel in buffer.T]
+    power = sum(channels[1:], start=channels[0])
+    return row_product(power, filters), np.stack([one.sum(1) for one in channels], 1), _voicing(power, taper)
 
 
 def _voicing(power: Floats, taper: Floats) -> Floats:

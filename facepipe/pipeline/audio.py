@@ -83,7 +83,7 @@ def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, au
     found = all_of(
         [
             lambda: inspect(source, options.limits),
-            lambda: probe_sound(sound, options.limits),
+            lambda: probe_sound(sound, options.limits, track=options.track),
             lambda: (
                 inspect(audio_options.pose_from, options.limits, motion=linear478.SPACE.name)
                 if audio_options.pose_from
@@ -126,7 +126,7 @@ def seed_of(seed: int, item: str, take: int) -> int:
 def audio(job: Job, work: AudioJob) -> list[Path]:
     """Make all takes, or find them in the store; deliver them unless this is a dry run. Return their paths."""
     source = fit_source(job, work.source, work.options, work.weights)
-    sound_features = compute_features(job, work.sound)
+    sound_features = compute_features(job, work.sound, work.options.track)
     head, head_results = _head(job, work)
     own, item = source.coefficients.output("coefficients.npz"), (work.source.path, work.sound)
     for take in range(len(work.outs)):
@@ -139,12 +139,12 @@ def audio(job: Job, work: AudioJob) -> list[Path]:
     return list(work.outs)
 
 
-def compute_features(job: Job, sound: SoundInfo) -> Made:
+def compute_features(job: Job, sound: SoundInfo, track: int | None) -> Made:
     """Compute the features of the sound at the frame rate of the network."""
     return job.run(
         features.STAGE,
         {"sound": sound.path},
-        features.Params(fps=str(FPS)),
+        features.Params(fps=str(FPS), track=track),
         label="features",
         frames=frames_of(sound.seconds, Fraction(FPS)),
     )
@@ -210,8 +210,8 @@ def _finish(job: Job, work: AudioJob, take: int, result: Made, generated: Made, 
             "motion": generated.output("motion.npz"),
             "result": result.output("result.mp4"),
         }
-        face_model = {"face-model": work.weights["face-model"]}
-        extras[path] = job.run(report.STAGE, inputs, report.Params(), weights=face_model, label="report")
+        face_model, params = {"face-model": work.weights["face-model"]}, report.Params(track=work.options.track)
+        extras[path] = job.run(report.STAGE, inputs, params, weights=face_model, label="report")
     provenance = work.options.provenance
     extras = {path: signed(job, made, provenance, _inputs(work), f"sign {path.name}") for path, made in extras.items()}
     unsigned, result = result, signed(job, result, provenance, _inputs(work))

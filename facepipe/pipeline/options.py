@@ -40,6 +40,8 @@ class Options:
     """"embedded" or "face-alignment"."""
     source_frame: str = "best"
     """The frame of a source video that is the portrait: "best", or a number from 0."""
+    track: int | None = None
+    """The sound track of the driver or sound file, from 1; None for the one that players choose."""
     smoothing: str = MotionSettings.smoothing
     retargeting: Retargeting = field(default_factory=Retargeting)
     edit: Edit = field(default_factory=Edit)

@@ -13,6 +13,7 @@ from facepipe.engine.events import Result
 from facepipe.engine.streaming import stream
 from facepipe.errors import UsageError
 from facepipe.media.encode import check_codec
+from facepipe.media.sound import probe_sound
 from facepipe.motion.drawing import WEIGHT
 from facepipe.motion.sliders import check_edit, label_of, read_bounds
 from facepipe.pipeline.arrays import described_input
@@ -90,7 +91,7 @@ def check_inputs(
     medium, driving, perception, rendering = all_of(
         [
             lambda: inspect(source, options.limits),
-            lambda: inspect(driver, options.limits, motion=options.space) if driver else None,
+            lambda: _inspect_driver(driver, options) if driver else None,
             lambda: perception_weights(options),
             lambda: {**renderer_weights(options), **(find_weights(WEIGHT) if options.edit.draw else {})},
             *checks,
@@ -103,6 +104,13 @@ def check_inputs(
         # Motion relative to the only frame would be zero.
         options = replace(options, retargeting=replace(options.retargeting, motion="absolute"))
     return Inputs(source=medium, driver=driving, options=options, weights=weights)
+
+
+def _inspect_driver(driver: Path, options: Options) -> Medium:
+    medium = inspect(driver, options.limits, motion=options.space)
+    if options.track and medium.has_sound:
+        probe_sound(driver, options.limits, track=options.track)
+    return medium
 
 
 def reenact(job: Job, work: Reenactment) -> Made:

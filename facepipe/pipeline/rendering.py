@@ -282,5 +282,5 @@ def join(job: Job, scene: Scene, segments: list[Made], *, cut_by: Output | Pendi
         inputs["sound"] = scene.driver.path
         if cut_by is not None:
             inputs["kept"] = cut_by
-    params = mux.Params(fit=options.fit, quality=options.quality, codec=options.codec)
+    params = mux.Params(fit=options.fit, quality=options.quality, codec=options.codec, track=options.track)
     return job.run(mux.STAGE, inputs, params, label="mux")

@@ -72,7 +72,7 @@ class Steps:
 
     def features(self, item: Item, params: features.Params) -> list[Path]:
         """Compute the features of the sound in a sound file or video, one column per video frame."""
-        sound = probe_sound(item.path, self.options.limits)
+        sound = probe_sound(item.path, self.options.limits, track=self.options.track)
         outs = {item.result(".npz"): "features.npz"}
         self._check(item, outs)
         frames = frames_of(sound.seconds, Fraction(params.fps))
@@ -102,10 +102,10 @@ class Steps:
     ) -> list[Path]:
         """Generate motion for the source from a sound file."""
         sound, audio_options = (
-            probe_sound(item.path, self.options.limits),
+            probe_sound(item.path, self.options.limits, track=self.options.track),
             self.audio_options or AudioOptions(SamplingOptions()),
         )
-        sound_features = compute_features(self.job, sound)
+        sound_features = compute_features(self.job, sound, self.options.track)
         weights = {**self.weights, **find_weights("audio")}
         made = generate_motion(self.job, (self._portrait(), sound), audio_options, sound_features, source, weights)
         return self._deliver(item, outs, made, [*before, sound_features, made])
@@ -134,7 +134,15 @@ class Steps:
         check_apart(outs, [*segments, *([sound] if sound else [])])
         self._check(item, outs)
         inputs: dict[str, Any] = {"segments": segments, **({"sound": sound} if sound else {})}
-        params = mux.Params(fit=self.options.fit, quality=self.options.quality, codec=codec, mute_segments=muted)
+        params = mux.Params(
+            fit=self.options.fit,
+            quality=self.options.quality,
+            codec=codec,
+            mute_segments=muted,
+            track=self.options.track,
+        )
+        if sound and self.options.track:
+            probe_sound(sound, self.options.limits, track=self.options.track)
         made = self.job.run(mux.STAGE, inputs, params, label="mux")
         given = {f"segment_{number}": path for number, path in enumerate(segments, start=1)}
         return self._deliver_signed(item, outs, made, [made], {**given, **({"sound": sound} if sound else {})})

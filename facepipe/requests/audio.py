@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.requests.declaration import argument, option
-from facepipe.requests.groups import DriverFace, Face, Fit, Limits, Provenance, Rendering, SpeechOptions
+from facepipe.requests.groups import DriverFace, Face, Fit, Limits, Provenance, Rendering, SoundTrack, SpeechOptions
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import fps_of, options_for, sampling_of
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AudioRequest(Request, Rendering, Fit, Face, DriverFace, Limits, Provenance, SpeechOptions):
+class AudioRequest(Request, Rendering, Fit, SoundTrack, Face, DriverFace, Limits, Provenance, SpeechOptions):
     """Animate the face in SOURCE with generated motion for the speech in SOUND.
 
     The result is a video with SOUND. With --samples, each take is a file NAME-1.mp4, NAME-2.mp4 and so on.

@@ -63,6 +63,15 @@ class Fit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SoundTrack:
+    """The sound of files with several sound tracks."""
+
+    track: int | None = option(
+        "Sound track to use, from 1 (default: the one that players choose).", default=None, minimum=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Face:
     """Options of face detection."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.errors import UsageError
 from facepipe.requests.declaration import argument, option
-from facepipe.requests.groups import Fit, Limits, Provenance, Quality
+from facepipe.requests.groups import Fit, Limits, Provenance, Quality, SoundTrack
 from facepipe.requests.request import Prepared, Request, names
 from facepipe.requests.resolution import options_for
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MuxRequest(Request, Fit, Quality, Limits, Provenance):
+class MuxRequest(Request, Fit, SoundTrack, Quality, Limits, Provenance):
     """Join videos without re-encoding them, and add sound."""
 
     command: ClassVar[str] = "mux"

@@ -17,6 +17,7 @@ from facepipe.requests.groups import (
     Rendering,
     Retargeting,
     Smoothing,
+    SoundTrack,
 )
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import options_for
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReenactRequest(Request, Rendering, Fit, Face, DriverFace, NoFace, Smoothing, Retargeting, Limits, Provenance):
+class ReenactRequest(
+    Request, Rendering, Fit, SoundTrack, Face, DriverFace, NoFace, Smoothing, Retargeting, Limits, Provenance
+):
     """Animate the face in SOURCE with the motion of DRIVER.
 
     The result is a video with the sound of DRIVER, or a picture if -o names one. If DRIVER is a picture, the result has

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from facepipe.requests.request import RequestBase
     from facepipe.spaces.retargeting import Retargeting
 
-OWN = ("grid", "paste_back", "sheet", "source_frame", "overwrite")
+OWN = ("grid", "paste_back", "sheet", "source_frame", "track", "overwrite")
 """Fields of requests that are options of a job under the same name."""
 
 

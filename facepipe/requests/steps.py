@@ -18,6 +18,7 @@ from facepipe.requests.groups import (
     Retargeting,
     Size,
     Smoothing,
+    SoundTrack,
     Space,
     SpeechOptions,
 )
@@ -73,7 +74,7 @@ class CoefficientsRequest(Request, Face, NoFace, Smoothing, Space, Limits):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeaturesRequest(Request, Limits):
+class FeaturesRequest(Request, SoundTrack, Limits):
     """Compute features of sound (.npz), one column per video frame: log-mel, energy, voicing, MFCC."""
 
     command: ClassVar[str] = "features"
@@ -91,13 +92,15 @@ class FeaturesRequest(Request, Limits):
         from stages.features import Params
 
         options = options_for(self, settings)
-        params = Params(fps=str(fps_of(self.fps)), mfcc=self.mfcc)
+        params = Params(fps=str(fps_of(self.fps)), mfcc=self.mfcc, track=self.track)
         work = Work(self.command, self.sounds, self.out, is_sound_or_video, "sound or videos", sees=False)
         return prepared(work, options, of_features(), params=params)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MotionRequest(Request, Face, DriverFace, NoFace, Smoothing, Retargeting, Space, Limits, SpeechOptions):
+class MotionRequest(
+    Request, SoundTrack, Face, DriverFace, NoFace, Smoothing, Retargeting, Space, Limits, SpeechOptions
+):
     """Retarget the motion of drivers to SOURCE; write coefficients (.npz) for `render`. Sound drives as in `audio`."""
 
     command: ClassVar[str] = "motion"
