@@ -107,7 +107,7 @@ def _decode_command(
         output["frames:v"] = frame_count
     # Refuse frames that are larger than the header, which was checked against the limits.
     source = ffmpeg.input_file(path, max_pixels=max(info.width * info.height * 2, 1 << 16), **options)
-    return ffmpeg.arguments(graph.output(source["V:0"], "pipe:1", **output))
+    return ffmpeg.arguments(graph.output(source[f"V:{info.track - 1}"], "pipe:1", **output))
 
 
 def _picture_steps(info: VideoInfo, box: tuple[int, int, int, int]) -> list[str]:
