@@ -32,7 +32,7 @@ def sign(run: StageRun[Params]) -> Mapping[str, Any]:
 # Only the digest of the key is recorded.
 STAGE = Stage(
     name="sign",
-    version=1,
+    version=2,
     inputs=("result", "certificate", "key"),
     outputs=("signed.mp4?", "signed.png?", "signed.jpg?", "signed.webp?"),
     params=Params,

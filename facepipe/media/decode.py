@@ -112,7 +112,7 @@ def _decode_command(
     output["frames:v"] = rest if frame_count is None else min(frame_count, rest)
     # Refuse frames that are larger than the header, which was checked against the limits.
     source = ffmpeg.input_file(path, max_pixels=max(info.width * info.height * 2, 1 << 16), **options)
-    return ffmpeg.arguments(graph.output(source["V:0"], "pipe:1", **output))
+    return ffmpeg.arguments(graph.output(source[f"V:{info.track - 1}"], "pipe:1", **output))
 
 
 def _picture_steps(info: VideoInfo, box: tuple[int, int, int, int]) -> list[str]:

@@ -44,7 +44,18 @@ class Codec:
 # Measured at 256x256 and 512x512: "veryfast" gives half the bytes of "superfast" at nearly the same speed, and two
 # B-frames save another third; "faster" halves the speed.
 CODECS: Mapping[str, Codec] = {
-    "h264": Codec("libx264", 46, 8, {"preset": "veryfast", "bf": 2, "tag:v": "avc1", "profile:v": "high"}),
+    "h264": Codec(
+        "libx264",
+        46,
+        8,
+        {
+            "preset": "veryfast",
+            "bf": 2,
+            "tag:v": "avc1",
+            "profile:v": "high",
+            "x264-params": "cpu-independent=1",  # the same bytes on every processor
+        },
+    ),
     "h265": Codec(
         "libx265",
         48,
@@ -52,7 +63,8 @@ CODECS: Mapping[str, Codec] = {
         {
             "preset": "superfast",
             "tag:v": "hvc1",  # required by Apple's players
-            "x265-params": f"log-level=error:pools={_THREADS}:frame-threads={_THREADS}:open-gop=0:bframes=2",
+            # x265 writes its options and the kind of processor into the stream unless info is 0.
+            "x265-params": f"log-level=error:pools={_THREADS}:frame-threads={_THREADS}:open-gop=0:bframes=2:info=0",
         },
     ),
     "vp9": Codec(
@@ -82,7 +94,8 @@ def check_codec(name: str) -> Codec:
 class VideoWriter:
     """Writes frames to an mp4 file, which appears under its name complete or not at all.
 
-    The file is yuv420p, tagged bt709, faststart. The same frames and settings give the same bytes. An odd width or
+    The file is yuv420p, tagged bt709, faststart. The same frames and settings give the same bytes on every processor of
+    a kind. An odd width or
     height is made even by repeating the last column or row.
     """
 

@@ -25,6 +25,11 @@ class VideoInfo:
     """True if there is a sound stream."""
     sound_codec: str = ""
     """ffmpeg's name, such as "aac"; empty without sound."""
+    track: int = 1
+    """Number of the video stream among the video streams, from 1. Players choose the same: the default one, else the
+    first."""
+    track_count: int = 1
+    """Number of video streams, cover pictures excluded."""
     rotation_degrees: int = 0
     """Clockwise rotation that the container specifies and decoding applies: 0, 90, 180 or 270."""
     variable_rate: bool = False
@@ -91,4 +96,7 @@ class VideoInfo:
             remarks.append(Remark("turned", text))
         if self.interlaced:
             remarks.append(Remark("interlaced", "interlaced, converted to progressive"))
+        if self.track_count > 1:
+            text = f"{self.track_count} video tracks; track {self.track} is used, as by players"
+            remarks.append(Remark("several-tracks", text))
         return tuple(remarks)

@@ -32,8 +32,7 @@ def probe_video(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoInfo:
 
 
 def _probe_with_ffmpeg(path: Path, limits: MediaLimits) -> VideoInfo:
-    # Capital V excludes cover pictures.
-    header, packets = list_packets(path, ffmpeg.input_file(path)["V:0"], limits)
+    header, packets = _list_frames(path, limits)
     if header is None or header.pictures is None or packets.code != 0:
         raise InputError(_unreadable(path, header, packets.messages), detail=packets.tail)
     limits.check_pixels(path, header.pictures.width, header.pictures.height)
@@ -50,6 +49,15 @@ def _probe_with_ffmpeg(path: Path, limits: MediaLimits) -> VideoInfo:
     if header.pictures.colours.refusal:
         raise InputError(f"{path}: {header.pictures.colours.refusal}; convert it to BT.709 first")
     return _describe(path, header, header.pictures, packets)
+
+
+def _list_frames(path: Path, limits: MediaLimits) -> tuple[Header | None, Packets]:
+    """List the packets of the video stream that players choose."""
+    # Capital V excludes cover pictures.
+    header, packets = list_packets(path, ffmpeg.input_file(path)["V:0"], limits)
+    if header and header.picture_track:
+        return list_packets(path, ffmpeg.input_file(path)[f"V:{header.picture_track}"], limits)
+    return header, packets
 
 
 def _unreadable(path: Path, header: Header | None, messages: str) -> str:
@@ -90,6 +98,8 @@ def _describe(path: Path, header: Header, pictures: Pictures, packets: Packets) 
         duration_seconds=float((rate.frame_count + held) / rate.fps),
         has_sound=bool(header.sound_codec),
         sound_codec=header.sound_codec,
+        track=header.picture_track + 1,
+        track_count=header.picture_count,
         rotation_degrees=pictures.turn_degrees,
         variable_rate=rate.variable,
         delay_seconds=delay_seconds,

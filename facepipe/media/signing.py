@@ -60,8 +60,10 @@ def _sign(given: BinaryIO, signed: BinaryIO, kind: str, credentials: Credentials
     # Imported here because it is an optional dependency.
     import c2pa  # noqa: PLC0415
 
+    # By default stills get a thumbnail of 1024x1024, larger than the result itself.
+    settings = c2pa.Settings.from_dict({"builder": {"thumbnail": {"enabled": False}}})
     try:
-        with c2pa.Builder(json.dumps(_manifest(claims))) as builder:
+        with c2pa.Context(settings) as context, c2pa.Builder(json.dumps(_manifest(claims)), context=context) as builder:
             builder.sign(_signer(credentials), kind, given, signed)
     except c2pa.C2paError as error:
         raise InputError(

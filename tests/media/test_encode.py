@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from facepipe.errors import DiskError, EncoderError, ToolError, UsageError
-from facepipe.media import ffmpeg
+from facepipe.media import encode, ffmpeg
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import CODECS, VideoWriter, check_codec
 from facepipe.media.files import check_output
@@ -54,6 +55,20 @@ def test_frames_are_decoded_again(tmp_path: Path, codec: str) -> None:
     assert _close(path, frames)
     again = _write(tmp_path / "b.mp4", frames, codec=codec)
     assert path.read_bytes() == again.read_bytes()
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_the_stream_does_not_depend_on_the_processor(
+    tmp_path: Path, codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The encoder is told that the processor has nothing beyond SSE2."""
+    noise = np.random.default_rng(1).normal(0, 12, (12, 128, 128, 3))
+    frames = [np.clip(a + b, 0, 255).astype(np.uint8) for a, b in zip(_frames(12, 128, 128), noise, strict=True)]
+    path = _write(tmp_path / "a.mp4", frames, codec=codec)
+    own, name = CODECS[codec], f"{CODECS[codec].encoder.removeprefix('lib')}-params"
+    older = replace(own, options={**own.options, name: f"{own.options[name]}:asm=sse2"})
+    monkeypatch.setattr(encode, "CODECS", {**CODECS, codec: older})
+    assert _write(tmp_path / "b.mp4", frames, codec=codec).read_bytes() == path.read_bytes()
 
 
 def test_the_file_suits_browsers(tmp_path: Path) -> None:

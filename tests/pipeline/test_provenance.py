@@ -78,6 +78,8 @@ def test_signed_pictures(scene: Scene, credentials: tuple[Any, ...], tmp_path: P
     for path in (out, sheet):
         assert assertion(manifest_of(path, credentials), INPUTS_LABEL) == {"source_sha256": sha256(scene.portrait)}
     assert read_image(out).shape == (256, 256, 3)
+    # No thumbnail.
+    assert json.loads(Path(f"{out}.json").read_text(encoding="utf-8"))["stages"][-1]["facts"]["bytes_added"] < 8000
 
 
 def test_what_shows_a_speaker_is_signed(scene: Scene, credentials: tuple[Any, ...], tmp_path: Path) -> None:
