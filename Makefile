@@ -12,7 +12,7 @@ TORCH ?= auto
 PIP_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
-CODE := facepipe stages weights tests tools examples
+CODE := facepipe stages tests tools examples
 WHEELS := build/wheel
 
 .PHONY: help install demo test check check-format check-style check-types check-imports check-wheel findings format clean

@@ -20,7 +20,7 @@ from facepipe.pipeline.delivery import check_apart, check_destination, deliver, 
 from facepipe.pipeline.perception import Made, Weights
 from facepipe.pipeline.precheck import Medium, inspect
 from facepipe.spaces import bfm, linear478
-from stages import clip, coefficients, features, spans, utterances
+from facepipe.stages import clip, coefficients, features, spans, utterances
 
 
 @dataclass(frozen=True)

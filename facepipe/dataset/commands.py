@@ -25,7 +25,7 @@ from facepipe.pipeline.items import find_items, is_video
 from facepipe.pipeline.perception import space_weights
 from facepipe.pipeline.precheck import all_of, find_weights
 from facepipe.spaces import SPACES
-from stages import clip, coefficients, features, spans, utterances
+from facepipe.stages import clip, coefficients, features, spans, utterances
 
 COMMAND, PARTS = "dataset", "parts"
 

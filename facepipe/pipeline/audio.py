@@ -26,7 +26,7 @@ from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_w
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights
 from facepipe.spaces import SPACES, linear478
-from stages import features, motion, report, sheet, speech
+from facepipe.stages import features, motion, report, sheet, speech
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
 

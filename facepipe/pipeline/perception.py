@@ -14,7 +14,7 @@ from facepipe.errors import ToolError
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from facepipe.spaces import SPACES
-from stages import crop
+from facepipe.stages import crop
 
 # The weights of each landmarker. Both use the detector.
 LANDMARKERS = {"embedded": ("landmarker",), "face-alignment": ("fan-3d", "fan-depth", "face-model")}

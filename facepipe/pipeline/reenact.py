@@ -26,7 +26,7 @@ from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_w
 from facepipe.rendering.source import Picture
 from facepipe.spaces import SPACES
 from facepipe.spaces.files import read_header
-from stages import motion, render, sheet
+from facepipe.stages import motion, render, sheet
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")

@@ -34,7 +34,7 @@ from facepipe.pipeline.precheck import Medium, find_weights, inspect, inspect_mo
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments
 from facepipe.spaces import SPACES
-from stages import features, motion, mux
+from facepipe.stages import features, motion, mux
 
 CODEC_NAMES = {"h264": "h264", "hevc": "h265", "vp9": "vp9"}
 

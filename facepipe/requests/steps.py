@@ -88,10 +88,10 @@ class FeaturesRequest(Request, Limits):
         """Apply the settings and check everything that needs no file."""
         from facepipe.pipeline.dependencies import of_features
         from facepipe.pipeline.items import is_sound_or_video
-        from stages.features import Params
+        from facepipe.stages import features
 
         options = options_for(self, settings)
-        params = Params(fps=str(fps_of(self.fps)), mfcc=self.mfcc)
+        params = features.Params(fps=str(fps_of(self.fps)), mfcc=self.mfcc)
         work = Work(self.command, self.sounds, self.out, is_sound_or_video, "sound or videos", sees=False)
         return prepared(work, options, of_features(), params=params)
 
