@@ -12,7 +12,7 @@ import numpy as np
 from facepipe import __version__
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.media.encode import DEFAULT_QUALITY
-from facepipe.media.mux import Fit, concat_and_mux
+from facepipe.media.mux import FitRule, concat_and_mux
 from facepipe.media.origin import origin_metadata
 from facepipe.spaces.files import load_coefficients
 
@@ -21,7 +21,7 @@ from facepipe.spaces.files import load_coefficients
 class Params:
     """Parameters of the stage."""
 
-    fit: Fit = "driver"
+    fit: FitRule = "driver"
     quality: int = DEFAULT_QUALITY
     codec: str = "h264"
     mute_segments: bool = False

@@ -16,13 +16,16 @@ from facepipe.cli import (
     dataset,
     doctor,
     evaluate,
+    explain,
     overview,
     train,
     weights,
     work,
 )
+from facepipe.cli.arguments import Quiet
 from facepipe.cli.commands import command_of, plan_command
 from facepipe.cli.guard import Guarded, Verbose
+from facepipe.cli.help import Grouped
 from facepipe.device import let_threads_sleep
 from facepipe.requests import REQUESTS
 
@@ -47,6 +50,7 @@ def facepipe(
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
+    _quiet: Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Animate a portrait from a driving video, a voice, or sliders.
@@ -58,11 +62,12 @@ def facepipe(
 
 # The help lists the commands in this order.
 for _name, _request in REQUESTS.items():
-    app.command(_name)(command_of(_request))
+    app.command(_name, cls=Grouped)(command_of(_request))
 app.command("convert")(convert.convert)
-app.command("plan")(plan_command())
-app.command("batch")(batch.batch)
-app.command("retry")(batch.retry)
+app.command("plan", cls=Grouped)(plan_command())
+app.command("explain")(explain.explain)
+app.command("batch", cls=Grouped)(batch.batch)
+app.command("retry", cls=Grouped)(batch.retry)
 app.command("status")(work.status)
 app.command("failures")(overview.failures)
 app.command("stats")(overview.stats)

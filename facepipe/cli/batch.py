@@ -45,6 +45,7 @@ def batch(
     work: a.Work = None,
     dry_run: a.DryRun = False,
     as_json: a.AsJson = False,
+    log_file: a.LogFile = None,
     quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
@@ -59,7 +60,7 @@ def batch(
     from facepipe.config import load_settings
 
     settings = BatchSettings(
-        engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work
+        engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work, log_file
     )
     with _rows(jobs, pair, command) as (name, rows):
         shard = shard_of(rank, world, os.environ)
@@ -82,6 +83,7 @@ def retry(
     keep: b.KeepWhat = "all",
     dry_run: a.DryRun = False,
     as_json: a.AsJson = False,
+    log_file: a.LogFile = None,
     quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
@@ -92,7 +94,7 @@ def retry(
     from facepipe.config import load_settings
 
     settings = BatchSettings(
-        engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work
+        engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work, log_file
     )
     if not has_batch(settings.work):
         raise UsageError(f"{settings.work} holds no batch; give the work folder of one")

@@ -36,7 +36,7 @@ def run_list(
     from facepipe.engine import Job, Workspace
 
     started = time.monotonic()
-    with _requeued(), open_sink(as_json=as_json, quiet=quiet) as sink:
+    with _requeued(), open_sink(as_json=as_json, quiet=quiet, log_file=settings.log_file) as sink:
         run = settings.run(jobs, sink, again)
         if dry_run:
             _plan(run, sink, started)

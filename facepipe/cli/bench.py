@@ -42,6 +42,7 @@ def bench(
     reenactments: Annotated[int, typer.Option("--reenactments", help="For batch: real reenactments.", min=0)] = 40,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     work: a.Work = None,
+    _quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Measure speed, start-up time and memory on this machine, and print the median of the repeats.

@@ -83,6 +83,7 @@ def build(
     overwrite: a.Overwrite = False,
     dry_run: a.DryRun = False,
     as_json: a.AsJson = False,
+    log_file: a.LogFile = None,
     quiet: a.Quiet = False,
     work: a.Work = None,
     _verbose: Verbose = False,
@@ -101,7 +102,9 @@ def build(
 
     recipe = _recipe(rule, size, fps, quality, space, overwrite=overwrite)
     annotations = Annotations(_annotation_folder(boxes, rule)) if boxes else None
-    how = BatchSettings(engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=False), keep, work)
+    how = BatchSettings(
+        engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=False), keep, work, log_file
+    )
     persons = find_people(clips, people, test_percent=test_percent)
     videos = list_videos(clips, out, recipe, persons, annotations, shard_of(rank, world, os.environ))
     classes = frozenset(get_args(FailureClass) if again else ())
@@ -168,6 +171,7 @@ def export(
     ] = None,
     overwrite: a.Overwrite = False,
     as_json: a.AsJson = False,
+    log_file: a.LogFile = None,
     quiet: a.Quiet = False,
     work: a.Work = None,
     _verbose: Verbose = False,
@@ -179,7 +183,7 @@ def export(
     if shards == lmdb:
         raise UsageError("expected exactly one of --shards and --lmdb")
     settings = load_settings(flags={"work.folder": str(work) if work else None})
-    running = Running(None, False, as_json, quiet)
+    running = Running(None, False, as_json, quiet, log_file)
     made: list[Path] = []
 
     def body(job: Job) -> None:

@@ -30,6 +30,7 @@ def failures(
         bool, typer.Option("--details", help="Also print the last output of ffmpeg and other programs.")
     ] = False,
     as_json: AsJson = False,
+    _quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Print the failed items of a batch: class, stage, tries and reason. `facepipe retry` runs them again."""
@@ -48,7 +49,12 @@ def failures(
         typer.echo("no failures")
 
 
-def stats(work: Folder = None, as_json: AsJson = False, _verbose: Verbose = False) -> None:
+def stats(
+    work: Folder = None,
+    as_json: AsJson = False,
+    _quiet: a.Quiet = False,
+    _verbose: Verbose = False,
+) -> None:
     """Print statistics of a batch: time and frames by stage, frames without a face, size of the results."""
     overview = read(work)
     total = sum(stage.seconds.sum for stage in overview.stages.values()) or 1.0
@@ -82,6 +88,7 @@ def report(
         int, typer.Option("--stills", help="Number of stills of finished items, and of failed items.", min=0)
     ] = 12,
     overwrite: a.Overwrite = False,
+    _quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Write an HTML page about a batch: plots, stills, and a table with filters. The file is self-contained."""

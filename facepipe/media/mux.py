@@ -24,7 +24,7 @@ from facepipe.media.origin import append_xmp
 from facepipe.media.packets import list_packets
 from facepipe.media.probe import probe_video
 
-Fit = Literal["shortest", "driver", "pad"]
+FitRule = Literal["shortest", "driver", "pad"]
 
 # Codecs that mp4 supports and browsers play; other sound is encoded to AAC.
 _COPIED_SOUNDS = ("aac", "mp3", "opus", "flac", "ac3", "eac3", "alac")
@@ -55,7 +55,7 @@ def concat_and_mux(
     *,
     out: Path,
     sound_from: Path | None = None,
-    fit: Fit = "shortest",
+    fit: FitRule = "shortest",
     metadata: Mapping[str, str] | None = None,
     sound_start_seconds: float = 0.0,
     codec: str = "h264",
@@ -200,7 +200,7 @@ def _delay(order: Sequence[int]) -> int:
     return max(stored - number for stored, number in enumerate(order))
 
 
-def _fitted(order: Sequence[int], fps: Fraction, sound_seconds: float | None, fit: Fit) -> tuple[int, int]:
+def _fitted(order: Sequence[int], fps: Fraction, sound_seconds: float | None, fit: FitRule) -> tuple[int, int]:
     """Return the number of frames to keep and the number of repetitions of the last one."""
     count = len(order)
     if sound_seconds is None or fit == "driver":
@@ -237,7 +237,7 @@ def _held(folder: Path, segment: Path, info: VideoInfo, count: int, codec: str, 
 
 
 def _mux(
-    plan: _Plan, sound: _Sound | None, fit: Fit, draft: Path, metadata: Mapping[str, str]
+    plan: _Plan, sound: _Sound | None, fit: FitRule, draft: Path, metadata: Mapping[str, str]
 ) -> Literal["none", "copied", "encoded"]:
     """Write the file; return how the sound was added."""
     seconds = float(plan.frame_count / plan.fps)

@@ -5,7 +5,7 @@ from pathlib import Path
 from facepipe.errors import InputError
 from facepipe.media import ffmpeg
 from facepipe.media.animation import probe_animation
-from facepipe.media.files import is_animation, kind_of
+from facepipe.media.files import description_of, is_animation, kind_of
 from facepipe.media.header import Header, Pictures
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
@@ -55,7 +55,7 @@ def _unreadable(path: Path, header: Header | None, messages: str) -> str:
     if "not on whitelist" in messages:
         return f"{path}: is a playlist or another format that can refer to other files; give the video itself"
     if kind_of(path) == "unknown":
-        return f"{path}: is not a video, despite its name; give an mp4, mov, mkv, webm or avi file"
+        return f"{path}: is {description_of(path)}, not a video; give an mp4, mov, mkv, webm or avi file"
     if "moov atom not found" in messages:
         return f"{path}: is truncated: its index (moov) is missing, recording or copying stopped early; copy it again"
     if header is not None and header.pictures is None:

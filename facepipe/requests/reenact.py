@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.requests.declaration import argument, option
 from facepipe.requests.groups import (
+    RESULT,
     DriverFace,
     Face,
-    Fit,
+    Grid,
+    Length,
     Limits,
     NoFace,
-    Provenance,
+    Overwrite,
+    PasteBack,
+    Preset,
     Rendering,
-    Retargeting,
+    Sheet,
+    Signing,
     Smoothing,
+    SourceFrame,
+    Transfer,
 )
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import options_for
@@ -27,7 +34,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReenactRequest(Request, Rendering, Fit, Face, DriverFace, NoFace, Smoothing, Retargeting, Limits, Provenance):
+class ReenactRequest(
+    Request,
+    Rendering,
+    Length,
+    Grid,
+    PasteBack,
+    Sheet,
+    Face,
+    DriverFace,
+    SourceFrame,
+    NoFace,
+    Transfer,
+    Smoothing,
+    Preset,
+    Signing,
+    Limits,
+    Overwrite,
+):
     """Animate the face in SOURCE with the motion of DRIVER.
 
     The result is a video with the sound of DRIVER, or a picture if -o names one. If DRIVER is a picture, the result has
@@ -35,6 +59,7 @@ class ReenactRequest(Request, Rendering, Fit, Face, DriverFace, NoFace, Smoothin
     """
 
     command: ClassVar[str] = "reenact"
+    panel: ClassVar[str] = RESULT
 
     source: Path = argument(PORTRAIT)
     driver: Path = argument("The driver: a video, a picture, or a motion file (.npz).")
@@ -44,14 +69,6 @@ class ReenactRequest(Request, Rendering, Fit, Face, DriverFace, NoFace, Smoothin
         short="-o",
         in_rows=False,
     )
-    grid: bool = option("Show source | driver | result side by side.", default=False)
-    paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
-    sheet: Path | None = option("Also write a contact sheet of the result (PNG).", default=None)
-    preset: Path | None = option(
-        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
-    )
-    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
-    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file but the preset."""
@@ -60,8 +77,8 @@ class ReenactRequest(Request, Rendering, Fit, Face, DriverFace, NoFace, Smoothin
         from facepipe.pipeline.dependencies import of_reenactment
         from facepipe.pipeline.reenact import is_picture, prepare, reenact
 
-        options = options_for(self, settings, edit=load_preset(self.preset) if self.preset else Edit())
         out = self.out or default_out(self.source, self.driver)
+        options = options_for(self, settings, out, edit=load_preset(self.preset) if self.preset else Edit())
 
         def make(job: Job) -> list[Path]:
             reenact(job, prepare(job, self.source, self.driver, out, options))
