@@ -62,12 +62,12 @@ def facepipe(
 
 # The help lists the commands in this order.
 for _name, _request in REQUESTS.items():
-    app.command(_name, cls=Grouped)(command_of(_request))
+    app.command(_name)(command_of(_request))
 app.command("convert")(convert.convert)
-app.command("plan", cls=Grouped)(plan_command())
+app.command("plan")(plan_command())
 app.command("explain")(explain.explain)
-app.command("batch", cls=Grouped)(batch.batch)
-app.command("retry", cls=Grouped)(batch.retry)
+app.command("batch")(batch.batch)
+app.command("retry")(batch.retry)
 app.command("status")(work.status)
 app.command("failures")(overview.failures)
 app.command("stats")(overview.stats)
@@ -80,6 +80,11 @@ app.command("bench")(bench.bench)
 app.add_typer(weights.app, name="weights")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
+
+
+for _group in (app, weights.app, dataset.app, train.app):
+    for _command in _group.registered_commands:
+        _command.cls = Grouped
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ def batch(
     quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Make many results. Each row of the list is one item.
+    """Make many results: one for each row of a list, or for each pair of files.
 
     Columns: command, source, driving or sound, output, sample, and any option of the command. Finished items are
     skipped; run the same command again to continue after a stop, also on several machines that share the work folder.

@@ -14,7 +14,7 @@ Jobs = Annotated[
     list[str],
     typer.Argument(
         help="CSV or JSONL file, or - for standard input; with --pair product or zip: glob patterns or folders.",
-        metavar="JOBS…",
+        metavar="JOBS",
     ),
 ]
 Pair = Annotated[

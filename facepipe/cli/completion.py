@@ -37,6 +37,7 @@ VALUES: dict[str, Callable[[], Iterable[str]]] = {
     "codec": lambda: CODECS,
     "renderer": lambda: RENDERERS,
     "space": lambda: ("auto", *SPACES),
+    "motion_space": lambda: SPACES,
     "weights": _weights,
     "face": lambda: PEOPLE,
     "driver_face": lambda: PEOPLE,

@@ -11,6 +11,7 @@ from facepipe.cli import arguments as a
 from facepipe.cli import batch_arguments as b
 from facepipe.cli.batch_run import run_list
 from facepipe.cli.batch_settings import BatchSettings, limits_of, shard_of
+from facepipe.cli.completion import completing
 from facepipe.cli.guard import Verbose
 from facepipe.cli.jobs import Running, report_results, run_job
 from facepipe.errors import ExitCode, FailedItemsError, FailureClass, UsageError
@@ -42,7 +43,8 @@ Space = Annotated[
     str,
     typer.Option(
         help=f"Also write coefficients in this motion space: {', '.join(SPACES)}. Training the published "
-        "PIRenderer needs bfm."
+        "PIRenderer needs bfm.",
+        autocompletion=completing("motion_space"),
     ),
 ]
 PeopleTable = Annotated[

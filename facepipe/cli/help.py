@@ -16,10 +16,13 @@ from typer.core import TyperCommand
 from facepipe.requests.declaration import Declared
 from facepipe.requests.groups import FACES, MOTION, PROVENANCE, RENDERING, RESULT, RUN, SPEECH
 
-ARGUMENTS = "Arguments"
+ARGUMENTS, OPTIONS = "Arguments", "Options"
+FIRST = (ARGUMENTS, RESULT, OPTIONS)
 LAST = (FACES, MOTION, SPEECH, RENDERING, PROVENANCE, RUN)
-"""Headings after all others, in this order."""
+"""Headings before and after all others, in this order."""
 NAMES = {bool: None, int: "N", float: "NUMBER", str: "TEXT", Path: "PATH"}
+TYPES = {"path": "PATH", "str": "TEXT", "int": "N", "int range": "N", "float": "NUMBER", "float range": "NUMBER"}
+"""Placeholders of types, as typer names them."""
 
 
 class Grouped(TyperCommand):
@@ -28,29 +31,44 @@ class Grouped(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments and the options."""
         sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
+        params = self.get_params(ctx)
+        plain = {_panel(param) for param in params} <= {"", RUN}
+        for param in params:
             if record := param.get_help_record(ctx):
-                sections.setdefault(_heading(param), []).append((_name(*record), _plain(record[1])))
+                heading = ARGUMENTS if _is_argument(param) else OPTIONS if plain else _heading(param)
+                sections.setdefault(heading, []).append((_name(param, record[0]), _plain(record[1])))
         for heading in _ordered(sections):
             with formatter.section(heading):
                 formatter.write_dl(sections[heading])
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line; arguments have the names that their help has."""
+        pieces = (re.sub(r"[{}]", "", piece) for piece in super().collect_usage_pieces(ctx))
+        return [piece.upper() if re.fullmatch(r"\W*[a-z_]+\W*", piece) else piece for piece in pieces]
+
+
+def _is_argument(param: Any) -> bool:
+    return bool(param.param_type_name == "argument")
+
+
+def _panel(param: Any) -> str:
+    return getattr(param, "rich_help_panel", None) or ""
+
 
 def _heading(param: Any) -> str:
-    if param.param_type_name == "argument":
-        return ARGUMENTS
-    return getattr(param, "rich_help_panel", None) or RUN
+    return _panel(param) or (RUN if param.name == "help" else OPTIONS)
 
 
 def _ordered(headings: dict[str, Any]) -> Iterator[str]:
-    first = [ARGUMENTS, RESULT]
-    own = [heading for heading in headings if heading not in (*first, *LAST)]
-    return (heading for heading in (*first, *own, *LAST) if heading in headings)
+    own = [heading for heading in headings if heading not in (*FIRST, *LAST)]
+    return (heading for heading in (*FIRST, *own, *LAST) if heading in headings)
 
 
-def _name(name: str, _help: str) -> str:
-    """Return the name of a parameter without the type of an argument, which its text says."""
-    return re.sub(r" <.*>$", "", name)
+def _name(param: Any, name: str) -> str:
+    """Return the name of a parameter with a plain placeholder; an argument has none."""
+    if _is_argument(param):
+        return re.sub(r" <.*>$", "", name) if param.metavar else str(param.name).upper()
+    return re.sub(r"<([^<>]*)>", lambda found: TYPES.get(found.group(1), found.group(1)), name)
 
 
 def _plain(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facepipe.cli import arguments as a
-from facepipe.cli.completion import complete_weights
+from facepipe.cli.completion import complete_weights, completing
 from facepipe.cli.guard import Verbose
 from facepipe.errors import PrecheckError, UsageError, WeightsError
 from facepipe.spaces import SPACES
@@ -130,7 +130,12 @@ Given = Annotated[
 Name = Annotated[str, typer.Option(help="Registry name (default: the kind, or the name of the file).")]
 Licence = Annotated[str, typer.Option(help="Licence, as an SPDX identifier if there is one.")]
 Source = Annotated[str, typer.Option(help="Origin of the file.")]
-Space = Annotated[str, typer.Option(help=f"Motion space of the network: {' or '.join(SPACES)}.")]
+Space = Annotated[
+    str,
+    typer.Option(
+        help=f"Motion space of the network: {' or '.join(SPACES)}.", autocompletion=completing("motion_space")
+    ),
+]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace the registered weight of this name.")]
 Unchecked = Annotated[
     bool, typer.Option("--unchecked", help="Accept a file of your own for a KIND whose published digest is known.")
