@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -15,8 +16,9 @@ from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as LiveProgress
 from rich.text import Text
 
-from facepipe.engine.events import Batch, Done, Event, Failed, Progress, Remarked, Sink, Start
+from facepipe.engine.events import Batch, Done, Error, Event, Failed, Progress, Remarked, Sink, Start
 from facepipe.engine.progress import JobProgress, StageProgress, format_event, printable
+from facepipe.errors import DiskError, ExitCode, as_expected
 
 PLAIN_SECONDS = 5.0
 UNCHANGED_SECONDS = 60.0
@@ -26,14 +28,54 @@ JSON_PROGRESS_SECONDS = 1.0
 
 @contextmanager
 def open_sink(
-    *, as_json: bool = False, quiet: bool = False, verbose: bool = False, stream: TextIO | None = None
+    *,
+    as_json: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
+    stream: TextIO | None = None,
+    log_file: Path | None = None,
 ) -> Iterator[Sink]:
     """Yield a sink for events. With `as_json` it writes JSON lines to stdout, else text to `stream` (default: stderr).
 
     Text is a live display if `stream` is a terminal, else plain lines. With `quiet` only failures are written, with
-    `verbose` also a line for each item of a batch.
+    `verbose` also a line for each item of a batch. JSON lines are also appended to `log_file`; raises DiskError if it
+    cannot be written.
     """
-    stream = stream or sys.stderr
+    with _open_display(as_json=as_json, quiet=quiet, verbose=verbose, stream=stream or sys.stderr) as display:
+        if log_file is None:
+            yield display
+            return
+        with open_log(log_file) as log:
+
+            def both(event: Event) -> None:
+                display(event)
+                log(event)
+
+            yield both
+
+
+@contextmanager
+def open_log(path: Path) -> Iterator[Sink]:
+    """Yield a sink that appends JSON lines to a file, and last the error that ends the block, if any."""
+    try:
+        file = path.open("a", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise DiskError(f"--log-file {path}: cannot be written ({error.strerror}); choose another place") from error
+    with file:
+        lines = JsonLines(file)
+        try:
+            yield lines
+        except BaseException as error:
+            expected = as_expected(error) if isinstance(error, Exception) else None
+            code = expected.exit_code if expected else ExitCode.BUG
+            if isinstance(error, KeyboardInterrupt):
+                code = ExitCode.INTERRUPTED
+            lines(Error(message=str(expected or repr(error)), exit_code=int(code)))
+            raise
+
+
+@contextmanager
+def _open_display(*, as_json: bool, quiet: bool, verbose: bool, stream: TextIO) -> Iterator[Sink]:
     if as_json:
         yield JsonLines(sys.stdout)
     elif quiet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 V = TypeVar("V")
 
@@ -137,3 +137,10 @@ def bounds_of(name: str) -> Bounds:
     """Return the bounds of the setting "section.key"."""
     metadata = next(f.metadata for other, _, f in declared() if other == name)
     return Bounds(metadata["minimum"], metadata["maximum"])
+
+
+def choices_of(name: str) -> tuple[str, ...]:
+    """Return the values that the setting "section.key" may have; an empty tuple if they are not a fixed set."""
+    section, key = name.split(".")
+    hint = get_type_hints(SECTIONS[section])[key]
+    return get_args(hint) if get_origin(hint) is Literal else ()

@@ -13,7 +13,7 @@ from facepipe import __version__
 from facepipe.engine.remark import FACT, remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.media.encode import DEFAULT_QUALITY
-from facepipe.media.mux import Fit, concat_and_mux
+from facepipe.media.mux import FitRule, concat_and_mux
 from facepipe.media.origin import origin_metadata
 from facepipe.spaces.files import load_coefficients
 
@@ -22,7 +22,7 @@ from facepipe.spaces.files import load_coefficients
 class Params:
     """Parameters of the stage."""
 
-    fit: Fit = "driver"
+    fit: FitRule = "driver"
     quality: int = DEFAULT_QUALITY
     codec: str = "h264"
     mute_segments: bool = False

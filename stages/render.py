@@ -57,8 +57,17 @@ def render(run: StageRun[Params]) -> Mapping[str, Any]:
     if params.picture:
         write_image(run.output / f"picture.{params.picture}", next(frames), metadata=origin_metadata())
         run.advance(1)
-        return {"frames": 1}
-    return _encode(run, frames, Fraction(read_header(run.input("motion"))["fps"]))
+        return {"frames": 1, "device": _device(params.renderer)}
+    facts = _encode(run, frames, Fraction(read_header(run.input("motion"))["fps"]))
+    return {**facts, "device": _device(params.renderer)}
+
+
+def _device(renderer: str) -> str:
+    """Return the processor that renders, and the precision of its network."""
+    from facepipe.device import device_text
+    from facepipe.renderers import RENDERERS
+
+    return device_text(network=bool(RENDERERS[renderer].network))
 
 
 def frames_of(run: StageRun[Params]) -> Generator[Picture, None, None]:

@@ -10,11 +10,17 @@ process `.pth` files in that folder, so an editable install of this repository h
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import zipfile
 from pathlib import Path
 
-PACKAGES = ("facepipe", "stages", "weights")
-DATA = ("weights/registry.toml", "facepipe/py.typed", "stages/py.typed", "weights/py.typed")
+DATA = (
+    "facepipe/weights/embedded/registry.toml",
+    "facepipe/weights/embedded/unseen_identities.txt",
+    "facepipe/py.typed",
+)
+REPLACED = "facepipe/stages.py"
+"""The file of a checkout in whose place a wheel contains the folder stages/."""
 
 
 def main(folder: Path) -> None:
@@ -33,12 +39,14 @@ def main(folder: Path) -> None:
 def check_content(wheel: Path) -> None:
     """Compare the files in the wheel with those in the repository."""
     names = set(zipfile.ZipFile(wheel).namelist())
-    weights = [str(path) for path in Path("weights").iterdir() if path.suffix in (".safetensors", ".md")]
-    code = [str(path) for package in PACKAGES for path in Path(package).rglob("*.py")]
-    if missing := sorted({*DATA, *weights, *code} - names):
+    weights = [path.name for path in Path("weights").iterdir() if path.suffix in (".safetensors", ".md")]
+    code = [path.as_posix() for path in Path("facepipe").rglob("*.py") if path.as_posix() != REPLACED]
+    stages = [f"facepipe/{path.as_posix()}" for path in Path("stages").glob("*.py")]
+    expected = {*DATA, *(f"facepipe/weights/embedded/{name}" for name in weights), *code, *stages}
+    if missing := sorted(expected - names):
         sys.exit(f"{wheel.name} lacks {', '.join(missing)}")
-    if foreign := sorted(name for name in names if name.split("/")[0] not in PACKAGES and ".dist-info/" not in name):
-        sys.exit(f"{wheel.name} holds {', '.join(foreign)}, which belongs to none of {', '.join(PACKAGES)}")
+    if foreign := sorted(name for name in names if not name.startswith("facepipe") or name == REPLACED):
+        sys.exit(f"{wheel.name} holds {', '.join(foreign)}; it may take only the name facepipe")
 
 
 def install(wheel: Path, python: Path) -> None:
@@ -56,18 +64,27 @@ def install(wheel: Path, python: Path) -> None:
 
 
 def check_origin(python: Path) -> None:
-    """Check that the packages are imported from the wheel."""
-    code = f"import sys, {', '.join(PACKAGES)}\nfor m in ({', '.join(PACKAGES)}): print(m.__file__)"
-    done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True, cwd=python.parent)
+    """Check that the code and the weights come from the wheel, also beside a notebook with names of the repository."""
+    code = (
+        "import stages, weights, facepipe.pipeline.reenact, facepipe.stages.render, facepipe.weights as own\n"
+        "print(facepipe.__file__, facepipe.stages.render.__file__, own.embedded_folder(), sep='\\n')\n"
+        "assert stages.MINE and weights.MINE"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("stages", "weights"):
+            Path(folder, f"{name}.py").write_text("MINE = True\n", "utf-8")
+        done = subprocess.run([python, "-c", code], check=True, stdout=subprocess.PIPE, text=True, cwd=folder)
     for line in done.stdout.splitlines():
         if python.parents[1] not in Path(line).parents:
-            sys.exit(f"{line} was imported instead of the wheel")
+            sys.exit(f"{line} was used instead of the wheel")
 
 
 def run_program(program: Path) -> None:
-    """Run the console script outside the repository, and let it verify its weights."""
+    """Run the console script and `python -m facepipe` outside the repository, and verify the weights."""
     for arguments in (["--help"], ["--version"], ["weights", "verify"]):
         subprocess.run([program, *arguments], check=True, stdout=subprocess.DEVNULL, cwd=program.parent)
+    python = program.with_name("python")
+    subprocess.run([python, "-m", "facepipe", "--version"], check=True, stdout=subprocess.DEVNULL, cwd=program.parent)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from facepipe.batch.item import Item
 from facepipe.device import set_threads
 from facepipe.engine import Job, Workspace
 from facepipe.errors import FacepipeError, PrecheckError
-from facepipe.pipeline.delivery import make_parent
+from facepipe.media.files import make_parent
 from facepipe.pipeline.dependencies import Dependencies
 from facepipe.requests import Request
 from facepipe.requests.columns import Columns, files_read, request_of

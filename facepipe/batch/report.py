@@ -15,7 +15,7 @@ from facepipe.engine.item_log import DONE
 from facepipe.engine.page_text import escape
 from facepipe.engine.progress import duration_text, rate_text, size_text
 from facepipe.errors import FacepipeError
-from facepipe.media.files import draft_of
+from facepipe.media.files import draft_of, make_parent
 from facepipe.media.still import still_of
 
 MARK = "facepipe-report"
@@ -46,6 +46,7 @@ def write_report(work: Path, out: Path, *, stills: int, read: Read) -> None:
         rows="".join([*map(_failed_row, failed[: 10 * MAX_ROWS]), *map(_done_row, latest[:MAX_ROWS])]),
         cut=_cut(len(latest), len(failed)),
     )
+    make_parent(out)
     with draft_of(out) as draft:
         draft.write_text(text, "utf-8")
 

@@ -16,13 +16,16 @@ from facepipe.cli import (
     dataset,
     doctor,
     evaluate,
+    explain,
     overview,
     train,
     weights,
     work,
 )
+from facepipe.cli.arguments import Quiet
 from facepipe.cli.commands import command_of, plan_command
 from facepipe.cli.guard import Guarded, Verbose
+from facepipe.cli.help import Grouped
 from facepipe.device import let_threads_sleep
 from facepipe.requests import REQUESTS
 
@@ -47,6 +50,7 @@ def facepipe(
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
+    _quiet: Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Animate a portrait from a driving video, a voice, or sliders.
@@ -61,6 +65,7 @@ for _name, _request in REQUESTS.items():
     app.command(_name)(command_of(_request))
 app.command("convert")(convert.convert)
 app.command("plan")(plan_command())
+app.command("explain")(explain.explain)
 app.command("batch")(batch.batch)
 app.command("retry")(batch.retry)
 app.command("status")(work.status)
@@ -75,6 +80,11 @@ app.command("bench")(bench.bench)
 app.add_typer(weights.app, name="weights")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
+
+
+for _group in (app, weights.app, dataset.app, train.app):
+    for _command in _group.registered_commands:
+        _command.cls = Grouped
 
 
 def main() -> None:

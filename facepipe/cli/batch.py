@@ -45,10 +45,11 @@ def batch(
     work: a.Work = None,
     dry_run: a.DryRun = False,
     as_json: a.AsJson = False,
+    log_file: a.LogFile = None,
     quiet: a.Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make many results. Each row of the list is one item.
+    """Make many results: one for each row of a list, or for each pair of files.
 
     Columns: command, source, driving or sound, output, sample, and any option of the command. Finished items are
     skipped; run the same command again to continue after a stop, also on several machines that share the work folder.
@@ -60,7 +61,7 @@ def batch(
     from facepipe.config import load_settings
 
     settings = BatchSettings(
-        engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work
+        engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work, log_file
     )
     with _rows(jobs, pair, command) as (name, rows):
         shard = shard_of(rank, world, os.environ)
@@ -85,6 +86,7 @@ def retry(
     keep: b.KeepWhat = "all",
     dry_run: a.DryRun = False,
     as_json: a.AsJson = False,
+    log_file: a.LogFile = None,
     quiet: a.Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -96,7 +98,7 @@ def retry(
     from facepipe.config import load_settings
 
     settings = BatchSettings(
-        engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work
+        engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=fail_fast), keep, work, log_file
     )
     if not has_batch(settings.work):
         raise UsageError(f"{settings.work} holds no batch; give the work folder of one")

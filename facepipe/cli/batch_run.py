@@ -46,7 +46,7 @@ def run_list(
     from facepipe.engine.progress import printable
 
     started = time.monotonic()
-    with _requeued(), open_sink(as_json=as_json, quiet=quiet, verbose=verbose) as sink:
+    with _requeued(), open_sink(as_json=as_json, quiet=quiet, verbose=verbose, log_file=settings.log_file) as sink:
         run = settings.run(jobs, sink, again)
         if dry_run:
             _plan(run, sink, started)

@@ -24,11 +24,21 @@ WORKER_BYTES = 1.2e9
 class BatchSettings:
     """The checked settings of a batch run."""
 
-    def __init__(self, engine: str, workers: int, scheduler: str, limits: Limits, keep: str, work: Path | None) -> None:
+    def __init__(
+        self,
+        engine: str,
+        workers: int,
+        scheduler: str,
+        limits: Limits,
+        keep: str,
+        work: Path | None,
+        log_file: Path | None = None,
+    ) -> None:
         from facepipe.config import load_settings
 
         settings = load_settings(flags={"work.folder": str(work) if work else None})
         self.engine, self.limits, self.keep = engine_of(engine, workers, scheduler), limits, keep
+        self.log_file = log_file
         self.work, self._stale_seconds = Path(settings.work.folder).absolute(), settings.work.stale_seconds
         if keep not in ("none", "results", "coefficients", "all"):
             raise UsageError(f"--keep is {keep!r}, expected none, results, coefficients or all")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facepipe.cli import arguments as a
+from facepipe.cli.completion import completing
 from facepipe.cli.guard import Verbose
 from facepipe.errors import UsageError
 
@@ -32,7 +33,12 @@ def bench(
     ] = None,
     clip: Annotated[Path | None, typer.Option("--clip", help="Clip to measure with. Default: a generated one.")] = None,
     renderer: Annotated[
-        str | None, typer.Option("--renderer", help="Renderer of the whole job.", show_default="from the settings")
+        str | None,
+        typer.Option(
+            "--renderer",
+            help="Renderer of the whole job (default: from the settings).",
+            autocompletion=completing("renderer"),
+        ),
     ] = None,
     repeats: Annotated[int, typer.Option("--repeats", help="Repeats of each measurement.", min=1)] = 3,
     long: Annotated[bool, typer.Option("--long", help="Also run the clip repeated ten times.")] = False,
@@ -42,6 +48,7 @@ def bench(
     reenactments: Annotated[int, typer.Option("--reenactments", help="For batch: real reenactments.", min=0)] = 40,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     work: a.Work = None,
+    _quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Measure speed, start-up time and memory on this machine, and print the median of the repeats.

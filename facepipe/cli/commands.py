@@ -10,11 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from facepipe.cli import arguments as a
+from facepipe.cli.completion import completion_of
 from facepipe.cli.guard import Verbose
+from facepipe.cli.help import help_of, metavar_of
 from facepipe.cli.jobs import Running, events_of, report_results
 from facepipe.errors import FailedItemsError
 from facepipe.requests import EditRequest, ReenactRequest, Request, run
 from facepipe.requests.declaration import Declared, declared
+from facepipe.requests.sliders import Pose
 
 
 def _list_sliders(wanted: bool) -> None:
@@ -32,6 +35,7 @@ CONTROLS: dict[str, tuple[Any, Any]] = {
     "force": (a.Force, None),
     "dry_run": (a.DryRun, False),
     "as_json": (a.AsJson, False),
+    "log_file": (a.LogFile, None),
     "quiet": (a.Quiet, False),
 }
 """Options of all these commands that control the run and not the result: annotation and default."""
@@ -40,7 +44,11 @@ CONTROLS: dict[str, tuple[Any, Any]] = {
 List = Annotated[
     bool,
     typer.Option(
-        "--list", help="Print all sliders with their bounds, and exit.", callback=_list_sliders, is_eager=True
+        "--list",
+        help="Print all sliders with their bounds, and exit.",
+        callback=_list_sliders,
+        is_eager=True,
+        rich_help_panel=Pose.panel,
     ),
 ]
 
@@ -49,13 +57,13 @@ def command_of(request: type[Request], *, plans: bool = False) -> Callable[..., 
     """Return a function for typer whose parameters are the fields of a request. With `plans` it is always a dry run."""
     fields = declared(request)
     own = [name for name in fields if name in vars(request)["__annotations__"]]
-    controls = [name for name in CONTROLS if not (plans and name in ("dry_run", "quiet"))]
+    controls = [name for name in CONTROLS if not (plans and name == "dry_run")]
     parameters = [
         *(_parameter(fields[name]) for name in own),
-        *(_keyword(name, *CONTROLS[name]) for name in controls),
-        *([_keyword("list_sliders", List, False)] if request is EditRequest else []),
-        _keyword("_verbose", Verbose, False),
         *(_parameter(field) for name, field in fields.items() if name not in own),
+        *([_keyword("list_sliders", List, False)] if request is EditRequest else []),
+        *(_keyword(name, *CONTROLS[name]) for name in controls),
+        _keyword("_verbose", Verbose, False),
     ]
 
     def command(**values: Any) -> None:
@@ -102,7 +110,9 @@ def _parameter(field: Declared) -> inspect.Parameter:
     """Return the typer parameter of a field."""
     option, kind = field.option, list[field.type] if field.several else field.type  # type: ignore[name-defined]
     low, high = field.bounds
-    how: dict[str, Any] = {"help": option.help, "metavar": option.metavar or None, "min": low, "max": high}
+    how: dict[str, Any] = {"help": help_of(field), "metavar": metavar_of(field), "min": low, "max": high}
+    if not option.positional:
+        how |= {"rich_help_panel": field.panel or None, "autocompletion": completion_of(field)}
     if field.required:
         how["show_default"] = False
     if field.type is Path:

@@ -31,13 +31,18 @@ Fps = Annotated[
 
 
 def convert(
-    source: Source, out: Out, fps: Fps = FPS, overwrite: a.Overwrite = False, _verbose: Verbose = False
+    source: Source,
+    out: Out,
+    fps: Fps = FPS,
+    overwrite: a.Overwrite = False,
+    _quiet: a.Quiet = False,
+    _verbose: Verbose = False,
 ) -> None:
     """Convert coefficients of another program (motion space bfm) to a motion file (.npz), or back.
 
     docs/official.md describes the formats.
     """
-    from facepipe.media.files import check_input, check_output, draft_of
+    from facepipe.media.files import check_input, check_output, draft_of, make_parent
     from facepipe.requests.resolution import fps_of
     from facepipe.spaces import bfm
     from facepipe.spaces.bfm.coefficients import BfmCoefficients
@@ -52,11 +57,12 @@ def convert(
         )
     rate = fps_of(fps)
     check_input(source)
-    check_output(out)
+    check_output(out, makes_folder=True)
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists; choose another name, or use --overwrite")
     found = read_official(source, rate) if incoming else load_coefficients(source, space=bfm.SPACE)
     assert isinstance(found, BfmCoefficients)
+    make_parent(out)
     with draft_of(out) as draft:
         (save_coefficients if incoming else write_official)(found, draft)
     typer.echo(os.fsencode(out))

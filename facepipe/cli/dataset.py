@@ -11,6 +11,7 @@ from facepipe.cli import arguments as a
 from facepipe.cli import batch_arguments as b
 from facepipe.cli.batch_run import run_list
 from facepipe.cli.batch_settings import BatchSettings, limits_of, shard_of
+from facepipe.cli.completion import completing
 from facepipe.cli.guard import Verbose
 from facepipe.cli.jobs import Running, report_results, run_job
 from facepipe.errors import ExitCode, FailedItemsError, FailureClass, UsageError
@@ -42,7 +43,8 @@ Space = Annotated[
     str,
     typer.Option(
         help=f"Also write coefficients in this motion space: {', '.join(SPACES)}. Training the published "
-        "PIRenderer needs bfm."
+        "PIRenderer needs bfm.",
+        autocompletion=completing("motion_space"),
     ),
 ]
 PeopleTable = Annotated[
@@ -83,6 +85,7 @@ def build(
     overwrite: a.Overwrite = False,
     dry_run: a.DryRun = False,
     as_json: a.AsJson = False,
+    log_file: a.LogFile = None,
     quiet: a.Quiet = False,
     work: a.Work = None,
     verbose: Verbose = False,
@@ -101,7 +104,9 @@ def build(
 
     recipe = _recipe(rule, size, fps, quality, space, overwrite=overwrite)
     annotations = Annotations(_annotation_folder(boxes, rule)) if boxes else None
-    how = BatchSettings(engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=False), keep, work)
+    how = BatchSettings(
+        engine, workers, scheduler, limits_of(max_failures, retries, fail_fast=False), keep, work, log_file
+    )
     persons = find_people(clips, people, test_percent=test_percent)
     videos = list_videos(clips, out, recipe, persons, annotations, shard_of(rank, world, os.environ))
     classes = frozenset(get_args(FailureClass) if again else ())
@@ -178,6 +183,7 @@ def export(
     ] = None,
     overwrite: a.Overwrite = False,
     as_json: a.AsJson = False,
+    log_file: a.LogFile = None,
     quiet: a.Quiet = False,
     work: a.Work = None,
     _verbose: Verbose = False,
@@ -189,7 +195,7 @@ def export(
     if shards == lmdb:
         raise UsageError("expected exactly one of --shards and --lmdb")
     settings = load_settings(flags={"work.folder": str(work) if work else None})
-    running = Running(None, False, as_json, quiet)
+    running = Running(None, False, as_json, quiet, log_file)
     made: list[Path] = []
 
     def body(job: Job) -> None:

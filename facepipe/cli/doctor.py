@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from facepipe import __version__
+from facepipe.cli import arguments as a
 from facepipe.cli.guard import Verbose
 from facepipe.cli.weights import describe
 from facepipe.errors import ExitCode, FacepipeError, WeightsError
@@ -30,6 +31,7 @@ class Finding:
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Check the installation: ffmpeg, encoders, cores, memory, GPU, bfloat16, OpenCV, renderers, weights.
@@ -39,7 +41,7 @@ def doctor(
     import json
 
     findings = list(examine())
-    for finding in findings:
+    for finding in () if quiet else findings:
         line = json.dumps({"schema": 1, **asdict(finding)}) if as_json else f"{finding.subject:<10}{finding.text}"
         typer.echo(line)
     missing = [finding for finding in findings if finding.missing]

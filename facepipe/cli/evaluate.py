@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facepipe.cli import arguments as a
+from facepipe.cli.completion import completing
 from facepipe.cli.guard import Verbose
 from facepipe.errors import FailedItemsError, UsageError
 
@@ -32,13 +33,25 @@ TaskFlag = Annotated[
         "--task",
         help="same: a clip is reenacted from its own first frame. cross: another person's portrait is reenacted. "
         "audio: motion is generated from the sound.",
+        metavar="same|cross|audio",
+        autocompletion=completing("task"),
     ),
 ]
 Renderer = Annotated[
     str | None,
-    typer.Option(help="Renderer to evaluate for cases without a result in the manifest (default: from the settings)."),
+    typer.Option(
+        help="Renderer to evaluate for cases without a result in the manifest (default: from the settings).",
+        autocompletion=completing("renderer"),
+    ),
 ]
-Weights = Annotated[str, typer.Option("--weights", help="Registered network for the renderer (default: its own).")]
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        help="Registered network for the renderer (default: its own).",
+        autocompletion=completing("weights"),
+    ),
+]
 OutFolder = Annotated[
     Path | None,
     typer.Option("-o", "--out", help="Folder of the report (default: NAME--TASK).", show_default=False, readable=False),

@@ -27,7 +27,14 @@ def _remember(context: typer.Context, verbose: bool) -> bool:
 
 #: The option -v of every command. The guard reads it; commands do not.
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Print more output, and the traceback of an error.", callback=_remember)
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Print more output, and the traceback of an error.",
+        callback=_remember,
+        rich_help_panel="Run",
+    ),
 ]
 
 

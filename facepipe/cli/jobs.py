@@ -24,6 +24,7 @@ class Running:
     dry_run: bool = False
     as_json: bool = False
     quiet: bool = False
+    log_file: Path | None = None
 
 
 def run_job(identity: Mapping[str, Json], work: Path, body: Callable[[Job], None], running: Running) -> None:
@@ -39,7 +40,7 @@ def events_of(running: Running) -> Iterator[Sink]:
     """Yield the event sink: JSON lines on stdout, or text on stderr."""
     from facepipe.console import open_sink
 
-    with open_sink(as_json=running.as_json, quiet=running.quiet) as sink:
+    with open_sink(as_json=running.as_json, quiet=running.quiet, log_file=running.log_file) as sink:
         yield sink if running.as_json else _without_final_failure(sink)
 
 

@@ -30,6 +30,7 @@ def failures(
         bool, typer.Option("--details", help="Also print the last output of ffmpeg and other programs.")
     ] = False,
     as_json: AsJson = False,
+    _quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Print the failed items of a batch: class, stage, tries and reason. `facepipe retry` runs them again."""
@@ -54,6 +55,7 @@ def stats(
         bool, typer.Option("--notes", help="Print one line for each note about an item instead: code, item, text.")
     ] = False,
     as_json: AsJson = False,
+    _quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Print statistics of a batch: time and frames by stage, frames without a face, size of the results."""
@@ -108,6 +110,7 @@ def report(
         int, typer.Option("--stills", help="Number of stills of finished items, and of failed items.", min=0)
     ] = 12,
     overwrite: a.Overwrite = False,
+    _quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Write an HTML page about a batch: plots, stills, and a table with filters. The file is self-contained."""

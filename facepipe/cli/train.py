@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack, redirect_stdout
 from importlib import import_module
+from pathlib import Path
 
 import typer
+
+from facepipe.cli import arguments as a
+from facepipe.cli.guard import Verbose
 
 app = typer.Typer(
     help="Train the weights that ship with facepipe, and release them as weight files.",
@@ -15,53 +21,58 @@ app = typer.Typer(
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
-def _start(training: str, argv: list[str]) -> None:
-    import_module(f"facepipe.train.{training}").main(argv)
+def _start(training: str, context: typer.Context) -> None:
+    """Run a training. With -q its progress is not printed."""
+    with ExitStack() as stack:
+        if context.meta.get("facepipe.quiet"):
+            stack.enter_context(redirect_stdout(stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))))
+        import_module(f"facepipe.train.{training}").main(context.args)
 
 
 @app.command(context_settings=PASS_THROUGH)
-def detector(context: typer.Context) -> None:
+def detector(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Train the face detector on composed scenes."""
-    _start("detector", context.args)
+    _start("detector", context)
 
 
 @app.command(context_settings=PASS_THROUGH)
-def landmarker(context: typer.Context) -> None:
+def landmarker(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Train the landmarker on the landmarks of a teacher."""
-    _start("landmarker", context.args)
+    _start("landmarker", context)
 
 
 @app.command(context_settings=PASS_THROUGH)
-def renderings(context: typer.Context) -> None:
+def renderings(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Render training images with new head poses and expressions for detector and landmarker."""
-    _start("renderings", context.args)
+    _start("renderings", context)
 
 
 @app.command(context_settings=PASS_THROUGH)
-def pirender(context: typer.Context) -> None:
+def pirender(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Train a PIRenderer network on a data set of head clips."""
-    _start("pirender.command", context.args)
+    _start("pirender.command", context)
 
 
 @app.command("face-model", context_settings=PASS_THROUGH)
-def face_model(context: typer.Context) -> None:
+def face_model(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Build the linear face model from labelled faces."""
-    _start("face_model", context.args)
+    _start("face_model", context)
 
 
 @app.command("expression-vae", context_settings=PASS_THROUGH)
-def expression_vae(context: typer.Context) -> None:
+def expression_vae(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Train the network that samples expressions and poses for `edit --random`."""
-    _start("expression_vae", context.args)
+    _start("expression_vae", context)
 
 
 @app.command(context_settings=PASS_THROUGH)
-def audio(context: typer.Context) -> None:
+def audio(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Train the encoders and the normalizing flow that generate motion from sound."""
-    _start("audio", context.args)
+    _start("audio", context)
 
 
 @app.command(context_settings=PASS_THROUGH)
-def release(context: typer.Context) -> None:
+def release(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Write the weight file of a finished training and register it with the embedded weights."""
-    _start("release", context.args)
+    context.meta["facepipe.quiet"] = False  # It prints only the result.
+    _start("release", context)

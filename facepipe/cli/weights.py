@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facepipe.cli import arguments as a
+from facepipe.cli.completion import complete_weights, completing
 from facepipe.cli.guard import Verbose
 from facepipe.errors import PrecheckError, UsageError, WeightsError
 from facepipe.spaces import SPACES
@@ -29,6 +31,7 @@ def describe(weight: "Weight", state: str) -> str:
 @app.command("list")
 def list_weights(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line and weight.")] = False,
+    _quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Print all registered weights: name, presence, size, licence, motion space, digest. Only registries are read."""
@@ -48,8 +51,10 @@ def list_weights(
 @app.command()
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Weights to verify (default: all that are present).")
+        list[str] | None,
+        typer.Argument(help="Weights to verify (default: all that are present).", autocompletion=complete_weights),
     ] = None,
+    _quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Compare weight files with their registered digests. Exit code 3 if one is damaged or missing."""
@@ -75,9 +80,12 @@ def verify(
 
 @app.command()
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="Weights to fetch.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Weights to fetch.", autocompletion=complete_weights)
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Fetch all weights that have a URL.")] = False,
     url: Annotated[str, typer.Option(help="Another URL for the same file.")] = "",
+    quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Download weights and check their digests. An interrupted download is resumed."""
@@ -88,8 +96,13 @@ def fetch(
         raise UsageError("expected the names of weights, or --all; --url needs exactly one name")
     for name in names or [weight.name for weight in registered().values() if weight.url]:
         weight = lookup(name)
-        print(f"{name}: {weight.bytes / 1e6:.1f} MB, licence {weight.licence}", file=sys.stderr)
-        typer.echo(fetch_weight(name, url, advance=_print_progress(weight)).path)
+        if not quiet:
+            print(f"{name}: {weight.bytes / 1e6:.1f} MB, licence {weight.licence}", file=sys.stderr)
+        typer.echo(fetch_weight(name, url, advance=_ignore if quiet else _print_progress(weight)).path)
+
+
+def _ignore(_bytes_done: int) -> None:
+    """Print no progress."""
 
 
 def _print_progress(weight: "Weight") -> Callable[[int], None]:
@@ -117,7 +130,12 @@ Given = Annotated[
 Name = Annotated[str, typer.Option(help="Registry name (default: the kind, or the name of the file).")]
 Licence = Annotated[str, typer.Option(help="Licence, as an SPDX identifier if there is one.")]
 Source = Annotated[str, typer.Option(help="Origin of the file.")]
-Space = Annotated[str, typer.Option(help=f"Motion space of the network: {' or '.join(SPACES)}.")]
+Space = Annotated[
+    str,
+    typer.Option(
+        help=f"Motion space of the network: {' or '.join(SPACES)}.", autocompletion=completing("motion_space")
+    ),
+]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace the registered weight of this name.")]
 Unchecked = Annotated[
     bool, typer.Option("--unchecked", help="Accept a file of your own for a KIND whose published digest is known.")
@@ -133,6 +151,7 @@ def add(
     space: Space = "",
     replace: Replace = False,
     unchecked: Unchecked = False,
+    _quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Copy a weight file into the user's weight folder and register it. Third-party files are converted."""

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from facepipe.cli import arguments as a
 from facepipe.cli.folders import AsJson, Folder, folder_of
 from facepipe.cli.guard import Verbose
 from facepipe.cli.overview import print_status
@@ -20,6 +21,7 @@ def status(
     work: Folder = None,
     disk: Annotated[bool, typer.Option("--disk", help="Also list the work files of a batch by stage.")] = False,
     as_json: AsJson = False,
+    _quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Print the status of the batch in a work folder, or its content. Safe while jobs run: the folder is only read."""
@@ -63,6 +65,7 @@ def clean(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be removed, and remove nothing.")
     ] = False,
+    quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Remove left-overs of killed runs and unreadable work files from a work folder.
@@ -81,6 +84,8 @@ def clean(
     )
     for path in done.paths if dry_run else ():
         typer.echo(os.fsencode(path))
+    if quiet:
+        return
     verb = "would remove" if dry_run else "removed"
     typer.echo(f"{verb} {len(done.paths)} files and folders in {printable(str(folder))}, {size_text(done.bytes)}")
 
@@ -88,6 +93,7 @@ def clean(
 def config(
     show_origin: Annotated[bool, typer.Option("--show-origin", help="Also print where each value comes from.")] = False,
     as_json: AsJson = False,
+    _quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Print the current settings. The environment overrides facepipe.toml, which overrides the defaults."""

@@ -12,15 +12,14 @@ from facepipe.dataset.manifest_part import ManifestPart
 from facepipe.dataset.people import People, clip_name
 from facepipe.engine import Artefact, Job, Pending
 from facepipe.engine.artefact import Output
-from facepipe.engine.events import Result
 from facepipe.errors import FacepipeError, InputError, NoFaceError
 from facepipe.face.clip_candidates import ClipCandidate, load_candidates
 from facepipe.media.limits import MediaLimits
-from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, make_parent, sidecar_of
+from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.perception import Made, Weights
 from facepipe.pipeline.precheck import Medium, inspect
 from facepipe.spaces import bfm, linear478
-from stages import clip, coefficients, features, spans, utterances
+from facepipe.stages import clip, coefficients, features, spans, utterances
 
 
 @dataclass(frozen=True)
@@ -152,12 +151,7 @@ class Builder:
         check_apart(targets.values(), [source])
         sidecar = sidecar_of(targets["clip"])
         for out in targets.values():
-            if not self.job.dry_run:
-                make_parent(out)
-            if out.parent.exists():
-                check_destination(
-                    out, self.job.workspace.digests, overwrite=self.recipe.overwrite, described_by=sidecar
-                )
+            check_destination(out, self.job.workspace.digests, overwrite=self.recipe.overwrite, described_by=sidecar)
 
     def _deliver(self, files: Mapping[Path, Output], medium: Medium, stages: Sequence[Artefact]) -> None:
         digests = self.job.workspace.digests
@@ -166,8 +160,7 @@ class Builder:
             "stages": [described(one) for one in stages],
             "weights": {name: weight.sha256 for name, weight in self.weights.items()},
         }
-        changed = deliver(files, digests, about)
-        self.job.emit(Result(path=str(next(iter(files))), changed=changed))
+        deliver(self.job, files, about)
 
     def _entry(self, name: str, person: str, medium: Medium, candidate: ClipCandidate, made: Artefact) -> Entry:
         span, facts = candidate.span, made.facts

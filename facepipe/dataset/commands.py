@@ -20,13 +20,13 @@ from facepipe.dataset.statistics import SHEET, STATISTICS, write_sheet, write_st
 from facepipe.device import set_threads
 from facepipe.engine import Job, Json
 from facepipe.errors import FacepipeError, InputError, PrecheckError, UsageError
-from facepipe.pipeline.delivery import make_parent
+from facepipe.media.files import make_parent
 from facepipe.pipeline.dependencies import Dependencies
 from facepipe.pipeline.items import find_items, is_video
 from facepipe.pipeline.perception import space_weights
 from facepipe.pipeline.precheck import all_of, find_weights
 from facepipe.spaces import SPACES
-from stages import clip, coefficients, features, spans, utterances
+from facepipe.stages import clip, coefficients, features, spans, utterances
 
 COMMAND, PARTS = "dataset", "parts"
 

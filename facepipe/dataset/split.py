@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from facepipe.errors import InputError
+from facepipe.weights import embedded_folder
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Item:
 
 def unseen_identities() -> frozenset[str]:
     """Return the identities that are reserved for evaluation and excluded from training."""
-    text = resources.files("weights").joinpath("unseen_identities.txt").read_text(encoding="utf-8")
+    text = (embedded_folder() / "unseen_identities.txt").read_text(encoding="utf-8")
     return frozenset(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
 
 

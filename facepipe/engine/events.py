@@ -122,6 +122,15 @@ class Failed(StageEvent):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Error(Event):
+    """The error that ended the command. Only a log file has it; the terminal has the message."""
+
+    event = "error"
+    message: str
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Estimate(Event):
     """In a dry run: the expected size of a result."""
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from numbers import Rational
 from typing import Any, cast
 
+from facepipe.engine.difference import changes, summary
 from facepipe.engine.stage import Json
 from facepipe.errors import UsageError
 
@@ -88,17 +89,17 @@ def _plain(value: Any, name: str) -> Json:
 
 
 def difference(old: Identity, new: Identity) -> str:
-    """Return a short text on the first difference between two identities of the same work, "new" if there is none."""
+    """Return a short text on the difference between two identities of the same work, "new" if there is none."""
     if (old.stage, old.version) != (new.stage, new.version):
         return "program changed"
     if name := _first_difference(old.inputs, new.inputs):
         return f"input changed ({name})"
     if name := _first_difference(old.weights, new.weights):
         return f"weights changed ({name})"
-    if name := _first_difference(old.params, new.params):
-        if name not in old.params or name not in new.params:
-            return "program changed"
-        return f"settings changed ({name}: {_short(old.params[name])} -> {_short(new.params[name])})"
+    if set(old.params) != set(new.params):
+        return "program changed"
+    if changed := changes(old.params, new.params):
+        return f"settings changed ({summary(changed)})"
     return "new"
 
 
@@ -106,8 +107,3 @@ def _first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     absent = object()
     names = sorted({*old, *new})
     return next((name for name in names if old.get(name, absent) != new.get(name, absent)), "")
-
-
-def _short(value: Json) -> str:
-    text = value if isinstance(value, str) else canonical_json(value)
-    return text if len(text) <= 40 else text[:37] + "..."

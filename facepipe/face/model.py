@@ -13,7 +13,8 @@ from safetensors import safe_open
 from facepipe.errors import WeightsError
 from facepipe.models.rows import row_combination
 
-BASIS = "facepipe"
+SPACE_IN_FILE = "facepipe"
+"""The name that files of a face model give the motion space linear478, from before it had this name."""
 IDENTITY_COUNT, EXPRESSION_COUNT = 80, 64
 
 Floats = NDArray[np.float64]
@@ -92,8 +93,10 @@ def load_face_model(path: Path) -> FaceModel:
     with safe_open(path, framework="numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not iterable itself
         header = file.metadata() or {}
-    if header.get("basis") != BASIS:
-        raise WeightsError(f"{path.name} holds a face model of the space {header.get('basis')!r}, expected {BASIS!r}.")
+    if header.get("basis") != SPACE_IN_FILE:
+        raise WeightsError(
+            f"{path.name} holds a face model of the space {header.get('basis')!r}, expected {SPACE_IN_FILE!r}."
+        )
     floats = {name: tensor.astype(np.float64) for name, tensor in tensors.items() if tensor.dtype.kind == "f"}
     controls = {
         name: Control(name, direction, low, high)

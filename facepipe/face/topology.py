@@ -22,9 +22,6 @@ LEFT_LID_LOWER = (249, 390, 373, 374, 380, 381, 382)
 RIGHT_EYE = (RIGHT_EYE_OUTER, *RIGHT_LID_UPPER, RIGHT_EYE_INNER, *reversed(RIGHT_LID_LOWER))
 LEFT_EYE = (LEFT_EYE_OUTER, *LEFT_LID_UPPER, LEFT_EYE_INNER, *reversed(LEFT_LID_LOWER))
 
-RIGHT_BROW = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55)
-LEFT_BROW = (300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
-
 # Lips run from the subject's right corner to the left one; upper and lower points of a ring correspond.
 LIP_INNER_UPPER = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 LIP_INNER_LOWER = (95, 88, 178, 87, 14, 317, 402, 318, 324)

@@ -167,8 +167,8 @@ def write_failure(path: Path, error: OSError) -> DiskError:
     return DiskError(f"{path}: cannot be written ({reason}); choose another place with -o, or --work for work files")
 
 
-def check_output(path: Path) -> None:
-    """Raise DiskError unless a file can be created at `path`."""
+def check_output(path: Path, *, makes_folder: bool = False) -> None:
+    """Raise DiskError unless a file can be created at `path`, after `make_parent(path)` with `makes_folder`."""
     try:
         if path.is_dir():
             raise DiskError(f"{path}: is a folder; give the name of a file with -o")
@@ -179,7 +179,22 @@ def check_output(path: Path) -> None:
         pass
     except OSError as error:  # for example a name that is too long
         raise DiskError(f"{path}: is not a valid file name ({error.strerror}); choose another with -o") from error
-    if not path.parent.is_dir():
-        raise DiskError(f"{path}: the folder {path.parent} does not exist; create it, or choose another name with -o")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
+    folder = path.parent
+    if makes_folder:
+        folder = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+        if not folder.is_dir():
+            raise DiskError(f"{path}: {folder} is a file, not a folder; choose another name with -o")
+    if not folder.is_dir():
+        raise DiskError(f"{path}: the folder {folder} does not exist; create it, or choose another name with -o")
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise DiskError(f"{path}: its folder is read-only; choose another with -o")
+
+
+def make_parent(path: Path) -> None:
+    """Make the folder of a file that the user named. Raises DiskError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        files = (FileExistsError, NotADirectoryError)
+        reason = "a file lies where a folder is needed" if isinstance(error, files) else error.strerror
+        raise DiskError(f"{path.parent}: cannot create the folder ({reason}); choose another path with -o") from error

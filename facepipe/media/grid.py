@@ -15,12 +15,6 @@ def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
 
 
-def grid_size(panels: Sequence[tuple[int, int]], *, height: int | None = None) -> tuple[int, int]:
-    """Return the (width, height) of the result of `side_by_side` for panels of these (width, height)."""
-    tall = height or panels[-1][1]
-    return sum(max(round(panel[0] * tall / panel[1]), 1) for panel in panels), tall
-
-
 def side_by_side(panels: Sequence[np.ndarray], *, height: int | None = None) -> np.ndarray:
     """Join pictures (height, width, 3) uint8 RGB from left to right.
 

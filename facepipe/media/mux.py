@@ -31,7 +31,7 @@ from facepipe.media.soundtrack import (
     probe_soundtrack,
 )
 
-Fit = Literal["shortest", "driver", "pad"]
+FitRule = Literal["shortest", "driver", "pad"]
 
 # Sound packets last 20-30 ms, so that sound and video never end at exactly the same time.
 _SAME_END_SECONDS = 0.06
@@ -59,7 +59,7 @@ def concat_and_mux(
     *,
     out: Path,
     sound_from: Path | None = None,
-    fit: Fit = "shortest",
+    fit: FitRule = "shortest",
     metadata: Mapping[str, str] | None = None,
     sound_start_seconds: float = 0.0,
     codec: str = "h264",
@@ -161,7 +161,7 @@ def _delay(order: Sequence[int]) -> int:
     return max(stored - number for stored, number in enumerate(order))
 
 
-def _fitted(order: Sequence[int], fps: Fraction, sound_seconds: float | None, fit: Fit) -> tuple[int, int]:
+def _fitted(order: Sequence[int], fps: Fraction, sound_seconds: float | None, fit: FitRule) -> tuple[int, int]:
     """Return the number of frames to keep and the number of repetitions of the last one."""
     count = len(order)
     if sound_seconds is None or fit == "driver":
@@ -198,7 +198,7 @@ def _held(folder: Path, segment: Path, info: VideoInfo, count: int, codec: str, 
 
 
 def _mux(
-    plan: _Plan, sound: Soundtrack | None, fit: Fit, draft: Path, metadata: Mapping[str, str]
+    plan: _Plan, sound: Soundtrack | None, fit: FitRule, draft: Path, metadata: Mapping[str, str]
 ) -> Literal["none", "copied", "encoded"]:
     """Write the file; return how the sound was added."""
     seconds = float(plan.frame_count / plan.fps)

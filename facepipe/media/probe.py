@@ -67,7 +67,7 @@ def _unreadable(path: Path, header: Header | None, messages: str) -> str:
     if "not on whitelist" in messages:
         return f"{path}: is a playlist or another format that can refer to other files; give the video itself"
     if kind_of(path) == "unknown":
-        return f"{path}: is not a video, despite its name; give an mp4, mov, mkv, webm or avi file"
+        return f"{path}: is {description_of(path)}, not a video; give an mp4, mov, mkv, webm or avi file"
     if "moov atom not found" in messages:
         return f"{path}: is truncated: its index (moov) is missing, recording or copying stopped early; copy it again"
     if header is not None and header.pictures is None:

@@ -118,7 +118,7 @@ def sound_info(path: Path, header: Header, packets: Packets, *, track: int | Non
 def _unusable(path: Path, kind: str, header: Header | None, packets: Packets) -> str:
     """Return the reason why the sound of a file cannot be read."""
     if kind == "unknown" and header is None:
-        return f"{path}: is {description_of(path)}, not sound, despite its name; give a wav, mp3, m4a, flac or ogg file"
+        return f"{path}: is {description_of(path)}, not sound; give a wav, mp3, m4a, flac or ogg file"
     if "moov atom not found" in packets.messages:
         return f"{path}: is truncated: its index (moov) is missing, recording or copying stopped early; copy it again"
     if header is not None and not header.sounds:

@@ -20,7 +20,6 @@ from facepipe.spaces.coefficients import Coefficients
 Floats = NDArray[np.floating]
 
 EXPRESSION, ANGLES, TRANSLATION = slice(0, 64), slice(64, 67), slice(67, 70)
-CHANNELS = 70
 # Fraction of the frames, those with the smallest mouth opening, that define the lips at rest.
 RESTING_SHARE = 0.2
 

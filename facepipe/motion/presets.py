@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facepipe.errors import InputError
-from facepipe.media.files import check_input, draft_of
+from facepipe.media.files import check_input, draft_of, make_parent
 from facepipe.motion.sliders import SLIDERS, Edit
 
 FORMAT, VERSION = "facepipe-preset", 1
@@ -21,6 +21,7 @@ def save_preset(edit: Edit, path: Path) -> None:
         "sliders": dict(edit.values),
         "sweeps": {name: list(ends) for name, ends in edit.sweeps.items()},
     }
+    make_parent(path)
     with draft_of(path) as draft:
         draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 

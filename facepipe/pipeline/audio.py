@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from facepipe.engine import Artefact, Job, Output, Pending
-from facepipe.engine.events import Result
 from facepipe.errors import UsageError
 from facepipe.media.encode import check_codec
 from facepipe.media.sound import SoundInfo, probe_sound
@@ -26,13 +25,13 @@ from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_w
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights
 from facepipe.spaces import SPACES, linear478
-from stages import features, motion, report, sheet, speech
+from facepipe.stages import features, motion, report, sheet, speech
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
 
 
 @dataclass(frozen=True)
-class AudioOptions:
+class TakeOptions:
     """The options of `audio` that no other command has."""
 
     sampling: SamplingOptions
@@ -41,6 +40,11 @@ class AudioOptions:
     fps: Fraction = Fraction(FPS)
     pose_from: Path | None = None
     report: Path | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the options that change the content of the result, for the sidecar. A lookahead of -1 is no limit."""
+        own = {"samples": self.samples, "fps": str(self.fps), "pose_from": str(self.pose_from or "")}
+        return {**asdict(self.sampling), **own}
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class AudioJob:
     head: Medium | None
     outs: tuple[Path, ...]
     """One for each take."""
-    audio_options: AudioOptions
+    audio_options: TakeOptions
     options: Options
     weights: Weights
 
@@ -70,7 +74,7 @@ def _numbered(path: Path, take: int, count: int) -> Path:
     return path if count == 1 else path.with_name(f"{path.stem}-{take + 1}{path.suffix}")
 
 
-def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, audio_options: AudioOptions) -> AudioJob:
+def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, audio_options: TakeOptions) -> AudioJob:
     """Check everything that can be checked before the first frame. Raises one error that lists all faults."""
     _check_names(out, options, audio_options)
     count, digests = audio_options.samples, job.workspace.digests
@@ -105,7 +109,7 @@ def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, au
     return AudioJob(found[0], found[1], found[2], tuple(outs), audio_options, options, {**found[3], **found[4]})
 
 
-def _check_names(out: Path, options: Options, audio_options: AudioOptions) -> None:
+def _check_names(out: Path, options: Options, audio_options: TakeOptions) -> None:
     if out.suffix.lower() not in VIDEO_SUFFIXES:
         raise UsageError(f"-o is {out}, but the result of audio is a video; use a name ending in .mp4")
     for path, flag in ((options.sheet, "--sheet"), (audio_options.report, "--report")):
@@ -136,7 +140,12 @@ def audio(job: Job, work: AudioJob) -> list[Path]:
         result, segments = _render(job, work, source, generated)
         before = [source.crop, source.coefficients, sound_features, *head_results, generated, *segments]
         _finish(job, work, take, result, generated, before)
-    return list(work.outs)
+    beside = [
+        work.beside(path, take)
+        for path in (work.options.sheet, work.audio_options.report)
+        for take in range(len(work.outs))
+    ]
+    return [*work.outs, *(path for path in beside if path)]
 
 
 def compute_features(job: Job, sound: SoundInfo, track: int | None) -> Made:
@@ -163,7 +172,7 @@ def _head(job: Job, work: AudioJob) -> tuple[Output | Pending | Path | None, lis
 def generate_motion(
     job: Job,
     item: tuple[Path, SoundInfo],
-    audio_options: AudioOptions,
+    audio_options: TakeOptions,
     sound_features: Made,
     source: Output | Pending | Path,
     weights: Weights,
@@ -224,8 +233,7 @@ def _finish(job: Job, work: AudioJob, take: int, result: Made, generated: Made, 
     outs = {out: result.sole_output()}
     outs |= {path: made.sole_output() for path, made in extras.items() if isinstance(made, Artefact)}
     made = {one.folder: one for one in (*before, unsigned, result) if isinstance(one, Artefact)}
-    changed = deliver(outs, job.workspace.digests, _about(job, work, take, list(made.values())))
-    job.emit(Result(path=str(out), changed=changed))
+    deliver(job, outs, _about(job, work, take, list(made.values())))
 
 
 def _inputs(work: AudioJob) -> dict[str, Path]:
@@ -243,7 +251,8 @@ def _about(job: Job, work: AudioJob, take: int, made: list[Artefact]) -> Mapping
             for role, path in _inputs(work).items()
         },
         **work.options.provenance.about(digests),
-        "options": work.options.as_json(),
+        "command": work.options.invocation,
+        "options": {**work.options.as_json(), **work.audio_options.as_json()},
         "take": take + 1,
         "stages": [described(one) for one in made],
         "weights": {name: weight.sha256 for name, weight in work.weights.items()},

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from facepipe import __version__
+from facepipe.engine import Job
 from facepipe.engine.artefact import Artefact, Output
+from facepipe.engine.difference import changes, summary
 from facepipe.engine.digest import DigestCache
-from facepipe.engine.remark import remark_facts, remarks_in
-from facepipe.errors import DiskError, InputError, UsageError
-from facepipe.media.files import check_output, draft_of, sweep_drafts
+from facepipe.engine.events import Result
+from facepipe.engine.remark import Remark, remark_facts, remarks_in
+from facepipe.errors import InputError, UsageError
+from facepipe.media.files import check_output, draft_of, make_parent, sweep_drafts
 
 FORMAT, VERSION = "facepipe-result", 1
 
@@ -31,7 +34,7 @@ def check_destination(out: Path, digests: DigestCache, *, overwrite: bool, descr
     """
     sidecar = described_by or sidecar_of(out)
     for path in (out, sidecar):
-        check_output(path)
+        check_output(path, makes_folder=True)
     if overwrite:
         return
     for path in (out, sidecar):
@@ -77,14 +80,22 @@ def _relative(path: Path, sidecar: Path) -> str:
     return Path(os.path.relpath(path.absolute(), sidecar.parent.absolute())).as_posix()
 
 
-def deliver(results: Mapping[Path, Output], digests: DigestCache, about: Mapping[str, Any]) -> bool:
-    """Copy results to their paths, each atomically, with a sidecar beside the first. Return whether a file changed."""
-    sidecar = sidecar_of(next(iter(results)))
+def deliver(job: Job, results: Mapping[Path, Output], about: Mapping[str, Any]) -> None:
+    """Copy results to their paths, each atomically, with a sidecar beside the first, and emit an event for each.
+
+    A remark says which result of other settings was replaced.
+    """
+    sidecar, digests = sidecar_of(next(iter(results))), job.workspace.digests
     files = {_relative(path, sidecar): output.sha256 for path, output in results.items()}
     content = {"format": FORMAT, "version": VERSION, "facepipe": __version__, "files": files, **about}
     content["remarks"] = _remarks(about)
+    if invocation := content.pop("command", None):
+        content["command"] = invocation.as_json(sidecar.parent)
     changed = [path for path, output in results.items() if not path.exists() or digests.digest(path) != output.sha256]
     old = {_relative(path, sidecar): digests.digest(path) for path in changed if path.exists()}
+    replaced = _replaced(next(iter(results)), sidecar, content) if old else None
+    for path in results:
+        make_parent(path)
     for folder in {path.parent for path in results}:
         sweep_drafts(folder)
     # Written first, with the digests of the old files: if the program is killed, the next run recognises all files.
@@ -94,7 +105,27 @@ def deliver(results: Mapping[Path, Output], digests: DigestCache, about: Mapping
             shutil.copyfile(results[path].path, draft)
     if old:
         _write(sidecar, content)
-    return bool(changed)
+    if replaced:
+        job.remark(replaced)
+    for path in results:
+        job.emit(Result(path=str(path), changed=path in changed))
+
+
+def _replaced(path: Path, sidecar: Path, content: Mapping[str, Any]) -> Remark:
+    """Return the remark that a result is replaced, with the difference between it and the new one."""
+    try:
+        known = json.loads(sidecar.read_text(encoding="utf-8"))
+        differing = changes(_told(known), _told(content)) if known["format"] == FORMAT else []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        differing = []
+    why = f" ({summary(differing)})" if differing else ""
+    return Remark("replaced", f"{path} was replaced{why}; -o gives a result another name")
+
+
+def _told(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a user may have changed between two results: inputs, options and versions."""
+    inputs = {role: entry.get("path", "array") for role, entry in content.get("inputs", {}).items()}
+    return {**{name: content.get(name) for name in ("facepipe", "weights", "options")}, "inputs": inputs}
 
 
 def _remarks(about: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -124,15 +155,6 @@ def described(made: Artefact) -> dict[str, Any]:
         "inputs": dict(identity.inputs),
         "weights": dict(identity.weights),
         "facts": dict(made.facts),
+        "versions": dict(made.record.versions),
         "seconds": round(made.record.seconds, 3),
     }
-
-
-def make_parent(out: Path) -> None:
-    """Make the folder of a result. Raises DiskError."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        files = (FileExistsError, NotADirectoryError)
-        reason = "a file lies where a folder is needed" if isinstance(error, files) else error.strerror
-        raise DiskError(f"{out.parent}: cannot create the folder ({reason}); choose another path with -o") from error

@@ -13,8 +13,8 @@ from facepipe.pipeline.perception import crop_weight_names, perception_weight_na
 from facepipe.pipeline.rendering import renderer_weight_names
 from facepipe.renderers import RENDERERS
 from facepipe.spaces import SPACES
+from facepipe.stages import crop, features, motion, mux, prepare, render, report, sheet, sign, speech
 from facepipe.weights import registered
-from stages import crop, features, motion, mux, prepare, render, report, sheet, sign, speech
 
 AUDIO = "audio"
 """Registry name of the network that turns sound into motion."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from facepipe.media.limits import MediaLimits
-from facepipe.media.mux import Fit
+from facepipe.media.mux import FitRule
 from facepipe.motion.sliders import Edit
+from facepipe.pipeline.invocation import Invocation
 from facepipe.pipeline.provenance import Provenance
 from facepipe.settings import FaceSettings, MotionSettings, OutputSettings, RenderSettings, WorkSettings
 from facepipe.spaces import linear478
@@ -23,7 +24,7 @@ class Options:
     size_pixels: int = OutputSettings.size_pixels
     quality: int = OutputSettings.quality
     codec: str = OutputSettings.codec
-    fit: Fit = OutputSettings.fit
+    fit: FitRule = OutputSettings.fit
     grid: bool = False
     paste_back: bool = False
     renderer: str = RenderSettings.renderer
@@ -51,10 +52,12 @@ class Options:
     provenance: Provenance = field(default_factory=Provenance)
     sheet: Path | None = None
     """The path of the contact sheet of the result."""
+    invocation: Invocation | None = None
+    """The command that makes the result, for the sidecar; None for a job that is no command."""
 
     def as_json(self) -> Mapping[str, Any]:
         """Return the options that change the content of the result, for the sidecar."""
         content = asdict(self)
-        for name in ("overwrite", "sheet", "segment_frames", "compiled", "limits", "provenance"):
+        for name in ("overwrite", "sheet", "segment_frames", "compiled", "limits", "provenance", "invocation"):
             del content[name]
         return content

@@ -14,7 +14,7 @@ from facepipe.errors import ToolError
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from facepipe.spaces import SPACES
-from stages import crop
+from facepipe.stages import crop
 
 # The weights of each landmarker. Both use the detector.
 LANDMARKERS = {"embedded": ("landmarker",), "face-alignment": ("fan-3d", "fan-depth", "face-model")}
@@ -39,7 +39,15 @@ def path_of(made: Made, output: str) -> Path:
 
 def perception_weights(options: Options) -> dict[str, weights.WeightFile]:
     """Return the verified weights of detector, landmarker and motion space. Raises one error that lists all faults."""
-    names = perception_weight_names(options)
+    return _found(perception_weight_names(options), options)
+
+
+def crop_weights(options: Options) -> dict[str, weights.WeightFile]:
+    """Return the verified weights of detector and landmarker. Raises one error that lists all faults."""
+    return _found(crop_weight_names(options.landmarker), options)
+
+
+def _found(names: tuple[str, ...], options: Options) -> dict[str, weights.WeightFile]:
     found, _ = all_of([lambda: find_weights(*names), lambda: _check_package(options.landmarker)])
     return dict(found)
 

@@ -12,7 +12,7 @@ from facepipe.engine.digest import DigestCache
 from facepipe.errors import UsageError
 from facepipe.media.files import check_input
 from facepipe.media.signing import Credentials, check_credentials
-from stages import sign
+from facepipe.stages import sign
 
 Made = Artefact | Pending
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from facepipe.engine import Artefact, Job, Output, Pending
-from facepipe.engine.events import Result
 from facepipe.engine.streaming import stream
 from facepipe.errors import UsageError
 from facepipe.media.encode import check_codec
@@ -27,7 +26,7 @@ from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_w
 from facepipe.rendering.source import Picture
 from facepipe.spaces import SPACES
 from facepipe.spaces.files import read_header
-from stages import motion, render, sheet
+from facepipe.stages import motion, render, sheet
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -227,8 +226,7 @@ def finish(job: Job, work: Reenactment, result: Made, before: list[Made]) -> Non
     if isinstance(contact_sheet, Artefact) and work.options.sheet:
         outs[work.options.sheet] = contact_sheet.sole_output()
     stages = {one.folder: one for one in [*before, unsigned, result] if isinstance(one, Artefact)}
-    changed = deliver(outs, job.workspace.digests, about(job, work, list(stages.values())))
-    job.emit(Result(path=str(work.out), changed=changed))
+    deliver(job, outs, about(job, work, list(stages.values())))
 
 
 def _sheet(job: Job, work: Reenactment, result: Made, source: Made) -> Made:
@@ -273,6 +271,7 @@ def about(job: Job, work: Reenactment, stages: list[Artefact]) -> Mapping[str, A
             for role, medium in media.items()
         },
         **work.options.provenance.about(digests),
+        "command": work.options.invocation,
         "options": work.options.as_json(),
         "stages": [described(made) for made in stages],
         "weights": {name: weight.sha256 for name, weight in work.weights.items()},

@@ -21,8 +21,8 @@ from facepipe.rendering.source import SourceFiles
 from facepipe.rendering.spec import NETWORK
 from facepipe.settings import MotionSettings
 from facepipe.spaces.retargeting import Retargeting
+from facepipe.stages import motion, mux, prepare, render
 from facepipe.weights import WeightFile, find, lookup
-from stages import motion, mux, prepare, render
 
 if TYPE_CHECKING:
     from facepipe.rendering.spec import FrameRenderer

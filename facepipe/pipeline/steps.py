@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from facepipe.engine import Artefact, Job, Output, Pending
-from facepipe.engine.events import Result
 from facepipe.errors import InputError, UsageError
 from facepipe.face.track import load_track
 from facepipe.media.files import kind_of
@@ -18,23 +18,22 @@ from facepipe.media.sound import probe_sound
 from facepipe.motion.features import frames_of
 from facepipe.motion.synthesis import SamplingOptions
 from facepipe.pipeline.arrays import described_input
-from facepipe.pipeline.audio import AudioOptions, compute_features, generate_motion
+from facepipe.pipeline.audio import TakeOptions, compute_features, generate_motion
 from facepipe.pipeline.delivery import (
     check_apart,
     check_destination,
     deliver,
     described,
-    make_parent,
     sidecar_of,
 )
 from facepipe.pipeline.items import TRACK, Item
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, fit_source, fit_track, track_clip
-from facepipe.pipeline.precheck import Medium, find_weights, inspect, inspect_motion
+from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect, inspect_motion
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments
 from facepipe.spaces import SPACES
-from stages import features, motion, mux
+from facepipe.stages import features, motion, mux, speech
 
 CODEC_NAMES = {"h264": "h264", "hevc": "h265", "vp9": "vp9"}
 
@@ -48,7 +47,7 @@ class Steps:
     weights: Weights
     source: Path | None = None
     """The portrait of `motion` and `render`."""
-    audio_options: AudioOptions | None = None
+    audio_options: TakeOptions | None = None
     """Options of `motion` for sound files."""
     _fitted: dict[str, Fitted] = field(default_factory=dict)
 
@@ -103,7 +102,7 @@ class Steps:
         """Generate motion for the source from a sound file."""
         sound, audio_options = (
             probe_sound(item.path, self.options.limits, track=self.options.track),
-            self.audio_options or AudioOptions(SamplingOptions()),
+            self.audio_options or TakeOptions(SamplingOptions()),
         )
         sound_features = compute_features(self.job, sound, self.options.track)
         weights = {**self.weights, **find_weights("audio")}
@@ -176,14 +175,14 @@ class Steps:
 
     def _check(self, item: Item, outs: Mapping[Path, str]) -> None:
         check_apart(outs, [item.path, *([self.source] if self.source else []), *self.options.provenance.paths()])
-        if item.out is None and not self.job.dry_run:
-            make_parent(item.base)
-        if item.out is None and not item.base.parent.exists():
+        sidecar, digests = sidecar_of(next(iter(outs))), self.job.workspace.digests
+        overwrite = self.options.overwrite
+        checks = [partial(check_destination, out, digests, overwrite=overwrite, described_by=sidecar) for out in outs]
+        if item.out:  # The user named this file, so a fault is one of the command, not of one of many items.
+            all_of(checks)
             return
-        sidecar = sidecar_of(next(iter(outs)))
-        for out in outs:
-            digests = self.job.workspace.digests
-            check_destination(out, digests, overwrite=self.options.overwrite, described_by=sidecar)
+        for check in checks:
+            check()
 
     def _deliver_signed(
         self, item: Item, outs: Mapping[Path, str], made: Made, stages: list[Made], given: Mapping[str, Path]
@@ -198,6 +197,9 @@ class Steps:
         if self.job.dry_run or not isinstance(made, Artefact):
             return list(outs)
         unique = {one.folder: one for one in stages if isinstance(one, Artefact)}
+        speaks = any(one.record.identity.stage == speech.STAGE.name for one in unique.values())
+        spoken = self.audio_options.as_json() if self.audio_options and speaks else {}
+        invocation = self.options.invocation
         about = {
             "inputs": {
                 role: described_input(path, self.job.workspace)
@@ -205,14 +207,13 @@ class Steps:
                 if path
             },
             **self.options.provenance.about(self.job.workspace.digests),
-            "options": self.options.as_json(),
+            "command": invocation and invocation.of_item(item.path, next(iter(outs))),
+            "options": {**self.options.as_json(), **spoken},
             "stages": [described(one) for one in unique.values()],
             "weights": {name: weight.sha256 for name, weight in self.weights.items()},
         }
         files = {out: made.output(name) for out, name in outs.items()}
-        changed = deliver(files, self.job.workspace.digests, about)
-        for out in outs:
-            self.job.emit(Result(path=str(out), changed=changed))
+        deliver(self.job, files, about)
         return list(outs)
 
 

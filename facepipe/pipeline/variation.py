@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from facepipe.engine import Artefact, Job
-from facepipe.engine.events import Result
 from facepipe.errors import UsageError
 from facepipe.motion.sliders import Draw
-from facepipe.pipeline.delivery import check_apart, check_destination, deliver, make_parent
+from facepipe.pipeline.delivery import check_apart, check_destination, deliver
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import fit_source
 from facepipe.pipeline.precheck import all_of, inspect
@@ -37,8 +36,6 @@ def prepare_edits(
             raise UsageError(f"--sheet is {sheet}, but the contact sheet is a PNG; use a name ending in .png")
         check_apart([sheet], [source, *([face] if face else [])])
         check_destination(sheet, job.workspace.digests, overwrite=options.overwrite)
-    if len(outs) > 1 and not job.dry_run:
-        make_parent(outs[0])
     works = all_of(
         [
             partial(prepare, job, source, face, out, _share(options, number, len(outs)))
@@ -74,5 +71,4 @@ def make_edits(job: Job, works: Sequence[Reenactment]) -> None:
     if job.dry_run or not isinstance(contact_sheet, Artefact):
         return
     parts = [one for one in (source.crop, *made, contact_sheet) if isinstance(one, Artefact)]
-    changed = deliver({sheet: contact_sheet.sole_output()}, job.workspace.digests, about(job, first, parts))
-    job.emit(Result(path=str(sheet), changed=changed))
+    deliver(job, {sheet: contact_sheet.sole_output()}, about(job, first, parts))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from facepipe.rendering.source import Source, SourceFiles
-    from facepipe.rendering.spec import FrameRenderer, Prepared
+    from facepipe.rendering.spec import FrameRenderer, PreparedTensors
 
 RENDERERS: Mapping[str, RendererSpec] = {spec.name: spec for spec in (compact.SPEC, mesh.SPEC, pirender.SPEC)}
 
@@ -26,7 +26,7 @@ def open_renderer(
     weights: Mapping[str, Path],
     source: Source,
     *,
-    prepared: Prepared | None = None,
+    prepared: PreparedTensors | None = None,
     compiled: bool = False,
 ) -> FrameRenderer:
     """Open a renderer for a source, and its prior if it has one.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     FrameRenderer = Callable[[Coefficients, int, int], Iterator[Picture]]
     """Called with (motion, first, end); yields (S, S, 3) uint8 RGB frames for the rows first to end - 1."""
-    Prepared = Mapping[str, Tensor]
+    PreparedTensors = Mapping[str, Tensor]
     """Tensors that a renderer computes once per source, by name."""
 
 NETWORK = "network"
@@ -30,7 +30,13 @@ class OpenRenderer(Protocol):
     """A function that opens a renderer for one source."""
 
     def __call__(
-        self, weights: Mapping[str, Path], source: Source, *, prior: Any, prepared: Prepared | None, compiled: bool
+        self,
+        weights: Mapping[str, Path],
+        source: Source,
+        *,
+        prior: Any,
+        prepared: PreparedTensors | None,
+        compiled: bool,
     ) -> FrameRenderer:
         """Open the renderer.
 
@@ -59,7 +65,7 @@ class RendererSpec:
     prior: str = ""
     """Name of the renderer that this one builds on; empty if none."""
     prepare: str = ""
-    """A function of weights and source that returns `Prepared`; empty if the renderer has none."""
+    """A function of weights and source that returns `PreparedTensors`; empty if the renderer has none."""
     weights: tuple[str, ...] = ()
     """Registry names of the required files, without the network."""
     network: str = ""
@@ -85,7 +91,7 @@ class RendererSpec:
         """Keys of the weights given to the renderer: `weights`, and `NETWORK` if it has one."""
         return (*self.weights, *([NETWORK] if self.network else []))
 
-    def compute(self, weights: Mapping[str, Path], source: Source) -> Prepared:
+    def compute(self, weights: Mapping[str, Path], source: Source) -> PreparedTensors:
         """Run `prepare` for a source. Call it only if `prepare` is declared."""
-        computed: Prepared = resolve_name(self.prepare)(weights, source)
+        computed: PreparedTensors = resolve_name(self.prepare)(weights, source)
         return computed

@@ -7,7 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.requests.declaration import argument, option
-from facepipe.requests.groups import DriverFace, Face, Fit, Limits, Provenance, Rendering, SoundTrack, SpeechOptions
+from facepipe.requests.groups import (
+    RESULT,
+    Face,
+    Length,
+    Limits,
+    Overwrite,
+    PasteBack,
+    PoseFace,
+    Rendering,
+    Sheet,
+    Signing,
+    SoundTrack,
+    SourceFrame,
+    SpeechOptions,
+)
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import fps_of, options_for, sampling_of
 
@@ -17,13 +31,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AudioRequest(Request, Rendering, Fit, SoundTrack, Face, DriverFace, Limits, Provenance, SpeechOptions):
+class AudioRequest(
+    Request,
+    Rendering,
+    Length,
+    SoundTrack,
+    PasteBack,
+    Sheet,
+    Face,
+    PoseFace,
+    SourceFrame,
+    SpeechOptions,
+    Signing,
+    Limits,
+    Overwrite,
+):
     """Animate the face in SOURCE with generated motion for the speech in SOUND.
 
     The result is a video with SOUND. With --samples, each take is a file NAME-1.mp4, NAME-2.mp4 and so on.
     """
 
     command: ClassVar[str] = "audio"
+    panel: ClassVar[str] = RESULT
 
     source: Path = argument(PORTRAIT)
     sound: Path = argument("The speech: a sound file, or a video with sound.")
@@ -33,23 +62,18 @@ class AudioRequest(Request, Rendering, Fit, SoundTrack, Face, DriverFace, Limits
     )
     pose_from: Path | None = option("Video or motion file that gives the head motion.", default=None, reads=True)
     report: Path | None = option("Also write a PNG with plots of sound, mouth and pose, and frames.", default=None)
-    paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
-    sheet: Path | None = option("Also write a contact sheet of the result (PNG).", default=None)
-    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
-    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""
-        from facepipe.pipeline.audio import AudioOptions, audio, prepare
+        from facepipe.pipeline.audio import TakeOptions, audio, prepare
         from facepipe.pipeline.dependencies import of_audio
 
-        speech = AudioOptions(sampling_of(self), self.samples, fps_of(self.fps), self.pose_from, self.report)
-        options = options_for(self, settings)
+        speech = TakeOptions(sampling_of(self), self.samples, fps_of(self.fps), self.pose_from, self.report)
         out = self.out or Path(f"{self.source.stem}--{self.sound.stem}.mp4")
-        beside = [path for path in (self.sheet, self.report) if path and self.samples == 1]
+        options = options_for(self, settings, out)
 
         def make(job: Job) -> list[Path]:
-            return [*audio(job, prepare(job, self.source, self.sound, out, options, speech)), *beside]
+            return audio(job, prepare(job, self.source, self.sound, out, options, speech))
 
         identity = {"command": self.command, **names(source=self.source, sound=self.sound, out=out)}
         return Prepared(options, identity, of_audio(options, reports=self.report is not None), make)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from facepipe.settings import Bounds, bounds_of
+from facepipe.settings import Bounds, bounds_of, choices_of
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Option:
     """Whether the field is the path of a file that is read."""
     in_rows: bool = True
     """Whether a batch row may have this option as a column."""
+    span: tuple[float, float] | None = None
+    """The range of useful values, for the help; not checked here."""
 
 
 def option(help: str, *, default: Any = MISSING, **declared: Any) -> Any:
@@ -62,6 +64,8 @@ class Declared:
     """Whether the value is a tuple."""
     optional: bool = False
     """Whether the value may be None."""
+    panel: str = ""
+    """The heading in the help: the `panel` of the class that declares the field."""
 
     @property
     def flag(self) -> str:
@@ -72,6 +76,11 @@ class Declared:
     def required(self) -> bool:
         """Return whether the field has no default."""
         return self.default is MISSING
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Return the values of a field whose setting has a fixed set of them; else an empty tuple."""
+        return choices_of(self.option.setting) if self.option.setting else ()
 
     @property
     def bounds(self) -> Bounds:
@@ -88,19 +97,25 @@ def declared(request: type) -> Mapping[str, Declared]:
 @lru_cache(maxsize=32)
 def _declared_fields(request: type) -> Mapping[str, Declared]:
     hints, by_name = get_type_hints(request), {one.name: one for one in fields(request) if "option" in one.metadata}
-    return {name: _declared(by_name[name], hints[name]) for name in dict.fromkeys(_names(request)) if name in by_name}
+    panels = {name: vars(one).get("panel", "") for one in reversed(request.__mro__) for name in _own(one)}
+    names = (name for name in dict.fromkeys(_names(request)) if name in by_name)
+    return {name: _declared(by_name[name], hints[name], panels[name]) for name in names}
 
 
 def _names(request: type) -> Iterator[str]:
     for one in request.__mro__:
-        yield from vars(one).get("__annotations__", {})
+        yield from _own(one)
 
 
-def _declared(one: Field[Any], hint: Any) -> Declared:
+def _own(kind: type) -> Iterable[str]:
+    return tuple(vars(kind).get("__annotations__", {}))
+
+
+def _declared(one: Field[Any], hint: Any, panel: str) -> Declared:
     optional = get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint)
     if optional:
         (hint,) = (arm for arm in get_args(hint) if arm is not type(None))
     several = get_origin(hint) is tuple
     kind = get_args(hint)[0] if several else hint
     assert kind in (bool, int, float, str, Path), f"{one.name} has the unsupported type {hint}"
-    return Declared(one.name, kind, one.metadata["option"], one.default, several, optional)
+    return Declared(one.name, kind, one.metadata["option"], one.default, several, optional, panel)

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, ClassVar
 from facepipe.errors import InputError, UsageError
 from facepipe.motion.sliders import SLIDERS, Draw, Edit, check_edit, read_bounds
 from facepipe.requests.declaration import argument, option
-from facepipe.requests.groups import Amount, DriverFace, Face, Limits, Provenance, Rendering
+from facepipe.requests.groups import (
+    RESULT,
+    Face,
+    FromImage,
+    Limits,
+    Overwrite,
+    PasteBack,
+    Preset,
+    Rendering,
+    Sheet,
+    Signing,
+    SourceFrame,
+    SourceGrid,
+)
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import options_for
 from facepipe.requests.sliders import Sliders
@@ -24,7 +37,21 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditRequest(Request, Rendering, Face, DriverFace, Amount, Limits, Provenance, Sliders):
+class EditRequest(
+    Request,
+    Rendering,
+    SourceGrid,
+    PasteBack,
+    Sheet,
+    Sliders,
+    Preset,
+    FromImage,
+    Face,
+    SourceFrame,
+    Signing,
+    Limits,
+    Overwrite,
+):
     """Set pose and expression of the face in SOURCE by sliders, from another picture, or at random.
 
     The result is a picture or a video. A video without --sweep moves from the unchanged SOURCE to the given pose and
@@ -32,6 +59,7 @@ class EditRequest(Request, Rendering, Face, DriverFace, Amount, Limits, Provenan
     """
 
     command: ClassVar[str] = "edit"
+    panel: ClassVar[str] = RESULT
 
     source: Path = argument(PORTRAIT)
     out: Path | None = option(
@@ -44,16 +72,7 @@ class EditRequest(Request, Rendering, Face, DriverFace, Amount, Limits, Provenan
         f"Number of frames of a video (default: {FRAMES}).", default=None, minimum=2, maximum=100_000
     )
     fps: str | None = option(f"Frames per second of a video (default: {FPS}).", default=None)
-    preset: Path | None = option(
-        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
-    )
     save_preset: Path | None = option("Write sliders and sweeps to this preset (JSON).", default=None, in_rows=False)
-    from_image: Path | None = option(
-        "Use expression and pose of the face in this picture, or one of them with --only.",
-        default=None,
-        metavar="FACE",
-        reads=True,
-    )
     random: int | None = option(
         "Sample N expressions and poses: one picture each, or one video of all.",
         default=None,
@@ -62,11 +81,6 @@ class EditRequest(Request, Rendering, Face, DriverFace, Amount, Limits, Provenan
         metavar="N",
     )
     seed: int | None = option("Seed of --random (default: 0).", default=None, minimum=0, maximum=2**63 - 1)
-    grid: bool = option("Show source | driver | result side by side.", default=False)
-    paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
-    sheet: Path | None = option("Also write a contact sheet of the result (PNG).", default=None)
-    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
-    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file but the preset."""
@@ -80,7 +94,7 @@ class EditRequest(Request, Rendering, Face, DriverFace, Amount, Limits, Provenan
         self._check_combination()
         outs = self._outs(moves=bool(edit.sweeps))
         still = is_picture(outs[0])
-        options = options_for(self, settings, edit=self._complete(edit, outs[0], still=still))
+        options = options_for(self, settings, self._named(outs), edit=self._complete(edit, outs[0], still=still))
 
         def make(job: Job) -> list[Path]:
             if self.save_preset:
@@ -115,6 +129,11 @@ class EditRequest(Request, Rendering, Face, DriverFace, Amount, Limits, Provenan
             base = out if out.suffix else out / base
         digits = len(str(random))
         return [base.with_name(f"{base.stem}-{number:0{digits}}{base.suffix}") for number in range(1, random + 1)]
+
+    def _named(self, outs: list[Path]) -> Path:
+        """Return the -o that gives these result files."""
+        first = outs[0]
+        return first if len(outs) == 1 else first.with_name(first.stem.rpartition("-")[0] + first.suffix)
 
     def _complete(self, edit: Edit, out: Path, *, still: bool) -> Edit:
         """Return the edit with its length and its random samples."""

@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from facepipe.requests.declaration import argument, option
+from facepipe.requests.declaration import argument
 from facepipe.requests.groups import (
     Consent,
     DriverFace,
     Face,
+    Grid,
     Limits,
     Network,
     NoFace,
-    Retargeting,
+    PasteBack,
+    Preset,
     Size,
     Smoothing,
+    SourceFrame,
     Space,
+    Transfer,
 )
 from facepipe.requests.request import PORTRAIT, RequestBase, names
 from facepipe.requests.resolution import options_for, settings_for
@@ -31,7 +35,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FramesRequest(
-    RequestBase, Size, Space, Network, Face, DriverFace, NoFace, Smoothing, Retargeting, Limits, Consent
+    RequestBase,
+    Size,
+    Grid,
+    PasteBack,
+    Face,
+    DriverFace,
+    SourceFrame,
+    NoFace,
+    Transfer,
+    Smoothing,
+    Preset,
+    Space,
+    Network,
+    Consent,
+    Limits,
 ):
     """The options of `reenact`, except those about the result file."""
 
@@ -39,12 +57,6 @@ class FramesRequest(
 
     source: Path = argument(PORTRAIT)
     driver: Path = argument("The driver: a video, a picture, or a motion file (.npz).")
-    grid: bool = option("Show source | driver | result side by side.", default=False)
-    paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
-    preset: Path | None = option(
-        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
-    )
-    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
 
     def stream(self, settings: Settings, *, events: Sink | None = None) -> Iterator[Picture]:
         """Check everything, then return an iterator over the frames. Closing the iterator ends the work.

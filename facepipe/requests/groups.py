@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from facepipe.renderers import RENDERERS
 from facepipe.requests.declaration import from_setting, option
 from facepipe.spaces import SPACES
 
 SPACE_HELP = "; ".join(f"{space.name} ({space.about})" for space in SPACES.values())
+
+RESULT, FACES, MOTION, SPEECH, RENDERING = "Result", "Faces", "Motion", "Motion from sound", "Rendering"
+PROVENANCE, RUN = "Consent and signature", "Run"
+"""Headings of the help."""
 
 RENDERER_HELP = "Renderer: " + "; ".join(f"{spec.name} ({spec.about})" for spec in RENDERERS.values()) + "."
 
@@ -18,6 +23,7 @@ RENDERER_HELP = "Renderer: " + "; ".join(f"{spec.name} ({spec.about})" for spec 
 class Size:
     """The size of the rendered face."""
 
+    panel: ClassVar[str] = RESULT
     size: int | None = from_setting("output.size_pixels", "Width and height of the rendered face in pixels.")
 
 
@@ -25,6 +31,7 @@ class Size:
 class Quality:
     """The quality of the result."""
 
+    panel: ClassVar[str] = RESULT
     quality: int | None = from_setting("output.quality", "Quality from 0 (smallest file) to 100 (best picture).")
 
 
@@ -32,6 +39,7 @@ class Quality:
 class Space:
     """The motion space."""
 
+    panel: ClassVar[str] = MOTION
     space: str | None = from_setting("face.space", f"Motion space: {SPACE_HELP}; or auto: that of the renderer.")
 
 
@@ -39,6 +47,7 @@ class Space:
 class Network:
     """The renderer and its network."""
 
+    panel: ClassVar[str] = RENDERING
     renderer: str | None = from_setting("render.renderer", RENDERER_HELP)
     weights: str | None = from_setting("render.weights", "Registered network to use instead of the renderer's own.")
     compile: bool | None = from_setting(
@@ -50,13 +59,15 @@ class Network:
 class Rendering(Size, Quality, Space, Network):
     """Options of rendering and encoding."""
 
+    panel: ClassVar[str] = RESULT
     codec: str | None = from_setting("output.codec", "Video codec: h264, h265 or vp9.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fit:
+class Length:
     """The length of the result."""
 
+    panel: ClassVar[str] = RESULT
     fit: str | None = from_setting(
         "output.fit", "Length of the result if sound and pictures differ: shortest, driver or pad."
     )
@@ -75,6 +86,7 @@ class SoundTrack:
 class Face:
     """Options of face detection."""
 
+    panel: ClassVar[str] = FACES
     face: str | None = from_setting("face.face", "Face to use: largest, left, right, or N for the N-th from the left.")
     landmarker: str | None = from_setting(
         "face.landmarker", "Landmark detector: embedded, or face-alignment (68 points)."
@@ -85,8 +97,39 @@ class Face:
 class DriverFace:
     """The face of the driver."""
 
+    panel: ClassVar[str] = FACES
     driver_face: str | None = from_setting(
         "face.driver_face", "Face of the driver to use: largest, left, right, or N for the N-th from the left."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseFace:
+    """The face of the video that gives the head motion."""
+
+    panel: ClassVar[str] = FACES
+    driver_face: str | None = from_setting(
+        "face.driver_face",
+        "Face to use in the --pose-from video: largest, left, right, or N for the N-th from the left.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromImage:
+    """The picture whose face an edit takes over."""
+
+    panel: ClassVar[str] = "Face of another picture"
+    from_image: Path | None = option(
+        "Use expression and pose of the face in this picture, or one of them with --only.",
+        default=None,
+        metavar="FACE",
+        reads=True,
+    )
+    only: str | None = from_setting("motion.only", "With --from-image: use only the expression or the pose.")
+    strength: float | None = from_setting("motion.strength", "With --from-image: scale factor of the difference.")
+    driver_face: str | None = from_setting(
+        "face.driver_face",
+        "With --from-image: face to use, largest, left, right, or N for the N-th from the left.",
     )
 
 
@@ -94,6 +137,7 @@ class DriverFace:
 class NoFace:
     """The policy for frames without a face."""
 
+    panel: ClassVar[str] = FACES
     no_face: str | None = from_setting("face.no_face", "Policy for frames without a face: fail, hold, source or cut.")
 
 
@@ -101,6 +145,7 @@ class NoFace:
 class Smoothing:
     """Smoothing of the driver's motion."""
 
+    panel: ClassVar[str] = MOTION
     smoothing: str | None = from_setting(
         "motion.smoothing",
         "Smoothing of the driver's motion: none, one-euro, or savitzky-golay, which delays the lips least (default: "
@@ -112,14 +157,16 @@ class Smoothing:
 class Amount:
     """Strength and part of the driver's motion."""
 
+    panel: ClassVar[str] = MOTION
     strength: float | None = from_setting("motion.strength", "Scale factor of the motion.")
     only: str | None = from_setting("motion.only", "Use only this part of the motion: expression or pose (or all).")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retargeting(Amount):
+class Transfer(Amount):
     """Options of retargeting."""
 
+    panel: ClassVar[str] = MOTION
     motion: str | None = from_setting(
         "motion.motion",
         "relative (to the reference frame of the driver) or absolute; a driving picture is always absolute.",
@@ -132,9 +179,68 @@ class Retargeting(Amount):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceFrame:
+    """The frame of a source video."""
+
+    panel: ClassVar[str] = FACES
+    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Sliders from a file."""
+
+    panel: ClassVar[str] = MOTION
+    preset: Path | None = option(
+        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasteBack:
+    """The picture around the face."""
+
+    panel: ClassVar[str] = RESULT
+    paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """The inputs beside the result."""
+
+    panel: ClassVar[str] = RESULT
+    grid: bool = option("Show source | driver | result side by side.", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceGrid:
+    """The source beside the result, where no driver has pictures."""
+
+    panel: ClassVar[str] = RESULT
+    grid: bool = option("Show source | result side by side.", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """The contact sheet."""
+
+    panel: ClassVar[str] = RESULT
+    sheet: Path | None = option("Also write a contact sheet of the result (PNG).", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overwrite:
+    """What may be replaced."""
+
+    panel: ClassVar[str] = RUN
+    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """Limits of inputs, and the work folder."""
 
+    panel: ClassVar[str] = RUN
     max_pixels: int | None = from_setting("media.max_pixels", "Largest accepted picture or frame, in pixels.")
     max_duration: float | None = from_setting("media.max_duration_seconds", "Longest accepted video, in seconds.")
     work: Path | None = from_setting("work.folder", "Folder for work files (default: .facepipe).", in_rows=False)
@@ -144,6 +250,7 @@ class Limits:
 class Consent:
     """The consent of the depicted person."""
 
+    panel: ClassVar[str] = PROVENANCE
     consent: Path | None = from_setting(
         "provenance.consent", "File with the consent of the depicted person; its digest is recorded.", reads=True
     )
@@ -151,9 +258,10 @@ class Consent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provenance(Consent):
+class Signing(Consent):
     """Consent and signature."""
 
+    panel: ClassVar[str] = PROVENANCE
     certificate: Path | None = from_setting(
         "provenance.certificate", "Certificate chain (PEM) for signing the result (C2PA)."
     )
@@ -164,6 +272,7 @@ class Provenance(Consent):
 class SpeechOptions:
     """Options of motion generated from sound: of `audio`, and of `motion` for sound files."""
 
+    panel: ClassVar[str] = SPEECH
     seed: int = option("Seed of the generated motion. The same seed gives the same bytes.", default=0)
     temperature: float = option(
         "Variation of takes; 0 gives the most likely motion.", default=1.0, minimum=0, maximum=3

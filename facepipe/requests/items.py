@@ -12,7 +12,7 @@ from facepipe.requests.request import Prepared, names
 
 if TYPE_CHECKING:
     from facepipe.engine import Job
-    from facepipe.pipeline.audio import AudioOptions
+    from facepipe.pipeline.audio import TakeOptions
     from facepipe.pipeline.dependencies import Dependencies
     from facepipe.pipeline.options import Options
 
@@ -31,13 +31,13 @@ class Work:
     source: Path | None = None
     """The portrait, for all items."""
     encodes: bool = False
-    """Whether the stage renders or encodes frames."""
+    """Whether the stage encodes frames."""
     sees: bool = True
     """Whether the stage detects faces."""
 
 
 def prepared(
-    work: Work, options: Options, dependencies: Dependencies, audio: AudioOptions | None = None, **params: Any
+    work: Work, options: Options, dependencies: Dependencies, audio: TakeOptions | None = None, **params: Any
 ) -> Prepared:
     """Return the prepared request that runs the stage on all items. `params` are passed to the method of Steps."""
     identity: dict[str, Any] = {"command": work.command, "inputs": [str(path.absolute()) for path in work.inputs]}
@@ -58,17 +58,25 @@ def _check(work: Work, options: Options, job: Job) -> tuple[list[Any], dict[str,
     """Return the items and the verified weights. Raises PrecheckError with everything that is missing."""
     from facepipe.media.encode import check_codec
     from facepipe.pipeline.items import find_items
-    from facepipe.pipeline.perception import perception_weights
     from facepipe.pipeline.precheck import all_of, check_work_folder
     from facepipe.pipeline.rendering import renderer_weights
 
     checks: list[Callable[[], Any]] = [
         lambda: find_items(work.inputs, work.out, work.wanted, kinds=work.kinds),
-        lambda: perception_weights(options) if work.sees else {},
-        lambda: renderer_weights(options) if work.encodes else {},
+        lambda: _perception(work, options),
+        lambda: renderer_weights(options) if work.command == "render" else {},
     ]
     checks += [lambda: check_codec(options.codec)] if work.encodes else []
     checks += [options.provenance.check] if work.command == "render" else []
     checks.append(lambda: check_work_folder(job))
     items, perception, rendering = all_of(checks)[:3]
     return items, {**perception, **rendering}
+
+
+def _perception(work: Work, options: Options) -> dict[str, Any]:
+    """Return the weights that find faces and, except for `crop`, those that estimate motion."""
+    from facepipe.pipeline.perception import crop_weights, perception_weights
+
+    if not work.sees:
+        return {}
+    return crop_weights(options) if work.command == "crop" else perception_weights(options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.errors import UsageError
 from facepipe.requests.declaration import argument, option
-from facepipe.requests.groups import Fit, Limits, Provenance, Quality, SoundTrack
+from facepipe.requests.groups import RESULT, Length, Limits, Overwrite, Quality, Signing, SoundTrack
 from facepipe.requests.request import Prepared, Request, names
 from facepipe.requests.resolution import options_for
 
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MuxRequest(Request, Fit, SoundTrack, Quality, Limits, Provenance):
+class MuxRequest(Request, Length, SoundTrack, Quality, Signing, Limits, Overwrite):
     """Join videos without re-encoding them, and add sound."""
 
     command: ClassVar[str] = "mux"
+    panel: ClassVar[str] = RESULT
 
-    segments: tuple[Path, ...] = argument("Videos of the same size, frame rate and codec, in order; or a folder.")
+    segments: tuple[Path, ...] = argument(
+        "Videos of the same size, frame rate and codec, in order; or a folder.", metavar="VIDEO"
+    )
     out: Path = option("The result (.mp4).", short="-o", in_rows=False)
     sound: Path | None = option("Sound file, or video with sound, to add.", default=None, reads=True)
-    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""

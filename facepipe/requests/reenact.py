@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.requests.declaration import argument, option
 from facepipe.requests.groups import (
+    RESULT,
     DriverFace,
     Face,
-    Fit,
+    Grid,
+    Length,
     Limits,
     NoFace,
-    Provenance,
+    Overwrite,
+    PasteBack,
+    Preset,
     Rendering,
-    Retargeting,
+    Sheet,
+    Signing,
     Smoothing,
     SoundTrack,
+    SourceFrame,
+    Transfer,
 )
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import options_for
@@ -29,7 +36,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ReenactRequest(
-    Request, Rendering, Fit, SoundTrack, Face, DriverFace, NoFace, Smoothing, Retargeting, Limits, Provenance
+    Request,
+    Rendering,
+    Length,
+    SoundTrack,
+    Grid,
+    PasteBack,
+    Sheet,
+    Face,
+    DriverFace,
+    SourceFrame,
+    NoFace,
+    Transfer,
+    Smoothing,
+    Preset,
+    Signing,
+    Limits,
+    Overwrite,
 ):
     """Animate the face in SOURCE with the motion of DRIVER.
 
@@ -38,6 +61,7 @@ class ReenactRequest(
     """
 
     command: ClassVar[str] = "reenact"
+    panel: ClassVar[str] = RESULT
 
     source: Path = argument(PORTRAIT)
     driver: Path = argument("The driver: a video, a picture, or a motion file (.npz).")
@@ -47,14 +71,6 @@ class ReenactRequest(
         short="-o",
         in_rows=False,
     )
-    grid: bool = option("Show source | driver | result side by side.", default=False)
-    paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
-    sheet: Path | None = option("Also write a contact sheet of the result (PNG).", default=None)
-    preset: Path | None = option(
-        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
-    )
-    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
-    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file but the preset."""
@@ -63,8 +79,8 @@ class ReenactRequest(
         from facepipe.pipeline.dependencies import of_reenactment
         from facepipe.pipeline.reenact import is_picture, prepare, reenact
 
-        options = options_for(self, settings, edit=load_preset(self.preset) if self.preset else Edit())
         out = self.out or default_out(self.source, self.driver)
+        options = options_for(self, settings, out, edit=load_preset(self.preset) if self.preset else Edit())
 
         def make(job: Job) -> list[Path]:
             reenact(job, prepare(job, self.source, self.driver, out, options))

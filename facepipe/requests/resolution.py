@@ -12,6 +12,7 @@ from facepipe.config import override
 from facepipe.errors import UsageError
 from facepipe.renderers import RENDERERS
 from facepipe.requests.declaration import declared
+from facepipe.requests.invocation import invocation_of
 from facepipe.settings import DEFAULT, Settings
 from facepipe.spaces import SPACES
 
@@ -39,8 +40,11 @@ def settings_for(request: RequestBase, settings: Settings) -> Settings:
     return override(settings, values, names=flags)
 
 
-def options_for(request: RequestBase, settings: Settings, **others: Any) -> Options:
-    """Return the options of a request's job. `others` are options without a field, such as the edit."""
+def options_for(request: RequestBase, settings: Settings, out: Path | None = None, **others: Any) -> Options:
+    """Return the options of a request's job.
+
+    `out` is the result if the request may leave its name open; `others` are options without a field, such as the edit.
+    """
     from facepipe.media.limits import MediaLimits
     from facepipe.pipeline.options import Options
 
@@ -66,6 +70,7 @@ def options_for(request: RequestBase, settings: Settings, **others: Any) -> Opti
         limits=MediaLimits(settings.media.max_pixels, settings.media.max_duration_seconds),
         segment_frames=settings.work.segment_frames,
         provenance=_provenance(settings),
+        invocation=invocation_of(request, settings, out),
         **own,
         **others,
     )

@@ -30,7 +30,7 @@ def run(
     """
     from facepipe.engine import Job, Workspace
     from facepipe.engine.events import ignore
-    from stages import NAMES
+    from facepipe.stages import NAMES
 
     force = (force,) if isinstance(force, str) else force
     for name in force:

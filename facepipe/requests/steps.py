@@ -6,21 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from facepipe.requests.declaration import argument, option
+from facepipe.requests.declaration import argument, from_setting, option
 from facepipe.requests.groups import (
+    RESULT,
     DriverFace,
     Face,
     Limits,
     NoFace,
-    Provenance,
+    Overwrite,
+    PasteBack,
+    Preset,
     Quality,
     Rendering,
-    Retargeting,
-    Size,
+    Signing,
     Smoothing,
     SoundTrack,
+    SourceFrame,
+    SourceGrid,
     Space,
     SpeechOptions,
+    Transfer,
 )
 from facepipe.requests.items import Work, prepared
 from facepipe.requests.request import PORTRAIT, Prepared, Request
@@ -33,14 +38,15 @@ PLACE = "Result file; or a folder, in which results have the names of the inputs
 
 
 @dataclass(frozen=True, kw_only=True)
-class CropRequest(Request, Size, Quality, Face, NoFace, Limits):
+class CropRequest(Request, Quality, Face, NoFace, Limits, Overwrite):
     """Detect and track a face; write the crop (.mp4 or .png) and its track (.track.npz)."""
 
     command: ClassVar[str] = "crop"
+    panel: ClassVar[str] = RESULT
 
-    inputs: tuple[Path, ...] = argument("Pictures and videos, or folders of them.")
+    inputs: tuple[Path, ...] = argument("Pictures and videos, or folders of them.", metavar="INPUT")
     out: Path = option(PLACE, short="-o", in_rows=False)
-    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
+    size: int | None = from_setting("output.size_pixels", "Width and height of the crop in pixels.")
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""
@@ -53,14 +59,16 @@ class CropRequest(Request, Size, Quality, Face, NoFace, Limits):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoefficientsRequest(Request, Face, NoFace, Smoothing, Space, Limits):
+class CoefficientsRequest(Request, Face, NoFace, Smoothing, Space, Limits, Overwrite):
     """Fit the face model; write coefficients (.npz), which can drive `reenact`. Existing track files are used."""
 
     command: ClassVar[str] = "coefficients"
+    panel: ClassVar[str] = RESULT
 
-    inputs: tuple[Path, ...] = argument("Track files (.track.npz), pictures, videos, or folders of them.")
+    inputs: tuple[Path, ...] = argument(
+        "Track files (.track.npz), pictures, videos, or folders of them.", metavar="INPUT"
+    )
     out: Path = option(PLACE, short="-o", in_rows=False)
-    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""
@@ -74,50 +82,60 @@ class CoefficientsRequest(Request, Face, NoFace, Smoothing, Space, Limits):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeaturesRequest(Request, SoundTrack, Limits):
+class FeaturesRequest(Request, SoundTrack, Limits, Overwrite):
     """Compute features of sound (.npz), one column per video frame: log-mel, energy, voicing, MFCC."""
 
     command: ClassVar[str] = "features"
+    panel: ClassVar[str] = RESULT
 
     sounds: tuple[Path, ...] = argument("Sound files, videos with sound, or folders.", metavar="SOUND")
     out: Path = option(PLACE, short="-o", in_rows=False)
     fps: str = option("Frames per second, for example 25 or 30000/1001.", default="25")
     mfcc: bool = option("Also write MFCC.", default=False)
-    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""
         from facepipe.pipeline.dependencies import of_features
         from facepipe.pipeline.items import is_sound_or_video
-        from stages.features import Params
+        from facepipe.stages import features
 
         options = options_for(self, settings)
-        params = Params(fps=str(fps_of(self.fps)), mfcc=self.mfcc, track=self.track)
+        params = features.Params(fps=str(fps_of(self.fps)), mfcc=self.mfcc, track=self.track)
         work = Work(self.command, self.sounds, self.out, is_sound_or_video, "sound or videos", sees=False)
         return prepared(work, options, of_features(), params=params)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MotionRequest(
-    Request, SoundTrack, Face, DriverFace, NoFace, Smoothing, Retargeting, Space, Limits, SpeechOptions
+    Request,
+    SoundTrack,
+    Face,
+    DriverFace,
+    NoFace,
+    Transfer,
+    Smoothing,
+    Preset,
+    Space,
+    SpeechOptions,
+    Limits,
+    Overwrite,
 ):
     """Retarget the motion of drivers to SOURCE; write coefficients (.npz) for `render`. Sound drives as in `audio`."""
 
     command: ClassVar[str] = "motion"
+    panel: ClassVar[str] = RESULT
 
     source: Path = argument("The face to animate: coefficients (.npz), picture or video.")
-    drivers: tuple[Path, ...] = argument("Motion files (.npz), tracks, sound, pictures, videos, or folders.")
-    out: Path = option(PLACE, short="-o", in_rows=False)
-    preset: Path | None = option(
-        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
+    drivers: tuple[Path, ...] = argument(
+        "Motion files (.npz), tracks, sound, pictures, videos, or folders.", metavar="DRIVER"
     )
-    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
+    out: Path = option(PLACE, short="-o", in_rows=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file but the preset."""
         from facepipe.motion.presets import load_preset
         from facepipe.motion.sliders import Edit
-        from facepipe.pipeline.audio import AudioOptions
+        from facepipe.pipeline.audio import TakeOptions
         from facepipe.pipeline.dependencies import of_motion
         from facepipe.pipeline.items import fittable, is_motion, is_sound, may_be_sound
 
@@ -128,24 +146,21 @@ class MotionRequest(
             return is_motion(path) or fits(path) or is_sound(path)
 
         moves, speaks = not all(map(is_sound, self.drivers)), any(map(may_be_sound, self.drivers))
-        audio = AudioOptions(sampling_of(self), fps=fps_of(self.fps))
+        audio = TakeOptions(sampling_of(self), fps=fps_of(self.fps))
         work = Work(self.command, self.drivers, self.out, wanted, "motion files, tracks, sound or media", self.source)
         return prepared(work, options, of_motion(options, moves=moves, speaks=speaks), audio)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderRequest(Request, Rendering, Face, Limits, Provenance):
+class RenderRequest(Request, Rendering, SourceGrid, PasteBack, Face, SourceFrame, Signing, Limits, Overwrite):
     """Render SOURCE with the poses and expressions of motion files, unchanged; `motion` retargets motion to SOURCE."""
 
     command: ClassVar[str] = "render"
+    panel: ClassVar[str] = RESULT
 
     source: Path = argument(PORTRAIT)
     motions: tuple[Path, ...] = argument("Motion files (.npz), or folders of them.", metavar="MOTION")
     out: Path = option(PLACE, short="-o", in_rows=False)
-    grid: bool = option("Show source | driver | result side by side.", default=False)
-    paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
-    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
-    overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""

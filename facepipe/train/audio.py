@@ -215,10 +215,10 @@ def set_emphasis(speech: AudioToMotion, material: Material, probes: ExpressionPr
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = parser_of("audio", __doc__, "data", "labels", "cache", "out")
-    parser.add_argument("--steps", type=int, default=FlowRecipe.steps, help="maximum number of steps of the flow")
-    parser.add_argument("--hidden", type=int, default=AudioToMotionConfig.hidden, help="width of the flow's LSTMs")
+    parser.add_argument("--steps", type=int, default=FlowRecipe.steps, help="Maximum number of steps of the flow.")
+    parser.add_argument("--hidden", type=int, default=AudioToMotionConfig.hidden, help="Width of the flow's LSTMs.")
     parser.add_argument(
-        "--directions", type=int, default=AudioToMotionConfig.directions, help="directions of expression, at most 64"
+        "--directions", type=int, default=AudioToMotionConfig.directions, help="Directions of expression, at most 64."
     )
     args = parser.parse_args(argv)
     config = AudioToMotionConfig(hidden=args.hidden, directions=args.directions)

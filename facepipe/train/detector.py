@@ -82,7 +82,7 @@ def train(data: Path, labels: Path, cache: Path, out: Path, recipe: Recipe) -> n
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = parser_of("detector", __doc__, "data", "labels", "cache", "out")
-    parser.add_argument("--steps", type=int, default=RECIPE.steps)
+    parser.add_argument("--steps", type=int, default=RECIPE.steps, help="Number of training steps.", metavar="N")
     args = parser.parse_args(argv)
     recipe = Recipe(batch=RECIPE.batch, steps=args.steps, peak_rate=RECIPE.peak_rate)
     train(args.data, args.labels, args.cache, args.out, recipe)

@@ -23,7 +23,7 @@ from facepipe.dataset.split import Item, split_items
 from facepipe.face import topology as at
 from facepipe.face.measures import MEASURES, measure_rows
 from facepipe.face.mirror import mirror_permutation
-from facepipe.face.model import BASIS, EXPRESSION_COUNT, IDENTITY_COUNT
+from facepipe.face.model import EXPRESSION_COUNT, IDENTITY_COUNT, SPACE_IN_FILE
 from facepipe.face.pose import similarity_onto
 from facepipe.train.command import parser_of
 from facepipe.weights.saving import save_tensors
@@ -272,7 +272,7 @@ def build(data: Path, labels: Path, out: Path) -> None:
     tensors["mirror"] = shapes.mirror.astype(np.int32)
     tensors["sixty_eight"] = np.array(at.SIXTY_EIGHT, np.int32)
     out.parent.mkdir(parents=True, exist_ok=True)
-    header = {"basis": BASIS, "version": "1", "controls": json.dumps(ranges)}
+    header = {"basis": SPACE_IN_FILE, "version": "1", "controls": json.dumps(ranges)}
     save_tensors({name: torch.from_numpy(array) for name, array in tensors.items()}, out, header)
 
 

@@ -151,12 +151,16 @@ def train(
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = parser_of("landmarker", __doc__, "data", "labels", "cache", "out")
-    parser.add_argument("--steps", type=int, default=RECIPE.steps)
-    parser.add_argument("--batch", type=int, default=RECIPE.batch)
-    parser.add_argument("--peak-rate", type=float, default=RECIPE.peak_rate)
-    parser.add_argument("--renderings", type=Path, help="output folder of `facepipe train renderings`")
-    parser.add_argument("--renderings-labels", type=Path, help="folder of the labels of these clips")
-    parser.add_argument("--begin-with", type=Path, help="checkpoint of another run, or a released file, to start from")
+    parser.add_argument("--steps", type=int, default=RECIPE.steps, help="Number of training steps.", metavar="N")
+    parser.add_argument("--batch", type=int, default=RECIPE.batch, help="Faces in a batch.", metavar="N")
+    parser.add_argument(
+        "--peak-rate", type=float, default=RECIPE.peak_rate, help="Highest learning rate.", metavar="NUMBER"
+    )
+    parser.add_argument("--renderings", type=Path, metavar="PATH", help="Output folder of `facepipe train renderings`.")
+    parser.add_argument("--renderings-labels", type=Path, metavar="PATH", help="Folder of the labels of these clips.")
+    parser.add_argument(
+        "--begin-with", type=Path, metavar="PATH", help="Checkpoint of another run, or a released file, to start from."
+    )
     args = parser.parse_args(argv)
     if bool(args.renderings) != bool(args.renderings_labels):
         parser.error("--renderings and --renderings-labels go together: give both or neither.")

@@ -105,10 +105,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "trained",
         type=Path,
         nargs="+",
-        help="trained file; for a network, also checkpoints of one run, the last one last",
+        help="Trained file; for a network, also checkpoints of one run, the last one last.",
     )
     parser.add_argument(
-        "--part", choices=["mean", "net"], default="mean", help="averaged weights or those of the last step"
+        "--part", choices=["mean", "net"], default="mean", help="Averaged weights or those of the last step."
     )
     args = parser.parse_args(argv)
     *earlier, trained = args.trained

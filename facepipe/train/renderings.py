@@ -104,7 +104,7 @@ def render(portrait: Source, expressions: Floats, model: FaceModel, random: np.r
 def main(argv: Sequence[str] | None = None) -> None:
     """Render a clip of every portrait, and of one frame of every clip, of the training split."""
     parser = parser_of("renderings", __doc__, "data", "labels", "out")
-    parser.add_argument("--takes", type=int, default=1, help="number of clips of each item")
+    parser.add_argument("--takes", type=int, default=1, help="Number of clips of each item.")
     args = parser.parse_args(argv)
     model = load_face_model(weights.find("face-model").path)
     items = split_items(args.data)[0]

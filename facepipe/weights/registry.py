@@ -1,6 +1,6 @@
 """The registries of weights: name, file, digest, size, licence and source of each.
 
-There are two in the same format: `registry.toml` in the package `weights` (embedded, read-only) and `registry.toml`
+There are two in the same format: `registry.toml` in the folder of the embedded weights (read-only) and `registry.toml`
 in the user's folder, which `facepipe weights add` writes.
 """
 
@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib import resources
 from pathlib import Path
 
 from facepipe.errors import WeightsError
@@ -48,8 +47,9 @@ class Weight:
 
 
 def embedded_folder() -> Path:
-    """Return the folder of the weights that ship with facepipe."""
-    return Path(str(resources.files("weights")))
+    """Return the folder of the weights that ship with facepipe: inside the package, or in a checkout beside it."""
+    packaged = Path(__file__).with_name("embedded")
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "weights"
 
 
 def user_folder() -> Path:

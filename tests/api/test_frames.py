@@ -90,6 +90,6 @@ def test_a_fault_comes_from_the_iterator_as_an_error(scene: Scene, monkeypatch: 
         yield from ()
         raise MemoryError
 
-    monkeypatch.setattr("stages.render.frames_of", fail)
+    monkeypatch.setattr("facepipe.stages.render.frames_of", fail)
     with pytest.raises(facepipe.MemoryLimitError, match="render ran out of memory"):
         next(facepipe.frames(scene.portrait, scene.motion, size=64))

@@ -20,7 +20,7 @@ from facepipe.batch.plan import OTHER_KEY, Planner
 from facepipe.config import load_settings
 from facepipe.engine import Artefact, Job, Workspace
 from facepipe.engine.item_log import DONE, Entries, ItemLog
-from stages import coefficients, crop, speech
+from facepipe.stages import coefficients, crop, speech
 from tests.media.sounds import write_voice
 from tests.pipeline.official_weights import add_deep3d, add_pirender
 from tests.pipeline.scene import Scene

@@ -59,7 +59,7 @@ def test_whoever_leads_a_batch_does_not_wait_for_torch() -> None:
         "commands.settings(item), commands.program(item); print(*sys.modules)"
     )
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT).split()
-    assert "stages.speech" in loaded
+    assert "facepipe.stages.speech" in loaded
     assert {"torch", "numba", "scipy"} & set(loaded) == set()
 
 

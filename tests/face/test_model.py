@@ -12,7 +12,14 @@ from safetensors.numpy import save_file
 from facepipe import weights
 from facepipe.errors import WeightsError
 from facepipe.face import topology as at
-from facepipe.face.measures import MEASURES, measure_rows
+from facepipe.face.measures import (
+    LEFT_BROW_INNER,
+    LEFT_BROW_OUTER,
+    MEASURES,
+    RIGHT_BROW_INNER,
+    RIGHT_BROW_OUTER,
+    measure_rows,
+)
 from facepipe.face.model import load_face_model
 from tests.face.faces import face_model
 
@@ -115,7 +122,10 @@ def test_a_blink_closes_one_eye(side: str) -> None:
 def test_controls_do_what_their_names_say() -> None:
     """Chin, lips, brows and irises move in the direction of the names; x is the subject's left."""
     rest = face_model().mean
-    irises, brows = [*at.LEFT_IRIS, *at.RIGHT_IRIS], [*at.LEFT_BROW, *at.RIGHT_BROW]
+    irises, brows = (
+        [*at.LEFT_IRIS, *at.RIGHT_IRIS],
+        [*LEFT_BROW_INNER, *LEFT_BROW_OUTER, *RIGHT_BROW_INNER, *RIGHT_BROW_OUTER],
+    )
     assert face_with("jaw_open")[at.CHIN, 1] > rest[at.CHIN, 1] + 0.05
     assert gap(face_with("mouth_open"), "lips") > gap(rest, "lips") + 0.1
     assert face_with("gaze_left")[irises, 0].mean() > rest[irises, 0].mean() + 0.03

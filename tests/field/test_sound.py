@@ -14,7 +14,7 @@ from facepipe.errors import InputError
 from facepipe.media import ffmpeg
 from facepipe.media.sound import decode_sound, probe_sound
 from facepipe.motion.features import Features, load_features
-from stages import features
+from facepipe.stages import features
 from tests.face.faces import DATA
 from tests.media.sounds import write_voice
 from tests.pipeline.scene import run

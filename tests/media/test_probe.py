@@ -107,7 +107,7 @@ def test_an_empty_file(tmp_path: Path) -> None:
 
 
 def test_text_named_mp4(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not a video, despite its name"):
+    with pytest.raises(InputError, match=", not a video; give an mp4"):
         probe_video(_bytes(tmp_path, "a.mp4", b"hello, this is text\n" * 50))
 
 

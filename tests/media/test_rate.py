@@ -43,9 +43,9 @@ def test_a_single_frame() -> None:
 
 def test_an_excessive_rate_is_resampled() -> None:
     rate = find_rate(range(0, 400, 4), 4, Fraction(1, 10_000))
-    assert (rate.fps, rate.frame_count, rate.recorded_fps, rate.variable) == (1000, 40, 2500.0, False)
+    assert (rate.fps, rate.frame_count, rate.recorded_fps, rate.variable) == (Fraction(1000), 40, 2500.0, False)
     uneven = find_rate([0, 1, 2, 7, 9, 13, 20], 1, Fraction(1, 10_000))
-    assert (uneven.fps, uneven.recorded_fps) == (1000, 3000.0)
+    assert (uneven.fps, uneven.recorded_fps) == (Fraction(1000), 3000.0)
     usual = find_rate(range(1000), 1, Fraction(1, 1000))
-    assert (round(usual.fps, -1), usual.frame_count, usual.recorded_fps) == (1000, 1000, 0.0)
+    assert (Fraction(round(usual.fps, -1)), usual.frame_count, usual.recorded_fps) == (Fraction(1000), 1000, 0.0)
     assert find_rate([0], 1, Fraction(1, 10**9)).fps == 25

@@ -17,8 +17,8 @@ from facepipe.pipeline.perception import Fitted
 from facepipe.pipeline.precheck import Medium
 from facepipe.pipeline.rendering import Scene, render_segments, renderer_weights
 from facepipe.spaces.bfm.descriptor import windows
+from facepipe.stages import motion, prepare, render
 from facepipe.weights import WeightFile
-from stages import motion, prepare, render
 
 FRAMES = 60
 OFFICIAL = Options(renderer="pirender", space="bfm", segment_frames=17)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from facepipe.cli import app, commands
 from facepipe.errors import UsageError
-from facepipe.motion.sliders import SLIDERS
+from facepipe.motion.sliders import SLIDERS, read_bounds
 from facepipe.requests import REQUESTS, AudioRequest, EditRequest, ReenactRequest, Request
 from facepipe.requests.columns import Columns, request_of
 from facepipe.requests.declaration import Declared, declared
@@ -21,6 +21,7 @@ from facepipe.requests.keywords import request_from
 from facepipe.requests.sliders import Sliders
 from facepipe.settings import bounds_of
 from facepipe.settings import declared as declared_settings
+from facepipe.weights import find
 from tests.pipeline.scene import ROOT
 
 ROLES = ("source", "driving")
@@ -105,6 +106,8 @@ def test_linked_settings_exist_and_give_their_bounds() -> None:
 
 def test_sliders_are_those_of_the_face_model() -> None:
     assert tuple(declared(Sliders)) == SLIDERS
+    spans = {name: field.option.span for name, field in declared(Sliders).items()}
+    assert spans == read_bounds(find("face-model").path)
 
 
 def test_a_false_cell_is_not_passed_over() -> None:

@@ -37,6 +37,5 @@ def test_motion_is_carried_and_smoothed_as_published_in_the_space_bfm() -> None:
 def test_options_have_the_defaults_of_the_settings() -> None:
     """Each default has one place; `Options()` is the job to which neither flag nor setting says anything."""
     defaults = options()
-    assert {field.name: getattr(defaults, field.name) for field in fields(Options)} == {
-        field.name: getattr(Options(), field.name) for field in fields(Options)
-    }
+    names = [field.name for field in fields(Options) if field.name != "invocation"]
+    assert {name: getattr(defaults, name) for name in names} == {name: getattr(Options(), name) for name in names}

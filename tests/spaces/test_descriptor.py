@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 
 from facepipe.spaces.bfm.descriptor import (
-    CHANNELS,
     CROP,
     FRAMES,
     SCALE,
     rows_of_257,
     scale_factor,
     windows,
-    windows_of_257,
     with_crop,
 )
 from tests.fixtures import load_fixture
@@ -32,12 +30,12 @@ def rows(stored: Rows) -> Rows:
 def test_windows_equal_the_published_ones(published: dict[str, Rows]) -> None:
     driving = published["input.driving_260"]
     for name in ("output.same_id_all", "output.train_window_all"):
-        assert np.array_equal(windows_of_257(driving[:, :257], driving[:, 257:]), published[name])
+        assert np.array_equal(windows(rows_of_257(driving[:, :257], driving[:, 257:])), published[name])
 
 
 def test_a_single_image_is_repeated(published: dict[str, Rows]) -> None:
     stored = published["input.image_262"]
-    window = windows_of_257(stored[None, :257], stored[None, 259:])
+    window = windows(rows_of_257(stored[None, :257], stored[None, 259:]))
     assert np.array_equal(window[0], published["output.image_window"])
 
 
@@ -51,22 +49,22 @@ def test_the_adapted_scale_equals_the_published_one(published: dict[str, Rows]) 
 
 def test_ends_of_the_clip_are_repeated(published: dict[str, Rows]) -> None:
     count = len(published["input.driving_260"])
-    numbers = np.repeat(np.arange(float(count))[:, None], CHANNELS, axis=1)
+    numbers = np.repeat(np.arange(float(count))[:, None], CROP.stop, axis=1)
     made = windows(numbers)
-    assert made.shape == (count, CHANNELS, FRAMES)
+    assert made.shape == (count, CROP.stop, FRAMES)
     assert np.array_equal(made[0, 0], published["output.seq_index_first"])
     assert np.array_equal(made[-1, 5], published["output.seq_index_last"])
 
 
 def test_windows_of_a_range_include_rows_outside_it() -> None:
-    clip = np.random.default_rng(0).normal(size=(40, CHANNELS))
+    clip = np.random.default_rng(0).normal(size=(40, CROP.stop))
     assert np.array_equal(windows(clip, 17, 31), windows(clip)[17:31])
     assert np.array_equal(windows(clip[4:], 13, 27), windows(clip)[17:31])
 
 
 def test_other_rules_keep_or_replace_the_crop() -> None:
     rng = np.random.default_rng(1)
-    source, driving = rng.normal(size=CHANNELS), rng.normal(size=(5, CHANNELS))
+    source, driving = rng.normal(size=CROP.stop), rng.normal(size=(5, CROP.stop))
     assert np.array_equal(with_crop(source, driving, "driver"), driving)
     kept = with_crop(source, driving, "source")
     assert np.array_equal(kept[:, CROP], np.tile(source[CROP], (5, 1)))

@@ -20,8 +20,7 @@ from facepipe.media.image import read_image, write_image
 from facepipe.media.probe import probe_video
 from facepipe.motion.sliders import Edit
 from facepipe.spaces.files import load_coefficients
-from facepipe.weights import find
-from stages import (
+from facepipe.stages import (
     NAMES,
     clip,
     coefficients,
@@ -38,6 +37,7 @@ from stages import (
     speech,
     utterances,
 )
+from facepipe.weights import find
 from tests.pipeline.scene import Scene
 
 STAGES: tuple[Stage[Any], ...] = (

@@ -3,5 +3,3 @@
 Source: Deng et al., "Accurate 3D Face Reconstruction with Weakly-Supervised Learning" (2019), and
 sicxu/Deep3DFaceRecon_pytorch (MIT). facepipe ships neither its network nor the face model: docs/official.md.
 """
-
-BASIS = "bfm"

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from facepipe.errors import WeightsError
-from facepipe.face.bfm import BASIS
 from facepipe.face.bfm.layout import Row
 from facepipe.face.pose import rotation_of
 from facepipe.models.rows import row_combination
@@ -157,7 +156,7 @@ def load_bfm(path: Path) -> BfmModel:
         raise WeightsError(f"{path} is not a readable safetensors file ({error}). Add the model again.") from error
     if header.get("kind") != KIND or set(tensors) != {one.name for one in fields(BfmModel)}:
         raise WeightsError(
-            f"{path} contains {header.get('kind')!r}, not the face model of basis {BASIS!r}. "
+            f"{path} contains {header.get('kind')!r}, not the face model of the motion space bfm. "
             "Add it again: facepipe weights add bfm BFM_model_front.mat"
         )
     return BfmModel(**tensors)

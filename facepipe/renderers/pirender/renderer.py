@@ -25,7 +25,7 @@ from facepipe.weights.loaded import load_once
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from facepipe.rendering.spec import FrameRenderer, Prepared
+    from facepipe.rendering.spec import FrameRenderer, PreparedTensors
     from facepipe.spaces.bfm.coefficients import BfmCoefficients
     from facepipe.spaces.coefficients import Coefficients
 
@@ -97,14 +97,14 @@ def load_fast(path: Path) -> FastPirender:
     return FastPirender(load_pirender(path).to(compute_device()), threads=thread_count())
 
 
-def prepare(weights: Mapping[str, Path], source: Source) -> Prepared:
+def prepare(weights: Mapping[str, Path], source: Source) -> PreparedTensors:
     """Implement `prepare` of the spec: compute the source's features, in the precision used on this machine."""
     net = load_once(load_fast, weights[NETWORK], threads=THREADS)
     return net.prepare(to_tensor(source.picture)[None])._asdict()
 
 
 def open_renderer(
-    weights: Mapping[str, Path], source: Source, *, prior: None, prepared: Prepared | None, compiled: bool
+    weights: Mapping[str, Path], source: Source, *, prior: None, prepared: PreparedTensors | None, compiled: bool
 ) -> FrameRenderer:
     """Implement `facepipe.rendering.spec.OpenRenderer`."""
     del prior

@@ -19,7 +19,7 @@ SPACE = MotionSpace(
     },
     smoothing_seconds={"expression": 0.2, "angles": 0.28, "translation": 0.28, "crops": 0.28},
     coefficients="facepipe.spaces.bfm.coefficients:BfmCoefficients",
-    stage="stages.coefficients:BFM_STAGE",
+    stage="facepipe.stages.coefficients:BFM_STAGE",
     retargeting="facepipe.spaces.bfm.motion:retarget",
     containing="facepipe.spaces.bfm.motion:contain",
     editing="facepipe.spaces.bfm.motion:edit",

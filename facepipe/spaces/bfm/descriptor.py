@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 RADIUS = 13
 FRAMES = 2 * RADIUS + 1
-CHANNELS = 73
 EXPRESSION, ANGLES, TRANSLATION, CROP = slice(0, 64), slice(64, 67), slice(67, 70), slice(70, 73)
 SCALE = CROP.start
 # Expression, angles and translation in the 257 coefficients of Deep3DFaceRecon.
@@ -47,11 +46,6 @@ def windows(rows: Floats, first: int = 0, end: int | None = None, shot: NDArray[
     opens, ends = (np.searchsorted(numbers, numbers[frames], side=side)[:, None] for side in ("left", "right"))
     index = np.clip(frames[:, None] + np.arange(-RADIUS, RADIUS + 1), opens, ends - 1)
     return np.ascontiguousarray(rows[index].transpose(0, 2, 1))
-
-
-def windows_of_257(coefficients: Floats, crops: Floats) -> Floats:
-    """Return windows (T, 73, 27) from the (T, 257) coefficients and (T, 3) crops of a clip."""
-    return windows(rows_of_257(coefficients, crops))
 
 
 def scale_factor(source: Floats, driving: Floats) -> float:

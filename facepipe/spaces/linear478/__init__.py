@@ -18,7 +18,7 @@ SPACE = MotionSpace(
     # Lips are faster than heads: over a longer window the mouth opens less.
     smoothing_seconds={"expression": 0.2, "angles": 0.28, "translation": 0.28},
     coefficients="facepipe.spaces.coefficients:Coefficients",
-    stage="stages.coefficients:STAGE",
+    stage="facepipe.stages.coefficients:STAGE",
     retargeting="facepipe.spaces.linear478.motion:retarget",
     containing="facepipe.spaces.linear478.motion:contain",
     editing="facepipe.spaces.linear478.motion:edit",

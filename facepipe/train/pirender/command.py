@@ -100,17 +100,24 @@ def training_of(args: argparse.Namespace, fabric: Fabric) -> Training:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = parser_of("pirender", __doc__, "cache", "out")
-    parser.add_argument("--dataset", type=Path, required=True, help="output folder of `facepipe dataset build`")
-    parser.add_argument("--network", choices=list(RECIPES), default="compact")
-    parser.add_argument("--images", type=int, help="number of training images in total")
-    parser.add_argument("--batch", type=int, help="batch size on each device")
-    parser.add_argument("--peak-rate", type=float, help="highest learning rate")
+    parser.add_argument("--dataset", type=Path, required=True, help="Output folder of `facepipe dataset build`.")
     parser.add_argument(
-        "--adversarial-from", type=int, help="number of images after which the discriminator joins; 0 for never"
+        "--network",
+        choices=list(RECIPES),
+        default="compact",
+        help="Network: that of the embedded renderer, or the published one.",
     )
-    parser.add_argument("--begin-with", type=Path, help="checkpoint of another run, or a released file, to start from")
-    parser.add_argument("--precision", default="32-true", help="precision of Lightning Fabric, e.g. bf16-mixed")
-    parser.add_argument("--workers", type=int, default=1, help="processes that prepare the batches")
+    parser.add_argument("--images", type=int, help="Number of training images in total.")
+    parser.add_argument("--batch", type=int, help="Batch size on each device.")
+    parser.add_argument("--peak-rate", type=float, help="Highest learning rate.")
+    parser.add_argument(
+        "--adversarial-from", type=int, help="Number of images after which the discriminator joins; 0 for never."
+    )
+    parser.add_argument(
+        "--begin-with", type=Path, metavar="PATH", help="Checkpoint of another run, or a released file, to start from."
+    )
+    parser.add_argument("--precision", default="32-true", help="Precision of Lightning Fabric, e.g. bf16-mixed.")
+    parser.add_argument("--workers", type=int, default=1, help="Processes that prepare the batches.")
     args = parser.parse_args(argv)
     # A worker process forked while OpenCV's threads exist waits for them forever.
     cv2.setNumThreads(1)

@@ -1,1 +1,0 @@
-"""The embedded weights: `registry.toml`, `*.safetensors`, and a card (`*.md`) beside each. See `facepipe.weights`."""
