@@ -166,7 +166,7 @@ class Builder:
             "stages": [described(one) for one in stages],
             "weights": {name: weight.sha256 for name, weight in self.weights.items()},
         }
-        changed = deliver(files, digests, about)
+        changed = deliver(self.job, files, about, overwrite=self.recipe.overwrite)
         self.job.emit(Result(path=str(next(iter(files))), changed=changed))
 
     def _entry(self, name: str, person: str, medium: Medium, candidate: ClipCandidate, made: Artefact) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -10,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from facepipe import __version__
+from facepipe.engine import Job
 from facepipe.engine.artefact import Artefact, Output
 from facepipe.engine.digest import DigestCache
 from facepipe.engine.remark import remark_facts, remarks_in
 from facepipe.errors import DiskError, InputError, UsageError
 from facepipe.media.files import check_output, draft_of, sweep_drafts
+from facepipe.pipeline.items import without_suffix
 
 FORMAT, VERSION = "facepipe-result", 1
 
@@ -24,10 +27,13 @@ def sidecar_of(out: Path) -> Path:
     return out.with_name(out.name + ".json")
 
 
-def check_destination(out: Path, digests: DigestCache, *, overwrite: bool, described_by: Path | None = None) -> None:
-    """Raise InputError if `out` is a folder or, without `overwrite`, a file that facepipe did not write.
+def check_destination(
+    out: Path, digests: DigestCache | None, *, overwrite: bool, described_by: Path | None = None
+) -> None:
+    """Raise InputError if `out` is a folder or, without `overwrite`, a file of somebody else or of another result.
 
-    `described_by` is the sidecar that lists `out`, if it is not the one beside it.
+    `described_by` is the sidecar that lists `out`, if it is not the one beside it. Without `digests` a file that the
+    sidecar lists is not read, and so not checked for changes.
     """
     sidecar = described_by or sidecar_of(out)
     for path in (out, sidecar):
@@ -36,8 +42,11 @@ def check_destination(out: Path, digests: DigestCache, *, overwrite: bool, descr
         return
     for path in (out, sidecar):
         if path.exists() and not _is_ours(path, sidecar, digests):
+            owner = _owner_of(path, sidecar)
             raise InputError(
-                f"{path}: exists and was not written by facepipe, or was changed since; choose another name, "
+                f"{path}: belongs to the result {owner}; choose another name or another folder, or use --overwrite"
+                if owner
+                else f"{path}: exists and was not written by facepipe, or was changed since; choose another name, "
                 "or use --overwrite"
             )
 
@@ -60,26 +69,54 @@ def _is_same(path: Path, other: Path) -> bool:
         return False
 
 
-def _is_ours(path: Path, sidecar: Path, digests: DigestCache) -> bool:
+def _is_ours(path: Path, sidecar: Path, digests: DigestCache | None) -> bool:
     """Return whether the file has the digest that its sidecar states, or is a sidecar of facepipe itself."""
+    known = _listed(path, sidecar)
+    if known is None:
+        return False
+    try:
+        return path == sidecar or (bool(known) if digests is None else digests.digest(path) in known)
+    except OSError:
+        return False
+
+
+def _listed(path: Path, sidecar: Path) -> set[str] | None:
+    """Return the digests that a sidecar states for a file; None if it is not a sidecar of facepipe."""
     try:
         content = json.loads(sidecar.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
-            return False
+            return None
         name = _relative(path, sidecar)
-        known = {content["files"].get(name), content.get("replaces", {}).get(name)}
-        return path == sidecar or digests.digest(path) in known
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return {str(files[name]) for files in (content["files"], content.get("replaces", {})) if name in files}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _owner_of(path: Path, sidecar: Path) -> str:
+    """Return the path of another result that has `path` among its files; empty if there is none."""
+    base = glob.escape(without_suffix(path).name)
+    others = (other for other in path.parent.glob(f"{base}.*.json") if other not in (sidecar, path))
+    return next((str(other).removesuffix(".json") for other in others if _listed(path, other)), "")
 
 
 def _relative(path: Path, sidecar: Path) -> str:
     return Path(os.path.relpath(path.absolute(), sidecar.parent.absolute())).as_posix()
 
 
-def deliver(results: Mapping[Path, Output], digests: DigestCache, about: Mapping[str, Any]) -> bool:
-    """Copy results to their paths, each atomically, with a sidecar beside the first. Return whether a file changed."""
+def deliver(job: Job, results: Mapping[Path, Output], about: Mapping[str, Any], *, overwrite: bool) -> bool:
+    """Copy results to their paths, each atomically, with a sidecar beside the first. Return whether a file changed.
+
+    The places are checked again as by `check_destination`, while no other process of a batch delivers to them, because
+    another item may have been delivered there since. Raises InputError.
+    """
     sidecar = sidecar_of(next(iter(results)))
+    with job.hold_places([*results, sidecar]):
+        for path in results:
+            check_destination(path, job.workspace.digests, overwrite=overwrite, described_by=sidecar)
+        return _deliver(results, job.workspace.digests, about, sidecar)
+
+
+def _deliver(results: Mapping[Path, Output], digests: DigestCache, about: Mapping[str, Any], sidecar: Path) -> bool:
     files = {_relative(path, sidecar): output.sha256 for path, output in results.items()}
     content = {"format": FORMAT, "version": VERSION, "facepipe": __version__, "files": files, **about}
     content["remarks"] = _remarks(about)

@@ -202,7 +202,7 @@ class Steps:
             "weights": {name: weight.sha256 for name, weight in self.weights.items()},
         }
         files = {out: made.output(name) for out, name in outs.items()}
-        changed = deliver(files, self.job.workspace.digests, about)
+        changed = deliver(self.job, files, about, overwrite=self.options.overwrite)
         for out in outs:
             self.job.emit(Result(path=str(out), changed=changed))
         return list(outs)

@@ -74,5 +74,7 @@ def make_edits(job: Job, works: Sequence[Reenactment]) -> None:
     if job.dry_run or not isinstance(contact_sheet, Artefact):
         return
     parts = [one for one in (source.crop, *made, contact_sheet) if isinstance(one, Artefact)]
-    changed = deliver({sheet: contact_sheet.sole_output()}, job.workspace.digests, about(job, first, parts))
+    changed = deliver(
+        job, {sheet: contact_sheet.sole_output()}, about(job, first, parts), overwrite=first.options.overwrite
+    )
     job.emit(Result(path=str(sheet), changed=changed))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from facepipe.requests.declaration import argument, option
+from facepipe.requests.declaration import HEARD, SEEN, argument, option
 from facepipe.requests.groups import DriverFace, Face, Fit, Limits, Provenance, Rendering, SpeechOptions
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import fps_of, options_for, sampling_of
@@ -25,13 +25,15 @@ class AudioRequest(Request, Rendering, Fit, Face, DriverFace, Limits, Provenance
 
     command: ClassVar[str] = "audio"
 
-    source: Path = argument(PORTRAIT)
-    sound: Path = argument("The speech: a sound file, or a video with sound.")
+    source: Path = argument(PORTRAIT, accepts=SEEN)
+    sound: Path = argument("The speech: a sound file, or a video with sound.", accepts=HEARD)
     out: Path | None = option("Result file (default: SOURCE--SOUND.mp4).", default=None, short="-o", in_rows=False)
     samples: int = option(
         "Number of takes, each with different motion.", default=1, minimum=1, maximum=100, in_rows=False
     )
-    pose_from: Path | None = option("Video or motion file that gives the head motion.", default=None, reads=True)
+    pose_from: Path | None = option(
+        "Video or motion file that gives the head motion.", default=None, reads=True, accepts=(*SEEN, "motion")
+    )
     report: Path | None = option("Also write a PNG with plots of sound, mouth and pose, and frames.", default=None)
     paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
     sheet: Path | None = option("Also write a contact sheet of the result (PNG).", default=None)
@@ -52,4 +54,4 @@ class AudioRequest(Request, Rendering, Fit, Face, DriverFace, Limits, Provenance
             return [*audio(job, prepare(job, self.source, self.sound, out, options, speech)), *beside]
 
         identity = {"command": self.command, **names(source=self.source, sound=self.sound, out=out)}
-        return Prepared(options, identity, of_audio(options, reports=self.report is not None), make)
+        return Prepared(options, identity, of_audio(options, reports=self.report is not None), make, (out, *beside))

@@ -31,6 +31,14 @@ class Option:
     """Whether the field is the path of a file that is read."""
     in_rows: bool = True
     """Whether a batch row may have this option as a column."""
+    exact: bool = False
+    """Whether the checks of a request depend on the value of this number or path, beyond its own bounds."""
+    accepts: tuple[str, ...] = ()
+    """Kinds of file that are read: image, video, sound, motion, track; empty for every kind."""
+
+
+SEEN = ("image", "video")
+HEARD = ("sound", "video")
 
 
 def option(help: str, *, default: Any = MISSING, **declared: Any) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.errors import UsageError
-from facepipe.requests.declaration import argument, option
+from facepipe.requests.declaration import HEARD, argument, option
 from facepipe.requests.groups import Fit, Limits, Provenance, Quality
 from facepipe.requests.request import Prepared, Request, names
 from facepipe.requests.resolution import options_for
@@ -23,9 +23,11 @@ class MuxRequest(Request, Fit, Quality, Limits, Provenance):
 
     command: ClassVar[str] = "mux"
 
-    segments: tuple[Path, ...] = argument("Videos of the same size, frame rate and codec, in order; or a folder.")
+    segments: tuple[Path, ...] = argument(
+        "Videos of the same size, frame rate and codec, in order; or a folder.", accepts=("video",)
+    )
     out: Path = option("The result (.mp4).", short="-o", in_rows=False)
-    sound: Path | None = option("Sound file, or video with sound, to add.", default=None, reads=True)
+    sound: Path | None = option("Sound file, or video with sound, to add.", default=None, reads=True, accepts=HEARD)
     overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
     def prepare(self, settings: Settings) -> Prepared:
@@ -43,4 +45,5 @@ class MuxRequest(Request, Fit, Quality, Limits, Provenance):
             Steps(job, options, {}).mux([item.path for item in items], self.sound, self.out)
             return [self.out]
 
-        return Prepared(options, {"command": self.command, **names(out=self.out)}, of_mux(options), make)
+        identity = {"command": self.command, **names(out=self.out)}
+        return Prepared(options, identity, of_mux(options), make, (self.out,))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from facepipe.requests.declaration import argument, option
+from facepipe.requests.declaration import SEEN, argument, option
 from facepipe.requests.groups import (
     DriverFace,
     Face,
@@ -36,8 +36,8 @@ class ReenactRequest(Request, Rendering, Fit, Face, DriverFace, NoFace, Smoothin
 
     command: ClassVar[str] = "reenact"
 
-    source: Path = argument(PORTRAIT)
-    driver: Path = argument("The driver: a video, a picture, or a motion file (.npz).")
+    source: Path = argument(PORTRAIT, accepts=SEEN)
+    driver: Path = argument("The driver: a video, a picture, or a motion file (.npz).", accepts=(*SEEN, "motion"))
     out: Path | None = option(
         "Result file (default: SOURCE--DRIVER.mp4, or .png if DRIVER is a picture).",
         default=None,
@@ -48,7 +48,7 @@ class ReenactRequest(Request, Rendering, Fit, Face, DriverFace, NoFace, Smoothin
     paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
     sheet: Path | None = option("Also write a contact sheet of the result (PNG).", default=None)
     preset: Path | None = option(
-        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
+        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True, exact=True
     )
     source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
     overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
@@ -68,7 +68,8 @@ class ReenactRequest(Request, Rendering, Fit, Face, DriverFace, NoFace, Smoothin
             return [out, *([options.sheet] if options.sheet else [])]
 
         identity = {"command": self.command, **names(source=self.source, driver=self.driver, out=out)}
-        return Prepared(options, identity, of_reenactment(options, still=is_picture(out)), make)
+        files = (out, *([options.sheet] if options.sheet else []))
+        return Prepared(options, identity, of_reenactment(options, still=is_picture(out)), make, files)
 
 
 def default_out(source: Path, driver: Path) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from facepipe.requests.declaration import argument, option
+from facepipe.requests.declaration import HEARD, SEEN, argument, option
 from facepipe.requests.groups import (
     DriverFace,
     Face,
@@ -37,7 +37,7 @@ class CropRequest(Request, Size, Quality, Face, NoFace, Limits):
 
     command: ClassVar[str] = "crop"
 
-    inputs: tuple[Path, ...] = argument("Pictures and videos, or folders of them.")
+    inputs: tuple[Path, ...] = argument("Pictures and videos, or folders of them.", accepts=SEEN)
     out: Path = option(PLACE, short="-o", in_rows=False)
     overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
@@ -57,7 +57,9 @@ class CoefficientsRequest(Request, Face, NoFace, Smoothing, Space, Limits):
 
     command: ClassVar[str] = "coefficients"
 
-    inputs: tuple[Path, ...] = argument("Track files (.track.npz), pictures, videos, or folders of them.")
+    inputs: tuple[Path, ...] = argument(
+        "Track files (.track.npz), pictures, videos, or folders of them.", accepts=(*SEEN, "track")
+    )
     out: Path = option(PLACE, short="-o", in_rows=False)
     overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
@@ -78,7 +80,7 @@ class FeaturesRequest(Request, Limits):
 
     command: ClassVar[str] = "features"
 
-    sounds: tuple[Path, ...] = argument("Sound files, videos with sound, or folders.", metavar="SOUND")
+    sounds: tuple[Path, ...] = argument("Sound files, videos with sound, or folders.", metavar="SOUND", accepts=HEARD)
     out: Path = option(PLACE, short="-o", in_rows=False)
     fps: str = option("Frames per second, for example 25 or 30000/1001.", default="25")
     mfcc: bool = option("Also write MFCC.", default=False)
@@ -102,11 +104,16 @@ class MotionRequest(Request, Face, DriverFace, NoFace, Smoothing, Retargeting, S
 
     command: ClassVar[str] = "motion"
 
-    source: Path = argument("The face to animate: coefficients (.npz), picture or video.")
-    drivers: tuple[Path, ...] = argument("Motion files (.npz), tracks, sound, pictures, videos, or folders.")
+    source: Path = argument(
+        "The face to animate: coefficients (.npz), picture or video.", accepts=(*SEEN, "motion", "track")
+    )
+    drivers: tuple[Path, ...] = argument(
+        "Motion files (.npz), tracks, sound, pictures, videos, or folders.",
+        accepts=(*SEEN, *HEARD, "motion", "track"),
+    )
     out: Path = option(PLACE, short="-o", in_rows=False)
     preset: Path | None = option(
-        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
+        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True, exact=True
     )
     overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
 
@@ -136,8 +143,10 @@ class RenderRequest(Request, Rendering, Face, Limits, Provenance):
 
     command: ClassVar[str] = "render"
 
-    source: Path = argument(PORTRAIT)
-    motions: tuple[Path, ...] = argument("Motion files (.npz), or folders of them.", metavar="MOTION")
+    source: Path = argument(PORTRAIT, accepts=SEEN)
+    motions: tuple[Path, ...] = argument(
+        "Motion files (.npz), or folders of them.", metavar="MOTION", accepts=("motion",)
+    )
     out: Path = option(PLACE, short="-o", in_rows=False)
     grid: bool = option("Show source | driver | result side by side.", default=False)
     paste_back: bool = option("Paste the rendered face back into the whole source picture.", default=False)
