@@ -254,7 +254,7 @@ def test_the_places_are_checked_again_when_a_result_is_delivered(tmp_path: Path)
     """Another item may have been delivered there while this one was made."""
     made = tmp_path / "made"
     made.write_text("mine")
-    output = Output(made, hashlib.sha256(b"mine").hexdigest(), 4)
+    output = Output(made, hashlib.sha256(b"mine").hexdigest())
     out = tmp_path / "same.mp4"
 
     def stop() -> None:
