@@ -17,12 +17,13 @@ WHEELS := build/wheel
 # One process per core, four at most: each needs about 1 GB. `make test TESTS_IN_PARALLEL=` runs one after another.
 TESTS_IN_PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help install demo test check check-format check-style check-types check-imports check-wheel findings format clean
+.PHONY: help install demo test fuzz check check-format check-style check-types check-imports check-wheel findings format clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo     make $(VENV), install, animate the example portrait, print where the result is"
 	@echo "make test     make $(VENV), install, run the tests"
+	@echo "make fuzz     read odd lists, presets, settings and motion files for minutes (FACEPIPE_FUZZ=5000 of each)"
 	@echo "make check    all that CI runs: format, style, types, import contracts, the wheel, the tests"
 	@echo "make findings run the scripts of findings/, which needs the network"
 	@echo "make format   rewrite the code in the house format"
@@ -49,6 +50,9 @@ demo: $(VENV)/facepipe.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -q $(TESTS_IN_PARALLEL)
+
+fuzz: $(VENV)/dev.stamp
+	FACEPIPE_FUZZ=$${FACEPIPE_FUZZ:-5000} $(BIN)/python -m pytest -q --timeout 0 tests/field/test_files_of_facepipe.py
 
 check: check-format check-style check-types check-imports check-wheel test
 

@@ -12,11 +12,12 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from facepipe.errors import UsageError
-from facepipe.settings import SECTIONS, Settings, bounds_of, declared
+from facepipe.settings import DEFAULT, MAX_WHOLE, NUMBERED, SECTIONS, Settings, bounds_of, declared
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -101,8 +102,9 @@ class Given:
 def _read_file(path: Path) -> list[Given]:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{str(path)!r} cannot be read as TOML ({error}); correct it") from None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise UsageError(f"{str(path)!r} cannot be read as TOML ({reason}); correct it") from None
     given = []
     for section, values in content.items():
         if section not in SECTIONS:
@@ -144,23 +146,42 @@ def _from_text(name: str, text: str) -> Any:
 
 
 def _overlaid(settings: Settings, layer: list[Given]) -> Settings:
-    known = {name for name, _, _ in declared()}
     for given in layer:
         if given.value is None:
             continue
-        if given.name not in known:
-            raise UsageError(f"{_source(given)} is not a setting{hint(given.name, known)}")
+        if given.name not in _types():
+            raise UsageError(f"{_source(given)} is not a setting{hint(given.name, _types())}")
         section, key = given.name.split(".")
         new = replace(getattr(settings, section), **{key: _checked(given)})
         settings = replace(settings, **{section: new, "origins": {**settings.origins, given.name: given.origin}})
     return settings
 
 
+def check_setting(name: str, value: Any, shown: str) -> None:
+    """Raise UsageError, which calls the value `shown`, unless "section.key" can have this value."""
+    _checked(Given(name, value, FLAG, shown))
+
+
+def shown_source(settings: Settings, name: str, flag: str) -> str:
+    """Return where the value of "section.key" comes from, for messages: `flag`, a variable, or a file and its key."""
+    origin = settings.origin(name)
+    return flag if origin in (DEFAULT, FLAG) else _source(Given(name, None, origin, name), variable_of(name))
+
+
 def _checked(given: Given) -> Any:
-    """Validate a value and return it in the type of its setting. An int is accepted for a float."""
+    """Validate a value and return it in the type of its setting.
+
+    A whole number is accepted for a float, and for the text of a setting that may be a number.
+    """
     wanted, value = _type_of(given.name), given.value
+    if type(value) is int and abs(value) > MAX_WHOLE:
+        raise UsageError(f"{_source(given)} is a number of {value.bit_length()} bits; expected at most 64 bits")
     if wanted is float and type(value) is int:
         value = float(value)
+    if wanted is str and type(value) is int and given.name in NUMBERED:
+        value = str(value)
+    if isinstance(value, str) and "\0" in value:
+        raise UsageError(f"{_source(given)} is {value!r}, which contains a NUL character; remove it")
     options = get_args(wanted) if get_origin(wanted) is Literal else ()
     if value not in options if options else type(value) is not wanted:
         expected = "one of " + ", ".join(options) if options else TYPE_WORDS[wanted]
@@ -175,13 +196,21 @@ def _checked(given: Given) -> Any:
 TYPE_WORDS: Mapping[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
+@cache
+def _types() -> Mapping[str, Any]:
+    """Return the type of each setting by "section.key"."""
+    hints = {section: get_type_hints(section_type) for section, section_type in SECTIONS.items()}
+    return {name: hints[section][f.name] for name, section, f in declared()}
+
+
 def _type_of(name: str) -> Any:
-    section, key = name.split(".")
-    return get_type_hints(SECTIONS[section])[key]
+    return _types()[name]
 
 
-def _source(given: Given) -> str:
-    return given.shown if given.origin in (given.shown, FLAG) else f"{given.origin!r}: {given.shown!r}"
+def _source(given: Given, variable: str = "") -> str:
+    if given.origin in (given.shown, FLAG, variable):
+        return variable or given.shown
+    return f"{given.origin!r}: {given.shown!r}"
 
 
 #: Names of earlier versions and their names now.

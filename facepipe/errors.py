@@ -146,6 +146,12 @@ class PrecheckError(FacepipeError):
         return type(self), (self.errors,)
 
 
+class OptionsError(PrecheckError):
+    """Several options of a command are invalid."""
+
+    exit_code = ExitCode.USAGE
+
+
 class FailedItemsError(FacepipeError):
     """Some of several items failed; the others are done."""
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
+from functools import cache
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 V = TypeVar("V")
 
 DEFAULT = "default"
 """The source of a value that nobody gave."""
+NUMBERED = ("face.face", "face.driver_face", "motion.reference")
+"""Settings whose text may be a number, which may be given as a number."""
+MAX_WHOLE = 2**63 - 1
+"""The largest whole number of a setting or an option."""
 
 
 def setting(default: V, help: str, *, minimum: float | None = None, maximum: float | None = None) -> V:
@@ -39,7 +44,7 @@ class MediaSettings:
 class OutputSettings:
     """Encoding of results."""
 
-    codec: str = setting("h264", "video codec")
+    codec: Literal["h264", "h265", "vp9"] = setting("h264", "video codec")
     quality: int = setting(75, "encoding quality, from 0 (smallest file) to 100 (best picture)", minimum=0, maximum=100)
     size_pixels: int = setting(256, "width and height of the rendered face", minimum=64, maximum=2048)
     fit: Literal["shortest", "driver", "pad"] = setting("driver", "duration of the result if sound and motion differ")
@@ -133,6 +138,7 @@ class Bounds(NamedTuple):
     maximum: float | None
 
 
+@cache
 def bounds_of(name: str) -> Bounds:
     """Return the bounds of the setting "section.key"."""
     metadata = next(f.metadata for other, _, f in declared() if other == name)

@@ -9,6 +9,7 @@ from typing import Protocol
 from facepipe.batch.item import Item
 from facepipe.engine import Job
 from facepipe.errors import FacepipeError
+from facepipe.media.files import check_input
 
 RunJob = Callable[[Mapping[str, object], Callable[[Job], None]], None]
 """Runs a job, given its identity and its body."""
@@ -23,8 +24,29 @@ class CommandSet(Protocol):
     def inputs(self, item: Item) -> Sequence[str]:
         """Return the paths that an item reads, as written in its row."""
 
-    def check(self, item: Item) -> FacepipeError | None:
-        """Return the error in an item's command or options, or None. Files are not read."""
+    def results(self, item: Item) -> Sequence[str]:
+        """Return the paths that an item writes, the result first, without sidecars (each is a result + ".json")."""
+        return (item.output,)
+
+    def check(self, item: Item) -> Mapping[str, str]:
+        """Return the faults of an item's command and options: a message by column, "" for the row as a whole.
+
+        Files are not read, except presets.
+        """
+
+    def accepted(self, item: Item) -> Sequence[str]:
+        """Return, for each path of `inputs`, which kinds of file the item accepts, as text for `check_file`."""
+        return [""] * len(self.inputs(item))
+
+    def check_file(self, path: Path, accepted: str) -> None:
+        """Raise InputError if a file is not readable, or not of an accepted kind. It is not decoded."""
+        del accepted
+        check_input(path)
+
+    def check_places(self, item: Item, folder: Path) -> list[FacepipeError]:
+        """Return an error for each path of `results`, relative to `folder`, that holds a file of somebody else."""
+        del item, folder
+        return []
 
     def kind(self, item: Item) -> str:
         """Return a key that is equal for items with the same requirements on the machine."""

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePath
+from typing import Any
 
-from facepipe.batch.command_set import RunJob
+from facepipe.batch.command_set import CommandSet, RunJob
+from facepipe.batch.form import Forms
 from facepipe.batch.item import Item
+from facepipe.batch.template import stem_and_suffix
 from facepipe.device import set_threads
 from facepipe.engine import Job, Workspace
 from facepipe.errors import FacepipeError, PrecheckError
-from facepipe.media.files import make_parent
-from facepipe.pipeline.dependencies import Dependencies
+from facepipe.media.files import check_input, make_parent
+from facepipe.media.limits import MediaLimits
+from facepipe.motion.sliders import SLIDERS
+from facepipe.pipeline.delivery import check_destination, sidecar_of
+from facepipe.pipeline.precheck import check_kind, check_reference, inspect
 from facepipe.requests import Request
-from facepipe.requests.columns import Columns, files_read, request_of
+from facepipe.requests.cells import cell_of
+from facepipe.requests.columns import Columns, files_read, kinds_read, request_of
 from facepipe.settings import Settings
 
 EXTENSIONS = {"coefficients": "npz", "motion": "npz", "features": "npz"}
@@ -25,38 +32,89 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MACHINE_FAULTS = ("weights", "encoder", "disk")
 HARMLESS = ("work.folder", "work.stale_seconds", "render.compile")
 """Settings that do not change results."""
-FORMS = 10_000
 
 
 @dataclass(frozen=True)
-class Commands:
+class Commands(CommandSet):
     """The command set of `facepipe batch`: all commands that make results from files."""
 
     of_run: Settings
     """The settings of the whole run, on all machines."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the settings; caches stay in this process."""
+        return {"of_run": self.of_run}
+
     def extension(self, item: Item) -> str:
         """Return the default suffix of an item's result, without the dot."""
-        files = [PurePath(name).suffix.lower() for name in item.inputs.values()]
         if item.command == "edit":
             return "mp4" if {"sweep", "frames", "fps"} & set(item.options) else "png"
-        still = {"crop": files[0], "reenact": files[-1]}.get(item.command, "") in PICTURES
+        files = list(item.inputs.values())
+        shown = {"crop": files[0], "reenact": files[-1]}.get(item.command, "")
+        still = stem_and_suffix(shown)[1].lower() in PICTURES
         return EXTENSIONS.get(item.command, "png" if still else "mp4")
 
     def inputs(self, item: Item) -> Sequence[str]:
         """Return the paths that an item reads."""
         return files_read(item.command, item.inputs.values(), item.options)
 
-    def check(self, item: Item) -> FacepipeError | None:
-        """Return the error in an item's command or options, or None."""
-        form = self._form(item)
-        return form if isinstance(form, FacepipeError) else None
+    def results(self, item: Item) -> Sequence[str]:
+        """Return the paths of the result and of all other files of the item, except sidecars."""
+        form = self._forms.read(item).form
+        return (item.output,) if isinstance(form, FacepipeError) else form.results(item)
+
+    def check(self, item: Item) -> Mapping[str, str]:
+        """Return the faults of an item's command and options by column."""
+        read = self._forms.read(item)
+        faults = dict(read.faults)
+        for column, value in item.options.items() if item.command == "edit" else ():
+            if column in SLIDERS and column not in faults:
+                faults[column] = self._forms.slider_fault(column, float(str(value)))
+        faults[""] = read.row_fault(item)
+        return {column: fault for column, fault in faults.items() if fault}
+
+    def accepted(self, item: Item) -> Sequence[str]:
+        """Return the accepted kinds of each input, and the motion space and reference frame of a motion file."""
+        form = self._forms.read(item).form
+        space = "" if isinstance(form, FacepipeError) else form.space
+        reference = str(item.options.get("reference", "")) if item.command == "reenact" else ""
+        kinds = kinds_read(item.command, tuple(item.inputs), tuple(item.options))
+        return [_accepted(one, space, reference if at == 1 else "") for at, one in enumerate(kinds)]
+
+    def check_file(self, path: Path, accepted: str) -> None:
+        """Raise InputError if a file is not readable, or not of an accepted kind."""
+        if not accepted:
+            check_input(path)
+            return
+        kinds, space, reference = json.loads(accepted)
+        check_kind(path, kinds, space=space)
+        if reference.isdecimal():
+            check_reference(inspect(path, self._limits, motion=space), reference)
+
+    def check_places(self, item: Item, folder: Path) -> list[FacepipeError]:
+        """Return an error for each existing file that the item must not replace. Its digest is not checked."""
+        overwrite = cell_of(item.command, "overwrite", item.options.get("overwrite", False)).likeness
+        paths = [folder / path for path in self.results(item)]
+        found: list[FacepipeError] = []
+        for path in [] if overwrite else paths:
+            own = sidecar_of(path)
+            if path.is_file():
+                sidecar = own if own.exists() else sidecar_of(paths[0])
+                try:
+                    check_destination(path, None, overwrite=False, described_by=sidecar)
+                except FacepipeError as error:
+                    found.append(error)
+        return found
+
+    @cached_property
+    def _limits(self) -> MediaLimits:
+        return MediaLimits(self.of_run.media.max_pixels, self.of_run.media.max_duration_seconds)
 
     def kind(self, item: Item) -> str:
         """Return command, codec and weights as text."""
-        form = self._form(item)
+        form = self._forms.read(item).form
         assert not isinstance(form, FacepipeError)
-        return " ".join((item.command, form.codec, *sorted(set(form.dependencies.weights))))
+        return form.kind
 
     def check_machine(self, items: Sequence[Item], folder: Path) -> list[FacepipeError]:
         """Run each item as a dry run, and return the errors about weights, encoders and disks."""
@@ -85,16 +143,12 @@ class Commands:
 
     def program(self, item: Item) -> str:
         """Return the versions of stages and digests of weights that an item uses, as text."""
-        form = self._form(item)
-        if isinstance(form, FacepipeError):
-            return ""
-        if form.dependencies not in self._signatures:
-            self._signatures[form.dependencies] = form.dependencies.signature()
-        return self._signatures[form.dependencies]
+        form = self._forms.read(item).form
+        return "" if isinstance(form, FacepipeError) else form.program
 
     @cached_property
-    def _signatures(self) -> dict[Dependencies, str]:
-        return {}
+    def _forms(self) -> Forms:
+        return Forms(self.of_run)
 
     def prepare(self, threads: int) -> None:
         """Set the number of threads of numerical libraries."""
@@ -114,37 +168,7 @@ class Commands:
         """Return the request of an item whose paths are relative to `folder`. Raises UsageError."""
         return request_of(Columns(item.command, item.inputs, item.output, item.options, item.sample), folder)
 
-    def _form(self, item: Item) -> Form | FacepipeError:
-        names = tuple(PurePath(name).suffix for name in (*item.inputs.values(), item.output))
-        options = json.dumps(dict(item.options), sort_keys=True)
-        return _form(self, item.command, tuple(item.inputs), options, names, bool(item.sample))
 
-
-@dataclass(frozen=True)
-class Form:
-    """The properties shared by rows that differ only in the stems of their files."""
-
-    codec: str
-    dependencies: Dependencies
-
-
-@lru_cache(maxsize=FORMS)
-def _form(
-    commands: Commands, command: str, roles: tuple[str, ...], options: str, suffixes: tuple[str, ...], sample: bool
-) -> Form | FacepipeError:
-    """Return the form of rows, or the error that all of them have. Presets are the only files that are read.
-
-    `suffixes` are those of the inputs, in the order of `roles`, and of the result.
-    """
-    inputs = {role: f"{role}{suffix}" for role, suffix in zip(roles, suffixes, strict=False)}
-    item = Item(command, inputs, json.loads(options), f"result{suffixes[-1]}", sample=int(sample))
-    try:
-        prepared = commands.request(item, Path()).prepare(commands.of_run)
-    except FacepipeError as error:
-        return error
-    return Form(prepared.options.codec, prepared.dependencies)
-
-
-def forget() -> None:
-    """Clear the cache of forms, because the weight registry or a preset may have changed."""
-    _form.cache_clear()
+@lru_cache(maxsize=1000)
+def _accepted(kinds: tuple[str, ...], space: str, reference: str) -> str:
+    return json.dumps([kinds, space, reference]) if kinds else ""

@@ -5,17 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any
 
 from facepipe.engine.fingerprint import canonical_json
 from facepipe.engine.stage import Json
-from facepipe.errors import UsageError
 
 ID_DIGITS = 20
-PLACES = ("id", "source", "driving", "sample", "ext")
-DEFAULT_TEMPLATE = {True: "{source}--{driving}.{ext}", False: "{source}--{command}.{ext}"}
-"""The template for items with a driver or sound, and without."""
 
 
 @dataclass(frozen=True)
@@ -62,27 +57,3 @@ def identified(item: Item) -> Item:
     content: list[Json] = [item.command, dict(item.inputs), dict(item.options), item.output, item.sample]
     digest = hashlib.sha256(canonical_json(content).encode("utf-8", "surrogatepass")).hexdigest()
     return Item(item.command, item.inputs, item.options, item.output, item.sample, digest[:ID_DIGITS])
-
-
-def placed(item: Item, template: str, ext: str) -> Item:
-    """Return the item with the path of its result: its own output, else `template`, with placeholders filled in.
-
-    Raises UsageError for an unknown placeholder.
-    """
-    files = list(item.inputs.values())
-    driving = PurePath(files[1]).stem if len(files) > 1 else ""
-    values = {
-        "id": item.id,
-        "source": PurePath(files[0]).stem if files else "",
-        "driving": driving,
-        "sample": str(item.sample),
-        "ext": ext,
-        "command": item.command,
-    }
-    wanted = item.output or template or DEFAULT_TEMPLATE[bool(driving)]
-    try:
-        output = wanted.format_map(values) if "{" in wanted or "}" in wanted else wanted
-    except (KeyError, ValueError, IndexError, AttributeError) as error:
-        known = " ".join(f"{{{name}}}" for name in PLACES)
-        raise UsageError(f"the output {wanted!r} has an invalid placeholder ({error}); expected {known}") from None
-    return Item(item.command, item.inputs, item.options, output, item.sample, item.id)

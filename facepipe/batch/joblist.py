@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from facepipe.batch.command_set import CommandSet
-from facepipe.batch.item import Item, placed
-from facepipe.batch.rows import Row, item_of_row
+from facepipe.batch.item import Item
+from facepipe.batch.rows import Row, item_of_row, plain
+from facepipe.batch.template import placed
 from facepipe.errors import FacepipeError, UsageError
+
+_ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,14 @@ class JobList:
                 yield placed(item, self.template, self.commands.extension(item))
             except FacepipeError as error:
                 yield UsageError(f"{self.name}, line {row[0]}: {error}")
+
+    def shares(self, column: str, value: Any) -> bool:
+        """Return whether a cell is one of `common`, which all rows have that do not set it."""
+        return bool(self._plain_common.get(column, _ABSENT) == value)
+
+    @cached_property
+    def _plain_common(self) -> Mapping[str, Any]:
+        return {plain(name): value for name, value in self.common.items()}
 
     def items(self) -> Iterator[Item]:
         """Yield the items of this shard. Rows that cannot be read are skipped; `check` reports them."""

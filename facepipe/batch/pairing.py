@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -21,13 +22,13 @@ def find_files(pattern: str) -> list[str]:
     Raises UsageError if there are none.
     """
     path = Path(pattern)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises an error for a name that is too long)
         wanted = find_items([path], Path(), lambda file: is_track_or_medium(file) or is_motion(file), kinds="media")
         return [str(item.path) for item in wanted]
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113
         return [pattern]
     names = glob.glob(pattern, recursive=True)  # noqa: PTH207 (pathlib does not accept absolute patterns)
-    found = sorted(name for name in names if Path(name).is_file())
+    found = sorted(name for name in names if os.path.isfile(name))  # noqa: PTH113
     if not found:
         raise UsageError(
             f"{pattern!r} matches no file; check the pattern, and quote it so that the shell does not expand it"

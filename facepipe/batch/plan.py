@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from facepipe.batch.inventory import Inventory
 from facepipe.batch.item import Item
 from facepipe.batch.joblist import JobList
+from facepipe.batch.places import Places
 from facepipe.engine.item_log import BEGUN, DONE, DROPPED, Entries, Entry
-from facepipe.errors import FacepipeError, UsageError
+from facepipe.errors import DiskError, FacepipeError, InputError, PrecheckError, UsageError
 
 PART_DIGITS = 8
 CAUSES = ("input changed", "settings changed", "program or weights changed", "output path changed")
@@ -54,8 +57,10 @@ class Checked:
     """Faults of rows and items."""
     machine: list[FacepipeError] = field(default_factory=list)
     """Missing requirements of all items."""
+    settings: dict[str, SettingError] = field(default_factory=dict)
+    """Faults of cells that all rows share, by message."""
     bad: dict[str, tuple[Decision, FacepipeError]] = field(default_factory=dict)
-    """Items with faults, by id, each with its first fault."""
+    """Items with faults, by id, each with one error that holds all of them."""
     ids: bytearray = field(default_factory=bytearray)
     """The ids of the items of all shards, as bytes."""
 
@@ -77,13 +82,13 @@ class Planner:
         self.jobs = jobs
         self._folder, self._entries, self._run, self._retries = folder, entries, run, retries
         self._again = frozenset(again or ())
-        self._inventory = Inventory(folder)
+        self._inventory = Inventory(folder, jobs.commands.check_file)
 
     def decisions(self) -> Iterator[Decision]:
         """Yield the decision about each item of the shard, in the order of the list."""
-        self._inventory = Inventory(self._folder)
+        self._inventory = Inventory(self._folder, self.jobs.commands.check_file)
         for item in self.jobs.items():
-            yield self.decide(item)
+            yield self.decide(self._spelled(item))
 
     def decide(self, item: Item) -> Decision:
         """Return the decision about an item."""
@@ -108,13 +113,14 @@ class Planner:
     def key(self, item: Item) -> str:
         """Return the key of an item, which changes if the item must be made again."""
         commands = self.jobs.commands
-        signatures = "|".join(self._inventory.sign(name) for name in commands.inputs(item))
-        parts = (signatures, commands.settings(item), commands.program(item), item.output)
-        return ".".join(map(_part, parts))
+        signatures = "|".join([self._inventory.sign(name) for name in commands.inputs(item)])
+        # The settings and the program are those of many items.
+        shared = (_shared_part(commands.settings(item)), _shared_part(commands.program(item)))
+        return ".".join((_part(signatures), *shared, _part(item.output)))
 
     def check(self, *, count_inputs: bool = False) -> Checked:
         """Check all items and return all faults."""
-        found, outputs = Checked(), _Outputs()
+        found, places = Checked(), Places()
         kinds: dict[str, Item] = {}
         for item in self.jobs.read():
             found.total += 1
@@ -122,16 +128,33 @@ class Planner:
                 found.problems.append(item)
                 continue
             found.ids += bytes.fromhex(item.id)
-            if fault := outputs.fault(item):
+            fault = places.fault(item, self.jobs.commands.results(item))
+            if fault and fault.twice:
                 found.problems.append(fault)
-                if not fault.twice:
-                    found.bad[item.id] = (self.decide(item), fault)
             if self.jobs.shard.has(item):
-                self._look(item, found, kinds, count_inputs=count_inputs)
+                others = [fault] if fault and not fault.twice else []
+                self._look(self._spelled(item), found, kinds, others, count_inputs=count_inputs)
+            elif fault and not fault.twice:
+                found.problems.append(fault)
+        found.problems += found.settings.values()
         found.machine += self.jobs.commands.check_machine(list(kinds.values()), self._folder)
         return found
 
-    def _look(self, item: Item, found: Checked, kinds: dict[str, Item], *, count_inputs: bool) -> None:
+    def _spelled(self, item: Item) -> Item:
+        """Return an item whose files have the names that the disk has, which may compose accents in another way."""
+        inputs = {role: self._inventory.spelled(name) for role, name in item.inputs.items()}
+        return item if inputs == item.inputs else replace(item, inputs=inputs)
+
+    def _look(
+        self,
+        item: Item,
+        found: Checked,
+        kinds: dict[str, Item],
+        others: Sequence[FacepipeError],
+        *,
+        count_inputs: bool,
+    ) -> None:
+        """Decide about an item and check it. `others` are faults that it has beside other items."""
         decision = self.decide(item)
         found.mine += 1
         found.wanted += decision.wanted
@@ -140,60 +163,62 @@ class Planner:
         found.reasons[decision.reason] += 1
         if count_inputs:
             found.inputs.update({*map(hash, item.inputs.values()), hash(tuple(item.inputs.values()))})
-        if not decision.wanted:
-            return
-        faults = list(self._faults(item))
-        found.problems += faults
+        faults = list(others)
+        if decision.wanted:
+            own = self.jobs.commands.check(item)
+            if "" not in own:
+                kinds.setdefault(self.jobs.commands.kind(item), item)
+            faults += self._row_faults(item, own, found)
+            faults += self._file_faults(item)
+        found.problems += (fault for fault in faults if not isinstance(fault, SettingError))
         if faults:
-            found.bad.setdefault(item.id, (decision, faults[0]))
-        else:
-            kinds.setdefault(self.jobs.commands.kind(item), item)
+            found.bad.setdefault(item.id, (decision, _all_of(faults)))
 
-    def _faults(self, item: Item) -> Iterator[FacepipeError]:
-        if fault := self.jobs.commands.check(item):
-            yield UsageError(f"{item.label}: {fault}")
-            return
-        names = self.jobs.commands.inputs(item)
-        yield from (fault for name in names if (fault := self._inventory.fault(name)) is not None)
-        apart = {str(Path(name)) for name in names}
-        if str(Path(item.output)) in apart:
-            yield UsageError(
-                f"{item.label}: the result {item.output} would replace the input of the same name; use another output"
-            )
+    def _row_faults(self, item: Item, own: Mapping[str, str], found: Checked) -> Iterator[FacepipeError]:
+        """Yield the faults of a row. One of a cell that all rows share is added to `found` only once."""
+        for column, fault in own.items():
+            if column and self.jobs.shares(column, item.options[column]):
+                shared = SettingError(f"--set {column}={item.options[column]}: {fault}")
+                yield found.settings.setdefault(str(shared), shared)
+            else:
+                yield UsageError(f"{item.label}: {fault}")
+
+    def _file_faults(self, item: Item) -> Iterator[FacepipeError]:
+        """Yield the faults of the files that an item reads and writes."""
+        commands = self.jobs.commands
+        names, results = commands.inputs(item), commands.results(item)
+        for name, accepted in zip(names, commands.accepted(item), strict=True):
+            if fault := self._inventory.fault(name, accepted):
+                yield fault
+        apart = {os.path.normpath(name) for name in names}
+        for path in results:
+            if os.path.normpath(path) in apart:
+                yield UsageError(
+                    f"{item.label}: the result {path} would replace the input of the same name; use another output"
+                )
+            elif message := self._inventory.place_fault(os.path.dirname(path)) or self._inventory.name_fault(path):  # noqa: PTH120
+                yield DiskError(f"{item.label}: its result {path} cannot be written: {message}", permanent=True)
+        yield from commands.check_places(item, self._folder)
 
 
-class PlaceError(UsageError):
-    """Two rows have the same output path. `twice` means that they are the same item."""
-
-    def __init__(self, message: str, *, twice: bool = False) -> None:
-        super().__init__(message)
-        self.twice = twice
+class SettingError(UsageError):
+    """A cell that all rows share (`--set`) is invalid."""
 
 
-class _Outputs:
-    """Detects items with equal output paths."""
-
-    def __init__(self) -> None:
-        self._outputs: set[int] = set()
-        self._ids: set[int] = set()
-
-    def fault(self, item: Item) -> PlaceError | None:
-        """Return the error if an earlier item has the same id or output path, else None."""
-        place, mine = hash(item.output), hash(item.id)
-        if mine in self._ids:
-            return PlaceError(f"{item.label}: is in the list twice; remove one of the rows", twice=True)
-        self._ids.add(mine)
-        if place in self._outputs:
-            return PlaceError(
-                f"{item.label}: its result {item.output} is also the result of an earlier row; add a placeholder that "
-                "differs, for example {id}, to the template or the column output"
-            )
-        self._outputs.add(place)
-        return None
+def _all_of(faults: Sequence[FacepipeError]) -> FacepipeError:
+    """Return one error of the class of the first with the messages of all."""
+    first = faults[0]
+    if len(faults) == 1:
+        return first
+    kind = InputError if isinstance(first, PrecheckError) else type(first)
+    return kind("; ".join(dict.fromkeys(map(str, faults))), permanent=first.permanent)
 
 
 def _part(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:PART_DIGITS]
+
+
+_shared_part = lru_cache(maxsize=1000)(_part)
 
 
 def _cause(entry: Entry, key: str) -> str:

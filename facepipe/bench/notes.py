@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facepipe.batch.command_set import RunJob
+from facepipe.batch.command_set import CommandSet, RunJob
 from facepipe.batch.item import Item
 from facepipe.batch.joblist import JobList
 from facepipe.batch.rows import Row
@@ -35,7 +35,7 @@ NOTE = Stage("note", 1, ("text",), ("note.txt",), Params, note)
 
 
 @dataclass(frozen=True)
-class Notes:
+class Notes(CommandSet):
     """One stage per item, which writes a line."""
 
     def extension(self, item: Item) -> str:
@@ -47,10 +47,10 @@ class Notes:
         """Return the input files of an item."""
         return tuple(item.inputs.values())
 
-    def check(self, item: Item) -> FacepipeError | None:
+    def check(self, item: Item) -> Mapping[str, str]:
         """Accept every item."""
         del item
-        return None
+        return {}
 
     def kind(self, item: Item) -> str:
         """Return the command of an item."""

@@ -52,7 +52,8 @@ Template = Annotated[
     typer.Option(
         "-o",
         "--out",
-        help="Path template of the results, with {id} {source} {driving} {sample} {ext}.",
+        help="Path template of the results, with {source} {driving} {folder} {driving_folder} {id} {sample} {command} "
+        "{ext}.",
         metavar="TEMPLATE",
         rich_help_panel=LIST,
     ),

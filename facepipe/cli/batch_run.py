@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from facepipe.cli.batch_settings import BatchSettings
-from facepipe.errors import BusyError, FacepipeError, PrecheckError
+from facepipe.errors import BusyError, FacepipeError, OptionsError, PrecheckError
 
 if TYPE_CHECKING:
     from facepipe.batch.joblist import JobList
@@ -49,7 +49,8 @@ def run_list(
     with _requeued(), open_sink(as_json=as_json, quiet=quiet, verbose=verbose, log_file=settings.log_file) as sink:
         run = settings.run(jobs, sink, again)
         if dry_run:
-            _plan(run, sink, started)
+            Workspace(settings.work).precheck(make=False)
+            _plan(run, sink, started, skip_invalid=skip_invalid)
             return
         # The job's lock prevents `clean` while the batch runs.
         Workspace(settings.work).precheck()
@@ -79,15 +80,20 @@ def _requeued() -> Iterator[None]:
         raise
 
 
-def _plan(run: Run, sink: Sink, started: float) -> None:
-    """Emit the plan of each item and a summary."""
+def _plan(run: Run, sink: Sink, started: float, *, skip_invalid: bool) -> None:
+    """Emit the plan of each item and a summary. Raises the error that the run would raise before its first item."""
     from facepipe.engine.events import BatchSummary, ItemPlan
 
     checked = run.check()
     for one in run.planner.decisions():
+        invalid = one.item.id in checked.bad
         sink(
             ItemPlan(
-                item=one.item.id, label=one.item.label, output=one.item.output, reason=one.reason, to_make=one.wanted
+                item=one.item.id,
+                label=one.item.label,
+                output=one.item.output,
+                reason="invalid" if invalid else one.reason,
+                to_make=one.wanted and not invalid,
             )
         )
     sink(
@@ -96,21 +102,23 @@ def _plan(run: Run, sink: Sink, started: float) -> None:
             items=checked.mine,
             done=checked.done,
             made=0,
-            failed=checked.failed,
+            failed=checked.failed + len(checked.bad),
             claimed_elsewhere=0,
-            remaining=checked.wanted,
+            remaining=checked.wanted - sum(decision.wanted for decision, _ in checked.bad.values()),
             seconds=round(time.monotonic() - started, 3),
             exit_code=0,
         )
     )
-    _refuse(checked, skip_invalid=False)
+    _refuse(checked, skip_invalid=skip_invalid)
 
 
 def _refuse(checked: Checked, *, skip_invalid: bool) -> None:
-    """Raise PrecheckError with all faults, if there are any."""
+    """Raise one error with all faults, if there are any: OptionsError if only options of the command are invalid."""
     faults: list[FacepipeError] = [*checked.machine, *([] if skip_invalid else checked.problems)]
     if faults:
-        raise PrecheckError(list({str(fault): fault for fault in faults}.values()))
+        unique = list({str(fault): fault for fault in faults}.values())
+        usage = all(fault in checked.settings.values() for fault in unique)
+        raise (OptionsError if usage else PrecheckError)(unique)
 
 
 def _summary(settled: Settled, started: float) -> Any:

@@ -98,8 +98,11 @@ def config(
 ) -> None:
     """Print the current settings. The environment overrides facepipe.toml, which overrides the defaults."""
     from facepipe.config import load_settings
+    from facepipe.requests.rules import check_settings
 
-    rows = load_settings().rows()
+    settings = load_settings()
+    check_settings(settings)
+    rows = settings.rows()
     if as_json:
         for name, value, origin in rows:
             typer.echo(json.dumps({"schema": 1, "name": name, "value": value, "origin": origin}))

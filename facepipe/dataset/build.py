@@ -160,7 +160,7 @@ class Builder:
             "stages": [described(one) for one in stages],
             "weights": {name: weight.sha256 for name, weight in self.weights.items()},
         }
-        deliver(self.job, files, about)
+        deliver(self.job, files, about, overwrite=self.recipe.overwrite)
 
     def _entry(self, name: str, person: str, medium: Medium, candidate: ClipCandidate, made: Artefact) -> Entry:
         span, facts = candidate.span, made.facts

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path, PurePath
 
-from facepipe.batch.command_set import RunJob
+from facepipe.batch.command_set import CommandSet, RunJob
 from facepipe.batch.item import Item, identified
 from facepipe.batch.joblist import Recorded, Shard
 from facepipe.dataset.annotations import Annotations
@@ -32,7 +32,7 @@ COMMAND, PARTS = "dataset", "parts"
 
 
 @dataclass(frozen=True)
-class DatasetCommands:
+class DatasetCommands(CommandSet):
     """The command of all items of `facepipe dataset build`; it builds the clips of one raw video."""
 
     recipe: Recipe
@@ -51,10 +51,10 @@ class DatasetCommands:
         """Return the raw video and its annotations."""
         return (item.inputs["source"], *_annotations(item))
 
-    def check(self, item: Item) -> FacepipeError | None:
-        """Return None: the options come from `list_videos` and are valid."""
+    def check(self, item: Item) -> Mapping[str, str]:
+        """Return no faults: the options come from `list_videos` and are valid."""
         del item
-        return None
+        return {}
 
     def kind(self, item: Item) -> str:
         """Return the kind of an item, which is the same for all items."""

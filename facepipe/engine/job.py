@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -249,6 +249,17 @@ class Job:
         if remark not in self.remarks:
             self.remarks.append(remark)
             self._emit(Remarked(stage=stage, label=label or stage, code=remark.code, message=remark.text))
+
+    @contextmanager
+    def hold_places(self, paths: Iterable[Path]) -> Iterator[None]:
+        """Claim files that are about to be written, so that no other process of a batch writes them meanwhile."""
+        places = {f"{path.parent.resolve() / path.name}" for path in paths}
+        names = sorted(hashlib.sha256(os.fsencode(place)).hexdigest() for place in places)
+        with ExitStack() as held:
+            if self._claims:
+                for name in names:
+                    held.enter_context(self._claims.turn(name, self._check))
+            yield
 
     def count(self, frames: int) -> None:
         """Count in the summary a piece of work that was done without `run`."""

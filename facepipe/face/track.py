@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facepipe.errors import InputError
 from facepipe.face.cropping import SquareCrop, box_of
+from facepipe.media.archive import MAX_PIXELS, crop_of, open_archive, picture_size_of, rate_of
 
 FORMAT, VERSION = "facepipe-track", 1
 # Arrays that older files, or those of other landmarkers, do not have.
@@ -123,21 +124,19 @@ def save_track(file: TrackFile, path: Path) -> None:
 def load_track(path: Path) -> TrackFile:
     """Read a track file. Raises InputError if it is missing, not a track file, damaged, or of another version."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
+        with open_archive(path) as file:
+            header = json.loads(file.header())
             if header.get("format") != FORMAT or header.get("version") != VERSION:
                 raise InputError(f"{path} is not a track file of version {VERSION}. Create one with `facepipe crop`.")
-            own, shot = (file[name] if name in file.files else None for name in OPTIONAL)
-            arrays, counts = (
-                (file["points"], file["valid"], file["score"]),
-                (header["detections"], header["most_faces"]),
-            )
-            track = Track(*arrays, *counts, own, shot)
+            valid = file.array("valid", (None,), "b")
+            count = len(valid)
+            points, score = file.array("points", (count, 478, 3), "f"), file.array("score", (count,), "f")
+            own = file.array("sixty_eight", (count, 68, 3), "f") if "sixty_eight" in file.names else None
+            shot = file.array("shot", (count,), "i") if "shot" in file.names else None
+            track = Track(points, valid, score, header["detections"], header["most_faces"], own, shot)
         _check(track)
-        size, fps = (int(header["picture_size"][0]), int(header["picture_size"][1])), Fraction(header["fps"])
-        if fps <= 0:
-            raise ValueError(f"the frame rate is {fps}, expected a positive number")
-        return TrackFile(track, fps, SquareCrop(**header["crop"]), size, header["frame"])
+        size, fps = picture_size_of(header), rate_of(header["fps"])
+        return TrackFile(track, fps, SquareCrop(**crop_of(header)), size, int(header["frame"]))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Give the path of a track file (.npz).") from None
     except InputError:
@@ -147,16 +146,8 @@ def load_track(path: Path) -> TrackFile:
 
 
 def _check(track: Track) -> None:
-    """Raise ValueError unless the shapes and types of the arrays agree."""
-    count = len(track.valid)
-    expected = {"points": ((count, 478, 3), "f"), "valid": ((count,), "b"), "score": ((count,), "f")}
-    if track.sixty_eight is not None:
-        expected["sixty_eight"] = ((count, 68, 3), "f")
-    if track.shot is not None:
-        expected["shot"] = ((count,), "i")
-    for name, (shape, kind) in expected.items():
-        array = getattr(track, name)
-        if array.shape != shape or array.dtype.kind != kind:
-            raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected shape {shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} contains numbers that are not finite")
+    """Raise ValueError unless the numbers can be points of a face."""
+    arrays = {"points": track.points, "score": track.score, "sixty_eight": track.sixty_eight}
+    for name, array in arrays.items():
+        if array is not None and not float(np.abs(array).max(initial=0)) <= MAX_PIXELS:
+            raise ValueError(f"{name} contains numbers that are not finite, or above {MAX_PIXELS:.0f}")

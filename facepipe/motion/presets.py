@@ -11,6 +11,8 @@ from facepipe.media.files import check_input, draft_of, make_parent
 from facepipe.motion.sliders import SLIDERS, Edit
 
 FORMAT, VERSION = "facepipe-preset", 1
+MAX_VALUE = 1e6
+"""No slider reaches this value; its own bounds are checked when it is used."""
 
 
 def save_preset(edit: Edit, path: Path) -> None:
@@ -31,7 +33,7 @@ def load_preset(path: Path) -> Edit:
     check_input(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a preset ({error}). `facepipe edit --save-preset FILE` writes one.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path} is not a preset: its format is not {FORMAT!r}. See docs/formats.md.")
@@ -63,6 +65,8 @@ def _section(path: Path, content: dict[str, Any], name: str, count: int) -> dict
             raise InputError(f"{path}: unknown slider {slider!r}. `facepipe edit --list` shows all sliders.")
         if not isinstance(given, list) or len(given) != count or any(type(one) not in (int, float) for one in given):
             expected = "a number" if count == 1 else "two numbers, [from, to]"
-            raise InputError(f"{path}: slider {slider!r} is {value!r}, expected {expected}.")
+            raise InputError(f"{path}: slider {slider!r} is {value!r:.200}, expected {expected}.")
+        if any(not abs(one) <= MAX_VALUE for one in given):  # not a number, or too large for a float
+            raise InputError(f"{path}: slider {slider!r} is beyond all bounds. `facepipe edit --list` shows them.")
         numbers[slider] = [float(one) for one in given]
     return numbers

@@ -233,7 +233,7 @@ def _finish(job: Job, work: AudioJob, take: int, result: Made, generated: Made, 
     outs = {out: result.sole_output()}
     outs |= {path: made.sole_output() for path, made in extras.items() if isinstance(made, Artefact)}
     made = {one.folder: one for one in (*before, unsigned, result) if isinstance(one, Artefact)}
-    deliver(job, outs, _about(job, work, take, list(made.values())))
+    deliver(job, outs, _about(job, work, take, list(made.values())), overwrite=work.options.overwrite)
 
 
 def _inputs(work: AudioJob) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from facepipe.engine.events import Result
 from facepipe.engine.remark import Remark, remark_facts, remarks_in
 from facepipe.errors import InputError, UsageError
 from facepipe.media.files import check_output, draft_of, make_parent, sweep_drafts
+from facepipe.pipeline.items import without_suffix
 
 FORMAT, VERSION = "facepipe-result", 1
 
@@ -27,10 +29,13 @@ def sidecar_of(out: Path) -> Path:
     return out.with_name(out.name + ".json")
 
 
-def check_destination(out: Path, digests: DigestCache, *, overwrite: bool, described_by: Path | None = None) -> None:
-    """Raise InputError if `out` is a folder or, without `overwrite`, a file that facepipe did not write.
+def check_destination(
+    out: Path, digests: DigestCache | None, *, overwrite: bool, described_by: Path | None = None
+) -> None:
+    """Raise InputError if `out` is a folder or, without `overwrite`, a file of somebody else or of another result.
 
-    `described_by` is the sidecar that lists `out`, if it is not the one beside it.
+    `described_by` is the sidecar that lists `out`, if it is not the one beside it. Without `digests` a file that the
+    sidecar lists is not read, and so not checked for changes.
     """
     sidecar = described_by or sidecar_of(out)
     for path in (out, sidecar):
@@ -39,8 +44,11 @@ def check_destination(out: Path, digests: DigestCache, *, overwrite: bool, descr
         return
     for path in (out, sidecar):
         if path.exists() and not _is_ours(path, sidecar, digests):
+            owner = _owner_of(path, sidecar)
             raise InputError(
-                f"{path}: exists and was not written by facepipe, or was changed since; choose another name, "
+                f"{path}: belongs to the result {owner}; choose another name or another folder, or use --overwrite"
+                if owner
+                else f"{path}: exists and was not written by facepipe, or was changed since; choose another name, "
                 "or use --overwrite"
             )
 
@@ -63,29 +71,57 @@ def _is_same(path: Path, other: Path) -> bool:
         return False
 
 
-def _is_ours(path: Path, sidecar: Path, digests: DigestCache) -> bool:
+def _is_ours(path: Path, sidecar: Path, digests: DigestCache | None) -> bool:
     """Return whether the file has the digest that its sidecar states, or is a sidecar of facepipe itself."""
+    known = _listed(path, sidecar)
+    if known is None:
+        return False
+    try:
+        return path == sidecar or (bool(known) if digests is None else digests.digest(path) in known)
+    except OSError:
+        return False
+
+
+def _listed(path: Path, sidecar: Path) -> set[str] | None:
+    """Return the digests that a sidecar states for a file; None if it is not a sidecar of facepipe."""
     try:
         content = json.loads(sidecar.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
-            return False
+            return None
         name = _relative(path, sidecar)
-        known = {content["files"].get(name), content.get("replaces", {}).get(name)}
-        return path == sidecar or digests.digest(path) in known
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return {str(files[name]) for files in (content["files"], content.get("replaces", {})) if name in files}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _owner_of(path: Path, sidecar: Path) -> str:
+    """Return the path of another result that has `path` among its files; empty if there is none."""
+    base = glob.escape(without_suffix(path).name)
+    others = (other for other in path.parent.glob(f"{base}.*.json") if other not in (sidecar, path))
+    return next((str(other).removesuffix(".json") for other in others if _listed(path, other)), "")
 
 
 def _relative(path: Path, sidecar: Path) -> str:
     return Path(os.path.relpath(path.absolute(), sidecar.parent.absolute())).as_posix()
 
 
-def deliver(job: Job, results: Mapping[Path, Output], about: Mapping[str, Any]) -> None:
+def deliver(job: Job, results: Mapping[Path, Output], about: Mapping[str, Any], *, overwrite: bool) -> None:
     """Copy results to their paths, each atomically, with a sidecar beside the first, and emit an event for each.
 
-    A remark says which result of other settings was replaced.
+    The places are checked again as by `check_destination`, while no other process of a batch delivers to them, because
+    another item may have been delivered there since. A remark says which result of other settings was replaced. Raises
+    InputError.
     """
-    sidecar, digests = sidecar_of(next(iter(results))), job.workspace.digests
+    sidecar = sidecar_of(next(iter(results)))
+    with job.hold_places([*results, sidecar]):
+        for path in results:
+            make_parent(path)
+            check_destination(path, job.workspace.digests, overwrite=overwrite, described_by=sidecar)
+        _deliver(job, results, about, sidecar)
+
+
+def _deliver(job: Job, results: Mapping[Path, Output], about: Mapping[str, Any], sidecar: Path) -> None:
+    digests = job.workspace.digests
     files = {_relative(path, sidecar): output.sha256 for path, output in results.items()}
     content = {"format": FORMAT, "version": VERSION, "facepipe": __version__, "files": files, **about}
     content["remarks"] = _remarks(about)
@@ -94,8 +130,6 @@ def deliver(job: Job, results: Mapping[Path, Output], about: Mapping[str, Any]) 
     changed = [path for path, output in results.items() if not path.exists() or digests.digest(path) != output.sha256]
     old = {_relative(path, sidecar): digests.digest(path) for path in changed if path.exists()}
     replaced = _replaced(next(iter(results)), sidecar, content) if old else None
-    for path in results:
-        make_parent(path)
     for folder in {path.parent for path in results}:
         sweep_drafts(folder)
     # Written first, with the digests of the old files: if the program is killed, the next run recognises all files.

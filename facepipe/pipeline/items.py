@@ -72,7 +72,7 @@ def is_track_or_medium(path: Path) -> bool:
     """Return whether a file is a track, or a medium without a track file beside it."""
     if path.name.endswith(TRACK):
         return True
-    tracked = any(path.with_name(name + TRACK).exists() for name in (path.stem, path.name))
+    tracked = any(_exists(path.with_name(name + TRACK)) for name in (path.stem, path.name))
     return is_medium(path) and not tracked
 
 
@@ -113,15 +113,15 @@ def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool]
     the same name, both contain the suffix of their inputs. Raises InputError for a folder without items (`kinds`
     describes them in the message), and UsageError if results would still have the same path.
     """
-    named = len(inputs) == 1 and not inputs[0].is_dir() and out.suffix != "" and not out.is_dir()
+    named = len(inputs) == 1 and not _is_folder(inputs[0]) and out.suffix != "" and not _is_folder(out)
     if named:
-        return [Item(inputs[0], _without_suffix(out), out)]
-    if out.exists() and not out.is_dir():
+        return [Item(inputs[0], without_suffix(out), out)]
+    if _exists(out) and not _is_folder(out):
         raise UsageError(f"-o is {out}, a file, but there are several results; give a folder")
     found = [pair for path in inputs for pair in _below(path, out, wanted, kinds)]
-    met = Counter(_without_suffix(name) for _, name in found)
+    met = Counter(without_suffix(name) for _, name in found)
     items = [
-        Item(path, out / (_without_suffix(name) if met[_without_suffix(name)] == 1 else name)) for path, name in found
+        Item(path, out / (without_suffix(name) if met[without_suffix(name)] == 1 else name)) for path, name in found
     ]
     again = Counter(item.base for item in items)
     for base, count in again.items():
@@ -133,7 +133,7 @@ def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool]
 
 def _below(path: Path, out: Path, wanted: Callable[[Path], bool], kinds: str) -> list[tuple[Path, Path]]:
     """Return the wanted files of an input with their names relative to it."""
-    if not path.is_dir():
+    if not _is_folder(path):
         return [(path, Path(path.name))]
     found = [(file, file.relative_to(path)) for file in _files(path, out.resolve()) if wanted(file)]
     if not found:
@@ -149,7 +149,16 @@ def _files(folder: Path, out: Path) -> Iterator[Path]:
         yield from (here / name for name in sorted(files) if not name.startswith("."))
 
 
-def _without_suffix(path: Path) -> Path:
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 (Path.exists raises an error for a name that is too long)
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def without_suffix(path: Path) -> Path:
+    """Return a path without its suffix, which of a track is `.track.npz`."""
     if path.name.endswith(TRACK) and path.name != TRACK:
         return path.with_name(path.name.removesuffix(TRACK))
     return path.with_suffix("")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -11,11 +11,12 @@ from typing import Any
 
 from facepipe import weights
 from facepipe.engine import Job
-from facepipe.errors import ExitCode, FacepipeError, InputError, PrecheckError
+from facepipe.errors import ExitCode, FacepipeError, InputError, PrecheckError, UsageError
 from facepipe.media.files import check_input, description_of, kind_of
 from facepipe.media.image import probe_image
 from facepipe.media.limits import MediaLimits
 from facepipe.media.probe import probe_video
+from facepipe.pipeline.items import TRACK
 from facepipe.spaces import SPACES
 from facepipe.spaces.files import load_coefficients
 
@@ -56,6 +57,43 @@ def inspect(path: Path, limits: MediaLimits, *, motion: str = "") -> Medium:
         size = (video.width, video.height)
         return Medium(path, kind, video.frame_count_estimate, video.has_sound, size, video.fps)
     raise InputError(f"{path}: {_refused(path, kind, motion=bool(motion))}")
+
+
+def check_kind(path: Path, accepted: Collection[str], *, space: str = "") -> None:
+    """Check that a file has one of the accepted kinds, by its first bytes. A motion file is read, others are not.
+
+    `accepted` are image, video, sound, motion and track; sound accepts a video. Raises InputError.
+    """
+    check_input(path)
+    if path.suffix.lower() == ".npz":
+        kind = "track" if path.name.endswith(TRACK) else "motion"
+        if kind == "motion" and kind in accepted:
+            inspect_motion(path, space)
+        elif kind not in accepted:
+            raise InputError(f"{path}: is a {kind} file, expected {_expected(accepted)}")
+        return
+    kind = kind_of(path)
+    if kind in accepted or (kind == "video" and "sound" in accepted):
+        return
+    if "sound" not in accepted:
+        raise InputError(f"{path}: {_refused(path, kind, motion='motion' in accepted)}")
+    if kind != "unknown" or description_of(path) != "of unknown kind":
+        found = {"image": "a picture", "playlist": "a playlist"}.get(kind) or description_of(path)
+        raise InputError(f"{path}: is {found}, expected {_expected(accepted)}")
+
+
+def _expected(accepted: Collection[str]) -> str:
+    words = {"image": "a picture", "video": "a video", "sound": "sound", "motion": "a motion file", "track": "a track"}
+    return " or ".join(words[kind] for kind in words if kind in accepted)
+
+
+def check_reference(driver: Medium, reference: str) -> None:
+    """Raise UsageError if the number of a reference frame is beyond the driver's end."""
+    if reference.isdecimal() and int(reference) >= driver.frames:
+        raise UsageError(
+            f"{driver.path}: --reference is {reference}, but the driver has {driver.frames} frames; use best, first, "
+            f"or a number from 0 to {driver.frames - 1}"
+        )
 
 
 def _refused(path: Path, kind: str, *, motion: bool) -> str:
@@ -114,5 +152,4 @@ def find_weights(*names: str) -> dict[str, weights.WeightFile]:
 
 def check_work_folder(job: Job) -> None:
     """Raise PrecheckError if the work folder is not writable. The folder is not created."""
-    if not job.dry_run:
-        job.workspace.precheck(make=False)
+    job.workspace.precheck(make=False)

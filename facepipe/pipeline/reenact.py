@@ -226,7 +226,7 @@ def finish(job: Job, work: Reenactment, result: Made, before: list[Made]) -> Non
     if isinstance(contact_sheet, Artefact) and work.options.sheet:
         outs[work.options.sheet] = contact_sheet.sole_output()
     stages = {one.folder: one for one in [*before, unsigned, result] if isinstance(one, Artefact)}
-    deliver(job, outs, about(job, work, list(stages.values())))
+    deliver(job, outs, about(job, work, list(stages.values())), overwrite=work.options.overwrite)
 
 
 def _sheet(job: Job, work: Reenactment, result: Made, source: Made) -> Made:

@@ -213,7 +213,7 @@ class Steps:
             "weights": {name: weight.sha256 for name, weight in self.weights.items()},
         }
         files = {out: made.output(name) for out, name in outs.items()}
-        deliver(self.job, files, about)
+        deliver(self.job, files, about, overwrite=self.options.overwrite)
         return list(outs)
 
 

@@ -71,4 +71,5 @@ def make_edits(job: Job, works: Sequence[Reenactment]) -> None:
     if job.dry_run or not isinstance(contact_sheet, Artefact):
         return
     parts = [one for one in (source.crop, *made, contact_sheet) if isinstance(one, Artefact)]
-    deliver(job, {sheet: contact_sheet.sole_output()}, about(job, first, parts))
+    outs = {sheet: contact_sheet.sole_output()}
+    deliver(job, outs, about(job, first, parts), overwrite=first.options.overwrite)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from facepipe.requests.declaration import argument, option
+from facepipe.requests.declaration import HEARD, SEEN, argument, option
 from facepipe.requests.groups import (
     RESULT,
     Face,
@@ -54,13 +54,15 @@ class AudioRequest(
     command: ClassVar[str] = "audio"
     panel: ClassVar[str] = RESULT
 
-    source: Path = argument(PORTRAIT)
-    sound: Path = argument("The speech: a sound file, or a video with sound.")
+    source: Path = argument(PORTRAIT, accepts=SEEN)
+    sound: Path = argument("The speech: a sound file, or a video with sound.", accepts=HEARD)
     out: Path | None = option("Result file (default: SOURCE--SOUND.mp4).", default=None, short="-o", in_rows=False)
     samples: int = option(
         "Number of takes, each with different motion.", default=1, minimum=1, maximum=100, in_rows=False
     )
-    pose_from: Path | None = option("Video or motion file that gives the head motion.", default=None, reads=True)
+    pose_from: Path | None = option(
+        "Video or motion file that gives the head motion.", default=None, reads=True, accepts=(*SEEN, "motion")
+    )
     report: Path | None = option("Also write a PNG with plots of sound, mouth and pose, and frames.", default=None)
 
     def prepare(self, settings: Settings) -> Prepared:
@@ -71,9 +73,10 @@ class AudioRequest(
         speech = TakeOptions(sampling_of(self), self.samples, fps_of(self.fps), self.pose_from, self.report)
         out = self.out or Path(f"{self.source.stem}--{self.sound.stem}.mp4")
         options = options_for(self, settings, out)
+        beside = [path for path in (self.sheet, self.report) if path and self.samples == 1]
 
         def make(job: Job) -> list[Path]:
             return audio(job, prepare(job, self.source, self.sound, out, options, speech))
 
         identity = {"command": self.command, **names(source=self.source, sound=self.sound, out=out)}
-        return Prepared(options, identity, of_audio(options, reports=self.report is not None), make)
+        return Prepared(options, identity, of_audio(options, reports=self.report is not None), make, (out, *beside))

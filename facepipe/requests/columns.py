@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def request_of(row: Columns, folder: Path) -> Request:
     kind = request_class(row.command)
     known = declared(kind)
     files = _files(row, known)
-    values = {name: _cell(row.command, known, name, value) for name, value in _options(row, known).items()}
+    values = {name: cell_value(row.command, name, value) for name, value in _options(row, known).items()}
     values |= {name: from_text(known[name], path) for name, path in {**files, "out": row.output}.items()}
     return kind(**{name: _below(folder, value) for name, value in values.items()})
 
@@ -66,11 +67,13 @@ def _options(row: Columns, known: Mapping[str, Declared]) -> dict[str, Any]:
         if "seed" not in known:
             raise UsageError(f"{row.command} has no seed, so the column sample cannot be used with it; remove it")
         # The seed depends only on the row, so other rows of the list do not change a take.
-        options["seed"] = from_text(known["seed"], options.get("seed", 0)) + row.sample
+        options["seed"] = from_text(known["seed"], from_text(known["seed"], options.get("seed", 0)) + row.sample)
     return options
 
 
-def _cell(command: str, known: Mapping[str, Declared], column: str, value: Any) -> Any:
+def cell_value(command: str, column: str, value: Any) -> Any:
+    """Return the value of a cell in the type of its field. Raises UsageError."""
+    known = declared(request_class(command))
     allowed = [name for name, field in known.items() if field.option.in_rows and not field.option.positional]
     if column in allowed:
         return from_text(known[column], value)
@@ -85,7 +88,25 @@ def _below(folder: Path, value: Any) -> Any:
     return folder / value if isinstance(value, Path) else value
 
 
+@lru_cache(maxsize=1000)
+def _reading(command: str, columns: tuple[str, ...]) -> tuple[str, ...]:
+    known = declared(REQUESTS[command]) if command in REQUESTS else {}
+    return tuple(name for name in columns if name in known and known[name].option.reads)
+
+
 def files_read(command: str, inputs: Iterable[str], options: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the paths that a row reads, as written in the row."""
+    return (*inputs, *(str(options[name]) for name in _reading(command, tuple(options))))
+
+
+@lru_cache(maxsize=1000)
+def kinds_read(command: str, roles: tuple[str, ...], columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the accepted kinds (`Option.accepts`) of each path that `files_read` returns for a row.
+
+    `roles` are those of its inputs, in their order. A path that the command does not know accepts every kind.
+    """
     known = declared(REQUESTS[command]) if command in REQUESTS else {}
-    return (*inputs, *(str(value) for name, value in options.items() if name in known and known[name].option.reads))
+    arguments = [name for name, field in known.items() if field.option.positional]
+    named = [arguments[at] if at < len(arguments) else role for at, role in enumerate(roles)]
+    read = (*named, *_reading(command, columns))
+    return tuple(known[name].option.accepts if name in known else () for name in read)

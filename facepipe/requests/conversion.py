@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from facepipe.errors import UsageError
 from facepipe.requests.declaration import Declared
+from facepipe.settings import MAX_WHOLE
 
 BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 EXPECTED = {
@@ -20,6 +22,8 @@ EXPECTED = {
     str: "text",
     Path: "a path",
 }
+SHOWN = 200
+"""Maximum number of characters of a value in a message."""
 
 
 def from_text(field: Declared, value: Any) -> Any:
@@ -39,7 +43,7 @@ def _one_from_text(field: Declared, value: Any) -> Any:
         try:
             value = field.type(value)
         except ValueError:
-            raise _unexpected(field, value) from None
+            raise _unexpected(field, value, _decimal_point(value)) from None
     return _checked(field, value)
 
 
@@ -58,6 +62,10 @@ def from_python(field: Declared, value: Any) -> Any:
 def _checked(field: Declared, value: Any) -> Any:
     """Return a value in the type of its field. Raises UsageError for another type, or outside the bounds."""
     kind, given = field.type, value
+    if type(value) is int and abs(value) > MAX_WHOLE:  # float cannot hold one of 400 digits, and repr one of 5,000
+        raise UsageError(
+            f"{field.name} is a number of {value.bit_length()} bits, expected {EXPECTED[kind]} of at most 64 bits"
+        )
     if kind is Path and isinstance(value, str | os.PathLike):
         value = Path(value)
     elif kind is float and type(value) is int:
@@ -80,7 +88,17 @@ def _check_bounds(field: Declared, value: float, given: object) -> None:
         raise UsageError(f"{field.name} is {given!r}, expected a finite number")
 
 
-def _unexpected(field: Declared, value: object) -> UsageError:
+def _decimal_point(text: str) -> str:
+    """Return a hint if a number has a comma for a decimal point, as spreadsheets of some languages write it."""
+    pointed = text.strip().replace(",", ".")
+    return f"; write {pointed}" if re.fullmatch(r"[+-]?\d+,\d+", text.strip()) else ""
+
+
+def _unexpected(field: Declared, value: object, hint: str = "") -> UsageError:
     shape = getattr(value, "shape", None)
-    described = repr(value) if shape is None else f"an array of shape {shape}"
-    return UsageError(f"{field.name} is {described}, expected {EXPECTED[field.type]}")
+    described = _shortened(repr(value)) if shape is None else f"an array of shape {shape}"
+    return UsageError(f"{field.name} is {described}, expected {EXPECTED[field.type]}{hint}")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

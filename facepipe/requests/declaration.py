@@ -33,6 +33,14 @@ class Option:
     """Whether a batch row may have this option as a column."""
     span: tuple[float, float] | None = None
     """The range of useful values, for the help; not checked here."""
+    exact: bool = False
+    """Whether the checks of a request depend on the value of this number or path, beyond its own bounds."""
+    accepts: tuple[str, ...] = ()
+    """Kinds of file that are read: image, video, sound, motion, track; empty for every kind."""
+
+
+SEEN = ("image", "video")
+HEARD = ("sound", "video")
 
 
 def option(help: str, *, default: Any = MISSING, **declared: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.errors import InputError, UsageError
 from facepipe.motion.sliders import SLIDERS, Draw, Edit, check_edit, read_bounds
-from facepipe.requests.declaration import argument, option
+from facepipe.requests.declaration import SEEN, argument, option
 from facepipe.requests.groups import (
     RESULT,
     Face,
@@ -61,7 +61,7 @@ class EditRequest(
     command: ClassVar[str] = "edit"
     panel: ClassVar[str] = RESULT
 
-    source: Path = argument(PORTRAIT)
+    source: Path = argument(PORTRAIT, accepts=SEEN)
     out: Path | None = option(
         "Result file (default: SOURCE--edit.png, or .mp4 with --sweep).", default=None, short="-o", in_rows=False
     )
@@ -69,7 +69,7 @@ class EditRequest(
         "Move a slider through a video: NAME=FROM:TO. Repeatable.", default=(), metavar="SWEEP"
     )
     frames: int | None = option(
-        f"Number of frames of a video (default: {FRAMES}).", default=None, minimum=2, maximum=100_000
+        f"Number of frames of a video (default: {FRAMES}).", default=None, minimum=2, maximum=100_000, exact=True
     )
     fps: str | None = option(f"Frames per second of a video (default: {FPS}).", default=None)
     save_preset: Path | None = option("Write sliders and sweeps to this preset (JSON).", default=None, in_rows=False)
@@ -79,6 +79,7 @@ class EditRequest(
         minimum=1,
         maximum=999,
         metavar="N",
+        exact=True,
     )
     seed: int | None = option("Seed of --random (default: 0).", default=None, minimum=0, maximum=2**63 - 1)
 
@@ -105,7 +106,8 @@ class EditRequest(
             return [*outs, *([self.sheet] if self.sheet else [])]
 
         identity = {"command": self.command, **names(source=self.source, out=outs[0])}
-        return Prepared(options, identity, of_reenactment(options, still=still), make)
+        files = (*outs, *(path for path in (self.sheet, self.save_preset) if path))
+        return Prepared(options, identity, of_reenactment(options, still=still), make, files)
 
     def _check_combination(self) -> None:
         """Raise UsageError for options that need or exclude each other."""

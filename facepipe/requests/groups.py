@@ -124,6 +124,7 @@ class FromImage:
         default=None,
         metavar="FACE",
         reads=True,
+        accepts=("image",),
     )
     only: str | None = from_setting("motion.only", "With --from-image: use only the expression or the pose.")
     strength: float | None = from_setting("motion.strength", "With --from-image: scale factor of the difference.")
@@ -192,7 +193,7 @@ class Preset:
 
     panel: ClassVar[str] = MOTION
     preset: Path | None = option(
-        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True
+        "Preset with sliders, written by `facepipe edit --save-preset`.", default=None, reads=True, exact=True
     )
 
 

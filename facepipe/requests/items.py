@@ -51,7 +51,17 @@ def prepared(
         steps = Steps(job, options, weights, work.source, audio)
         return run_items(job, work.command, items, partial(getattr(steps, work.command), **params))
 
-    return Prepared(options, identity, dependencies, make)
+    return Prepared(options, identity, dependencies, make, _files(work))
+
+
+def _files(work: Work) -> tuple[Path, ...]:
+    """Return the files that are delivered to `-o`; for a folder, the paths of the results without suffix."""
+    from facepipe.pipeline.items import TRACK, without_suffix
+
+    if not work.out.suffix:
+        return tuple(work.out / path.stem for path in work.inputs)
+    base = without_suffix(work.out)
+    return (work.out, *([base.with_name(base.name + TRACK)] if work.command == "crop" else []))
 
 
 def _check(work: Work, options: Options, job: Job) -> tuple[list[Any], dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.errors import UsageError
-from facepipe.requests.declaration import argument, option
+from facepipe.requests.declaration import HEARD, argument, option
 from facepipe.requests.groups import RESULT, Length, Limits, Overwrite, Quality, Signing, SoundTrack
 from facepipe.requests.request import Prepared, Request, names
 from facepipe.requests.resolution import options_for
@@ -25,10 +25,10 @@ class MuxRequest(Request, Length, SoundTrack, Quality, Signing, Limits, Overwrit
     panel: ClassVar[str] = RESULT
 
     segments: tuple[Path, ...] = argument(
-        "Videos of the same size, frame rate and codec, in order; or a folder.", metavar="VIDEO"
+        "Videos of the same size, frame rate and codec, in order; or a folder.", metavar="VIDEO", accepts=("video",)
     )
     out: Path = option("The result (.mp4).", short="-o", in_rows=False)
-    sound: Path | None = option("Sound file, or video with sound, to add.", default=None, reads=True)
+    sound: Path | None = option("Sound file, or video with sound, to add.", default=None, reads=True, accepts=HEARD)
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""
@@ -45,4 +45,5 @@ class MuxRequest(Request, Length, SoundTrack, Quality, Signing, Limits, Overwrit
             Steps(job, options, {}).mux([item.path for item in items], self.sound, self.out)
             return [self.out]
 
-        return Prepared(options, {"command": self.command, **names(out=self.out)}, of_mux(options), make)
+        identity = {"command": self.command, **names(out=self.out)}
+        return Prepared(options, identity, of_mux(options), make, (self.out,))

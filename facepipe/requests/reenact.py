@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from facepipe.requests.declaration import argument, option
+from facepipe.requests.declaration import SEEN, argument, option
 from facepipe.requests.groups import (
     RESULT,
     DriverFace,
@@ -63,8 +63,8 @@ class ReenactRequest(
     command: ClassVar[str] = "reenact"
     panel: ClassVar[str] = RESULT
 
-    source: Path = argument(PORTRAIT)
-    driver: Path = argument("The driver: a video, a picture, or a motion file (.npz).")
+    source: Path = argument(PORTRAIT, accepts=SEEN)
+    driver: Path = argument("The driver: a video, a picture, or a motion file (.npz).", accepts=(*SEEN, "motion"))
     out: Path | None = option(
         "Result file (default: SOURCE--DRIVER.mp4, or .png if DRIVER is a picture).",
         default=None,
@@ -87,7 +87,8 @@ class ReenactRequest(
             return [out, *([options.sheet] if options.sheet else [])]
 
         identity = {"command": self.command, **names(source=self.source, driver=self.driver, out=out)}
-        return Prepared(options, identity, of_reenactment(options, still=is_picture(out)), make)
+        files = (out, *([options.sheet] if options.sheet else []))
+        return Prepared(options, identity, of_reenactment(options, still=is_picture(out)), make, files)
 
 
 def default_out(source: Path, driver: Path) -> Path:

@@ -45,6 +45,8 @@ class Prepared:
     dependencies: Dependencies
     make: Callable[[Job], list[Path]]
     """Makes and delivers the results, or plans them in a dry run, and returns their paths."""
+    files: tuple[Path, ...] = ()
+    """Every file that is delivered, except sidecars, which lie beside the results and have their names."""
 
 
 def names(**paths: Path) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ from facepipe.errors import UsageError
 from facepipe.renderers import RENDERERS
 from facepipe.requests.declaration import declared
 from facepipe.requests.invocation import invocation_of
+from facepipe.requests.rules import check_settings, check_source_frame
 from facepipe.settings import DEFAULT, Settings
 from facepipe.spaces import SPACES
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 OWN = ("grid", "paste_back", "sheet", "source_frame", "track", "overwrite")
 """Fields of requests that are options of a job under the same name."""
+RATE = re.compile(r"\d{1,9}(\.\d{1,9})?(/\d{1,9})?", re.ASCII)
 
 
 def settings_for(request: RequestBase, settings: Settings) -> Settings:
@@ -50,7 +53,8 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
 
     settings = settings_for(request, settings)
     own = {name: getattr(request, name) for name in OWN if hasattr(request, name)}
-    _check(settings, own.get("source_frame", "best"))
+    check_settings(settings)
+    check_source_frame(own.get("source_frame", "best"))
     renderer, space = _renderer_and_space(settings)
     return Options(
         size_pixels=settings.output.size_pixels,
@@ -74,34 +78,6 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
         **own,
         **others,
     )
-
-
-def _check(settings: Settings, source_frame: str) -> None:
-    """Raise UsageError for invalid values that types and bounds do not exclude."""
-    _check_face_rule(settings.face.face, "--face")
-    _check_face_rule(settings.face.driver_face, "--driver-face")
-    _check_number(settings.motion.reference, ("best", "first"), "--reference")
-    _check_number(source_frame, ("best",), "--source-frame")
-    size = settings.output.size_pixels
-    if size % 2:
-        raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
-
-
-def _check_face_rule(rule: str, flag: str) -> None:
-    if rule not in ("largest", "left", "right") and not (rule.isdecimal() and int(rule) >= 1):
-        raise UsageError(
-            f"{flag} is {rule!r}, expected largest, left, right, or a number from 1, counted from the left"
-        )
-
-
-def _check_number(rule: str, choices: tuple[str, ...], flag: str) -> None:
-    if rule not in choices and not rule.isdecimal():
-        raise UsageError(f"{flag} is {rule!r}, expected {', '.join(choices)}, or a frame number from 0")
-
-
-def _check_choice(value: str, choices: Iterable[str], flag: str) -> None:
-    if value not in (names := list(choices)):
-        raise UsageError(f"{flag} is {value!r}; expected one of {', '.join(names)}")
 
 
 def _retargeting(settings: Settings, space: str) -> Retargeting:
@@ -132,8 +108,6 @@ def _renderer_and_space(settings: Settings) -> tuple[str, str]:
     from facepipe.pipeline.rendering import renderer_for
 
     renderer, space = settings.render.renderer, settings.face.space
-    _check_choice(renderer, RENDERERS, "--renderer")
-    _check_choice(space, ("auto", *SPACES), "--space")
     if settings.origin("render.renderer") == DEFAULT:
         renderer = renderer_for(settings.render.weights, space, default=renderer)
     return renderer, RENDERERS[renderer].space if space == "auto" else space
@@ -144,15 +118,16 @@ def _default_of(settings: Settings, space: str, name: str) -> str:
     return SPACES[space].defaults.get(name, "") if settings.origin(name) == DEFAULT else ""
 
 
-def fps_of(text: str) -> Fraction:
-    """Parse a frame rate from 1 to 240 frames per second. Raises UsageError."""
+def fps_of(text: str, shown: str = "--fps") -> Fraction:
+    """Parse a frame rate from 1 to 240 frames per second. Raises UsageError, which calls the text `shown`."""
     try:
-        fps = Fraction(text)
+        # Fraction would compute the digits of 1e999999999.
+        fps = Fraction(text) if RATE.fullmatch(text) else Fraction(0)
     except (ValueError, ZeroDivisionError):
         fps = Fraction(0)
     if not 1 <= fps <= 240 or fps.denominator > 1001:
         raise UsageError(
-            f"--fps is {text!r}, expected frames per second from 1 to 240, for example 25, 29.97 or 30000/1001"
+            f"{shown} is {text!r}, expected frames per second from 1 to 240, for example 25, 29.97 or 30000/1001"
         )
     return fps
 

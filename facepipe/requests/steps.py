@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from facepipe.requests.declaration import argument, from_setting, option
+from facepipe.requests.declaration import HEARD, SEEN, argument, from_setting, option
 from facepipe.requests.groups import (
     RESULT,
     DriverFace,
@@ -44,7 +44,7 @@ class CropRequest(Request, Quality, Face, NoFace, Limits, Overwrite):
     command: ClassVar[str] = "crop"
     panel: ClassVar[str] = RESULT
 
-    inputs: tuple[Path, ...] = argument("Pictures and videos, or folders of them.", metavar="INPUT")
+    inputs: tuple[Path, ...] = argument("Pictures and videos, or folders of them.", metavar="INPUT", accepts=SEEN)
     out: Path = option(PLACE, short="-o", in_rows=False)
     size: int | None = from_setting("output.size_pixels", "Width and height of the crop in pixels.")
 
@@ -66,7 +66,7 @@ class CoefficientsRequest(Request, Face, NoFace, Smoothing, Space, Limits, Overw
     panel: ClassVar[str] = RESULT
 
     inputs: tuple[Path, ...] = argument(
-        "Track files (.track.npz), pictures, videos, or folders of them.", metavar="INPUT"
+        "Track files (.track.npz), pictures, videos, or folders of them.", metavar="INPUT", accepts=(*SEEN, "track")
     )
     out: Path = option(PLACE, short="-o", in_rows=False)
 
@@ -88,7 +88,7 @@ class FeaturesRequest(Request, SoundTrack, Limits, Overwrite):
     command: ClassVar[str] = "features"
     panel: ClassVar[str] = RESULT
 
-    sounds: tuple[Path, ...] = argument("Sound files, videos with sound, or folders.", metavar="SOUND")
+    sounds: tuple[Path, ...] = argument("Sound files, videos with sound, or folders.", metavar="SOUND", accepts=HEARD)
     out: Path = option(PLACE, short="-o", in_rows=False)
     fps: str = option("Frames per second, for example 25 or 30000/1001.", default="25")
     mfcc: bool = option("Also write MFCC.", default=False)
@@ -125,9 +125,13 @@ class MotionRequest(
     command: ClassVar[str] = "motion"
     panel: ClassVar[str] = RESULT
 
-    source: Path = argument("The face to animate: coefficients (.npz), picture or video.")
+    source: Path = argument(
+        "The face to animate: coefficients (.npz), picture or video.", accepts=(*SEEN, "motion", "track")
+    )
     drivers: tuple[Path, ...] = argument(
-        "Motion files (.npz), tracks, sound, pictures, videos, or folders.", metavar="DRIVER"
+        "Motion files (.npz), tracks, sound, pictures, videos, or folders.",
+        metavar="DRIVER",
+        accepts=(*SEEN, *HEARD, "motion", "track"),
     )
     out: Path = option(PLACE, short="-o", in_rows=False)
 
@@ -158,8 +162,10 @@ class RenderRequest(Request, Rendering, SourceGrid, PasteBack, Face, SourceFrame
     command: ClassVar[str] = "render"
     panel: ClassVar[str] = RESULT
 
-    source: Path = argument(PORTRAIT)
-    motions: tuple[Path, ...] = argument("Motion files (.npz), or folders of them.", metavar="MOTION")
+    source: Path = argument(PORTRAIT, accepts=SEEN)
+    motions: tuple[Path, ...] = argument(
+        "Motion files (.npz), or folders of them.", metavar="MOTION", accepts=("motion",)
+    )
     out: Path = option(PLACE, short="-o", in_rows=False)
 
     def prepare(self, settings: Settings) -> Prepared:

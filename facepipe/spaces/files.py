@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from fractions import Fraction
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facepipe.errors import InputError
 from facepipe.face.cropping import SquareCrop
+from facepipe.media.archive import MAX_PIXELS, crop_of, open_archive, picture_size_of, rate_of
 from facepipe.spaces import MotionSpace, find_space, linear478
 from facepipe.spaces.coefficients import Coefficients
 
@@ -21,6 +22,10 @@ VERSION = 2
 KINDS, OPTIONAL = {"valid": "b", "shot": "i"}, ("shot",)
 #: Version 1 called the space "basis", and linear478 "facepipe". The arrays are the same.
 READABLE_VERSIONS = (1, 2)
+LIMIT = 100.0
+"""Largest plausible number of an array: shape and expression in standard deviations, places in outer-eye distances."""
+LIMITS = {"angles": 4 * math.pi, "crops": MAX_PIXELS, "residual": MAX_PIXELS}
+"""Other limits: radians, pixels."""
 
 
 def save_coefficients(coefficients: Coefficients, path: Path) -> None:
@@ -58,8 +63,8 @@ def read_header(path: Path) -> dict[str, Any]:
     Raises InputError if the file is not a motion file or was written by a later version of facepipe.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            header: Any = json.loads(file["header"].tobytes())
+        with open_archive(path) as file:
+            header: Any = json.loads(file.header())
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Give the path of a motion file (.npz).") from None
     except Exception as error:  # NumPy and its zip reader raise a dozen kinds on other or broken files
@@ -95,12 +100,16 @@ def load_coefficients(path: Path, *, space: MotionSpace | None = linear478.SPACE
             f"Make the file again with `facepipe coefficients --space {wanted.name}`."
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in found.arrays if name in file.files or name not in OPTIONAL}
-        _check_arrays(arrays, found, int(header["frame_count"]), int(header["valid_frames"]))
-        fps, crop = Fraction(header["fps"]), SquareCrop(**{key: float(value) for key, value in header["crop"].items()})
-        if fps <= 0 or not crop.side > 0 or not np.isfinite([crop.center_x, crop.center_y, crop.angle_radians]).all():
-            raise ValueError(f"a rate of {fps} frames/s, or a crop that is not a square")
+        count = int(header["frame_count"])
+        shapes = {name: (count, *wanted[1:]) if wanted[0] is None else wanted for name, wanted in found.arrays.items()}
+        with open_archive(path) as file:
+            arrays = {
+                name: file.array(name, shape, KINDS.get(name, "f"))
+                for name, shape in shapes.items()
+                if name in file.names or name not in OPTIONAL
+            }
+        _check_arrays(arrays, int(header["valid_frames"]))
+        fps, crop = rate_of(header["fps"]), SquareCrop(**crop_of(header))
         arrays = {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()
         }
@@ -108,7 +117,7 @@ def load_coefficients(path: Path, *, space: MotionSpace | None = linear478.SPACE
             **arrays,
             fps=fps,
             crop=crop,
-            picture_size=(int(header["picture_size"][0]), int(header["picture_size"][1])),
+            picture_size=picture_size_of(header),
         )
     except Exception as error:  # as above, and keys that the header may lack
         raise InputError(
@@ -116,17 +125,13 @@ def load_coefficients(path: Path, *, space: MotionSpace | None = linear478.SPACE
         ) from error
 
 
-def _check_arrays(arrays: dict[str, NDArray[Any]], space: MotionSpace, count: int, valid_frames: int) -> None:
-    """Raise ValueError unless the arrays are those of the header."""
-    for name, wanted in space.arrays.items():
-        if name in OPTIONAL and name not in arrays:
-            continue
-        shape = tuple(count if length is None else length for length in wanted)
-        array, kind = arrays[name], KINDS.get(name, "f")
-        if array.shape != shape or array.dtype.kind != kind:
-            raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected shape {shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} holds numbers that are not finite")
+def _check_arrays(arrays: dict[str, NDArray[Any]], valid_frames: int) -> None:
+    """Raise ValueError unless the numbers can be motion of a face, and as many frames are valid as the header says."""
+    for name, array in arrays.items():
+        largest = float(np.abs(array).max()) if array.dtype.kind == "f" and array.size else 0.0
+        if not largest <= (limit := LIMITS.get(name, LIMIT)):
+            problem = f"numbers up to {largest:.3g}" if np.isfinite(largest) else "numbers that are not finite"
+            raise ValueError(f"{name} holds {problem}, which is no motion of a face; expected at most {limit:g}")
     if "shot" in arrays and (np.diff(arrays["shot"]) < 0).any():
         raise ValueError("the numbers of the shots are not in ascending order")
     if not valid_frames or int(arrays["valid"].sum()) != valid_frames:

@@ -12,7 +12,6 @@ import pytest
 from safetensors.numpy import save_file
 
 from facepipe import weights
-from facepipe.batch import commands
 from facepipe.batch.commands import Commands
 from facepipe.batch.item import Item, identified
 from facepipe.batch.joblist import Recorded
@@ -71,7 +70,6 @@ class Folder:
         ledger.close()
 
     def planner(self) -> Planner:
-        commands.forget()
         entries = Entries(self.folder / "journal")
         entries.refresh()
         return Planner(

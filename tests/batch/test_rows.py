@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from facepipe.batch.item import Item, identified, item_of, placed
+from facepipe.batch.item import Item, identified, item_of
 from facepipe.batch.joblist import Shard
 from facepipe.batch.pairing import pair
 from facepipe.batch.rows import Row, item_of_row, read_rows, spool
+from facepipe.batch.template import placed
 from facepipe.errors import InputError, UsageError
 
 

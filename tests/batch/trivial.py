@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facepipe.batch.command_set import RunJob
+from facepipe.batch.command_set import CommandSet, RunJob
 from facepipe.batch.item import Item
 from facepipe.engine import Artefact, Job, Stage, StageRun
-from facepipe.errors import FacepipeError, InputError, UsageError
+from facepipe.errors import FacepipeError, InputError
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ TURN = Stage("turn", 1, ("text",), ("turned.txt",), Params, turn)
 
 
 @dataclass(frozen=True)
-class Texts:
+class Texts(CommandSet):
     """Turns texts round. The option `kill` names a file: as long as there is none, the worker makes it and dies."""
 
     def extension(self, item: Item) -> str:
@@ -46,8 +46,8 @@ class Texts:
     def inputs(self, item: Item) -> Sequence[str]:
         return list(item.inputs.values())
 
-    def check(self, item: Item) -> FacepipeError | None:
-        return UsageError("no such option") if "wrong" in item.options else None
+    def check(self, item: Item) -> Mapping[str, str]:
+        return {"wrong": "no such option"} if "wrong" in item.options else {}
 
     def kind(self, item: Item) -> str:
         return item.command

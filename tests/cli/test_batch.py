@@ -67,7 +67,7 @@ def test_whoever_leads_a_batch_does_not_wait_for_torch() -> None:
 def test_rows_give_what_their_commands_give(folder: Path) -> None:
     Path("jobs.csv").write_text(ROWS)
     refused = run("batch", "jobs.csv", "-j", "2", "--json", "--set", "quality=60", "-o", "{source}-{command}.{ext}")
-    assert refused.exit_code == 3  # coefficients know no quality
+    assert refused.exit_code == 2  # coefficients know no quality, and the option is that of the whole batch
     done = facepipe("batch", "jobs.csv", "-j", 2, "--json", "-o", "{source}-{command}.{ext}")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 4, done.stderr

@@ -1,0 +1,91 @@
+"""Rules for the values of settings and options, beyond their types and bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from facepipe.config import check_setting, shown_source
+from facepipe.errors import UsageError
+from facepipe.renderers import RENDERERS
+from facepipe.settings import Settings
+from facepipe.spaces import SPACES
+
+MAX_DIGITS = 9
+"""Maximum number of digits of the number of a frame or face."""
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise UsageError, which names the source of the value, for a value that types and bounds do not exclude."""
+    for name, check in RULES.items():
+        section, key = name.split(".")
+        check(getattr(getattr(settings, section), key), shown_source(settings, name, FLAGS[name]))
+
+
+def check_cell_setting(name: str, value: Any, shown: str) -> None:
+    """Raise UsageError, which calls the value `shown`, unless "section.key" can have this value."""
+    check_setting(name, value, shown)
+    if name in RULES:
+        RULES[name](value, shown)
+
+
+def check_source_frame(rule: str, shown: str = "--source-frame") -> None:
+    """Raise UsageError unless a text is a rule for the frame of a source video."""
+    _check_number(rule, ("best",), shown)
+
+
+def _check_face_rule(rule: str, shown: str) -> None:
+    if rule not in ("largest", "left", "right") and not (_is_number(rule) and int(rule) >= 1):
+        raise UsageError(
+            f"{shown} is {rule!r}, expected largest, left, right, or a number from 1, counted from the left"
+        )
+
+
+def _check_reference(rule: str, shown: str) -> None:
+    _check_number(rule, ("best", "first"), shown)
+
+
+def _check_number(rule: str, choices: tuple[str, ...], shown: str) -> None:
+    if rule not in choices and not _is_number(rule):
+        raise UsageError(f"{shown} is {rule!r}, expected {', '.join(choices)}, or a frame number from 0")
+
+
+def _is_number(rule: str) -> bool:
+    return rule.isdecimal() and len(rule) <= MAX_DIGITS
+
+
+def _check_even(size: int, shown: str) -> None:
+    if size % 2:
+        raise UsageError(f"{shown} is {size}; video needs an even number. Take {size + 1}.")
+
+
+def _check_choice(value: str, choices: Iterable[str], shown: str) -> None:
+    if value not in (names := list(choices)):
+        raise UsageError(f"{shown} is {value!r}; expected one of {', '.join(names)}")
+
+
+def _check_renderer(value: str, shown: str) -> None:
+    _check_choice(value, RENDERERS, shown)
+
+
+def _check_space(value: str, shown: str) -> None:
+    _check_choice(value, ("auto", *SPACES), shown)
+
+
+RULES: Mapping[str, Callable[[Any, str], None]] = {
+    "face.face": _check_face_rule,
+    "face.driver_face": _check_face_rule,
+    "motion.reference": _check_reference,
+    "output.size_pixels": _check_even,
+    "render.renderer": _check_renderer,
+    "face.space": _check_space,
+}
+"""Checks of single settings by "section.key", beyond their types and bounds."""
+FLAGS: Mapping[str, str] = {
+    "face.face": "--face",
+    "face.driver_face": "--driver-face",
+    "motion.reference": "--reference",
+    "output.size_pixels": "--size",
+    "render.renderer": "--renderer",
+    "face.space": "--space",
+}
