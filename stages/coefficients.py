@@ -125,7 +125,7 @@ STAGE = Stage(
 # The weight `bfm` is optional: it is only used to measure the reprojection error.
 BFM_STAGE = Stage(
     name="coefficients",
-    version=3,
+    version=4,
     inputs=("track", "media"),
     outputs=("coefficients.npz",),
     params=Params,
