@@ -5,8 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from skimage import data
 
+from facepipe.engine import Workspace
+from facepipe.engine.remark import remarks_in
 from facepipe.media.image import read_picture
+from facepipe.weights import find
+from stages import crop
 from tests.field.icc import cmyk_profile, grey_profile, rgb_profile
 
 # Display P3 (200, 100, 50) at gamma 2.2 is this in sRGB.
@@ -149,3 +154,11 @@ def test_a_picture_of_several_strips(tmp_path: Path) -> None:
     rows = read_picture(path).pixels[2090:2110]
     part = saved(tmp_path / "part.tiff", image.crop((0, 2090, 2000, 2110)), rgb_profile())
     np.testing.assert_array_equal(rows, read_picture(part).pixels)
+
+
+def test_the_stage_crop_remarks_the_conversion(tmp_path: Path) -> None:
+    face = Image.fromarray(data.astronaut()[20:276, 100:356])  # type: ignore[no-untyped-call]
+    path = saved(tmp_path / "face.png", face, rgb_profile())
+    workspace, weights = Workspace(tmp_path / "work"), {name: find(name) for name in ("detector", "landmarker")}
+    made = workspace.execute(workspace.decide(crop.STAGE, {"media": path}, crop.Params(size_pixels=64), weights))
+    assert [remark.code for remark in remarks_in(made.facts)] == ["colours-converted"]
