@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from facepipe.engine.remark import FACT, Remark, remark_facts
+from facepipe.engine.remark import FACT, remark_facts
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.media.channels import ChannelMeter
+from facepipe.media.channels import SILENT, ChannelMeter
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.sound import SAMPLE_HERTZ, decode_sound, probe_sound
 from facepipe.motion.features import features_of, save_features
@@ -35,13 +35,14 @@ def features(run: StageRun[Params]) -> Mapping[str, Any]:
     result = features_of(blocks, Fraction(run.params.fps), mfcc=run.params.mfcc)
     save_features(result, run.output / "features.npz")
     run.advance(len(result))
-    silent = [Remark("silent-sound", "the sound is silent, so that it moves nothing")] if result.silent else []
+    # Too quiet for speech as a whole, although a click may be loud.
+    heard = dict.fromkeys([*((SILENT,) if result.silent else ()), *meter.remarks])
     return {
         "frames": len(result),
         "level_db": result.level_db,
         "silent": result.silent,
         "sample_hertz": SAMPLE_HERTZ,
-        FACT: remark_facts([*info.remarks, *silent, *meter.remarks]),
+        FACT: remark_facts([*info.remarks, *heard]),
     }
 
 

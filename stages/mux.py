@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 
 from facepipe import __version__
-from facepipe.engine.remark import FACT, remark_facts
+from facepipe.engine.remark import FACT, Remark, remark_facts
 from facepipe.engine.stage import Stage, StageRun
+from facepipe.errors import EncoderError
+from facepipe.media.channels import ChannelMeter
 from facepipe.media.encode import DEFAULT_QUALITY
+from facepipe.media.limits import NO_LIMITS
 from facepipe.media.mux import FitRule, concat_and_mux
 from facepipe.media.origin import origin_metadata
+from facepipe.media.sound import decode_sound, probe_sound
 from facepipe.spaces.files import load_coefficients
 
 
@@ -56,8 +60,19 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
         "sound": facts.sound,
         "held_frames": facts.held_frames,
         "cut_frames": facts.cut_frames,
-        FACT: remark_facts(facts.remarks),
+        FACT: remark_facts([*facts.remarks, *(_heard(run) if facts.sound != "none" else ())]),
     }
+
+
+def _heard(run: StageRun[Params]) -> tuple[Remark, ...]:
+    """Return what is remarkable about the whole sound as a listener hears it."""
+    path, meter = run.input("sound"), ChannelMeter()
+    try:
+        for _ in meter.watch(decode_sound(path, info=probe_sound(path, NO_LIMITS, track=run.params.track))):
+            pass
+    except EncoderError:
+        return (Remark("undecodable-sound", "none of the sound can be decoded; it is copied as it is"),)
+    return meter.remarks
 
 
 def _valid_spans(path: Path) -> list[tuple[int, int]]:

@@ -14,6 +14,9 @@ Floats = NDArray[np.floating]
 SILENT_SHARE = 1e-4
 """Power of a channel divided by that of the loudest one, up to which it counts as silent: -40 dB."""
 _OPPOSITE_CORRELATION = -0.5
+_SILENT_PEAK = 1e-3
+
+SILENT = Remark("silent-sound", "the sound is silent")
 
 
 class ChannelMeter:
@@ -22,20 +25,24 @@ class ChannelMeter:
     def __init__(self) -> None:
         """Start without a block."""
         self._products: Floats = np.zeros((0, 0))
+        self._peak = 0.0
 
     def watch(self, blocks: Iterable[Floats]) -> Iterator[Floats]:
         """Yield the blocks (samples, channels) unchanged."""
         for block in blocks:
             wide = block.astype(np.float64)
             products = wide.T @ wide
+            self._peak = max(self._peak, float(np.abs(wide).max(initial=0.0)))
             self._products = self._products + products if self._products.size else products
             yield block
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
-        """Remarks on silent channels, and on channels in opposite phase to the loudest one."""
+        """Remarks on silence, on silent channels, and on channels in opposite phase to the loudest one."""
         powers = np.diag(self._products)
-        if len(powers) < 2 or powers.max() == 0:
+        if self._peak < _SILENT_PEAK:
+            return (SILENT,)
+        if len(powers) < 2:
             return ()
         remarks, count = [], len(powers)
         silent = powers <= powers.max() * SILENT_SHARE

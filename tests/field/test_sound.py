@@ -14,7 +14,7 @@ from facepipe.errors import InputError
 from facepipe.media import ffmpeg
 from facepipe.media.sound import decode_sound, probe_sound
 from facepipe.motion.features import Features, load_features
-from facepipe.stages import features
+from facepipe.stages import features, mux
 from tests.face.faces import DATA
 from tests.media.sounds import write_voice
 from tests.pipeline.scene import run
@@ -73,6 +73,23 @@ def test_speech_with_an_inverted_channel_has_its_level(tmp_path: Path) -> None:
 def test_a_silent_sound_is_said(tmp_path: Path) -> None:
     facts, _ = facts_of(write_voice(tmp_path / "a.wav", 1.0, "-af", "volume=0"), tmp_path / "out")
     assert codes(facts) == ["silent-sound"]
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (("-af", "volume=0"), ["sound-encoded", "silent-sound"]),
+        (("-filter_complex", INVERTED), ["sound-encoded", "inverted-channels"]),
+        (("-af", "pan=stereo|c0=c0|c1=0*c0"), ["sound-encoded", "silent-channels"]),
+    ],
+)
+def test_what_is_not_heard_in_a_result_is_said(tmp_path: Path, args: Sequence[str], expected: list[str]) -> None:
+    segment = tmp_path / "segment.mp4"
+    encode("-f", "lavfi", "-i", "color=s=64x64:r=25:d=1", segment)
+    sound = write_voice(tmp_path / "a.mka", 1.0, *args, "-c:a", "ac3")
+    inputs: dict[str, Path | tuple[Path, ...]] = {"segments": (segment,), "sound": sound}
+    facts = mux.mux(StageRun(inputs, tmp_path, mux.Params(), {}, lambda _: None))
+    assert codes(dict(facts)) == expected
 
 
 def encode(*args: str | Path) -> None:
