@@ -169,7 +169,7 @@ def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, track: Trac
 
 STAGE = Stage(
     name="crop",
-    version=6,
+    version=7,
     inputs=("media",),
     outputs=("track.npz", "crop.png?", "crop.mp4?", "picture.png?"),
     params=Params,

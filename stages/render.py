@@ -143,7 +143,7 @@ def _encode(run: StageRun[Params], frames: Iterator[Picture], fps: Fraction) -> 
 
 STAGE = Stage(
     name="render",
-    version=7,
+    version=8,
     inputs=("picture", "track", "source", "motion", "prepared?", "full?", "driver?", "driver_track?"),
     outputs=("segment.mp4?", "picture.png?", "picture.jpg?", "picture.webp?"),
     params=Params,
