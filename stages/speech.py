@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.model import load_face_model
 from facepipe.motion.features import load_features
 from facepipe.spaces.files import load_coefficients, save_coefficients
+from facepipe.spaces.remarks import travel_remarks
+from facepipe.spaces.retargeting import Retargeting
 from facepipe.weights.loaded import load_once
 
 if TYPE_CHECKING:
@@ -34,24 +37,29 @@ def speech(run: StageRun[Params]) -> Mapping[str, Any]:
     from facepipe.motion.synthesis import synthesise
 
     params = run.params
+    model, source = load_once(load_face_model, run.weights["face-model"]), load_coefficients(run.input("source"))
+    head = load_coefficients(run.input("head")) if "head" in run.inputs else None
     sampled = synthesise(
-        load_once(load_face_model, run.weights["face-model"]),
+        model,
         load_once(load_audio_model, run.weights["audio"], threads=THREADS),
-        load_coefficients(run.input("source")),
+        source,
         load_features(run.input("features")),
         params.sampling,
         fps=Fraction(params.fps),
         count=params.frame_count,
-        head=load_coefficients(run.input("head")) if "head" in run.inputs else None,
+        head=head,
     )
+    travel = 0.0
+    if head is not None:
+        sampled, travel = source.space.contain(sampled, source, Retargeting(), model)
     save_coefficients(sampled, run.output / "motion.npz")
     run.advance(len(sampled))
-    return {"frames": len(sampled)}
+    return {"frames": len(sampled), "travel": round(travel, 2), "remarks": remark_facts(travel_remarks(travel))}
 
 
 STAGE = Stage(
     name="speech",
-    version=2,
+    version=3,
     inputs=("features", "source", "head?"),
     outputs=("motion.npz",),
     params=Params,

@@ -71,7 +71,7 @@ def blocks_of(frame: Picture) -> Blocks:
     blocks = grey.reshape(count, BLOCK_PIXELS, count, BLOCK_PIXELS).transpose(0, 2, 1, 3).reshape(count * count, -1)
     blocks = blocks - blocks.mean(1, keepdims=True)
     blocks[blocks.std(1) < FLAT_LEVELS] = 0
-    return blocks
+    return np.asarray(blocks, np.float32)
 
 
 def change(one: Blocks, other: Blocks) -> float:

@@ -37,6 +37,11 @@ def reach_of(coefficients: Coefficients, model: FaceModel) -> Reach:
     return Reach(-low[:, 0], high[:, 0], -low[:, 1], high[:, 1])
 
 
+def largest_size(reach: Reach) -> Floats:
+    """Return (T,) the logarithm of the largest unit with which the face fits the crop, in half sides."""
+    return np.asarray(np.log(2 / np.maximum(reach.left + reach.right, reach.up + reach.down)))
+
+
 def room_of(reach: Reach, unit: Floats) -> tuple[Floats, Floats]:
     """Return (T, 2) each: the lowest and the highest x and y of the origin with the whole face in the crop.
 

@@ -55,8 +55,8 @@ def travel_remarks(taken_back: float) -> list[Remark]:
     if not taken_back:
         return []
     text = (
-        f"the head travels farther than the picture has room; {taken_back:.0%} of its slow movement is taken back, so "
-        "that the face stays inside"
+        f"the head travels farther than the picture has room; {taken_back:.0%} of the way is taken back, so that "
+        "the face stays inside"
     )
     return [Remark("travel", text)]
 

@@ -25,18 +25,18 @@ class Kept(NamedTuple):
     path: Floats
     """(T,)"""
     taken_back: float
-    """Largest share of the slow part that was taken back in any shot, 0 to 1."""
+    """Largest share of the distance from the start that was taken back in any shot, 0 to 1."""
 
 
 def kept_inside(path: Floats, low: Floats, high: Floats, start: float, groups: list[slice], fps: float) -> Kept:
-    """Return a path (T,) that stays between `low` and `high` (T,), or as close to the room as `start` is.
+    """Return a path (T,) that stays between `low` and `high` (T,) and deviates from `start` otherwise as before.
 
     `groups` are the shots; each is treated by itself. A path that is inside is returned unchanged.
     """
-    low, high = np.minimum(np.minimum(low, high), start), np.maximum(np.maximum(low, high), start)
+    low, high = np.minimum(low, high), np.maximum(low, high)
     result, most = np.array(path, float), 0.0
     for group in groups:
-        one, bottom, top = result[group], low[group], high[group]
+        one, bottom, top = np.array(path[group], float), low[group], high[group]
         if ((one >= bottom) & (one <= top)).all():
             continue
         slow = slow_part(one - start, SLOW_SECONDS * fps)
@@ -44,7 +44,8 @@ def kept_inside(path: Floats, low: Floats, high: Floats, start: float, groups: l
         beyond = np.maximum(bottom - tried, tried - top).clip(0).max(1)
         best = int(np.argmin(np.round(beyond, 3)))
         result[group] = np.clip(tried[best], bottom, top)
-        most = max(most, float(SHARES[best]))
+        far, kept = (float(np.abs(part - start).max()) for part in (one, result[group]))
+        most = max(most, 1 - kept / far if far else 0.0)
     return Kept(result, most)
 
 

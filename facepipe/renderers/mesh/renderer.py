@@ -66,7 +66,7 @@ class MeshRenderer:
         self.rings = self.surface.ring_points(self.points, self.pose)
         self.follow = self.surface.follow_weights(self.points)[:, None]
         self.vertices = self._behind(np.concatenate([apertures.with_centres_inside(self.points), self.rings]))
-        self.own_share = own_share(self.points, model)
+        self.own_share = own_share(self.points, model, len(self.picture))
         self.skin = self._skin()
         self.luminance = float(self.skin.mean())
         self.unit = float(self.pose.scale[0])
@@ -167,7 +167,9 @@ class MeshRenderer:
         return np.array([surface.skin_end, surface.eyes_end, surface.mouth_end, len(surface.triangles)])
 
     def _sample(self, position: NDArray[np.float32]) -> NDArray[np.uint8]:
-        picture = cv2.remap(self.picture, position, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+        # Reflected, because repeated border pixels become streaks.
+        border = cv2.BORDER_REFLECT_101
+        picture = cv2.remap(self.picture, position, None, cv2.INTER_LINEAR, borderMode=border)  # type: ignore[call-overload]
         return np.asarray(picture, np.uint8)
 
     def _with_eyes(self, image: NDArray[np.uint8], flow: MeshFlow, points: Floats, unit: float) -> NDArray[np.uint8]:

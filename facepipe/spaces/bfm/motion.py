@@ -65,10 +65,14 @@ def contain(made: Coefficients, source: Coefficients, how: Retargeting, model: F
     groups, fps, crops = groups_of(held_shot(bfm)), float(bfm.fps), np.array(bfm.crops, float)
     unit = EYE_DISTANCE * STANDARD_PIXELS
     smallest = np.full(len(bfm), unit * max(sum(ACROSS), sum(UPWARD)) / FRAME_PIXELS)
+    # What the portrait itself lacks of its face, the result may lack too.
+    smallest = np.minimum(smallest, start[0])
     kept = [kept_inside(crops[:, 0], smallest, np.full(len(bfm), np.inf), start[0], groups, fps)]
     for axis, (before, after) in ((1, ACROSS), (2, UPWARD)):
         pixels = unit / kept[0].path
         low, high = before * pixels, FRAME_PIXELS - after * pixels
+        own = before * unit / start[0], FRAME_PIXELS - after * unit / start[0]
+        low, high = low - max(0.0, own[0] - start[axis]), high + max(0.0, start[axis] - own[1])
         kept.append(kept_inside(crops[:, axis], low, high, start[axis], groups, fps))
     return replace(bfm, crops=np.stack([one.path for one in kept], axis=1)), max(one.taken_back for one in kept)
 

@@ -12,7 +12,7 @@ from facepipe.face.model import FaceModel
 from facepipe.spaces.coefficients import Coefficients, Floats
 from facepipe.spaces.editing import turned_angles
 from facepipe.spaces.gaps import held_shot
-from facepipe.spaces.outline import reach_of, room_of
+from facepipe.spaces.outline import largest_size, reach_of, room_of
 from facepipe.spaces.retargeting import Distance, References, Retargeting, Start, Target, retarget_rows
 from facepipe.spaces.travel import groups_of, kept_inside
 
@@ -82,10 +82,14 @@ def contain(made: Coefficients, source: Coefficients, how: Retargeting, model: F
     """Implement `MotionSpace.contain`."""
     del how
     groups, fps, start = groups_of(held_shot(made)), float(made.fps), source.translation[0]
-    reach = reach_of(made, model)
-    largest = np.log(2 / np.maximum(reach.left + reach.right, reach.up + reach.down))
+    reach, own = reach_of(made, model), reach_of(source.rows(0, 1), model)
+    # What the portrait itself lacks of its face, the result may lack too.
+    largest = largest_size(reach) + max(0.0, start[2] - largest_size(own)[0])
     size = kept_inside(made.translation[:, 2], np.full(len(made), -np.inf), largest, start[2], groups, fps)
     low, high = room_of(reach, np.exp(size.path))
+    own_low, own_high = room_of(own, np.exp(start[2:]))
+    low -= np.maximum(0, own_low - start[:2])
+    high += np.maximum(0, start[:2] - own_high)
     places = [
         kept_inside(made.translation[:, axis], low[:, axis], high[:, axis], start[axis], groups, fps) for axis in (0, 1)
     ]

@@ -58,9 +58,9 @@ def test_the_averted_cheek_is_filled_from_its_mirror_side(yaw: float) -> None:
     """Only points on the side turned away use their mirror points; those of a frontal face do not."""
     model = face_model()
     front = points_at(expression_of(), pose_at(256))
-    assert own_share(front, model).min() > 0.95
+    assert own_share(front, model, 256).min() > 0.95
     away = points_at(expression_of(), pose_at(256, (0, yaw, 0)))
-    cosine, share = facing(away, model.triangles), own_share(away, model)
+    cosine, share = facing(away, model.triangles), own_share(away, model, 256)
     averted = np.sign(model.mean[: at.SKIN_COUNT, 0]) == -np.sign(yaw)
     assert share[: at.SKIN_COUNT][~averted].min() > 0.95
     assert (share[: at.SKIN_COUNT][averted] < 0.5).sum() > 30
