@@ -10,8 +10,8 @@ from skimage import data
 from facepipe.engine import Workspace
 from facepipe.engine.remark import remarks_in
 from facepipe.media.image import read_picture
+from facepipe.stages import crop
 from facepipe.weights import find
-from stages import crop
 from tests.field.icc import cmyk_profile, grey_profile, rgb_profile
 
 # Display P3 (200, 100, 50) at gamma 2.2 is this in sRGB.
