@@ -113,12 +113,8 @@ def load_coefficients(path: Path, *, space: MotionSpace | None = linear478.SPACE
         arrays = {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()
         }
-        return found.coefficients_class()(
-            **arrays,
-            fps=fps,
-            crop=crop,
-            picture_size=picture_size_of(header),
-        )
+        fields: dict[str, Any] = {**arrays, "fps": fps, "crop": crop, "picture_size": picture_size_of(header)}
+        return found.coefficients_class()(**fields)
     except Exception as error:  # as above, and keys that the header may lack
         raise InputError(
             f"{path} is damaged ({_reason(error)}). Make it again with `facepipe coefficients`."
