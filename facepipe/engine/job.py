@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +28,8 @@ from facepipe.engine.events import (
     Summary,
     ignore,
 )
-from facepipe.engine.fingerprint import Identity, canonical_json
-from facepipe.engine.journal import JsonlJournal
+from facepipe.engine.fingerprint import canonical_json
+from facepipe.engine.labels import Labels
 from facepipe.engine.lock import FolderLock
 from facepipe.engine.remark import Remark, remarks_in
 from facepipe.engine.stage import Json, Stage, WeightFile
@@ -79,8 +79,7 @@ class Job:
         self.id = hashlib.sha256(canonical_json(dict(identity)).encode()).hexdigest()[:16]
         self._force = frozenset(force)
         self._emit = events
-        self._memory: JsonlJournal[dict[str, Json] | None] = JsonlJournal(workspace.root / JOBS / f"{self.id}.jsonl")
-        self._labels: set[str] = set()
+        self._labels = Labels(workspace.root / JOBS / f"{self.id}.jsonl")
         self._forced: set[str | None] = set()
         self._lock: FolderLock | None = None
         self._started = time.monotonic()
@@ -95,7 +94,7 @@ class Job:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is None and not self.dry_run and self._remembers:
-            self._forget_unused_labels()
+            self._labels.forget_unused()
         if self._lock:
             self._lock.release()
         self._emit(
@@ -130,7 +129,7 @@ class Job:
         `label` describes this run to the user; `frames` is its number of frames, if known. Raises the errors of
         `Workspace.decide` and `Workspace.execute`.
         """
-        label = self._unique(label or stage.name)
+        label = self._labels.unique(label or stage.name)
         decision = self._decide(stage, inputs, params, weights, label)
         artefact: Artefact | Pending
         if self.dry_run:
@@ -140,7 +139,7 @@ class Job:
         else:
             artefact = self._make_alone(decision, frames)
         if decision.identity and not self.dry_run and self._remembers:
-            self._memory.set(label, decision.identity.as_json())
+            self._labels.remember(label, decision.identity)
         if isinstance(artefact, Artefact):
             self.results.append(artefact)
             for remark in remarks_in(artefact.facts):
@@ -152,7 +151,13 @@ class Job:
     ) -> Decision[P]:
         try:
             decision = self.workspace.decide(
-                stage, inputs, params, weights, label=label, previous=self._previous(label), force=self._forces(stage)
+                stage,
+                inputs,
+                params,
+                weights,
+                label=label,
+                previous=self._labels.previous(label),
+                force=self._forces(stage),
             )
         except Exception as error:
             self.fail(stage.name, label, error)
@@ -284,24 +289,6 @@ class Job:
 
     def _forces(self, stage: Stage[P]) -> bool:
         return stage.name in self._force or ALL in self._force
-
-    def _unique(self, label: str) -> str:
-        candidate, number = label, 1
-        while candidate in self._labels:
-            number += 1
-            candidate = f"{label} {number}"
-        self._labels.add(candidate)
-        return candidate
-
-    def _previous(self, label: str) -> Identity | None:
-        with suppress(KeyError, TypeError):
-            return Identity.from_json(self._memory.values[label] or {})
-        return None
-
-    def _forget_unused_labels(self) -> None:
-        """Forget the results that this job no longer uses, so that `clean` can remove them."""
-        for label in set(self._memory.values) - self._labels:
-            self._memory.set(label, None)
 
     def _hold(self) -> None:
         """Lock the work folder against `clean`, and check before the first stage that it can be written."""
