@@ -81,7 +81,7 @@ def test_what_is_no_sweep_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "Missing argument 'source'"),
+        ((), "Missing argument 'SOURCE'"),
         (("x.png", "--yaw", "1", "--sweep", "yaw=0:1"), "given both as a slider and as a sweep"),
         (("x.png", "--sweep", "yaw=0:1", "-o", "x2.png"), "--sweep makes a video"),
         (("x.png", "--fps", "0", "-o", "x.mp4"), "--fps is '0'"),

@@ -101,14 +101,18 @@ def test_files_of_somebody_else(scene: Scene, tmp_path_factory: pytest.TempPathF
     assert list(free.iterdir()) == []  # not even the work folder
 
 
-def test_missing_folder(scene: Scene) -> None:
-    outcome = run(*reenact(scene, out=scene.folder / "no" / "out.mp4"))
-    check(outcome, scene, scene.files(), 3, ("out.mp4", "does not exist", "create it"))
+@needs_root
+def test_missing_folder_on_a_read_only_disk(scene: Scene, disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    outcome = run(*reenact(scene, out=disk / "no" / "out.mp4"))
+    check(outcome, scene, scene.files(), 3, ("out.mp4", "read-only", "-o"))
 
 
 def test_a_file_for_a_folder(scene: Scene) -> None:
     before = scene.files()
-    check(run(*reenact(scene, out=scene.portrait / "out.mp4")), scene, before, 3, ("portrait.png", "does not exist"))
+    check(
+        run(*reenact(scene, out=scene.portrait / "out.mp4")), scene, before, 3, ("portrait.png", "not a folder", "-o")
+    )
     check(run(*reenact(scene, work=scene.portrait)), scene, before, 3, ("portrait.png", "not a folder", "work folder"))
 
 
