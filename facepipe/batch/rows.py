@@ -12,11 +12,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-from facepipe.batch.cells import check_cell, sample_of
+from facepipe.batch.cells import check_cell, sample_of, shown
 from facepipe.batch.item import Item, identified
 from facepipe.errors import InputError, UsageError
 
 ROLES = {"source": "source", "driving": "driving", "driver": "driving", "sound": "sound"}
+NAMES = (*ROLES, "command", "output", "out")
+"""Columns that hold one path or name."""
 COMMENT = "#"
 DELIMITERS = ",;\t"
 """Delimiters of CSV files. Spreadsheets write a semicolon where the comma is the decimal point."""
@@ -147,6 +149,8 @@ def item_of_row(row: Mapping[str, Any], *, command: str, common: Mapping[str, An
     cells = {plain(name): value for name, value in {**common, **row}.items() if value is not None and value != ""}
     for name, value in cells.items():
         check_cell(name, value)
+        if name in NAMES and isinstance(value, list | bool):
+            raise UsageError(f"{name} is {shown(value)}, expected one path or name")
     named = str(cells.pop("command", command))
     inputs: dict[str, str] = {}
     for column in ("source", "driving", "driver", "sound"):

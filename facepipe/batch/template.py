@@ -24,6 +24,8 @@ def placed(item: Item, template: str, ext: str) -> Item:
     """
     wanted = item.output or template or DEFAULT_TEMPLATE[len(item.inputs) > 1]
     output = wanted
+    if "\0" in wanted:
+        raise UsageError(f"the output {wanted!r} contains a NUL character; remove it")
     if "{" in wanted or "}" in wanted:
         parts = [text if literal else PLACES[text](item, ext) for literal, text in _parsed(wanted)]
         output = "".join(parts)

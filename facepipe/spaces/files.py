@@ -23,9 +23,9 @@ KINDS, OPTIONAL = {"valid": "b", "shot": "i"}, ("shot",)
 #: Version 1 called the space "basis", and linear478 "facepipe". The arrays are the same.
 READABLE_VERSIONS = (1, 2)
 LIMIT = 100.0
-"""Largest plausible number of an array: shape and expression in standard deviations, places in outer-eye distances."""
-LIMITS = {"angles": 4 * math.pi, "crops": MAX_PIXELS, "residual": MAX_PIXELS}
-"""Other limits: radians, pixels."""
+"""Largest plausible number of an array, such as shape and expression in standard deviations."""
+LIMITS = {"angles": 4 * math.pi, "translation": 20.0, "crops": MAX_PIXELS, "residual": MAX_PIXELS}
+"""Other limits: radians; half sides of the crop, and logarithms of them; pixels."""
 
 
 def save_coefficients(coefficients: Coefficients, path: Path) -> None:
@@ -103,7 +103,7 @@ def load_coefficients(path: Path, *, space: MotionSpace | None = linear478.SPACE
         count = int(header["frame_count"])
         shapes = {name: (count, *wanted[1:]) if wanted[0] is None else wanted for name, wanted in found.arrays.items()}
         with open_archive(path) as file:
-            arrays = {
+            arrays: dict[str, Any] = {
                 name: file.array(name, shape, KINDS.get(name, "f"))
                 for name, shape in shapes.items()
                 if name in file.names or name not in OPTIONAL

@@ -92,6 +92,7 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "1e400": ('{"source": "same.png", "driving": "same.mp4", "strength": 1e400}', "finite"),
     "text of 1e400": ('{"source": "same.png", "driving": "same.mp4", "strength": "1e400"}', "from 0 to 3"),
     "nesting": ('{"source": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
+    "a list of sources": ('{"source": ["same.png"], "driving": "same.mp4"}', "one path"),
     "a list in a list": ('{"source": "same.png", "driving": "same.mp4", "strength": [[1]]}', "list of these"),
     "400 digits": ('{"source": "same.png", "driving": "same.mp4", "size": ' + "9" * 400 + "}", "64 bits"),
     "5,000 digits": ('{"source": "same.png", "driving": "same.mp4", "size": ' + "9" * 5000 + "}", "JSON"),
