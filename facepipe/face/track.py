@@ -20,6 +20,17 @@ CROP_SIDE_RATIO, CROP_RAISE_RATIO = 1.9, 0.04
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Which of the faces of a frame was chosen first."""
+
+    frame: int
+    number: int
+    """Position among the faces of that frame, from the left, counted from 1."""
+    faces: int
+    """Number of faces in that frame."""
+
+
+@dataclass(frozen=True)
 class Track:
     """One face through T frames. Rows without a face are zero and not `valid`."""
 
@@ -35,6 +46,10 @@ class Track:
     """Largest number of faces found in one frame."""
     sixty_eight: NDArray[np.float32] | None = None
     """(T, 68, 3) in the same units, from a landmarker that finds 68 points and fits `points` to them; else None."""
+    choice: Choice | None = None
+    """The first choice of a face; None without a face, and for a track from a file."""
+    changed_frames: tuple[int, ...] = ()
+    """Frames from which another person is followed; not in files."""
 
     def rows(self, first: int, end: int) -> Track:
         """Return frames from `first` to `end` (exclusive)."""
