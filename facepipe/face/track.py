@@ -17,6 +17,9 @@ FORMAT, VERSION = "facepipe-track", 1
 # Side of the crop relative to the longer side of the face, and how far the face is below the centre of the crop,
 # relative to the side: hair needs room.
 CROP_SIDE_RATIO, CROP_RAISE_RATIO = 1.9, 0.04
+# From this share of frames without the face on, a remark asks to check who is followed; from the other on, a clip is
+# refused unless --no-face is source or cut.
+FEW_FACES_SHARE, NO_FACE_SHARE = 0.5, 0.9
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class TrackFile:
     picture_size: tuple[int, int]
     frame: int = -1
     """Frame number in the video for a still taken from a video; else -1."""
+    turned_degrees: int = 0
+    """Clockwise turn of the medium in which the points are; 0 unless its faces are upright only when it is turned."""
 
 
 def crop_around(points: NDArray[np.floating], picture_size: tuple[int, int]) -> SquareCrop:
@@ -108,6 +113,7 @@ def save_track(file: TrackFile, path: Path) -> None:
         "crop": crop,
         "picture_size": list(file.picture_size),
         "frame": file.frame,
+        "turned_degrees": file.turned_degrees,
         "detections": file.track.detections,
         "most_faces": file.track.max_faces,
     }
@@ -136,9 +142,12 @@ def load_track(path: Path) -> TrackFile:
             track = Track(file["points"], file["valid"], file["score"], header["detections"], header["most_faces"], own)
         _check(track)
         size, fps = (int(header["picture_size"][0]), int(header["picture_size"][1])), Fraction(header["fps"])
+        turn = int(header.get("turned_degrees", 0))
+        if turn not in (0, 90, 180, 270):
+            raise ValueError(f"turned_degrees is {turn}, expected 0, 90, 180 or 270")
         if fps <= 0:
             raise ValueError(f"the frame rate is {fps}, expected a positive number")
-        return TrackFile(track, fps, SquareCrop(**header["crop"]), size, header["frame"])
+        return TrackFile(track, fps, SquareCrop(**header["crop"]), size, header["frame"], turn)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Give the path of a track file (.npz).") from None
     except InputError:

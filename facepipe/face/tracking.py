@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from facepipe.face.detector import overlap
 from facepipe.face.finding import Face, FaceDetector, Finder, choose_face
 from facepipe.face.landmarker import FaceLandmarker, Seen
 from facepipe.face.looks import NEAR_FACE_FLOOR, SAME_FACE_FLOOR, Gallery, Looks, correlation, looks_of
+from facepipe.face.person import Person
 from facepipe.face.track import Choice, Track
 
 Picture = NDArray[np.uint8]
@@ -47,16 +47,8 @@ STEADY_FLOOR = 0.75
 NEAR_ADVANTAGE = 0.2
 
 
-class Person(NamedTuple):
-    """A person to find in a clip instead of one that a rule chooses."""
-
-    looks: tuple[Looks, ...]
-    """Their appearance, at least one look."""
-
-
-def never(frames: int, faces: int) -> bool:
+def never() -> bool:
     """Return False: tracking goes on to the last frame."""
-    del frames, faces
     return False
 
 
@@ -79,30 +71,30 @@ class Tracker:
         self.last: Looks | None = None
         self.crop: SquareCrop | None = None
         self.box: NDArray[np.floating] | None = None
+        self.seen: list[Seen] = []
         self.choice: Choice | None = None
         self.changed_frames: list[int] = []
-        # The current frame, the last frame with the face, and the last one in which the person was checked.
-        self.frame, self.seen_frame, self.checked_frame = 0, 0, 0
+        # The current frame, the last one with the face, and the last one in which the person was checked.
+        self.frame, self.last_frame, self.checked_frame = 0, 0, 0
         self.detections = self.max_faces = 0
 
     def track(
         self,
         frames: Iterable[Picture],
         advance: Callable[[int], None] = lambda _: None,
-        gives_up: Callable[[int, int], bool] = never,
+        gives_up: Callable[[], bool] = never,
     ) -> Track:
         """Follow the face through (H, W, 3) uint8 RGB frames, a few at a time in memory.
 
-        `gives_up` is called with the number of frames so far and of those with a face; True ends the track there.
+        `gives_up` is called after every few frames, when `seen` holds them; True ends the track there.
         """
         seen: list[Seen] = []
-        stream, faces = iter(frames), 0
+        stream, self.seen = iter(frames), seen
         while batch := list(itertools.islice(stream, BATCH_FRAMES)):
             self._return_to_former(batch[0])
             seen += self._follow(batch)
             advance(len(batch))
-            faces += sum(one.score >= FOLLOWED_SCORE_FLOOR for one in seen[-len(batch) :])
-            if gives_up(len(seen), faces):
+            if gives_up():
                 break
         score = np.array([one.score for one in seen], np.float32)
         points = np.stack([one.points for one in seen]) if seen else np.zeros((0, 478, 3), np.float32)
@@ -124,14 +116,14 @@ class Tracker:
                 if not self._stays(frame, one):
                     break
                 kept += 1
-                yield self._seen(one)
+                yield self._noted(one)
             if kept < len(batch):
                 yield self._recenter(batch[kept], located.row(kept))
             batch = batch[kept + 1 :]
 
-    def _seen(self, one: Seen) -> Seen:
+    def _noted(self, one: Seen) -> Seen:
         """Note where the face is in the current frame, and go on to the next."""
-        self.box, self.seen_frame = box_of(one.points), self.frame
+        self.box, self.last_frame = box_of(one.points), self.frame
         self.frame += 1
         return one
 
@@ -156,7 +148,7 @@ class Tracker:
                 return NOTHING
         assert self.crop is not None
         one = self.landmarker.locate([frame], [self.crop]).row(0)
-        return self._seen(one._replace(score=max(one.score, FOLLOWED_SCORE_FLOOR)))
+        return self._noted(one._replace(score=max(one.score, FOLLOWED_SCORE_FLOOR)))
 
     def _settle(self, frame: Picture, crop: SquareCrop) -> bool:
         """Realign a crop so that the face is upright. Returns False if it shows no face or another person's."""
@@ -199,7 +191,7 @@ class Tracker:
             self._is_person(looks_of(frame, one.crop), NEAR_FACE_FLOOR)
             self.crop = one.crop
             return True
-        absent = self.frame - self.seen_frame
+        absent = self.frame - self.last_frame
         if self.person is not None or not found or absent <= PATIENCE_SECONDS * self.fps:
             return False
         self.former, self.gallery = self.former or self.gallery, Gallery()
@@ -221,7 +213,7 @@ class Tracker:
 
     def _best(self, frame: Picture, found: list[Face], gallery: Gallery) -> Face | None:
         """Return the face that is the person's by appearance and place, or None."""
-        recent = self.box is not None and self.frame - self.seen_frame <= NEAR_SECONDS * self.fps
+        recent = self.box is not None and self.frame - self.last_frame <= NEAR_SECONDS * self.fps
         best, best_merit = None, -np.inf
         for one in found:
             near = recent and self.box is not None and overlap(one.box, self.box) >= NEAR_OVERLAP

@@ -29,7 +29,15 @@ from facepipe.pipeline.delivery import (
 )
 from facepipe.pipeline.items import TRACK, Item
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import Fitted, Made, Weights, fit_source, fit_track, track_clip
+from facepipe.pipeline.perception import (
+    Fitted,
+    Made,
+    Weights,
+    described_references,
+    fit_source,
+    fit_track,
+    track_clip,
+)
 from facepipe.pipeline.precheck import Medium, find_weights, inspect, inspect_motion
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments
@@ -167,7 +175,7 @@ class Steps:
         return fit_track(self.job, tracked, path, self.options, self.weights, f"fit {label}", frames=medium.frames)
 
     def _check(self, item: Item, outs: Mapping[Path, str]) -> None:
-        check_apart(outs, [item.path, *([self.source] if self.source else []), *self.options.provenance.paths()])
+        check_apart(outs, [item.path, *([self.source] if self.source else []), *self.options.named_files()])
         if item.out is None and not self.job.dry_run:
             make_parent(item.base)
         if item.out is None and not item.base.parent.exists():
@@ -195,7 +203,8 @@ class Steps:
                 role: described_input(path, self.job.workspace)
                 for role, path in {"item": item.path, "source": self.source}.items()
                 if path
-            },
+            }
+            | (described_references(self.options, self.job.workspace.digests) if "detector" in self.weights else {}),
             **self.options.provenance.about(self.job.workspace.digests),
             "options": self.options.as_json(),
             "stages": [described(one) for one in unique.values()],

@@ -43,7 +43,7 @@ def request_of(row: Columns, folder: Path) -> Request:
     files = _files(row, known)
     values = {name: _cell(row.command, known, name, value) for name, value in _options(row, known).items()}
     values |= {name: from_text(known[name], path) for name, path in {**files, "out": row.output}.items()}
-    return kind(**{name: _below(folder, value) for name, value in values.items()})
+    return kind(**{name: _located(folder, known[name], value) for name, value in values.items()})
 
 
 def _files(row: Columns, known: Mapping[str, Declared]) -> dict[str, Any]:
@@ -79,6 +79,13 @@ def _cell(command: str, known: Mapping[str, Declared], column: str, value: Any) 
     raise UsageError(f"the column {column!r} {own}{hint(column, allowed)}")
 
 
+def _located(folder: Path, field: Declared, value: Any) -> Any:
+    """Return a value with its paths relative to the folder of the list."""
+    if field.type is str and isinstance(value, str) and field.is_read(value):
+        return str(folder / value)
+    return _below(folder, value)
+
+
 def _below(folder: Path, value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_below(folder, one) for one in value)
@@ -88,4 +95,4 @@ def _below(folder: Path, value: Any) -> Any:
 def files_read(command: str, inputs: Iterable[str], options: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the paths that a row reads, as written in the row."""
     known = declared(REQUESTS[command]) if command in REQUESTS else {}
-    return (*inputs, *(str(value) for name, value in options.items() if name in known and known[name].option.reads))
+    return (*inputs, *(str(value) for name, value in options.items() if name in known and known[name].is_read(value)))

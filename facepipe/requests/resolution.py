@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from facepipe.config import override
 from facepipe.errors import UsageError
+from facepipe.face.rule import EXPECTED, is_reference, is_rule
 from facepipe.renderers import RENDERERS
 from facepipe.requests.declaration import declared
 from facepipe.settings import DEFAULT, Settings
@@ -56,8 +57,8 @@ def options_for(request: RequestBase, settings: Settings, **others: Any) -> Opti
         renderer=renderer,
         weights=settings.render.weights,
         compiled=settings.render.compile,
-        face=settings.face.face,
-        driver_face=settings.face.driver_face,
+        face=_face(settings.face.face),
+        driver_face=_face(settings.face.driver_face),
         no_face=settings.face.no_face,
         landmarker=settings.face.landmarker,
         space=space,
@@ -83,10 +84,13 @@ def _check(settings: Settings, source_frame: str) -> None:
 
 
 def _check_face_rule(rule: str, flag: str) -> None:
-    if rule not in ("largest", "left", "right") and not (rule.isdecimal() and int(rule) >= 1):
-        raise UsageError(
-            f"{flag} is {rule!r}, expected largest, left, right, or a number from 1, counted from the left"
-        )
+    if not (is_rule(rule) or is_reference(rule)):
+        raise UsageError(f"{flag} is {rule!r}, expected {EXPECTED}")
+
+
+def _face(rule: str) -> str:
+    """Return the rule, or the path of the reference picture."""
+    return str(Path(rule).expanduser()) if is_reference(rule) else rule
 
 
 def _check_number(rule: str, choices: tuple[str, ...], flag: str) -> None:

@@ -10,8 +10,9 @@ import pytest
 from facepipe.face.cropping import SquareCrop, aligned_crop
 from facepipe.face.landmarker import Located
 from facepipe.face.looks import looks_of
+from facepipe.face.person import Person
 from facepipe.face.track import Choice, Track
-from facepipe.face.tracking import BATCH_FRAMES, PATIENCE_SECONDS, Person, Tracker
+from facepipe.face.tracking import BATCH_FRAMES, PATIENCE_SECONDS, Tracker
 from tests.face.world import Figure, Picture, World
 
 
