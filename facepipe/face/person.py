@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.face.finding import Finder, choose_face
-from facepipe.face.looks import Looks, likeness, looks_of
+from facepipe.face.looks import SAME_FACE_FLOOR, Looks, likeness, looks_of
 
 Picture = NDArray[np.uint8]
 
 # Number of frames of a clip in which the person is looked for before it is tracked.
 SAMPLES = 12
 # Least likeness of the face that is taken for the person of another picture, and the likeness from which it is certain.
-PERSON_FLOOR, CERTAIN_FLOOR = -0.6, 0.3
+PERSON_FLOOR, CERTAIN_FLOOR = -0.6, SAME_FACE_FLOOR
 
 
 class Person(NamedTuple):

@@ -20,7 +20,17 @@ from facepipe.face.cropping import SquareCrop, aligned_crop, box_of
 from facepipe.face.detector import overlap
 from facepipe.face.finding import Face, FaceDetector, Finder, choose_face
 from facepipe.face.landmarker import FaceLandmarker, Seen
-from facepipe.face.looks import NEAR_FACE_FLOOR, SAME_FACE_FLOOR, Gallery, Looks, correlation, looks_of
+from facepipe.face.looks import (
+    ALONE_FACE_FLOOR,
+    NEAR_FACE_FLOOR,
+    SAME_FACE_FLOOR,
+    Gallery,
+    Looks,
+    correlation,
+    looks_of,
+    same_scene,
+    scene_of,
+)
 from facepipe.face.person import Person
 from facepipe.face.track import Choice, Track
 
@@ -42,7 +52,9 @@ CHECK_SECONDS = 0.5
 # A face overlaps the last place of the person by more, and appears sooner, to be accepted as near.
 NEAR_OVERLAP, NEAR_SECONDS = 0.3, 0.5
 # Correlation with the looks of a moment ago from which a face that was not lost is the same in another light or view.
-STEADY_FLOOR = 0.75
+STEADY_FLOOR = 0.6
+# The same from which such a look is learnt, although it is unlike the others: a head that turns away slowly.
+LEARNT_FLOOR = 0.9
 # Advantage of a near face over others with the same likeness.
 NEAR_ADVANTAGE = 0.2
 
@@ -69,6 +81,7 @@ class Tracker:
         self.gallery = Gallery(person.looks if person else ())
         self.former: Gallery | None = None
         self.last: Looks | None = None
+        self.scene: NDArray[np.float32] | None = None
         self.crop: SquareCrop | None = None
         self.box: NDArray[np.floating] | None = None
         self.seen: list[Seen] = []
@@ -135,7 +148,7 @@ class Tracker:
             return False
         if self.frame - self.checked_frame < CHECK_SECONDS * self.fps:
             return True
-        return self._is_person(looks_of(frame, own), NEAR_FACE_FLOOR)
+        return self._is_person(frame, looks_of(frame, own))
 
     def _recenter(self, frame: Picture, seen: Seen) -> Seen:
         """Move the crop to a face that has left it, or find the face again. Returns the result in the new crop."""
@@ -159,26 +172,29 @@ class Tracker:
 
     def _take(self, frame: Picture, crop: SquareCrop) -> bool:
         """Move the crop with the followed face. Returns False if it shows somebody else."""
-        if not self._is_person(looks_of(frame, crop), NEAR_FACE_FLOOR):
+        if not self._is_person(frame, looks_of(frame, crop)):
             return False
         self.crop = crop
         return True
 
-    def _is_person(self, looks: Looks, floor: float) -> bool:
-        """Return True if looks are those of the followed person, and learn them if they are certain."""
-        found = self.gallery.likeness(looks) if self.gallery else 1.0
-        if found < floor and not self._is_steady(looks):
+    def _is_person(self, frame: Picture, looks: Looks) -> bool:
+        """Return True if looks in the place of the followed person are theirs, and learn them if they are certain."""
+        found, steadiness = self.gallery.likeness(looks) if self.gallery else 1.0, self._steadiness(looks)
+        if found < NEAR_FACE_FLOOR and steadiness < STEADY_FLOOR:
             return False
-        self.checked_frame, self.last = self.frame, looks
-        # Doubtful looks are not learnt, or the gallery would pass from one person to the next.
-        if found >= SAME_FACE_FLOOR:
-            self.gallery.learn(looks)
+        self._remember(frame, looks, certain=found >= SAME_FACE_FLOOR or steadiness >= LEARNT_FLOOR)
         return True
 
-    def _is_steady(self, looks: Looks) -> bool:
-        """Return True if looks hardly differ from those of the followed face a moment ago."""
+    def _remember(self, frame: Picture, looks: Looks, *, certain: bool) -> None:
+        self.checked_frame, self.last, self.scene = self.frame, looks, scene_of(frame)
+        # Doubtful looks are not learnt, or the gallery would pass from one person to the next.
+        if certain:
+            self.gallery.learn(looks)
+
+    def _steadiness(self, looks: Looks) -> float:
+        """Return the correlation with the looks of the followed face a moment ago; 0 if it was lost."""
         recent = self.crop is not None and self.frame - self.checked_frame <= 2 * CHECK_SECONDS * self.fps
-        return recent and self.last is not None and correlation(looks, self.last) >= STEADY_FLOOR
+        return correlation(looks, self.last) if recent and self.last is not None else 0.0
 
     def _find(self, frame: Picture) -> bool:
         """Detect the faces of a frame. Returns True if the followed person is there, whose crop is then set."""
@@ -188,7 +204,8 @@ class Tracker:
         if one := self._best(frame, found, self.gallery):
             if self.choice is None:
                 self.choice = _choice_of(one, found, self.frame)
-            self._is_person(looks_of(frame, one.crop), NEAR_FACE_FLOOR)
+            looks = looks_of(frame, one.crop)
+            self._remember(frame, looks, certain=self.gallery.likeness(looks) >= SAME_FACE_FLOOR)
             self.crop = one.crop
             return True
         absent = self.frame - self.last_frame
@@ -207,19 +224,21 @@ class Tracker:
             return False
         if self.choice is None:
             self.choice = _choice_of(one, found, self.frame)
-        self.gallery.learn(looks_of(frame, one.crop))
-        self.crop, self.checked_frame = one.crop, self.frame
+        self._remember(frame, looks_of(frame, one.crop), certain=True)
+        self.crop = one.crop
         return True
 
     def _best(self, frame: Picture, found: list[Face], gallery: Gallery) -> Face | None:
         """Return the face that is the person's by appearance and place, or None."""
         recent = self.box is not None and self.frame - self.last_frame <= NEAR_SECONDS * self.fps
+        alone = self.max_faces == 1 and self.scene is not None and same_scene(scene_of(frame), self.scene)
+        floor = ALONE_FACE_FLOOR if alone else NEAR_FACE_FLOOR
         best, best_merit = None, -np.inf
         for one in found:
             near = recent and self.box is not None and overlap(one.box, self.box) >= NEAR_OVERLAP
             own = gallery.likeness(looks_of(frame, one.crop))
             merit = own + NEAR_ADVANTAGE * near
-            if own >= (NEAR_FACE_FLOOR if near else SAME_FACE_FLOOR) and merit > best_merit:
+            if own >= (floor if near else SAME_FACE_FLOOR) and merit > best_merit:
                 best, best_merit = one, merit
         return best
 

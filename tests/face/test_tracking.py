@@ -135,6 +135,20 @@ def test_crossing_faces_keep_their_identity_by_looks(rule: str) -> None:
     assert apart[-5:].all()
 
 
+def test_a_face_that_changes_at_once_is_kept_if_it_is_alone() -> None:
+    """Half of it is uncovered between two frames: nobody else was seen, so nobody else can be there."""
+    frames: list[list[Figure]] = [[Figure(120, looks=1)]] * 20
+
+    class Covered(World):
+        def draw(self, number: int) -> Picture:
+            picture = super().draw(number)
+            if number < 10:
+                picture[110:150, 90:150] = 90
+            return picture
+
+    assert track(Covered(frames)).valid.all()
+
+
 @pytest.mark.parametrize("fps", [2.0, 4.0])
 def test_another_person_is_chosen_by_rule_after_the_patience(fps: float) -> None:
     """Until then frames with only other people have no face. The time counts, not the number of frames."""

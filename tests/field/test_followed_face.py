@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import facepipe
 from facepipe.face.cropping import box_of
 from facepipe.face.track import Track
 from facepipe.media.image import write_image
+from facepipe.pipeline.delivery import sidecar_of
 from tests.field.people import HEIGHT, WIDTH, Picture, cropped, first, remarks, second, together, write_clip
 from tests.pipeline.scene import run
 
@@ -88,15 +90,16 @@ def test_the_content_of_the_picture_counts_and_not_its_name(both: Path, tmp_path
     assert across(track)[0] > WIDTH / 2
 
 
-def test_rows_and_python_take_a_picture(both: Path, tmp_path: Path) -> None:
-    """A row names it relative to its list, Python by a path; the record holds its digest."""
+def test_rows_and_python_take_a_picture(both: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row names it relative to the current folder, Python by a path; the record holds its digest."""
+    monkeypatch.chdir(tmp_path)
     write_image(tmp_path / "person.png", second())
     (tmp_path / "jobs.csv").write_text(f"command,source,output,face\ncrop,{both},made/both.mp4,person.png\n")
     outcome = run("batch", tmp_path / "jobs.csv", "--jobs", "1", "--work", both.parent / "work")
     assert outcome.exit_code == 0, outcome.stderr
     out = tmp_path / "python.mp4"
-    result = facepipe.crop(both, out, face=tmp_path / "person.png", work=both.parent / "work")
-    record = result.sidecar
+    facepipe.crop(both, out=out, face=tmp_path / "person.png", work=both.parent / "work")
+    record = json.loads(sidecar_of(out).read_text())
     assert record["inputs"]["face"]["path"].endswith("person.png")
     assert len(record["inputs"]["face"]["sha256"]) == 64
     assert out.read_bytes() == (tmp_path / "made" / "both.mp4").read_bytes()

@@ -35,7 +35,7 @@ def test_missing_frames_are_said_with_their_count(missing: int, codes: set[str],
 def test_a_clip_with_hardly_any_face_is_refused(tmp_path: Path) -> None:
     """Two of twenty frames are the limit. Cutting the others is a way out, without tracking again."""
     clip, out = clip_of(tmp_path / "clip.mp4", 18), tmp_path / "out.mp4"
-    arguments = ["crop", clip, "-o", out, "--work", tmp_path / "work", "--json"]
+    arguments: list[str | Path] = ["crop", clip, "-o", out, "--work", tmp_path / "work", "--json"]
     outcome = run(*arguments)
     assert outcome.exit_code == ExitCode.FAILED_ITEMS
     failed = [event for event in outcome.events if event["event"] == "failed"]

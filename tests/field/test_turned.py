@@ -50,12 +50,21 @@ def test_a_portrait_is_turned(turn: int, tmp_path: Path) -> None:
     for name, picture in (("upright", astronaut()), ("turned", turned(astronaut(), -turn))):
         write_image(tmp_path / f"{name}.png", picture)
         out = tmp_path / f"{name}-out.png"
-        arguments = ["edit", tmp_path / f"{name}.png", "--yaw", "10", "--paste-back", "-o", out, "--json"]
+        arguments: list[str | Path] = [
+            "edit",
+            tmp_path / f"{name}.png",
+            "--yaw",
+            "10",
+            "--paste-back",
+            "-o",
+            out,
+            "--json",
+        ]
         outcome = run(*arguments, "--work", tmp_path / "work")
         assert outcome.exit_code == 0, outcome.stderr
         assert ("turned" in remarks(outcome)) == (name == "turned")
         results.append(read_image(out))
-    np.testing.assert_array_equal(*results)
+    np.testing.assert_array_equal(results[0], results[1])
 
 
 def test_the_track_file_says_the_turn(tmp_path: Path) -> None:
