@@ -54,8 +54,12 @@ class OutputSettings:
 class FaceSettings:
     """Face selection and analysis."""
 
-    face: str = setting("largest", "face in the source: largest, left, right, or a number from 1")
-    driver_face: str = setting("largest", "face in the driver: largest, left, right, or a number from 1")
+    face: str = setting(
+        "largest", "face in the source: largest, left, right, a number from 1, or a picture of the person"
+    )
+    driver_face: str = setting(
+        "largest", "face in the driver: largest, left, right, a number from 1, or a picture of the person"
+    )
     no_face: Literal["fail", "hold", "source", "cut"] = setting("hold", "handling of driver frames without a face")
     landmarker: Literal["embedded", "face-alignment"] = setting("embedded", "landmark detector")
     space: str = setting("auto", "motion space; auto selects the renderer's")

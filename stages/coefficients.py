@@ -21,6 +21,7 @@ from facepipe.face.portrait import portrait_remarks
 from facepipe.face.track import TrackFile, load_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.files import kind_of
+from facepipe.media.grid import turned
 from facepipe.media.image import read_image
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
@@ -129,10 +130,11 @@ def _sixty_eight(run: StageRun[Params], file: TrackFile) -> NDArray[np.float32]:
 def _frames(path: Path, file: TrackFile) -> Iterator[NDArray[np.uint8]]:
     """Yield the crop of every frame."""
     if kind_of(path) == "image":
-        yield sample(read_image(path, NO_LIMITS), file.crop, FRAME_PIXELS)
+        yield sample(turned(read_image(path, NO_LIMITS), file.turned_degrees), file.crop, FRAME_PIXELS)
         return
     box, size = file.crop.box(), (FRAME_PIXELS, FRAME_PIXELS)
-    yield from decode_frames(path, info=probe_video(path, NO_LIMITS), crop=box, size=size)
+    info = probe_video(path, NO_LIMITS).turned(file.turned_degrees)
+    yield from decode_frames(path, info=info, crop=box, size=size)
 
 
 def _jitter(rows: Coefficients) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.engine.remark import remark_facts
+from facepipe.engine.remark import Remark, remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.errors import NoFaceError, UsageError
 from facepipe.face.cropping import box_of, sample
@@ -20,17 +20,23 @@ from facepipe.face.track import Track, TrackFile, crop_around, save_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
 from facepipe.media.files import kind_of
-from facepipe.media.image import read_picture, write_image
+from facepipe.media.grid import turned
+from facepipe.media.image import read_image, read_picture, write_image
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
 from facepipe.weights.loaded import load_once
 
 if TYPE_CHECKING:
+    from facepipe.face.following import Followed
     from facepipe.face.landmarker import FaceLandmarker
 
+REFERENCE = "reference"
+"""The value of `Params.face` for the person on the input `reference`."""
 MIN_FACE_PIXELS = 24
 STILL_FPS = Fraction(25)
+# Remarks on a whole clip, which are not about the one frame of it that is a portrait.
+OF_CLIPS = ("held", "few-faces", "other-person")
 Picture = NDArray[np.uint8]
 
 
@@ -39,7 +45,7 @@ class Params:
     """Parameters of the stage."""
 
     face: str = "largest"
-    """largest, left, right, or N for the N-th from the left."""
+    """largest, left, right, N for the N-th from the left, or reference for the person on the input `reference`."""
     no_face: str = "hold"
     """fail refuses clips with a frame without a face. The other policies are implemented by later stages."""
     still: str = ""
@@ -54,26 +60,68 @@ class Params:
 
 def crop(run: StageRun[Params]) -> Mapping[str, Any]:
     """Track the face, choose the crop, and write the results. Limits of the input's size are checked earlier."""
+    path = run.input("media")
+    if kind_of(path) == "image":
+        read = read_picture(path, NO_LIMITS)
+        pictures = [read.pixels]
+        followed = _follow(
+            run, pictures, lambda turn: (turned(picture, turn) for picture in pictures), float(STILL_FPS)
+        )
+        track = _check(followed.track, path, STILL_FPS, run.params)
+        picture = turned(read.pixels, followed.turned_degrees)
+        return _finish_still(run, picture, track, followed, read.remarks, fps=STILL_FPS)
+    info = probe_video(path, NO_LIMITS)
+    sampled = decode_frames(path, info=info, fps=_sampling_rate(info))
+    followed = _follow(run, sampled, lambda turn: decode_frames(path, info=info.turned(turn)), float(info.fps))
+    info = info.turned(followed.turned_degrees)
+    track = _check(followed.track, path, info.fps, run.params)
+    if run.params.still:
+        frame = _choose_frame(run.params.still, track, path)
+        one = track.rows(frame, frame + 1)
+        picture = _frame(path, info, frame)
+        return _finish_still(run, picture, one, followed, info.remarks, fps=info.fps, frame=frame)
+    return _finish_clip(run, path, info, followed)
+
+
+def _sampling_rate(info: VideoInfo) -> Fraction:
+    """Return the rate at which a clip is searched for the person of a reference picture."""
+    from facepipe.face.person import SAMPLES
+
+    return min(info.fps, Fraction(SAMPLES) / Fraction(info.duration_seconds).limit_denominator(1000))
+
+
+def _follow(
+    run: StageRun[Params],
+    sampled: Iterable[Picture],
+    open_frames: Callable[[int], Generator[Picture, None, None]],
+    fps: float,
+) -> Followed:
+    """Follow the face in the frames. `sampled` are frames in which the person of a reference picture is looked for."""
     # Imported here, so that a finished job does not wait for torch.
     from facepipe.checkpoint import THREADS
     from facepipe.face.detector import Detector
-    from facepipe.face.tracking import Tracker
+    from facepipe.face.finding import Finder
+    from facepipe.face.following import Follower
+    from facepipe.face.person import looks_in
 
-    path, params = run.input("media"), run.params
-    tracker = Tracker(load_once(Detector, run.weights["detector"], threads=THREADS), _landmarker(run), face=params.face)
-    if kind_of(path) == "image":
-        read = read_picture(path, NO_LIMITS)
-        track = _check(tracker.track([read.pixels], run.advance), path, STILL_FPS, params)
-        return {**_finish_still(run, read.pixels, track, STILL_FPS, frame=-1), "remarks": remark_facts(read.remarks)}
-    info = probe_video(path, NO_LIMITS)
-    frames = decode_frames(path, info=info)
-    track = _check(tracker.track(frames, run.advance), path, info.fps, params)
-    if params.still:
-        frame = _choose_frame(params.still, track, path)
-        one = track.rows(frame, frame + 1)
-        facts = _finish_still(run, _frame(path, info, frame), one, info.fps, frame=frame)
-        return {**facts, "remarks": remark_facts(info.remarks)}
-    return _finish_clip(run, path, info, track)
+    detector = load_once(Detector, run.weights["detector"], threads=THREADS)
+    follower = Follower(detector, _landmarker(run), fps, run.params.face, run.advance)
+    if "reference" not in run.inputs:
+        return follower.follow(open_frames)
+    reference = run.input("reference")
+    wanted = looks_in(Finder(follower.detector, follower.landmarker), read_image(reference, NO_LIMITS))
+    if wanted is None:
+        raise NoFaceError(
+            f"{reference}: no face was found in it, but --face names it as the picture of a person. "
+            "Give a picture with one upright face of at least 40 pixels."
+        )
+    followed = follower.follow_person(wanted, list(sampled), open_frames)
+    if followed is None:
+        raise NoFaceError(
+            f"{run.input('media')}: nobody in it looks like the person in {reference} (--face). "
+            "Give a picture cut from this input, or choose by --face left, right or a number."
+        )
+    return followed
 
 
 def _landmarker(run: StageRun[Params]) -> FaceLandmarker:
@@ -92,7 +140,7 @@ def _check(track: Track, path: Path, fps: Fraction, params: Params) -> Track:
     """Return the track. Raises NoFaceError if it is not usable."""
     missing = int((~track.valid).sum())
     if not track.valid.any():
-        which = "" if params.face == "largest" else f" for --face {params.face}"
+        which = "" if params.face in ("largest", REFERENCE) else f" for --face {params.face}"
         seen = f"; at most {track.max_faces} faces in one frame" if track.max_faces else ""
         where = f"in {len(track.valid)} frames" if len(track.valid) > 1 else "in it"
         remedy = "Use an input with a visible face of at least 40 pixels"
@@ -132,19 +180,41 @@ def _frame(path: Path, info: VideoInfo, frame: int) -> Picture:
 
 
 def _finish_still(
-    run: StageRun[Params], picture: Picture, track: Track, fps: Fraction, *, frame: int
+    run: StageRun[Params],
+    picture: Picture,
+    track: Track,
+    followed: Followed,
+    remarks: Sequence[Remark],
+    *,
+    fps: Fraction,
+    frame: int = -1,
 ) -> Mapping[str, Any]:
+    """Write the crop and the track of a picture, or of one frame of a video (`frame`), which is turned already."""
+    from facepipe.face.remarks import remarks_on
+
     size = (picture.shape[1], picture.shape[0])
     square = crop_around(track.points, size)
-    save_track(TrackFile(track, fps, square, size, frame), run.output / "track.npz")
+    turn = 0 if frame >= 0 else followed.turned_degrees
+    save_track(TrackFile(track, fps, square, size, frame, turn), run.output / "track.npz")
     if run.params.pictures:
         write_image(run.output / "crop.png", sample(picture, square, run.params.size_pixels))
     if run.params.still:
         write_image(run.output / "picture.png", picture)
-    return {"frames": 1, "frames_without_face": 0, "faces": track.max_faces, "frame": frame}
+    own = [one for one in remarks_on(followed, fps, run.params.face) if one.code not in OF_CLIPS]
+    return {
+        "frames": 1,
+        "frames_without_face": 0,
+        "faces": track.max_faces,
+        "frame": frame,
+        "turned_degrees": followed.turned_degrees,
+        "remarks": remark_facts([*remarks, *own]),
+    }
 
 
-def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, track: Track) -> Mapping[str, Any]:
+def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, followed: Followed) -> Mapping[str, Any]:
+    from facepipe.face.remarks import remarks_on
+
+    track = followed.track
     size, side = (info.width, info.height), run.params.size_pixels
     square = crop_around(track.points[track.valid], size)
     # The decoder crops whole pixels; the saved square is the one that is cut.
@@ -152,7 +222,8 @@ def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, track: Trac
     left = int(np.clip(round(square.center_x + 0.5 - length / 2), 0, size[0] - length))
     top = int(np.clip(round(square.center_y + 0.5 - length / 2), 0, size[1] - length))
     square = replace(square, center_x=left + length / 2 - 0.5, center_y=top + length / 2 - 0.5, side=float(length))
-    save_track(TrackFile(track, info.fps, square, size), run.output / "track.npz")
+    file = TrackFile(track, info.fps, square, size, turned_degrees=followed.turned_degrees)
+    save_track(file, run.output / "track.npz")
     if run.params.pictures:
         with VideoWriter(
             run.output / "crop.mp4", size=(side, side), fps=info.fps, quality=run.params.quality
@@ -164,14 +235,16 @@ def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, track: Trac
         "frames_without_face": int((~track.valid).sum()),
         "faces": track.max_faces,
         "detections": track.detections,
-        "remarks": remark_facts(info.remarks),
+        "turned_degrees": followed.turned_degrees,
+        "changed_frames": list(track.changed_frames),
+        "remarks": remark_facts([*info.remarks, *remarks_on(followed, info.fps, run.params.face)]),
     }
 
 
 STAGE = Stage(
     name="crop",
     version=7,
-    inputs=("media",),
+    inputs=("media", "reference?"),
     outputs=("track.npz", "crop.png?", "crop.mp4?", "picture.png?"),
     params=Params,
     function=crop,

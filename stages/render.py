@@ -16,7 +16,7 @@ from facepipe.face.track import load_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import DEFAULT_QUALITY, VideoWriter
 from facepipe.media.files import kind_of
-from facepipe.media.grid import side_by_side
+from facepipe.media.grid import side_by_side, turned
 from facepipe.media.image import read_image, write_image
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.origin import origin_metadata
@@ -86,8 +86,9 @@ def frames_of(run: StageRun[Params]) -> Generator[Picture, None, None]:
     frames = renderer(motion, params.lead_frames, params.lead_frames + count)
     displayed = picture = read_image(files.picture)
     if "full" in run.inputs:
-        displayed = read_image(run.input("full"), NO_LIMITS)
-        paste = Paste(displayed, load_track(files.track).crop, picture.shape[0])
+        track = load_track(files.track)
+        displayed = turned(read_image(run.input("full"), NO_LIMITS), track.turned_degrees)
+        paste = Paste(displayed, track.crop, picture.shape[0])
         frames = (paste.into_full(frame) for frame in frames)
     if params.grid:
         panels = [repeat(displayed), _driver(run, count, picture.shape[0]), frames]
@@ -102,14 +103,16 @@ def _driver(run: StageRun[Params], count: int, side: int) -> Iterator[Picture | 
     path, track = run.input("driver"), load_track(run.input("driver_track"))
     left, top, length, _ = box = track.crop.box()
     if kind_of(path) == "image":
-        return repeat(read_image(path, NO_LIMITS)[top : top + length, left : left + length])
+        return repeat(
+            turned(read_image(path, NO_LIMITS), track.turned_degrees)[top : top + length, left : left + length]
+        )
     first = run.params.first_frame
     selected = range(first, first + count)
     if run.params.cut:
         selected = np.flatnonzero(track.track.valid)[first : first + count].tolist()
     frames = decode_frames(
         path,
-        info=probe_video(path, NO_LIMITS),
+        info=probe_video(path, NO_LIMITS).turned(track.turned_degrees),
         start_frame=selected[0],
         frame_count=selected[-1] + 1 - selected[0],
         crop=box,

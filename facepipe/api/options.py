@@ -46,12 +46,12 @@ class _Fit(TypedDict, total=False):
 
 
 class _Face(TypedDict, total=False):
-    face: Text | None
+    face: Text | os.PathLike[str] | None
     landmarker: str | None
 
 
 class _DriverFace(TypedDict, total=False):
-    driver_face: Text | None
+    driver_face: Text | os.PathLike[str] | None
 
 
 class _NoFace(TypedDict, total=False):

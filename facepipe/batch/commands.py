@@ -78,7 +78,7 @@ class Commands(CommandSet):
         form = self._forms.read(item).form
         space = "" if isinstance(form, FacepipeError) else form.space
         reference = str(item.options.get("reference", "")) if item.command == "reenact" else ""
-        kinds = kinds_read(item.command, tuple(item.inputs), tuple(item.options))
+        kinds = kinds_read(item.command, item.inputs, item.options)
         return [_accepted(one, space, reference if at == 1 else "") for at, one in enumerate(kinds)]
 
     def check_file(self, path: Path, accepted: str) -> None:

@@ -105,7 +105,7 @@ def track_clip(job: Job, path: Path, *, size: int, area: SquareCrop | None = Non
     points[~file.track.valid[chosen]] = 0
     return TrackedClip(
         path,
-        probe_video(path),
+        probe_video(path).turned(file.turned_degrees),
         area,
         size,
         coefficients.relative_to(area),

@@ -16,7 +16,8 @@ from facepipe.face.cropping import SquareCrop, aligned_crop, box_of
 from facepipe.face.detector import overlap
 from facepipe.face.finding import SAME_FACE_OVERLAP, FaceDetector, Finder
 from facepipe.face.landmarker import FaceLandmarker
-from facepipe.face.tracking import FOLLOWED_SCORE_FLOOR, SAME_FACE_FLOOR, is_near, likeness, looks_of
+from facepipe.face.looks import NEAR_FACE_FLOOR, Looks, likeness, looks_of
+from facepipe.face.tracking import FOLLOWED_SCORE_FLOOR, is_near
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.floating]
@@ -32,7 +33,7 @@ class FaceTrack:
     face: int
     first_frame: int
     crop: SquareCrop
-    looks: NDArray[np.float32]
+    looks: Looks
     boxes: list[Floats] = field(default_factory=list)
     """(4,) left, top, right, bottom of the skin points in each frame, in pixels."""
     missing: int = 0
@@ -83,7 +84,7 @@ class MultiFaceTracker:
         for track, points, score in zip(list(self.live), located.points, located.score, strict=True):
             own = aligned_crop(points)
             looks = looks_of(frame, own)
-            seen = score >= FOLLOWED_SCORE_FLOOR and likeness(looks, track.looks) >= SAME_FACE_FLOOR
+            seen = score >= FOLLOWED_SCORE_FLOOR and likeness(looks, track.looks) >= NEAR_FACE_FLOOR
             lost |= not seen and not track.missing
             track.missing = 0 if seen else track.missing + 1
             track.boxes.append(box_of(points) if seen else track.boxes[-1])

@@ -20,6 +20,20 @@ OPTIONAL = ("sixty_eight", "shot")
 # Side of the crop relative to the longer side of the face, and how far the face is below the centre of the crop,
 # relative to the side: hair needs room.
 CROP_SIDE_RATIO, CROP_RAISE_RATIO = 1.9, 0.04
+# From this share of frames without the face on, a remark asks to check who is followed; from the other on, a clip is
+# refused unless --no-face is source or cut.
+FEW_FACES_SHARE, NO_FACE_SHARE = 0.5, 0.9
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which of the faces of a frame was chosen first."""
+
+    frame: int
+    number: int
+    """Position among the faces of that frame, from the left, counted from 1."""
+    faces: int
+    """Number of faces in that frame."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,10 @@ class Track:
     """(T, 68, 3) in the same units, from a landmarker that finds 68 points and fits `points` to them; else None."""
     shot: NDArray[np.int32] | None = None
     """(T,) number of each frame's shot, from 0 (`facepipe.face.shots`); None for a single shot."""
+    choice: Choice | None = None
+    """The first choice of a face; None without a face, and for a track from a file."""
+    changed_frames: tuple[int, ...] = ()
+    """Frames from which another person is followed; not in files."""
 
     @property
     def shots(self) -> NDArray[np.int32]:
@@ -69,6 +87,8 @@ class TrackFile:
     picture_size: tuple[int, int]
     frame: int = -1
     """Frame number in the video for a still taken from a video; else -1."""
+    turned_degrees: int = 0
+    """Clockwise turn of the medium in which the points are; 0 unless its faces are upright only when it is turned."""
 
 
 def crop_around(points: NDArray[np.floating], picture_size: tuple[int, int]) -> SquareCrop:
@@ -104,6 +124,7 @@ def save_track(file: TrackFile, path: Path) -> None:
         "crop": crop,
         "picture_size": list(file.picture_size),
         "frame": file.frame,
+        "turned_degrees": file.turned_degrees,
         "detections": file.track.detections,
         "most_faces": file.track.max_faces,
     }
@@ -136,7 +157,10 @@ def load_track(path: Path) -> TrackFile:
             track = Track(points, valid, score, header["detections"], header["most_faces"], own, shot)
         _check(track)
         size, fps = picture_size_of(header), rate_of(header["fps"])
-        return TrackFile(track, fps, SquareCrop(**crop_of(header)), size, int(header["frame"]))
+        turn = int(header.get("turned_degrees", 0))
+        if turn not in (0, 90, 180, 270):
+            raise ValueError(f"turned_degrees is {turn}, expected 0, 90, 180 or 270")
+        return TrackFile(track, fps, SquareCrop(**crop_of(header)), size, int(header["frame"]), turn)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Give the path of a track file (.npz).") from None
     except InputError:

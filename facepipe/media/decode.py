@@ -15,7 +15,7 @@ from facepipe.errors import EncoderError, InputError
 from facepipe.media import ffmpeg
 from facepipe.media.animation import decode_animation
 from facepipe.media.files import is_animation
-from facepipe.media.grid import resize
+from facepipe.media.grid import resize, turned
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
@@ -27,6 +27,7 @@ _LOOK_UP_SECONDS = 0.5
 _SEEKABLE = ("mov,mp4", "matroska")
 _MIN_SHARE_OF_FRAMES = 0.9
 _SPARE_FRAMES = 3
+_TURNS = {0: [], 90: ["transpose=clock"], 180: ["hflip", "vflip"], 270: ["transpose=cclock"]}
 
 
 def decode_frames(
@@ -41,10 +42,10 @@ def decode_frames(
 ) -> Generator[np.ndarray, None, None]:
     """Yield the frames of a video as (height, width, 3) uint8 RGB, each in a new array.
 
-    Frames are rotated according to the container, deinterlaced, converted to 8 bits and, if HDR, tone-mapped. A
-    variable rate is resampled to `info.fps`, and any rate to `fps` if given. `start_frame` and `frame_count` count
-    frames at that rate. `crop` is (left, top, width, height) in pixels of the rotated picture; `size` is the (width,
-    height) of the yielded frames. Closing the generator ends ffmpeg.
+    Frames are rotated according to the container and `info.turned_degrees`, deinterlaced, converted to 8 bits and, if
+    HDR, tone-mapped. A variable rate is resampled to `info.fps`, and any rate to `fps` if given. `start_frame` and
+    `frame_count` count frames at that rate. `crop` is (left, top, width, height) in pixels of the rotated picture;
+    `size` is the (width, height) of the yielded frames. Closing the generator ends ffmpeg.
 
     Raises InputError if the video is unusable or truncated, EncoderError if ffmpeg fails, and ToolError if ffmpeg or a
     filter is missing.
@@ -57,7 +58,7 @@ def decode_frames(
     if frame_count == 0:
         return _no_frames()
     if is_animation(path):
-        return _animation_frames(path, fps or info.fps, start_frame, frame_count, box, size or box[2:])
+        return _animation_frames(path, info, fps or info.fps, start_frame, frame_count, box, size or box[2:])
     rate = fps or info.fps
     rest = max(int(info.frame_count_estimate * rate / info.fps) - start_frame, 0)
     expected = rest if frame_count is None else min(rest, frame_count)
@@ -116,12 +117,13 @@ def _decode_command(
 
 
 def _picture_steps(info: VideoInfo, box: tuple[int, int, int, int]) -> list[str]:
-    """Return the filters that deinterlace, convert unusual colours and crop to `box`. ffmpeg has rotated before."""
+    """Return the filters that deinterlace, convert unusual colours, turn and crop, after the container's rotation."""
     steps = []
     if info.interlaced:
         steps.append("bwdif=mode=send_frame:deint=interlaced")
     if info.colours.by_zscale:
         steps += info.colours.filters(ffmpeg.filters(ffmpeg.find_ffmpeg()), info.height)
+    steps += _TURNS[info.turned_degrees]
     left, top, width, height = box
     if (width, height) == (info.width, info.height):
         return steps
@@ -223,6 +225,7 @@ def _empty(frames: "queue.Queue[np.ndarray | None]") -> None:
 
 def _animation_frames(
     path: Path,
+    info: VideoInfo,
     fps: Fraction,
     start_frame: int,
     frame_count: int | None,
@@ -233,5 +236,5 @@ def _animation_frames(
     # The limits were checked when the file was probed.
     stop = None if frame_count is None else start_frame + frame_count
     for frame in islice(decode_animation(path, fps, NO_LIMITS), start_frame, stop):
-        cut = frame[top : top + height, left : left + width]
+        cut = turned(frame, info.turned_degrees)[top : top + height, left : left + width]
         yield np.ascontiguousarray(resize(cut, size))

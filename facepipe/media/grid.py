@@ -1,4 +1,4 @@
-"""Pictures side by side, such as source | driver | result."""
+"""Pictures resized, turned, and side by side, such as source | driver | result."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,11 @@ def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if (pixels.shape[1], pixels.shape[0]) == size:
         return pixels
     return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+
+
+def turned(pixels: np.ndarray, degrees: int) -> np.ndarray:
+    """Turn a picture (height, width, 3) clockwise by a multiple of 90 degrees."""
+    return np.ascontiguousarray(np.rot90(pixels, -degrees // 90))
 
 
 def side_by_side(panels: Sequence[np.ndarray], *, height: int | None = None) -> np.ndarray:

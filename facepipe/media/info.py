@@ -1,6 +1,8 @@
 """The description of a video."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from facepipe.engine.remark import Remark
@@ -32,6 +34,8 @@ class VideoInfo:
     """Number of video streams, cover pictures excluded."""
     rotation_degrees: int = 0
     """Clockwise rotation that the container specifies and decoding applies: 0, 90, 180 or 270."""
+    turned_degrees: int = 0
+    """Further clockwise rotation that decoding applies, because faces are upright in it: 0, 90, 180 or 270."""
     variable_rate: bool = False
     """True if frame times are uneven; frames are then resampled to `fps`."""
     delay_seconds: float = 0.0
@@ -48,6 +52,11 @@ class VideoInfo:
     """ffmpeg's name of the format, such as "mov,mp4,m4a,3gp,3g2,mj2"."""
     interlaced: bool = False
     """True if frames consist of two fields; they are then deinterlaced."""
+
+    def turned(self, degrees: int) -> VideoInfo:
+        """Return the description of the video as decoding yields it when turned clockwise by 0, 90, 180 or 270."""
+        width, height = (self.height, self.width) if degrees in (90, 270) else (self.width, self.height)
+        return replace(self, width=width, height=height, turned_degrees=(self.turned_degrees + degrees) % 360)
 
     @property
     def pixel_format(self) -> str:

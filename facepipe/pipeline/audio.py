@@ -20,7 +20,15 @@ from facepipe.pipeline.arrays import described_input
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import Fitted, Made, Weights, fit_driver, fit_source, perception_weights
+from facepipe.pipeline.perception import (
+    Fitted,
+    Made,
+    Weights,
+    described_references,
+    fit_driver,
+    fit_source,
+    perception_weights,
+)
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights
@@ -83,7 +91,7 @@ def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, au
         _numbered(path, take, count) for path in (options.sheet, audio_options.report) if path for take in range(count)
     ]
     inputs = [source, sound, *([audio_options.pose_from] if audio_options.pose_from else [])]
-    check_apart([*outs, *also], [*inputs, *options.provenance.paths()])
+    check_apart([*outs, *also], [*inputs, *options.named_files()])
     found = all_of(
         [
             lambda: inspect(source, options.limits),
@@ -249,7 +257,8 @@ def _about(job: Job, work: AudioJob, take: int, made: list[Artefact]) -> Mapping
         "inputs": {
             role: {**described_input(path, job.workspace), "kind": kinds[role], "sha256": digests.digest(path)}
             for role, path in _inputs(work).items()
-        },
+        }
+        | described_references(work.options, digests),
         **work.options.provenance.about(digests),
         "command": work.options.invocation,
         "options": {**work.options.as_json(), **work.audio_options.as_json()},

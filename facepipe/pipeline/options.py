@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from facepipe.face.rule import is_reference
 from facepipe.media.limits import MediaLimits
 from facepipe.media.mux import FitRule
 from facepipe.motion.sliders import Edit
@@ -54,6 +55,15 @@ class Options:
     """The path of the contact sheet of the result."""
     invocation: Invocation | None = None
     """The command that makes the result, for the sidecar; None for a job that is no command."""
+
+    def references(self) -> Mapping[str, Path]:
+        """Return the pictures of persons that choose a face, by option."""
+        given = {"face": self.face, "driver_face": self.driver_face}
+        return {option: Path(value) for option, value in given.items() if is_reference(value)}
+
+    def named_files(self) -> list[Path]:
+        """Return the files that options name, which no result may replace."""
+        return [*self.provenance.paths(), *self.references().values()]
 
     def as_json(self) -> Mapping[str, Any]:
         """Return the options that change the content of the result, for the sidecar."""

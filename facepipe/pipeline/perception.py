@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from facepipe import weights
 from facepipe.engine import Artefact, Job, Output, Pending
+from facepipe.engine.digest import DigestCache
 from facepipe.engine.stage import bare
-from facepipe.errors import ToolError
+from facepipe.errors import NoFaceError, ToolError, UsageError
+from facepipe.face.rule import EXPECTED, is_reference
+from facepipe.face.track import NO_FACE_SHARE
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.precheck import Medium, all_of, find_weights
+from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect
 from facepipe.spaces import SPACES
 from facepipe.stages import crop
 
@@ -38,18 +43,43 @@ def path_of(made: Made, output: str) -> Path:
 
 
 def perception_weights(options: Options) -> dict[str, weights.WeightFile]:
-    """Return the verified weights of detector, landmarker and motion space. Raises one error that lists all faults."""
+    """Return the verified weights of detector, landmarker and motion space. Raises one error that lists all faults.
+
+    Faults of the reference pictures are among them.
+    """
     return _found(perception_weight_names(options), options)
 
 
 def crop_weights(options: Options) -> dict[str, weights.WeightFile]:
-    """Return the verified weights of detector and landmarker. Raises one error that lists all faults."""
+    """Return the verified weights of detector and landmarker. Raises one error as `perception_weights`."""
     return _found(crop_weight_names(options.landmarker), options)
 
 
 def _found(names: tuple[str, ...], options: Options) -> dict[str, weights.WeightFile]:
-    found, _ = all_of([lambda: find_weights(*names), lambda: _check_package(options.landmarker)])
+    found, *_ = all_of(
+        [
+            lambda: find_weights(*names),
+            lambda: _check_package(options.landmarker),
+            *(partial(_check_reference, option, path, options) for option, path in options.references().items()),
+        ]
+    )
     return dict(found)
+
+
+def described_references(options: Options, digests: DigestCache) -> dict[str, Any]:
+    """Return the entries of the reference pictures among the inputs of a record."""
+    return {
+        option: {"path": str(path), "sha256": digests.digest(path)} for option, path in options.references().items()
+    }
+
+
+def _check_reference(option: str, path: Path, options: Options) -> None:
+    """Raise UsageError unless a reference picture is a picture."""
+    flag = f"--{option.replace('_', '-')}"
+    if not path.is_file():
+        raise UsageError(f"{flag} is {str(path)!r}, which is no file; expected {EXPECTED}")
+    if inspect(path, options.limits).kind != "image":
+        raise UsageError(f"{flag} is {str(path)!r}, a video; give a picture of the person, for example one frame of it")
 
 
 def space_weights(space: str) -> tuple[str, ...]:
@@ -79,12 +109,12 @@ def _check_package(landmarker: str) -> None:
 def crop_source(job: Job, medium: Medium, options: Options, weights: Weights, label: str) -> Made:
     """Detect and crop the face of the portrait; of a video, in the chosen frame."""
     params = crop.Params(
-        face=options.face,
+        face=_rule(options.face),
         landmarker=options.landmarker,
         still=options.source_frame if medium.kind == "video" else "",
         size_pixels=options.size_pixels,
     )
-    return _crop(job, medium, params, weights, label)
+    return _crop(job, medium, params, weights, label, face=options.face)
 
 
 def track_clip(
@@ -92,7 +122,7 @@ def track_clip(
 ) -> Made:
     """Track a face in a clip or picture. With `pictures`, also write the crop."""
     params = crop.Params(
-        face=face,
+        face=_rule(face),
         landmarker=options.landmarker,
         # Later stages implement the other policies, so that changing the policy does not repeat the tracking.
         no_face="fail" if options.no_face == "fail" else "hold",
@@ -100,12 +130,35 @@ def track_clip(
     )
     if pictures:
         params = replace(params, size_pixels=options.size_pixels, quality=options.quality)
-    return _crop(job, medium, params, weights, label)
+    made = _crop(job, medium, params, weights, label, face=face)
+    if isinstance(made, Artefact) and options.no_face not in ("source", "cut"):
+        _check_share(job, made, medium, label)
+    return made
 
 
-def _crop(job: Job, medium: Medium, params: crop.Params, weights: Weights, label: str) -> Made:
+def _rule(face: str) -> str:
+    """Return the rule of the stage: a picture is an input, so that its content counts and not its name."""
+    return crop.REFERENCE if is_reference(face) else face
+
+
+def _check_share(job: Job, made: Artefact, medium: Medium, label: str) -> None:
+    """Raise NoFaceError if hardly a frame of a clip shows the face, so that the result would be a still picture."""
+    frames, missing = int(made.facts["frames"]), int(made.facts["frames_without_face"])
+    if missing < NO_FACE_SHARE * frames:
+        return
+    error = NoFaceError(
+        f"{medium.path}: {missing} of {frames} frames do not show the face, and a clip is refused from "
+        f"{NO_FACE_SHARE:.0%} on. Choose another face with --face (of a driver --driver-face), or use --no-face cut or "
+        "source."
+    )
+    job.fail(crop.STAGE.name, label, error)
+    raise error
+
+
+def _crop(job: Job, medium: Medium, params: crop.Params, weights: Weights, label: str, *, face: str) -> Made:
     needed = {name: weights[name] for name in crop_weight_names(params.landmarker)}
-    return job.run(crop.STAGE, {"media": medium.path}, params, weights=needed, label=label, frames=medium.frames)
+    inputs = {"media": medium.path, **({"reference": Path(face)} if params.face == crop.REFERENCE else {})}
+    return job.run(crop.STAGE, inputs, params, weights=needed, label=label, frames=medium.frames)
 
 
 def fit_track(

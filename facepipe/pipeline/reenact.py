@@ -19,7 +19,15 @@ from facepipe.pipeline.arrays import described_input
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import Fitted, Made, Weights, fit_driver, fit_source, perception_weights
+from facepipe.pipeline.perception import (
+    Fitted,
+    Made,
+    Weights,
+    described_references,
+    fit_driver,
+    fit_source,
+    perception_weights,
+)
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights, segments_of
@@ -71,7 +79,7 @@ def prepare(job: Job, source: Path, driver: Path | None, out: Path, options: Opt
     still = is_picture(out)
     if options.sheet and options.sheet.suffix.lower() != ".png":
         raise UsageError(f"--sheet is {options.sheet}, but the contact sheet is a PNG; use a name ending in .png")
-    check_apart(outs, [source, *([driver] if driver else []), *options.provenance.paths()])
+    check_apart(outs, [source, *([driver] if driver else []), *options.named_files()])
     destinations: list[Callable[[], Any]] = [
         partial(check_destination, path, digests, overwrite=options.overwrite, described_by=sidecar_of(out))
         for path in outs
@@ -269,7 +277,8 @@ def about(job: Job, work: Reenactment, stages: list[Artefact]) -> Mapping[str, A
                 "sha256": digests.digest(medium.path),
             }
             for role, medium in media.items()
-        },
+        }
+        | described_references(work.options, digests),
         **work.options.provenance.about(digests),
         "command": work.options.invocation,
         "options": work.options.as_json(),

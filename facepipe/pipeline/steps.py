@@ -28,7 +28,15 @@ from facepipe.pipeline.delivery import (
 )
 from facepipe.pipeline.items import TRACK, Item
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import Fitted, Made, Weights, fit_source, fit_track, track_clip
+from facepipe.pipeline.perception import (
+    Fitted,
+    Made,
+    Weights,
+    described_references,
+    fit_source,
+    fit_track,
+    track_clip,
+)
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect, inspect_motion
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments
@@ -174,7 +182,7 @@ class Steps:
         return fit_track(self.job, tracked, path, self.options, self.weights, f"fit {label}", frames=medium.frames)
 
     def _check(self, item: Item, outs: Mapping[Path, str]) -> None:
-        check_apart(outs, [item.path, *([self.source] if self.source else []), *self.options.provenance.paths()])
+        check_apart(outs, [item.path, *([self.source] if self.source else []), *self.options.named_files()])
         sidecar, digests = sidecar_of(next(iter(outs))), self.job.workspace.digests
         overwrite = self.options.overwrite
         checks = [partial(check_destination, out, digests, overwrite=overwrite, described_by=sidecar) for out in outs]
@@ -205,7 +213,8 @@ class Steps:
                 role: described_input(path, self.job.workspace)
                 for role, path in {"item": item.path, "source": self.source}.items()
                 if path
-            },
+            }
+            | (described_references(self.options, self.job.workspace.digests) if "detector" in self.weights else {}),
             **self.options.provenance.about(self.job.workspace.digests),
             "command": invocation and invocation.of_item(item.path, next(iter(outs))),
             "options": {**self.options.as_json(), **spoken},

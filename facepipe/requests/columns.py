@@ -44,7 +44,7 @@ def request_of(row: Columns, folder: Path) -> Request:
     files = _files(row, known)
     values = {name: cell_value(row.command, name, value) for name, value in _options(row, known).items()}
     values |= {name: from_text(known[name], path) for name, path in {**files, "out": row.output}.items()}
-    return kind(**{name: _below(folder, value) for name, value in values.items()})
+    return kind(**{name: _located(folder, known[name], value) for name, value in values.items()})
 
 
 def _files(row: Columns, known: Mapping[str, Declared]) -> dict[str, Any]:
@@ -82,31 +82,49 @@ def cell_value(command: str, column: str, value: Any) -> Any:
     raise UsageError(f"the column {column!r} {own}{hint(column, allowed)}")
 
 
+def _located(folder: Path, field: Declared, value: Any) -> Any:
+    """Return a value with its paths relative to the folder of the list."""
+    if field.type is str and isinstance(value, str) and field.is_read(value):
+        return str(folder / value)
+    return _below(folder, value)
+
+
 def _below(folder: Path, value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_below(folder, one) for one in value)
     return folder / value if isinstance(value, Path) else value
 
 
-@lru_cache(maxsize=1000)
-def _reading(command: str, columns: tuple[str, ...]) -> tuple[str, ...]:
+def _names_read(command: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the options of a row whose values are paths that are read."""
     known = declared(REQUESTS[command]) if command in REQUESTS else {}
-    return tuple(name for name in columns if name in known and known[name].option.reads)
+    return tuple(name for name in _may_read(command, tuple(options)) if known[name].is_read(options[name]))
+
+
+@lru_cache(maxsize=1000)
+def _may_read(command: str, columns: tuple[str, ...]) -> tuple[str, ...]:
+    known = declared(REQUESTS[command]) if command in REQUESTS else {}
+    return tuple(
+        name for name in columns if name in known and (known[name].option.reads or known[name].option.reads_if)
+    )
 
 
 def files_read(command: str, inputs: Iterable[str], options: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the paths that a row reads, as written in the row."""
-    return (*inputs, *(str(options[name]) for name in _reading(command, tuple(options))))
+    return (*inputs, *(str(options[name]) for name in _names_read(command, options)))
 
 
-@lru_cache(maxsize=1000)
-def kinds_read(command: str, roles: tuple[str, ...], columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+def kinds_read(command: str, roles: Iterable[str], options: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
     """Return the accepted kinds (`Option.accepts`) of each path that `files_read` returns for a row.
 
     `roles` are those of its inputs, in their order. A path that the command does not know accepts every kind.
     """
+    return _kinds(command, tuple(roles), _names_read(command, options))
+
+
+@lru_cache(maxsize=1000)
+def _kinds(command: str, roles: tuple[str, ...], names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     known = declared(REQUESTS[command]) if command in REQUESTS else {}
     arguments = [name for name, field in known.items() if field.option.positional]
     named = [arguments[at] if at < len(arguments) else role for at, role in enumerate(roles)]
-    read = (*named, *_reading(command, columns))
-    return tuple(known[name].option.accepts if name in known else () for name in read)
+    return tuple(known[name].option.accepts if name in known else () for name in (*named, *names))

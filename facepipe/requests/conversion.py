@@ -70,6 +70,8 @@ def _checked(field: Declared, value: Any) -> Any:
         value = Path(value)
     elif kind is float and type(value) is int:
         value = float(value)
+    elif kind is str and field.option.reads_if and isinstance(value, os.PathLike):
+        value = os.fspath(value)
     elif kind is str and type(value) in (int, float, Fraction):
         value = str(value)
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +29,8 @@ class Option:
     metavar: str = ""
     reads: bool = False
     """Whether the field is the path of a file that is read."""
+    reads_if: Callable[[str], bool] | None = None
+    """Returns whether a text value is the path of a file that is read, for fields that take words as well."""
     in_rows: bool = True
     """Whether a batch row may have this option as a column."""
     span: tuple[float, float] | None = None
@@ -79,6 +81,10 @@ class Declared:
     def flag(self) -> str:
         """Return the long flag, such as "--paste-back"."""
         return f"--{self.name.replace('_', '-')}"
+
+    def is_read(self, value: object) -> bool:
+        """Return whether a value of the field is the path of a file that is read."""
+        return self.option.reads or (self.option.reads_if is not None and self.option.reads_if(str(value)))
 
     @property
     def required(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from facepipe.face.rule import is_reference
 from facepipe.renderers import RENDERERS
 from facepipe.requests.declaration import from_setting, option
 from facepipe.spaces import SPACES
@@ -87,7 +88,11 @@ class Face:
     """Options of face detection."""
 
     panel: ClassVar[str] = FACES
-    face: str | None = from_setting("face.face", "Face to use: largest, left, right, or N for the N-th from the left.")
+    face: str | None = from_setting(
+        "face.face",
+        "Face to use: largest, left, right, N for the N-th from the left, or a picture of the person (PATH.jpg).",
+        reads_if=is_reference,
+    )
     landmarker: str | None = from_setting(
         "face.landmarker", "Landmark detector: embedded, or face-alignment (68 points)."
     )
@@ -99,7 +104,9 @@ class DriverFace:
 
     panel: ClassVar[str] = FACES
     driver_face: str | None = from_setting(
-        "face.driver_face", "Face of the driver to use: largest, left, right, or N for the N-th from the left."
+        "face.driver_face",
+        "Face of the driver to use: largest, left, right, N for the N-th from the left, or a picture of the person.",
+        reads_if=is_reference,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from facepipe.config import override
 from facepipe.errors import UsageError
+from facepipe.face.rule import is_reference
 from facepipe.renderers import RENDERERS
 from facepipe.requests.declaration import declared
 from facepipe.requests.invocation import invocation_of
@@ -64,8 +65,8 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
         renderer=renderer,
         weights=settings.render.weights,
         compiled=settings.render.compile,
-        face=settings.face.face,
-        driver_face=settings.face.driver_face,
+        face=_face(settings.face.face),
+        driver_face=_face(settings.face.driver_face),
         no_face=settings.face.no_face,
         landmarker=settings.face.landmarker,
         space=space,
@@ -78,6 +79,11 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
         **own,
         **others,
     )
+
+
+def _face(rule: str) -> str:
+    """Return the rule, or the path of the reference picture."""
+    return str(Path(rule).expanduser()) if is_reference(rule) else rule
 
 
 def _retargeting(settings: Settings, space: str) -> Retargeting:

@@ -7,6 +7,7 @@ from typing import Any
 
 from facepipe.config import check_setting, shown_source
 from facepipe.errors import UsageError
+from facepipe.face.rule import EXPECTED, is_reference, is_rule
 from facepipe.renderers import RENDERERS
 from facepipe.settings import Settings
 from facepipe.spaces import SPACES
@@ -35,10 +36,8 @@ def check_source_frame(rule: str, shown: str = "--source-frame") -> None:
 
 
 def _check_face_rule(rule: str, shown: str) -> None:
-    if rule not in ("largest", "left", "right") and not (_is_number(rule) and int(rule) >= 1):
-        raise UsageError(
-            f"{shown} is {rule!r}, expected largest, left, right, or a number from 1, counted from the left"
-        )
+    if not (is_rule(rule) or is_reference(rule)):
+        raise UsageError(f"{shown} is {rule!r}, expected {EXPECTED}")
 
 
 def _check_reference(rule: str, shown: str) -> None:

@@ -9,13 +9,15 @@ import pytest
 
 from facepipe.face.cropping import SquareCrop, aligned_crop
 from facepipe.face.landmarker import Located
-from facepipe.face.track import Track
-from facepipe.face.tracking import BATCH_FRAMES, Tracker
+from facepipe.face.looks import looks_of
+from facepipe.face.person import Person
+from facepipe.face.track import Choice, Track
+from facepipe.face.tracking import BATCH_FRAMES, PATIENCE_SECONDS, Tracker
 from tests.face.world import Figure, Picture, World
 
 
-def track(world: World, face: str = "largest") -> Track:
-    return Tracker(world, world, face=face).track(world.pictures())
+def track(world: World, face: str = "largest", fps: float = 25.0) -> Track:
+    return Tracker(world, world, face=face, fps=fps).track(world.pictures())
 
 
 def points_of(frames: list[list[Figure]], index: int = 0) -> np.ndarray:
@@ -133,12 +135,57 @@ def test_crossing_faces_keep_their_identity_by_looks(rule: str) -> None:
     assert apart[-5:].all()
 
 
-def test_another_person_after_a_cut_is_chosen_by_rule() -> None:
-    """If no face looks like the previous one, the rule chooses again."""
-    frames = [[Figure(80, looks=1)]] * 6 + [[Figure(100, looks=4), Figure(240, looks=5, size=40)]] * 6
-    found = track(World(frames))
-    assert found.valid.all()
-    np.testing.assert_array_equal(found.points[-1], frames[-1][1].points)
+def test_a_face_that_changes_at_once_is_kept_if_it_is_alone() -> None:
+    """Half of it is uncovered between two frames: nobody else was seen, so nobody else can be there."""
+    frames: list[list[Figure]] = [[Figure(120, looks=1)]] * 20
+
+    class Covered(World):
+        def draw(self, number: int) -> Picture:
+            picture = super().draw(number)
+            if number < 10:
+                picture[110:150, 90:150] = 90
+            return picture
+
+    assert track(Covered(frames)).valid.all()
+
+
+@pytest.mark.parametrize("fps", [2.0, 4.0])
+def test_another_person_is_chosen_by_rule_after_the_patience(fps: float) -> None:
+    """Until then frames with only other people have no face. The time counts, not the number of frames."""
+    wait = round(PATIENCE_SECONDS * fps)
+    others = [Figure(100, looks=4), Figure(240, looks=5, size=40)]
+    found = track(World([[Figure(80, looks=1)]] * 6 + [others] * (wait + 6)), fps=fps)
+    assert found.valid.tolist() == [True] * 6 + [False] * wait + [True] * 6
+    np.testing.assert_array_equal(found.points[-1], others[1].points)
+    assert found.changed_frames == (6 + wait,)
+
+
+def test_the_first_person_is_followed_again_after_the_patience() -> None:
+    """Somebody else is followed in the meantime, and until the person returns."""
+    first, other = Figure(80, looks=1), Figure(240, looks=5)
+    frames = [[first]] * 6 + [[other]] * 30 + [[first, other]] * 6
+    found = track(World(frames), fps=4.0)
+    np.testing.assert_array_equal(found.points[30], other.points)
+    np.testing.assert_array_equal(found.points[-1], first.points)
+    assert len(found.changed_frames) == 2
+
+
+def test_a_person_who_is_given_is_never_replaced() -> None:
+    """With a reference nobody else is followed, whoever was there first and however long they are alone."""
+    first, wanted = Figure(80, looks=1), Figure(240, looks=5)
+    frames = [[first]] * 30 + [[first, wanted]] * 6 + [[first]] * 30
+    world = World(frames)
+    looks = looks_of(world.draw(32), aligned_crop(wanted.points))
+    found = Tracker(world, world, fps=4.0, person=Person((looks,))).track(world.pictures())
+    assert np.flatnonzero(found.valid).tolist() == list(range(30, 36))
+    np.testing.assert_array_equal(found.points[33], wanted.points)
+    assert found.choice == Choice(30, number=2, faces=2)
+
+
+def test_the_choice_tells_which_face_of_how_many() -> None:
+    """The largest of three, the second from the left."""
+    found = track(World([[], [Figure(60, looks=1), Figure(150, size=35, looks=3), Figure(250, size=20, looks=2)]]))
+    assert found.choice == Choice(1, number=2, faces=3)
 
 
 def test_frames_are_read_in_small_batches_and_progress_is_reported() -> None:

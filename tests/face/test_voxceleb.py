@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from facepipe.errors import InputError
 from facepipe.face.cropping import SquareCrop
+from facepipe.face.looks import Looks
 from facepipe.face.multi_tracking import FaceTrack
 from facepipe.face.utterances import read_utterance, spoken_boxes
 from facepipe.face.voxceleb import clamped, cut_boxes, find_spans, is_annotated, parts, square_around, union_of
 
 SIZE = (1280, 720)
+NOTHING = Looks(*(np.zeros(shape, np.float32) for shape in ((16, 16, 3), (2,), (4, 3))))
 
 
 def still(count: int, left: float = 400, top: float = 200, width: float = 260, height: float = 300) -> np.ndarray:
@@ -24,7 +26,7 @@ def still(count: int, left: float = 400, top: float = 200, width: float = 260, h
 
 
 def track_of(boxes: np.ndarray, first_frame: int = 0, face: int = 0) -> FaceTrack:
-    return FaceTrack(face, first_frame, SquareCrop(0, 0, 1), np.zeros(1, np.float32), list(boxes))
+    return FaceTrack(face, first_frame, SquareCrop(0, 0, 1), NOTHING, list(boxes))
 
 
 @given(
