@@ -14,6 +14,7 @@ from facepipe.batch.form import Form, Forms
 from facepipe.batch.item import Item, identified
 from facepipe.batch.template import stem_and_suffix
 from facepipe.config import load_settings
+from facepipe.engine import Json
 from facepipe.requests import REQUESTS, Request
 from facepipe.requests.columns import Columns, request_of
 from facepipe.requests.declaration import Declared, declared
@@ -26,15 +27,21 @@ NUMBERS = [
 ]
 
 
-def row(number: int, **options: object) -> Item:
+def row(number: int, **options: Json) -> Item:
     files = {"source": f"a{number}.png", "driving": f"b{number}.mp4"}
     return identified(Item("reenact", files, {"strength": 1 + number / 1000, **options}, f"o/{number}.mp4"))
 
 
 def test_a_thousand_rows_with_numbers_of_their_own_are_one_form(monkeypatch: pytest.MonkeyPatch) -> None:
     """The request of a form is prepared once; a row costs its cells."""
-    forms, seen = Forms(load_settings()), []
-    monkeypatch.setattr(forms, "_form", lambda *key: seen.append(key) or Form.__new__(Form))
+    forms = Forms(load_settings())
+    seen: list[object] = []
+
+    def form_of(*key: object) -> Form:
+        seen.append(key)
+        return Form.__new__(Form)
+
+    monkeypatch.setattr(forms, "_form", form_of)
     for number in range(1000):
         forms.read(row(number, seed=number, sheet=f"{number}.png", reference=str(number), size=64 + 2 * number % 900))
     assert len(seen) == 1
@@ -46,7 +53,10 @@ def test_the_number_of_an_option_decides_nothing_but_its_own_bounds(kind: type[R
     field = declared(kind)[name]
     prepared = []
     for value in numbers(field):
-        options = {name: value, **({"random": 3} if kind.command == "edit" and name == "seed" else {})}
+        options: dict[str, object] = {
+            name: value,
+            **({"random": 3} if kind.command == "edit" and name == "seed" else {}),
+        }
         options |= {"from_image": "f.png"} if kind.command == "edit" and name == "strength" else {}
         files = [one for one, declaration in declared(kind).items() if declaration.option.positional]
         inputs = dict(zip(("source", "driving"), (f"{file}.png" for file in files), strict=False))
@@ -72,7 +82,7 @@ def test_each_fault_of_a_row_is_told_with_its_column() -> None:
 def test_all_files_of_an_item_are_known() -> None:
     commands = Commands(load_settings())
 
-    def results(command: str, output: str, **options: object) -> list[str]:
+    def results(command: str, output: str, **options: Json) -> list[str]:
         inputs = {"source": "in/a.b.png", **({"driving": "d.mp4"} if command == "reenact" else {})}
         return list(commands.results(identified(Item(command, inputs, options, output))))
 
