@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -112,6 +113,15 @@ class Claims:
             yield waited
         finally:
             self.release(name)
+
+    @contextmanager
+    def hold_places(self, paths: Iterable[Path], check: Callable[[], None]) -> Iterator[None]:
+        """Hold files that are about to be written for the `with` block; `check` is that of `turn`."""
+        places = {os.fsencode(path.parent.resolve() / path.name) for path in paths}
+        with ExitStack() as held:
+            for name in sorted(hashlib.sha256(place).hexdigest() for place in places):  # in one order: no deadlock
+                held.enter_context(self.turn(name, check))
+            yield
 
     @property
     def holds_any(self) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -255,16 +255,9 @@ class Job:
             self.remarks.append(remark)
             self._emit(Remarked(stage=stage, label=label or stage, code=remark.code, message=remark.text))
 
-    @contextmanager
-    def hold_places(self, paths: Iterable[Path]) -> Iterator[None]:
+    def hold_places(self, paths: Iterable[Path]) -> AbstractContextManager[None]:
         """Claim files that are about to be written, so that no other process of a batch writes them meanwhile."""
-        places = {f"{path.parent.resolve() / path.name}" for path in paths}
-        names = sorted(hashlib.sha256(os.fsencode(place)).hexdigest() for place in places)
-        with ExitStack() as held:
-            if self._claims:
-                for name in names:
-                    held.enter_context(self._claims.turn(name, self._check))
-            yield
+        return self._claims.hold_places(paths, self._check) if self._claims else nullcontext()
 
     def count(self, frames: int) -> None:
         """Count in the summary a piece of work that was done without `run`."""

@@ -17,6 +17,7 @@ from facepipe.models import winograd
 from facepipe.models.normalisation import EPSILON, AdaIN
 from facepipe.models.winograd import Kernel, Moments
 from facepipe.renderers.pirender import fused_kernels
+from facepipe.renderers.pirender.config import SLOPE
 from facepipe.renderers.pirender.editing import EditingNet
 from facepipe.renderers.pirender.layers import ConvUnit
 
@@ -53,16 +54,14 @@ class CpuEditing:
         """Return padded features, from full resolution to the coarsest."""
         encoder = self.net.encoder
         features = [self._buffer("feature", 0, *x.shape, padding=PADDING)]
-        self._apply(
-            len(x), fused_kernels.activate, x, *_layer_norm(encoder.first, self._moments(x)), features[0], PADDING
-        )
+        norm = _layer_norm(encoder.first, self._moments(x))
+        self._apply(len(x), fused_kernels.activate, SLOPE, x, *norm, features[0], PADDING)
         for unit in encoder.units:
             raw, moments = self._convolve(unit.conv, features[-1])
             height, width, channels = raw.shape
             features.append(self._buffer("feature", len(features), height // 2, width // 2, channels, padding=PADDING))
-            self._apply(
-                height // 2, fused_kernels.activate_pooled, raw, *_layer_norm(unit, moments), features[-1], PADDING
-            )
+            norm = _layer_norm(unit, moments)
+            self._apply(height // 2, fused_kernels.activate_pooled, SLOPE, raw, *norm, features[-1], PADDING)
         return features
 
     def _decode(self, features: list[Floats], modulation: dict[AdaIN, tuple[Tensor, Tensor]]) -> Floats:
@@ -80,7 +79,7 @@ class CpuEditing:
             padding = PADDING if step.level else FINAL_PADDING
             x = self._buffer("joined", step.level, *raised.shape, padding=padding)
             affine = (*_layer_norm(step.up, raised_moments), other, *_layer_norm(step.jump, other_moments))
-            self._apply(len(raised), fused_kernels.join, raised, *affine, x, padding)
+            self._apply(len(raised), fused_kernels.join, SLOPE, raised, *affine, x, padding)
         return x
 
     def _convolve(self, conv: nn.Conv2d, padded: Floats, purpose: str = "raw") -> tuple[Floats, Moments]:

@@ -2,7 +2,8 @@
 
 The input of a convolution has a border of zeros, `padding` pixels wide. `scale` and `shift`, (C,), combine a norm and
 its affine transform. `first` and `end` are rows of the output (for `double`, of the input), so that threads can share a
-picture.
+picture. `slope` is that of the leaky rectifier below zero: an argument, because numba's cache does not notice that a
+constant of another module has changed.
 """
 
 from __future__ import annotations
@@ -11,27 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.models.compiled import compiled_fused
-from facepipe.renderers.pirender.config import SLOPE
 
 Floats = NDArray[np.floating]
 
 
 @compiled_fused
-def activate(x: Floats, scale: Floats, shift: Floats, out: Floats, padding: int, first: int, end: int) -> None:
+def activate(
+    slope: float, x: Floats, scale: Floats, shift: Floats, out: Floats, padding: int, first: int, end: int
+) -> None:
     """Write leaky(scale * x + shift)."""
-    slope = x.dtype.type(SLOPE)
+    leak = x.dtype.type(slope)
     for y in range(first, end):
         for column in range(x.shape[1]):
             pixel, target = x[y, column], out[y + padding, column + padding]
             for c in range(x.shape[2]):
                 value = scale[c] * pixel[c] + shift[c]
-                target[c] = max(value, slope * value)
+                target[c] = max(value, leak * value)
 
 
 @compiled_fused
-def activate_pooled(x: Floats, scale: Floats, shift: Floats, out: Floats, padding: int, first: int, end: int) -> None:
+def activate_pooled(
+    slope: float, x: Floats, scale: Floats, shift: Floats, out: Floats, padding: int, first: int, end: int
+) -> None:
     """Write leaky(scale * x + shift), averaged over 2x2 pixels."""
-    slope, quarter = x.dtype.type(SLOPE), x.dtype.type(0.25)
+    leak, quarter = x.dtype.type(slope), x.dtype.type(0.25)
     for y in range(first, end):
         for column in range(x.shape[1] // 2):
             a, b = x[2 * y, 2 * column], x[2 * y, 2 * column + 1]
@@ -40,7 +44,7 @@ def activate_pooled(x: Floats, scale: Floats, shift: Floats, out: Floats, paddin
             for c in range(x.shape[2]):
                 p, q = scale[c] * a[c] + shift[c], scale[c] * b[c] + shift[c]
                 r, s = scale[c] * d[c] + shift[c], scale[c] * e[c] + shift[c]
-                upper, lower = max(p, slope * p) + max(q, slope * q), max(r, slope * r) + max(s, slope * s)
+                upper, lower = max(p, leak * p) + max(q, leak * q), max(r, leak * r) + max(s, leak * s)
                 target[c] = quarter * (upper + lower)
 
 
@@ -69,6 +73,7 @@ def double(x: Floats, out: Floats, padding: int, first: int, end: int) -> None:
 
 @compiled_fused
 def join(
+    slope: float,
     x: Floats,
     scale: Floats,
     shift: Floats,
@@ -81,10 +86,10 @@ def join(
     end: int,
 ) -> None:
     """Write leaky(scale * x + shift) + leaky(other_scale * other + other_shift)."""
-    slope = x.dtype.type(SLOPE)
+    leak = x.dtype.type(slope)
     for y in range(first, end):
         for column in range(x.shape[1]):
             one, two, target = x[y, column], other[y, column], out[y + padding, column + padding]
             for c in range(x.shape[2]):
                 p, q = scale[c] * one[c] + shift[c], other_scale[c] * two[c] + other_shift[c]
-                target[c] = max(p, slope * p) + max(q, slope * q)
+                target[c] = max(p, leak * p) + max(q, leak * q)

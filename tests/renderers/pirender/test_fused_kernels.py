@@ -25,13 +25,13 @@ def pooled(x: Floats) -> Floats:
 
 
 CASES: list[tuple[Callable[..., None], tuple[Any, ...], Floats, int]] = [
-    (fused_kernels.activate, (X, SCALE, SHIFT), leaky(SCALE * X + SHIFT), 6),
-    (fused_kernels.activate_pooled, (X, SCALE, SHIFT), pooled(leaky(SCALE * X + SHIFT)), 3),
+    (fused_kernels.activate, (0.1, X, SCALE, SHIFT), leaky(SCALE * X + SHIFT), 6),
+    (fused_kernels.activate_pooled, (0.1, X, SCALE, SHIFT), pooled(leaky(SCALE * X + SHIFT)), 3),
     (fused_kernels.add, (X, SCALE, SHIFT), BEFORE + SCALE * X + SHIFT, 6),
     (fused_kernels.double, (np.pad(X, ((2, 2), (2, 2), (0, 0))),), X.repeat(2, 0).repeat(2, 1), 6),
     (
         fused_kernels.join,
-        (X, SCALE, SHIFT, OTHER, OTHER_SCALE, OTHER_SHIFT),
+        (0.1, X, SCALE, SHIFT, OTHER, OTHER_SCALE, OTHER_SHIFT),
         leaky(SCALE * X + SHIFT) + leaky(OTHER_SCALE * OTHER + OTHER_SHIFT),
         6,
     ),
