@@ -111,7 +111,7 @@ def _tracker(run: StageRun[Params]) -> Tracker:
 
 STAGE = Stage(
     name="clip",
-    version=4,
+    version=5,
     inputs=("media", "track?"),
     outputs=("clip.mp4", "track.npz"),
     params=Params,

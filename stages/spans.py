@@ -56,7 +56,7 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
 
 STAGE = Stage(
     name="spans",
-    version=3,
+    version=4,
     inputs=("media",),
     outputs=("spans.json", "track.npz?"),
     params=Params,

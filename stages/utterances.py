@@ -56,7 +56,7 @@ def utterances(run: StageRun[Params]) -> Mapping[str, Any]:
 
 STAGE = Stage(
     name="utterances",
-    version=3,
+    version=4,
     inputs=("media", "boxes*"),
     outputs=("spans.json",),
     params=Params,
