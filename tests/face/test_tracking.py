@@ -9,10 +9,10 @@ import pytest
 
 from facepipe.face.cropping import SquareCrop, aligned_crop
 from facepipe.face.landmarker import Located
-from facepipe.face.looks import looks_of
+from facepipe.face.looks import ALONE_FACE_FLOOR, NEAR_FACE_FLOOR, correlation, likeness, looks_of
 from facepipe.face.person import Person
 from facepipe.face.track import Choice, Track
-from facepipe.face.tracking import BATCH_FRAMES, PATIENCE_SECONDS, Tracker
+from facepipe.face.tracking import BATCH_FRAMES, PATIENCE_SECONDS, STEADY_FLOOR, Tracker
 from tests.face.world import Figure, Picture, World
 
 
@@ -136,17 +136,23 @@ def test_crossing_faces_keep_their_identity_by_looks(rule: str) -> None:
 
 
 def test_a_face_that_changes_at_once_is_kept_if_it_is_alone() -> None:
-    """Half of it is uncovered between two frames: nobody else was seen, so nobody else can be there."""
-    frames: list[list[Figure]] = [[Figure(120, looks=1)]] * 20
+    """Nobody else was seen before, so nobody else can be there: the head turned, or the light changed."""
 
-    class Covered(World):
+    class Grey(World):
+        """Grey heads; the second one has reddish light."""
+
         def draw(self, number: int) -> Picture:
             picture = super().draw(number)
-            if number < 10:
-                picture[110:150, 90:150] = 90
+            grey = picture.mean(-1, keepdims=True) * ((1.12, 1, 1) if self.frames[number][0].looks == 9 else (1, 1, 1))
+            picture[:] = np.minimum(grey, 255)
+            picture[0, 0] = number
             return picture
 
-    assert track(Covered(frames)).valid.all()
+    world = Grey([[Figure(120, looks=1)]] * 10 + [[Figure(123, looks=9)]] * 10)
+    before, after = (looks_of(world.draw(number), aligned_crop(world.frames[number][0].points)) for number in (9, 10))
+    assert ALONE_FACE_FLOOR < likeness(before, after) < NEAR_FACE_FLOOR
+    assert correlation(before, after) < STEADY_FLOOR
+    assert track(world).valid.all()
 
 
 @pytest.mark.parametrize("fps", [2.0, 4.0])
