@@ -169,7 +169,8 @@ def test_an_embedded_weight_cannot_be_overridden(tmp_path: Path, folder: Path, m
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(embedded))
     register(embedded, entry())
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(folder))
-    monkeypatch.setattr("facepipe.weights.registry.resources.files", lambda _package: embedded)
+    for module in ("registry", "store", "adding"):
+        monkeypatch.setattr(f"facepipe.weights.{module}.embedded_folder", lambda: embedded, raising=False)
     with pytest.raises(WeightsError, match="ships with facepipe"):
         weights.add(write_safetensors(tmp_path / "one"), name="toy", licence="", source="")
     register(folder, entry(sha256="0" * 64))
