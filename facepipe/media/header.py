@@ -7,7 +7,10 @@ from fractions import Fraction
 from facepipe.media.colour import UNTAGGED, Colours
 
 _DURATION_LINE = re.compile(r"^  Duration: (?:N/A|(\d+):(\d\d):(\d\d(?:\.\d+)?)),.*$", re.MULTILINE)
-_TURN = re.compile(r"isplay ?[Mm]atrix: rotation of (-?[\d.]+) degrees")
+_TURN = re.compile(r"^ +[Dd]isplay ?[Mm]atrix: rotation of (-?[\d.]+) degrees", re.MULTILINE)
+# ffmpeg 7 and later indents the streams of a group, such as those that share a time code. Tags are indented further.
+_STREAM = re.compile(r"(?: {2}| {4})Stream #0:(\d+).*?: (\w+): (.*)", re.DOTALL)
+_PART = re.compile(r"^(?= {2}(?: {2})?Stream #0:\d| {2}(?:Stream group|Program) )", re.MULTILINE)
 _DOLBY_VISION = re.compile(r"\bDOVI configuration record:.*?\bprofile: (\d+)")
 _COLOUR = re.compile(r"^(\w+)(?:\(([^)]*)\))?$")
 
@@ -111,10 +114,13 @@ def _parse_sound(text: str) -> SoundStream:
 
 
 def _streams(text: str, kind: str) -> list[str]:
-    """Return the description of each stream of a kind: the rest of its line and the indented lines below it."""
-    parts = re.split(r"^(?=  Stream #0:\d)", text, flags=re.MULTILINE)
-    found = (re.match(rf"  Stream #0:\d+.*?: {kind}: (.*)", part, re.DOTALL) for part in parts)
-    return [match[1] for match in found if match]
+    """Return the description of each stream of a kind: the rest of its line and the indented lines below it.
+
+    The order is that of the file. ffmpeg prints the streams of groups and programs first, and one of several twice.
+    """
+    found = (_STREAM.match(part) for part in re.split(_PART, text))
+    by_index = {int(match[1]): match[3] for match in found if match and match[2] == kind}
+    return [by_index[index] for index in sorted(by_index)]
 
 
 def _parse_pictures(text: str) -> Pictures | None:

@@ -1,4 +1,4 @@
-"""Of several video tracks, the one is taken that players take."""
+"""Of several video tracks, the one is taken that players take. Tracks of other kinds are passed over."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from facepipe.media import ffmpeg
 from facepipe.media.decode import decode_frames
 from facepipe.media.probe import probe_video
+from facepipe.media.sound import probe_sound
 
 BLUE, RED = "color=blue:s=64x64:r=25:d=0.4", "color=red:s=96x64:r=50:d=0.4"
 
@@ -35,3 +36,18 @@ def test_the_default_pictures_are_taken(tmp_path: Path, name: str, default: int 
     assert len(frames) == (20 if second else 10)
     assert frames[3][20, 20].argmax() == (0 if second else 2)
     assert [remark.code for remark in info.remarks] == ["several-tracks"]
+
+
+@pytest.mark.parametrize("name", ["a.mov", "a.mp4"])
+def test_a_track_of_time_codes_is_passed_over(tmp_path: Path, name: str) -> None:
+    """The pictures and the time code are described as a group."""
+    sound = ["-f", "lavfi", "-i", "sine=d=0.4:r=48000"]
+    args = ["-f", "lavfi", "-i", RED, *sound, "-c:v", "mpeg4", "-c:a", "aac", "-timecode", "00:00:00:00"]
+    path = tmp_path / name
+    code, messages, _ = ffmpeg.run([ffmpeg.find_ffmpeg(), "-v", "error", "-y", *args, str(path)])
+    assert code == 0, messages
+    info = probe_video(path)
+    assert (info.codec, info.width, float(info.fps), info.sound_codec) == ("mpeg4", 96, 50.0, "aac")
+    assert info.remarks == ()
+    assert len(list(decode_frames(path, info=info))) == 20
+    assert probe_sound(path).codec == "aac"

@@ -85,6 +85,26 @@ def test_a_header_of_an_hdr_clip() -> None:
     assert (header.pictures.turn_degrees, header.pictures.interlaced) == (90, True)
 
 
+def test_streams_of_groups_are_read_in_the_order_of_the_file() -> None:
+    """They come first and indented, one of two groups twice. Tags below them are not streams."""
+    shared = "    Stream #0:2[0x3](eng): Video: mpeg4 (mp4v), yuv420p, 96x64, 25 fps (default)\n"
+    header = parse_header(
+        "Input #0, mov,mp4, from 'x':\n  Duration: 00:00:01.00, start: 0.0, bitrate: 9 kb/s\n"
+        f"  Stream group #0:0[0x3]: Track Reference:\n{shared}      Metadata:\n        timecode        : 00:00:00:00\n"
+        "    Stream #0:1[0x2](eng): Data: none (tmcd / 0x64636D74), 0 kb/s\n"
+        f"  Stream group #0:1[0x4]: Track Reference:\n{shared}"
+        "  Stream #0:0[0x1]: Video: h264 (High), yuv420p(progressive), 64x64, 25 fps\n"
+        "    Metadata:\n      Stream #0:4: Video: h264, yuv420p, 9x9, 9 fps: 1\n"
+        "      title           : displaymatrix: rotation of -90.00 degrees\n"
+        "  Stream #0:3[0x5]: Audio: aac (LC) (mp4a / 0x6134706D), 16000 Hz, mono, fltp, 70 kb/s (default)\n"
+    )
+    assert header is not None
+    assert header.pictures is not None
+    assert (header.picture_count, header.picture_track, header.pictures.codec) == (2, 1, "mpeg4")
+    assert header.pictures.turn_degrees == 0
+    assert header.sound_codec == "aac"
+
+
 def _bytes(tmp_path: Path, name: str, content: bytes) -> Path:
     path = tmp_path / name
     path.write_bytes(content)
