@@ -17,6 +17,7 @@ from facepipe.errors import NoFaceError, UsageError
 from facepipe.face.cropping import box_of, sample
 from facepipe.face.selection import best_frame
 from facepipe.face.track import Track, TrackFile, crop_around, save_track
+from facepipe.media.damage import Damage
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
 from facepipe.media.files import kind_of
@@ -72,15 +73,19 @@ def crop(run: StageRun[Params]) -> Mapping[str, Any]:
         return _finish_still(run, picture, track, followed, read.remarks, fps=STILL_FPS)
     info = probe_video(path, NO_LIMITS)
     sampled = decode_frames(path, info=info, fps=_sampling_rate(info))
-    followed = _follow(run, sampled, lambda turn: decode_frames(path, info=info.turned(turn)), float(info.fps))
+    damage = Damage()
+    followed = _follow(
+        run, sampled, lambda turn: decode_frames(path, info=info.turned(turn), damage=damage), float(info.fps)
+    )
+    remarks = [*info.remarks, *damage.remarks(path, len(followed.track.valid))]
     info = info.turned(followed.turned_degrees)
     track = _check(followed.track, path, info.fps, run.params)
     if run.params.still:
         frame = _choose_frame(run.params.still, track, path)
         one = track.rows(frame, frame + 1)
         picture = _frame(path, info, frame)
-        return _finish_still(run, picture, one, followed, info.remarks, fps=info.fps, frame=frame)
-    return _finish_clip(run, path, info, followed)
+        return _finish_still(run, picture, one, followed, remarks, fps=info.fps, frame=frame)
+    return _finish_clip(run, path, info, followed, remarks)
 
 
 def _sampling_rate(info: VideoInfo) -> Fraction:
@@ -211,7 +216,9 @@ def _finish_still(
     }
 
 
-def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, followed: Followed) -> Mapping[str, Any]:
+def _finish_clip(
+    run: StageRun[Params], path: Path, info: VideoInfo, followed: Followed, remarks: Sequence[Remark]
+) -> Mapping[str, Any]:
     from facepipe.face.remarks import remarks_on
 
     track = followed.track
@@ -237,13 +244,13 @@ def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, followed: F
         "detections": track.detections,
         "turned_degrees": followed.turned_degrees,
         "changed_frames": list(track.changed_frames),
-        "remarks": remark_facts([*info.remarks, *remarks_on(followed, info.fps, run.params.face)]),
+        "remarks": remark_facts([*remarks, *remarks_on(followed, info.fps, run.params.face)]),
     }
 
 
 STAGE = Stage(
     name="crop",
-    version=7,
+    version=8,
     inputs=("media", "reference?"),
     outputs=("track.npz", "crop.png?", "crop.mp4?", "picture.png?"),
     params=Params,

@@ -14,6 +14,7 @@ import numpy as np
 from facepipe.errors import EncoderError, InputError
 from facepipe.media import ffmpeg
 from facepipe.media.animation import decode_animation
+from facepipe.media.damage import LOG_LEVEL, SIGNS, Damage
 from facepipe.media.files import is_animation
 from facepipe.media.grid import resize, turned
 from facepipe.media.info import VideoInfo
@@ -39,13 +40,15 @@ def decode_frames(
     frame_count: int | None = None,
     size: tuple[int, int] | None = None,
     crop: tuple[int, int, int, int] | None = None,
+    damage: Damage | None = None,
 ) -> Generator[np.ndarray, None, None]:
     """Yield the frames of a video as (height, width, 3) uint8 RGB, each in a new array.
 
     Frames are rotated according to the container and `info.turned_degrees`, deinterlaced, converted to 8 bits and, if
     HDR, tone-mapped. A variable rate is resampled to `info.fps`, and any rate to `fps` if given. `start_frame` and
     `frame_count` count frames at that rate. `crop` is (left, top, width, height) in pixels of the rotated picture;
-    `size` is the (width, height) of the yielded frames. Closing the generator ends ffmpeg.
+    `size` is the (width, height) of the yielded frames. Closing the generator ends ffmpeg. `damage` receives what the
+    decoder reports.
 
     Raises InputError if the video is unusable or truncated, EncoderError if ffmpeg fails, and ToolError if ffmpeg or a
     filter is missing.
@@ -63,7 +66,7 @@ def decode_frames(
     rest = max(int(info.frame_count_estimate * rate / info.fps) - start_frame, 0)
     expected = rest if frame_count is None else min(rest, frame_count)
     command = _decode_command(path, info, rate, start_frame, frame_count, box, size or box[2:])
-    return _read_frames(command, path, size or box[2:], expected)
+    return _read_frames(command, path, size or box[2:], expected, damage or Damage())
 
 
 def _no_frames() -> Generator[np.ndarray, None, None]:
@@ -113,7 +116,7 @@ def _decode_command(
     output["frames:v"] = rest if frame_count is None else min(frame_count, rest)
     # Refuse frames that are larger than the header, which was checked against the limits.
     source = ffmpeg.input_file(path, max_pixels=max(info.width * info.height * 2, 1 << 16), **options)
-    return ffmpeg.arguments(graph.output(source[f"V:{info.track - 1}"], "pipe:1", **output))
+    return ffmpeg.arguments(graph.output(source[f"V:{info.track - 1}"], "pipe:1", **output), loglevel=LOG_LEVEL)
 
 
 def _picture_steps(info: VideoInfo, box: tuple[int, int, int, int]) -> list[str]:
@@ -145,14 +148,14 @@ def _time_steps(fps: Fraction, *, resampled: bool) -> list[str]:
 
 
 def _read_frames(
-    command: list[str], path: Path, size: tuple[int, int], expected: int
+    command: list[str], path: Path, size: tuple[int, int], expected: int, damage: Damage
 ) -> Generator[np.ndarray, None, None]:
     """Yield the raw frames that a child process writes, while a thread reads ahead."""
     width, height = size
     ahead = max(2, min(_AHEAD_FRAMES, _AHEAD_BYTES // (width * height * 3)))
     frames: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=ahead)
     count, stopped = 0, threading.Event()
-    with ffmpeg.Child(command, data_out=True) as child:
+    with ffmpeg.Child(command, data_out=True, signs=SIGNS) as child:
         reader = threading.Thread(
             target=_fill, args=(child, frames, (height, width, 3), stopped), name="frame-reader", daemon=True
         )
@@ -167,6 +170,7 @@ def _read_frames(
             child.kill()
             _empty(frames)
             reader.join()
+    damage.add(child.counts)
     if code != 0:
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         raise EncoderError(

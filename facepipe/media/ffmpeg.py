@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -148,8 +148,18 @@ def _filter_options() -> list[str]:
 class Child:
     """A running ffmpeg. A thread reads its stderr, so that it never blocks, and keeps the first and last lines."""
 
-    def __init__(self, command: list[str], *, frames_in: bool = False, data_out: bool = False) -> None:
-        """Start `command`. `frames_in` makes its stdin a pipe, `data_out` its stdout; otherwise they are /dev/null."""
+    def __init__(
+        self,
+        command: list[str],
+        *,
+        frames_in: bool = False,
+        data_out: bool = False,
+        signs: re.Pattern[bytes] | None = None,
+    ) -> None:
+        """Start `command`. `frames_in` makes its stdin a pipe, `data_out` its stdout; otherwise they are /dev/null.
+
+        `signs` is a pattern of named groups for the lines of stderr that are counted in `counts`.
+        """
         try:
             self._process = subprocess.Popen(
                 command,
@@ -170,6 +180,9 @@ class Child:
                 _widen(pipe.fileno())
         self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
         self._head: list[bytes] = []
+        self._signs = signs
+        self.counts: Counter[str] = Counter()
+        """Number of lines of stderr by the group of `signs` that they match."""
         self._drain = threading.Thread(target=self._drain_stderr, name="ffmpeg-stderr", daemon=True)
         self._drain.start()
 
@@ -178,6 +191,8 @@ class Child:
         for line in io.BufferedReader(self._process.stderr):  # type: ignore[type-var]
             # The first lines describe the input; a damaged file may cause any number after them.
             (self._head if len(self._head) < 400 else self._tail).append(line)
+            if self._signs and (found := self._signs.search(line)):
+                self.counts[found.lastgroup or ""] += 1
 
     @property
     def stdin(self) -> IO[bytes]:
