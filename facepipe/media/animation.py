@@ -15,7 +15,7 @@ from facepipe.media.image import open_image
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
 from facepipe.media.rate import find_rate
-from facepipe.media.srgb import Conversion
+from facepipe.media.srgb import Conversion, is_transparent
 
 _TICK = Fraction(1, 1000)
 # Browsers show frames with a delay of 0 or 10 ms for 100 ms.
@@ -26,10 +26,11 @@ _MAX_UNEVEN_RATE = 60
 def probe_animation(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoInfo:
     """Describe an animation. All frames are decoded once, as some formats store durations with the frames."""
     with open_image(path, limits) as image:
-        starts, short_delays = [0], 0
+        starts, short_delays, transparent = [0], 0, False
         for end, is_short in _ends(image):
             starts.append(max(round(end), starts[-1] + 1))
             short_delays += is_short
+            transparent = transparent or is_transparent(image)
             if starts[-1] * _TICK > limits.max_duration_seconds:
                 break
         fps, variable = _rate(starts)
@@ -44,6 +45,7 @@ def probe_animation(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> VideoIn
             variable_rate=variable,
             colours=points.colours if points else Colours("rgb24"),
             short_delays=short_delays,
+            has_alpha=transparent,
             codec=str(image.format).lower(),
             container=str(image.format).lower(),
         )

@@ -17,6 +17,7 @@ _WIDE = {"bt2020": "BT.2020", "smpte431": "DCI-P3", "smpte432": "Display P3"}
 # swscale knows these matrices, zscale those of `_BY_ZSCALE` as well. Others cannot be converted.
 _BY_SWSCALE = ("bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc")
 _BY_ZSCALE = ("ycgco", "bt2020c", "chroma-derived-nc", "chroma-derived-c", "ictcp")
+_ALPHA = re.compile(r"yuva|rgba|argb|bgra|abgr|gbrap|ya(?:8|16|f)|ayuv|vuya|uyva")
 _DEEP = re.compile(r"(?:p|p0|gray)(?:9|10|12|14|16)[lb]e$")
 
 # Luminance of reference white (ITU-R BT.2408), which becomes the value 1 of linear light.
@@ -61,6 +62,11 @@ class Colours:
         """True if `filters` returns filters, whose results are planar RGB; False if swscale converts the colours."""
         known = self.is_hdr or self.transfer in _CONVERTED or self.primaries in _WIDE
         return known or (self._is_yuv and self.matrix in _BY_ZSCALE)
+
+    @property
+    def has_alpha(self) -> bool:
+        """True if the pixel format has an alpha channel."""
+        return bool(_ALPHA.match(self.pixel_format))
 
     @property
     def _is_yuv(self) -> bool:
@@ -133,3 +139,6 @@ class Colours:
 
 
 UNTAGGED = Colours()
+
+TRANSPARENCY = Remark("transparency", "has transparency, composed over white")
+"""The remark on a picture or video with transparency."""

@@ -38,15 +38,16 @@ class Damage:
         """Add the signs of one pass through the video."""
         self.counts = max(self.counts, counts, key=lambda found: sum(found.values()))
 
-    def remarks(self, path: Path, frame_count: int) -> tuple[Remark, ...]:
-        """Return a remark if there is damage. Raises InputError if too many of `frame_count` frames are damaged."""
-        if self.frames > frame_count * MAX_DAMAGED_SHARE:
+    def remarks(self, path: Path, decoded_frames: int) -> tuple[Remark, ...]:
+        """Return a remark if there is damage. Raises InputError if too many of the frames are damaged or lost."""
+        count = decoded_frames + self.counts.get("lost", 0)
+        if self.frames > count * MAX_DAMAGED_SHARE:
             raise InputError(
-                f"{path}: is damaged: {self.frames} of {frame_count} frames are decoded with errors or lost, and at "
-                f"most {MAX_DAMAGED_SHARE:.0%} may be; copy or export it again"
+                f"{path}: is damaged: {self.frames} of {count} frames are decoded with errors or lost, and at most "
+                f"{MAX_DAMAGED_SHARE:.0%} may be; copy or export it again"
             )
         if self.frames:
-            text = f"at least {self.frames} of {frame_count} frames are damaged or lost; copy or export it again"
+            text = f"at least {self.frames} of {count} frames are damaged or lost; copy or export it again"
         elif sum(self.counts.values()):
             text = "the decoder reports errors, so frames may be damaged; copy or export it again"
         else:

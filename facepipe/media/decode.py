@@ -12,7 +12,7 @@ import ffmpeg as graph
 import numpy as np
 
 from facepipe.errors import EncoderError, InputError
-from facepipe.media import ffmpeg
+from facepipe.media import ffmpeg, transparency
 from facepipe.media.animation import decode_animation
 from facepipe.media.damage import LOG_LEVEL, SIGNS, Damage
 from facepipe.media.files import is_animation
@@ -20,6 +20,7 @@ from facepipe.media.grid import resize, turned
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
+from facepipe.media.transparency import ACCURATE
 
 _AHEAD_BYTES = 32 << 20
 _AHEAD_FRAMES = 16
@@ -101,13 +102,12 @@ def _decode_command(
         begin_seconds = max(start_frame // fps.numerator - 1, 0)
         options |= {"ss": str(begin_seconds)} if begin_seconds else {}
         skipped = start_frame - begin_seconds * fps.numerator
+    options |= transparency.decoder_option(info)
     steps = [*_picture_steps(info, box), *_time_steps(fps, resampled=resampled)]
     if skipped:
         steps.append(f"trim=start_frame={skipped},setpts=PTS-STARTPTS")
     # Via planar RGB: accurate conversion straight to packed RGB takes swscale twice as long for the same bytes.
-    steps.append(
-        f"scale={size[0]}:{size[1]}:{info.colours.scale_option(info.height)}:flags=bicubic+accurate_rnd+full_chroma_int"
-    )
+    steps.append(f"scale={size[0]}:{size[1]}:{info.colours.scale_option(info.height)}:{ACCURATE}")
     steps.append("format=gbrp,format=rgb24")
     output: dict[str, Any] = {"format": "rawvideo", "pix_fmt": "rgb24", "r": str(fps), "vf": ",".join(steps)}
     # A damaged file may never end by itself. The estimate rounds, except of a rate that was bounded.
@@ -124,15 +124,17 @@ def _picture_steps(info: VideoInfo, box: tuple[int, int, int, int]) -> list[str]
     steps = []
     if info.interlaced:
         steps.append("bwdif=mode=send_frame:deint=interlaced")
-    if info.colours.by_zscale:
-        steps += info.colours.filters(ffmpeg.filters(ffmpeg.find_ffmpeg()), info.height)
+    colour_steps = (
+        info.colours.filters(ffmpeg.filters(ffmpeg.find_ffmpeg()), info.height) if info.colours.by_zscale else []
+    )
+    steps += transparency.over_white(info, colour_steps) if info.has_alpha else colour_steps
     steps += _TURNS[info.turned_degrees]
     left, top, width, height = box
     if (width, height) == (info.width, info.height):
         return steps
     # Non-square pixels change the width; a crop at odd coordinates needs chroma at full resolution.
     steps.append(f"scale={info.width}:{info.height}")
-    planar_rgb = info.colours.by_zscale
+    planar_rgb = info.colours.by_zscale or info.has_alpha
     if any(value % 2 for value in box) and info.colours.pixel_format.startswith("yuv") and not planar_rgb:
         steps.append("format=yuv444p")
     steps.append(f"crop={width}:{height}:{left}:{top}:exact=1")

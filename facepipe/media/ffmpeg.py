@@ -83,6 +83,12 @@ def encoders(program: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=16)
+def decoders(program: str) -> frozenset[str]:
+    """Return the names of an ffmpeg's decoders, such as "libvpx-vp9"."""
+    return frozenset(re.findall(r"^ [VAS][.A-Z]{5} (\S+)", _answer(program, "-decoders"), re.MULTILINE)) - {"="}
+
+
+@lru_cache(maxsize=16)
 def filters(program: str) -> frozenset[str]:
     """Return the names of an ffmpeg's filters, such as "zscale"."""
     return frozenset(re.findall(r"^ [.TSC]{2,3} (\S+) ", _answer(program, "-filters"), re.MULTILINE))

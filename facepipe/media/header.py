@@ -12,6 +12,8 @@ _TURN = re.compile(r"^ +[Dd]isplay ?[Mm]atrix: rotation of (-?[\d.]+) degrees", 
 _STREAM = re.compile(r"(?: {2}| {4})Stream #0:(\d+).*?: (\w+): (.*)", re.DOTALL)
 _PART = re.compile(r"^(?= {2}(?: {2})?Stream #0:\d| {2}(?:Stream group|Program) )", re.MULTILINE)
 _DOLBY_VISION = re.compile(r"\bDOVI configuration record:.*?\bprofile: (\d+)")
+# The native decoders of VP8 and VP9 leave it out, so the pixel format does not tell.
+_ALPHA_TAG = re.compile(r"^ +alpha_mode +: 1$", re.MULTILINE | re.IGNORECASE)
 _COLOUR = re.compile(r"^(\w+)(?:\(([^)]*)\))?$")
 
 
@@ -31,6 +33,8 @@ class Pictures:
     """Frames per second as printed: rounded, 0 if absent."""
     turn_degrees: int = 0
     """Clockwise rotation for display: 0, 90, 180 or 270."""
+    has_alpha: bool = False
+    """Whether there is an alpha channel, in the pixels or beside them."""
 
 
 @dataclass(frozen=True)
@@ -135,16 +139,18 @@ def _parse_pictures(text: str) -> Pictures | None:
     aspect = re.search(r"\bSAR (\d+):(\d+)", line)
     rate = re.search(r"([\d.]+)(k?) fps", line) or re.search(r"([\d.]+)(k?) tbr", line)
     turn = _TURN.search(below)
+    colours = _parse_colours(colour[1] if colour else "", notes, below)
     return Pictures(
         codec=fields[0].split(" ")[0],
         width=int(size[1]),
         height=int(size[2]),
-        colours=_parse_colours(colour[1] if colour else "", notes, below),
+        colours=colours,
         interlaced="top first" in line or "bottom first" in line or "top coded" in line or "bottom coded" in line,
         pixel_aspect=Fraction(int(aspect[1]), int(aspect[2])) if aspect and int(aspect[1]) else Fraction(1),
         declared_fps=float(rate[1]) * (1000 if rate[2] else 1) if rate else 0.0,
         # The display matrix rotates counter-clockwise; only multiples of 90 degrees are applied.
         turn_degrees=round(-float(turn[1]) / 90) * 90 % 360 if turn else 0,
+        has_alpha=colours.has_alpha or bool(_ALPHA_TAG.search(below)),
     )
 
 

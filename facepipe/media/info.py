@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from facepipe.engine.remark import Remark
-from facepipe.media.colour import UNTAGGED, Colours
+from facepipe.media.colour import TRANSPARENCY, UNTAGGED, Colours
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ class VideoInfo:
     """ffmpeg's name of the format, such as "mov,mp4,m4a,3gp,3g2,mj2"."""
     interlaced: bool = False
     """True if frames consist of two fields; they are then deinterlaced."""
+    has_alpha: bool = False
+    """True if there is an alpha channel, or, in an animation, a transparent pixel. Frames are composed over white."""
 
     def turned(self, degrees: int) -> VideoInfo:
         """Return the description of the video as decoding yields it when turned clockwise by 0, 90, 180 or 270."""
@@ -103,6 +105,8 @@ class VideoInfo:
         if self.rotation_degrees:
             text = f"rotated by {self.rotation_degrees} degrees clockwise, as its container specifies"
             remarks.append(Remark("turned", text))
+        if self.has_alpha:
+            remarks.append(TRANSPARENCY)
         if self.interlaced:
             remarks.append(Remark("interlaced", "interlaced, converted to progressive"))
         if self.track_count > 1:

@@ -108,4 +108,5 @@ def _describe(path: Path, header: Header, pictures: Pictures, packets: Packets) 
         codec=pictures.codec,
         container=header.container,
         interlaced=pictures.interlaced,
+        has_alpha=pictures.has_alpha,
     )

@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 from facepipe.engine.remark import Remark
 from facepipe.media.cicp import CodePoints
+from facepipe.media.colour import TRANSPARENCY
 
 _STRIP_PIXELS = 1 << 22
 _WHITE = (255, 255, 255, 255)
@@ -54,9 +55,10 @@ class Conversion:
         if _is_deep(strip):
             strip = _eight_bits(strip, self._top)
         alpha = None
-        if strip.mode in _ALPHA or "transparency" in strip.info:
+        if _may_be_transparent(strip):
             strip = strip.convert("RGBA")
             alpha = strip.getchannel("A")
+            self._say_transparency(alpha)
         if self._transform is not None:
             strip = ImageCms.applyTransform(strip.convert(self._mode), self._transform) or strip
         strip = strip.convert("RGB")
@@ -66,6 +68,10 @@ class Conversion:
             return strip
         strip.putalpha(alpha)
         return Image.alpha_composite(Image.new("RGBA", strip.size, _WHITE), strip).convert("RGB")
+
+    def _say_transparency(self, alpha: Image.Image) -> None:
+        if TRANSPARENCY not in self.remarks and _hides(alpha):
+            self.remarks.append(TRANSPARENCY)
 
     def _find_top(self) -> float:
         """Return the sample value of white. That of 32-bit and float pictures is guessed from the largest sample."""
@@ -108,6 +114,20 @@ class Conversion:
         if not fits or (mode == "L" and not grey):
             raise ValueError(f"it is for {space}, the picture is {self._image.mode}")
         return mode
+
+
+def is_transparent(image: Image.Image) -> bool:
+    """Return whether any pixel of a loaded image is transparent, at least in part."""
+    return _may_be_transparent(image) and _hides(image.convert("RGBA").getchannel("A"))
+
+
+def _hides(alpha: Image.Image) -> bool:
+    """Return whether an alpha channel of 8 bits has a value below the opaque one."""
+    return any(alpha.histogram()[:255])
+
+
+def _may_be_transparent(image: Image.Image) -> bool:
+    return image.mode in _ALPHA or "transparency" in image.info
 
 
 def _is_deep(image: Image.Image) -> bool:

@@ -66,4 +66,4 @@ def test_the_pass_with_the_most_damage_counts() -> None:
     damage.add({"damaged": 1})
     assert damage.frames == 5
     with pytest.raises(InputError, match="5 of 9 frames"):
-        damage.remarks(Path("a.mkv"), 9)
+        damage.remarks(Path("a.mkv"), 7)
