@@ -85,5 +85,5 @@ def _valid_spans(path: Path) -> list[tuple[int, int]]:
 # `kept` holds the coefficients of a driver whose frames without a face were cut; their sound is cut too. The name is
 # part of the fingerprint, so it stays.
 STAGE = Stage(
-    name="mux", version=3, inputs=("segments*", "sound?", "kept?"), outputs=("result.mp4",), params=Params, function=mux
+    name="mux", version=4, inputs=("segments*", "sound?", "kept?"), outputs=("result.mp4",), params=Params, function=mux
 )

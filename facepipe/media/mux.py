@@ -35,6 +35,8 @@ FitRule = Literal["shortest", "driver", "pad"]
 
 # Sound packets last 20-30 ms, so that sound and video never end at exactly the same time.
 _SAME_END_SECONDS = 0.06
+# A shorter loss at the end is not noticed.
+_TOLD_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class MuxFacts:
     cut_frames: int = 0
     """Frames dropped because the sound ends before them."""
     remarks: tuple[Remark, ...] = ()
-    """What the user should know about the sound."""
+    """What the user should know about the sound, and about different lengths of sound and video."""
 
 
 def concat_and_mux(
@@ -102,8 +104,24 @@ def concat_and_mux(
     remarks = sound.remarks if sound else ()
     if sound and done == "encoded":
         remarks += encoding_remarks(sound)
-    frames = keep + held
-    return MuxFacts(frames, first.fps, float(frames / first.fps), done, held, len(order) - keep, remarks)
+    frames, cut = keep + held, len(order) - keep
+    remarks += _fit_remarks(sound.seconds if sound else 0.0, frames / first.fps, held / first.fps, cut / first.fps)
+    return MuxFacts(frames, first.fps, float(frames / first.fps), done, held, cut, remarks)
+
+
+def _fit_remarks(sound: float, pictures: Fraction, held: Fraction, cut: Fraction) -> tuple[Remark, ...]:
+    """Return what was lost or filled, by the seconds of the sound, of the finished, the held and the cut pictures."""
+    remarks = []
+    if (lost := sound - float(pictures)) > _TOLD_SECONDS:
+        text = f"the last {lost:.2f} s of the sound are cut off, because the pictures end there; --fit pad keeps them"
+        remarks.append(Remark("sound-cut", text))
+    if held > _TOLD_SECONDS:
+        text = f"the last picture is held for {float(held):.2f} s, until the sound ends"
+        remarks.append(Remark("pictures-held", text))
+    if cut > _TOLD_SECONDS:
+        text = f"the last {float(cut):.2f} s of the pictures are cut off, because the sound ends there"
+        remarks.append(Remark("pictures-cut", f"{text}; --fit driver keeps them"))
+    return tuple(remarks)
 
 
 @dataclass(frozen=True)

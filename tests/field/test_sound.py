@@ -12,6 +12,7 @@ import pytest
 from facepipe.engine.stage import StageRun
 from facepipe.errors import InputError
 from facepipe.media import ffmpeg
+from facepipe.media.mux import FitRule, concat_and_mux
 from facepipe.media.sound import decode_sound, probe_sound
 from facepipe.motion.features import Features, load_features
 from facepipe.stages import features, mux
@@ -90,6 +91,31 @@ def test_what_is_not_heard_in_a_result_is_said(tmp_path: Path, args: Sequence[st
     inputs: dict[str, Path | tuple[Path, ...]] = {"segments": (segment,), "sound": sound}
     facts = mux.mux(StageRun(inputs, tmp_path, mux.Params(), {}, lambda _: None))
     assert codes(dict(facts)) == expected
+
+
+FITS = {
+    ("driver", 1.52): {"sound-cut": "0.52 s"},
+    ("shortest", 1.52): {"sound-cut": "0.52 s"},
+    ("pad", 1.52): {"pictures-held": "0.52 s"},
+    ("driver", 0.48): {},
+    ("shortest", 0.48): {"pictures-cut": "0.52 s"},
+    ("pad", 0.48): {},
+    ("driver", 1.05): {},
+    ("shortest", 1.05): {},
+    ("pad", 1.05): {},
+}
+
+
+@pytest.mark.parametrize(("fit", "seconds"), FITS)
+def test_what_fit_cuts_or_holds_is_said(tmp_path: Path, fit: FitRule, seconds: float) -> None:
+    """Pictures of 1 s, and a sound of another length."""
+    segment = tmp_path / "segment.mp4"
+    encode("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=1", "-bf", "0", segment)
+    sound = write_voice(tmp_path / "a.wav", seconds)
+    facts = concat_and_mux([segment], out=tmp_path / "out.mp4", sound_from=sound, fit=fit)
+    told = {remark.code: remark.text for remark in facts.remarks if remark.code != "sound-encoded"}
+    assert told.keys() == FITS[fit, seconds].keys()
+    assert all(FITS[fit, seconds][code] in text for code, text in told.items())
 
 
 def encode(*args: str | Path) -> None:
