@@ -101,7 +101,7 @@ class Given:
 
 def _read_file(path: Path) -> list[Given]:
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(path.read_text("utf-8-sig"))  # Notepad writes a byte-order mark
     except (OSError, ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise UsageError(f"{str(path)!r} cannot be read as TOML ({reason}); correct it") from None
@@ -116,10 +116,15 @@ def _read_file(path: Path) -> list[Given]:
 
 
 def _read_environment(environ: Mapping[str, str]) -> list[Given]:
-    """Return the settings among the environment variables. Raises UsageError for unknown FACEPIPE_<SECTION>_*."""
+    """Return the settings among the environment variables. Raises UsageError for unknown FACEPIPE_<SECTION>_*.
+
+    An empty variable is one that is not set, as scripts and containers write it.
+    """
     names = {variable_of(name): name for name, _, _ in declared()}
     given = []
     for variable, text in environ.items():
+        if not text:
+            continue
         if variable in names:
             given.append(Given(names[variable], _from_text(names[variable], text), variable, variable))
         elif variable.startswith(tuple(f"{PREFIX}{section.upper()}_" for section in SECTIONS)):

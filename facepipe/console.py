@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -56,22 +56,46 @@ def open_sink(
 
 @contextmanager
 def open_log(path: Path) -> Iterator[Sink]:
-    """Yield a sink that appends JSON lines to a file, and last the error that ends the block, if any."""
+    """Yield a sink that appends JSON lines to a file, and last the error that ends the block, if any.
+
+    A line that cannot be written does not end the block. Raises DiskError at its end, unless it ended by an error.
+    """
     try:
         file = path.open("a", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise DiskError(f"--log-file {path}: cannot be written ({error.strerror}); choose another place") from error
-    with file:
-        lines = JsonLines(file)
-        try:
-            yield lines
-        except BaseException as error:
-            expected = as_expected(error) if isinstance(error, Exception) else None
-            code = expected.exit_code if expected else ExitCode.BUG
-            if isinstance(error, KeyboardInterrupt):
-                code = ExitCode.INTERRUPTED
-            lines(Error(message=str(expected or repr(error)), exit_code=int(code)))
-            raise
+    log = _Log(JsonLines(file))
+    try:
+        yield log
+    except BaseException as error:
+        expected = as_expected(error) if isinstance(error, Exception) else None
+        code = expected.exit_code if expected else ExitCode.BUG
+        if isinstance(error, KeyboardInterrupt):
+            code = ExitCode.INTERRUPTED
+        log(Error(message=str(expected or repr(error)), exit_code=int(code)))
+        raise
+    finally:
+        with suppress(OSError):  # what is still in its buffer
+            file.close()
+    if log.failure:
+        reason = log.failure.strerror or log.failure
+        raise DiskError(f"--log-file {path}: is incomplete ({reason}); the work itself is done") from log.failure
+
+
+class _Log:
+    """Passes events on until one cannot be written."""
+
+    def __init__(self, lines: Sink) -> None:
+        self._lines = lines
+        self.failure: OSError | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Handle an event."""
+        if self.failure is None:
+            try:
+                self._lines(event)
+            except OSError as error:
+                self.failure = error
 
 
 @contextmanager

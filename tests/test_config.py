@@ -134,3 +134,17 @@ def test_an_old_name_is_answered_with_the_new_one(tmp_path: Path) -> None:
         load_settings(folder=tmp_path / "file", environ={})
     with pytest.raises(UsageError, match="it is now called 'FACEPIPE_FACE_SPACE'"):
         load_settings(folder=tmp_path / "none", environ={"FACEPIPE_FACE_BASIS": "bfm"})
+
+
+def test_a_byte_order_mark_and_line_ends_of_windows_are_read(project: Path) -> None:
+    """As Notepad saves a file."""
+    (project.parent / "facepipe.toml").write_bytes(b"\xef\xbb\xbf[output]\r\nquality = 60\r\n")
+    assert load_settings(folder=project, environ={}).output.quality == 60
+
+
+def test_an_empty_variable_is_not_set(project: Path) -> None:
+    write(project, "[output]\nquality = 21\n")
+    empty = {"FACEPIPE_OUTPUT_QUALITY": "", "FACEPIPE_OUTPUT_CODEC": "", "FACEPIPE_PROVENANCE_CONSENT": ""}
+    settings = load_settings(folder=project, environ=empty)
+    assert settings.output.quality == 21
+    assert set(settings.origins) == {"output.quality"}

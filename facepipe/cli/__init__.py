@@ -24,10 +24,11 @@ from facepipe.cli import (
 )
 from facepipe.cli.arguments import Quiet
 from facepipe.cli.commands import command_of, plan_command
-from facepipe.cli.guard import Guarded, Verbose
+from facepipe.cli.guard import Guarded, Verbose, with_lost_output
 from facepipe.cli.help import Grouped
 from facepipe.device import let_threads_sleep
 from facepipe.requests import REQUESTS
+from facepipe.streams import secure_streams
 
 app = typer.Typer(
     cls=Guarded,
@@ -89,5 +90,9 @@ for _group in (app, weights.app, dataset.app, train.app):
 
 def main() -> None:
     """Run the program and end it with its exit code."""
+    secure_streams()
     let_threads_sleep()
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        raise SystemExit(with_lost_output(end.code)) from None

@@ -34,7 +34,7 @@ def doctor(
     quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
-    """Check the installation: ffmpeg, encoders, cores, memory, GPU, bfloat16, OpenCV, renderers, weights.
+    """Check the installation: ffmpeg, encoders, cores, memory, GPU, bfloat16, OpenCV, numba, renderers, weights.
 
     Exit code 3 if something required is missing; the last lines then explain how to get it.
     """
@@ -58,6 +58,7 @@ def examine() -> Iterator[Finding]:
     yield from _machine()
     yield from _torch()
     yield from _opencv()
+    yield from _numba()
     yield from _renderers()
     yield from _weights()
 
@@ -126,6 +127,20 @@ def _opencv() -> Iterator[Finding]:
 
     kind = "crops are sampled exactly" if samples_exactly() else "crops are sampled at positions rounded to 1/32 pixel"
     yield Finding("OpenCV", f"{cv2.__version__}, {kind}")
+
+
+def _numba() -> Iterator[Finding]:
+    try:
+        import numba
+
+        import facepipe.renderers.mesh.raster  # noqa: F401 (its loops are cached or not)
+        from facepipe.models.compiled import REMEDY, lacks_cache
+    except (ImportError, OSError) as error:
+        remedy = f"numba cannot be imported ({error}): pip install numba"
+        yield Finding("numba", "missing or broken", missing=remedy)
+        return
+    lacking = f"no folder for compiled code is writable, so every process compiles; {REMEDY}"
+    yield Finding("numba", f"{numba.__version__}, {lacking if lacks_cache() else 'compiled code is kept'}")
 
 
 def _renderers() -> Iterator[Finding]:

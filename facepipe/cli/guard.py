@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from facepipe import __version__
 from facepipe.errors import ExitCode, FailedItemsError, PrecheckError, as_expected
+from facepipe.streams import failure_of
 
 BROKEN_PIPE = 141
 """The exit code that a shell reports for a program ended by SIGPIPE."""
@@ -82,6 +83,17 @@ def report(error: Exception, *, verbose: bool) -> int:
     if verbose:
         traceback.print_exception(error)
     return int(ExitCode.BUG if expected is None else expected.exit_code)
+
+
+def with_lost_output(code: int | str | None) -> int | str | None:
+    """Return the exit code of the program. If stdout could not be written, print that; it makes 0 FAILED_ITEMS."""
+    if failure := failure_of(sys.stdout):
+        _print_error(
+            f"stdout: the output could not be written ({failure.strerror or failure}) and is incomplete; files that "
+            "were made are whole; free some space, or redirect stdout to another place"
+        )
+        return code or int(ExitCode.FAILED_ITEMS)
+    return code
 
 
 def _print_error(message: str) -> None:

@@ -37,7 +37,7 @@ def read_items(data: Path) -> list[Item]:
         )
     folders = {"clip": "clips", "portrait": "portraits", "portrait-art": "portraits"}
     items = []
-    with (data / "sources.tsv").open(encoding="utf-8", newline="") as table:
+    with (data / "sources.tsv").open(encoding="utf-8-sig", newline="") as table:
         for row in csv.DictReader(table, delimiter="\t"):
             if row["kind"] not in folders:
                 continue

@@ -52,7 +52,7 @@ class Utterance:
 def read_utterance(path: Path) -> Utterance:
     """Read an annotation. Raises InputError for any other file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         head, mark, table = text.partition("FRAME")
         rows = np.array([line.split() for line in table.splitlines()[1:] if line.strip()], float)
         if not mark or rows.ndim != 2 or rows.shape[1] < 5 or not np.isfinite(rows).all():

@@ -11,6 +11,7 @@ from typing import Literal
 
 from facepipe.engine.draft import is_running, this_host
 from facepipe.errors import DiskError, InputError
+from facepipe.media.advice import is_stream, on_folder, on_missing, on_stream
 from facepipe.media.sequence import is_animated
 
 DISK_IS_FULL = "the disk is full; free some space, or choose another place with -o, or --work for work files"
@@ -28,6 +29,9 @@ _OTHER_HEADS = {
     b"\x1f\x8b": "a gzip archive",
     b"\x7fELF": "a program",
     b"8BPS": "a Photoshop document",
+    b"\x93NUMPY": "a NumPy array",
+    b"MATLAB 5.0 MAT-file": "a MATLAB file",
+    b"\x89HDF": "an HDF5 file",
     b"\xff\x0a": "a JPEG XL file",
     b"\x00\x00\x00\x0cJXL ": "a JPEG XL file",
     b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 file",
@@ -39,17 +43,22 @@ _PLAYLIST_HEADS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"
 
 def check_input(path: Path) -> None:
     """Raise InputError unless `path` is a regular, readable, non-empty file."""
+    if "\0" in str(path):
+        raise InputError(f"{str(path)!r}: contains a NUL character, which no file name does; remove it")
+    if is_stream(path):
+        raise InputError(f"{path}: {on_stream()}")
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise InputError(f"{path}: is a folder; give a file")
+            raise InputError(f"{path}: {on_folder(path)}")
         if not stat.S_ISREG(mode):
             raise InputError(f"{path}: is not a regular file but a pipe, socket or device; save it to a file first")
         with path.open("rb") as file:
             empty = not file.read(1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        link = f"broken link to {path.readlink()}, " if path.is_symlink() else ""
-        raise InputError(f"{path}: {link}no such file; check the name") from error
+        if path.is_symlink():
+            raise InputError(f"{path}: broken link to {path.readlink()}, no such file; check the name") from error
+        raise InputError(on_missing(path)) from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); {_remedy(error)}") from error
     if empty:
@@ -169,6 +178,8 @@ def write_failure(path: Path, error: OSError) -> DiskError:
 
 def check_output(path: Path, *, makes_folder: bool = False) -> None:
     """Raise DiskError unless a file can be created at `path`, after `make_parent(path)` with `makes_folder`."""
+    if "\0" in str(path):
+        raise DiskError(f"{str(path)!r}: contains a NUL character, which no file name does; remove it", permanent=True)
     try:
         if path.is_dir():
             raise DiskError(f"{path}: is a folder; give the name of a file with -o")

@@ -32,7 +32,7 @@ def load_preset(path: Path) -> Edit:
     """Read a preset. Raises InputError with the reason if the file is not a valid preset. Bounds are not checked."""
     check_input(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a preset ({error}). `facepipe edit --save-preset FILE` writes one.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -75,10 +75,11 @@ class AudioJob:
 
     def beside(self, path: Path | None, take: int) -> Path | None:
         """Return the path of the report or contact sheet of a take."""
-        return _numbered(path, take, len(self.outs)) if path else None
+        return take_of(path, take, len(self.outs)) if path else None
 
 
-def _numbered(path: Path, take: int, count: int) -> Path:
+def take_of(path: Path, take: int, count: int) -> Path:
+    """Return the path of one of several takes: NAME-1.mp4, NAME-2.mp4 and so on."""
     return path if count == 1 else path.with_name(f"{path.stem}-{take + 1}{path.suffix}")
 
 
@@ -86,9 +87,9 @@ def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, au
     """Check everything that can be checked before the first frame. Raises one error that lists all faults."""
     _check_names(out, options, audio_options)
     count, digests = audio_options.samples, job.workspace.digests
-    outs = [_numbered(out, take, count) for take in range(count)]
+    outs = [take_of(out, take, count) for take in range(count)]
     also = [
-        _numbered(path, take, count) for path in (options.sheet, audio_options.report) if path for take in range(count)
+        take_of(path, take, count) for path in (options.sheet, audio_options.report) if path for take in range(count)
     ]
     inputs = [source, sound, *([audio_options.pose_from] if audio_options.pose_from else [])]
     check_apart([*outs, *also], [*inputs, *options.named_files()])

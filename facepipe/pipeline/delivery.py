@@ -67,7 +67,7 @@ def check_apart(outs: Iterable[Path], inputs: Iterable[Path]) -> None:
 def _is_same(path: Path, other: Path) -> bool:
     try:
         return path.samefile(other)
-    except OSError:  # one of them does not exist or is not accessible
+    except (OSError, ValueError):  # one of them does not exist, is not accessible, or contains a NUL
         return False
 
 

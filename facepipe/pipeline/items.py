@@ -127,7 +127,10 @@ def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool]
     for base, count in again.items():
         if count > 1:
             paths = ", ".join(str(item.path) for item in items if item.base == base)
-            raise UsageError(f"the results of {paths} would all be {base}; run them separately, each with its own -o")
+            raise UsageError(
+                f"the results of {paths} would all have the same name in {base.parent}, because the inputs have; run "
+                "them separately, each with its own -o"
+            )
     return items
 
 

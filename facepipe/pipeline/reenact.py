@@ -28,7 +28,7 @@ from facepipe.pipeline.perception import (
     fit_source,
     perception_weights,
 )
-from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
+from facepipe.pipeline.precheck import Medium, all_of, check_reference, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights, segments_of
 from facepipe.rendering.source import Picture
@@ -115,6 +115,7 @@ def check_inputs(
 
 def _inspect_driver(driver: Path, options: Options) -> Medium:
     medium = inspect(driver, options.limits, motion=options.space)
+    check_reference(medium, options.retargeting.reference)
     if options.track and medium.has_sound:
         probe_sound(driver, options.limits, track=options.track)
     return medium

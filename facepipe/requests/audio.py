@@ -67,15 +67,19 @@ class AudioRequest(
 
     def prepare(self, settings: Settings) -> Prepared:
         """Apply the settings and check everything that needs no file."""
-        from facepipe.pipeline.audio import TakeOptions, audio, prepare
+        from facepipe.pipeline.audio import TakeOptions, audio, prepare, take_of
         from facepipe.pipeline.dependencies import of_audio
+        from facepipe.pipeline.naming import free_path, told
 
         speech = TakeOptions(sampling_of(self), self.samples, fps_of(self.fps), self.pose_from, self.report)
-        out = self.out or Path(f"{self.source.stem}--{self.sound.stem}.mp4")
+        usual = f"{self.source.stem}--{self.sound.stem}.mp4"
+        out = self.out or free_path([self.source, self.sound], ".mp4", first=lambda out: take_of(out, 0, self.samples))
         options = options_for(self, settings, out)
         beside = [path for path in (self.sheet, self.report) if path and self.samples == 1]
 
         def make(job: Job) -> list[Path]:
+            if not self.out:
+                told(job, out, Path(usual))
             return audio(job, prepare(job, self.source, self.sound, out, options, speech))
 
         identity = {"command": self.command, **names(source=self.source, sound=self.sound, out=out)}

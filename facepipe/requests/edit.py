@@ -87,6 +87,7 @@ class EditRequest(
         """Apply the settings and check everything that needs no file but the preset."""
         from facepipe.motion.presets import load_preset, save_preset
         from facepipe.pipeline.dependencies import of_reenactment
+        from facepipe.pipeline.naming import told
         from facepipe.pipeline.reenact import is_picture
         from facepipe.pipeline.variation import make_edits, prepare_edits
 
@@ -102,6 +103,8 @@ class EditRequest(
                 self._check_saving(edit, self.save_preset)
                 if not job.dry_run:
                     save_preset(edit, self.save_preset)
+            if not self.out:
+                told(job, outs[0], self._outs(moves=bool(edit.sweeps), free=False)[0])
             make_edits(job, prepare_edits(job, self.source, self.from_image, outs, options))
             return [*outs, *([self.sheet] if self.sheet else [])]
 
@@ -119,18 +122,27 @@ class EditRequest(
             if getattr(self, name) is not None and not self.from_image:
                 raise UsageError(f"--{name.replace('_', '-')} needs --from-image FACE")
 
-    def _outs(self, *, moves: bool) -> list[Path]:
-        """Return the result files: one, or one per random sample."""
+    def _outs(self, *, moves: bool, free: bool = True) -> list[Path]:
+        """Return the result files: one, or one per random sample. `free`: default names replace no other result."""
         out, random = self.out, self.random
         if not random:
-            return [out or Path(f"{self.source.stem}--edit{'.mp4' if moves else '.png'}")]
+            return [out or self._default("--edit", ".mp4" if moves else ".png", free=free)]
         if out and out.suffix and (out.suffix.lower() not in PICTURES or random == 1):
             return [out]
-        base = Path(f"{self.source.stem}--random-{self.seed or 0}.png")
+        ending = f"--random-{self.seed or 0}"
         if out:
-            base = out if out.suffix else out / base
-        digits = len(str(random))
-        return [base.with_name(f"{base.stem}-{number:0{digits}}{base.suffix}") for number in range(1, random + 1)]
+            return _samples(out if out.suffix else out / f"{self.source.stem}{ending}.png", random)
+        return _samples(self._default(ending, ".png", free=free), random)
+
+    def _default(self, ending: str, suffix: str, *, free: bool) -> Path:
+        from facepipe.pipeline.naming import free_path
+
+        if not free:
+            return Path(f"{self.source.stem}{ending}{suffix}")
+        random = self.random
+        return free_path(
+            [self.source], suffix, ending=ending, first=lambda out: _samples(out, random)[0] if random else out
+        )
 
     def _named(self, outs: list[Path]) -> Path:
         """Return the -o that gives these result files."""
@@ -162,3 +174,9 @@ class EditRequest(
                 raise UsageError(
                     f"{path} exists and is not a preset; choose another name, or use --overwrite"
                 ) from None
+
+
+def _samples(base: Path, count: int) -> list[Path]:
+    """Return the files of random samples: NAME-1.png, NAME-2.png and so on, with as many digits as the last."""
+    digits = len(str(count))
+    return [base.with_name(f"{base.stem}-{number:0{digits}}{base.suffix}") for number in range(1, count + 1)]

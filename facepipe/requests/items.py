@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from facepipe.pipeline.dependencies import Dependencies
     from facepipe.pipeline.options import Options
 
+SUFFIXES = {"crop": (".png", ".mp4"), "render": (".mp4",)}
+"""The results of commands whose results are no .npz."""
+
 
 @dataclass(frozen=True)
 class Work:
@@ -68,6 +71,7 @@ def _check(work: Work, options: Options, job: Job) -> tuple[list[Any], dict[str,
     """Return the items and the verified weights. Raises PrecheckError with everything that is missing."""
     from facepipe.media.encode import check_codec
     from facepipe.pipeline.items import find_items
+    from facepipe.pipeline.naming import free_items
     from facepipe.pipeline.precheck import all_of, check_work_folder
     from facepipe.pipeline.rendering import renderer_weights
 
@@ -80,7 +84,7 @@ def _check(work: Work, options: Options, job: Job) -> tuple[list[Any], dict[str,
     checks += [options.provenance.check] if work.command == "render" else []
     checks.append(lambda: check_work_folder(job))
     items, perception, rendering = all_of(checks)[:3]
-    return items, {**perception, **rendering}
+    return free_items(job, items, work.source, SUFFIXES.get(work.command, (".npz",))), {**perception, **rendering}
 
 
 def _perception(work: Work, options: Options) -> dict[str, Any]:

@@ -77,12 +77,15 @@ class ReenactRequest(
         from facepipe.motion.presets import load_preset
         from facepipe.motion.sliders import Edit
         from facepipe.pipeline.dependencies import of_reenactment
+        from facepipe.pipeline.naming import told
         from facepipe.pipeline.reenact import is_picture, prepare, reenact
 
         out = self.out or default_out(self.source, self.driver)
         options = options_for(self, settings, out, edit=load_preset(self.preset) if self.preset else Edit())
 
         def make(job: Job) -> list[Path]:
+            if not self.out:
+                told(job, out, Path(f"{self.source.stem}--{self.driver.stem}{out.suffix}"))
             reenact(job, prepare(job, self.source, self.driver, out, options))
             return [out, *([options.sheet] if options.sheet else [])]
 
@@ -94,6 +97,7 @@ class ReenactRequest(
 def default_out(source: Path, driver: Path) -> Path:
     """Return the default result, SOURCE--DRIVER in the current folder: .png if the driver is a picture, else .mp4."""
     from facepipe.media.files import kind_of
+    from facepipe.pipeline.naming import free_path
 
     still = driver.is_file() and kind_of(driver) == "image"
-    return Path(f"{source.stem}--{driver.stem}{'.png' if still else '.mp4'}")
+    return free_path([source, driver], ".png" if still else ".mp4")

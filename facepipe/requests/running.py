@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facepipe.engine.remark import Remark
 from facepipe.errors import UsageError
 from facepipe.requests.resolution import settings_for
 
 if TYPE_CHECKING:
+    from facepipe.engine import Job
     from facepipe.engine.events import Sink
     from facepipe.requests.request import Request
     from facepipe.settings import Settings
@@ -39,4 +42,16 @@ def run(
     prepared = request.prepare(settings)
     workspace = Workspace(Path(settings_for(request, settings).work.folder))
     with Job(workspace, prepared.identity, force=force, dry_run=dry_run, events=events or ignore) as job:
-        return prepared.make(job)
+        made = prepared.make(job)
+        _remark_compilation(job)
+        return made
+
+
+def _remark_compilation(job: Job) -> None:
+    """Remark that loops were compiled and could not be stored for the next run."""
+    loaded = sys.modules.get("facepipe.models.compiled")  # imports numba, which not every job needs
+    if loaded and loaded.compiled_in_vain():
+        text = (
+            f"no folder for compiled code is writable, so every run compiles for up to half a minute; {loaded.REMEDY}"
+        )
+        job.remark(Remark("no-compilation-cache", text), label="numba")

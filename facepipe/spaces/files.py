@@ -22,6 +22,8 @@ VERSION = 2
 KINDS, OPTIONAL = {"valid": "b", "shot": "i"}, ("shot",)
 #: Version 1 called the space "basis", and linear478 "facepipe". The arrays are the same.
 READABLE_VERSIONS = (1, 2)
+SHOWN = 5
+"""Maximum number of names of arrays in a message."""
 LIMIT = 100.0
 """Largest plausible number of an array, such as shape and expression in standard deviations."""
 LIMITS = {"angles": 4 * math.pi, "translation": 20.0, "crops": MAX_PIXELS, "residual": MAX_PIXELS}
@@ -64,7 +66,11 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     try:
         with open_archive(path) as file:
+            if "header" not in file.names:
+                raise InputError(_foreign(path, file.names))
             header: Any = json.loads(file.header())
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path} does not exist. Give the path of a motion file (.npz).") from None
     except Exception as error:  # NumPy and its zip reader raise a dozen kinds on other or broken files
@@ -84,6 +90,16 @@ def read_header(path: Path) -> dict[str, Any]:
     name = found.pop("basis", None) if header["version"] == 1 else found.get("space")
     space = find_space(str(name))
     return {**found, "space": space.name if space else name}
+
+
+def _foreign(path: Path, names: list[str]) -> str:
+    """Return the message for an archive that facepipe did not write."""
+    shown = ", ".join(names[:SHOWN]) + (" and others" if len(names) > SHOWN else "")
+    return (
+        f"{path} is an archive of another program (it holds {shown or 'nothing'}), expected a motion file of facepipe. "
+        "`facepipe coefficients` makes one from a picture or a video; `facepipe convert` reads the .mat, .npy and .txt "
+        "of programs that it knows."
+    )
 
 
 def load_coefficients(path: Path, *, space: MotionSpace | None = linear478.SPACE) -> Coefficients:

@@ -81,7 +81,7 @@ def read_registry(path: Path) -> dict[str, Weight]:
     if not is_there(path):
         return {}
     try:
-        rows = tomllib.loads(path.read_text("utf-8")).get("weight", [])
+        rows = tomllib.loads(path.read_text("utf-8-sig")).get("weight", [])
         weights = [_entry(row) for row in rows]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
         raise WeightsError(

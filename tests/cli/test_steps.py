@@ -151,7 +151,7 @@ def test_items_that_would_meet_are_refused(tmp_path: Path) -> None:
     for name in ("a/x.mp4", "b/x.mp4"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
-    with pytest.raises(UsageError, match="would all be"):
+    with pytest.raises(UsageError, match="would all have the same name in "):
         find_items([tmp_path / "a", tmp_path / "b"], tmp_path / "out", is_medium, kinds="media")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.media.sounds import write_voice
 from tests.pipeline.scene import Scene, run
@@ -30,8 +31,9 @@ def test_a_result_of_other_settings_is_not_replaced_in_silence(scene: Scene) -> 
     reenact = ["reenact", str(scene.portrait), str(scene.motion), "--size", "64"]
     run(*reenact)
     told = [one for one in events(run(*reenact, "--strength", "0.7", "--json").stdout) if one["event"] == "remark"]
-    assert [one["code"] for one in told] == ["replaced"]
-    assert "(strength: 1.0 -> 0.7)" in told[0]["message"]
+    replaced = [one for one in told if one["code"] == "replaced"]
+    assert len(replaced) == 1
+    assert "(strength: 1.0 -> 0.7)" in replaced[0]["message"]
 
 
 def test_a_dry_run_names_the_setting_that_changed(scene: Scene) -> None:
@@ -84,3 +86,43 @@ def test_every_take_and_what_lies_beside_it_is_named(scene: Scene, here: Path) -
     assert run(*command).stdout.split() == names
     told = [Path(one["path"]).name for one in events(run(*command, "--json").stdout) if one["event"] == "result"]
     assert sorted(told) == sorted(names)
+
+
+@pytest.fixture
+def twins(scene: Scene, here: Path) -> list[Path]:
+    """Two portraits of one name, and a third of the same full name in another folder."""
+    (here / "b").mkdir()
+    portraits = [here / "p.png", here / "p.jpg", here / "b" / "p.jpg"]
+    for number, path in enumerate(portraits):
+        Image.open(scene.portrait).convert("RGB").rotate(number, fillcolor="white").save(path)
+    return portraits
+
+
+def test_a_default_name_does_not_replace_a_result_of_other_inputs(scene: Scene, here: Path, twins: list[Path]) -> None:
+    write_voice(here / "v.wav", 0.4)
+    motion = here / "m.npz"
+    motion.write_bytes(scene.motion.read_bytes())
+    commands = {
+        ("reenact", "m.npz"): ["p--m.mp4", "p.jpg--m.npz.mp4", "p.jpg--m.npz.2.mp4"],
+        ("audio", "v.wav"): ["p--v.mp4", "p.jpg--v.wav.mp4", "p.jpg--v.wav.2.mp4"],
+        ("edit", "--yaw=5"): ["p--edit.png", "p.jpg--edit.png", "p.jpg--edit.2.png"],
+        ("edit", "--random=2"): ["p--random-0-1.png", "p.jpg--random-0-1.png", "p.jpg--random-0.2-1.png"],
+        ("crop", "-o=c"): ["c/p.png", "c/p.jpg.png", "c/p.jpg.2.png"],
+    }
+    for (command, last), names in commands.items():
+        words = [*last.split("=")] if last.startswith("-o") else [last]
+        for _ in range(2):  # the second time the same names
+            for portrait, name in zip(twins, names, strict=True):
+                made = run(command, str(portrait), *words, "--size", "64", "--work", "work")
+                assert made.exit_code == 0, made.stderr
+                assert made.stdout.split()[0] == name
+                assert "was replaced" not in made.stderr
+                assert ("is a result of other inputs, so this one is" in made.stderr) == (name != names[0])
+
+
+def test_a_moved_input_is_the_same(scene: Scene, here: Path, twins: list[Path]) -> None:
+    edit = ["--yaw", "5", "--size", "64", "--work", "work"]
+    assert run("edit", str(twins[0]), *edit).stdout.split() == ["p--edit.png"]
+    (here / "moved").mkdir()
+    twins[0].rename(here / "moved" / "p.png")
+    assert run("edit", "moved/p.png", *edit).stdout.split() == ["p--edit.png"]

@@ -104,6 +104,14 @@ def test_a_preset_of_numbers_beyond_all_bounds_is_refused(sliders: str, tmp_path
         load_preset(path)
 
 
+def test_a_preset_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    """As Notepad saves it."""
+    path = tmp_path / "preset.json"
+    content = b'{"format": "facepipe-preset", "version": 1,\r\n"sliders": {"smile": 0.8}}\r\n'
+    path.write_bytes(b"\xef\xbb\xbf" + content)
+    assert load_preset(path).values == {"smile": 0.8}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

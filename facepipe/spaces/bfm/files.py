@@ -69,7 +69,7 @@ def _read(path: Path) -> tuple[Floats, Floats | None]:
             return _of_mat(loadmat(file))
     if path.suffix == ".npy":
         return _of_motion(np.load(path, allow_pickle=False))
-    numbers = np.array(path.read_text("utf-8").split(), np.float64)
+    numbers = np.array(path.read_text("utf-8-sig").split(), np.float64)
     if len(numbers) != NUMBERS_OF_TEXT:
         raise ValueError(f"{len(numbers)} numbers, expected {NUMBERS_OF_TEXT}")
     return numbers[None, :COUNT], numbers[None, COUNT:]
