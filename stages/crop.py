@@ -36,7 +36,7 @@ REFERENCE = "reference"
 MIN_FACE_PIXELS = 24
 STILL_FPS = Fraction(25)
 # Remarks on a whole clip, which are not about the one frame of it that is a portrait.
-OF_CLIPS = ("held", "few-faces", "other-person")
+OF_CLIPS = ("face-missing", "few-faces", "other-person")
 Picture = NDArray[np.uint8]
 
 
@@ -243,7 +243,7 @@ def _finish_clip(run: StageRun[Params], path: Path, info: VideoInfo, followed: F
 
 STAGE = Stage(
     name="crop",
-    version=7,
+    version=8,
     inputs=("media", "reference?"),
     outputs=("track.npz", "crop.png?", "crop.mp4?", "picture.png?"),
     params=Params,
