@@ -11,7 +11,7 @@ from facepipe.engine.remark import Remark
 from facepipe.face.clip_candidates import counted
 from facepipe.face.following import Followed
 from facepipe.face.person import CERTAIN_FLOOR
-from facepipe.face.track import FEW_FACES_SHARE, NO_FACE_SHARE, Track
+from facepipe.face.track import FEW_FACES_SHARE, NO_FACE_SHARE, SMALL_FACE_PIXELS, Track, face_pixels
 from facepipe.face.tracking import PATIENCE_SECONDS
 
 REFUSED_FROM = f"from {NO_FACE_SHARE:.0%} without the face on the clip is refused"
@@ -23,6 +23,8 @@ def remarks_on(followed: Followed, fps: Fraction, rule: str) -> list[Remark]:
     track = followed.track
     return [
         *_turned(followed),
+        *_stretched(followed),
+        *_small(track),
         *_doubtful(followed),
         *_chosen(
             track,
@@ -39,6 +41,7 @@ def remarks_on(followed: Followed, fps: Fraction, rule: str) -> list[Remark]:
 def clip_remarks_on(track: Track, fps: Fraction) -> list[Remark]:
     """Return the remarks on the largest face of a raw video that becomes one clip of a data set."""
     return [
+        *_small(track),
         *_chosen(track, "the largest", "--rule voxceleb makes a clip of each"),
         *_changed(track, fps, "--rule voxceleb makes a clip of each person"),
         *_missing(track, fps, ADVICE_ON_CLIPS),
@@ -68,6 +71,23 @@ def _turned(followed: Followed) -> Iterator[Remark]:
             "turned",
             f"turned by {followed.turned_degrees} degrees clockwise, because its faces are upright only then and no "
             "tag says so",
+        )
+
+
+def _stretched(followed: Followed) -> Iterator[Remark]:
+    if followed.is_stretched and followed.light:
+        yield Remark(
+            "poor-light",
+            f"too {followed.light.word} for face finding ({followed.light}); the face is found in a copy with "
+            "stretched contrast, and the result keeps the light as it is",
+        )
+
+
+def _small(track: Track) -> Iterator[Remark]:
+    if track.valid.any() and (size := face_pixels(track)) < SMALL_FACE_PIXELS:
+        yield Remark(
+            "small-face",
+            f"the face is {size:.0f} pixels high; below {SMALL_FACE_PIXELS}, its expression is measured coarsely",
         )
 
 
