@@ -182,7 +182,8 @@ class Transfer(Amount):
     scale: str | None = from_setting("motion.scale", "Size and position of the head: source, adapt or driver.")
     reference: str | None = from_setting(
         "motion.reference",
-        "Reference frame of relative motion: best (most similar to the source), first, or a frame number from 0.",
+        "Reference frame of relative motion in each shot: best (most similar to the source), first, or a frame number "
+        "from 0 for the shot that it is in, with best for the others.",
     )
 
 
