@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.errors import InputError, NoFaceError
 from facepipe.face.cropping import whole_picture
@@ -41,6 +42,9 @@ class Params:
 
 def clip(run: StageRun[Params]) -> Mapping[str, Any]:
     """Write the clip with its sound, and the track in pixels of the clip."""
+    # Imported here, so that a finished job does not wait for torch.
+    from facepipe.face.remarks import gap_remarks_on
+
     params, path, fps = run.params, run.input("media"), run.params.fps
     info = probe_video(path, NO_LIMITS)
     span, size = params.span, params.size_pixels
@@ -67,7 +71,14 @@ def clip(run: StageRun[Params]) -> Mapping[str, Any]:
     silent.unlink()
     save_track(TrackFile(track, fps, whole_picture(size), (size, size)), run.output / "track.npz")
     valid = int(track.valid.sum())
-    return {"frames": len(track.valid), "frames_without_face": len(track.valid) - valid, "sound": muxed.sound}
+    # The track of a whole video has its remarks already.
+    remarks = [] if "track" in run.inputs else gap_remarks_on(track, fps)
+    return {
+        "frames": len(track.valid),
+        "frames_without_face": len(track.valid) - valid,
+        "sound": muxed.sound,
+        "remarks": remark_facts(remarks),
+    }
 
 
 def _write(run: StageRun[Params], frames: Iterator[Picture], writer: VideoWriter) -> Track:
@@ -103,6 +114,7 @@ def _tracker(run: StageRun[Params]) -> Tracker:
     tracker = Tracker(
         load_once(Detector, run.weights["detector"], threads=THREADS),
         load_once(Landmarker, run.weights["landmarker"], threads=THREADS),
+        fps=float(run.params.fps),
     )
     # Start at the centre of the square, where the span's face is, even if others appear in it.
     tracker.crop = whole_picture(run.params.span.side)
@@ -111,7 +123,7 @@ def _tracker(run: StageRun[Params]) -> Tracker:
 
 STAGE = Stage(
     name="clip",
-    version=5,
+    version=6,
     inputs=("media", "track?"),
     outputs=("clip.mp4", "track.npz"),
     params=Params,

@@ -14,9 +14,17 @@ from numpy.typing import NDArray
 from facepipe.engine.remark import Remark, remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.errors import NoFaceError, UsageError
-from facepipe.face.cropping import box_of, sample
+from facepipe.face.cropping import sample
 from facepipe.face.selection import best_frame
-from facepipe.face.track import Track, TrackFile, crop_around, save_track
+from facepipe.face.track import (
+    MIN_FACE_PIXELS,
+    SMALL_FACE_PIXELS,
+    Track,
+    TrackFile,
+    crop_around,
+    face_pixels,
+    save_track,
+)
 from facepipe.media.damage import Damage
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
@@ -34,10 +42,9 @@ if TYPE_CHECKING:
 
 REFERENCE = "reference"
 """The value of `Params.face` for the person on the input `reference`."""
-MIN_FACE_PIXELS = 24
 STILL_FPS = Fraction(25)
 # Remarks on a whole clip, which are not about the one frame of it that is a portrait.
-OF_CLIPS = ("held", "few-faces", "other-person")
+OF_CLIPS = ("face-missing", "few-faces", "other-person")
 Picture = NDArray[np.uint8]
 
 
@@ -68,7 +75,7 @@ def crop(run: StageRun[Params]) -> Mapping[str, Any]:
         followed = _follow(
             run, pictures, lambda turn: (turned(picture, turn) for picture in pictures), float(STILL_FPS)
         )
-        track = _check(followed.track, path, STILL_FPS, run.params)
+        track = _check(followed, path, STILL_FPS, run.params)
         picture = turned(read.pixels, followed.turned_degrees)
         return _finish_still(run, picture, track, followed, read.remarks, fps=STILL_FPS)
     info = probe_video(path, NO_LIMITS)
@@ -79,7 +86,7 @@ def crop(run: StageRun[Params]) -> Mapping[str, Any]:
     )
     remarks = [*info.remarks, *damage.remarks(path, len(followed.track.valid))]
     info = info.turned(followed.turned_degrees)
-    track = _check(followed.track, path, info.fps, run.params)
+    track = _check(followed, path, info.fps, run.params)
     if run.params.still:
         frame = _choose_frame(run.params.still, track, path)
         one = track.rows(frame, frame + 1)
@@ -118,7 +125,7 @@ def _follow(
     if wanted is None:
         raise NoFaceError(
             f"{reference}: no face was found in it, but --face names it as the picture of a person. "
-            "Give a picture with one upright face of at least 40 pixels."
+            f"Give a picture with one upright face of at least {SMALL_FACE_PIXELS} pixels."
         )
     followed = follower.follow_person(wanted, list(sampled), open_frames)
     if followed is None:
@@ -141,23 +148,24 @@ def _landmarker(run: StageRun[Params]) -> FaceLandmarker:
     return load_once(FanLandmarker, *files, threads=THREADS)
 
 
-def _check(track: Track, path: Path, fps: Fraction, params: Params) -> Track:
+def _check(followed: Followed, path: Path, fps: Fraction, params: Params) -> Track:
     """Return the track. Raises NoFaceError if it is not usable."""
+    track, light = followed.track, followed.light
     missing = int((~track.valid).sum())
     if not track.valid.any():
         which = "" if params.face in ("largest", REFERENCE) else f" for --face {params.face}"
         seen = f"; at most {track.max_faces} faces in one frame" if track.max_faces else ""
         where = f"in {len(track.valid)} frames" if len(track.valid) > 1 else "in it"
-        remedy = "Use an input with a visible face of at least 40 pixels"
+        remedy = f"Use an input with a visible face of at least {MIN_FACE_PIXELS} pixels, better {SMALL_FACE_PIXELS}"
         if which and seen:
             remedy = "Choose another face, counted from the left"
-        raise NoFaceError(f"{path}: no face{which} was found {where}{seen}. {remedy}.")
-    boxes = box_of(track.points[track.valid])
-    size = float(np.median(np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])))
+        why = f"; it is too {light.word} ({light})" if light and light.word else ""
+        raise NoFaceError(f"{path}: no face{which} was found {where}{seen}{why}. {remedy}.")
+    size = face_pixels(track)
     if size < MIN_FACE_PIXELS:
         raise NoFaceError(
-            f"{path}: the face is {size:.0f} pixels wide, which is too small; at least {MIN_FACE_PIXELS} are needed, "
-            "and 100 are good. Use an input of higher resolution."
+            f"{path}: the face is {size:.0f} pixels high, which is too small; at least {MIN_FACE_PIXELS} are needed, "
+            f"and {SMALL_FACE_PIXELS} are good. Use an input of higher resolution."
         )
     if missing and params.no_face == "fail":
         first = int(np.flatnonzero(~track.valid)[0])
@@ -212,6 +220,7 @@ def _finish_still(
         "faces": track.max_faces,
         "frame": frame,
         "turned_degrees": followed.turned_degrees,
+        "stretched": followed.is_stretched,
         "remarks": remark_facts([*remarks, *own]),
     }
 
@@ -243,6 +252,7 @@ def _finish_clip(
         "faces": track.max_faces,
         "detections": track.detections,
         "turned_degrees": followed.turned_degrees,
+        "stretched": followed.is_stretched,
         "changed_frames": list(track.changed_frames),
         "remarks": remark_facts([*remarks, *remarks_on(followed, info.fps, run.params.face)]),
     }

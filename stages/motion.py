@@ -84,7 +84,7 @@ def _about_driver(source: Coefficients, driving: Coefficients, params: Params, m
 
 STAGE = Stage(
     name="motion",
-    version=4,
+    version=5,
     inputs=("source", "driving?"),
     outputs=("motion.npz",),
     params=Params,

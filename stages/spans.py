@@ -35,6 +35,7 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
     from facepipe.checkpoint import THREADS
     from facepipe.face.detector import Detector
     from facepipe.face.landmarker import Landmarker
+    from facepipe.face.remarks import clip_remarks_on
     from facepipe.face.tracking import Tracker
     from facepipe.face.voxceleb import union_span
 
@@ -43,6 +44,7 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
     tracker = Tracker(
         load_once(Detector, run.weights["detector"], threads=THREADS),
         load_once(Landmarker, run.weights["landmarker"], threads=THREADS),
+        fps=float(fps),
     )
     track = tracker.track(decode_frames(path, info=info, fps=fps), run.advance)
     if not track.valid.any():
@@ -51,12 +53,13 @@ def spans(run: StageRun[Params]) -> Mapping[str, Any]:
     span = (union_span if run.params.rule == "union" else whole_span)(track, size)
     save_candidates(ClipCandidates(len(track.valid), [ClipCandidate(span)]), run.output / "spans.json")
     save_track(TrackFile(track, fps, whole_picture(min(size)), size), run.output / "track.npz")
-    return {"frames": len(track.valid), "spans": 1, "faces": track.max_faces, "remarks": remark_facts(info.remarks)}
+    remarks = remark_facts([*info.remarks, *clip_remarks_on(track, fps)])
+    return {"frames": len(track.valid), "spans": 1, "faces": track.max_faces, "remarks": remarks}
 
 
 STAGE = Stage(
     name="spans",
-    version=4,
+    version=5,
     inputs=("media",),
     outputs=("spans.json", "track.npz?"),
     params=Params,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import Stage, StageRun
+from facepipe.errors import NoFaceError
 from facepipe.face.clip_candidates import save_candidates
 from facepipe.media.decode import decode_frames
 from facepipe.media.limits import NO_LIMITS
@@ -34,6 +36,7 @@ def utterances(run: StageRun[Params]) -> Mapping[str, Any]:
     from facepipe.face.detector import Detector
     from facepipe.face.landmarker import Landmarker
     from facepipe.face.multi_tracking import MultiFaceTracker
+    from facepipe.face.remarks import rejection_remarks
     from facepipe.face.utterances import read_utterance
     from facepipe.face.voxceleb import find_spans, is_annotated
 
@@ -47,16 +50,21 @@ def utterances(run: StageRun[Params]) -> Mapping[str, Any]:
         load_once(Landmarker, run.weights["landmarker"], threads=THREADS),
     )
     tracks = tracker.follow(frames, run.advance, is_annotated(annotations, fps))
+    if not tracks:
+        where = "the annotated frames" if annotations else "any frame"
+        raise NoFaceError(f"{path}: no face was found in {where}; remove the video from the folder")
     for track in tracks:
         track.boxes = [box * (info.height / height) for box in track.boxes]
     found = find_spans(tracks, annotations, fps, (info.width, info.height), run.params.smallest_pixels)
     save_candidates(found, run.output / "spans.json")
-    return {"spans": len(found.found), "rejected": dict(found.rejected), "faces": tracker.count}
+    remarks = remark_facts([*info.remarks, *rejection_remarks(len(found.found), found.rejected)])
+    rejected = dict(found.rejected)
+    return {"spans": len(found.found), "rejected": rejected, "faces": tracker.count, "remarks": remarks}
 
 
 STAGE = Stage(
     name="utterances",
-    version=4,
+    version=5,
     inputs=("media", "boxes*"),
     outputs=("spans.json",),
     params=Params,

@@ -13,7 +13,9 @@ from facepipe.errors import (
     FacepipeError,
     FailedItemsError,
     InputError,
+    OptionsError,
     PrecheckError,
+    UsageError,
     WeightsError,
     as_expected,
 )
@@ -21,7 +23,7 @@ from facepipe.errors import (
 CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, FacepipeError)]
 
 
-@pytest.mark.parametrize("error_class", [c for c in CLASSES if c not in (PrecheckError, FailedItemsError)])
+@pytest.mark.parametrize("error_class", [c for c in CLASSES if not issubclass(c, PrecheckError | FailedItemsError)])
 def test_an_error_survives_pickling(error_class: type[FacepipeError]) -> None:
     error = error_class("a.mp4 is empty; give another file", detail="moov atom not found", permanent=False)
     copy = pickle.loads(pickle.dumps(error))
@@ -35,6 +37,12 @@ def test_a_precheck_error_lists_all_errors() -> None:
         assert str(copy) == "a.jpg is missing\nno landmarker"
         assert (copy.exit_code, copy.failure_class, copy.detail) == (ExitCode.PRECHECK, "input", "sha256 differs")
         assert len(copy.errors) == 2
+
+
+def test_an_options_error_survives_pickling() -> None:
+    error = OptionsError([UsageError("row 3: size is 65")])
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.exit_code) == (OptionsError, str(error), ExitCode.USAGE)
 
 
 def test_failed_items_are_listed_line_by_line() -> None:

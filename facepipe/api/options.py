@@ -45,6 +45,10 @@ class _Fit(TypedDict, total=False):
     fit: str | None
 
 
+class _SoundTrack(TypedDict, total=False):
+    track: int | None
+
+
 class _Face(TypedDict, total=False):
     face: Text | os.PathLike[str] | None
     landmarker: str | None
@@ -125,6 +129,7 @@ class _Grid(TypedDict, total=False):
 class ReenactOptions(
     _Rendering,
     _Fit,
+    _SoundTrack,
     _Face,
     _DriverFace,
     _NoFace,
@@ -168,6 +173,7 @@ class FramesOptions(
 class AudioOptions(
     _Rendering,
     _Fit,
+    _SoundTrack,
     _Face,
     _DriverFace,
     _Limits,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -14,7 +15,7 @@ from facepipe.cli.batch_settings import BatchSettings, limits_of, shard_of
 from facepipe.cli.completion import completing
 from facepipe.cli.guard import Verbose
 from facepipe.cli.jobs import Running, report_results, run_job
-from facepipe.errors import ExitCode, FailedItemsError, FailureClass, UsageError
+from facepipe.errors import ExitCode, FailedItemsError, FailureClass, NoFaceError, UsageError
 from facepipe.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def _run(
 ) -> None:
     """Run the batch and write the list of finished clips. Raises typer.Exit with the exit code of the batch."""
     from facepipe.dataset.commands import assemble
+    from facepipe.engine.progress import printable
 
     code, dry_run = 0, running.dry_run
     try:
@@ -158,9 +160,21 @@ def _run(
         )
     except typer.Exit as ended:
         code = ended.exit_code
+    clips = 0
     if not dry_run and code not in (ExitCode.INTERRUPTED, ExitCode.TRY_AGAIN):
-        assemble(videos, out)
-    report_results([out / LIST] if (out / LIST).exists() else [], running)
+        result = assemble(videos, out)
+        clips = result.clips
+        # Other processes of a sharded build may still make clips.
+        if not clips and videos.shard.world == 1 and code in (ExitCode.DONE, ExitCode.FAILED_ITEMS):
+            why = (
+                "Use --rule head, a smaller --size or other videos"
+                if result.rejected
+                else "`facepipe failures` says why"
+            )
+            raise NoFaceError(f"{out}: no clip remains ({result}). {why}.")
+        if not running.quiet:
+            print(f"{out}: {printable(str(result))}", file=sys.stderr)
+    report_results([out / LIST] if clips else [], running)
     if code:
         raise typer.Exit(code)
 

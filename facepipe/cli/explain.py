@@ -62,13 +62,24 @@ def _inputs(content: Mapping[str, Any]) -> Iterator[str]:
 
 def _versions(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for each version that differs from the installed one."""
-    from importlib.metadata import PackageNotFoundError, version
-
     made_with = {name: value for stage in content["stages"] for name, value in stage.get("versions", {}).items()}
     for name, value in sorted(made_with.items()):
-        try:
-            installed = ".".join(map(str, sys.version_info[:3])) if name == "python" else version(name)
-        except PackageNotFoundError:
-            installed = "not installed"
+        installed = _installed(name)
         if installed.partition("+")[0] != value.partition("+")[0]:
             yield f"{name} was {value} and is {installed}; the bytes may differ"
+
+
+def _installed(name: str) -> str:
+    """Return the installed version of Python or of a library by its name in records; "not installed" without it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    if name == "python":
+        return ".".join(map(str, sys.version_info[:3]))
+    if name == "opencv":  # Several packages provide it, whose versions have a fourth number.
+        import cv2
+
+        return str(cv2.__version__)
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

@@ -116,7 +116,7 @@ class Builder:
             targets["coefficients"]: fitted.output("coefficients.npz"),
             targets["track"]: made.output("track.npz"),
         }
-        stages = [made, fitted]
+        stages = [found, made, fitted]
         if recipe.space == bfm.SPACE.name:
             stages.append(self._bfm(name, made))
             files[targets["bfm"]] = stages[-1].output("coefficients.npz")

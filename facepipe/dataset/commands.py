@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -13,13 +14,14 @@ from facepipe.batch.item import Item, identified
 from facepipe.batch.joblist import Recorded, Shard
 from facepipe.dataset.annotations import Annotations
 from facepipe.dataset.build import Builder, Recipe
-from facepipe.dataset.listing import write_list
+from facepipe.dataset.listing import LIST, write_list
 from facepipe.dataset.manifest_part import ManifestPart, load_part, save_part
 from facepipe.dataset.people import People, clip_name
 from facepipe.dataset.statistics import SHEET, STATISTICS, write_sheet, write_statistics
 from facepipe.device import set_threads
 from facepipe.engine import Job, Json
 from facepipe.errors import FacepipeError, InputError, PrecheckError, UsageError
+from facepipe.face.clip_candidates import counted
 from facepipe.media.files import make_parent
 from facepipe.pipeline.dependencies import Dependencies
 from facepipe.pipeline.items import find_items, is_video
@@ -173,18 +175,40 @@ def _with_outputs(items: Sequence[Item], clips: Path, dataset: Path) -> list[Ite
     ]
 
 
-def assemble(videos: Recorded, dataset: Path) -> None:
-    """Write the list of all existing clips and, if it changed, statistics and contact sheet."""
+@dataclass(frozen=True)
+class Assembled:
+    """What became of the raw videos of a data set."""
+
+    videos: int
+    clips: int
+    missing: int
+    """Number of raw videos without a result."""
+    rejected: Mapping[str, int]
+    """Number of parts of raw videos that the rule rejected, by reason."""
+
+    def __str__(self) -> str:
+        """Return one line for the user."""
+        without = f", of which without a result: {self.missing}" if self.missing else ""
+        parts = f"; parts rejected: {counted(self.rejected)}" if self.rejected else ""
+        return f"clips: {self.clips}, raw videos: {self.videos}{without}{parts}"
+
+
+def assemble(videos: Recorded, dataset: Path) -> Assembled:
+    """Write the list of all existing clips and, if it changed, statistics and contact sheet.
+
+    Without any clip, an existing list becomes empty, and no other is made.
+    """
     parts = [load_part(Path(item.output)) for item in videos.recorded]
     there = [part for part in parts if part is not None]
     entries = [entry for part in there for entry in part.entries]
+    rejected = sum((Counter(part.rejected) for part in there), Counter[str]())
+    result = Assembled(len(parts), len(entries), len(parts) - len(there), rejected)
     if not entries:
-        return
+        if (dataset / LIST).exists():
+            write_list(dataset, [])
+        return result
     changed = write_list(dataset, entries)
     if changed or not all((dataset / name).exists() for name in (SHEET, STATISTICS)):
-        rejected: dict[str, int] = {}
-        for part in there:
-            for reason, count in part.rejected.items():
-                rejected[reason] = rejected.get(reason, 0) + count
-        write_statistics(dataset, entries, rejected, missing=len(parts) - len(there))
+        write_statistics(dataset, entries, rejected, missing=result.missing)
         write_sheet(dataset, entries)
+    return result

@@ -44,3 +44,8 @@ def load_candidates(path: Path) -> ClipCandidates:
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     found = [ClipCandidate(**{**one, "span": Span(**one["span"])}) for one in content["found"]]
     return ClipCandidates(content["frames"], found, content["rejected"])
+
+
+def counted(rejected: Mapping[str, int]) -> str:
+    """Return the numbers of rejected parts by reason as text, the most frequent first."""
+    return ", ".join(f"{number} {reason}" for reason, number in sorted(rejected.items(), key=lambda one: -one[1]))

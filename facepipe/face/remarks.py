@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 import numpy as np
 
 from facepipe.engine.remark import Remark
+from facepipe.face.clip_candidates import counted
 from facepipe.face.following import Followed
 from facepipe.face.person import CERTAIN_FLOOR
-from facepipe.face.track import FEW_FACES_SHARE, NO_FACE_SHARE, Track
+from facepipe.face.track import FEW_FACES_SHARE, NO_FACE_SHARE, SMALL_FACE_PIXELS, Track, face_pixels
 from facepipe.face.tracking import PATIENCE_SECONDS
+
+REFUSED_FROM = f"from {NO_FACE_SHARE:.0%} without the face on the clip is refused"
+ADVICE_ON_CLIPS = "look at the clip; data sets do not turn clips that lie on their side or are upside down"
 
 
 def remarks_on(followed: Followed, fps: Fraction, rule: str) -> list[Remark]:
     """Return the remarks on a followed face. `rule` is the value of --face, or "reference"."""
     track = followed.track
-    return [*_turned(followed), *_chosen(followed, rule), *_changed(track, fps), *_missing(track, fps)]
+    return [
+        *_turned(followed),
+        *_stretched(followed),
+        *_small(track),
+        *_doubtful(followed),
+        *_chosen(
+            track,
+            {"reference": "the most similar to the reference picture", "largest": "the largest"}.get(
+                rule, f"the one of --face {rule}"
+            ),
+            "--face (of a driver --driver-face) left, right, a number or a picture of the person chooses another",
+        ),
+        *_changed(track, fps, "a picture of the person as --face or --driver-face prevents this"),
+        *_missing(track, fps, f"check with `facepipe crop` who is followed; {REFUSED_FROM}"),
+    ]
+
+
+def clip_remarks_on(track: Track, fps: Fraction) -> list[Remark]:
+    """Return the remarks on the largest face of a raw video that becomes one clip of a data set."""
+    return [
+        *_small(track),
+        *_chosen(track, "the largest", "--rule voxceleb makes a clip of each"),
+        *_changed(track, fps, "--rule voxceleb makes a clip of each person"),
+        *_missing(track, fps, ADVICE_ON_CLIPS),
+    ]
+
+
+def gap_remarks_on(track: Track, fps: Fraction) -> list[Remark]:
+    """Return the remarks on frames without the face in a clip of a data set."""
+    return list(_missing(track, fps, ADVICE_ON_CLIPS))
+
+
+def rejection_remarks(found: int, rejected: Mapping[str, int]) -> list[Remark]:
+    """Return the remark on the parts of a raw video that a rule rejects, if it rejects any.
+
+    `found` is the number of accepted parts, `rejected` that of rejected parts by reason.
+    """
+    if not rejected:
+        return []
+    count = sum(rejected.values())
+    code, what = ("parts-rejected", f"{count} of {found + count} parts are") if found else ("no-clip", "every part is")
+    return [Remark(code, f"{what} rejected: {counted(rejected)}")]
 
 
 def _turned(followed: Followed) -> Iterator[Remark]:
@@ -29,53 +74,68 @@ def _turned(followed: Followed) -> Iterator[Remark]:
         )
 
 
-def _chosen(followed: Followed, rule: str) -> Iterator[Remark]:
-    track, choice = followed.track, followed.track.choice
+def _stretched(followed: Followed) -> Iterator[Remark]:
+    if followed.is_stretched and followed.light:
+        yield Remark(
+            "poor-light",
+            f"too {followed.light.word} for face finding ({followed.light}); the face is found in a copy with "
+            "stretched contrast, and the result keeps the light as it is",
+        )
+
+
+def _small(track: Track) -> Iterator[Remark]:
+    if track.valid.any() and (size := face_pixels(track)) < SMALL_FACE_PIXELS:
+        yield Remark(
+            "small-face",
+            f"the face is {size:.0f} pixels high; below {SMALL_FACE_PIXELS}, its expression is measured coarsely",
+        )
+
+
+def _doubtful(followed: Followed) -> Iterator[Remark]:
     if followed.person and followed.person.likeness < CERTAIN_FLOOR:
         yield Remark(
             "doubtful-person",
             f"the face that is followed is the most similar to the reference picture, but not very similar (likeness "
             f"{followed.person.likeness:.2f}, certain from {CERTAIN_FLOOR}); a picture cut from this input is certain",
         )
+
+
+def _chosen(track: Track, which: str, advice: str) -> Iterator[Remark]:
+    choice = track.choice
     if choice is None or track.max_faces < 2:
         return
-    by = {"reference": "the most similar to the reference picture", "largest": "the largest"}
-    which = by.get(rule, f"the one of --face {rule}")
     where = f" in frame {choice.frame}" if len(track.valid) > 1 else ""
     yield Remark(
         "several-faces",
         f"up to {track.max_faces} faces in the picture; {which} is used, number {choice.number} of {choice.faces} from "
-        f"the left{where}; --face (of a driver --driver-face) left, right, a number or a picture of the person chooses "
-        "another",
+        f"the left{where}; {advice}",
     )
 
 
-def _changed(track: Track, fps: Fraction) -> Iterator[Remark]:
+def _changed(track: Track, fps: Fraction, advice: str) -> Iterator[Remark]:
     if track.changed_frames:
         seconds = float(track.changed_frames[0] / fps)
         yield Remark(
             "other-person",
             f"another person is followed from {seconds:.2f} s on, because the first one was not seen for "
-            f"{PATIENCE_SECONDS:g} s; a picture of the person as --face or --driver-face prevents this",
+            f"{PATIENCE_SECONDS:g} s; {advice}",
         )
 
 
-def _missing(track: Track, fps: Fraction) -> Iterator[Remark]:
+def _missing(track: Track, fps: Fraction, advice: str) -> Iterator[Remark]:
     count, missing = len(track.valid), int((~track.valid).sum())
     if not missing or count < 2:
         return
     first = float(int(np.flatnonzero(~track.valid)[0]) / fps)
     yield Remark(
-        "held",
+        "face-missing",
         f"{missing} of {count} frames do not show the face, the first at {first:.2f} s, the longest gap "
-        f"{float(longest_gap(track) / fps):.2f} s; --no-face says what becomes of them: hold (default), source, cut or "
-        "fail",
+        f"{float(longest_gap(track) / fps):.2f} s",
     )
     if missing >= FEW_FACES_SHARE * count:
         yield Remark(
             "few-faces",
-            f"only {count - missing} of {count} frames show the face ({FEW_FACES_SHARE:.0%} or more do not): check "
-            f"with `facepipe crop` who is followed; from {NO_FACE_SHARE:.0%} without the face on the clip is refused",
+            f"the face is missing in {FEW_FACES_SHARE:.0%} of the frames or more: {advice}",
         )
 
 

@@ -25,6 +25,10 @@ CROP_SIDE_RATIO, CROP_RAISE_RATIO = 1.9, 0.04
 FEW_FACES_SHARE, NO_FACE_SHARE = 0.5, 0.9
 
 
+# Longer side of a face in pixels: below the first a medium is refused, below the second a remark says so.
+MIN_FACE_PIXELS, SMALL_FACE_PIXELS = 24, 100
+
+
 @dataclass(frozen=True)
 class Choice:
     """Which of the faces of a frame was chosen first."""
@@ -91,6 +95,12 @@ class TrackFile:
     """Clockwise turn of the medium in which the points are; 0 unless its faces are upright only when it is turned."""
 
 
+def face_pixels(track: Track) -> float:
+    """Return the median of the longer side of the face's box, in pixels. At least one row must be valid."""
+    boxes = box_of(track.points[track.valid])
+    return float(np.median(np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])))
+
+
 def crop_around(points: NDArray[np.floating], picture_size: tuple[int, int]) -> SquareCrop:
     """Return one crop around the (T, 478, 3) points of a clip's valid frames, inside the picture.
 
@@ -99,7 +109,7 @@ def crop_around(points: NDArray[np.floating], picture_size: tuple[int, int]) -> 
     boxes = box_of(points)
     left, top = np.percentile(boxes[:, :2], 2, axis=0)
     right, bottom = np.percentile(boxes[:, 2:], 98, axis=0)
-    face = float(np.median(np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])))
+    face = float(np.median((boxes[:, 2:] - boxes[:, :2]).max(axis=1)))
     travel = max(right - left, bottom - top) - face
     side = CROP_SIDE_RATIO * face + max(0.0, float(travel))
     side = min(side, *(float(length) for length in picture_size))

@@ -85,15 +85,23 @@ def _reduced(number: int, frame: Picture) -> Sample:
 
 def find_turn(finder: Finder, pictures: Sequence[Picture]) -> int:
     """Return the clockwise turn, in degrees, in which clearly more of the pictures show an upright face; else 0."""
-    now, *counts = (_upright_count(finder, [turned(one, turn) for one in pictures]) for turn in (0, *QUARTER_TURNS))
+    now, *counts = (upright_count(finder, [turned(one, turn) for one in pictures]) for turn in (0, *QUARTER_TURNS))
     best = max(counts)
-    clear = best >= max(1.0, TURNED_SHARE * len(pictures)) and best > TURNED_FACTOR * now
-    return QUARTER_TURNS[counts.index(best)] if clear else 0
+    return QUARTER_TURNS[counts.index(best)] if is_clear(best, now, len(pictures)) else 0
 
 
-def _upright_count(finder: Finder, pictures: Iterable[Picture]) -> int:
+def is_clear(count: int, now: int, pictures: int) -> bool:
+    """Return True if clearly more of the pictures show an upright face when they are changed than `now`."""
+    return count >= max(1.0, TURNED_SHARE * pictures) and count > TURNED_FACTOR * now
+
+
+def upright_count(finder: Finder, pictures: Iterable[Picture], *, steady: bool = True) -> int:
+    """Return how many of the pictures show an upright face, which is `steady` in other crops."""
     return sum(
-        any(_is_upright(face.crop) and _is_steady(finder.landmarker, one, face.crop) for face in finder.find(one))
+        any(
+            _is_upright(face.crop) and (not steady or _is_steady(finder.landmarker, one, face.crop))
+            for face in finder.find(one)
+        )
         for one in pictures
     )
 

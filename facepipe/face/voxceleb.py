@@ -30,6 +30,7 @@ SHORTEST_FRAMES, LONGEST_FRAMES = 64, 1024
 LONGER_RATIO, GROWTH_FLOOR = 1.2, 0.1
 _NOWHERE = Span(0, 0, 0, 0, 0)
 TOO_SHORT, TOO_SMALL, OUTSIDE = "too short", "too small", "leaves the picture"
+NOT_SEEN = "annotated face not found"
 
 
 def cut_boxes(
@@ -109,21 +110,21 @@ def find_spans(
 
     Boxes are in pixels of the picture.
     """
-    stretches: list[tuple[ClipCandidate, int, Floats]] = [
-        (ClipCandidate(_NOWHERE, number, one.person, one.name), first, boxes)
-        for number, one in enumerate(utterances)
-        for first, boxes in spoken_boxes(one, tracks, fps, picture_size)
-    ]
+    found, rejected = [], Counter[str]()
+    stretches: list[tuple[ClipCandidate, int, Floats]] = []
+    for number, one in enumerate(utterances):
+        spoken = list(spoken_boxes(one, tracks, fps, picture_size))
+        stretches += [(ClipCandidate(_NOWHERE, number, one.person, one.name), first, boxes) for first, boxes in spoken]
+        rejected[NOT_SEEN] += not spoken
     if not utterances:
         stretches = [
             (ClipCandidate(_NOWHERE, track.face), track.first_frame, np.array(track.boxes)) for track in tracks
         ]
-    found, rejected = [], Counter[str]()
     for candidate, first, boxes in stretches:
         spans, reasons = cut_boxes(boxes, picture_size, first_frame=first, smallest_pixels=smallest_pixels)
         found += [replace(candidate, span=span) for span in spans]
         rejected += reasons
-    return ClipCandidates(max((track.end_frame for track in tracks), default=0), found, dict(rejected))
+    return ClipCandidates(max((track.end_frame for track in tracks), default=0), found, dict(+rejected))
 
 
 def is_annotated(utterances: Sequence[Utterance], fps: Fraction) -> Callable[[int], bool]:

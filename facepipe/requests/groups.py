@@ -78,6 +78,7 @@ class Length:
 class SoundTrack:
     """The sound of files with several sound tracks."""
 
+    panel: ClassVar[str] = RESULT
     track: int | None = option(
         "Sound track to use, from 1 (default: the one that players choose).", default=None, minimum=1
     )
@@ -182,7 +183,8 @@ class Transfer(Amount):
     scale: str | None = from_setting("motion.scale", "Size and position of the head: source, adapt or driver.")
     reference: str | None = from_setting(
         "motion.reference",
-        "Reference frame of relative motion: best (most similar to the source), first, or a frame number from 0.",
+        "Reference frame of relative motion in each shot: best (most similar to the source), first, or a frame number "
+        "from 0 for the shot that it is in, with best for the others.",
     )
 
 

@@ -19,9 +19,9 @@ RESTLESS_TURN_RADIANS, RESTLESS_OPENING = np.radians(20), 0.1
 # Share of frames in which the face may leave the picture without a remark.
 LEAVING_SHARE = 0.05
 HELD = {
-    "hold": "the last face is held, or passes evenly to the next one of its shot",
-    "source": "they show the source as it is",
-    "cut": "they are left out",
+    "hold": "the last face is held, or passes evenly to the next one of its shot (--no-face hold)",
+    "source": "the source is shown as it is (--no-face source)",
+    "cut": "they are left out (--no-face cut)",
 }
 
 
@@ -45,9 +45,10 @@ def held_remarks(valid: NDArray[np.bool_], fps: Fraction, no_face: str) -> list[
     missing = np.flatnonzero(~valid)
     if not len(missing):
         return []
-    gaps = int((np.diff(missing) > 1).sum()) + 1
-    where = f"first at {float(missing[0] / fps):.2f} s" + (f", in {gaps} gaps" if gaps > 1 else "")
-    return [Remark("held", f"{len(missing)} of {len(valid)} frames show no face, {where}; {HELD[no_face]}")]
+    begins = missing[np.flatnonzero(np.diff(missing, prepend=-2) > 1)]
+    times = ", ".join(f"{float(frame / fps):.2f}" for frame in begins[:MAX_TIMES])
+    more = ", …" if len(begins) > MAX_TIMES else ""
+    return [Remark("held", f"in {len(missing)} frames without a face, from {times}{more} s on, {HELD[no_face]}")]
 
 
 def travel_remarks(taken_back: float) -> list[Remark]:

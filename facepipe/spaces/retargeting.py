@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.errors import UsageError
+from facepipe.errors import NoFaceError, UsageError
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.spaces.gaps import held_shot
 
@@ -67,12 +67,16 @@ def reference_frames(
     """Return the frames that a rule picks in each shot, two of them for `best`.
 
     Frames of a shot without a face belong to the shot whose face they hold. Raises UsageError for a frame beyond the
-    end.
+    end, and NoFaceError for one without a face.
     """
     if rule not in ("best", "first") and int(rule) >= len(driving):
         raise UsageError(
             f"--reference is {rule}, but the driver has {len(driving)} frames; use best, first, or a number "
             f"from 0 to {len(driving) - 1}"
+        )
+    if rule not in ("best", "first") and driving.valid.any() and not driving.valid[int(rule)]:
+        raise NoFaceError(
+            f"--reference is {rule}, but frame {rule} of the driver shows no face; choose another frame, first or best"
         )
     shot = held_shot(driving)
     turned = np.linalg.norm(driving.angles - source.angles[0], axis=1)

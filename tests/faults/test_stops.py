@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.program import Outcome, Scene, assert_whole, finish, run, start
+from tests.faults.program import FRAMES, Outcome, Scene, assert_whole, finish, run, start
 from tools import kill_trial
 
 pytestmark = pytest.mark.slow
@@ -111,7 +111,9 @@ def test_a_request_to_stop(number: signal.Signals, scene: Scene) -> None:
     assert executed(again, "render") == 8 - done
 
 
-def test_an_encoder_that_is_killed_from_outside(scene: Scene) -> None:
+def test_an_encoder_that_is_killed_from_outside(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One segment, so that the encoder is still waiting for frames when it is killed.
+    monkeypatch.setenv("FACEPIPE_WORK_SEGMENT_FRAMES", str(FRAMES))
     work = known(scene)
     child = begin(scene, work)
     wait_for(lambda: encoders(child.pid), child)

@@ -40,7 +40,7 @@ def test_nobody_takes_the_place_of_a_person_who_leaves(side: str, alone: str, tm
     assert track.valid.tolist() == [True] * 4 + [False] * 8 + [True] * 4
     assert ((across(track) < WIDTH / 2) == (side == "left")).all()
     told = remarks(outcome)
-    assert "8 of 16 frames" in told["held"]
+    assert "8 of 16 frames" in told["face-missing"]
     assert f"--face {side}" in told["several-faces"]
 
 

@@ -60,5 +60,5 @@ def test_held_frames_are_said() -> None:
     coefficients = without_face(moving(np.zeros(75)), (8, 68))
     (remark,) = held_remarks(coefficients.valid, coefficients.fps, "hold")
     assert remark.code == "held"
-    assert "60 of 75 frames show no face, first at 0.32 s" in remark.text
+    assert "in 60 frames without a face, from 0.32 s on" in remark.text
     assert not held_remarks(np.ones(3, bool), coefficients.fps, "hold")

@@ -45,7 +45,7 @@ def plan(rows: str | list[dict[str, Any]], *argv: str, name: str = "") -> Outcom
 
 def planned(outcome: Outcome) -> list[str]:
     """Return the outputs of the items that are to be made."""
-    return [one["output"] for one in outcome.events if one["event"] == "item" and one["wanted"]]
+    return [one["output"] for one in outcome.events if one["event"] == "item" and one["to_make"]]
 
 
 SPREADSHEETS = {

@@ -20,7 +20,7 @@ def clip_of(path: Path, missing: int) -> Path:
     return write_clip(path, [FULL] * (20 - missing) + [EMPTY] * missing)
 
 
-@pytest.mark.parametrize(("missing", "codes"), [(0, set()), (4, {"held"}), (12, {"held", "few-faces"})])
+@pytest.mark.parametrize(("missing", "codes"), [(0, set()), (4, {"face-missing"}), (12, {"face-missing", "few-faces"})])
 def test_missing_frames_are_said_with_their_count(missing: int, codes: set[str], tmp_path: Path) -> None:
     """From half of the frames on, a second remark asks to check who is followed."""
     outcome, track = cropped(clip_of(tmp_path / "clip.mp4", missing))
@@ -28,8 +28,8 @@ def test_missing_frames_are_said_with_their_count(missing: int, codes: set[str],
     assert set(told) == codes
     assert int((~track.valid).sum()) == missing
     if missing:
-        assert f"{missing} of 20 frames" in told["held"]
-        assert f"the longest gap {missing / 10:.2f} s" in told["held"]
+        assert f"{missing} of 20 frames" in told["face-missing"]
+        assert f"the longest gap {missing / 10:.2f} s" in told["face-missing"]
 
 
 def test_a_clip_with_hardly_any_face_is_refused(tmp_path: Path) -> None:

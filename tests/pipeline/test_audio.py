@@ -28,7 +28,8 @@ def test_takes_differ_and_a_rerun_does_nothing(scene: Scene, voice: Path, tmp_pa
     words = ("audio", scene.portrait, voice, "-o", tmp_path / "a.mp4", "--samples", "2", "--size", "64")
     outcome = scene.run(*words, "--report", tmp_path / "r.png", "--sheet", tmp_path / "s.png")
     outs = [tmp_path / "a-1.mp4", tmp_path / "a-2.mp4"]
-    assert outcome.stdout.split() == [str(path) for path in outs]
+    beside = [tmp_path / name for name in ("r-1.png", "s-1.png", "r-2.png", "s-2.png")]
+    assert sorted(outcome.stdout.split()) == sorted(str(path) for path in (*outs, *beside))
     one, two = (path.read_bytes() for path in outs)
     assert one != two
     assert probe_video(outs[0]).frame_count_estimate == 30

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from facepipe.errors import UsageError
+from facepipe.errors import NoFaceError, UsageError
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.pose import rotation_of
 from facepipe.spaces.coefficients import Coefficients
@@ -170,6 +170,14 @@ def test_first_and_numbered_references() -> None:
     assert picked(SOURCE, DRIVING, "11") == (11, 11)
     with pytest.raises(UsageError, match="from 0 to 11"):
         reference_frames(SOURCE, DRIVING, "12")
+
+
+def test_a_reference_without_a_face_is_refused() -> None:
+    """Its rows hold the neighbours' state, which is not what the user names; `first` is the first with a face."""
+    driving = replace(DRIVING, valid=np.arange(12) != 0)
+    with pytest.raises(NoFaceError, match=r"--reference is 0, but frame 0 of the driver shows no face"):
+        reference_frames(SOURCE, driving, "0")
+    assert reference_frames(SOURCE, driving, "1").pose[0] == reference_frames(SOURCE, driving, "first").pose[0] == 1
 
 
 def test_frames_without_a_face_follow_the_rule() -> None:
