@@ -32,7 +32,8 @@ class Pictures:
     declared_fps: float = 0.0
     """Frames per second as printed: rounded, 0 if absent."""
     turn_degrees: int = 0
-    """Clockwise rotation for display: 0, 90, 180 or 270."""
+    """Clockwise rotation for display: 0, 90, 180 or 270. Of a mirrored picture, ffmpeg prints 180 degrees more."""
+    has_display_matrix: bool = False
     has_alpha: bool = False
     """Whether there is an alpha channel, in the pixels or beside them."""
 
@@ -150,6 +151,7 @@ def _parse_pictures(text: str) -> Pictures | None:
         declared_fps=float(rate[1]) * (1000 if rate[2] else 1) if rate else 0.0,
         # The display matrix rotates counter-clockwise; only multiples of 90 degrees are applied.
         turn_degrees=round(-float(turn[1]) / 90) * 90 % 360 if turn else 0,
+        has_display_matrix=turn is not None,
         has_alpha=colours.has_alpha or bool(_ALPHA_TAG.search(below)),
     )
 

@@ -34,6 +34,8 @@ class VideoInfo:
     """Number of video streams, cover pictures excluded."""
     rotation_degrees: int = 0
     """Clockwise rotation that the container specifies and decoding applies: 0, 90, 180 or 270."""
+    mirrored: bool = False
+    """True if the container specifies that left and right are exchanged, before the rotation. Decoding applies it."""
     turned_degrees: int = 0
     """Further clockwise rotation that decoding applies, because faces are upright in it: 0, 90, 180 or 270."""
     variable_rate: bool = False
@@ -102,9 +104,12 @@ class VideoInfo:
             text = f"{self.short_delays} frames with a delay of 0 or 10 ms, shown for 100 ms as in browsers"
             remarks.append(Remark("short-delays", text))
         remarks.extend(self.colours.remarks)
-        if self.rotation_degrees:
-            text = f"rotated by {self.rotation_degrees} degrees clockwise, as its container specifies"
-            remarks.append(Remark("turned", text))
+        turn = f"rotated by {self.rotation_degrees} degrees clockwise" if self.rotation_degrees else ""
+        if self.mirrored:
+            text = f"mirrored{' and ' if turn else ''}{turn}, as its container specifies"
+            remarks.append(Remark("mirrored", text))
+        elif turn:
+            remarks.append(Remark("turned", f"{turn}, as its container specifies"))
         if self.has_alpha:
             remarks.append(TRANSPARENCY)
         if self.interlaced:

@@ -5,6 +5,7 @@ from pathlib import Path
 from facepipe.errors import InputError
 from facepipe.media import ffmpeg
 from facepipe.media.animation import probe_animation
+from facepipe.media.display_matrix import is_mirrored
 from facepipe.media.files import description_of, is_animation, kind_of
 from facepipe.media.header import Header, Pictures
 from facepipe.media.info import VideoInfo
@@ -86,6 +87,7 @@ def _describe(path: Path, header: Header, pictures: Pictures, packets: Packets) 
     width, height = max(round(pictures.width * pictures.pixel_aspect), 1), pictures.height
     if pictures.turn_degrees in (90, 270):
         width, height = height, width
+    mirrored = pictures.has_display_matrix and is_mirrored(path, header.picture_track)
     delay_seconds = max(float(rate.start_ticks * packets.time_base), 0.0)
     held = (
         round(delay_seconds * rate.fps) if rate.variable or rate.recorded_fps or delay_seconds * rate.fps > 0.5 else 0
@@ -100,7 +102,8 @@ def _describe(path: Path, header: Header, pictures: Pictures, packets: Packets) 
         sound_codec=header.sound_codec,
         track=header.picture_track + 1,
         track_count=header.picture_count,
-        rotation_degrees=pictures.turn_degrees,
+        rotation_degrees=(pictures.turn_degrees + 180 * mirrored) % 360,
+        mirrored=mirrored,
         variable_rate=rate.variable,
         delay_seconds=delay_seconds,
         recorded_fps=rate.recorded_fps,

@@ -12,6 +12,7 @@ from facepipe.face.track import load_track
 from facepipe.media.decode import decode_frames
 from facepipe.media.grid import turned
 from facepipe.media.image import read_image, write_image
+from facepipe.media.probe import probe_video
 from tests.face.faces import astronaut
 from tests.field.people import cropped, remarks, write_clip
 from tests.pipeline.scene import ffmpeg, run
@@ -81,3 +82,32 @@ def test_an_upright_clip_is_not_turned(upright: Path) -> None:
     outcome, _ = cropped(upright, "--overwrite")
     assert "turned" not in remarks(outcome)
     assert load_track(upright.parent / "out" / "upright.track.npz").turned_degrees == 0
+
+
+MATRICES = {
+    ("-display_hflip",): (True, 0, "mirrored, as its container"),
+    ("-display_vflip",): (True, 180, "mirrored and rotated by 180 degrees clockwise"),
+    ("-display_rotation", "90", "-display_hflip"): (True, 90, "mirrored and rotated by 90 degrees clockwise"),
+    ("-display_rotation", "-90", "-display_hflip"): (True, 270, "mirrored and rotated by 270 degrees clockwise"),
+    ("-display_rotation", "90"): (False, 270, "rotated by 270 degrees clockwise"),
+    ("-display_rotation", "180"): (False, 180, "rotated by 180 degrees clockwise"),
+}
+CODECS = {"a.mp4": "copy", "a.mov": "copy", "a.mkv": "copy", "vp8.mkv": "libvpx"}
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_a_mirror_in_the_container_is_said(matrix: tuple[str, ...], name: str, tmp_path: Path) -> None:
+    """The pictures are mirrored as said, then rotated as said."""
+    plain, path = tmp_path / "plain.mp4", tmp_path / name
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=0.2", "-c:v", "libx264", "-crf", "8", plain)
+    ffmpeg("-noautorotate", *matrix, "-i", plain, "-c:v", CODECS[name], path)
+    info = probe_video(path)
+    mirrored, degrees, text = MATRICES[matrix]
+    assert (info.mirrored, info.rotation_degrees) == (mirrored, degrees)
+    (remark,) = info.remarks
+    assert remark.code == ("mirrored" if mirrored else "turned")
+    assert remark.text.startswith(text)
+    stored = next(decode_frames(plain))
+    shown = turned(stored[:, ::-1] if mirrored else stored, degrees)
+    assert np.abs(next(decode_frames(path, info=info)).astype(int) - shown).mean() < 8
