@@ -31,7 +31,7 @@ def features(run: StageRun[Params]) -> Mapping[str, Any]:
     """Decode the sound of an audio or video file and write its features."""
     path, meter = run.input("sound"), ChannelMeter()
     info = probe_sound(path, NO_LIMITS, track=run.params.track)
-    blocks = meter.watch(decode_sound(path, info=info))
+    blocks = meter.watch(decode_sound(path, info=info, changes=meter.changes))
     result = features_of(blocks, Fraction(run.params.fps), mfcc=run.params.mfcc)
     save_features(result, run.output / "features.npz")
     run.advance(len(result))
@@ -47,5 +47,5 @@ def features(run: StageRun[Params]) -> Mapping[str, Any]:
 
 
 STAGE = Stage(
-    name="features", version=4, inputs=("sound",), outputs=("features.npz",), params=Params, function=features
+    name="features", version=5, inputs=("sound",), outputs=("features.npz",), params=Params, function=features
 )

@@ -67,8 +67,9 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
 def _heard(run: StageRun[Params]) -> tuple[Remark, ...]:
     """Return what is remarkable about the whole sound as a listener hears it."""
     path, meter = run.input("sound"), ChannelMeter()
+    info = probe_sound(path, NO_LIMITS, track=run.params.track)
     try:
-        for _ in meter.watch(decode_sound(path, info=probe_sound(path, NO_LIMITS, track=run.params.track))):
+        for _ in meter.watch(decode_sound(path, info=info, changes=meter.changes)):
             pass
     except EncoderError:
         return (Remark("undecodable-sound", "none of the sound can be decoded; it is copied as it is"),)

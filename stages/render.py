@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import NOT_IN_FINGERPRINT, Stage, StageRun
 from facepipe.face.track import load_track
 from facepipe.media.decode import decode_frames
@@ -150,12 +151,16 @@ def _encode(run: StageRun[Params], frames: Iterator[Picture], fps: Fraction) -> 
             writer.write(frame)
             run.advance(1)
             count += 1
-    return {"frames": count, "size_pixels": [first.shape[1], first.shape[0]]}
+    return {
+        "frames": count,
+        "size_pixels": [first.shape[1], first.shape[0]],
+        "remarks": remark_facts(writer.remarks),
+    }
 
 
 STAGE = Stage(
     name="render",
-    version=8,
+    version=9,
     inputs=("picture", "track", "source", "motion", "prepared?", "full?", "driver?", "driver_track?"),
     outputs=("segment.mp4?", "picture.png?", "picture.jpg?", "picture.webp?"),
     params=Params,

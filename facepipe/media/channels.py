@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -17,6 +18,11 @@ _OPPOSITE_CORRELATION = -0.5
 _SILENT_PEAK = 1e-3
 
 SILENT = Remark("silent-sound", "the sound is silent")
+CHANGED = Remark(
+    "channels-change",
+    "the sound changes its channels or its rate in the middle; for the motion they are mixed to one kind, and a "
+    "result with the sound copied may not play beyond: convert the sound to one format first",
+)
 
 
 class ChannelMeter:
@@ -26,6 +32,8 @@ class ChannelMeter:
         """Start without a block."""
         self._products: Floats = np.zeros((0, 0))
         self._peak = 0.0
+        self.changes: Counter[str] = Counter()
+        """For `decode_sound`, which counts changes of the channels here."""
 
     def watch(self, blocks: Iterable[Floats]) -> Iterator[Floats]:
         """Yield the blocks (samples, channels) unchanged."""
@@ -38,7 +46,10 @@ class ChannelMeter:
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
-        """Remarks on silence, on silent channels, and on channels in opposite phase to the loudest one."""
+        """Remarks on a change of the channels, on silence, on silent channels, and on channels in opposite phase."""
+        return (*((CHANGED,) if self.changes.total() else ()), *self._measured())
+
+    def _measured(self) -> tuple[Remark, ...]:
         powers = np.diag(self._products)
         if self._peak < _SILENT_PEAK:
             return (SILENT,)

@@ -12,6 +12,7 @@ from typing import Any
 import ffmpeg as graph
 import numpy as np
 
+from facepipe.engine.remark import Remark
 from facepipe.errors import DiskError, EncoderError, FacepipeError, ToolError, UsageError
 from facepipe.media import ffmpeg
 from facepipe.media.files import DISK_IS_FULL, check_output, draft_name, publish, write_failure
@@ -165,6 +166,17 @@ class VideoWriter:
         )
         self._frames.put(np.array(frame) if even is None else np.ascontiguousarray(even))
         self.frame_count += 1
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """A remark if the size is made even."""
+        width, height = self._size
+        repeated = " and ".join(name for name, length in (("column", width), ("row", height)) if length % 2)
+        if not repeated:
+            return ()
+        sizes = f"pictures of {width}x{height} become {width + width % 2}x{height + height % 2}"
+        what = f"the last {repeated} {'are' if ' ' in repeated else 'is'} repeated"
+        return (Remark("size-padded", f"{sizes}, because a video needs even sizes: {what}"),)
 
     def close(self) -> None:
         """Finish the file and rename it to its final name. On EncoderError or DiskError no file is left."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
@@ -27,6 +28,8 @@ SAMPLE_HERTZ = 16_000
 _BLOCK_SAMPLES = 1 << 16
 # "stereo" and "5.1(side)", but not "16 channels", which says nothing about them.
 _LAYOUT = re.compile(r"[a-z0-9.]+(\([a-z-]+\))?")
+_CHANGE = re.compile(rb"(?P<changed>audio parameters changed to)")
+_FIRST_TIME = re.compile(r"ashowinfo.*? pts_time:(-?\d[\d.]*)")
 
 
 @dataclass(frozen=True)
@@ -128,25 +131,34 @@ def _unusable(path: Path, kind: str, header: Header | None, packets: Packets) ->
     return f"{path}: is damaged or in a format that ffmpeg cannot read; convert it to wav first"
 
 
-def decode_sound(path: Path, *, info: SoundInfo | None = None) -> Iterator[NDArray[np.float32]]:
+def decode_sound(
+    path: Path, *, info: SoundInfo | None = None, changes: Counter[str] | None = None
+) -> Iterator[NDArray[np.float32]]:
     """Yield the sound as blocks (samples, channels) of 16 kHz float32, full scale 1. Gaps in the stream are silence.
 
-    Channels are not mixed, as those in opposite phase would cancel. The first sample is at the start of the file, so
-    that sound and video of a file stay in sync. Any processor of a kind gives the same samples. Raises EncoderError if
-    no sample can be decoded, and InputError without `info` if there is no sound.
+    Channels are not mixed, as those in opposite phase would cancel; if they change in the middle, as in broadcasts,
+    they are mixed to those of `info`, and the change is counted in `changes`. The first sample is at the start of the
+    file, so that sound and video of a file stay in sync. Any processor of a kind gives the same samples. Raises
+    EncoderError if no sample can be decoded, and InputError without `info` if there is no sound.
     """
-    command = _decode_command(path, info or probe_sound(path, NO_LIMITS))
+    info = info or probe_sound(path, NO_LIMITS)
+    lead = round(_first_seconds(path, info) * SAMPLE_HERTZ)
     count = 0
-    with ffmpeg.Child(command, data_out=True) as child:
+    with ffmpeg.Child(_decode_command(path, info), data_out=True, signs=_CHANGE) as child:
         source = BufferedReader(child.stdout)  # type: ignore[type-var]
         header = read_wave_header(source)
         channels = header.channels if header else 1
+        if header:
+            yield from _silence(lead, channels)
+            source.read(4 * channels * max(-lead, 0))
         while header and (block := source.read(4 * channels * max(_BLOCK_SAMPLES // channels, 1))):
             samples = np.frombuffer(block[: len(block) // (4 * channels) * 4 * channels], "<f4")
             count += len(samples)
             # A damaged stream may decode to NaN or infinity.
             yield np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0).clip(-8, 8).reshape(-1, channels)
         code = child.wait()
+    if changes is not None:
+        changes.update(child.counts)
     if not count:
         raise EncoderError(
             f"{path}: none of its sound could be decoded (ffmpeg ended with code {code}); convert it to wav first",
@@ -154,11 +166,30 @@ def decode_sound(path: Path, *, info: SoundInfo | None = None) -> Iterator[NDArr
         )
 
 
+def _silence(count: int, channels: int) -> Iterator[NDArray[np.float32]]:
+    """Yield blocks of `count` silent samples."""
+    for start in range(0, count, _BLOCK_SAMPLES):
+        yield np.zeros((min(_BLOCK_SAMPLES, count - start), channels), np.float32)
+
+
+def _first_seconds(path: Path, info: SoundInfo) -> float:
+    """Return the time of the first decoded sample from the start of the file.
+
+    The filter aresample could fill up to it, but when channels change, ffmpeg sets up its filters anew, and aresample
+    would fill up once more, from the start of the file.
+    """
+    stream = ffmpeg.input_file(path)[f"a:{info.track - 1}"].filter("ashowinfo")
+    first = graph.output(stream, "pipe:1", format="null", **{"frames:a": 1})
+    _, messages, _ = ffmpeg.run(ffmpeg.arguments(first, loglevel="info"))
+    found = _FIRST_TIME.search(messages)
+    return float(found[1]) if found else 0.0
+
+
 def _decode_command(path: Path, info: SoundInfo) -> list[str]:
     stream = ffmpeg.input_file(path)[f"a:{info.track - 1}"]
-    stream = stream.filter("aresample", SAMPLE_HERTZ, **{"async": 1, "first_pts": 0})
+    stream = stream.filter("aresample", SAMPLE_HERTZ, **{"async": 1})
     if _LAYOUT.fullmatch(info.stream.layout):
-        # Channels may change in a broadcast; the format of the samples must not.
+        # The format of the samples must not change.
         stream = stream.filter("aformat", channel_layouts=info.stream.layout)
     options: dict[str, Any] = {"format": "wav", "acodec": "pcm_f32le", "fflags": "+bitexact", "map_metadata": -1}
-    return ffmpeg.arguments(graph.output(stream, "pipe:1", **options), portable=True)
+    return ffmpeg.arguments(graph.output(stream, "pipe:1", **options), portable=True, loglevel="info")

@@ -218,3 +218,34 @@ def test_the_samples_do_not_depend_on_the_processor(tmp_path: Path) -> None:
     path = write_voice(tmp_path / "a.m4a", 2.0, "-ar", "44100", "-ac", "2")
     plain = blocks_by(("-cpuflags", "0"), path)
     assert b"".join(block.tobytes() for block in decode_sound(path)) == plain
+
+
+CHANGES = {"ac3": "5.1", "aac": "5.1", "mp2": "mono"}
+
+
+@pytest.mark.parametrize("codec", CHANGES)
+def test_channels_that_change_in_the_middle_keep_the_time(codec: str, tmp_path: Path) -> None:
+    """A broadcast of 2 s in stereo at 400 Hz, then 2 s in other channels at 1,000 Hz."""
+    parts = []
+    for number, (hertz, layout) in enumerate(((400, "stereo"), (1000, CHANGES[codec]))):
+        sine = f"sine=f={hertz}:d=2:r=48000,aformat=channel_layouts={layout}"
+        parts.append(tmp_path / f"{number}.ts")
+        encode("-f", "lavfi", "-i", sine, "-c:a", codec, "-output_ts_offset", str(2 * number), parts[-1])
+    path = tmp_path / "a.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    samples = np.concatenate(list(decode_sound(path)))
+    assert len(samples) / 16_000 == pytest.approx(4, abs=0.1)
+    for start, hertz in ((0.5, 400), (2.5, 1000)):
+        part = samples[round(start * 16_000) :][:16_000].sum(axis=1)
+        assert np.abs(np.fft.rfft(part)).argmax() == hertz
+    facts, _ = facts_of(path, tmp_path / "out")
+    assert codes(facts)[0] == "channels-change"
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_a_sound_that_begins_late_is_late(name: str, tmp_path: Path) -> None:
+    voice, path = write_voice(tmp_path / "v.wav", 1.0), tmp_path / name
+    pictures = ("-f", "lavfi", "-i", "color=s=64x64:r=25:d=2")
+    encode(*pictures, "-itsoffset", "0.7", "-i", voice, "-map", "0", "-map", "1", "-c:a", "aac", "-ar", "48000", path)
+    loud = np.abs(np.concatenate(list(decode_sound(path)))[:, 0]) > 0.02
+    assert loud.argmax() / 16_000 == pytest.approx(0.7, abs=0.03)
