@@ -13,21 +13,19 @@ _DRIVE = re.compile(r"(?:^|/)[A-Za-z]:[\\/]")
 _PATTERN = re.compile(r"%0?\d*d|[*?]|\[[^]]*\]")
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _STREAMS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
+STREAM = "is a stream, but an input is read more than once; save it to a file first"
 
 
 def is_stream(path: Path) -> bool:
-    """Return whether a path names a stream of this process or a device, also if a file is behind it."""
-    return path == Path("-") or path.parent in _STREAMS
-
-
-def on_stream() -> str:
-    """Return the message for a stream."""
-    return "is a stream, pipe or device, but an input is read more than once; save it to a file and give that"
+    """Return whether a path names a stream of this process, also if a file is behind it."""
+    return path.parent in _STREAMS
 
 
 def on_missing(path: Path) -> str:
     """Return the message, with the name, for a path at which there is no file."""
     text = str(path)
+    if text == "-":
+        return f"{path}: {STREAM}"
     if address := _ADDRESS.search(text):
         return _on_address(address[1], address[2])
     if "~" in path.parts:

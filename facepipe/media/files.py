@@ -11,7 +11,7 @@ from typing import Literal
 
 from facepipe.engine.draft import is_running, this_host
 from facepipe.errors import DiskError, InputError
-from facepipe.media.advice import is_stream, on_folder, on_missing, on_stream
+from facepipe.media.advice import STREAM, is_stream, on_folder, on_missing
 from facepipe.media.sequence import is_animated
 
 DISK_IS_FULL = "the disk is full; free some space, or choose another place with -o, or --work for work files"
@@ -45,14 +45,14 @@ def check_input(path: Path) -> None:
     """Raise InputError unless `path` is a regular, readable, non-empty file."""
     if "\0" in str(path):
         raise InputError(f"{str(path)!r}: contains a NUL character, which no file name does; remove it")
-    if is_stream(path):
-        raise InputError(f"{path}: {on_stream()}")
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise InputError(f"{path}: {on_folder(path)}")
         if not stat.S_ISREG(mode):
             raise InputError(f"{path}: is not a regular file but a pipe, socket or device; save it to a file first")
+        if is_stream(path):
+            raise InputError(f"{path}: {STREAM}")
         with path.open("rb") as file:
             empty = not file.read(1)
     except (FileNotFoundError, NotADirectoryError) as error:

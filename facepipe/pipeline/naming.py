@@ -14,8 +14,6 @@ from facepipe.engine.remark import Remark
 from facepipe.pipeline.delivery import FORMAT, sidecar_of
 from facepipe.pipeline.items import Item
 
-CODE = "other-inputs"
-
 
 def free_path(
     inputs: Sequence[Path], suffix: str, *, ending: str = "", first: Callable[[Path], Path] = lambda path: path
@@ -35,7 +33,7 @@ def told(job: Job, out: Path, usual: Path, label: str = "") -> None:
     """Remark that a result has another name than usual, if it has."""
     if out.name != usual.name:
         text = f"{usual} is a result of other inputs, so this one is {out}; -o gives a result another name"
-        job.remark(Remark(CODE, text), label=label)
+        job.remark(Remark("other-inputs", text), label=label)
 
 
 def free_items(job: Job, items: Iterable[Item], source: Path | None, suffixes: Collection[str]) -> list[Item]:

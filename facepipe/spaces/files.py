@@ -96,7 +96,7 @@ def _foreign(path: Path, names: list[str]) -> str:
     """Return the message for an archive that facepipe did not write."""
     shown = ", ".join(names[:SHOWN]) + (" and others" if len(names) > SHOWN else "")
     return (
-        f"{path} is an archive of another program (it holds {shown or 'nothing'}), expected a motion file of facepipe. "
+        f"{path} is not a motion file of facepipe, but an archive of another program (it holds {shown or 'nothing'}). "
         "`facepipe coefficients` makes one from a picture or a video; `facepipe convert` reads the .mat, .npy and .txt "
         "of programs that it knows."
     )

@@ -59,7 +59,7 @@ EITHER = [
     Case("SVG named .png", forge.vector_image, 3, ("face.png", "SVG", "PNG")),
     Case("PDF named .png", forge.document, 3, ("scan.png", "PDF", "PNG")),
     Case("name beyond all bounds", lambda s: s.folder / ("n" * 300), 3, ("name", "too long")),
-    Case("http address", lambda _: Path("http:/example.com/a.mp4"), 3, ("http:/example.com/a.mp4", "no such file")),
+    Case("http address", lambda _: Path("http:/example.com/a.mp4"), 3, ("http://example.com/a.mp4: is an", "download")),
     Case("concat address", lambda _: Path("concat:driver.mp4|driver.mp4"), 3, ("concat:", "no such file")),
 ]
 

@@ -30,7 +30,7 @@ PATHS = {
     "f/%05d.png": ("is a pattern of names", "ffmpeg -framerate 25 -i 'f/%05d.png'"),
     "f/*.png": ("is a pattern of names", "ffmpeg -framerate 25 -pattern_type glob -i 'f/*.png'"),
     "clips/*.mp4": ("is a pattern of names, but an input is one file",),
-    "/dev/stdin": ("is a stream, pipe or device", "save it to a file"),
+    "/dev/zero": ("a pipe, socket or device", "save it to a file"),
     "-": ("is a stream",),
     "p.png": ("p.png: no such file; check the name",),
     "a\0.png": ("'a\\x00.png': contains a NUL character", "remove it"),
@@ -53,6 +53,15 @@ def test_a_file_whose_name_looks_like_a_pattern_is_read(tmp_path: Path) -> None:
         check_input(path)
 
 
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="takes /dev/fd")
+def test_a_stream_is_refused_even_if_a_file_is_behind_it(tmp_path: Path) -> None:
+    """It is read from where another reader left it."""
+    path = tmp_path / "x.mp4"
+    path.write_bytes(b"x")
+    with path.open("rb") as file, pytest.raises(InputError, match="is a stream, but an input is read more than once"):
+        check_input(Path(f"/dev/fd/{file.fileno()}"))
+
+
 def test_a_folder_of_pictures_becomes_a_video(tmp_path: Path) -> None:
     (tmp_path / "001.jpg").touch()
     with pytest.raises(InputError, match=r"is a folder; give a file; to make a video .* -i '.*/\*\.jpg'"):
@@ -62,7 +71,9 @@ def test_a_folder_of_pictures_becomes_a_video(tmp_path: Path) -> None:
 def test_an_archive_of_another_program_is_named(tmp_path: Path) -> None:
     path = tmp_path / "t.npz"
     np.savez(path, pose=np.zeros(3), exp=np.zeros(3))
-    with pytest.raises(InputError, match=r"archive of another program \(it holds pose, exp\), expected a motion file"):
+    with pytest.raises(
+        InputError, match=r"not a motion file of facepipe, but an archive of another program \(it holds pose, exp\)"
+    ):
         inspect_motion(path, "linear478")
 
 
