@@ -117,8 +117,8 @@ def _changed(track: Track, fps: Fraction, advice: str) -> Iterator[Remark]:
         seconds = float(track.changed_frames[0] / fps)
         yield Remark(
             "other-person",
-            f"another person is followed from {seconds:.2f} s on, because the first one was not seen for "
-            f"{PATIENCE_SECONDS:g} s; {advice}",
+            f"another person is followed from {seconds:.2f} s on, because the first one is not seen in this shot, or "
+            f"was not seen for {PATIENCE_SECONDS:g} s; {advice}",
         )
 
 

@@ -9,6 +9,7 @@ swings makes every frame different).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import cv2
@@ -44,6 +45,20 @@ class ShotCounter:
         self._count += 1
         if self._count > REACH_FRAMES and self._is_cut(self._count - REACH_FRAMES):
             self._cuts.append(self._count - REACH_FRAMES)
+
+    def passing(self, frames: Iterable[Picture]) -> Iterator[Picture]:
+        """Yield the frames unchanged, each when `begin_before` knows about it: `REACH_FRAMES` of them are in memory."""
+        ahead = deque[Picture]()
+        for frame in frames:
+            self.see(frame)
+            ahead.append(frame)
+            if len(ahead) > REACH_FRAMES:
+                yield ahead.popleft()
+        yield from ahead
+
+    def begin_before(self, frame: int) -> int:
+        """Return the last frame, up to the given one, at which a shot begins."""
+        return next((cut for cut in reversed(self._cuts) if cut <= frame), 0)
 
     def shots(self) -> NDArray[np.int32]:
         """Return (T,) the number of each frame's shot, from 0, once all frames were seen."""

@@ -4,8 +4,8 @@ The detector runs only when there is no face to follow. Otherwise the landmarker
 is kept as long as the face stays well inside it: a crop that moved with every frame would make still faces jitter.
 
 The person who is chosen first stays the followed one. Appearance and place decide together whether a face is theirs;
-frames that show only other people have no face. If the person stays away for `PATIENCE_SECONDS`, the rule chooses again
-among the people who are there, until the first person returns.
+frames that show only other people have no face. If the person stays away for `PATIENCE_SECONDS`, or a shot shows only
+other people from its beginning, the rule chooses again among the people who are there, until the first person returns.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ class Tracker:
         self.crop: SquareCrop | None = None
         self.box: NDArray[np.floating] | None = None
         self.seen: list[Seen] = []
+        self.shots = ShotCounter()
         self.choice: Choice | None = None
         self.changed_frames: list[int] = []
         # The current frame, the last one with the face, and the last one in which the person was checked.
@@ -103,12 +104,10 @@ class Tracker:
         `gives_up` is called after every few frames, when `seen` holds them; True ends the track there.
         """
         seen: list[Seen] = []
-        stream, shots, self.seen = iter(frames), ShotCounter(), seen
+        stream, self.seen = self.shots.passing(frames), seen
         while batch := list(itertools.islice(stream, BATCH_FRAMES)):
             self._return_to_former(batch[0])
             seen += self._follow(batch)
-            for frame in batch:
-                shots.see(frame)
             advance(len(batch))
             if gives_up():
                 break
@@ -116,7 +115,7 @@ class Tracker:
         points = np.stack([one.points for one in seen]) if seen else np.zeros((0, 478, 3), np.float32)
         valid, own = score >= FOLLOWED_SCORE_FLOOR, _sixty_eight(seen)
         changed, counts = tuple(self.changed_frames), (self.detections, self.max_faces)
-        return Track(points, valid, score, *counts, own, shots.shots(), self.choice, changed)
+        return Track(points, valid, score, *counts, own, self.shots.shots()[: len(seen)], self.choice, changed)
 
     def _follow(self, batch: list[Picture]) -> Iterator[Seen]:
         """Yield the result for the followed face in each frame of a batch, `NOTHING` without a face."""
@@ -149,7 +148,7 @@ class Tracker:
         own = aligned_crop(one.points)
         if one.score < FOLLOWED_SCORE_FLOOR or not is_near(own, self.crop):
             return False
-        if self.frame - self.checked_frame < CHECK_SECONDS * self.fps:
+        if self.frame - self.checked_frame < CHECK_SECONDS * self.fps and not self._is_cut_after(self.checked_frame):
             return True
         return self._is_person(frame, looks_of(frame, own))
 
@@ -197,13 +196,21 @@ class Tracker:
     def _steadiness(self, looks: Looks) -> float:
         """Return the correlation with the looks of the followed face a moment ago; 0 if it was lost."""
         recent = self.crop is not None and self.frame - self.checked_frame <= 2 * CHECK_SECONDS * self.fps
-        return correlation(looks, self.last) if recent and self.last is not None else 0.0
+        steady = recent and not self._is_cut_after(self.checked_frame)
+        return correlation(looks, self.last) if steady and self.last is not None else 0.0
+
+    def _is_cut_after(self, frame: int) -> bool:
+        """Return True if a shot begins between a frame (exclusive) and the current one (inclusive)."""
+        return self.shots.begin_before(self.frame) > frame
 
     def _find(self, frame: Picture) -> bool:
         """Detect the faces of a frame. Returns True if the followed person is there, whose crop is then set."""
         found = self._detect(frame)
         if not self.gallery:
             return self._choose(frame, found)
+        cut = self._is_cut_after(self.last_frame)
+        if cut and self._is_former(frame, found):
+            return True
         if one := self._best(frame, found, self.gallery):
             if self.choice is None:
                 self.choice = _choice_of(one, found, self.frame)
@@ -212,7 +219,8 @@ class Tracker:
             self.crop = one.crop
             return True
         absent = self.frame - self.last_frame
-        if self.person is not None or not found or absent <= PATIENCE_SECONDS * self.fps:
+        patient = absent <= PATIENCE_SECONDS * self.fps and not cut
+        if self.person is not None or not found or patient:
             return False
         self.former, self.gallery = self.former or self.gallery, Gallery()
         if not self._choose(frame, found):
@@ -233,7 +241,7 @@ class Tracker:
 
     def _best(self, frame: Picture, found: list[Face], gallery: Gallery) -> Face | None:
         """Return the face that is the person's by appearance and place, or None."""
-        recent = self.box is not None and self.frame - self.last_frame <= NEAR_SECONDS * self.fps
+        recent = self.frame - self.last_frame <= NEAR_SECONDS * self.fps and not self._is_cut_after(self.last_frame)
         alone = self.max_faces == 1 and self.scene is not None and same_scene(scene_of(frame), self.scene)
         floor = ALONE_FACE_FLOOR if alone else NEAR_FACE_FLOOR
         best, best_merit = None, -np.inf
@@ -249,11 +257,20 @@ class Tracker:
         """While somebody else is followed, look for the first person now and then, and return to them."""
         if self.former is None or (self.frame - self.changed_frames[-1]) % max(2, round(CHECK_SECONDS * self.fps)) > 1:
             return
+        self._is_former(frame, self._detect(frame))
+
+    def _is_former(self, frame: Picture, found: list[Face]) -> bool:
+        """Return True if the first person, whom somebody else replaced, is among the faces; they are followed again."""
+        if self.former is None:
+            return False
         self.box = None
-        if one := self._best(frame, self._detect(frame), self.former):
-            self.crop, self.gallery, self.former = one.crop, self.former, None
-            self.checked_frame = self.frame
-            self.changed_frames.append(self.frame)
+        one = self._best(frame, found, self.former)
+        if one is None:
+            return False
+        self.crop, self.gallery, self.former = one.crop, self.former, None
+        self.checked_frame = self.frame
+        self.changed_frames.append(self.frame)
+        return True
 
     def _detect(self, frame: Picture) -> list[Face]:
         found = self.finder.find(frame)

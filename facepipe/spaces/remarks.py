@@ -19,7 +19,7 @@ RESTLESS_TURN_RADIANS, RESTLESS_OPENING = np.radians(20), 0.1
 # Share of frames in which the face may leave the picture without a remark.
 LEAVING_SHARE = 0.05
 HELD = {
-    "hold": "the last face is held, or passes evenly to the next one of its shot (--no-face hold)",
+    "hold": "the last face of the shot, or its first one, is held, or passes evenly to the next (--no-face hold)",
     "source": "the source is shown as it is (--no-face source)",
     "cut": "they are left out (--no-face cut)",
 }

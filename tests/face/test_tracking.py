@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,9 +12,10 @@ from facepipe.face.cropping import SquareCrop, aligned_crop
 from facepipe.face.landmarker import Located
 from facepipe.face.looks import ALONE_FACE_FLOOR, NEAR_FACE_FLOOR, correlation, likeness, looks_of
 from facepipe.face.person import Person
+from facepipe.face.shots import REACH_FRAMES
 from facepipe.face.track import Choice, Track
 from facepipe.face.tracking import BATCH_FRAMES, PATIENCE_SECONDS, STEADY_FLOOR, Tracker
-from tests.face.world import Figure, Picture, World
+from tests.face.world import HEIGHT, WIDTH, Figure, Picture, World
 
 
 def track(world: World, face: str = "largest", fps: float = 25.0) -> Track:
@@ -159,10 +161,10 @@ def test_a_face_that_changes_at_once_is_kept_if_it_is_alone() -> None:
 def test_another_person_is_chosen_by_rule_after_the_patience(fps: float) -> None:
     """Until then frames with only other people have no face. The time counts, not the number of frames."""
     wait = round(PATIENCE_SECONDS * fps)
-    others = [Figure(100, looks=4), Figure(240, looks=5, size=40)]
-    found = track(World([[Figure(80, looks=1)]] * 6 + [others] * (wait + 6)), fps=fps)
+    first, others = Figure(50, looks=1, size=22), [Figure(140, looks=4), Figure(250, looks=5, size=40)]
+    found = track(World([[first, *others]] * 6 + [others] * (wait + 6)), "left", fps=fps)
     assert found.valid.tolist() == [True] * 6 + [False] * wait + [True] * 6
-    np.testing.assert_array_equal(found.points[-1], others[1].points)
+    np.testing.assert_array_equal(found.points[-1], others[0].points)
     assert found.changed_frames == (6 + wait,)
 
 
@@ -174,6 +176,32 @@ def test_the_first_person_is_followed_again_after_the_patience() -> None:
     np.testing.assert_array_equal(found.points[30], other.points)
     np.testing.assert_array_equal(found.points[-1], first.points)
     assert len(found.changed_frames) == 2
+
+
+class Scenes(World):
+    """A world in which frames with a head of looks 1 have another background than those without."""
+
+    def draw(self, number: int) -> Picture:
+        picture = super().draw(number)
+        scene = 100 + any(one.looks == 1 for one in self.frames[number])
+        behind = np.random.default_rng(scene).integers(0, 256, (8, 12, 3)).astype(np.uint8)
+        empty = (picture == 90).all(-1)
+        picture[empty] = cv2.resize(behind, (WIDTH, HEIGHT))[empty]
+        picture[0, 0] = number
+        return picture
+
+
+@pytest.mark.parametrize("at", [6, 7])
+@pytest.mark.parametrize("x", [80, 240])
+def test_a_shot_that_shows_only_others_has_another_person_at_once(at: int, x: int) -> None:
+    """At the same place or elsewhere; after the next cut the first person is followed again at once."""
+    first, other = Figure(80, looks=1), Figure(x, looks=5)
+    world = Scenes([[first]] * at + [[other]] * 9 + [[first]] * 9)
+    found = track(world)
+    assert found.shots.tolist() == [0] * at + [1] * 9 + [2] * 9
+    assert found.valid.all()
+    np.testing.assert_array_equal(found.points, points_of(world.frames))
+    assert found.changed_frames == (at, at + 9)
 
 
 def test_a_person_who_is_given_is_never_replaced() -> None:
@@ -208,7 +236,7 @@ def test_frames_are_read_in_small_batches_and_progress_is_reported() -> None:
     def advance(count: int) -> None:
         nonlocal counted
         counted += count
-        assert read <= counted + BATCH_FRAMES
+        assert read <= counted + BATCH_FRAMES + REACH_FRAMES
 
     Tracker(world, world).track(frames(), advance)
     assert counted == 10
