@@ -50,7 +50,7 @@ EITHER = [
     Case("face too small", forge.small_face, 4, ("far.png", "face", "Use an input")),
     Case("FIFO", forge.pipe, 3, ("pipe.mp4", "a pipe, socket or device", "save it to a file")),
     Case("socket", forge.listening, 3, ("socket.mp4", "a pipe, socket or device", "save it to a file")),
-    Case("device", lambda _: Path("/dev/zero"), 3, ("/dev/zero", "a pipe, socket or device")),
+    Case("device", lambda _: Path("/dev/zero"), 3, ("/dev/zero", "a stream, pipe or device", "save it to a file")),
     Case("link to itself", forge.loop, 3, ("loop.mp4", "cannot be read", "symbolic links", "check its name")),
     Case("dangling link", forge.dangling, 3, ("link.mp4", "link", "gone.mp4")),
     Case("folder", lambda s: s.folder, 3, ("is a folder", "give a file")),
@@ -102,7 +102,7 @@ DRIVERS = [
     Case("pickled npz", forge.pickled_motion, 3, ("pickled.npz", "pickle", "makes one")),
     Case("bare pickle", forge.bare_pickle, 3, ("bare.npz", "pickle", "makes one")),
     Case("npy named npz", forge.single_array, 3, ("array.npz", "expected a motion file", "makes one")),
-    Case("zip named npz", forge.other_archive, 3, ("papers.npz", "not a motion file", "makes one")),
+    Case("zip named npz", forge.other_archive, 3, ("papers.npz", "an archive of another program", "makes one")),
     Case("text named npz", lambda s: s.write("text.npz", b"hello " * 99), 3, ("text.npz", "expected a motion file")),
     Case("empty npz", lambda s: s.write("empty.npz", b""), 3, ("empty.npz", "0 bytes")),
 ]
