@@ -50,7 +50,7 @@ EITHER = [
     Case("face too small", forge.small_face, 4, ("far.png", "face", "Use an input")),
     Case("FIFO", forge.pipe, 3, ("pipe.mp4", "a pipe, socket or device", "save it to a file")),
     Case("socket", forge.listening, 3, ("socket.mp4", "a pipe, socket or device", "save it to a file")),
-    Case("device", lambda _: Path("/dev/zero"), 3, ("/dev/zero", "a stream, pipe or device", "save it to a file")),
+    Case("device", lambda _: Path("/dev/zero"), 3, ("/dev/zero", "a pipe, socket or device", "save it to a file")),
     Case("link to itself", forge.loop, 3, ("loop.mp4", "cannot be read", "symbolic links", "check its name")),
     Case("dangling link", forge.dangling, 3, ("link.mp4", "link", "gone.mp4")),
     Case("folder", lambda s: s.folder, 3, ("is a folder", "give a file")),
