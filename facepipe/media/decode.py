@@ -102,6 +102,7 @@ def _decode_command(
         begin_seconds = max(start_frame // fps.numerator - 1, 0)
         options |= {"ss": str(begin_seconds)} if begin_seconds else {}
         skipped = start_frame - begin_seconds * fps.numerator
+    options |= {"itsoffset": f"{info.lost_seconds:.6f}"} if info.lost_seconds else {}
     options |= transparency.decoder_option(info)
     steps = [*_picture_steps(info, box), *_time_steps(fps, resampled=resampled)]
     if skipped:

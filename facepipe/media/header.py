@@ -6,7 +6,9 @@ from fractions import Fraction
 
 from facepipe.media.colour import UNTAGGED, Colours
 
-_DURATION_LINE = re.compile(r"^  Duration: (?:N/A|(\d+):(\d\d):(\d\d(?:\.\d+)?)),.*$", re.MULTILINE)
+_DURATION_LINE = re.compile(
+    r"^  Duration: (?:N/A|(\d+):(\d\d):(\d\d(?:\.\d+)?))(?:, start: (-?[\d.]+))?,.*$", re.MULTILINE
+)
 _TURN = re.compile(r"^ +[Dd]isplay ?[Mm]atrix: rotation of (-?[\d.]+) degrees", re.MULTILINE)
 # ffmpeg 7 and later indents the streams of a group, such as those that share a time code. Tags are indented further.
 _STREAM = re.compile(r"(?: {2}| {4})Stream #0:(\d+).*?: (\w+): (.*)", re.DOTALL)
@@ -14,6 +16,9 @@ _PART = re.compile(r"^(?= {2}(?: {2})?Stream #0:\d| {2}(?:Stream group|Program) 
 _DOLBY_VISION = re.compile(r"\bDOVI configuration record:.*?\bprofile: (\d+)")
 # The native decoders of VP8 and VP9 leave it out, so the pixel format does not tell.
 _ALPHA_TAG = re.compile(r"^ +alpha_mode +: 1$", re.MULTILINE | re.IGNORECASE)
+_START = re.compile(r"start (-?[\d.]+)")
+# ffmpeg rebases their times to the first stream that is used, so that streams read one by one lose their distance.
+_REBASED = ("mpegts", "mpeg")
 _COLOUR = re.compile(r"^(\w+)(?:\(([^)]*)\))?$")
 
 
@@ -36,6 +41,8 @@ class Pictures:
     has_display_matrix: bool = False
     has_alpha: bool = False
     """Whether there is an alpha channel, in the pixels or beside them."""
+    start_seconds: float | None = None
+    """As printed; None if absent."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,8 @@ class SoundStream:
     """ffmpeg's name of the channels, such as "stereo" or "5.1(side)"."""
     sample_format: str = ""
     """ffmpeg's name, such as "fltp"."""
+    start_seconds: float | None = None
+    """As printed; None if absent."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,15 @@ class Header:
     sounds: tuple[SoundStream, ...] = ()
     sound_track: int = 0
     """Index in `sounds` of the stream that players choose."""
+    start_seconds: float | None = None
+    """As printed: that of the first stream."""
+
+    def lost_seconds(self, stream: Pictures | SoundStream) -> float:
+        """Return the time from the start of the file to that of a stream which ffmpeg loses if it reads only this."""
+        starts = (self.start_seconds, stream.start_seconds)
+        if self.container not in _REBASED or starts[0] is None or starts[1] is None:
+            return 0.0
+        return max(starts[1] - starts[0], 0.0)
 
 
 def parse_header(messages: str) -> Header | None:
@@ -87,7 +105,7 @@ def parse_header(messages: str) -> Header | None:
     sounds = _streams(streams, "Audio")
     picture_track, sound_track = _chosen(moving), _chosen(sounds)
     described = tuple(_parse_sound(part) for part in sounds)
-    hours, minutes, seconds = duration.groups()
+    hours, minutes, seconds, start = duration.groups()
     return Header(
         container=container[1] if container else "",
         duration_seconds=None if hours is None else int(hours) * 3600 + int(minutes) * 60 + float(seconds),
@@ -97,6 +115,7 @@ def parse_header(messages: str) -> Header | None:
         picture_count=len(moving),
         sounds=described,
         sound_track=sound_track,
+        start_seconds=float(start) if start else None,
     )
 
 
@@ -112,10 +131,18 @@ def _parse_sound(text: str) -> SoundStream:
     codec, profile = (name[1], name[2] or "") if name else ("", "")
     at = next((number for number, field in enumerate(fields) if re.fullmatch(r"\d+ Hz", field)), len(fields))
     hertz, layout, sample_format, *_ = [*fields[at:], "", "", ""]
-    hertz_number = int(hertz.removesuffix(" Hz") or 0)
     return SoundStream(
-        "" if codec == "none" else codec, profile.strip(), hertz_number, layout, sample_format.split(" ")[0]
+        "" if codec == "none" else codec,
+        profile.strip(),
+        int(hertz.removesuffix(" Hz") or 0),
+        layout,
+        sample_format.split(" ")[0],
+        _start(fields),
     )
+
+
+def _start(fields: list[str]) -> float | None:
+    return next((float(found[1]) for field in fields if (found := _START.match(field))), None)
 
 
 def _streams(text: str, kind: str) -> list[str]:
@@ -151,6 +178,7 @@ def _parse_pictures(text: str) -> Pictures | None:
         declared_fps=float(rate[1]) * (1000 if rate[2] else 1) if rate else 0.0,
         # The display matrix rotates counter-clockwise; only multiples of 90 degrees are applied.
         turn_degrees=round(-float(turn[1]) / 90) * 90 % 360 if turn else 0,
+        start_seconds=_start(fields),
         has_display_matrix=turn is not None,
         has_alpha=colours.has_alpha or bool(_ALPHA_TAG.search(below)),
     )

@@ -42,6 +42,8 @@ class VideoInfo:
     """True if frame times are uneven; frames are then resampled to `fps`."""
     delay_seconds: float = 0.0
     """Start of the video stream after the start of the file. The first frame is repeated from the start."""
+    lost_seconds: float = 0.0
+    """Part of `delay_seconds` that ffmpeg loses, so that decoding adds it."""
     recorded_fps: float = 0.0
     """Frames per second in the file if they are too many, so that frames are dropped to get `fps`; else 0."""
     colours: Colours = UNTAGGED

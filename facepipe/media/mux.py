@@ -101,11 +101,10 @@ def concat_and_mux(
         done = _mux(plan, sound, fit, draft, metadata or {})
         verify_video(draft, frame_count=keep + held, fps=first.fps, size=(first.width, first.height))
         append_xmp(draft, metadata or {})
-    remarks = sound.remarks if sound else ()
-    if sound and done == "encoded":
-        remarks += encoding_remarks(sound)
     frames, cut = keep + held, len(order) - keep
-    remarks += _fit_remarks(sound.seconds if sound else 0.0, frames / first.fps, held / first.fps, cut / first.fps)
+    remarks = _fit_remarks(sound.seconds if sound else 0.0, frames / first.fps, held / first.fps, cut / first.fps)
+    if sound:
+        remarks = (*sound.remarks, *(encoding_remarks(sound) if done == "encoded" else ()), *remarks)
     return MuxFacts(frames, first.fps, float(frames / first.fps), done, held, cut, remarks)
 
 

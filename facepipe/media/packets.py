@@ -41,6 +41,12 @@ class Packets:
         """End time of the last packet, in ticks."""
         return self.last_time + self.last_duration
 
+    def shift(self, seconds: float) -> None:
+        """Make all times later."""
+        ticks = round(seconds / self.time_base) if self.time_base else 0
+        self.times = array("q", (time + ticks for time in self.times)) if ticks else self.times
+        self.last_time += ticks
+
     def read(self, pipe: IO[bytes], max_seconds: float) -> None:
         """Read a framecrc listing, but stop once a packet is later than `max_seconds`."""
         for line in BufferedReader(pipe):  # type: ignore[type-var]

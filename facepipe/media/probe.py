@@ -1,5 +1,6 @@
 """Inspection of video files without ffprobe, from ffmpeg's messages and the packet times."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from facepipe.errors import InputError
@@ -13,6 +14,8 @@ from facepipe.media.limits import DEFAULT_LIMITS, MediaLimits
 from facepipe.media.packets import Packets, list_packets
 from facepipe.media.rate import MAX_RECORDED_RATE, find_rate
 
+# In transport streams, sound precedes the pictures by the samples that its encoder adds. Nobody notices so little.
+_UNNOTICED_SECONDS = 0.045
 _SIGNS_OF_DAMAGE = ("partial file", "File ended prematurely")
 
 
@@ -49,7 +52,10 @@ def _probe_with_ffmpeg(path: Path, limits: MediaLimits) -> VideoInfo:
         )
     if header.pictures.colours.refusal:
         raise InputError(f"{path}: {header.pictures.colours.refusal}; convert it to BT.709 first")
-    return _describe(path, header, header.pictures, packets)
+    lost_seconds = header.lost_seconds(header.pictures)
+    lost_seconds = lost_seconds if lost_seconds > _UNNOTICED_SECONDS else 0.0
+    packets.shift(lost_seconds)
+    return replace(_describe(path, header, header.pictures, packets), lost_seconds=lost_seconds)
 
 
 def _list_frames(path: Path, limits: MediaLimits) -> tuple[Header | None, Packets]:

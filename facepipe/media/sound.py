@@ -49,6 +49,13 @@ class SoundInfo:
     """Whether the user chose the track."""
     cut_off: bool = False
     """Whether the file ends earlier than it states."""
+    lost_seconds: float = 0.0
+    """Time from the start of the file to that of the sound which ffmpeg loses, so that reading it adds it."""
+
+    def input(self) -> Any:
+        """Return the ffmpeg-python stream."""
+        lost = {"itsoffset": f"{self.lost_seconds:.6f}"} if self.lost_seconds else {}
+        return ffmpeg.input_file(self.path, **lost)[f"a:{self.track - 1}"]
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
@@ -105,16 +112,18 @@ def list_sound(
 def sound_info(path: Path, header: Header, packets: Packets, *, track: int | None = None) -> SoundInfo:
     """Describe a sound stream that `list_sound` listed."""
     number = header.sound_track if track is None else track - 1
+    lost_seconds = header.lost_seconds(header.sounds[number])
     return SoundInfo(
         path,
         header.sounds[number].codec,
-        float(packets.end * packets.time_base),
+        float(packets.end * packets.time_base) + lost_seconds,
         header.pictures is not None,
         header.sounds[number],
         number + 1,
         len(header.sounds),
         track is not None,
         is_cut_off(path, header, packets),
+        lost_seconds,
     )
 
 
@@ -142,9 +151,9 @@ def decode_sound(
     EncoderError if no sample can be decoded, and InputError without `info` if there is no sound.
     """
     info = info or probe_sound(path, NO_LIMITS)
-    lead = round(_first_seconds(path, info) * SAMPLE_HERTZ)
+    lead = round(_first_seconds(info) * SAMPLE_HERTZ)
     count = 0
-    with ffmpeg.Child(_decode_command(path, info), data_out=True, signs=_CHANGE) as child:
+    with ffmpeg.Child(_decode_command(info), data_out=True, signs=_CHANGE) as child:
         source = BufferedReader(child.stdout)  # type: ignore[type-var]
         header = read_wave_header(source)
         channels = header.channels if header else 1
@@ -172,21 +181,21 @@ def _silence(count: int, channels: int) -> Iterator[NDArray[np.float32]]:
         yield np.zeros((min(_BLOCK_SAMPLES, count - start), channels), np.float32)
 
 
-def _first_seconds(path: Path, info: SoundInfo) -> float:
+def _first_seconds(info: SoundInfo) -> float:
     """Return the time of the first decoded sample from the start of the file.
 
     The filter aresample could fill up to it, but when channels change, ffmpeg sets up its filters anew, and aresample
     would fill up once more, from the start of the file.
     """
-    stream = ffmpeg.input_file(path)[f"a:{info.track - 1}"].filter("ashowinfo")
+    stream = info.input().filter("ashowinfo")
     first = graph.output(stream, "pipe:1", format="null", **{"frames:a": 1})
     _, messages, _ = ffmpeg.run(ffmpeg.arguments(first, loglevel="info"))
     found = _FIRST_TIME.search(messages)
     return float(found[1]) if found else 0.0
 
 
-def _decode_command(path: Path, info: SoundInfo) -> list[str]:
-    stream = ffmpeg.input_file(path)[f"a:{info.track - 1}"]
+def _decode_command(info: SoundInfo) -> list[str]:
+    stream = info.input()
     stream = stream.filter("aresample", SAMPLE_HERTZ, **{"async": 1})
     if _LAYOUT.fullmatch(info.stream.layout):
         # The format of the samples must not change.

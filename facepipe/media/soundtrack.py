@@ -44,10 +44,15 @@ class Soundtrack:
     changed: str = ""
     """What was done to the sound that prevents copying; empty if nothing."""
     remarks: tuple[Remark, ...] = ()
+    lost_seconds: float = 0.0
+    """Time before the sound that ffmpeg loses (`SoundInfo`)."""
 
     def input(self, **options: Any) -> Any:
         """Return the ffmpeg-python stream. `options` are input options."""
         start = {"ss": f"{self.start_seconds:.6f}"} if self.start_seconds else {}
+        # ffmpeg loses only what it does not skip.
+        if (lost := self.lost_seconds - self.start_seconds) > 0:
+            start["itsoffset"] = f"{lost:.6f}"
         return ffmpeg.input_file(self.path, **options, **start)[f"a:{self.track - 1}"]
 
 
@@ -62,7 +67,9 @@ def probe_soundtrack(path: Path, start_seconds: float, *, track: int | None) -> 
     info = sound_info(path, header, packets, track=track)
     if (seconds := info.seconds - start_seconds) <= 0:
         return None
-    return Soundtrack(path, info.stream, start_seconds, seconds, info.track, remarks=info.remarks)
+    return Soundtrack(
+        path, info.stream, start_seconds, seconds, info.track, remarks=info.remarks, lost_seconds=info.lost_seconds
+    )
 
 
 def plays_in_browsers(stream: SoundStream) -> bool:

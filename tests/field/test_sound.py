@@ -12,7 +12,9 @@ import pytest
 from facepipe.engine.stage import StageRun
 from facepipe.errors import InputError
 from facepipe.media import ffmpeg
+from facepipe.media.decode import decode_frames
 from facepipe.media.mux import FitRule, concat_and_mux
+from facepipe.media.probe import probe_video
 from facepipe.media.sound import decode_sound, probe_sound
 from facepipe.motion.features import Features, load_features
 from facepipe.stages import features, mux
@@ -242,10 +244,39 @@ def test_channels_that_change_in_the_middle_keep_the_time(codec: str, tmp_path: 
     assert codes(facts)[0] == "channels-change"
 
 
-@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts", "a.mpg"])
 def test_a_sound_that_begins_late_is_late(name: str, tmp_path: Path) -> None:
-    voice, path = write_voice(tmp_path / "v.wav", 1.0), tmp_path / name
-    pictures = ("-f", "lavfi", "-i", "color=s=64x64:r=25:d=2")
-    encode(*pictures, "-itsoffset", "0.7", "-i", voice, "-map", "0", "-map", "1", "-c:a", "aac", "-ar", "48000", path)
+    path = apart(tmp_path / name, 0.0, 0.7)
+    assert onset(path) == pytest.approx(0.7, abs=0.03)
+    segment = tmp_path / "segment.mp4"
+    encode("-f", "lavfi", "-i", "color=s=64x64:r=25:d=2", segment)
+    concat_and_mux([segment], out=tmp_path / "out.mp4", sound_from=path, fit="driver")
+    assert onset(tmp_path / "out.mp4") == pytest.approx(0.7, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])
+def test_pictures_that_begin_late_are_late(name: str, tmp_path: Path) -> None:
+    """The first picture is held, so that sound and pictures stay in sync."""
+    info = probe_video(apart(tmp_path / name, 0.6, 0.0))
+    assert [remark.code for remark in info.remarks] == ["late-start"]
+    assert info.delay_seconds == pytest.approx(0.6, abs=0.06)
+    frames = [int(frame.mean()) for frame in decode_frames(tmp_path / name, info=info)]
+    assert len(frames) == pytest.approx(65, abs=2)
+    # White after 1 s.
+    assert next(number for number, level in enumerate(frames) if level > 128) == pytest.approx(40, abs=1)
+
+
+def apart(path: Path, pictures_at: float, sound_at: float) -> Path:
+    """Write pictures of 2 s, black and after 1 s white, and a sound of 1 s, that begin at these times."""
+    voice = write_voice(path.with_name("voice.wav"), 1.0)
+    pictures = ("-f", "lavfi", "-i", "color=s=64x64:r=25:d=2,drawbox=t=fill:c=white:enable='gte(t,1)'")
+    codec = ("-c:a", "mp2" if path.suffix == ".mpg" else "aac")
+    at = [("-itsoffset", str(seconds)) for seconds in (pictures_at, sound_at)]
+    encode(*at[0], *pictures, *at[1], "-i", voice, "-map", "0", "-map", "1", *codec, "-ar", "48000", path)
+    return path
+
+
+def onset(path: Path) -> float:
+    """Return the time at which the sound begins in seconds."""
     loud = np.abs(np.concatenate(list(decode_sound(path)))[:, 0]) > 0.02
-    assert loud.argmax() / 16_000 == pytest.approx(0.7, abs=0.03)
+    return float(loud.argmax() / 16_000)
