@@ -21,6 +21,10 @@ from facepipe.spaces import SPACES
 from facepipe.spaces.files import load_coefficients
 
 
+ESTIMATE_FRAMES = 3
+"""By how many frames the count of a video with a variable rate may be wrong."""
+
+
 @dataclass(frozen=True)
 class Medium:
     """The properties of an input file."""
@@ -88,8 +92,12 @@ def _expected(accepted: Collection[str]) -> str:
 
 
 def check_reference(driver: Medium, reference: str) -> None:
-    """Raise UsageError if the number of a reference frame is beyond the driver's end."""
-    if reference.isdecimal() and int(reference) >= driver.frames:
+    """Raise UsageError if the number of a reference frame is beyond the driver's end.
+
+    The count of a video's frames may be an estimate; the stage `motion` checks the last few exactly.
+    """
+    spare = ESTIMATE_FRAMES if driver.kind == "video" else 0
+    if reference.isdecimal() and int(reference) >= driver.frames + spare:
         raise UsageError(
             f"{driver.path}: --reference is {reference}, but the driver has {driver.frames} frames; use best, first, "
             f"or a number from 0 to {driver.frames - 1}"
