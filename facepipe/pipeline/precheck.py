@@ -20,7 +20,6 @@ from facepipe.pipeline.items import TRACK
 from facepipe.spaces import SPACES
 from facepipe.spaces.files import load_coefficients
 
-
 ESTIMATE_FRAMES = 3
 """By how many frames the count of a video with a variable rate may be wrong."""
 
