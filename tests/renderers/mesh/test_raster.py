@@ -84,6 +84,7 @@ def test_kernels_compile_without_a_cache(monkeypatch: pytest.MonkeyPatch) -> Non
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
+    monkeypatch.setattr(compiled, "_uncached", [])
     monkeypatch.setattr(compiled, "njit", njit)
 
     def nothing() -> None: ...
