@@ -7,7 +7,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facepipe.engine.remark import Remark
 from facepipe.errors import UsageError
 from facepipe.requests.resolution import settings_for
 
@@ -51,6 +50,8 @@ def _remark_compilation(job: Job) -> None:
     """Remark that loops were compiled and could not be stored for the next run."""
     loaded = sys.modules.get("facepipe.models.compiled")  # imports numba, which not every job needs
     if loaded and loaded.compiled_in_vain():
+        from facepipe.engine.remark import Remark
+
         text = (
             f"no folder for compiled code is writable, so every run compiles for up to half a minute; {loaded.REMEDY}"
         )

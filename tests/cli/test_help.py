@@ -19,7 +19,7 @@ from facepipe.errors import EncoderError, PrecheckError, UsageError, WeightsErro
 from facepipe.weights import THIRD_PARTY
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("torch", "cv2", "numba", "numpy", "rich", "scipy", "safetensors", "ffmpeg")
+HEAVY = ("torch", "cv2", "numba", "numpy", "rich", "scipy", "safetensors", "ffmpeg", "facepipe.engine")
 
 
 def run(*arguments: str, code: str = "from facepipe.cli import main; main()") -> subprocess.CompletedProcess[str]:
