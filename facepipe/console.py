@@ -18,7 +18,7 @@ from rich.text import Text
 
 from facepipe.engine.events import Batch, Done, Error, Event, Failed, Progress, Remarked, Sink, Start
 from facepipe.engine.progress import JobProgress, StageProgress, format_event, printable
-from facepipe.errors import DiskError, ExitCode, as_expected
+from facepipe.errors import DiskError, ExitCode, PrecheckError, as_expected
 
 PLAIN_SECONDS = 5.0
 UNCHANGED_SECONDS = 60.0
@@ -38,8 +38,7 @@ def open_sink(
     """Yield a sink for events. With `as_json` it writes JSON lines to stdout, else text to `stream` (default: stderr).
 
     Text is a live display if `stream` is a terminal, else plain lines. With `quiet` only failures are written, with
-    `verbose` also a line for each item of a batch. JSON lines are also appended to `log_file`; raises DiskError if it
-    cannot be written.
+    `verbose` also a line for each item of a batch. JSON lines are also appended to `log_file`.
     """
     with _open_display(as_json=as_json, quiet=quiet, verbose=verbose, stream=stream or sys.stderr) as display:
         if log_file is None:
@@ -63,7 +62,8 @@ def open_log(path: Path) -> Iterator[Sink]:
     try:
         file = path.open("a", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise DiskError(f"--log-file {path}: cannot be written ({error.strerror}); choose another place") from error
+        fault = DiskError(f"--log-file {path}: cannot be written ({error.strerror}); choose another place")
+        raise PrecheckError([fault]) from error
     log = _Log(JsonLines(file))
     try:
         yield log

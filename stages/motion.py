@@ -57,7 +57,7 @@ def motion(run: StageRun[Params]) -> Mapping[str, Any]:
     if params.edit.travels:
         target = interpolated_through(source, target, params.edit)
     target = apply_edit(target, params.edit, model)
-    if target.space is linear478.SPACE and len(target) > 1:
+    if target.space is linear478.SPACE:
         outside = outside_of(target, model)
         facts["outside"] = int(outside.sum())
         remarks += leaving_remarks(outside)

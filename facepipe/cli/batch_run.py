@@ -83,6 +83,7 @@ def _requeued() -> Iterator[None]:
 def _plan(run: Run, sink: Sink, started: float, *, skip_invalid: bool) -> None:
     """Emit the plan of each item and a summary. Raises the error that the run would raise before its first item."""
     from facepipe.engine.events import BatchSummary, ItemPlan
+    from facepipe.engine.progress import INVALID
 
     checked = run.check()
     for one in run.planner.decisions():
@@ -92,7 +93,7 @@ def _plan(run: Run, sink: Sink, started: float, *, skip_invalid: bool) -> None:
                 item=one.item.id,
                 label=one.item.label,
                 output=one.item.output,
-                reason="invalid" if invalid else one.reason,
+                reason=INVALID if invalid else one.reason,
                 to_make=one.wanted and not invalid,
             )
         )
@@ -102,7 +103,7 @@ def _plan(run: Run, sink: Sink, started: float, *, skip_invalid: bool) -> None:
             items=checked.mine,
             done=checked.done,
             made=0,
-            failed=checked.failed + len(checked.bad),
+            failed=checked.failed,
             claimed_elsewhere=0,
             remaining=checked.wanted - sum(decision.wanted for decision, _ in checked.bad.values()),
             seconds=round(time.monotonic() - started, 3),

@@ -192,7 +192,9 @@ def read(work: Path | None, *, notes: bool = False) -> Overview:
 
     folder = folder_of(work)
     if not has_batch(folder):
-        raise UsageError(f"{folder} contains no batch; give the work folder (--work) of `facepipe batch`")
+        raise UsageError(
+            f"{folder} contains no batch; give the folder that was --work of `facepipe batch`: facepipe status WORK"
+        )
     return read_overview(folder, notes=notes)
 
 

@@ -27,6 +27,8 @@ from facepipe.engine.events import (
 
 FAILURE_LINES = 20
 """Number of failed items of a batch that get a line of their own."""
+INVALID = "invalid"
+"""The reason of an item of a batch whose row or files have faults."""
 SETTLING_SECONDS = 0.2
 """No rate is reported before this, as it would be too noisy."""
 
@@ -171,6 +173,8 @@ def format_event(event: Event) -> str:
 
 def _batch_line(event: Batch | ItemDone | ItemPlan) -> str:
     if isinstance(event, ItemPlan):
+        if event.reason == INVALID:
+            return f"invalid {event.output}"
         return f"{'make' if event.to_make else 'keep'} {event.output} ({event.reason})"
     if isinstance(event, ItemDone):
         return f"made {event.output} in {duration_text(event.seconds)}"

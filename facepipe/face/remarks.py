@@ -95,8 +95,9 @@ def _doubtful(followed: Followed) -> Iterator[Remark]:
     if followed.person and followed.person.likeness < CERTAIN_FLOOR:
         yield Remark(
             "doubtful-person",
-            f"the face that is followed is the most similar to the reference picture, but not very similar (likeness "
-            f"{followed.person.likeness:.2f}, certain from {CERTAIN_FLOOR}); a picture cut from this input is certain",
+            "the face that is followed may be that of another person: it is the most similar to the reference "
+            f"picture, with a likeness of {followed.person.likeness:.2f}, and {CERTAIN_FLOOR} is certain; a picture "
+            "cut from this input would be certain",
         )
 
 
@@ -107,18 +108,19 @@ def _chosen(track: Track, which: str, advice: str) -> Iterator[Remark]:
     where = f" in frame {choice.frame}" if len(track.valid) > 1 else ""
     yield Remark(
         "several-faces",
-        f"up to {track.max_faces} faces in the picture; {which} is used, number {choice.number} of {choice.faces} from "
-        f"the left{where}; {advice}",
+        f"{'up to ' if where else ''}{track.max_faces} faces in the picture; {which} is used, number "
+        f"{choice.number} of {choice.faces} from the left{where}; {advice}",
     )
 
 
 def _changed(track: Track, fps: Fraction, advice: str) -> Iterator[Remark]:
     if track.changed_frames:
-        seconds = float(track.changed_frames[0] / fps)
+        frame = track.changed_frames[0]
+        cut = frame > 0 and track.shots[frame] != track.shots[frame - 1]
+        why = "is not seen in this shot" if cut else f"was not seen for {PATIENCE_SECONDS:g} s"
         yield Remark(
             "other-person",
-            f"another person is followed from {seconds:.2f} s on, because the first one is not seen in this shot, or "
-            f"was not seen for {PATIENCE_SECONDS:g} s; {advice}",
+            f"another person is followed from {float(frame / fps):.2f} s on, because the first one {why}; {advice}",
         )
 
 

@@ -16,23 +16,32 @@ from facepipe.pipeline.items import Item
 
 
 def free_path(
-    inputs: Sequence[Path], suffix: str, *, ending: str = "", first: Callable[[Path], Path] = lambda path: path
+    command: str,
+    inputs: Sequence[Path],
+    suffix: str,
+    *,
+    ending: str = "",
+    first: Callable[[Path], Path] = lambda path: path,
 ) -> Path:
-    """Return the default result of `inputs` in the current folder, "a--b.mp4" for a.png and b.npz.
+    """Return the default result of a command for `inputs` in the current folder, "a--b.mp4" for a.png and b.npz.
 
-    If a result of other inputs has this name, it is "a.png--b.npz.mp4"; if that is taken as well, "a.png--b.npz.2.mp4".
-    `ending` follows the names, such as "--edit"; `first` returns the first file that is written for a result.
+    If a result of other inputs or of another command has this name, it is "a.png--b.npz.mp4"; if that is taken as
+    well, "a.png--b.npz.2.mp4". `ending` follows the names, such as "--edit"; `first` returns the first file that is
+    written for a result.
     """
     short = "--".join(path.stem for path in inputs) + ending
     full = "--".join(path.name for path in inputs) + ending
     paths = (Path(name + suffix) for name in _names(short, full))
-    return next(path for path in paths if not _is_of_others(first(path), inputs))
+    return next(path for path in paths if not _is_of_others(first(path), inputs, command))
 
 
 def told(job: Job, out: Path, usual: Path, label: str = "") -> None:
     """Remark that a result has another name than usual, if it has."""
     if out.name != usual.name:
-        text = f"{usual} is a result of other inputs, so this one is {out}; -o gives a result another name"
+        text = (
+            f"{usual} is a result of other inputs or of another command, so this one is {out}; -o gives a result "
+            "another name"
+        )
         job.remark(Remark("other-inputs", text), label=label)
 
 
@@ -59,17 +68,19 @@ def _names(short: str, full: str) -> Iterator[str]:
     return chain(dict.fromkeys((short, full)), (f"{full}.{number}" for number in count(2)))
 
 
-def _is_of_others(out: Path, inputs: Iterable[Path]) -> bool:
+def _is_of_others(out: Path, inputs: Iterable[Path], command: str = "") -> bool:
     """Return whether `out` is a result of facepipe that was made of other inputs, by its sidecar.
 
-    An input that was moved since is the same.
+    An input that was moved since is the same. With `command`, so is a result of another command.
     """
     try:
         content: Any = json.loads(sidecar_of(out).read_text(encoding="utf-8"))
         if content["format"] != FORMAT or out.name not in content["files"]:
             return False
-        given = [Path(word) for word in content["command"]["arguments"][1:]]
+        made_by, *words = content["command"]["arguments"]
+        given = [Path(word) for word in words]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
     moved = {path.name for path in given if not path.exists()}
-    return not all(path.absolute() in given or path.name in moved for path in inputs)
+    same = all(path.absolute() in given or path.name in moved for path in inputs)
+    return not same or command not in ("", made_by)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.engine.streaming import stream
-from facepipe.errors import UsageError
+from facepipe.errors import InputError, UsageError
 from facepipe.media.encode import check_codec
 from facepipe.media.sound import probe_sound
 from facepipe.motion.drawing import WEIGHT
@@ -116,7 +116,9 @@ def check_inputs(
 def _inspect_driver(driver: Path, options: Options) -> Medium:
     medium = inspect(driver, options.limits, motion=options.space)
     check_reference(medium, options.retargeting.reference)
-    if options.track and medium.has_sound:
+    if options.track and not medium.has_sound:
+        raise InputError(f"{driver}: has no sound, and --track {options.track} names a sound track; leave it out")
+    if options.track:
         probe_sound(driver, options.limits, track=options.track)
     return medium
 

@@ -73,7 +73,9 @@ class AudioRequest(
 
         speech = TakeOptions(sampling_of(self), self.samples, fps_of(self.fps), self.pose_from, self.report)
         usual = f"{self.source.stem}--{self.sound.stem}.mp4"
-        out = self.out or free_path([self.source, self.sound], ".mp4", first=lambda out: take_of(out, 0, self.samples))
+        out = self.out or free_path(
+            self.command, [self.source, self.sound], ".mp4", first=lambda out: take_of(out, 0, self.samples)
+        )
         options = options_for(self, settings, out)
         beside = [path for path in (self.sheet, self.report) if path and self.samples == 1]
 

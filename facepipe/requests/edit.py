@@ -141,7 +141,11 @@ class EditRequest(
             return Path(f"{self.source.stem}{ending}{suffix}")
         random = self.random
         return free_path(
-            [self.source], suffix, ending=ending, first=lambda out: _samples(out, random)[0] if random else out
+            self.command,
+            [self.source],
+            suffix,
+            ending=ending,
+            first=lambda out: _samples(out, random)[0] if random else out,
         )
 
     def _named(self, outs: list[Path]) -> Path:

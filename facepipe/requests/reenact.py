@@ -100,4 +100,4 @@ def default_out(source: Path, driver: Path) -> Path:
     from facepipe.pipeline.naming import free_path
 
     still = driver.is_file() and kind_of(driver) == "image"
-    return free_path([source, driver], ".png" if still else ".mp4")
+    return free_path("reenact", [source, driver], ".png" if still else ".mp4")

@@ -67,7 +67,8 @@ def leaving_remarks(outside: NDArray[np.bool_]) -> list[Remark]:
     share = float(outside.mean()) if len(outside) else 0.0
     if share <= LEAVING_SHARE:
         return []
-    text = f"in {int(outside.sum())} of {len(outside)} frames part of the face is outside of the picture"
+    where = f"in {int(outside.sum())} of {len(outside)} frames " if len(outside) > 1 else ""
+    text = f"{where}part of the face is outside of the picture"
     return [Remark("leaves-picture", text)]
 
 

@@ -105,7 +105,7 @@ def test_the_log_file_holds_every_event_whatever_is_printed(
     assert added[-1]["exit_code"] == 3
     assert "none.png" in added[-1]["message"]
     refused = run("crop", scene.portrait, "-o", "c.png", "--log-file", "no/log.jsonl")
-    assert refused.exit_code == 4
+    assert refused.exit_code == 3
     assert "--log-file no/log.jsonl: cannot be written" in refused.stderr
 
 

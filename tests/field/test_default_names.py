@@ -117,7 +117,7 @@ def test_a_default_name_does_not_replace_a_result_of_other_inputs(scene: Scene, 
                 assert made.exit_code == 0, made.stderr
                 assert made.stdout.split()[0] == name
                 assert "was replaced" not in made.stderr
-                assert ("is a result of other inputs, so this one is" in made.stderr) == (name != names[0])
+                assert (", so this one is" in made.stderr) == (name != names[0])
 
 
 def test_a_moved_input_is_the_same(scene: Scene, here: Path, twins: list[Path]) -> None:
@@ -126,3 +126,18 @@ def test_a_moved_input_is_the_same(scene: Scene, here: Path, twins: list[Path]) 
     (here / "moved").mkdir()
     twins[0].rename(here / "moved" / "p.png")
     assert run("edit", "moved/p.png", *edit).stdout.split() == ["p--edit.png"]
+
+
+def test_a_default_name_does_not_replace_a_result_of_another_command(scene: Scene) -> None:
+    spoken = run("audio", scene.portrait, scene.driver, "--size", "64")
+    moved = run("reenact", scene.portrait, scene.driver, "--size", "64")
+    assert (spoken.exit_code, moved.exit_code) == (0, 0), spoken.stderr + moved.stderr
+    assert spoken.stdout.split() == ["portrait--driver.mp4"]
+    assert moved.stdout.split() == ["portrait.png--driver.mp4.mp4"]
+    assert "or of another command" in moved.stderr
+
+
+def test_a_track_of_a_driver_without_sound_is_refused(scene: Scene) -> None:
+    outcome = run("reenact", scene.portrait, scene.motion, "--track", "2", "--size", "64")
+    assert outcome.exit_code == 3
+    assert "has no sound, and --track 2" in outcome.stderr
