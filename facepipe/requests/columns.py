@@ -73,13 +73,20 @@ def _options(row: Columns, known: Mapping[str, Declared]) -> dict[str, Any]:
 
 def cell_value(command: str, column: str, value: Any) -> Any:
     """Return the value of a cell in the type of its field. Raises UsageError."""
-    known = declared(request_class(command))
-    allowed = [name for name, field in known.items() if field.option.in_rows and not field.option.positional]
+    allowed = _columns_of(command)
     if column in allowed:
-        return from_text(known[column], value)
+        return from_text(allowed[column], value)
+    known = declared(request_class(command))
     batch_wide = column in BATCH_WIDE or (column in known and not known[column].option.in_rows)
     own = "is an option of the whole batch" if batch_wide else f"is not an option of {command}"
     raise UsageError(f"the column {column!r} {own}{hint(column, allowed)}")
+
+
+@lru_cache(maxsize=100)
+def _columns_of(command: str) -> Mapping[str, Declared]:
+    """Return the options that rows of a command may have as columns. Raises UsageError for an unknown command."""
+    known = declared(request_class(command))
+    return {name: field for name, field in known.items() if field.option.in_rows and not field.option.positional}
 
 
 def _located(folder: Path, field: Declared, value: Any) -> Any:
