@@ -1,4 +1,4 @@
-"""Names of results that the user did not name. They never replace a result that was made of other inputs."""
+"""Names of results that the user did not name. They never replace a result of other inputs or of another command."""
 
 from __future__ import annotations
 

@@ -240,7 +240,7 @@ class Sheet:
 
 @dataclass(frozen=True, kw_only=True)
 class Overwrite:
-    """What may be replaced."""
+    """Replacement of existing files."""
 
     panel: ClassVar[str] = RUN
     overwrite: bool = option("Replace existing files, even if facepipe did not write them.", default=False)
