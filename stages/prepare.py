@@ -25,7 +25,9 @@ def prepare(run: StageRun[Params]) -> Mapping[str, Any]:
     from facepipe.rendering.source import SourceFiles
 
     spec = RENDERERS[run.params.renderer]
-    source = SourceFiles(run.input("picture"), run.input("track"), run.input("source")).load(spec.motion_space)
+    matte = run.input("matte") if "matte" in run.inputs else None
+    files = SourceFiles(run.input("picture"), run.input("track"), run.input("source"), matte=matte)
+    source = files.load(spec.motion_space)
     tensors = {name: tensor.cpu().contiguous() for name, tensor in spec.compute(run.weights, source).items()}
     save_file(tensors, run.output / "prepared.safetensors")
     run.advance(1)
@@ -35,7 +37,7 @@ def prepare(run: StageRun[Params]) -> Mapping[str, Any]:
 STAGE = Stage(
     name="prepare",
     version=1,
-    inputs=("picture", "track", "source"),
+    inputs=("picture", "track", "source", "matte?"),
     outputs=("prepared.safetensors",),
     params=Params,
     function=prepare,

@@ -80,8 +80,8 @@ def frames_of(run: StageRun[Params]) -> Generator[Picture, None, None]:
 
     params = run.params
     motion = load_coefficients(run.input("motion"), space=RENDERERS[params.renderer].motion_space)
-    prepared = run.input("prepared") if "prepared" in run.inputs else None
-    files = SourceFiles(run.input("picture"), run.input("track"), run.input("source"), prepared)
+    prepared, matte = (run.input(name) if name in run.inputs else None for name in ("prepared", "matte"))
+    files = SourceFiles(run.input("picture"), run.input("track"), run.input("source"), prepared, matte)
     count = params.frame_count or len(motion) - params.lead_frames
     renderer = open_for(params.renderer, run.weights, files, compiled=params.compiled)
     frames = renderer(motion, params.lead_frames, params.lead_frames + count)
@@ -161,7 +161,7 @@ def _encode(run: StageRun[Params], frames: Iterator[Picture], fps: Fraction) -> 
 STAGE = Stage(
     name="render",
     version=9,
-    inputs=("picture", "track", "source", "motion", "prepared?", "full?", "driver?", "driver_track?"),
+    inputs=("picture", "track", "source", "motion", "prepared?", "matte?", "full?", "driver?", "driver_track?"),
     outputs=("segment.mp4?", "picture.png?", "picture.jpg?", "picture.webp?"),
     params=Params,
     function=render,

@@ -31,6 +31,8 @@ class Source:
     """(478, 3) landmarks in pixels of the picture."""
     coefficients: Coefficients
     """One row, the portrait's own, in the renderer's motion space."""
+    matte: NDArray[np.floating] | None = None
+    """(S, S) in [0, 1], the share of the person in each pixel of the picture; None if the renderer does not need it."""
 
     @property
     def pose(self) -> Similarity:
@@ -76,9 +78,12 @@ class SourceFiles:
     """From the stage `coefficients`."""
     prepared: Path | None = None
     """From the stage `prepare`; None for a renderer without a `prepare` function."""
+    matte: Path | None = None
+    """From the stage `matte`, a greyscale PNG of the crop; None for a renderer that needs no matte."""
 
     def load(self, space: MotionSpace) -> Source:
         """Load the source. Raises InputError if the coefficients are of another space."""
         picture, track = read_image(self.picture), load_track(self.track)
         points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(picture.shape[0]))
-        return Source(picture, points, load_coefficients(self.coefficients, space=space))
+        matte = read_image(self.matte)[..., 0] / np.float32(255) if self.matte else None
+        return Source(picture, points, load_coefficients(self.coefficients, space=space), matte)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from facepipe.spaces.coefficients import Coefficients
 
     FrameRenderer = Callable[[Coefficients, int, int], Iterator[Picture]]
-    """Called with (motion, first, end); yields (S, S, 3) uint8 RGB frames for the rows first to end - 1."""
+    """Called with (motion, first, end); yields (S, S, 3) uint8 RGB frames for the rows first to end - 1, or (S, S, 4)
+    with straight alpha if the spec has `has_alpha`."""
     PreparedTensors = Mapping[str, Tensor]
     """Tensors that a renderer computes once per source, by name."""
 
@@ -70,6 +71,10 @@ class RendererSpec:
     """Registry names of the required files, without the network."""
     network: str = ""
     """Registry name of the default network; --weights selects another of the same form. Empty if there is none."""
+    needs_matte: bool = False
+    """Whether the renderer needs the matte of the source (`Source.matte`)."""
+    has_alpha: bool = False
+    """Whether frames have alpha, the matte of the rendered head."""
     context_frames: int = 0
     """Frames of motion before and after a frame that it depends on."""
     side_multiple: int = 2
