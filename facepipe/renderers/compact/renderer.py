@@ -15,11 +15,11 @@ from facepipe.checkpoint import load_network
 from facepipe.device import compute_device, compute_dtype, thread_count
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import Similarity
-from facepipe.renderers.compact.conditioning import Conditioning, Prior, conditioning_of, motion_of, surface_table
 from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet, in_precision
 from facepipe.rendering.batches import Batches
 from facepipe.rendering.compiling import compiled as as_compiled
+from facepipe.rendering.conditioning import Conditioning, Prior, conditioning_of, motion_of, surface_table
 from facepipe.rendering.source import Source
 from facepipe.rendering.spec import NETWORK
 from facepipe.weights.loaded import load_once

@@ -85,8 +85,17 @@ class LandmarkerLosses(nn.Module):
         with torch.no_grad():
             wanted = self.stages(self.crop(second, frame))
         found = self.stages(self.crop(first, frame))
-        gaps = [(a - b).abs().mean() / b.abs().mean().clamp_min(1e-4) for a, b in zip(found, wanted, strict=True)]
-        return torch.stack(gaps).mean()
+        return relative_distance(found, wanted)
+
+    def features_and_points(self, first: Tensor, second: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `forward` and `apart` of the same pictures, in one pass of the network."""
+        frame = self.frame(points, first.shape[-1])
+        with torch.no_grad():
+            wanted = self.stages(self.crop(second, frame))
+            truth = self.net.read(wanted[-1]).points
+        found = self.stages(self.crop(first, frame))
+        error = point_loss(self.net.read(found[-1]).points, truth).mean()
+        return relative_distance(found, wanted), error
 
     def apart(self, first: Tensor, second: Tensor, points: Tensor) -> Tensor:
         """Return the mean error of the first pictures' points, with those of the second pictures as truth."""
@@ -102,3 +111,9 @@ class LandmarkerLosses(nn.Module):
         # The depth of the whole face cannot be determined from one picture.
         depth = truth[..., 2:] + (found[..., 2:] - truth[..., 2:]).mean(1, keepdim=True)
         return point_loss(found, torch.cat([truth[..., :2], depth], -1)).mean()
+
+
+def relative_distance(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
+    """Return the mean L1 distance of features, relative to the size of the wanted ones."""
+    gaps = [(a - b).abs().mean() / b.abs().mean().clamp_min(1e-4) for a, b in zip(found, wanted, strict=True)]
+    return torch.stack(gaps).mean()

@@ -19,8 +19,8 @@ from torch.utils.data import IterableDataset, get_worker_info
 from facepipe.face.fitting import Fit
 from facepipe.face.model import FaceModel
 from facepipe.face.pose import Similarity
-from facepipe.renderers.compact.conditioning import conditioning_of, motion_of, surface_table
 from facepipe.renderers.mesh.renderer import MeshRenderer
+from facepipe.rendering.conditioning import conditioning_of, motion_of, surface_table
 from facepipe.rendering.source import Source, source_of_fit
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.spaces.retargeting import Retargeting

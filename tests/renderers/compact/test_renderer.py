@@ -9,7 +9,7 @@ import torch
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.fitting import fit
 from facepipe.face.pose import Similarity
-from facepipe.renderers.compact.conditioning import conditioning_of, motion_of, surface_table
+from facepipe.rendering.conditioning import conditioning_of, motion_of, surface_table
 from facepipe.renderers.compact.net import CompactNet
 from facepipe.renderers.compact.renderer import CompactRenderer
 from facepipe.renderers.mesh.renderer import MeshRenderer

@@ -1,4 +1,4 @@
-"""Conditioning of the compact network: the prior's picture and maps of its flow."""
+"""Conditioning of networks on a geometric prior: the picture that the prior renders, and maps of its flow."""
 
 from __future__ import annotations
 

@@ -1,0 +1,278 @@
+"""The compact bi-layer network: what a source needs once, and what every frame needs.
+
+As in the paper (Zakharov et al., ECCV 2020), a frame is the sum of two layers: a low-frequency picture, and a texture
+that is sampled at predicted positions; and a mask separates the head from the background. The texture and the adaptive
+scales and shifts of the inference generator depend on the source alone. Unlike in the paper, there is a prior: the
+predicted positions are a correction of the mesh's flow, the texture is a correction of the source picture, and the
+prior's picture is blended in where the source shows nothing, as inside the mouth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from facepipe.models.resampling import rescaled_positions, resized, shuffled, upsampled
+from facepipe.renderers.bilayer.compact.config import CONDITIONING_CHANNELS, KEYPOINT_CHANNELS, CompactBilayerConfig
+
+SLOPE = 0.2
+# Initial logit of the prior's share against the texture's.
+PRIOR_LOGIT = 1.0
+# Added to the prior's logit where the texture cannot be right: inside a mouth that the source does not show.
+HIDDEN_LOGIT = 20.0
+# Mattes are clamped to this distance from 0 and 1 before they become logits.
+MATTE_MARGIN = 0.02
+# Outputs of the inference generator: flow, low-frequency picture, and four each for share and mask at twice the side.
+FLOW, SHADE, FINE = 2, 3, 8
+
+
+class Texture(NamedTuple):
+    """Everything that depends on the source alone."""
+
+    colour: Tensor
+    """(B, 4, S, S): the texture in [-1, 1] and the source's matte in [0, 1]."""
+    features: Tensor
+    """(B, F, S / 4, S / 4)"""
+    identity: Tensor
+    """(B, I), from which scales and shifts are computed."""
+
+
+class Frame(NamedTuple):
+    """A rendered batch."""
+
+    picture: Tensor
+    """(B, 3, S, S) in [-1, 1]."""
+    warped: Tensor
+    """(B, 3, S, S), the sampled texture."""
+    warp_share: Tensor
+    """(B, 1, S, S), share of the sampled texture against the prior's picture."""
+    shade: Tensor
+    """(B, 3, S, S), the low-frequency layer."""
+    mask: Tensor
+    """(B, 1, S, S), logits of the head's mask."""
+    shift: Tensor
+    """(B, 2, S / 4, S / 4), the correction of the flow, in the unit of `Conditioning.position`."""
+
+
+class AdaptiveConv(nn.Module):
+    """A 3x3 convolution whose outputs are scaled and shifted by the identity (adaptive parameters of the paper).
+
+    Both are linear in the output, so that for one source they merge into the convolution (`merged`).
+    """
+
+    def __init__(self, inputs: int, outputs: int, identity: int, *, kernel: int = 3, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - stride + 1) // 2)
+        self.affine = nn.Linear(identity, 2 * outputs)
+        nn.init.normal_(self.affine.weight, std=0.01)
+        nn.init.zeros_(self.affine.bias)
+
+    def merged(self, identity: Tensor) -> tuple[Tensor, Tensor]:
+        """Return weight and bias of the plain convolution for one source, (1, I)."""
+        scale, shift = self.affine(identity)[0].chunk(2)
+        assert self.conv.bias is not None
+        return self.conv.weight * (1 + scale)[:, None, None, None], self.conv.bias * (1 + scale) + shift
+
+    def forward(self, x: Tensor, identity: Tensor) -> Tensor:
+        """Take (B, C, H, W) and (B, I)."""
+        scale, shift = self.affine(identity).chunk(2, 1)
+        return torch.addcmul(shift[..., None, None], self.conv(x), 1 + scale[..., None, None])
+
+
+class Block(nn.Module):
+    """Residual block of two adaptive convolutions."""
+
+    def __init__(self, width: int, identity: int) -> None:
+        super().__init__()
+        self.first, self.second = (AdaptiveConv(width, width, identity) for _ in range(2))
+        with torch.no_grad():
+            self.second.conv.weight.mul_(0.3)
+
+    def forward(self, x: Tensor, identity: Tensor) -> Tensor:
+        """Take (B, C, H, W) and (B, I)."""
+        y = self.first(functional.leaky_relu(x, SLOPE), identity)
+        return x + self.second(functional.leaky_relu(y, SLOPE), identity)
+
+
+class Plain(nn.Module):
+    """Residual block of two convolutions."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, 1, 1) for _ in range(2))
+        with torch.no_grad():
+            self.convs[1].weight.mul_(0.3)  # type: ignore[operator,union-attr]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take (B, C, H, W)."""
+        y = x
+        for conv in self.convs:
+            y = conv(functional.leaky_relu(y, SLOPE))
+        return x + y
+
+
+class Embedder(nn.Module):
+    """Source picture, matte and maps to the identity vector, the texture and its features. Runs once per source."""
+
+    def __init__(self, config: CompactBilayerConfig) -> None:
+        super().__init__()
+        widths = config.embedder_widths
+        self.max_texture = config.max_texture
+        self.enter = nn.Conv2d(4 * 4 + CONDITIONING_CHANNELS, widths[0], 3, 1, 1)
+        self.down = nn.ModuleList(nn.Conv2d(high, low, 3, 2, 1) for high, low in pairwise(widths))
+        # At the highest resolution there is none: it would cost as much as all the others.
+        self.blocks = nn.ModuleList(Plain(width) for width in widths[1:])
+        self.up = nn.ModuleList(nn.Conv2d(low, high, 1) for high, low in pairwise(widths))
+        self.join = nn.ModuleList(Plain(high) for high in widths[1:-1])
+        self.identity = nn.Sequential(
+            nn.Linear(2 * widths[-1], config.identity), nn.LeakyReLU(SLOPE), nn.Linear(config.identity, config.identity)
+        )
+        self.features = nn.Conv2d(widths[1], config.features, 3, 1, 1)
+        self.texture = nn.Conv2d(widths[0], 3 * 4, 3, 1, 1)
+        with torch.no_grad():
+            self.texture.weight.mul_(0.01)
+            nn.init.zeros_(self.texture.bias)  # type: ignore[arg-type]
+
+    def forward(self, source: Tensor, matte: Tensor, maps: Tensor) -> Texture:
+        """Embed sources.
+
+        Args:
+            source: (B, 3, S, S) in [-1, 1].
+            matte: (B, 1, S, S) in [0, 1].
+            maps: (B, 9, S / 2, S / 2), the prior's maps in the source's own pose.
+        """
+        picture = torch.cat([source, 2 * matte - 1], 1)
+        x = self.enter(torch.cat([functional.pixel_unshuffle(picture, 2), maps], 1))
+        skips = []
+        for down, block in zip(self.down, self.blocks, strict=True):
+            skips.append(x)
+            x = block(down(functional.leaky_relu(x, SLOPE)))
+        pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
+        features = x
+        for level in reversed(range(len(self.up))):
+            x = skips[level] + upsampled(self.up[level](functional.leaky_relu(x, SLOPE)), skips[level].shape[-1])
+            if level:
+                x = self.join[level - 1](x)
+            if level == 1:
+                features = self.features(functional.leaky_relu(x, SLOPE))
+        change = shuffled(self.texture(functional.leaky_relu(x, SLOPE))).tanh() * self.max_texture
+        return Texture(torch.cat([source + change, matte], 1), features, self.identity(pooled))
+
+
+class Generator(nn.Module):
+    """Conditioning of a frame to flow, low-frequency picture, share and mask. Runs for every frame."""
+
+    def __init__(self, config: CompactBilayerConfig) -> None:
+        super().__init__()
+        widths, wide = config.widths, config.identity
+        maps = CONDITIONING_CHANNELS + config.features + 1
+        self.pose = nn.Sequential(
+            nn.Linear(KEYPOINT_CHANNELS, config.pose),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(config.pose, config.pose),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(config.pose, sum(widths)),
+        )
+        self.look = AdaptiveConv(3, widths[0], wide, kernel=8, stride=4)
+        self.enter = AdaptiveConv(maps, widths[0], wide)
+        self.down = nn.ModuleList(AdaptiveConv(high, low, wide, kernel=4, stride=2) for high, low in pairwise(widths))
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(Block(width, wide) for _ in range(count))
+            for width, count in zip(widths, config.blocks, strict=True)
+        )
+        self.up = nn.ModuleList(AdaptiveConv(low, high, wide) for high, low in pairwise(widths))
+        self.join = nn.ModuleList(Block(high, wide) for high in widths[:-1])
+        self.final = nn.Conv2d(widths[0], FLOW + SHADE + FINE, 3, 1, 1)
+        with torch.no_grad():
+            self.pose[-1].weight.mul_(0.1)  # type: ignore[operator,union-attr]
+            self.final.weight.mul_(0.1)
+            self.final.weight[: FLOW + SHADE] = 0
+            nn.init.zeros_(self.final.bias)  # type: ignore[arg-type]
+
+    def forward(self, prior: Tensor, maps: Tensor, keypoints: Tensor, identity: Tensor) -> Tensor:
+        """Take (B, 3, S, S), (B, 9 + F + 1, S / 4, S / 4), (B, 136) and (B, I); return (B, 13, S / 4, S / 4)."""
+        poses = self.pose(keypoints).split([conv.conv.out_channels for conv in (self.enter, *self.down)], 1)  # type: ignore[union-attr]
+        x = self.look(prior, identity) + self.enter(maps, identity) + poses[0][..., None, None]
+        skips = []
+        for level, blocks in enumerate(self.blocks):
+            if level:
+                skips.append(x)
+                x = self.down[level - 1](functional.leaky_relu(x, SLOPE), identity) + poses[level][..., None, None]
+            for block in blocks:  # type: ignore[attr-defined]
+                x = block(x, identity)
+        for level in reversed(range(len(self.up))):
+            # The convolution runs before the enlargement, at a quarter of its work.
+            low = self.up[level](functional.leaky_relu(x, SLOPE), identity)
+            x = self.join[level](skips[level] + functional.interpolate(low, scale_factor=2, mode="nearest"), identity)
+        made: Tensor = self.final(functional.leaky_relu(x, SLOPE))
+        return made
+
+
+class CompactBilayerNet(nn.Module):
+    """Embedder and inference generator."""
+
+    def __init__(self, config: CompactBilayerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedder, self.generator = Embedder(config), Generator(config)
+
+    def forward(
+        self, texture: Texture, prior: Tensor, position: Tensor, maps: Tensor, keypoints: Tensor
+    ) -> Frame:
+        """Render a batch.
+
+        Args:
+            texture: The result of the embedder.
+            prior: (B, 3, S, S) in [-1, 1], the prior's pictures.
+            position: (B, 2, S, S), x and y in the source; -1 and 1 are the centres of the outermost pixels.
+            maps: (B, 9, S / 2, S / 2); see `facepipe.rendering.conditioning.Conditioning`.
+            keypoints: (B, 136), x0, y0, x1, ... in [-1, 1].
+        """
+        made = self.decide(texture, prior, position, maps, keypoints)
+        return self.compose(texture, prior, position, maps, made)
+
+    def decide(self, texture: Texture, prior: Tensor, position: Tensor, maps: Tensor, keypoints: Tensor) -> Tensor:
+        """Run the inference generator at its own size, S; see `forward` and `Generator.forward`."""
+        side = self.config.side_pixels
+        coarse = functional.avg_pool2d(rescaled_positions(position, side), 4)
+        matte = functional.avg_pool2d(texture.colour[:, 3:], texture.colour.shape[-1] * 4 // side)
+        seen = sampled(torch.cat([texture.features, matte.to(texture.features)], 1), coarse)
+        small = torch.cat([resized(maps, side // 4), seen], 1)
+        made: Tensor = self.generator(resized(prior, side), small, keypoints, texture.identity)
+        return made.float()
+
+    def compose(self, texture: Texture, prior: Tensor, position: Tensor, maps: Tensor, made: Tensor) -> Frame:
+        """Compose the frame from the generator's output."""
+        size, config = prior.shape[-1], self.config
+        shift = made[:, :FLOW].tanh() * (2 * config.max_shift)
+        shade = upsampled(made[:, FLOW : FLOW + SHADE].tanh() * config.max_shade, size)
+        fine = shuffled(made[:, FLOW + SHADE :])
+        hidden = maps[:, 5:6] * (1 - maps[:, 2:3])
+        share = upsampled((fine[:, :1] - PRIOR_LOGIT - HIDDEN_LOGIT * resized(hidden, fine.shape[-1])).sigmoid(), size)
+        colour = sampled(texture.colour.float(), position + upsampled(shift, size))
+        warped, matte = colour[:, :3], colour[:, 3:].clamp(MATTE_MARGIN, 1 - MATTE_MARGIN)
+        picture = torch.lerp(prior, warped, share) + shade
+        mask = matte.logit() + upsampled(fine[:, 1:], size)
+        return Frame(picture, warped, share, shade, mask, shift)
+
+
+def sampled(texture: Tensor, position: Tensor) -> Tensor:
+    """Sample a (B, C, S, S) texture at (B, 2, H, W) positions; the border is repeated."""
+    grid = position.float().permute(0, 2, 3, 1)
+    return functional.grid_sample(
+        texture.float(), grid, padding_mode="border", align_corners=True
+    ).to(texture.dtype)
+
+
+def embedded(net: CompactBilayerNet, source: Tensor, matte: Tensor, maps: Tensor) -> Texture:
+    """Run the embedder of a network; see `Embedder.forward`."""
+    texture: Texture = net.embedder(source, matte, maps)
+    return texture
+
+
+PreparedParts = Mapping[str, Tensor]

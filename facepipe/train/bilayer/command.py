@@ -1,0 +1,68 @@
+"""Training of the bi-layer networks.
+
+    facepipe train bilayer --dataset DATASET --cache CACHE --out RUN
+
+DATASET is the output of `facepipe dataset build`; its frames are unpacked into CACHE once, with their mattes. A run with
+RUN/checkpoint.pt resumes from it; otherwise it starts with a new network, or with the network of a released file or of
+another run's checkpoint (--begin-with FILE). RUN/samples and RUN/curves (TensorBoard) show the progress.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import torch
+
+from facepipe import weights
+from facepipe.checkpoint import load_network
+from facepipe.face.model import load_face_model
+from facepipe.models.landmarker import Landmarker, LandmarkerConfig
+from facepipe.train.bilayer.compact import CompactBilayerTraining
+from facepipe.train.command import parser_of
+from facepipe.train.pirender.command import both_caches, fabric_of
+from facepipe.train.pirender.loop import Recipe, train
+
+IMAGES, BATCH, RATE = 100_000, 8, 4e-4
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = parser_of("bilayer", __doc__, "cache", "out")
+    parser.add_argument("--dataset", type=Path, required=True, help="Output folder of `facepipe dataset build`.")
+    parser.add_argument("--images", type=int, default=IMAGES, help="Number of training images in total.")
+    parser.add_argument("--batch", type=int, default=BATCH, help="Batch size on each device, a multiple of 4.")
+    parser.add_argument("--peak-rate", type=float, default=RATE, help="Highest learning rate.")
+    parser.add_argument(
+        "--begin-with", type=Path, metavar="PATH", help="Checkpoint of another run, or a released file, to start from."
+    )
+    parser.add_argument("--precision", default="32-true", help="Precision of Lightning Fabric, e.g. bf16-mixed.")
+    parser.add_argument("--workers", type=int, default=1, help="Processes that prepare the batches.")
+    args = parser.parse_args(argv)
+    # A worker process forked while OpenCV's threads exist waits for them forever.
+    cv2.setNumThreads(1)
+    fabric = fabric_of("compact", args.precision)
+    fabric.launch()
+    training = training_of(args, fabric)
+    if args.begin_with:
+        training.run.start_at(args.begin_with)
+    train(training, args.out, fabric)
+
+
+def training_of(args: argparse.Namespace, fabric) -> CompactBilayerTraining:
+    caches = both_caches(args, fabric)
+    model = load_face_model(weights.find("face-model").path)
+    threads = torch.get_num_threads()
+    landmarker = load_network(
+        weights.find("landmarker").path, "landmarker", Landmarker, LandmarkerConfig, precision="fp32"
+    )
+    torch.set_num_threads(threads)
+    recipe = Recipe(args.batch, args.images, args.peak_rate, workers=args.workers)
+    folders = (args.cache / "train", args.cache / "unseen")
+    return CompactBilayerTraining(recipe, fabric, caches, folders, model, landmarker)
+
+
+if __name__ == "__main__":
+    main()
