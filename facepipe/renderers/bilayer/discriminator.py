@@ -53,7 +53,7 @@ class Discriminator(nn.Module):
         x = self.net["first_conv"](torch.cat([pictures, stickmen], 1))
         features = []
         for block in cast("nn.ModuleList", self.net["blocks"]):
-            kept, x = block.split(x)
+            kept, x = cast("ResidualBlock", block).split(x)
             features.append(kept)
         return Judged(self.net["linear"](self.net["final_block"](x)), features)
 

@@ -44,7 +44,7 @@ class IdentityEmbedder(nn.Module):
         x = self.net["enc"](x.flatten(0, 1)).unflatten(0, x.shape[:2]).mean(1)
         embeddings = []
         for block in cast("nn.ModuleList", self.net["dec_blocks"]):
-            features, x = block.split(x)
+            features, x = cast("ResidualBlock", block).split(x)
             embeddings.append(features)
         return embeddings
 
