@@ -73,6 +73,9 @@ class MotionSettings:
     strength: float = setting(1.0, "factor on the motion", minimum=0, maximum=3)
     only: Literal["all", "expression", "pose"] = setting("all", "part of the motion to transfer")
     scale: Literal["source", "adapt", "driver"] = setting("adapt", "size and position of the head")
+    keypoints: Literal["source", "driver"] = setting(
+        "source", "landmarks of the space keypoints68: the source's moved as the driver's, or the driver's own"
+    )
     reference: str = setting("best", "reference frame of relative motion: best, first, or a number from 0")
     smoothing: Literal["none", "one-euro", "savitzky-golay"] = setting(
         "savitzky-golay", "smoothing of the driver's motion; off by default in the space bfm"

@@ -25,11 +25,12 @@ from facepipe.media.grid import turned
 from facepipe.media.image import read_image
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
-from facepipe.spaces import linear478
+from facepipe.spaces import SPACES, linear478
 from facepipe.spaces.bfm.coefficients import BfmCoefficients, from_estimate
 from facepipe.spaces.coefficients import Coefficients, from_fit
 from facepipe.spaces.files import save_coefficients
 from facepipe.spaces.gaps import short_gap, spans
+from facepipe.spaces.keypoints68.coefficients import with_keypoints
 from facepipe.spaces.remarks import cut_remarks, cuts_of
 from facepipe.spaces.smoothing import Smoothing, jitter, smoothed
 from facepipe.weights.loaded import load_once
@@ -58,6 +59,10 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
         "shot": file.track.shots,
     }
     raw = from_fit(fitted, valid, **about)
+    if "keypoints" in SPACES[run.params.space].arrays:
+        # The landmarks themselves, because a fit smooths what is special in a face.
+        seen = file.crop.normalised(_sixty_eight(run, file)[..., :2].astype(float))
+        raw = with_keypoints(raw, 2 * seen - 1)
     result = smoothed(raw, cast("Smoothing", run.params.smoothing))
     save_coefficients(result, run.output / "coefficients.npz")
     run.advance(len(result))

@@ -12,7 +12,6 @@ from facepipe.face.model import FaceModel, load_face_model
 from facepipe.motion.drawing import WEIGHT, interpolated_through, load_expression_vae, with_random_faces
 from facepipe.motion.editing import apply_edit
 from facepipe.motion.sliders import Edit
-from facepipe.spaces import linear478
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.spaces.files import load_coefficients, save_coefficients
 from facepipe.spaces.linear478.motion import openings
@@ -47,17 +46,19 @@ def motion(run: StageRun[Params]) -> Mapping[str, Any]:
     facts: dict[str, Any] = {}
     remarks: list[Remark] = []
     if "driving" in run.inputs:
-        driving = load_coefficients(run.input("driving"), space=source.space)
+        borrows = params.retargeting.keypoints == "source"
+        driving = load_coefficients(run.input("driving"), space=source.space, as_driver=borrows)
         moved = source.space.retarget(source, driving, params.retargeting, model, no_face=params.no_face)
         target, travel = source.space.contain(moved, source, params.retargeting, model)
         facts = {"cuts": len(cuts_of(driving.shot)), "held": int((~driving.valid).sum()), "travel": round(travel, 2)}
         remarks = [*_about_driver(source, driving, params, model), *travel_remarks(travel)]
     if params.edit.draw:
-        target = with_random_faces(source, params.edit.draw, load_once(load_expression_vae, run.weights[WEIGHT]))
+        drawn = with_random_faces(source, params.edit.draw, load_once(load_expression_vae, run.weights[WEIGHT]))
+        target = source.space.follow(drawn, source, model)
     if params.edit.travels:
         target = interpolated_through(source, target, params.edit)
     target = apply_edit(target, params.edit, model)
-    if target.space is linear478.SPACE:
+    if target.space.is_linear:
         outside = outside_of(target, model)
         facts["outside"] = int(outside.sum())
         remarks += leaving_remarks(outside)
@@ -76,7 +77,7 @@ def _about_driver(source: Coefficients, driving: Coefficients, params: Params, m
     ]
     if params.retargeting.motion == "relative":
         mouths = None
-        if source.space is linear478.SPACE:
+        if source.space.is_linear:
             mouths = float(openings(source, model)[0, 0]), openings(driving, model)[:, 0]
         found += rest_remarks(source, driving, mouths)
     return found

@@ -49,6 +49,7 @@ def speech(run: StageRun[Params]) -> Mapping[str, Any]:
         count=params.frame_count,
         head=head,
     )
+    sampled = source.space.follow(sampled, source, model)
     travel = 0.0
     if head is not None:
         sampled, travel = source.space.contain(sampled, source, Retargeting(), model)

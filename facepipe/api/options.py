@@ -74,6 +74,7 @@ class _Amount(TypedDict, total=False):
 class _Retargeting(_Amount, total=False):
     motion: str | None
     scale: str | None
+    keypoints: str | None
     reference: Text | None
 
 

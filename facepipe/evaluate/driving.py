@@ -59,7 +59,7 @@ def drive(job: Job, source: Path, driver: Path, options: Options) -> DrivenMotio
 def face_motion(job: Job, driven: DrivenMotion) -> Coefficients:
     """Return the motion of the rendered face in the space linear478, for renderers of any space."""
     scene = driven.scene
-    if scene.options.space == linear478.SPACE.name:
+    if driven.motion.space.is_linear:
         return driven.motion
     options = replace(scene.options, space=linear478.SPACE.name)
     weights = perception_weights(options)

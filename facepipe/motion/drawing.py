@@ -94,9 +94,10 @@ def interpolated_through(source: Coefficients, stops: Coefficients, edit: Edit) 
     fraction = position - np.floor(position)
     position = np.floor(position) + fraction * fraction * (3 - 2 * fraction)
     after = np.minimum(np.ceil(position).astype(int), len(stops))
-    before, weight = np.maximum(after - 1, 0), np.asarray(position - np.maximum(after - 1, 0))[:, None]
+    before, weight = np.maximum(after - 1, 0), np.asarray(position - np.maximum(after - 1, 0))
     motion: dict[str, Any] = {}
     for name in source.space.motion:
         rows = np.concatenate([getattr(source, name)[:1], getattr(stops, name)])
-        motion[name] = rows[before] + weight * (rows[after] - rows[before])
+        share = weight.reshape(-1, *[1] * (rows.ndim - 1))
+        motion[name] = rows[before] + share * (rows[after] - rows[before])
     return replace(source.repeated(count), fps=Fraction(edit.fps or "25"), **motion)

@@ -42,12 +42,13 @@ class Medium:
 def inspect(path: Path, limits: MediaLimits, *, motion: str = "") -> Medium:
     """Read the properties of an input without decoding it.
 
-    Raises InputError if it is not an image or a video. Motion files are accepted if `motion` names their space.
+    Raises InputError if it is not an image or a video. Motion files are accepted if they can drive in the space that
+    `motion` names.
     """
     check_input(path)
     if path.suffix.lower() == ".npz":
         if motion:
-            return inspect_motion(path, motion)
+            return inspect_motion(path, motion, as_driver=True)
         raise InputError(
             f"{path}: is a motion file, which has no pixels; give a picture or video as SOURCE, and this file as DRIVER"
         )
@@ -71,7 +72,7 @@ def check_kind(path: Path, accepted: Collection[str], *, space: str = "") -> Non
     if path.suffix.lower() == ".npz":
         kind = "track" if path.name.endswith(TRACK) else "motion"
         if kind == "motion" and kind in accepted:
-            inspect_motion(path, space)
+            inspect_motion(path, space, as_driver=True)
         elif kind not in accepted:
             raise InputError(f"{path}: is a {kind} file, expected {_expected(accepted)}")
         return
@@ -113,8 +114,11 @@ def _refused(path: Path, kind: str, *, motion: bool) -> str:
     return f"is {found}, neither an image nor a video; {wanted}"
 
 
-def inspect_motion(path: Path, space: str) -> Medium:
-    """Read a motion file. Raises InputError if it is not one, is damaged, or has another motion space."""
+def inspect_motion(path: Path, space: str, *, as_driver: bool = False) -> Medium:
+    """Read a motion file; see `MotionSpace.takes` for `as_driver`.
+
+    Raises InputError if it is not one, is damaged, or has another motion space.
+    """
     check_input(path)
     with path.open("rb") as file:
         if file.read(2) != b"PK":
@@ -125,7 +129,7 @@ def inspect_motion(path: Path, space: str) -> Medium:
                 "or a video"
             )
     # The whole file is read, because it is small, and damage should be found before the source is processed.
-    motion = load_coefficients(path, space=SPACES[space])
+    motion = load_coefficients(path, space=SPACES[space], as_driver=as_driver)
     return Medium(path, "motion", len(motion), size=motion.picture_size, fps=motion.fps)
 
 

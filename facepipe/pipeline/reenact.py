@@ -28,7 +28,15 @@ from facepipe.pipeline.perception import (
     fit_source,
     perception_weights,
 )
-from facepipe.pipeline.precheck import Medium, all_of, check_reference, check_work_folder, find_weights, inspect
+from facepipe.pipeline.precheck import (
+    Medium,
+    all_of,
+    check_reference,
+    check_work_folder,
+    find_weights,
+    inspect,
+    inspect_motion,
+)
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights, segments_of
 from facepipe.rendering.source import Picture
@@ -115,6 +123,8 @@ def check_inputs(
 
 def _inspect_driver(driver: Path, options: Options) -> Medium:
     medium = inspect(driver, options.limits, motion=options.space)
+    if medium.kind == "motion" and options.retargeting.keypoints == "driver":
+        inspect_motion(driver, options.space)
     check_reference(medium, options.retargeting.reference)
     if options.track and not medium.has_sound:
         raise InputError(f"{driver}: has no sound, and --track {options.track} names a sound track; leave it out")

@@ -161,7 +161,8 @@ class Steps:
     def _coefficients_of(self, path: Path, label: str, face: str) -> tuple[Output | Pending | Path, list[Made]]:
         """Return the coefficients in a motion file, or estimated from a medium, and the results made for them."""
         if path.suffix == ".npz" and not path.name.endswith(TRACK):
-            inspect_motion(path, self.options.space)
+            as_driver = label != "source" and self.options.retargeting.keypoints == "source"
+            inspect_motion(path, self.options.space, as_driver=as_driver)
             return path, []
         if label not in self._fitted:
             self._fitted[label] = self._fit(path, label, face)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
-from facepipe.renderers import compact, mesh, pirender
+from facepipe.renderers import bilayer, compact, mesh, pirender
 from facepipe.rendering.spec import OpenRenderer, RendererSpec
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from facepipe.rendering.source import Source, SourceFiles
     from facepipe.rendering.spec import FrameRenderer, PreparedTensors
 
-RENDERERS: Mapping[str, RendererSpec] = {spec.name: spec for spec in (compact.SPEC, mesh.SPEC, pirender.SPEC)}
+RENDERERS: Mapping[str, RendererSpec] = {
+    spec.name: spec for spec in (compact.SPEC, mesh.SPEC, pirender.SPEC, bilayer.SPEC)
+}
 
 
 def open_renderer(

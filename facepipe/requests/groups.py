@@ -181,6 +181,11 @@ class Transfer(Amount):
         "relative (to the reference frame of the driver) or absolute; a driving picture is always absolute.",
     )
     scale: str | None = from_setting("motion.scale", "Size and position of the head: source, adapt or driver.")
+    keypoints: str | None = from_setting(
+        "motion.keypoints",
+        "Landmarks of the motion space keypoints68: source (the source's face, moved as the driver) or driver (the "
+        "driver's own, as the published bilayer has it; needs --motion absolute).",
+    )
     reference: str | None = from_setting(
         "motion.reference",
         "Reference frame of relative motion in each shot: best (most similar to the source), first, or a frame number "

@@ -9,13 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facepipe.config import override
+from facepipe.config import override, shown_source
 from facepipe.errors import UsageError
 from facepipe.face.rule import is_reference
 from facepipe.renderers import RENDERERS
 from facepipe.requests.declaration import declared
 from facepipe.requests.invocation import invocation_of
-from facepipe.requests.rules import check_settings, check_source_frame
+from facepipe.requests.rules import check_keypoints, check_settings, check_source_frame
 from facepipe.settings import DEFAULT, Settings
 from facepipe.spaces import SPACES
 
@@ -71,7 +71,7 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
         landmarker=settings.face.landmarker,
         space=space,
         smoothing=_default_of(settings, space, "motion.smoothing") or settings.motion.smoothing,
-        retargeting=_retargeting(settings, space),
+        retargeting=_retargeting(request, settings, space),
         limits=MediaLimits(settings.media.max_pixels, settings.media.max_duration_seconds),
         segment_frames=settings.work.segment_frames,
         provenance=_provenance(settings),
@@ -86,11 +86,16 @@ def _face(rule: str) -> str:
     return str(Path(rule).expanduser()) if is_reference(rule) else rule
 
 
-def _retargeting(settings: Settings, space: str) -> Retargeting:
+def _retargeting(request: RequestBase, settings: Settings, space: str) -> Retargeting:
     from facepipe.spaces.retargeting import Retargeting
 
     values = {field.name: getattr(settings.motion, field.name) for field in fields(Retargeting)}
-    return Retargeting(**{**values, "motion": _default_of(settings, space, "motion.motion") or values["motion"]})
+    values["motion"] = _default_of(settings, space, "motion.motion") or values["motion"]
+    if not hasattr(request, "keypoints"):
+        return Retargeting(**{**values, "keypoints": "source"})
+    how = Retargeting(**values)
+    check_keypoints(how, space, shown_source(settings, "motion.keypoints", "--keypoints"))
+    return how
 
 
 def _provenance(settings: Settings) -> Provenance:

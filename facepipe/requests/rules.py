@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facepipe.config import check_setting, shown_source
 from facepipe.errors import UsageError
@@ -11,6 +11,9 @@ from facepipe.face.rule import EXPECTED, is_reference, is_rule
 from facepipe.renderers import RENDERERS
 from facepipe.settings import Settings
 from facepipe.spaces import SPACES
+
+if TYPE_CHECKING:
+    from facepipe.spaces.retargeting import Retargeting
 
 MAX_DIGITS = 9
 """Maximum number of digits of the number of a frame or face."""
@@ -33,6 +36,28 @@ def check_cell_setting(name: str, value: Any, shown: str) -> None:
 def check_source_frame(rule: str, shown: str = "--source-frame") -> None:
     """Raise UsageError unless a text is a rule for the frame of a source video."""
     _check_number(rule, ("best",), shown)
+
+
+def check_keypoints(how: Retargeting, space: str, shown: str) -> None:
+    """Raise UsageError, which calls the value `shown`, if the driver's landmarks cannot be used as they are."""
+    if how.keypoints != "driver":
+        return
+    if "keypoints" not in SPACES[space].arrays:
+        having = ", ".join(name for name, one in SPACES.items() if "keypoints" in one.arrays)
+        raise UsageError(
+            f"{shown} is driver, but the motion space {space} of this job has no landmarks; use a renderer of "
+            f"the space {having}, or leave it out"
+        )
+    if how.motion != "absolute":
+        raise UsageError(
+            f"{shown} is driver, which needs --motion absolute, but the motion is {how.motion}; add it, or use "
+            "--keypoints source"
+        )
+    if how.strength != 1 or how.only != "all":
+        raise UsageError(
+            f"{shown} is driver, which uses the driver's landmarks as they are, but --strength is {how.strength:g} and "
+            f"--only {how.only}; leave these out, or use --keypoints source"
+        )
 
 
 def _check_face_rule(rule: str, shown: str) -> None:

@@ -61,8 +61,8 @@ class Coefficients:
         return SPACES[self.space_name]
 
     def pose(self, size_pixels: int) -> Similarity:
-        """Return the poses in a crop of `size_pixels`; in the space `linear478` only."""
-        assert self.space is linear478.SPACE, f"the space {self.space_name} has another camera"
+        """Return the poses in a crop of `size_pixels`; in spaces that are linear only."""
+        assert self.space.is_linear, f"the space {self.space_name} has another camera"
         half, middle = size_pixels / 2, (size_pixels - 1) / 2
         shift = np.concatenate([middle + half * self.translation[:, :2], np.zeros((len(self), 1))], axis=1)
         return Similarity(
@@ -70,11 +70,11 @@ class Coefficients:
         )
 
     def relative_to(self, crop: SquareCrop) -> Self:
-        """Return the same state of the same faces relative to another crop of the picture; in `linear478` only.
+        """Return the same state of the same faces relative to another crop; in spaces that are linear only.
 
         The other crop must have the same angle.
         """
-        assert self.space is linear478.SPACE, f"the space {self.space_name} has another camera"
+        assert self.space.is_linear, f"the space {self.space_name} has another camera"
         assert crop.angle_radians == self.crop.angle_radians, "the crops differ in their angle"
         cos, sin = np.cos(crop.angle_radians), np.sin(crop.angle_radians)
         x, y = self.crop.center_x - crop.center_x, self.crop.center_y - crop.center_y

@@ -102,14 +102,16 @@ def _foreign(path: Path, names: list[str]) -> str:
     )
 
 
-def load_coefficients(path: Path, *, space: MotionSpace | None = linear478.SPACE) -> Coefficients:
-    """Read a motion file of a space; None accepts every space. Arrays of floats are returned as float64.
+def load_coefficients(
+    path: Path, *, space: MotionSpace | None = linear478.SPACE, as_driver: bool = False
+) -> Coefficients:
+    """Read a motion file of a space, or of one that `MotionSpace.takes` accepts; None accepts every space.
 
-    Raises InputError if the file is damaged or of another space.
+    Arrays of floats are returned as float64. Raises InputError if the file is damaged or of another space.
     """
     header = read_header(path)
     found = find_space(str(header["space"]))
-    if found is None or (space is not None and found is not space):
+    if found is None or (space is not None and not space.takes(found, as_driver=as_driver)):
         wanted = space or linear478.SPACE
         raise InputError(
             f"{path} holds motion in the space {header['space']!r}, but {wanted.name!r} is needed here. "

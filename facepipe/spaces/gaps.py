@@ -67,9 +67,10 @@ def filled(coefficients: Some) -> Some:
     later = there[np.minimum(np.searchsorted(there, np.arange(len(valid))), len(there) - 1)]
     between = (shot[origin] == shot) & (shot[later] == shot) & (origin < np.arange(len(valid))) & ~valid
     between &= later > np.arange(len(valid))
-    share = np.where(between, (np.arange(len(valid)) - origin) / np.maximum(later - origin, 1), 0.0)[:, None]
+    share = np.where(between, (np.arange(len(valid)) - origin) / np.maximum(later - origin, 1), 0.0)
     passed: dict[str, Any] = {}
     for name in coefficients.space.motion:
         rows = getattr(held, name)
-        passed[name] = rows + share * (getattr(coefficients, name)[later] - rows)
+        weight = share.reshape(-1, *[1] * (rows.ndim - 1))
+        passed[name] = rows + weight * (getattr(coefficients, name)[later] - rows)
     return replace(held, **passed, valid=valid, shot=shot)

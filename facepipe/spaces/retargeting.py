@@ -17,6 +17,7 @@ Floats = NDArray[np.floating]
 MotionKind = Literal["relative", "absolute"]
 ScaleRule = Literal["source", "adapt", "driver"]
 Only = Literal["all", "expression", "pose"]
+KeypointRule = Literal["source", "driver"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Retargeting:
     scale: ScaleRule = "adapt"
     """Size and place in the picture. source keeps them; adapt moves by the driver's movement in head sizes; driver
     takes the driver's. Absolute motion in the space `bfm` follows the published rule (`bfm.descriptor.with_crop`)."""
+    keypoints: KeypointRule = "source"
+    """In the space `keypoints68`: the landmarks of the source's face moved as the driver's, or the driver's own, which
+    need absolute motion."""
     reference: str = "best"
     """Reference frame of relative motion, in each shot: best (most like the source; one for the expression, one for the
     pose), first, or a frame number from 0, which applies to its shot; the others take their best."""

@@ -81,5 +81,7 @@ def smoothed(raw: Coefficients, method: Smoothing) -> Coefficients:
     rows: dict[str, Any] = {name: np.array(getattr(whole, name)) for name in raw.space.motion}
     for span in spans(raw.valid, raw.shot, short_gap(float(raw.fps))):
         for name, seconds in raw.space.smoothing_seconds.items():
-            rows[name][span] = smooth(rows[name][span], method, float(raw.fps), seconds)
+            whole_rows = rows[name][span]
+            flat = smooth(whole_rows.reshape(len(whole_rows), -1), method, float(raw.fps), seconds)
+            rows[name][span] = flat.reshape(whole_rows.shape)
     return filled(replace(whole, **rows))

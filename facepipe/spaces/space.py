@@ -25,6 +25,8 @@ class MotionSpace:
     """One line for help texts."""
     aliases: tuple[str, ...] = ()
     """Names of this space in files of earlier versions."""
+    extends: str = ""
+    """Name of the space whose arrays are also those of this one, with the same meaning; empty if there is none."""
     arrays: Mapping[str, tuple[int | None, ...]]
     """Shape of each array of a motion file; None stands for the number of frames T."""
     smoothing_seconds: Mapping[str, float]
@@ -40,7 +42,8 @@ class MotionSpace:
     editing: str = ""
     """A function with the parameters of `edit`; empty if sliders cannot move this space."""
     from_coefficients: str = ""
-    """A function from linear478 coefficients to this space; empty if there is none. Voice and face sliders need it."""
+    """A function with the parameters of `follow`; empty if linear478 does not describe this motion. Voice and face
+    sliders need it."""
     official: Mapping[str, str] = field(default_factory=dict)
     """By registry name: the function that reads a weight of this space in the form in which its authors publish it."""
     crop_pixels: int = 0
@@ -57,6 +60,18 @@ class MotionSpace:
     def per_frame(self) -> tuple[str, ...]:
         """The names of the arrays with one row a frame."""
         return tuple(name for name, shape in self.arrays.items() if shape[0] is None)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether identity, expression, angles and translation are those of the space `linear478`."""
+        return "linear478" in (self.name, self.extends)
+
+    def takes(self, other: MotionSpace, *, as_driver: bool = False) -> bool:
+        """Return whether motion in another space can be used as motion in this one: it has the same arrays.
+
+        `as_driver`: the arrays in which this space extends another one are not needed.
+        """
+        return self.name in (other.name, other.extends) or (as_driver and self.extends == other.name)
 
     @property
     def has_controls(self) -> bool:
@@ -101,6 +116,14 @@ class MotionSpace:
             return made, 0.0
         function: Callable[..., tuple[Coefficients, float]] = resolve_name(self.containing)
         return function(made, source, how, model)
+
+    def follow(self, made: Coefficients, source: Coefficients, model: FaceModel) -> Coefficients:
+        """Return coefficients whose linear478 arrays were changed with all arrays of this space after that change.
+
+        `source` is the same face before the change, in this space; its first row counts.
+        """
+        function: Callable[..., Coefficients] = resolve_name(self.from_coefficients)
+        return function(made, source, model)
 
     def edit(self, coefficients: Coefficients, values: Mapping[str, Floats], model: FaceModel) -> Coefficients:
         """Return coefficients of T frames with sliders applied; `values` holds (T,) by slider name."""

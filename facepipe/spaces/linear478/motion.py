@@ -112,6 +112,7 @@ def edit(coefficients: Coefficients, values: Mapping[str, Floats], model: FaceMo
     return coefficients.with_motion(expression, turned_angles(coefficients, values), translation)
 
 
-def from_coefficients(coefficients: Coefficients) -> Coefficients:
-    """Return the coefficients as they are: this is the space that sliders and voice work in."""
-    return coefficients
+def from_coefficients(made: Coefficients, source: Coefficients, model: FaceModel) -> Coefficients:
+    """Implement `MotionSpace.follow`: this is the space that sliders and voice work in."""
+    del source, model
+    return made

@@ -1,0 +1,20 @@
+"""Bi-layer head avatars (Zakharov et al., ECCV 2020), compatible with the published weights.
+
+Written from the paper, its supplementary and documented facts about the weights. The authors' code,
+saic-violet/bilayer-model at c01cebe (2020-10-24), is under MPL-2.0; none of it is here.
+"""
+
+from facepipe.rendering.spec import RendererSpec
+
+SPEC = RendererSpec(
+    name="bilayer",
+    about="a texture that is warped in every frame, with a matte of the head; made once per portrait",
+    space="keypoints68",
+    open="facepipe.renderers.bilayer.renderer:open_renderer",
+    prepare="facepipe.renderers.bilayer.renderer:prepare",
+    prior="mesh",
+    weights=("face-model",),
+    network="bilayer-official",
+    needs_matte=True,
+    has_alpha=True,
+)

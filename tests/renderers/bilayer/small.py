@@ -1,0 +1,79 @@
+"""Small bi-layer networks with random weights, in files as users add them, and a portrait for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from facepipe import weights
+from facepipe.checkpoint import header_of
+from facepipe.renderers.bilayer.config import BilayerConfig
+from facepipe.renderers.bilayer.published import KIND, Bilayer
+from facepipe.rendering.source import Source
+from facepipe.spaces.keypoints68.coefficients import KeypointCoefficients
+from facepipe.spaces.keypoints68.landmarks import followed
+from facepipe.weights.saving import save_tensors
+from tests.face.faces import astronaut_portrait, face_model
+
+SMALL = BilayerConfig(
+    side_pixels=64,
+    embedder_width=8,
+    embedder_widest=16,
+    texture_width=8,
+    texture_widest=16,
+    inference_width=4,
+    inference_widest=8,
+    pose_width=16,
+    enhancer_width=8,
+    enhancer_widest=8,
+    enhancer_side=32,
+    enhancer_blocks=1,
+    enhancer_steps=2,
+)
+
+
+@lru_cache(maxsize=1)
+def small_net() -> Bilayer:
+    """Return networks that react to keypoints visibly."""
+    torch.manual_seed(0)
+    net = Bilayer(SMALL).eval().requires_grad_(False)
+    for name, parameter in net.named_parameters():
+        if "keypoints_embedder" in name and parameter.ndim == 2:
+            torch.nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5 * 5)
+    return net
+
+
+def save_small(path: Path) -> Path:
+    """Write the networks in the form of `facepipe weights add`."""
+    save_tensors({name: one.contiguous() for name, one in small_net().state_dict().items()}, path, _HEADER)
+    return path
+
+
+_HEADER = header_of(KIND, SMALL)
+
+
+def add_bilayer(folder: Path) -> None:
+    """Register the networks under the name of the published ones."""
+    path = save_small(folder / "bilayer-official.safetensors")
+    weights.add(path, name="bilayer-official", licence="", source="invented", space="keypoints68")
+
+
+@lru_cache(maxsize=2)
+def portrait(size: int = 128) -> Source:
+    """Return the astronaut with landmarks and a matte: an ellipse with soft edges around head and body."""
+    source, coefficients = astronaut_portrait(size)
+    row, column = np.mgrid[:size, :size] / size
+    distance = ((column - 0.5) / 0.45) ** 2 + ((row - 0.8) / 0.8) ** 2
+    matte = np.clip((1.1 - distance) * 8, 0, 1).astype(np.float32)
+    return replace(source, coefficients=followed(coefficients, coefficients, face_model()), matte=matte)
+
+
+def motion(count: int) -> KeypointCoefficients:
+    """Return motion of the portrait: a nod, and a turn."""
+    own = portrait().coefficients.repeated(count)
+    angles = own.angles + np.linspace(0, 1, count)[:, None] * np.array([0.2, -0.3, 0.1])
+    return followed(own.with_motion(own.expression, angles, own.translation), portrait().coefficients, face_model())
