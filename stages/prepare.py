@@ -21,14 +21,16 @@ def prepare(run: StageRun[Params]) -> Mapping[str, Any]:
     # Imported here, so that a finished job does not wait for torch.
     from safetensors.torch import save_file
 
-    from facepipe.renderers import RENDERERS
+    from facepipe.renderers import RENDERERS, prepare_source
     from facepipe.rendering.source import SourceFiles
 
     spec = RENDERERS[run.params.renderer]
     matte = run.input("matte") if "matte" in run.inputs else None
     files = SourceFiles(run.input("picture"), run.input("track"), run.input("source"), matte=matte)
     source = files.load(spec.motion_space)
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in spec.compute(run.weights, source).items()}
+    tensors = {
+        name: tensor.cpu().contiguous() for name, tensor in prepare_source(spec.name, run.weights, source).items()
+    }
     save_file(tensors, run.output / "prepared.safetensors")
     run.advance(1)
     return {"tensors": len(tensors), "bytes": sum(tensor.nbytes for tensor in tensors.values())}

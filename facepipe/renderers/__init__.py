@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facepipe.renderers import bilayer, compact, mesh, pirender
-from facepipe.rendering.spec import OpenRenderer, RendererSpec
+from facepipe.rendering.spec import OpenRenderer, PrepareSource, RendererSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,13 +37,24 @@ def open_renderer(
         name: A key of RENDERERS.
         weights: Files by the names in the spec's `files`.
         source: The portrait, with its coefficients in the renderer's space.
-        prepared: The result of `RendererSpec.compute` for this source; if None, it is computed here.
+        prepared: The result of `prepare_source` for this source; if None, it is computed here.
         compiled: Whether torch compiles the network first.
     """
-    spec = RENDERERS[name]
-    prior = resolve_name(RENDERERS[spec.prior].open_prior)(weights, source) if spec.prior else None
-    opening: OpenRenderer = resolve_name(spec.open)
+    opening: OpenRenderer = resolve_name(RENDERERS[name].open)
+    prior = _open_prior(name, weights, source)
     return opening(weights, source, prior=prior, prepared=prepared, compiled=compiled)
+
+
+def prepare_source(name: str, weights: Mapping[str, Path], source: Source) -> PreparedTensors:
+    """Compute what a renderer needs once per source. Call it only if its spec declares `prepare`."""
+    preparing: PrepareSource = resolve_name(RENDERERS[name].prepare)
+    return preparing(weights, source, prior=_open_prior(name, weights, source))
+
+
+def _open_prior(name: str, weights: Mapping[str, Path], source: Source) -> Any:
+    """Open the prior of a renderer for a source; None if it has none."""
+    prior = RENDERERS[name].prior
+    return resolve_name(RENDERERS[prior].open_prior)(weights, source) if prior else None
 
 
 def open_for(name: str, weights: Mapping[str, Path], files: SourceFiles, *, compiled: bool = False) -> FrameRenderer:
@@ -56,4 +67,4 @@ def open_for(name: str, weights: Mapping[str, Path], files: SourceFiles, *, comp
     return open_renderer(name, weights, source, prepared=prepared, compiled=compiled)
 
 
-__all__ = ["RENDERERS", "open_for", "open_renderer"]
+__all__ = ["RENDERERS", "open_for", "open_renderer", "prepare_source"]

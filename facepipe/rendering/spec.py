@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
 from facepipe.spaces import SPACES, MotionSpace
@@ -50,6 +49,13 @@ class OpenRenderer(Protocol):
         """
 
 
+class PrepareSource(Protocol):
+    """A function that computes what a renderer needs once per source."""
+
+    def __call__(self, weights: Mapping[str, Path], source: Source, *, prior: Any) -> PreparedTensors:
+        """Return the tensors. The parameters are those of `OpenRenderer`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RendererSpec:
     """Declaration of a renderer. Functions are given as "module:attribute" and imported on first use."""
@@ -66,7 +72,7 @@ class RendererSpec:
     prior: str = ""
     """Name of the renderer that this one builds on; empty if none."""
     prepare: str = ""
-    """A function of weights and source that returns `PreparedTensors`; empty if the renderer has none."""
+    """A `PrepareSource`; empty if the renderer has none."""
     weights: tuple[str, ...] = ()
     """Registry names of the required files, without the network."""
     network: str = ""
@@ -95,8 +101,3 @@ class RendererSpec:
     def files(self) -> tuple[str, ...]:
         """Keys of the weights given to the renderer: `weights`, and `NETWORK` if it has one."""
         return (*self.weights, *([NETWORK] if self.network else []))
-
-    def compute(self, weights: Mapping[str, Path], source: Source) -> PreparedTensors:
-        """Run `prepare` for a source. Call it only if `prepare` is declared."""
-        computed: PreparedTensors = resolve_name(self.prepare)(weights, source)
-        return computed

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
     from facepipe.rendering.spec import FrameRenderer, PreparedTensors
 
-MODULES = {"bilayer": "facepipe.renderers.bilayer.streaming"}
+MODULES = {
+    "bilayer": "facepipe.renderers.bilayer.streaming",
+    "bilayer-compact": "facepipe.renderers.bilayer.compact.renderer",
+}
 """By kind of network: the module with its `prepare` and `open_renderer`."""
 
 
-def prepare(weights: Mapping[str, Path], source: Source) -> PreparedTensors:
+def prepare(weights: Mapping[str, Path], source: Source, *, prior: Any) -> PreparedTensors:
     """Implement `prepare` of the spec."""
-    prepared: PreparedTensors = _function("prepare", weights[NETWORK])(weights, source)
+    prepared: PreparedTensors = _function("prepare", weights[NETWORK])(weights, source, prior=prior)
     return prepared
 
 

@@ -71,8 +71,9 @@ def load(path: Path) -> Bilayer:
     return load_bilayer(path).to(compute_device())
 
 
-def prepare(weights: Mapping[str, Path], source: Source) -> PreparedTensors:
+def prepare(weights: Mapping[str, Path], source: Source, *, prior: Any) -> PreparedTensors:
     """Implement `prepare` of the spec."""
+    del prior
     net = load_once(load, weights[NETWORK], threads=THREADS)
     return initialised(net, Framing(source, net.config.side_pixels))
 

@@ -97,8 +97,9 @@ def load_fast(path: Path) -> FastPirender:
     return FastPirender(load_pirender(path).to(compute_device()), threads=thread_count())
 
 
-def prepare(weights: Mapping[str, Path], source: Source) -> PreparedTensors:
+def prepare(weights: Mapping[str, Path], source: Source, *, prior: None) -> PreparedTensors:
     """Implement `prepare` of the spec: compute the source's features, in the precision used on this machine."""
+    del prior
     net = load_once(load_fast, weights[NETWORK], threads=THREADS)
     return net.prepare(to_tensor(source.picture)[None])._asdict()
 

@@ -2,9 +2,9 @@
 
     facepipe train bilayer --dataset DATASET --cache CACHE --out RUN
 
-DATASET is the output of `facepipe dataset build`; its frames are unpacked into CACHE once, with their mattes. A run with
-RUN/checkpoint.pt resumes from it; otherwise it starts with a new network, or with the network of a released file or of
-another run's checkpoint (--begin-with FILE). RUN/samples and RUN/curves (TensorBoard) show the progress.
+DATASET is the output of `facepipe dataset build`; its frames are unpacked into CACHE once, with their mattes. A run
+with RUN/checkpoint.pt resumes from it; otherwise it starts with a new network, or with the network of a released file
+or of another run's checkpoint (--begin-with FILE). RUN/samples and RUN/curves (TensorBoard) show the progress.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import torch
+from lightning_fabric import Fabric
 
 from facepipe import weights
 from facepipe.checkpoint import load_network
@@ -51,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     train(training, args.out, fabric)
 
 
-def training_of(args: argparse.Namespace, fabric) -> CompactBilayerTraining:
+def training_of(args: argparse.Namespace, fabric: Fabric) -> CompactBilayerTraining:
+    """Return the training of the compact network."""
     caches = both_caches(args, fabric)
     model = load_face_model(weights.find("face-model").path)
     threads = torch.get_num_threads()

@@ -58,13 +58,13 @@ def of_pairs(texture: Texture) -> Texture:
     return Texture(*(part.repeat_interleave(PAIRS_OF_A_SOURCE, 0) for part in texture))
 
 
-def picture_losses(
-    made: Frame, texture: Texture, batch: HeadBatch, landmarker: LandmarkerLosses
-) -> dict[str, Tensor]:
+def picture_losses(made: Frame, texture: Texture, batch: HeadBatch, landmarker: LandmarkerLosses) -> dict[str, Tensor]:
     """Return all losses, unweighted."""
     known = ~batch.crossed
     # Parts of the source have fewer rows than the batch.
-    pairs = HeadBatch(*(part if len(part) == len(known) else part.repeat_interleave(PAIRS_OF_A_SOURCE, 0) for part in batch))
+    pairs = HeadBatch(
+        *(part if len(part) == len(known) else part.repeat_interleave(PAIRS_OF_A_SOURCE, 0) for part in batch)
+    )
     losses = truth_losses(rows(made, known), rows(pairs, known), landmarker)
     if batch.crossed.any():
         losses |= crossed_losses(rows(made, batch.crossed), rows(pairs, batch.crossed), landmarker)

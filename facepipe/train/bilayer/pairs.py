@@ -113,10 +113,14 @@ class HeadPairs(Pairs):
         prior = MeshRenderer(self.model, portrait_at(picture, points, fitted, source))
         table, side = surface_table(self.model, prior.regions()), len(picture)
         own_pose = fitted.pose.rows(slice(source, source + 1))
-        own = conditioning_of(prior, table, prior.target_points(fitted.expression[source : source + 1], own_pose)[0], own_pose)
+        own = conditioning_of(
+            prior, table, prior.target_points(fitted.expression[source : source + 1], own_pose)[0], own_pose
+        )
         start = (to_tensor(picture), self.matte(clip, source, flip=flip), torch.from_numpy(own.maps))
 
-        def pair(truth: NDArray[np.uint8], matte: Tensor, pose: Similarity, expression: Floats, seen: Floats | None) -> HeadPair:
+        def pair(
+            truth: NDArray[np.uint8], matte: Tensor, pose: Similarity, expression: Floats, seen: Floats | None
+        ) -> HeadPair:
             wanted = prior.target_points(expression, pose)[0]
             conditioning = conditioning_of(prior, table, wanted, pose)
             return HeadPair(

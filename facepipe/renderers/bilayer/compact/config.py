@@ -1,4 +1,4 @@
-"""Sizes of the compact bi-layer network. They are stored in the weight file, so that the network can be built from it."""
+"""Sizes of the compact bi-layer network. They are stored in the weight file, from which the network is built."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ prior's picture is blended in where the source shows nothing, as inside the mout
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -81,7 +80,8 @@ class AdaptiveConv(nn.Module):
     def forward(self, x: Tensor, identity: Tensor) -> Tensor:
         """Take (B, C, H, W) and (B, I)."""
         scale, shift = self.affine(identity).chunk(2, 1)
-        return torch.addcmul(shift[..., None, None], self.conv(x), 1 + scale[..., None, None])
+        scaled: Tensor = self.conv(x) * (1 + scale[..., None, None])
+        return scaled + shift[..., None, None]
 
 
 class Block(nn.Module):
@@ -106,7 +106,7 @@ class Plain(nn.Module):
         super().__init__()
         self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, 1, 1) for _ in range(2))
         with torch.no_grad():
-            self.convs[1].weight.mul_(0.3)  # type: ignore[operator,union-attr]
+            self.convs[1].weight.mul_(0.3)  # type: ignore[operator]
 
     def forward(self, x: Tensor) -> Tensor:
         """Take (B, C, H, W)."""
@@ -189,14 +189,14 @@ class Generator(nn.Module):
         self.join = nn.ModuleList(Block(high, wide) for high in widths[:-1])
         self.final = nn.Conv2d(widths[0], FLOW + SHADE + FINE, 3, 1, 1)
         with torch.no_grad():
-            self.pose[-1].weight.mul_(0.1)  # type: ignore[operator,union-attr]
+            self.pose[-1].weight.mul_(0.1)  # type: ignore[operator]
             self.final.weight.mul_(0.1)
             self.final.weight[: FLOW + SHADE] = 0
             nn.init.zeros_(self.final.bias)  # type: ignore[arg-type]
 
     def forward(self, prior: Tensor, maps: Tensor, keypoints: Tensor, identity: Tensor) -> Tensor:
         """Take (B, 3, S, S), (B, 9 + F + 1, S / 4, S / 4), (B, 136) and (B, I); return (B, 13, S / 4, S / 4)."""
-        poses = self.pose(keypoints).split([conv.conv.out_channels for conv in (self.enter, *self.down)], 1)  # type: ignore[union-attr]
+        poses = self.pose(keypoints).split([conv.conv.out_channels for conv in (self.enter, *self.down)], 1)
         x = self.look(prior, identity) + self.enter(maps, identity) + poses[0][..., None, None]
         skips = []
         for level, blocks in enumerate(self.blocks):
@@ -216,14 +216,15 @@ class Generator(nn.Module):
 class CompactBilayerNet(nn.Module):
     """Embedder and inference generator."""
 
-    def __init__(self, config: CompactBilayerConfig) -> None:
+    def __init__(self, config: CompactBilayerConfig, *, generator: Generator | None = None) -> None:
+        """Build the networks. With a merged `generator`, which has its source's texture, there is no embedder."""
         super().__init__()
         self.config = config
-        self.embedder, self.generator = Embedder(config), Generator(config)
+        if generator is None:
+            self.embedder = Embedder(config)
+        self.generator = generator or Generator(config)
 
-    def forward(
-        self, texture: Texture, prior: Tensor, position: Tensor, maps: Tensor, keypoints: Tensor
-    ) -> Frame:
+    def forward(self, texture: Texture, prior: Tensor, position: Tensor, maps: Tensor, keypoints: Tensor) -> Frame:
         """Render a batch.
 
         Args:
@@ -264,15 +265,4 @@ class CompactBilayerNet(nn.Module):
 def sampled(texture: Tensor, position: Tensor) -> Tensor:
     """Sample a (B, C, S, S) texture at (B, 2, H, W) positions; the border is repeated."""
     grid = position.float().permute(0, 2, 3, 1)
-    return functional.grid_sample(
-        texture.float(), grid, padding_mode="border", align_corners=True
-    ).to(texture.dtype)
-
-
-def embedded(net: CompactBilayerNet, source: Tensor, matte: Tensor, maps: Tensor) -> Texture:
-    """Run the embedder of a network; see `Embedder.forward`."""
-    texture: Texture = net.embedder(source, matte, maps)
-    return texture
-
-
-PreparedParts = Mapping[str, Tensor]
+    return functional.grid_sample(texture.float(), grid, padding_mode="border", align_corners=True).to(texture.dtype)
