@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from facepipe.checkpoint import header_of
 from facepipe.errors import WeightsError
-from facepipe.renderers import RENDERERS
+from facepipe.renderers import prepare_source
 from facepipe.renderers.bilayer import renderer
 from facepipe.renderers.bilayer.framing import Framing
 from facepipe.renderers.bilayer.published import Bilayer
@@ -99,7 +99,7 @@ def test_the_source_is_prepared_once(files: dict[str, Path], tmp_path: Path, mon
     """With the stored tensors two drivers render the same bytes as without, and nothing of the source is computed."""
     source = portrait()
     fresh = renderer.open_renderer(files, source, prior=None, prepared=None, compiled=False)
-    prepared = RENDERERS["bilayer"].compute(files, source)
+    prepared = prepare_source("bilayer", files, source)
     save_file(dict(prepared), tmp_path / "prepared.safetensors")
 
     def refused(*_: Any, **__: Any) -> None:

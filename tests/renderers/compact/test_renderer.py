@@ -9,10 +9,10 @@ import torch
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.fitting import fit
 from facepipe.face.pose import Similarity
-from facepipe.rendering.conditioning import conditioning_of, motion_of, surface_table
 from facepipe.renderers.compact.net import CompactNet
 from facepipe.renderers.compact.renderer import CompactRenderer
 from facepipe.renderers.mesh.renderer import MeshRenderer
+from facepipe.rendering.conditioning import conditioning_of, motion_of, surface_table
 from facepipe.spaces.coefficients import from_fit
 from tests.face.faces import face_model
 from tests.renderers import painted

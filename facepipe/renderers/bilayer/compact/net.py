@@ -80,8 +80,9 @@ class AdaptiveConv(nn.Module):
     def forward(self, x: Tensor, identity: Tensor) -> Tensor:
         """Take (B, C, H, W) and (B, I)."""
         scale, shift = self.affine(identity).chunk(2, 1)
-        scaled: Tensor = self.conv(x) * (1 + scale[..., None, None])
-        return scaled + shift[..., None, None]
+        made: Tensor = self.conv(x)
+        scaled: Tensor = made * (1 + scale[..., None, None])
+        return torch.add(scaled, shift[..., None, None])
 
 
 class Block(nn.Module):
@@ -96,7 +97,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, identity: Tensor) -> Tensor:
         """Take (B, C, H, W) and (B, I)."""
         y = self.first(functional.leaky_relu(x, SLOPE), identity)
-        return x + self.second(functional.leaky_relu(y, SLOPE), identity)
+        change: Tensor = self.second(functional.leaky_relu(y, SLOPE), identity)
+        return x + change
 
 
 class Plain(nn.Module):
@@ -170,6 +172,7 @@ class Generator(nn.Module):
     def __init__(self, config: CompactBilayerConfig) -> None:
         super().__init__()
         widths, wide = config.widths, config.identity
+        self.widths = list(widths)
         maps = CONDITIONING_CHANNELS + config.features + 1
         self.pose = nn.Sequential(
             nn.Linear(KEYPOINT_CHANNELS, config.pose),
@@ -196,13 +199,13 @@ class Generator(nn.Module):
 
     def forward(self, prior: Tensor, maps: Tensor, keypoints: Tensor, identity: Tensor) -> Tensor:
         """Take (B, 3, S, S), (B, 9 + F + 1, S / 4, S / 4), (B, 136) and (B, I); return (B, 13, S / 4, S / 4)."""
-        poses = self.pose(keypoints).split([conv.conv.out_channels for conv in (self.enter, *self.down)], 1)
-        x = self.look(prior, identity) + self.enter(maps, identity) + poses[0][..., None, None]
+        poses = [bias[..., None, None] for bias in self.pose(keypoints).split(self.widths, 1)]
+        x = self.look(prior, identity) + self.enter(maps, identity) + poses[0]
         skips = []
         for level, blocks in enumerate(self.blocks):
             if level:
                 skips.append(x)
-                x = self.down[level - 1](functional.leaky_relu(x, SLOPE), identity) + poses[level][..., None, None]
+                x = self.down[level - 1](functional.leaky_relu(x, SLOPE), identity) + poses[level]
             for block in blocks:  # type: ignore[attr-defined]
                 x = block(x, identity)
         for level in reversed(range(len(self.up))):
