@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 
 from facepipe.checkpoint import header_of
 from facepipe.errors import WeightsError
-from facepipe.renderers import prepare_source
 from facepipe.renderers.bilayer import renderer
 from facepipe.renderers.bilayer.framing import Framing
 from facepipe.renderers.bilayer.published import Bilayer
@@ -99,7 +98,7 @@ def test_the_source_is_prepared_once(files: dict[str, Path], tmp_path: Path, mon
     """With the stored tensors two drivers render the same bytes as without, and nothing of the source is computed."""
     source = portrait()
     fresh = renderer.open_renderer(files, source, prior=None, prepared=None, compiled=False)
-    prepared = prepare_source("bilayer", files, source)
+    prepared = renderer.prepare(files, source, prior=None)
     save_file(dict(prepared), tmp_path / "prepared.safetensors")
 
     def refused(*_: Any, **__: Any) -> None:
@@ -117,7 +116,7 @@ def test_networks_of_other_kinds_are_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     save_tensors({"a": torch.zeros(1)}, other, header_of("pirender", SMALL))
     with pytest.raises(WeightsError, match=r"other\.safetensors contains a network of kind 'pirender', expected bil"):
-        renderer.prepare({NETWORK: other}, portrait())
+        renderer.prepare({NETWORK: other}, portrait(), prior=None)
     other.write_bytes(b"no tensors")
     with pytest.raises(WeightsError, match="is not a readable safetensors file"):
-        renderer.prepare({NETWORK: other}, portrait())
+        renderer.prepare({NETWORK: other}, portrait(), prior=None)
