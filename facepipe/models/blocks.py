@@ -35,6 +35,11 @@ class InvertedResidual(nn.Module):
         return x + cast("Tensor", self.body(x))
 
 
+def double(x: Tensor) -> Tensor:
+    """Repeat each cell of (B, C, H, W) twice in height and width."""
+    return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
 def _normed(net: nn.Module) -> Iterator[tuple[nn.Module, str, str, str]]:
     """Yield (parent module, its name as prefix, convolution name, norm name) for each convolution and its batch norm.
 
