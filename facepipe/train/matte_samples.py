@@ -15,10 +15,9 @@ from facepipe.face.cropping import SquareCrop
 from facepipe.train.augment import Picture, blur, compress, light, noise, texture
 from facepipe.train.mattes import MatteCache
 
-PORTRAIT_SHARE, NEW_BACKGROUND_SHARE, TEXTURE_SHARE, GREY_SHARE = 0.4, 0.35, 0.3, 0.05
+PORTRAIT_SHARE, NEW_BACKGROUND_SHARE, TEXTURE_SHARE = 0.4, 0.35, 0.3
 # Side of a sample over the side of the crop around the head: the crops of this program, whole frames, and close-ups.
 SMALLEST_SIDE, LARGEST_SIDE = 0.65, 1.9
-BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101)
 
 
 class MatteSamples(IterableDataset[tuple[Tensor, Tensor]]):
@@ -61,8 +60,7 @@ class MatteSamples(IterableDataset[tuple[Tensor, Tensor]]):
         """Draw one sample."""
         row = self.pick(random)
         crop = framed(self.cache.crop(row), self.cache.pictures.shape[1], random)
-        border = BORDERS[random.integers(len(BORDERS))]
-        picture, matte = (cut(plane[row], crop, size, border) for plane in (self.cache.pictures, self.cache.mattes))
+        picture, matte = (cut(plane[row], crop, size) for plane in (self.cache.pictures, self.cache.mattes))
         if random.random() < NEW_BACKGROUND_SHARE:
             share = (matte.astype(np.float32) / 255)[..., None]
             behind = self.background(size, random)
@@ -100,17 +98,18 @@ def framed(head: SquareCrop, whole: int, random: np.random.Generator) -> SquareC
     return SquareCrop(float(x), float(y), side, float(random.normal(0, 0.15)))
 
 
-def cut(plane: NDArray[np.uint8], crop: SquareCrop, size: int, border: int) -> NDArray[np.uint8]:
-    """Resample a crop to (size, size) or (size, size, 3), with the picture repeated or mirrored beyond its border."""
+def cut(plane: NDArray[np.uint8], crop: SquareCrop, size: int) -> NDArray[np.uint8]:
+    """Resample a crop to (size, size) or (size, size, 3); outside the picture, border pixels are repeated."""
     shrink = crop.side / size
     if shrink > 1.3:  # against aliasing
         plane = cv2.GaussianBlur(plane, (0, 0), 0.4 * shrink)  # type: ignore[assignment]
+    border = cv2.BORDER_REPLICATE
     return np.asarray(cv2.warpAffine(plane, crop.matrix(size), (size, size), borderMode=border), np.uint8)
 
 
 def weather(picture: Picture, random: np.random.Generator) -> Picture:
     """Change light, sharpness, noise and compression, each with its own probability. Nothing is occluded."""
-    if random.random() < 0.8:
+    if random.random() < 0.6:
         picture = light(picture, random)
     if random.random() < 0.25:
         picture = blur(picture, random)

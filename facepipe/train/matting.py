@@ -13,7 +13,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ from facepipe.dataset.split import Item, split_items
 from facepipe.face.cropping import sample
 from facepipe.face.detector import Detector
 from facepipe.models import detector as network
-from facepipe.models.blocks import unfold_norms
+from facepipe.models.blocks import InvertedResidual, unfold_norms
 from facepipe.models.matting import Matting, MattingConfig
 from facepipe.train.command import parser_of
 from facepipe.train.loop import Recipe, fit, to_network
@@ -37,7 +37,7 @@ from facepipe.train.matte_measures import MatteMeasures, measures
 from facepipe.train.matte_samples import MatteSamples
 from facepipe.train.mattes import MatteCache, build_cache
 
-RECIPE = Recipe(batch=16, steps=2400, peak_rate=2e-3, warm_up=100, average=0.99, evaluate_every=200)
+RECIPE = Recipe(batch=16, steps=1800, peak_rate=1.5e-3, warm_up=100, average=0.99, evaluate_every=200)
 # Most steps run on small pictures, which cost a quarter; the last ones on the size of inference.
 SIZES = ((0.5, 128), (0.8, 192), (1.0, 256))
 CROP_PIXELS, VALIDATION_SHARE, BOUNDARY_WEIGHT = 256, 12, 3.0
@@ -75,13 +75,11 @@ def start_at_detector(net: Matting, weight: Path, pictures: Tensor) -> None:
     Blocks that the detector lacks begin as the identity.
     """
     released = load_network(weight, "detector", network.Detector, network.DetectorConfig, precision="fp32", threads=1)
-    state = {name: value for name, value in released.state_dict().items() if not name.startswith("head.")}
-    known = set(state)
-    for prefix, part in net.trunk.named_modules():
-        body = getattr(part, "body", None)
-        if body is not None and f"{prefix}.body.0.weight" not in known:
-            nn.init.zeros_(body[-1].weight)
-    unfold_norms(net.trunk, state, to_network(pictures))
+    state = {f"trunk.{name}": value for name, value in released.state_dict().items() if not name.startswith("head.")}
+    for name, part in net.trunk.named_modules(prefix="trunk"):
+        if isinstance(part, InvertedResidual) and f"{name}.body.0.weight" not in state:
+            nn.init.zeros_(cast("Any", part.body[-1]).weight)
+    unfold_norms(net, state, to_network(pictures))
 
 
 def validates(item: Item) -> bool:
