@@ -118,7 +118,7 @@ def resized(plane: NDArray[Scalar], size: tuple[int, int]) -> NDArray[Scalar]:
 def steadied(frames: Iterable[tuple[Picture, Glance]]) -> Iterator[tuple[Picture, Glance]]:
     """Average each matte with those of the previous and the next frame, where the picture does not change.
 
-    The mean is symmetric in time, so nothing lags; a pixel that changes keeps its own matte.
+    The mean is symmetric in time, so nothing lags; a pixel that changes keeps its own matte. All frames have one size.
     """
     previous: tuple[Picture, Glance] | None = None
     current: tuple[Picture, Glance] | None = None
