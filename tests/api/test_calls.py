@@ -20,7 +20,7 @@ from facepipe.api.options import File
 from facepipe.engine.events import Event, Progress, Summary
 from facepipe.errors import UsageError
 from facepipe.media.image import read_image, write_image
-from facepipe.requests import AudioRequest, CoefficientsRequest, CropRequest, EditRequest, ReenactRequest
+from facepipe.requests import AudioRequest, CoefficientsRequest, CropRequest, EditRequest, MatteRequest, ReenactRequest
 from facepipe.requests.declaration import Declared, declared
 from facepipe.requests.frames import FramesRequest
 from facepipe.requests.request import RequestBase
@@ -32,6 +32,7 @@ TYPES: Mapping[str, tuple[type[RequestBase], Any]] = {
     "audio": (AudioRequest, options.AudioOptions),
     "edit": (EditRequest, options.EditOptions),
     "crop": (CropRequest, options.CropOptions),
+    "matte": (MatteRequest, options.MatteOptions),
     "coefficients": (CoefficientsRequest, options.CoefficientsOptions),
     "frames": (FramesRequest, options.FramesOptions),
 }

@@ -26,6 +26,7 @@ from facepipe.stages import (
     coefficients,
     crop,
     features,
+    matte,
     motion,
     mux,
     prepare,
@@ -42,6 +43,7 @@ from tests.pipeline.scene import Scene
 
 STAGES: tuple[Stage[Any], ...] = (
     crop.STAGE,
+    matte.STAGE,
     coefficients.STAGE,
     features.STAGE,
     speech.STAGE,
@@ -60,7 +62,7 @@ STAGES: tuple[Stage[Any], ...] = (
 
 def make(work: Path, stage: Stage[Any], inputs: Mapping[str, Any], params: Any) -> Artefact:
     """Run a stage twice, check that the outputs are identical, and return the second result."""
-    names = {bare(name) for name in stage.weights} & {"detector", "landmarker", "face-model"}
+    names = {bare(name) for name in stage.weights} & {"detector", "landmarker", "face-model", "matting"}
     workspace, weights = Workspace(work), {name: find(name) for name in names}
     first, again = (
         workspace.execute(workspace.decide(stage, inputs, params, weights, force=force)) for force in (False, True)
