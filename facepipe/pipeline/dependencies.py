@@ -9,11 +9,11 @@ from typing import Any
 from facepipe.engine import Stage
 from facepipe.motion.drawing import WEIGHT as EXPRESSION_VAE
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import crop_weight_names, perception_weight_names
+from facepipe.pipeline.perception import MATTING, crop_weight_names, perception_weight_names
 from facepipe.pipeline.rendering import renderer_weight_names
 from facepipe.renderers import RENDERERS
 from facepipe.spaces import SPACES
-from facepipe.stages import crop, features, motion, mux, prepare, render, report, sheet, sign, speech
+from facepipe.stages import crop, features, matte, motion, mux, prepare, render, report, sheet, sign, speech
 from facepipe.weights import registered
 
 AUDIO = "audio"
@@ -56,6 +56,12 @@ def of_audio(options: Options, *, reports: bool) -> Dependencies:
 def of_crop(options: Options) -> Dependencies:
     """Return the dependencies of `crop`."""
     return Dependencies((crop.STAGE,), crop_weight_names(options.landmarker))
+
+
+def of_matte(options: Options, *, cropped: bool) -> Dependencies:
+    """Return the dependencies of `matte`; `cropped` means that --crop is given."""
+    before = of_crop(options) if cropped else Dependencies()
+    return Dependencies((*before.stages, matte.STAGE), (*before.weights, MATTING))
 
 
 def of_coefficients(options: Options) -> Dependencies:

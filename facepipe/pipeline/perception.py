@@ -19,10 +19,12 @@ from facepipe.face.track import NO_FACE_SHARE
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect
 from facepipe.spaces import SPACES
-from facepipe.stages import crop
+from facepipe.stages import crop, matte
 
 # The weights of each landmarker. Both use the detector.
 LANDMARKERS = {"embedded": ("landmarker",), "face-alignment": ("fan-3d", "fan-depth", "face-model")}
+MATTING = "matting"
+"""Registry name of the matting network."""
 Weights = Mapping[str, weights.WeightFile]
 Made = Artefact | Pending
 Input = Output | Pending | Path
@@ -134,6 +136,12 @@ def track_clip(
     if isinstance(made, Artefact) and options.no_face not in ("source", "cut"):
         _check_share(job, made, medium, label)
     return made
+
+
+def compute_matte(job: Job, media: Input, params: matte.Params, weights: Weights, label: str, *, frames: int) -> Made:
+    """Compute the matte of a picture or clip, such as `crop.png` of a crop."""
+    needed = {MATTING: weights[MATTING]}
+    return job.run(matte.STAGE, {"media": media}, params, weights=needed, label=label, frames=frames)
 
 
 def _rule(face: str) -> str:
