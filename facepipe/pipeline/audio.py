@@ -147,7 +147,7 @@ def audio(job: Job, work: AudioJob) -> list[Path]:
             job, item, work.audio_options, sound_features, own, work.weights, head=head, take=take
         )
         result, segments = _render(job, work, source, generated)
-        before = [source.crop, source.coefficients, sound_features, *head_results, generated, *segments]
+        before = [*source.made(), sound_features, *head_results, generated, *segments]
         _finish(job, work, take, result, generated, before)
     beside = [
         work.beside(path, take)

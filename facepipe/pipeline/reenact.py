@@ -198,7 +198,7 @@ def fit(job: Job, inputs: Inputs) -> FittedInputs:
 
 
 def _made(fitted: Fitted | None) -> list[Made]:
-    return [fitted.crop, fitted.coefficients] if fitted else []
+    return fitted.made() if fitted else []
 
 
 def _driving(work: Inputs, fitted: Fitted | None) -> Output | Pending | Path | None:

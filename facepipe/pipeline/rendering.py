@@ -18,7 +18,7 @@ from facepipe.pipeline.perception import Fitted, Made, Weights, path_of, percept
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from facepipe.renderers import RENDERERS, open_for
 from facepipe.rendering.source import SourceFiles
-from facepipe.rendering.spec import NETWORK
+from facepipe.rendering.spec import MATTING, NETWORK
 from facepipe.settings import MotionSettings
 from facepipe.spaces.retargeting import Retargeting
 from facepipe.stages import motion, mux, prepare, render
@@ -101,9 +101,10 @@ def renderer_weights(options: Options) -> dict[str, WeightFile]:
 
 
 def renderer_weight_names(options: Options) -> tuple[str, ...]:
-    """Return the registry names of the weights of the chosen renderer, with its network last."""
-    name = _network_name(options)
-    return (*RENDERERS[options.renderer].weights, *([name] if name else []))
+    """Return the registry names of the weights of the chosen renderer and its inputs, with its network last."""
+    spec, name = RENDERERS[options.renderer], _network_name(options)
+    matting = (MATTING,) if spec.needs_matte else ()
+    return (*matting, *spec.weights, *([name] if name else []))
 
 
 def _network_name(options: Options) -> str:
@@ -223,6 +224,7 @@ def source_files(scene: Scene, prepared: Made | None) -> SourceFiles:
         path_of(cropped, "track.npz"),
         path_of(scene.fitted.coefficients, "coefficients.npz"),
         path_of(prepared, "prepared.safetensors") if prepared else None,
+        path_of(scene.fitted.matte, "matte.png") if scene.fitted.matte else None,
     )
 
 
@@ -234,11 +236,12 @@ def open_scene(scene: Scene, prepared: Made | None) -> FrameRenderer:
 
 
 def _source_inputs(scene: Scene) -> dict[str, Input]:
-    cropped = scene.fitted.crop
+    cropped, matte = scene.fitted.crop, scene.fitted.matte
     return {
         "picture": cropped.output("crop.png"),
         "track": cropped.output("track.npz"),
         "source": scene.fitted.coefficients.output("coefficients.npz"),
+        **({"matte": matte.output("matte.png")} if matte else {}),
     }
 
 

@@ -131,7 +131,7 @@ class Steps:
         segments = render_segments(self.job, scene, {"source": item.path}, motion.Params(), medium.frames)
         made = join(self.job, scene, segments)
         given = {"source": portrait.path, "motion": item.path}
-        return self._deliver_signed(item, outs, made, [fitted.crop, fitted.coefficients, *segments, made], given)
+        return self._deliver_signed(item, outs, made, [*fitted.made(), *segments, made], given)
 
     def mux(self, segments: list[Path], sound: Path | None, out: Path) -> list[Path]:
         """Join videos of the same size, frame rate and codec without re-encoding them, and add sound."""
