@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
+from facepipe.rendering.background_rule import MATTING
 from facepipe.spaces import SPACES, MotionSpace
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     PreparedTensors = Mapping[str, Tensor]
     """Tensors that a renderer computes once per source, by name."""
 
-MATTING = "matting"
-"""Registry name of the network that finds the person in a picture."""
 NETWORK = "network"
 """Key of the network's file in the weights given to a renderer, whichever registered weight it is."""
 
