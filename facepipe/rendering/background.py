@@ -5,12 +5,15 @@ Values are mixed as they are stored, in sRGB, as browsers and ffmpeg mix them, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.device import lone_threads, thread_count
 from facepipe.media.image import resize
 from facepipe.rendering.filling import push_pull
 
@@ -41,6 +44,17 @@ class Composition:
             frame = cut_out(frame, self.matting(frame))
         return with_clean_colours(frame) if self.behind is None else over(frame, self.behind)
 
+    def frames(self, frames: Iterable[Picture]) -> Iterator[Picture]:
+        """Yield the composed frames in order. Several are computed in parallel; none depends on another."""
+        count, pending = thread_count(), deque[Future[Picture]]()
+        with lone_threads(count, "background") as pool:
+            for frame in frames:
+                pending.append(pool.submit(self, frame))
+                if len(pending) > count:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+
 
 def over(frame: Picture, behind: Picture) -> Picture:
     """Return a frame (H, W, 4) with straight alpha over a background (H, W, 3), rounded to the nearest."""
@@ -52,8 +66,8 @@ def cut_out(picture: Picture, matte: NDArray[np.floating]) -> Picture:
     """Return the person in a picture (H, W, 3) as (H, W, 4) with straight alpha.
 
     The colours are estimated, so that the old background does not shine through hair, by the two blurs of Forte,
-    Approximate Fast Foreground Colour Estimation (2021). Its weights are squared here, so that pixels that belong to one
-    side alone count most; on a soft edge of 6 % of the side this halves the error.
+    Approximate Fast Foreground Colour Estimation (2021). Its weights are squared here, so that pixels of one side alone
+    count most; on a soft edge of 6 % of the picture's side this halves the error.
     """
     image = picture.astype(np.float32)
     alpha = np.clip(matte, 0, 1).astype(np.float32)[..., None]
