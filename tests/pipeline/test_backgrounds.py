@@ -17,8 +17,8 @@ from facepipe.media.image import read_image, write_image
 from facepipe.media.probe import probe_video
 from facepipe.pipeline import rendering
 from facepipe.renderers import RENDERERS
-from facepipe.rendering.background_rule import MATTING
 from facepipe.rendering.filling import hidden_by
+from facepipe.rendering.spec import MATTING
 from facepipe.weights import WeightFile, find
 from tests.pipeline.scene import Scene, run
 from tests.rendering import cutout
@@ -136,6 +136,41 @@ def test_stills_and_arrays_have_alpha_on_request(scene: Scene) -> None:
 def test_a_default_name_ends_in_webm_if_it_is_transparent(scene: Scene) -> None:
     scene.run("reenact", scene.portrait, scene.motion, *TOY, "--background", "transparent")
     assert Path("portrait--motion.webm").is_file()
+
+
+def test_frames_without_alpha_are_cut_out_by_the_matting_network(scene: Scene) -> None:
+    given: dict[str, Any] = {"renderer": "mesh", "size": SIZE, "work": scene.work}
+    plain = list(facepipe.frames(scene.portrait, scene.motion, **given))
+    for background in ("source", "#00ff00"):
+        frames = list(facepipe.frames(scene.portrait, scene.motion, background=background, **given))
+        outside = matte_of(frames[0]) == 0
+        assert np.ptp(np.stack(frames)[:, outside], axis=0).max() == 0  # it stands still
+        inside = matte_of(frames[0]) == 1
+        assert np.abs(np.stack(frames).astype(int) - np.stack(plain))[:, inside].max() <= 1
+    assert (frames[0][outside] == (0, 255, 0)).all()
+    assert facepipe.frames(scene.portrait, scene.motion, background="transparent", **given).__next__().shape[2] == 4
+
+
+def test_only_a_job_that_uses_the_matting_network_needs_it(scene: Scene) -> None:
+    for arguments, uses in (((), False), (("--background", "white"), True), (("--background", "source"), True)):
+        out = f"{len(arguments)}{arguments[-1:]}.png".translate({ord(char): None for char in "(),'"})
+        scene.run("edit", scene.portrait, "--size", "64", *arguments, "-o", out)
+        assert (MATTING in json.loads(Path(f"{out}.json").read_text("utf-8"))["weights"]) is uses
+    scene.run("edit", scene.portrait, *TOY, "--background", "white", "-o", "toy.png")
+    assert MATTING not in json.loads(Path("toy.png.json").read_text("utf-8"))["weights"]
+
+
+def test_a_batch_names_transparent_results_webm(scene: Scene) -> None:
+    Path("sea.png").write_bytes(scene.portrait.read_bytes())
+    row = f"reenact,{scene.portrait},{scene.motion},cutout,64"
+    Path("jobs.csv").write_text(
+        "command,source,driver,renderer,size,background\n" + f"{row},transparent\n{row},sea.png\n"
+    )
+    done = run("batch", "jobs.csv", "--jobs", "1", "--work", scene.work, "--out", "{id}.{ext}", "--json")
+    assert done.exit_code == 0, done.stdout
+    found = sorted(Path.cwd().rglob("*.webm.json")) + sorted(Path.cwd().rglob("*.mp4.json"))
+    records = [json.loads(path.read_text("utf-8")) for path in found]
+    assert [record["options"]["background"] for record in records] == ["transparent", str(Path("sea.png").absolute())]
 
 
 def test_pasted_back_the_head_is_over_the_filled_picture(scene: Scene) -> None:
