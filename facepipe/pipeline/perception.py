@@ -20,7 +20,7 @@ from facepipe.face.track import NO_FACE_SHARE
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect
 from facepipe.renderers import RENDERERS
-from facepipe.rendering.background_rule import MATTING
+from facepipe.rendering.spec import MATTING
 from facepipe.spaces import SPACES
 from facepipe.stages import crop, matte
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from facepipe.rendering.background_rule import MATTING
 from facepipe.spaces import SPACES, MotionSpace
 
 if TYPE_CHECKING:
