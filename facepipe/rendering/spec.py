@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     PreparedTensors = Mapping[str, Tensor]
     """Tensors that a renderer computes once per source, by name."""
 
+MATTING = "matting"
+"""Registry name of the network that finds the person in a picture."""
 NETWORK = "network"
 """Key of the network's file in the weights given to a renderer, whichever registered weight it is."""
 
@@ -96,6 +98,12 @@ class RendererSpec:
     def motion_space(self) -> MotionSpace:
         """The renderer's motion space."""
         return SPACES[self.space]
+
+    @property
+    def registered(self) -> tuple[str, ...]:
+        """Registry names of all weights that rendering with the default network needs."""
+        matting = (MATTING,) if self.needs_matte else ()
+        return (*matting, *self.weights, *([self.network] if self.network else []))
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from facepipe.requests.backgrounds import Background
 from facepipe.requests.declaration import argument
 from facepipe.requests.groups import (
     Consent,
@@ -47,6 +48,7 @@ class FramesRequest(
     Smoothing,
     Preset,
     Space,
+    Background,
     Network,
     Consent,
     Limits,
