@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from facepipe.media.limits import NO_LIMITS
 from facepipe.media.origin import origin_metadata
 from facepipe.media.probe import probe_video
 from facepipe.spaces.files import load_coefficients, read_header
+
+if TYPE_CHECKING:
+    from facepipe.rendering.background import Composition
 
 Picture = NDArray[np.uint8]
 PICTURE = "picture"
@@ -85,8 +88,8 @@ def _device(renderer: str) -> str:
 class Background:
     """What is behind the person in each frame."""
 
-    compose: Callable[[Picture], Picture] | None = None
-    """Returns a rendered frame with its background; None to keep frames unchanged."""
+    composition: Composition | None = None
+    """None keeps frames unchanged."""
     remarks: tuple[Remark, ...] = ()
 
 
@@ -95,9 +98,10 @@ def background_of(run: StageRun[Params]) -> Background:
     if not run.params.background:
         return Background()
     from facepipe.rendering.background import Composition, covering, plain
-    from facepipe.rendering.background_rule import MATTING, SOURCE, TRANSPARENT
+    from facepipe.rendering.background_rule import SOURCE, TRANSPARENT
     from facepipe.rendering.filling import is_visible, without_person
     from facepipe.rendering.matting import open_matting
+    from facepipe.rendering.spec import MATTING
 
     matting = open_matting(run.weights[MATTING]) if MATTING in run.weights else None
     if run.params.background == TRANSPARENT:
@@ -135,8 +139,8 @@ def frames_of(run: StageRun[Params], background: Background | None = None) -> Ge
     count = params.frame_count or len(motion) - params.lead_frames
     renderer = open_for(params.renderer, run.weights, files, compiled=params.compiled)
     frames = renderer(motion, params.lead_frames, params.lead_frames + count)
-    if compose := (background or background_of(run)).compose:
-        frames = map(compose, frames)
+    if composition := (background or background_of(run)).composition:
+        frames = composition.frames(frames)
     displayed = picture = read_image(files.picture)
     if "full" in run.inputs:
         track = load_track(files.track)

@@ -22,6 +22,7 @@ from facepipe.media.limits import MediaLimits
 from facepipe.motion.sliders import SLIDERS
 from facepipe.pipeline.delivery import check_destination, sidecar_of
 from facepipe.pipeline.precheck import check_kind, check_reference, inspect
+from facepipe.rendering.background_rule import TRANSPARENT
 from facepipe.requests import Request
 from facepipe.requests.cells import cell_of
 from facepipe.requests.columns import Columns, files_read, kinds_read, request_of
@@ -47,12 +48,14 @@ class Commands(CommandSet):
 
     def extension(self, item: Item) -> str:
         """Return the default suffix of an item's result, without the dot."""
+        given = item.options.get("background") or self.of_run.render.background
+        video = "webm" if given == TRANSPARENT else "mp4"
         if item.command == "edit":
-            return "mp4" if {"sweep", "frames", "fps"} & set(item.options) else "png"
+            return video if {"sweep", "frames", "fps"} & set(item.options) else "png"
         files = list(item.inputs.values())
         shown = {"crop": files[0], "reenact": files[-1]}.get(item.command, "")
         still = stem_and_suffix(shown)[1].lower() in PICTURES
-        return EXTENSIONS.get(item.command, "png" if still else "mp4")
+        return EXTENSIONS.get(item.command, "png" if still else video)
 
     def inputs(self, item: Item) -> Sequence[str]:
         """Return the paths that an item reads."""

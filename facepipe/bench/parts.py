@@ -95,4 +95,4 @@ def _encode(frames: list[Picture]) -> None:
         VideoWriter(Path(folder) / "out.mp4", size=(width, height), fps=FPS) as writer,
     ):
         for frame in frames:
-            writer.write(frame)
+            writer.write(frame[..., :3])

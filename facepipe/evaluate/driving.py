@@ -17,6 +17,8 @@ from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Made, path_of, perception_weights
 from facepipe.pipeline.reenact import FittedInputs, Inputs, check_inputs, fit
 from facepipe.pipeline.rendering import Scene, move, open_scene, prepare_source, source_files
+from facepipe.rendering.background import over
+from facepipe.rendering.filling import without_person
 from facepipe.rendering.source import Source
 from facepipe.spaces import linear478
 from facepipe.spaces.coefficients import Coefficients
@@ -41,10 +43,15 @@ class DrivenMotion:
         return load_track(path_of(self.scene.fitted.crop, "track.npz")).crop
 
     def rendered(self, frames: NDArray[np.intp]) -> Iterator[Picture]:
-        """Yield the frames with the given numbers, not encoded. Consecutive frames are rendered in one call."""
-        draw = open_scene(self.scene, self.prepared)
+        """Yield the frames with the given numbers, not encoded. Consecutive frames are rendered in one call.
+
+        Frames with alpha are over the background of the source, with the person filled in.
+        """
+        draw, source = open_scene(self.scene, self.prepared), self.source()
+        behind = None if source.matte is None else without_person(source.picture, source.matte)
         for run in np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1):
-            yield from draw(self.motion, int(run[0]), int(run[-1]) + 1)
+            for frame in draw(self.motion, int(run[0]), int(run[-1]) + 1):
+                yield frame if behind is None or frame.shape[2] == 3 else over(frame, behind)
 
 
 def drive(job: Job, source: Path, driver: Path, options: Options) -> DrivenMotion:

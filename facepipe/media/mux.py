@@ -83,8 +83,6 @@ def concat_and_mux(
     for segments with sound: sound that begins before the video or ends after it would make the frame times uneven.
     The same inputs give the same bytes. Raises InputError, EncoderError or DiskError; no file is left at `out` then.
     """
-    if not segments:
-        raise ValueError("got no segments, expected at least one")
     first = probe_video(segments[0], NO_LIMITS)
     with ExitStack() as stack:
         draft = stack.enter_context(draft_of(out))
@@ -105,10 +103,14 @@ def concat_and_mux(
             append_xmp(draft, metadata or {})
     frames, cut = keep + held, len(order) - keep
     remarks = _fit_remarks(sound.seconds if sound else 0.0, frames / first.fps, held / first.fps, cut / first.fps)
-    if sound:
-        encoded = encoding_remarks(sound, webm=_is_webm(out)) if done == "encoded" else ()
-        remarks = (*sound.remarks, *encoded, *remarks)
+    remarks = (*_sound_remarks(sound, done, webm=_is_webm(out)), *remarks)
     return MuxFacts(frames, first.fps, float(frames / first.fps), done, held, cut, remarks)
+
+
+def _sound_remarks(sound: Soundtrack | None, done: str, *, webm: bool) -> tuple[Remark, ...]:
+    if sound is None:
+        return ()
+    return (*sound.remarks, *(encoding_remarks(sound, webm=webm) if done == "encoded" else ()))
 
 
 def _fit_remarks(sound: float, pictures: Fraction, held: Fraction, cut: Fraction) -> tuple[Remark, ...]:

@@ -17,9 +17,9 @@ from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, path_of, perception_weights
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from facepipe.renderers import RENDERERS, open_for
-from facepipe.rendering.background_rule import MATTING, SOURCE
+from facepipe.rendering.background_rule import SOURCE
 from facepipe.rendering.source import SourceFiles
-from facepipe.rendering.spec import NETWORK
+from facepipe.rendering.spec import MATTING, NETWORK
 from facepipe.settings import MotionSettings
 from facepipe.spaces.retargeting import Retargeting
 from facepipe.stages import motion, mux, prepare, render

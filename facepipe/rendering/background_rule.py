@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 
 AUTO, SOURCE, TRANSPARENT = "auto", "source", "transparent"
-MATTING = "matting"
-"""Registry name of the network that finds the person in frames of renderers without alpha."""
 NAMED = {"white": "#ffffff", "black": "#000000"}
 WORDS = (AUTO, SOURCE, *NAMED, TRANSPARENT)
 EXPECTED = "auto, source, white, black, transparent, a colour as '#RRGGBB' in quotes, or a picture (PATH.jpg)"

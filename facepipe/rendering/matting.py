@@ -6,6 +6,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
+from facepipe.checkpoint import THREADS
 from facepipe.weights.loaded import load_once
 
 if TYPE_CHECKING:
@@ -16,6 +17,6 @@ NETWORK = "facepipe.face.matte:Matting"
 
 def open_matting(weight: Path) -> Matting:
     """Return the function that finds the person in a picture, from the file of the network."""
-    network = load_once(resolve_name(NETWORK), weight)
+    network = load_once(resolve_name(NETWORK), weight, threads=THREADS)
     matte: Matting = network.matte
     return matte

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     PreparedTensors = Mapping[str, Tensor]
     """Tensors that a renderer computes once per source, by name."""
 
+MATTING = "matting"
+"""Registry name of the network that finds the person in a picture."""
 NETWORK = "network"
 """Key of the network's file in the weights given to a renderer, whichever registered weight it is."""
 

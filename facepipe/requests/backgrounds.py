@@ -1,21 +1,38 @@
-"""The background and the container of a result, from the settings and the name of the result."""
+"""The option --background, and the background and container of a result, from its settings and name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from facepipe.config import FLAG, shown_source
 from facepipe.errors import UsageError
 from facepipe.renderers import RENDERERS
 from facepipe.rendering.background_rule import AUTO, SOURCE, TRANSPARENT, colour_of, is_picture
+from facepipe.requests.declaration import from_setting
 from facepipe.settings import Settings
 
 WEBM, CODEC_OF_WEBM = ".webm", "vp9"
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 WITH_ALPHA = (WEBM, ".png", ".webp")
 NAME = "render.background"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Background:
+    """What is behind the person."""
+
+    panel: ClassVar[str] = "Result"
+    background: str | None = from_setting(
+        "render.background",
+        "Background: source (the portrait's own, with what the head uncovers filled in), white, black, a colour as "
+        "'#RRGGBB' in quotes, a picture (PATH.jpg), or transparent (a .webm, or a .png or .webp picture). auto: "
+        "transparent in a .webm, else source, from renderers with alpha; others keep what they render.",
+        reads_if=is_picture,
+        accepts=("image",),
+    )
 
 
 def video_suffix(settings: Settings) -> str:

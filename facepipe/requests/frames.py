@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from facepipe.requests.backgrounds import Background
 from facepipe.requests.declaration import argument
 from facepipe.requests.groups import (
-    Background,
     Consent,
     DriverFace,
     Face,

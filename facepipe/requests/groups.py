@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from facepipe.face.rule import is_reference
 from facepipe.renderers import RENDERERS
-from facepipe.rendering.background_rule import is_picture
+from facepipe.requests.backgrounds import Background
 from facepipe.requests.declaration import from_setting, option
 from facepipe.spaces import SPACES
 
@@ -54,21 +54,6 @@ class Network:
     weights: str | None = from_setting("render.weights", "Registered network to use instead of the renderer's own.")
     compile: bool | None = from_setting(
         "render.compile", "Compile the network with torch.compile; useful on a GPU for long clips."
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Background:
-    """What is behind the person."""
-
-    panel: ClassVar[str] = RESULT
-    background: str | None = from_setting(
-        "render.background",
-        "Background: source (the portrait's own, with what the head uncovers filled in), white, black, a colour as "
-        "'#RRGGBB' in quotes, a picture (PATH.jpg), or transparent (a .webm, or a .png or .webp picture). auto: "
-        "transparent in a .webm, else source, from renderers with alpha; others keep what they render.",
-        reads_if=is_picture,
-        accepts=("image",),
     )
 
 

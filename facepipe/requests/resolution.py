@@ -60,9 +60,10 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
     renderer, space = _renderer_and_space(settings)
     result: Path | None = out or getattr(request, "out", None)
     shows_more = bool(own.get("grid") or own.get("paste_back"))
-    background = background_of(settings, renderer, result, shows_more=shows_more)
+    renders = hasattr(request, "background")
+    background = background_of(settings, renderer, result, shows_more=shows_more) if renders else ""
     container, provenance = container_of(background, result), _provenance(settings)
-    if hasattr(request, "background"):
+    if renders:
         check_background(settings, background, container, result, own, signs=provenance.credentials is not None)
     return Options(
         size_pixels=settings.output.size_pixels,
