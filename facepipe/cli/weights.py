@@ -101,8 +101,13 @@ def fetch(
         typer.echo(fetch_weight(name, url, advance=_ignore if quiet else _print_progress(weight)).path)
 
 
-def _ignore(_bytes_done: int) -> None:
-    """Print no progress."""
+def _ignore(_event: int | str) -> None:
+    """Print neither progress nor notes."""
+
+
+def _print_note(sentence: str) -> None:
+    """Print a note to stderr, in the form of those of jobs."""
+    print(f"note: {sentence}", file=sys.stderr)
 
 
 def _print_progress(weight: "Weight") -> Callable[[int], None]:
@@ -123,7 +128,8 @@ Given = Annotated[
     typer.Argument(
         metavar="[KIND] FILE",
         help="A .safetensors file; or a third-party file as published, preceded by its kind: "
-        "pirender, deep3d, bfm, fan-3d, fan-depth, alexnet, lpips, inception, vgg19 or recognition.",
+        "pirender, bilayer (a folder), deep3d, bfm, fan-3d, fan-depth, alexnet, lpips, inception, vgg19 or "
+        "recognition.",
         show_default=False,
     ),
 ]
@@ -151,7 +157,7 @@ def add(
     space: Space = "",
     replace: Replace = False,
     unchecked: Unchecked = False,
-    _quiet: a.Quiet = False,
+    quiet: a.Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Copy a weight file into the user's weight folder and register it. Third-party files are converted."""
@@ -180,6 +186,7 @@ def add(
             space=space,
             unchecked=unchecked,
             replace=replace,
+            note=_ignore if quiet else _print_note,
         )
     else:
         file = add_weight(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from facepipe.engine.digest import digest_stream
 from facepipe.errors import WeightsError
 from facepipe.weights.adding import add, check_name
 from facepipe.weights.saving import save_tensors
@@ -43,6 +45,10 @@ class Converted(NamedTuple):
     tensors: Mapping[str, Tensor]
     header: Mapping[str, str]
     """Header of the safetensors file: its kind, and the config that the network is built from."""
+    files: tuple[Path, ...] = ()
+    """The files that were read, if what was given is a folder."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what was chosen or left out."""
 
 
 def add_third_party(
@@ -56,32 +62,46 @@ def add_third_party(
     space: str = "",
     unchecked: bool = False,
     replace: bool = False,
+    note: Callable[[str], None] = lambda _sentence: None,
 ) -> WeightFile:
-    """Convert a published file by `read` and add its tensors as weight `name` by `facepipe.weights.add`.
+    """Convert a published file or folder by `read` and add its tensors as weight `name` by `facepipe.weights.add`.
 
-    The registry entry contains the digest of the original file, and its page unless `unchecked` is set. Raises the
-    WeightsErrors of `read` and, unless `unchecked`, WeightsError if the digest is not that of the published file.
+    The registry entry contains the digest of the original, and its page unless `unchecked` is set. `note` is called
+    with each of the converted weight's notes. Raises the WeightsErrors of `read` and, unless `unchecked`, WeightsError
+    if the digest is not that of the published file.
     """
     check_name(name)
     converted = read(path)
+    sha256 = _digest(path, converted.files)
     if not unchecked:
-        _check_digest(path, weight)
+        _check_digest(path, sha256, weight)
     with tempfile.TemporaryDirectory(prefix="facepipe-") as folder:
         file = Path(folder) / "converted.safetensors"
         save_tensors(converted.tensors, file, converted.header)
-        return add(
+        added = add(
             file,
             name=name,
             licence=licence or weight.licence,
-            source=f"{source or path.name}, sha256 {digest(path)}, converted",
+            source=f"{source or path.absolute().name}, sha256 {sha256}, converted",
             space=space or weight.space,
             page="" if unchecked else weight.url,
             replace=replace,
         )
+    for sentence in converted.notes:
+        note(sentence)
+    return added
 
 
-def _check_digest(path: Path, weight: ThirdPartyWeight) -> None:
-    if not (found := digest(path)).startswith(weight.sha256_start):
+def _digest(path: Path, files: Sequence[Path]) -> str:
+    """Return the digest of a file; of a folder, that of a list of its files that were read, as sha256sum prints it."""
+    if not files:
+        return digest(path)
+    rows = sorted(f"{digest(file)}  {file.name}\n" for file in files)
+    return digest_stream(io.BytesIO("".join(rows).encode()))
+
+
+def _check_digest(path: Path, found: str, weight: ThirdPartyWeight) -> None:
+    if not found.startswith(weight.sha256_start):
         raise WeightsError(
             f"{path} is not the published {weight.file}: expected a sha256 that begins with {weight.sha256_start}, "
             f"got {found}. Download it again from {weight.url}, or add a file of your own with --unchecked"

@@ -16,7 +16,7 @@ class ThirdPartyWeight:
     """A third-party weight that a user can add."""
 
     file: str
-    """The published file name."""
+    """The name of the published file, or of the folder if there are several."""
     url: str
     """The URL of the file, or of a page that describes how to get it."""
     about: str
@@ -58,6 +58,14 @@ THIRD_PARTY = {
         kind="pirender",
         licence="CC-BY-NC-4.0",
         space="bfm",
+    ),
+    "bilayer-official": ThirdPartyWeight(
+        "runs",
+        "https://github.com/saic-violet/bilayer-model",
+        "the published bi-layer avatars: the folders vc2-hq_adrianb_paper_main and vc2-hq_adrianb_paper_enhancer of "
+        "the drive folder linked from the README",
+        kind="bilayer",
+        space="keypoints68",
     ),
     "bfm": ThirdPartyWeight(
         "BFM_model_front.mat",

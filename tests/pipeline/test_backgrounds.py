@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 import facepipe
+from facepipe.batch.commands import Commands
+from facepipe.batch.item import Item
 from facepipe.errors import FacepipeError
 from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image, write_image
@@ -19,6 +21,9 @@ from facepipe.pipeline import rendering
 from facepipe.renderers import RENDERERS
 from facepipe.rendering.filling import hidden_by
 from facepipe.rendering.spec import MATTING
+from facepipe.requests import ReenactRequest
+from facepipe.requests.columns import Columns, files_read, request_of
+from facepipe.settings import Settings
 from facepipe.weights import WeightFile, find
 from tests.pipeline.scene import Scene, run
 from tests.rendering import cutout
@@ -31,7 +36,7 @@ def matte_of(picture: np.ndarray) -> np.ndarray:
     """Return a matte for a network: an ellipse in the middle."""
     side = len(picture)
     rows, columns = np.mgrid[:side, :side] / (side - 1)
-    return np.clip((0.35 - np.hypot(rows - 0.5, columns - 0.5)) * 20, 0, 1).astype(np.float32)
+    return np.asarray(np.clip((0.35 - np.hypot(rows - 0.5, columns - 0.5)) * 20, 0, 1), np.float32)
 
 
 def found(*names: str) -> dict[str, WeightFile]:
@@ -42,7 +47,7 @@ def found(*names: str) -> dict[str, WeightFile]:
 @pytest.fixture(autouse=True)
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Add the toy renderer, and a matting network that is a function."""
-    monkeypatch.setitem(RENDERERS, "cutout", cutout.SPEC)  # type: ignore[misc]
+    monkeypatch.setitem(RENDERERS, "cutout", cutout.SPEC)
     monkeypatch.setattr("facepipe.rendering.matting.open_matting", lambda _: matte_of)
     monkeypatch.setattr(rendering, "find_weights", found)
     monkeypatch.chdir(tmp_path)
@@ -153,24 +158,24 @@ def test_frames_without_alpha_are_cut_out_by_the_matting_network(scene: Scene) -
 
 def test_only_a_job_that_uses_the_matting_network_needs_it(scene: Scene) -> None:
     for arguments, uses in (((), False), (("--background", "white"), True), (("--background", "source"), True)):
-        out = f"{len(arguments)}{arguments[-1:]}.png".translate({ord(char): None for char in "(),'"})
+        out = f"mesh-{'-'.join(arguments).strip('-')}.png"
         scene.run("edit", scene.portrait, "--size", "64", *arguments, "-o", out)
         assert (MATTING in json.loads(Path(f"{out}.json").read_text("utf-8"))["weights"]) is uses
     scene.run("edit", scene.portrait, *TOY, "--background", "white", "-o", "toy.png")
     assert MATTING not in json.loads(Path("toy.png.json").read_text("utf-8"))["weights"]
 
 
-def test_a_batch_names_transparent_results_webm(scene: Scene) -> None:
-    Path("sea.png").write_bytes(scene.portrait.read_bytes())
-    row = f"reenact,{scene.portrait},{scene.motion},cutout,64"
-    Path("jobs.csv").write_text(
-        "command,source,driver,renderer,size,background\n" + f"{row},transparent\n{row},sea.png\n"
-    )
-    done = run("batch", "jobs.csv", "--jobs", "1", "--work", scene.work, "--out", "{id}.{ext}", "--json")
-    assert done.exit_code == 0, done.stdout
-    found = sorted(Path.cwd().rglob("*.webm.json")) + sorted(Path.cwd().rglob("*.mp4.json"))
-    records = [json.loads(path.read_text("utf-8")) for path in found]
-    assert [record["options"]["background"] for record in records] == ["transparent", str(Path("sea.png").absolute())]
+def test_a_batch_names_transparent_results_webm_and_reads_the_picture() -> None:
+    commands, inputs = Commands(Settings()), {"source": "a.png", "driving": "b.mp4"}
+    items = [Item("reenact", inputs, {"background": value}) for value in ("transparent", "white", "b.png")]
+    suffixes = [commands.extension(item) for item in items]
+    assert suffixes == ["webm", "mp4", "mp4"]
+    assert commands.extension(Item("edit", {"source": "a.png"}, {"background": "transparent"})) == "png"
+    for value, read in (("sea.png", ("sea.png",)), ("white", ()), ("#ffffff", ())):
+        assert files_read("reenact", inputs.values(), {"background": value}) == (*inputs.values(), *read)
+    request = request_of(Columns("reenact", inputs, "out.mp4", {"background": "sea.png"}), Path("/lists"))
+    assert isinstance(request, ReenactRequest)
+    assert request.background == "/lists/sea.png"
 
 
 def test_pasted_back_the_head_is_over_the_filled_picture(scene: Scene) -> None:

@@ -79,7 +79,7 @@ class BilayerConfig:
             "embedding_side": self.embedding_side,
             "texture_input_side": self.texture_input_side,
             "inference_input_side": self.inference_input_side,
-            "enhancer_side": self.enhancer_side,
+            **({"enhancer_side": self.enhancer_side} if self.has_enhancer else {}),
             "discriminator_side": self.discriminator_side,
         }.items():
             if side < 1 or side << stages_between(side, self.side_pixels) != self.side_pixels:

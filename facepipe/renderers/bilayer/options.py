@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facepipe.errors import WeightsError
-from facepipe.renderers.bilayer.config import KEYPOINTS, BilayerConfig
+from facepipe.renderers.bilayer.config import BilayerConfig
 
 Options = Mapping[str, str | int | float | bool]
 #: Options whose value is a size, by the field of the config.
@@ -75,8 +75,10 @@ def _value(text: str) -> str | int | float | bool:
     return text
 
 
-def config_of(options: Options, *, spectral_norm: bool = False) -> BilayerConfig:
+def config_of(options: Options, *, spectral_norm: bool = False, has_enhancer: bool = True) -> BilayerConfig:
     """Return the config that options describe; sizes that they lack are the published ones.
+
+    The number of keypoints is not read: the tensors tell it.
 
     Raises WeightsError if they are those of another system, of a variant that facepipe does not support, or do not
     fit together.
@@ -92,11 +94,9 @@ def config_of(options: Options, *, spectral_norm: bool = False) -> BilayerConfig
             raise WeightsError(f"has {name}: {options[name]}, expected a positive whole number")
         if value:
             sizes[field] = value
-    if (inputs := options.get("pse_in_channels", 2 * KEYPOINTS)) != 2 * KEYPOINTS:
-        raise WeightsError(f"has pse_in_channels: {inputs}, expected {2 * KEYPOINTS}, for {KEYPOINTS} keypoints")
     harmonics = options.get("pse_num_harmonics", 4) if options.get("pse_use_harmonic_enc") else 0
     try:
-        return BilayerConfig(**sizes, harmonics=int(harmonics), spectral_norm=spectral_norm)
+        return BilayerConfig(**sizes, harmonics=int(harmonics), spectral_norm=spectral_norm, has_enhancer=has_enhancer)
     except ValueError as error:
         raise WeightsError(f"describes networks that do not fit together: {error}") from error
 
