@@ -12,6 +12,7 @@ from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import crop_weight_names, matte_stage, perception_weight_names
 from facepipe.pipeline.rendering import renderer_weight_names
 from facepipe.renderers import RENDERERS
+from facepipe.rendering.spec import MATTING
 from facepipe.spaces import SPACES
 from facepipe.stages import crop, features, matte, motion, mux, prepare, render, report, sheet, sign, speech
 from facepipe.weights import registered
