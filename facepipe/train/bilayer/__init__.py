@@ -1,0 +1,1 @@
+"""Training of the bi-layer networks."""
