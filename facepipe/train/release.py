@@ -26,8 +26,13 @@ from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.models.matting import Matting, MattingConfig
 from facepipe.motion.audio_model import AudioToMotion, AudioToMotionConfig
 from facepipe.motion.audio_model_file import save_audio_model
+from facepipe.renderers import RENDERERS
+from facepipe.renderers.bilayer.compact.config import CompactBilayerConfig
+from facepipe.renderers.bilayer.compact.net import CompactBilayerNet
 from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet
+from facepipe.rendering.spec import MATTING
+from facepipe.spaces import linear478
 from facepipe.train.command import parser_of
 from facepipe.train.loop import network_state
 from facepipe.weights import embedded_folder
@@ -38,6 +43,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "landmarker": (Landmarker, LandmarkerConfig),
     "matting": (Matting, MattingConfig),
     "pirender-compact": (CompactNet, CompactConfig),
+    "bilayer-compact": (CompactBilayerNet, CompactBilayerConfig),
 }
 
 # Weights whose training writes the final file.
@@ -85,15 +91,23 @@ def read_speech(trained: Path) -> AudioToMotion:
     return speech
 
 
+def space_of(name: str) -> str:
+    """Return the motion space of a weight: that of its renderer, else linear478; empty if it is of no motion."""
+    if name == MATTING:
+        return ""
+    return next((spec.space for spec in RENDERERS.values() if name == spec.network), linear478.SPACE.name)
+
+
 def register(name: str, file: Path) -> None:
     """Write the file's digest and size to the registry, replacing an older entry of that name."""
     registry = embedded_folder() / "registry.toml"
     content = file.read_bytes()
+    space = space_of(name)
     entry = (
         f'[[weight]]\nname = "{name}"\nfile = "{file.name}"\nsha256 = "{hashlib.sha256(content).hexdigest()}"\n'
         f'bytes = {len(content)}\nlicence = "{LICENCE}"\nsource = "trained by facepipe, card in {file.stem}.md"\n'
-        'space = "linear478"\n'
     )
+    entry += f'space = "{space}"\n' if space else ""
     text = registry.read_text(encoding="utf-8")
     text = re.sub(rf'\n\[\[weight\]\]\nname = "{name}"\n(?:[^\[\n]+\n)*', "", text)
     registry.write_text(text.rstrip("\n") + "\n\n" + entry, encoding="utf-8")

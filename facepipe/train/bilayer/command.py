@@ -19,14 +19,19 @@ from lightning_fabric import Fabric
 
 from facepipe import weights
 from facepipe.checkpoint import load_network
+from facepipe.face.matte import Matting
 from facepipe.face.model import load_face_model
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.train.bilayer.compact import CompactBilayerTraining
+from facepipe.train.bilayer.mattes import build_mattes
+from facepipe.train.bilayer.pairs import PAIRS_OF_A_SOURCE
 from facepipe.train.command import parser_of
 from facepipe.train.pirender.command import both_caches, fabric_of
 from facepipe.train.pirender.loop import Recipe, train
 
 IMAGES, BATCH, RATE = 100_000, 8, 4e-4
+SPLITS = ("train", "unseen")
+"""Folders in CACHE, as `facepipe.train.pirender.command.both_caches` names them."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -42,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--precision", default="32-true", help="Precision of Lightning Fabric, e.g. bf16-mixed.")
     parser.add_argument("--workers", type=int, default=1, help="Processes that prepare the batches.")
     args = parser.parse_args(argv)
+    if args.batch % PAIRS_OF_A_SOURCE:
+        parser.error(f"--batch is {args.batch}; the pairs of a source come in fours, so give a multiple of 4")
     # A worker process forked while OpenCV's threads exist waits for them forever.
     cv2.setNumThreads(1)
     fabric = fabric_of("compact", args.precision)
@@ -55,15 +62,17 @@ def main(argv: Sequence[str] | None = None) -> None:
 def training_of(args: argparse.Namespace, fabric: Fabric) -> CompactBilayerTraining:
     """Return the training of the compact network."""
     caches = both_caches(args, fabric)
-    model = load_face_model(weights.find("face-model").path)
     threads = torch.get_num_threads()
+    with fabric.rank_zero_first():
+        matting = Matting(weights.find("matting").path)
+        mattes = [build_mattes(args.cache / split, cache, matting) for split, cache in zip(SPLITS, caches, strict=True)]
     landmarker = load_network(
         weights.find("landmarker").path, "landmarker", Landmarker, LandmarkerConfig, precision="fp32"
     )
     torch.set_num_threads(threads)
     recipe = Recipe(args.batch, args.images, args.peak_rate, workers=args.workers)
-    folders = (args.cache / "train", args.cache / "unseen")
-    return CompactBilayerTraining(recipe, fabric, caches, folders, model, landmarker)
+    model = load_face_model(weights.find("face-model").path)
+    return CompactBilayerTraining(recipe, fabric, caches, (mattes[0], mattes[1]), model, landmarker)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,8 @@ from facepipe.face.model import FaceModel
 from facepipe.models.landmarker import Landmarker
 from facepipe.renderers.bilayer.compact.config import CompactBilayerConfig
 from facepipe.renderers.bilayer.compact.net import CompactBilayerNet, Frame, Texture
-from facepipe.train.bilayer.pairs import PAIRS_OF_A_SOURCE, HeadBatch, HeadPair, HeadPairs, open_mattes, to_batch
+from facepipe.train.bilayer.mattes import Mattes
+from facepipe.train.bilayer.pairs import PAIRS_OF_A_SOURCE, HeadBatch, HeadPair, HeadPairs, to_batch
 from facepipe.train.pirender.batch import by_flow
 from facepipe.train.pirender.frame_cache import FrameCache
 from facepipe.train.pirender.landmarks import LandmarkerLosses
@@ -121,14 +121,14 @@ class CompactBilayerTraining:
         recipe: Recipe,
         fabric: Fabric,
         caches: tuple[FrameCache, FrameCache],
-        folders: tuple[Path, Path],
+        mattes: tuple[Mattes, Mattes],
         model: FaceModel,
         landmarker: Landmarker,
     ) -> None:
-        """Set up a run on the caches of seen and unseen people, in `folders`. `fabric` must have been launched."""
+        """Set up a run on the frames and mattes of seen and unseen people. `fabric` must have been launched."""
         self.recipe, self.fabric, self.model = recipe, fabric, model
         self.cache, unseen = caches
-        self.mattes, unseen_mattes = (open_mattes(path, cache) for path, cache in zip(folders, caches, strict=True))
+        self.mattes, unseen_mattes = mattes
         self.held_out = self._held_out(HeadPairs(unseen, unseen_mattes, model, 0, augment=False))
         self.landmarker = LandmarkerLosses(landmarker).to(fabric.device)
         torch.manual_seed(recipe.seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch.nn import functional
 
 from facepipe.face.model import FaceModel
 from facepipe.face.pose import Similarity
+from facepipe.renderers.bilayer.compact.renderer import keypoints_of
 from facepipe.renderers.mesh.renderer import MeshRenderer
 from facepipe.rendering.conditioning import conditioning_of, surface_table
 from facepipe.train.pirender.frame_cache import FrameCache
@@ -29,7 +29,6 @@ from facepipe.train.pirender.pairs import (
 Floats = NDArray[np.floating]
 # Pairs of one source, consecutive in a stream of pairs: batches are multiples of it, and embed every source once.
 PAIRS_OF_A_SOURCE = TARGETS_OF_A_SOURCE + CROSSED_OF_A_SOURCE
-MATTE_SIDE = 128
 
 
 class HeadPair(NamedTuple):
@@ -78,12 +77,6 @@ class HeadBatch(NamedTuple):
     crossed: Tensor
 
 
-def open_mattes(cache: Path, frames: FrameCache) -> NDArray[np.uint8]:
-    """Open (N, 128, 128) mattes of the frames of a cache."""
-    shape = (len(frames.frames), MATTE_SIDE, MATTE_SIDE)
-    return np.memmap(cache / "mattes.u8", np.uint8, "r", shape=shape)
-
-
 class HeadPairs(Pairs):
     """Endless random pairs; the pairs of one source are consecutive."""
 
@@ -99,6 +92,9 @@ class HeadPairs(Pairs):
     ) -> None:
         super().__init__(cache, model, seed, augment=augment, crossed=crossed)
         self.mattes = mattes
+
+    def __iter__(self) -> Iterator[HeadPair]:  # type: ignore[override]
+        yield from super().__iter__()  # type: ignore[misc]
 
     def of_source(  # type: ignore[override]
         self, clip: int, source: int, targets: list[int], random: np.random.Generator, *, flip: bool = False
@@ -130,7 +126,7 @@ class HeadPairs(Pairs):
                 to_tensor(conditioning.picture),
                 torch.from_numpy(conditioning.position),
                 torch.from_numpy(conditioning.maps),
-                keypoints_of(wanted, self.model, side),
+                torch.from_numpy(keypoints_of(wanted, self.model, side)),
                 torch.from_numpy((wanted if seen is None else seen).astype(np.float32)),
                 torch.tensor(seen is None),
             )
@@ -147,12 +143,6 @@ class HeadPairs(Pairs):
         """Return the (1, 128, 128) uint8 matte of a frame of a clip, mirrored if `flip`."""
         matte = self.mattes[self.cache.clip(clip).start + row]
         return torch.from_numpy(np.array(matte[:, ::-1] if flip else matte))[None]
-
-
-def keypoints_of(points: Floats, model: FaceModel, side: int) -> Tensor:
-    """Return the (136,) keypoints of (478, 3) points in pixels, in [-1, 1] between the edges of the picture."""
-    sixty_eight = points[model.sixty_eight, :2]
-    return torch.from_numpy(((sixty_eight + 0.5) * (2 / side) - 1).astype(np.float32).ravel())
 
 
 def to_batch(pair: HeadPair) -> HeadBatch:
