@@ -6,7 +6,9 @@ do not import each other; they exchange data by files.
 
 NAMES = (
     "crop",
+    "selection",
     "coefficients",
+    "person",
     "features",
     "speech",
     "motion",

@@ -13,7 +13,7 @@ from facepipe.pipeline.perception import crop_weight_names, perception_weight_na
 from facepipe.pipeline.rendering import renderer_weight_names
 from facepipe.renderers import RENDERERS
 from facepipe.spaces import SPACES
-from facepipe.stages import crop, features, motion, mux, prepare, render, report, sheet, sign, speech
+from facepipe.stages import crop, features, motion, mux, person, prepare, render, report, selection, sheet, sign, speech
 from facepipe.weights import registered
 
 AUDIO = "audio"
@@ -40,8 +40,10 @@ def of_reenactment(options: Options, *, still: bool) -> Dependencies:
     sampling = (EXPRESSION_VAE,) if options.edit.draw else ()
     stages = (crop.STAGE, SPACES[options.space].estimation(), motion.STAGE, render.STAGE)
     prepares = (prepare.STAGE,) if RENDERERS[options.renderer].prepare else ()
+    frames = (selection.STAGE,) if options.source_frames > 1 else ()
+    pictures = (person.STAGE,) if options.source_picture else ()
     return Dependencies(
-        (*stages, *prepares, *(() if still else (mux.STAGE,)), *_extras(options)),
+        (*stages, *frames, *pictures, *prepares, *(() if still else (mux.STAGE,)), *_extras(options)),
         (*perception_weight_names(options), *renderer_weight_names(options), *sampling),
     )
 

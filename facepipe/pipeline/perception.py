@@ -29,11 +29,32 @@ Input = Output | Pending | Path
 
 
 @dataclass(frozen=True)
+class View:
+    """A further picture of the source's person: outputs of finished stages."""
+
+    picture: Output | Pending
+    """The crop."""
+    track: Output | Pending
+    coefficients: Output | Pending
+    matte: Output | Pending | None = None
+    """The matte of the crop, if the renderer needs it."""
+
+
+@dataclass(frozen=True)
 class Fitted:
     """The crop and the coefficients of a medium."""
 
     crop: Made
     coefficients: Made
+    more: tuple[View, ...] = ()
+    """Further pictures of the person, for a renderer that pools several."""
+    others: tuple[Made, ...] = ()
+    """The results of the stages that made them."""
+
+    @property
+    def made(self) -> list[Made]:
+        """The results of all stages, for the record."""
+        return [self.crop, self.coefficients, *self.others]
 
 
 def path_of(made: Made, output: str) -> Path:
@@ -136,6 +157,12 @@ def track_clip(
     return made
 
 
+def whole_track(job: Job, medium: Medium, options: Options, weights: Weights, label: str) -> Made:
+    """Track the face through the whole of a source video, of which several frames are used."""
+    params = crop.Params(face=_rule(options.face), landmarker=options.landmarker, pictures=False)
+    return _crop(job, medium, params, weights, label, face=options.face)
+
+
 def _rule(face: str) -> str:
     """Return the rule of the stage: a picture is an input, so that its content counts and not its name."""
     return crop.REFERENCE if is_reference(face) else face
@@ -163,7 +190,7 @@ def _crop(job: Job, medium: Medium, params: crop.Params, weights: Weights, label
 
 def fit_track(
     job: Job,
-    cropped: Made | Path,
+    cropped: Made | Output | Path,
     media: Input,
     options: Options,
     weights: Weights,
@@ -172,9 +199,9 @@ def fit_track(
     frames: int,
     portrait: bool = False,
 ) -> Fitted:
-    """Estimate motion in the space of the options from a track or track file; `media` holds the pixels of the track."""
+    """Estimate motion in the space of the options from a track or its file; `media` holds the pixels of the track."""
     stage = SPACES[options.space].estimation()
-    track = cropped if isinstance(cropped, Path) else cropped.output("track.npz")
+    track = cropped if isinstance(cropped, Path | Output) else cropped.output("track.npz")
     fitted = job.run(
         stage,
         {"track": track, **({"media": media} if "media" in stage.inputs else {})},
@@ -183,14 +210,7 @@ def fit_track(
         label=label,
         frames=frames,
     )
-    return Fitted(fitted if isinstance(cropped, Path) else cropped, fitted)
-
-
-def fit_source(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:
-    """Crop the portrait and estimate its coefficients."""
-    cropped = crop_source(job, medium, options, weights, "crop source")
-    picture = cropped.output("picture.png") if medium.kind == "video" else medium.path
-    return fit_track(job, cropped, picture, options, weights, "fit source", frames=1, portrait=True)
+    return Fitted(fitted if isinstance(cropped, Path | Output) else cropped, fitted)
 
 
 def fit_driver(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:

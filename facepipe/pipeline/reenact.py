@@ -25,12 +25,12 @@ from facepipe.pipeline.perception import (
     Weights,
     described_references,
     fit_driver,
-    fit_source,
     perception_weights,
 )
 from facepipe.pipeline.precheck import Medium, all_of, check_reference, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights, segments_of
+from facepipe.pipeline.sources import described_pictures, fit_source, inspect_source
 from facepipe.rendering.source import Picture
 from facepipe.spaces import SPACES
 from facepipe.spaces.files import read_header
@@ -97,7 +97,7 @@ def check_inputs(
     """Check inputs, weights, work folder and `checks`. Raises one error that lists all faults."""
     medium, driving, perception, rendering = all_of(
         [
-            lambda: inspect(source, options.limits),
+            lambda: inspect_source(source, options),
             lambda: _inspect_driver(driver, options) if driver else None,
             lambda: perception_weights(options),
             lambda: {**renderer_weights(options), **(find_weights(WEIGHT) if options.edit.draw else {})},
@@ -188,7 +188,7 @@ def fit(job: Job, inputs: Inputs) -> FittedInputs:
 
 
 def _made(fitted: Fitted | None) -> list[Made]:
-    return [fitted.crop, fitted.coefficients] if fitted else []
+    return fitted.made if fitted else []
 
 
 def _driving(work: Inputs, fitted: Fitted | None) -> Output | Pending | Path | None:
@@ -281,7 +281,8 @@ def about(job: Job, work: Reenactment, stages: list[Artefact]) -> Mapping[str, A
             }
             for role, medium in media.items()
         }
-        | described_references(work.options, digests),
+        | described_references(work.options, digests)
+        | described_pictures(work.options, digests),
         **work.options.provenance.about(digests),
         "command": work.options.invocation,
         "options": work.options.as_json(),

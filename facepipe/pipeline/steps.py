@@ -33,13 +33,13 @@ from facepipe.pipeline.perception import (
     Made,
     Weights,
     described_references,
-    fit_source,
     fit_track,
     track_clip,
 )
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect, inspect_motion
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments
+from facepipe.pipeline.sources import described_pictures, fit_source, inspect_source
 from facepipe.spaces import SPACES
 from facepipe.stages import features, motion, mux, speech
 
@@ -122,7 +122,7 @@ class Steps:
         medium = inspect_motion(item.path, self.options.space)
         outs = {item.result(".mp4"): "result.mp4"}
         self._check(item, outs)
-        portrait = inspect(self._portrait(), self.options.limits)
+        portrait = inspect_source(self._portrait(), self.options)
         if "source" not in self._fitted:
             self._fitted["source"] = fit_source(self.job, portrait, self.options, self.weights)
         fitted = self._fitted["source"]
@@ -131,7 +131,7 @@ class Steps:
         segments = render_segments(self.job, scene, {"source": item.path}, motion.Params(), medium.frames)
         made = join(self.job, scene, segments)
         given = {"source": portrait.path, "motion": item.path}
-        return self._deliver_signed(item, outs, made, [fitted.crop, fitted.coefficients, *segments, made], given)
+        return self._deliver_signed(item, outs, made, [*fitted.made, *segments, made], given)
 
     def mux(self, segments: list[Path], sound: Path | None, out: Path) -> list[Path]:
         """Join videos of the same size, frame rate and codec without re-encoding them, and add sound."""
@@ -214,7 +214,8 @@ class Steps:
                 for role, path in {"item": item.path, "source": self.source}.items()
                 if path
             }
-            | (described_references(self.options, self.job.workspace.digests) if "detector" in self.weights else {}),
+            | (described_references(self.options, self.job.workspace.digests) if "detector" in self.weights else {})
+            | described_pictures(self.options, self.job.workspace.digests),
             **self.options.provenance.about(self.job.workspace.digests),
             "command": invocation and invocation.of_item(item.path, next(iter(outs))),
             "options": {**self.options.as_json(), **spoken},

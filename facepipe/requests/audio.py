@@ -19,9 +19,9 @@ from facepipe.requests.groups import (
     Sheet,
     Signing,
     SoundTrack,
-    SourceFrame,
     SpeechOptions,
 )
+from facepipe.requests.pictures import SourcePictures
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import fps_of, options_for, sampling_of
 
@@ -40,7 +40,7 @@ class AudioRequest(
     Sheet,
     Face,
     PoseFace,
-    SourceFrame,
+    SourcePictures,
     SpeechOptions,
     Signing,
     Limits,

@@ -20,9 +20,9 @@ from facepipe.requests.groups import (
     Rendering,
     Sheet,
     Signing,
-    SourceFrame,
     SourceGrid,
 )
+from facepipe.requests.pictures import SourcePictures
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import options_for
 from facepipe.requests.sliders import Sliders
@@ -47,7 +47,7 @@ class EditRequest(
     Preset,
     FromImage,
     Face,
-    SourceFrame,
+    SourcePictures,
     Signing,
     Limits,
     Overwrite,

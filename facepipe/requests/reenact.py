@@ -23,9 +23,9 @@ from facepipe.requests.groups import (
     Signing,
     Smoothing,
     SoundTrack,
-    SourceFrame,
     Transfer,
 )
+from facepipe.requests.pictures import SourcePictures
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import options_for
 
@@ -45,7 +45,7 @@ class ReenactRequest(
     Sheet,
     Face,
     DriverFace,
-    SourceFrame,
+    SourcePictures,
     NoFace,
     Transfer,
     Smoothing,

@@ -15,7 +15,7 @@ from facepipe.face.rule import is_reference
 from facepipe.renderers import RENDERERS
 from facepipe.requests.declaration import declared
 from facepipe.requests.invocation import invocation_of
-from facepipe.requests.rules import check_settings, check_source_frame
+from facepipe.requests.rules import check_pictures, check_settings, check_source_frame
 from facepipe.settings import DEFAULT, Settings
 from facepipe.spaces import SPACES
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from facepipe.requests.request import RequestBase
     from facepipe.spaces.retargeting import Retargeting
 
-OWN = ("grid", "paste_back", "sheet", "source_frame", "track", "overwrite")
+OWN = ("grid", "paste_back", "sheet", "source_frame", "source_frames", "source_picture", "track", "overwrite")
 """Fields of requests that are options of a job under the same name."""
 RATE = re.compile(r"\d{1,9}(\.\d{1,9})?(/\d{1,9})?", re.ASCII)
 
@@ -57,6 +57,7 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
     check_settings(settings)
     check_source_frame(own.get("source_frame", "best"))
     renderer, space = _renderer_and_space(settings)
+    check_pictures(renderer, own.get("source_frames", 1), len(own.get("source_picture", ())))
     return Options(
         size_pixels=settings.output.size_pixels,
         quality=settings.output.quality,
