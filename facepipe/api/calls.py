@@ -231,11 +231,12 @@ def _portrait(source: Any, given: Mapping[str, Any], settings: Settings) -> dict
     several = isinstance(source, list | tuple)
     if several and not source:
         raise UsageError("source is an empty sequence, expected pictures of one person, the first of which is animated")
-    first, *others = source if several else [source]
+    pictures = list(source) if several else [source]
     further = given.get("source_picture")
-    others += further if isinstance(further, list | tuple) else [] if further is None else [further]
-    files = as_files([first, *others], settings, given.get("work"))
-    return {"source": files[0], **({"source_picture": files[1:]} if others else {})}
+    if further is not None:
+        pictures += list(further) if isinstance(further, list | tuple) else [further]
+    first, *others = as_files(pictures, settings, given.get("work"))
+    return {"source": first, **({"source_picture": others} if others else {})}
 
 
 @contextmanager

@@ -25,7 +25,7 @@ POOLING = ("--renderer", "pooling", "--size", "64")
 @pytest.fixture(autouse=True)
 def pooling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Add a renderer that pools pictures."""
-    monkeypatch.setitem(RENDERERS, "pooling", SPEC)  # type: ignore[arg-type]
+    monkeypatch.setitem(RENDERERS, "pooling", SPEC)
 
 
 @pytest.fixture(scope="module")
