@@ -19,8 +19,8 @@ from facepipe.face.model import FaceModel
 Floats = NDArray[np.floating]
 
 # Distance of shapes, in outer-eye distances, from which two faces are those of two people. Measured on people that no
-# evaluation uses: none of 429 pairs of frames of one clip and of 156 pairs from two files of one person (14 pairs of files)
-# reaches it (the largest are 0.025 and 0.028), and 11 % of the pairs of two people do.
+# evaluation uses: none of 429 pairs of frames of one clip and of 156 pairs from two files of one person (14 pairs of
+# files) reaches it (the largest are 0.025 and 0.028), and 11 % of the pairs of two people do.
 OTHER_SHAPE = 0.032
 # The same of distance and looks together, for a remark: reached by 0 %, 28 % and 77 % of these pairs.
 DOUBTFUL_SCORE, LOOKS_WEIGHT = 0.025, 0.015
