@@ -7,7 +7,9 @@ do not import each other; they exchange data by files.
 NAMES = (
     "crop",
     "matte",
+    "selection",
     "coefficients",
+    "person",
     "features",
     "speech",
     "motion",

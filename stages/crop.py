@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from facepipe.engine.remark import Remark, remark_facts
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.errors import NoFaceError, UsageError
+from facepipe.errors import NoFaceError
 from facepipe.face.cropping import sample
-from facepipe.face.selection import best_frame
+from facepipe.face.selection import frame_of
 from facepipe.face.track import (
     MIN_FACE_PIXELS,
     SMALL_FACE_PIXELS,
@@ -88,7 +88,7 @@ def crop(run: StageRun[Params]) -> Mapping[str, Any]:
     info = info.turned(followed.turned_degrees)
     track = _check(followed, path, info.fps, run.params)
     if run.params.still:
-        frame = _choose_frame(run.params.still, track, path)
+        frame = frame_of(run.params.still, track, path)
         one = track.rows(frame, frame + 1)
         picture = _frame(path, info, frame)
         return _finish_still(run, picture, one, followed, remarks, fps=info.fps, frame=frame)
@@ -174,17 +174,6 @@ def _check(followed: Followed, path: Path, fps: Fraction, params: Params) -> Tra
             "and --no-face is fail. Use --no-face hold, source or cut."
         )
     return track
-
-
-def _choose_frame(still: str, track: Track, path: Path) -> int:
-    if still == "best":
-        return best_frame(track)
-    frame = int(still)
-    if frame >= len(track.valid):
-        raise UsageError(f"{path} has {len(track.valid)} frames, so frame {frame} does not exist. Frames count from 0.")
-    if not track.valid[frame]:
-        raise NoFaceError(f"{path}: frame {frame} shows no face. Choose another frame, or `best`.")
-    return frame
 
 
 def _frame(path: Path, info: VideoInfo, frame: int) -> Picture:

@@ -10,7 +10,7 @@ from facepipe.api.result import Result, result_of
 from facepipe.api.sources import as_files
 from facepipe.config import load_settings
 from facepipe.device import let_threads_sleep
-from facepipe.errors import as_expected
+from facepipe.errors import UsageError, as_expected
 from facepipe.requests import (
     AudioRequest,
     CoefficientsRequest,
@@ -41,10 +41,11 @@ if TYPE_CHECKING:
         ReenactOptions,
         Source,
     )
+    from facepipe.settings import Settings
 
 
 def reenact(
-    source: Source,
+    source: Source | Sequence[Source],
     driver: File,
     *,
     out: File | None = None,
@@ -55,7 +56,8 @@ def reenact(
     """Animate the face in `source` with the motion of `driver`. The result is a video, or a picture if `out` names one.
 
     Args:
-        source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video.
+        source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video. For a renderer that
+            pools several pictures of one person, also a sequence of these, of which the first is animated.
         driver: The path of a video, a picture, or a motion file (.npz).
         out: The file to write. Default: "SOURCE--DRIVER.mp4", or ".png" if the driver is a picture, in the current
             folder.
@@ -70,7 +72,7 @@ def reenact(
 
 
 def audio(
-    source: Source,
+    source: Source | Sequence[Source],
     sound: File,
     *,
     out: File | None = None,
@@ -81,7 +83,8 @@ def audio(
     """Animate the face in `source` with motion generated from speech. The result is a video with the sound.
 
     Args:
-        source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video.
+        source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video. For a renderer that
+            pools several pictures of one person, also a sequence of these, of which the first is animated.
         sound: The path of a sound file, or of a video with sound.
         out: The file to write. Default: "SOURCE--SOUND.mp4" in the current folder.
         progress: A function that is called with each event of the job (`facepipe.engine.events`).
@@ -95,7 +98,7 @@ def audio(
 
 
 def edit(
-    source: Source,
+    source: Source | Sequence[Source],
     *,
     out: File | None = None,
     progress: Progress | None = None,
@@ -107,7 +110,8 @@ def edit(
     The result is a picture or a video; with `random`, there may be several pictures.
 
     Args:
-        source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video.
+        source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video. For a renderer that
+            pools several pictures of one person, also a sequence of these, of which the first is animated.
         out: The file to write. Default: "SOURCE--edit.png", or ".mp4" with a sweep, in the current folder.
         progress: A function that is called with each event of the job (`facepipe.engine.events`).
         force: Stages to run again even if their results exist; "all" for all of them.
@@ -193,7 +197,11 @@ def coefficients(
 
 
 def frames(
-    source: Source, driver: File, *, progress: Progress | None = None, **options: Unpack[FramesOptions]
+    source: Source | Sequence[Source],
+    driver: File,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[FramesOptions],
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames of a reenactment as arrays (H, W, 3) of uint8, RGB, each as soon as it is rendered.
 
@@ -202,7 +210,8 @@ def frames(
     and driver are stored in the work folder. Closing or deleting the iterator ends the work.
 
     Args:
-        source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video.
+        source: The portrait: an array (H, W, 3) of uint8, RGB, or the path of a picture or video. For a renderer that
+            pools several pictures of one person, also a sequence of these, of which the first is animated.
         driver: The path of a video, a picture, or a motion file (.npz).
         progress: A function that is called with each event of the job (`facepipe.engine.events`).
         options: The options of `facepipe reenact`, except those about the result file, with underscores.
@@ -213,8 +222,8 @@ def frames(
     let_threads_sleep()
     settings, given = load_settings(), dict[str, Any](options)
     with _expected_errors():
-        file = as_files(source, settings, given.get("work"))
-        request = request_from(FramesRequest, {"source": file, "driver": driver, **given})
+        files = _portrait(source, given, settings)
+        request = request_from(FramesRequest, {"driver": driver, **given, **files})
         return _guarded(request.stream(settings, events=progress))
 
 
@@ -236,9 +245,25 @@ def _call(
     let_threads_sleep()
     settings = load_settings()
     with _expected_errors():
-        file = as_files(source, settings, given.get("work"))
-        request = request_from(kind, {role: file, **given})
+        if role == "source":
+            files = _portrait(source, given, settings)
+        else:
+            files = {role: as_files(source, settings, given.get("work"))}
+        request = request_from(kind, {**given, **files})
         return result_of(run(request, settings, force=force, events=progress))
+
+
+def _portrait(source: Any, given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return the fields for the portrait: the first of a sequence of pictures, and the others."""
+    several = isinstance(source, list | tuple)
+    if several and not source:
+        raise UsageError("source is an empty sequence, expected pictures of one person, the first of which is animated")
+    pictures = list(source) if several else [source]
+    further = given.get("source_picture")
+    if further is not None:
+        pictures += list(further) if isinstance(further, list | tuple) else [further]
+    first, *others = as_files(pictures, settings, given.get("work"))
+    return {"source": first, **({"source_picture": others} if others else {})}
 
 
 @contextmanager

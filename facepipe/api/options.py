@@ -113,6 +113,8 @@ class _Speech(TypedDict, total=False):
 class _Shown(TypedDict, total=False):
     paste_back: bool
     source_frame: Text
+    source_frames: int
+    source_picture: Source | Sequence[Source]
 
 
 class _Result(TypedDict, total=False):

@@ -59,7 +59,8 @@ class StageRun(Generic[P]):
 class Stage(Generic[P]):
     """The declaration of a stage. Its function returns facts (counts, jitter, …) for the record.
 
-    Marks: an input `segments*` takes several files; an input, output or weight with `?` may be absent.
+    Marks: an input `segments*` takes several files; an input, output or weight with `?` may be absent, and
+    an input `extras*?` takes several files or is absent.
     """
 
     name: str

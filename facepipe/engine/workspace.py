@@ -250,7 +250,7 @@ def _check_names(stage: Stage[P], inputs: Inputs, params: P, weights: Mapping[st
         if missing or foreign:
             raise TypeError(f"stage {stage.name}: {kind}s missing {missing}, undeclared {foreign}")
     for name, value in inputs.items():
-        if isinstance(value, Sequence) != (f"{name}*" in stage.inputs):
+        if isinstance(value, Sequence) != (not {f"{name}*", f"{name}*?"}.isdisjoint(stage.inputs)):
             raise TypeError(f"stage {stage.name}: input {name} got {value!r}; exactly inputs with * take a sequence")
     if not isinstance(params, stage.params):
         raise TypeError(f"stage {stage.name} expects {stage.params.__name__}, got {params!r}")

@@ -17,6 +17,11 @@ CUT_OFF_SHARE, HALF_SHARE = 0.05, 0.3
 # Yaw of the head from which a remark is made. The mesh renderer takes 23 % of the face's area from the other side at 30
 # degrees, 29 % at 40 and 36 % at 50: as much as may be outside of the picture.
 PROFILE_RADIANS = np.radians(40)
+# The hair above the outline of the face, relative to the height of that outline, and the width of a head with its ears
+# and hair relative to that of the outline.
+HAIR_RATIO, HEAD_WIDTH_RATIO = 0.4, 1.25
+# Share of the head outside of the picture, for renderers that need the whole head: as above.
+HEAD_CUT_SHARE, HEAD_MISSING_SHARE = 0.08, 0.35
 # Distance of the inner lips, in outer-eye distances.
 OPEN_MOUTH = 0.1
 
@@ -26,8 +31,28 @@ def share_outside(points: Floats, picture_size: tuple[int, int]) -> float:
 
     `picture_size` is width and height in pixels.
     """
+    return _outside(np.asarray(points[list(at.FACE_OVAL), :2], np.float64), picture_size)
+
+
+def head_share_outside(points: Floats, picture_size: tuple[int, int]) -> float:
+    """Return the share of the head, with its hair, that is outside of a picture, from (478, 2 or 3) points.
+
+    The head is taken for an ellipse along the face: from the chin to `HAIR_RATIO` of the face's height above the face's
+    outline, and wider than it by `HEAD_WIDTH_RATIO`. `picture_size` is width and height in pixels.
+    """
+    oval: Floats = np.asarray(points[list(at.FACE_OVAL), :2], np.float64)
+    top, chin = np.asarray(points[at.FACE_OVAL[0], :2]), np.asarray(points[at.FACE_OVAL[len(at.FACE_OVAL) // 2], :2])
+    up = top - chin
+    across = np.array([-up[1], up[0]]) / np.linalg.norm(up)
+    sides = (oval - chin) @ across
+    middle = chin + up * (1 + HAIR_RATIO) / 2 + across * (sides.max() + sides.min()) / 2
+    angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]
+    half_height, half_width = up * (1 + HAIR_RATIO) / 2, across * (sides.max() - sides.min()) * HEAD_WIDTH_RATIO / 2
+    return _outside(middle + np.cos(angles) * half_height + np.sin(angles) * half_width, picture_size)
+
+
+def _outside(outline: Floats, picture_size: tuple[int, int]) -> float:
     width, height = picture_size
-    outline: Floats = np.asarray(points[list(at.FACE_OVAL), :2], np.float64)
     whole = _area(outline)
     for axis, bound, sign in ((0, -0.5, 1), (0, width - 0.5, -1), (1, -0.5, 1), (1, height - 0.5, -1)):
         outline = _clipped(outline, axis, bound, sign)
@@ -86,3 +111,20 @@ def portrait_remarks(points: Floats, angles: Floats, picture_size: tuple[int, in
         )
         found.append(Remark("mouth-open", text))
     return found
+
+
+def head_remarks(share: float, number: int = 1) -> list[Remark]:
+    """Return the remark about a picture of a head of which a share is outside, for renderers that need the whole head.
+
+    `number` counts the pictures of the source from 1. Raises NoFaceError for the first one if too much is outside.
+    """
+    if number == 1 and share >= HEAD_MISSING_SHARE:
+        raise NoFaceError(
+            f"about {share:.0%} of the source's head is outside of its picture, and at most {HEAD_MISSING_SHARE:.0%} "
+            "can be completed by a renderer of whole heads. Use a picture that shows the hair, or another renderer."
+        )
+    if share < HEAD_CUT_SHARE:
+        return []
+    which = "the source's head" if number == 1 else f"the head in picture {number} of the source"
+    text = f"about {share:.0%} of {which} is outside of the picture; hair that comes into view is guessed"
+    return [Remark("head-cut", text)]

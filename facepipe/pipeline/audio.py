@@ -27,12 +27,12 @@ from facepipe.pipeline.perception import (
     Weights,
     described_references,
     fit_driver,
-    fit_source,
     perception_weights,
 )
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights, result_of
+from facepipe.pipeline.sources import described_pictures, fit_source, inspect_source
 from facepipe.spaces import SPACES, linear478
 from facepipe.stages import features, motion, report, sheet, speech
 
@@ -96,7 +96,7 @@ def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, au
     check_apart([*outs, *also], [*inputs, *options.named_files()])
     found = all_of(
         [
-            lambda: inspect(source, options.limits),
+            lambda: inspect_source(source, options),
             lambda: probe_sound(sound, options.limits, track=options.track),
             lambda: (
                 inspect(audio_options.pose_from, options.limits, motion=linear478.SPACE.name)
@@ -149,7 +149,7 @@ def audio(job: Job, work: AudioJob) -> list[Path]:
             job, item, work.audio_options, sound_features, own, work.weights, head=head, take=take
         )
         result, segments = _render(job, work, source, generated)
-        before = [*source.made(), sound_features, *head_results, generated, *segments]
+        before = [*source.made, sound_features, *head_results, generated, *segments]
         _finish(job, work, take, result, generated, before)
     beside = [
         work.beside(path, take)
@@ -264,7 +264,8 @@ def _about(job: Job, work: AudioJob, take: int, made: list[Artefact]) -> Mapping
             for role, path in _inputs(work).items()
         }
         | described_references(work.options, digests)
-        | described_backdrop(work.options, digests),
+        | described_backdrop(work.options, digests)
+        | described_pictures(work.options, digests),
         **work.options.provenance.about(digests),
         "command": work.options.invocation,
         "options": {**work.options.as_json(), **work.audio_options.as_json()},

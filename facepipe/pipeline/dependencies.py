@@ -9,12 +9,26 @@ from typing import Any
 from facepipe.engine import Stage
 from facepipe.motion.drawing import WEIGHT as EXPRESSION_VAE
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import crop_weight_names, matte_stage, perception_weight_names
+from facepipe.pipeline.perception import crop_weight_names, perception_weight_names
 from facepipe.pipeline.rendering import renderer_weight_names
 from facepipe.renderers import RENDERERS
 from facepipe.rendering.spec import MATTING
 from facepipe.spaces import SPACES
-from facepipe.stages import crop, features, matte, motion, mux, prepare, render, report, sheet, sign, speech
+from facepipe.stages import (
+    crop,
+    features,
+    matte,
+    motion,
+    mux,
+    person,
+    prepare,
+    render,
+    report,
+    selection,
+    sheet,
+    sign,
+    speech,
+)
 from facepipe.weights import registered
 
 AUDIO = "audio"
@@ -41,9 +55,11 @@ def of_reenactment(options: Options, *, still: bool) -> Dependencies:
     sampling = (EXPRESSION_VAE,) if options.edit.draw else ()
     stages = (crop.STAGE, SPACES[options.space].estimation(), motion.STAGE, render.STAGE)
     spec = RENDERERS[options.renderer]
-    prepares = (*((matte_stage(),) if spec.needs_matte else ()), *((prepare.STAGE,) if spec.prepare else ()))
+    prepares = (*((matte.STAGE,) if spec.needs_matte else ()), *((prepare.STAGE,) if spec.prepare else ()))
+    frames = (selection.STAGE,) if options.source_frames > 1 else ()
+    pictures = (person.STAGE,) if options.source_picture else ()
     return Dependencies(
-        (*stages, *prepares, *(() if still else (mux.STAGE,)), *_extras(options)),
+        (*stages, *frames, *pictures, *prepares, *(() if still else (mux.STAGE,)), *_extras(options)),
         (*perception_weight_names(options), *renderer_weight_names(options), *sampling),
     )
 

@@ -47,6 +47,10 @@ class Options:
     """"embedded" or "face-alignment"."""
     source_frame: str = "best"
     """The frame of a source video that is the portrait: "best", or a number from 0."""
+    source_frames: int = 1
+    """The number of frames of a source video, for renderers that pool several pictures."""
+    source_picture: tuple[Path, ...] = ()
+    """Further pictures of the person in the source, for renderers that pool several pictures."""
     track: int | None = None
     """The sound track of the driver or sound file, from 1; None for the one that players choose."""
     smoothing: str = MotionSettings.smoothing
@@ -78,11 +82,13 @@ class Options:
 
     def named_files(self) -> list[Path]:
         """Return the files that options name, which no result may replace."""
-        return [*self.provenance.paths(), *self.references().values(), *([self.backdrop] if self.backdrop else [])]
+        backdrop = [self.backdrop] if self.backdrop else []
+        return [*self.provenance.paths(), *self.references().values(), *self.source_picture, *backdrop]
 
     def as_json(self) -> Mapping[str, Any]:
         """Return the options that change the content of the result, for the sidecar."""
         content = asdict(self)
         for name in ("overwrite", "sheet", "segment_frames", "compiled", "limits", "provenance", "invocation"):
             del content[name]
+        content["source_picture"] = [str(path) for path in self.source_picture]
         return content

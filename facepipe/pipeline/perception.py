@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 from facepipe import weights
@@ -19,7 +18,6 @@ from facepipe.face.rule import EXPECTED, is_reference
 from facepipe.face.track import NO_FACE_SHARE
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect
-from facepipe.renderers import RENDERERS
 from facepipe.rendering.spec import MATTING
 from facepipe.spaces import SPACES
 from facepipe.stages import crop, matte
@@ -32,6 +30,18 @@ Input = Output | Pending | Path
 
 
 @dataclass(frozen=True)
+class View:
+    """A further picture of the source's person: outputs of finished stages."""
+
+    picture: Output | Pending
+    """The crop."""
+    track: Output | Pending
+    coefficients: Output | Pending
+    matte: Output | Pending | None = None
+    """The matte of the crop, if the renderer needs it."""
+
+
+@dataclass(frozen=True)
 class Fitted:
     """The crop and the coefficients of a medium."""
 
@@ -39,10 +49,15 @@ class Fitted:
     coefficients: Made
     matte: Made | None = None
     """The matte of the crop, of a portrait whose renderer needs it."""
+    more: tuple[View, ...] = ()
+    """Further pictures of the person, for a renderer that pools several."""
+    others: tuple[Made, ...] = ()
+    """The results of the stages that made them."""
 
+    @property
     def made(self) -> list[Made]:
-        """Return the results of all stages."""
-        return [self.crop, self.coefficients, *([self.matte] if self.matte else [])]
+        """The results of all stages, for the record."""
+        return [self.crop, self.coefficients, *([self.matte] if self.matte else []), *self.others]
 
 
 def path_of(made: Made, output: str) -> Path:
@@ -151,6 +166,12 @@ def compute_matte(job: Job, media: Input, params: matte.Params, weights: Weights
     return job.run(matte.STAGE, {"media": media}, params, weights=needed, label=label, frames=frames)
 
 
+def whole_track(job: Job, medium: Medium, options: Options, weights: Weights, label: str) -> Made:
+    """Track the face through the whole of a source video, of which several frames are used."""
+    params = crop.Params(face=_rule(options.face), landmarker=options.landmarker, pictures=False)
+    return _crop(job, medium, params, weights, label, face=options.face)
+
+
 def _rule(face: str) -> str:
     """Return the rule of the stage: a picture is an input, so that its content counts and not its name."""
     return crop.REFERENCE if is_reference(face) else face
@@ -178,7 +199,7 @@ def _crop(job: Job, medium: Medium, params: crop.Params, weights: Weights, label
 
 def fit_track(
     job: Job,
-    cropped: Made | Path,
+    cropped: Made | Output | Path,
     media: Input,
     options: Options,
     weights: Weights,
@@ -187,9 +208,9 @@ def fit_track(
     frames: int,
     portrait: bool = False,
 ) -> Fitted:
-    """Estimate motion in the space of the options from a track or track file; `media` holds the pixels of the track."""
+    """Estimate motion in the space of the options from a track or its file; `media` holds the pixels of the track."""
     stage = SPACES[options.space].estimation()
-    track = cropped if isinstance(cropped, Path) else cropped.output("track.npz")
+    track = cropped if isinstance(cropped, Path | Output) else cropped.output("track.npz")
     fitted = job.run(
         stage,
         {"track": track, **({"media": media} if "media" in stage.inputs else {})},
@@ -198,25 +219,7 @@ def fit_track(
         label=label,
         frames=frames,
     )
-    return Fitted(fitted if isinstance(cropped, Path) else cropped, fitted)
-
-
-def matte_stage() -> Any:
-    """Import the stage that computes mattes."""
-    return resolve_name("facepipe.stages.matte:STAGE")
-
-
-def fit_source(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:
-    """Crop the portrait, estimate its coefficients, and compute its matte if the renderer needs it."""
-    cropped = crop_source(job, medium, options, weights, "crop source")
-    picture = cropped.output("picture.png") if medium.kind == "video" else medium.path
-    fitted = fit_track(job, cropped, picture, options, weights, "fit source", frames=1, portrait=True)
-    if not RENDERERS[options.renderer].needs_matte:
-        return fitted
-    network = {MATTING: weights[MATTING]}
-    stage, inputs = matte_stage(), {"media": cropped.output("crop.png")}
-    made = job.run(stage, inputs, stage.params(), weights=network, label="matte source", frames=1)
-    return replace(fitted, matte=made)
+    return Fitted(fitted if isinstance(cropped, Path | Output) else cropped, fitted)
 
 
 def fit_driver(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:

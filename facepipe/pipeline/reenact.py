@@ -26,7 +26,6 @@ from facepipe.pipeline.perception import (
     Weights,
     described_references,
     fit_driver,
-    fit_source,
     perception_weights,
 )
 from facepipe.pipeline.precheck import (
@@ -40,6 +39,7 @@ from facepipe.pipeline.precheck import (
 )
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights, segments_of
+from facepipe.pipeline.sources import described_pictures, fit_source, inspect_source
 from facepipe.rendering.source import Picture
 from facepipe.spaces import SPACES
 from facepipe.spaces.files import read_header
@@ -106,7 +106,7 @@ def check_inputs(
     """Check inputs, weights, work folder and `checks`. Raises one error that lists all faults."""
     medium, driving, perception, rendering = all_of(
         [
-            lambda: inspect(source, options.limits),
+            lambda: inspect_source(source, options),
             lambda: _inspect_driver(driver, options) if driver else None,
             lambda: perception_weights(options),
             lambda: {**renderer_weights(options), **(find_weights(WEIGHT) if options.edit.draw else {})},
@@ -201,7 +201,7 @@ def fit(job: Job, inputs: Inputs) -> FittedInputs:
 
 
 def _made(fitted: Fitted | None) -> list[Made]:
-    return fitted.made() if fitted else []
+    return fitted.made if fitted else []
 
 
 def _driving(work: Inputs, fitted: Fitted | None) -> Output | Pending | Path | None:
@@ -295,7 +295,8 @@ def about(job: Job, work: Reenactment, stages: list[Artefact]) -> Mapping[str, A
             for role, medium in media.items()
         }
         | described_references(work.options, digests)
-        | described_backdrop(work.options, digests),
+        | described_backdrop(work.options, digests)
+        | described_pictures(work.options, digests),
         **work.options.provenance.about(digests),
         "command": work.options.invocation,
         "options": work.options.as_json(),

@@ -35,13 +35,13 @@ from facepipe.pipeline.perception import (
     Weights,
     compute_matte,
     described_references,
-    fit_source,
     fit_track,
     track_clip,
 )
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect, inspect_motion
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments
+from facepipe.pipeline.sources import described_pictures, fit_source, inspect_source
 from facepipe.spaces import SPACES
 from facepipe.stages import features, matte, motion, mux, speech
 
@@ -142,7 +142,7 @@ class Steps:
         name = f"result.{self.options.container}"
         outs = {item.result(f".{self.options.container}"): name}
         self._check(item, outs)
-        portrait = inspect(self._portrait(), self.options.limits)
+        portrait = inspect_source(self._portrait(), self.options)
         if "source" not in self._fitted:
             self._fitted["source"] = fit_source(self.job, portrait, self.options, self.weights)
         fitted = self._fitted["source"]
@@ -151,7 +151,7 @@ class Steps:
         segments = render_segments(self.job, scene, {"source": item.path}, motion.Params(), medium.frames)
         made = join(self.job, scene, segments)
         given = {"source": portrait.path, "motion": item.path}
-        return self._deliver_signed(item, outs, made, [*fitted.made(), *segments, made], given)
+        return self._deliver_signed(item, outs, made, [*fitted.made, *segments, made], given)
 
     def mux(self, segments: list[Path], sound: Path | None, out: Path) -> list[Path]:
         """Join videos of the same size, frame rate and codec without re-encoding them, and add sound."""
@@ -236,7 +236,8 @@ class Steps:
                 if path
             }
             | (described_references(self.options, self.job.workspace.digests) if "detector" in self.weights else {})
-            | described_backdrop(self.options, self.job.workspace.digests),
+            | described_backdrop(self.options, self.job.workspace.digests)
+            | described_pictures(self.options, self.job.workspace.digests),
             **self.options.provenance.about(self.job.workspace.digests),
             "command": invocation and invocation.of_item(item.path, next(iter(outs))),
             "options": {**self.options.as_json(), **spoken},

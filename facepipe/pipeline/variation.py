@@ -12,9 +12,9 @@ from facepipe.errors import UsageError
 from facepipe.motion.sliders import Draw
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import fit_source
 from facepipe.pipeline.precheck import all_of, inspect
 from facepipe.pipeline.reenact import Reenactment, about, lay_out, prepare, reenact, sign_result
+from facepipe.pipeline.sources import fit_source
 
 
 def prepare_edits(

@@ -33,6 +33,9 @@ class Source:
     """One row, the portrait's own, in the renderer's motion space."""
     matte: NDArray[np.floating] | None = None
     """(S, S) in [0, 1], the share of the person in each pixel of the picture; None if the renderer does not need it."""
+    more: tuple[Source, ...] = ()
+    """Further pictures of the same person, of the same size, each with its own points, coefficients and matte; the
+    first is the picture that is animated. Only for a renderer that pools several, and only in its `prepare`."""
 
     @property
     def pose(self) -> Similarity:
@@ -80,10 +83,13 @@ class SourceFiles:
     """From the stage `prepare`; None for a renderer without a `prepare` function."""
     matte: Path | None = None
     """From the stage `matte`, a greyscale PNG of the crop; None for a renderer that needs no matte."""
+    more: tuple[SourceFiles, ...] = ()
+    """The files of further pictures of the same person."""
 
     def load(self, space: MotionSpace) -> Source:
         """Load the source. Raises InputError if the coefficients are of another space."""
         picture, track = read_image(self.picture), load_track(self.track)
         points = transform_points(track.track.points[0].astype(np.float64), track.crop.matrix(picture.shape[0]))
         matte = read_image(self.matte)[..., 0] / np.float32(255) if self.matte else None
-        return Source(picture, points, load_coefficients(self.coefficients, space=space), matte)
+        more = tuple(one.load(space) for one in self.more)
+        return Source(picture, points, load_coefficients(self.coefficients, space=space), matte, more)

@@ -81,6 +81,8 @@ class RendererSpec:
     """Registry name of the default network; --weights selects another of the same form. Empty if there is none."""
     needs_matte: bool = False
     """Whether the renderer needs the matte of the source (`Source.matte`)."""
+    max_pictures: int = 1
+    """The largest number of pictures of one person that `prepare` pools (`Source.more` holds all but the first)."""
     has_alpha: bool = False
     """Whether frames have alpha, the matte of the rendered head."""
     context_frames: int = 0

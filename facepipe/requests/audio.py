@@ -20,8 +20,8 @@ from facepipe.requests.groups import (
     Sheet,
     Signing,
     SoundTrack,
-    SourceFrame,
 )
+from facepipe.requests.pictures import SourcePictures
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import fps_of, options_for, sampling_of, settings_for
 from facepipe.requests.speech import SpeechOptions
@@ -41,7 +41,7 @@ class AudioRequest(
     Sheet,
     Face,
     PoseFace,
-    SourceFrame,
+    SourcePictures,
     SpeechOptions,
     Signing,
     Limits,

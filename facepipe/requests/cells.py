@@ -69,6 +69,8 @@ def _check(field: Declared, value: Any) -> None:
 
 
 def _likeness(field: Declared, value: Any) -> Any:
+    if field.several and field.type is Path:
+        return tuple(placeholder(field.name, one.suffix) for one in value)
     if isinstance(value, Path):
         return str(value) if field.option.exact else placeholder(field.name, value.suffix)
     if type(value) in (int, float) and not field.option.exact:

@@ -11,7 +11,7 @@ from typing import Any
 from facepipe.config import hint
 from facepipe.errors import UsageError
 from facepipe.requests import REQUESTS, Request
-from facepipe.requests.conversion import from_text
+from facepipe.requests.conversion import cells_of, from_text
 from facepipe.requests.declaration import Declared, declared
 
 BATCH_WIDE = ("force", "dry_run", "json", "quiet", "verbose", "list", "help", "jobs")
@@ -118,7 +118,14 @@ def _may_read(command: str, columns: tuple[str, ...]) -> tuple[str, ...]:
 
 def files_read(command: str, inputs: Iterable[str], options: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the paths that a row reads, as written in the row."""
-    return (*inputs, *(str(options[name]) for name in _names_read(command, options)))
+    known = declared(REQUESTS[command]) if command in REQUESTS else {}
+    names = _names_read(command, options)
+    return (*inputs, *(path for name in names for path in _paths(known[name], options[name])))
+
+
+def _paths(field: Declared, value: Any) -> list[str]:
+    """Return the paths in a cell, as written there."""
+    return [str(path) for path in cells_of(field, value)] if field.several else [str(value)]
 
 
 def kinds_read(command: str, roles: Iterable[str], options: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
@@ -126,7 +133,9 @@ def kinds_read(command: str, roles: Iterable[str], options: Mapping[str, Any]) -
 
     `roles` are those of its inputs, in their order. A path that the command does not know accepts every kind.
     """
-    return _kinds(command, tuple(roles), _names_read(command, options))
+    known, names = declared(REQUESTS[command]) if command in REQUESTS else {}, _names_read(command, options)
+    each = tuple(name for name in names for _ in _paths(known[name], options[name]))
+    return _kinds(command, tuple(roles), each)
 
 
 @lru_cache(maxsize=1000)

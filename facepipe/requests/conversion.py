@@ -29,11 +29,22 @@ SHOWN = 200
 def from_text(field: Declared, value: Any) -> Any:
     """Convert a cell: text, or a number, Boolean or list of a JSON row. Raises UsageError."""
     if field.several:
-        cells = value if isinstance(value, list) else str(value).split()
-        return tuple(_one_from_text(field, cell) for cell in cells)
+        return tuple(_one_from_text(field, cell) for cell in cells_of(field, value))
     if isinstance(value, list):
         raise UsageError(f"{field.name} is {value!r}, expected {EXPECTED[field.type]}, not a list")
     return _one_from_text(field, value)
+
+
+def cells_of(field: Declared, value: Any) -> list[Any]:
+    """Return the elements in a cell of a field that takes several: a list, or text.
+
+    Words are separated by spaces; paths, which may contain spaces, by semicolons.
+    """
+    if isinstance(value, list | tuple):
+        return list(value)
+    if field.type is Path:
+        return [part.strip() for part in str(value).split(";") if part.strip()]
+    return list(str(value).split())
 
 
 def _one_from_text(field: Declared, value: Any) -> Any:

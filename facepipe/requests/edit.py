@@ -21,9 +21,9 @@ from facepipe.requests.groups import (
     Rendering,
     Sheet,
     Signing,
-    SourceFrame,
     SourceGrid,
 )
+from facepipe.requests.pictures import SourcePictures
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import options_for, settings_for
 from facepipe.requests.sliders import Sliders
@@ -48,7 +48,7 @@ class EditRequest(
     Preset,
     FromImage,
     Face,
-    SourceFrame,
+    SourcePictures,
     Signing,
     Limits,
     Overwrite,

@@ -21,10 +21,10 @@ from facepipe.requests.groups import (
     Preset,
     Size,
     Smoothing,
-    SourceFrame,
     Space,
     Transfer,
 )
+from facepipe.requests.pictures import SourcePictures
 from facepipe.requests.request import PORTRAIT, RequestBase, names
 from facepipe.requests.resolution import options_for, settings_for
 
@@ -42,7 +42,7 @@ class FramesRequest(
     PasteBack,
     Face,
     DriverFace,
-    SourceFrame,
+    SourcePictures,
     NoFace,
     Transfer,
     Smoothing,

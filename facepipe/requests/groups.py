@@ -195,14 +195,6 @@ class Transfer(Amount):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceFrame:
-    """The frame of a source video."""
-
-    panel: ClassVar[str] = FACES
-    source_frame: str = option("Frame of a source video: best, or a frame number from 0.", default="best")
-
-
-@dataclass(frozen=True, kw_only=True)
 class Preset:
     """Sliders from a file."""
 

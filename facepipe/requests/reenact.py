@@ -24,9 +24,9 @@ from facepipe.requests.groups import (
     Signing,
     Smoothing,
     SoundTrack,
-    SourceFrame,
     Transfer,
 )
+from facepipe.requests.pictures import SourcePictures
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
 from facepipe.requests.resolution import options_for, settings_for
 
@@ -46,7 +46,7 @@ class ReenactRequest(
     Sheet,
     Face,
     DriverFace,
-    SourceFrame,
+    SourcePictures,
     NoFace,
     Transfer,
     Smoothing,

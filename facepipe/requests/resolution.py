@@ -16,7 +16,7 @@ from facepipe.renderers import RENDERERS
 from facepipe.requests.backgrounds import CODEC_OF_WEBM, background_of, check_background, container_of
 from facepipe.requests.declaration import declared
 from facepipe.requests.invocation import invocation_of
-from facepipe.requests.rules import check_keypoints, check_settings, check_source_frame
+from facepipe.requests.rules import check_keypoints, check_pictures, check_settings, check_source_frame
 from facepipe.settings import DEFAULT, Settings
 from facepipe.spaces import SPACES
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from facepipe.requests.speech import SpeechOptions
     from facepipe.spaces.retargeting import Retargeting
 
-OWN = ("grid", "paste_back", "sheet", "source_frame", "track", "overwrite")
+OWN = ("grid", "paste_back", "sheet", "source_frame", "source_frames", "source_picture", "track", "overwrite")
 """Fields of requests that are options of a job under the same name."""
 RATE = re.compile(r"\d{1,9}(\.\d{1,9})?(/\d{1,9})?", re.ASCII)
 
@@ -65,6 +65,7 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
     container, provenance = container_of(background, result), _provenance(settings)
     if renders:
         check_background(settings, background, container, result, own, signs=provenance.credentials is not None)
+    check_pictures(renderer, own.get("source_frames", 1), len(own.get("source_picture", ())))
     return Options(
         size_pixels=settings.output.size_pixels,
         quality=settings.output.quality,

@@ -61,6 +61,21 @@ def check_keypoints(how: Retargeting, space: str, shown: str) -> None:
         )
 
 
+def check_pictures(renderer: str, frames: int, further: int) -> None:
+    """Raise UsageError if a renderer cannot use this number of frames and of further pictures of the source."""
+    count, spec = frames + further, RENDERERS[renderer]
+    if count <= spec.max_pictures:
+        return
+    given = " and ".join(
+        flag for flag, there in (("--source-frames", frames > 1), ("--source-picture", further > 0)) if there
+    )
+    pooling = [f"{one.name} (up to {one.max_pictures})" for one in RENDERERS.values() if one.max_pictures > 1]
+    usable = f"; renderers that can: {', '.join(pooling)}" if pooling else "; no renderer can"
+    able = f"at most {spec.max_pictures}" if spec.max_pictures > 1 else "one"
+    verb = "give" if given.count("--") > 1 else "gives"
+    raise UsageError(f"{given} {verb} {count} pictures, but the renderer {renderer} uses {able}{usable}")
+
+
 def _check_face_rule(rule: str, shown: str) -> None:
     if not (is_rule(rule) or is_reference(rule)):
         raise UsageError(f"{shown} is {rule!r}, expected {EXPECTED}")

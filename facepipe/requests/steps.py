@@ -21,12 +21,12 @@ from facepipe.requests.groups import (
     Signing,
     Smoothing,
     SoundTrack,
-    SourceFrame,
     SourceGrid,
     Space,
     Transfer,
 )
 from facepipe.requests.items import Work, prepared
+from facepipe.requests.pictures import SourcePictures
 from facepipe.requests.request import PORTRAIT, Prepared, Request
 from facepipe.requests.resolution import fps_of, options_for, sampling_of
 from facepipe.requests.speech import SpeechOptions
@@ -182,7 +182,7 @@ class MotionRequest(
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderRequest(Request, Rendering, SourceGrid, PasteBack, Face, SourceFrame, Signing, Limits, Overwrite):
+class RenderRequest(Request, Rendering, SourceGrid, PasteBack, Face, SourcePictures, Signing, Limits, Overwrite):
     """Render SOURCE with the poses and expressions of motion files, unchanged; `motion` retargets motion to SOURCE."""
 
     command: ClassVar[str] = "render"

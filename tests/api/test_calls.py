@@ -6,7 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -216,6 +216,8 @@ def admits(hint: Any, field: Declared) -> bool:
     if field.optional != (type(None) in arms):
         return False
     arms -= {type(None)}
+    if field.several and field.type is Path:
+        return arms == {*get_args(options.Source), Sequence[options.Source]}
     if field.several:
         return str in arms and len(arms) == 2
     if field.type is Path:

@@ -46,7 +46,7 @@ def some(field: Declared) -> Any:
     if field.type is str:
         return ("a", "b=1:2") if field.several else "x"
     if field.type is Path:
-        return Path("deep/file.x")
+        return (Path("deep/a file.x"), Path("other.x")) if field.several else Path("deep/file.x")
     low, high = field.bounds
     value = field.type(high if high is not None else (low or 0) + 2)
     return value if field.type is int else value - 0.25
@@ -83,7 +83,7 @@ def test_three_readers_give_one_request(kind: type[Request], name: str, requests
 def cell(field: Declared, value: Any) -> Any:
     """The text of a CSV cell."""
     if field.several:
-        return " ".join(value)
+        return "; ".join(map(str, value)) if field.type is Path else " ".join(value)
     return str(value).lower() if field.type is bool else str(value)
 
 

@@ -29,9 +29,11 @@ from facepipe.stages import (
     matte,
     motion,
     mux,
+    person,
     prepare,
     render,
     report,
+    selection,
     sheet,
     sign,
     spans,
@@ -44,7 +46,9 @@ from tests.pipeline.scene import Scene
 STAGES: tuple[Stage[Any], ...] = (
     crop.STAGE,
     matte.STAGE,
+    selection.STAGE,
     coefficients.STAGE,
+    person.STAGE,
     features.STAGE,
     speech.STAGE,
     motion.STAGE,
@@ -106,6 +110,29 @@ def test_crop_of_a_clip_and_of_one_frame_of_it(scene: Scene, work: Path) -> None
     one = make(work, crop.STAGE, {"media": scene.driver}, crop.Params(size_pixels=64, still="7"))
     assert set(one.record.outputs) == {"track.npz", "crop.png", "picture.png"}
     assert load_track(one.path("track.npz")).frame == one.facts["frame"] == 7
+
+
+def test_selected_frames_begin_with_the_portrait(scene: Scene, work: Path) -> None:
+    """The first frame has the bytes that the stage crop gives for it."""
+    clip = make(work, crop.STAGE, {"media": scene.driver}, crop.Params(pictures=False))
+    one = make(work, crop.STAGE, {"media": scene.driver}, crop.Params(size_pixels=64, still="7"))
+    inputs = {"media": scene.driver, "track": clip.output("track.npz")}
+    several = make(work, selection.STAGE, inputs, selection.Params(2, still="7", size_pixels=64))
+    assert [several.digest(name) for name in ("crop.png", "picture.png")] == [
+        one.digest(name) for name in ("crop.png", "picture.png")
+    ]
+    assert {"crop-1.png", "picture-1.png", "track-1.npz"} < set(several.record.outputs)
+    first, second = (load_track(several.path(name)) for name in ("track.npz", "track-1.npz"))
+    assert np.array_equal(first.track.points, load_track(one.path("track.npz")).track.points)
+    assert [first.frame, second.frame] == several.facts["chosen_frames"]
+    pictures = [scene.driver, scene.driver]
+    compared = {
+        "media": pictures,
+        "pictures": [several.output("picture.png"), several.output("picture-1.png")],
+        "tracks": [several.output("track.npz"), several.output("track-1.npz")],
+    }
+    (found,) = make(work, person.STAGE, compared, person.Params()).facts["pictures"]
+    assert 0 < found["distance"] < 0.03
 
 
 def test_crop_of_a_picture_without_a_face(tmp_path: Path, work: Path) -> None:
