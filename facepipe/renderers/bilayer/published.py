@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from facepipe.checkpoint import load_network
-from facepipe.renderers.bilayer.blocks import without_spectral_norm
 from facepipe.renderers.bilayer.config import BilayerConfig
 from facepipe.renderers.bilayer.embedder import IdentityEmbedder, masked
 from facepipe.renderers.bilayer.enhancer import TextureEnhancer
@@ -123,9 +122,3 @@ def load_bilayer(path: Path) -> Bilayer:
     Raises WeightsError for other files.
     """
     return load_network(path, KIND, Bilayer, BilayerConfig, precision="fp32")
-
-
-def folded(net: Bilayer) -> Bilayer:
-    """Fold spectral norms into the weights of all networks, in place, and set eval mode."""
-    without_spectral_norm(net.eval())
-    return net

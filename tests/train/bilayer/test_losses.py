@@ -61,7 +61,7 @@ class Step:
             "G_BCE": SEGMENTATION_WEIGHT * segmentation_loss(self.layers.logits, matte),
             "G_WPR": WARP_WEIGHT * warp_loss(self.layers.delta),
         }
-        torch.stack(list(self.losses.values())).sum().backward()
+        torch.stack(list(self.losses.values())).sum().backward()  # type: ignore[no-untyped-call]
 
     def network(self, name: str) -> Bilayer | Discriminator | nn.Module:
         return self.discriminator if name == "discriminator" else self.net.get_submodule(name)
