@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from facepipe.api import Result, audio, coefficients, crop, edit, frames, reenact
+    from facepipe.api import Result, audio, coefficients, crop, edit, frames, matte, reenact
     from facepipe.errors import (
         BusyError,
         DiskError,
@@ -51,6 +51,7 @@ __all__ = [
     "crop",
     "edit",
     "frames",
+    "matte",
     "reenact",
 ]
 

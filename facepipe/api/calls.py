@@ -16,6 +16,7 @@ from facepipe.requests import (
     CoefficientsRequest,
     CropRequest,
     EditRequest,
+    MatteRequest,
     ReenactRequest,
     Request,
     run,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         EditOptions,
         File,
         FramesOptions,
+        MatteOptions,
         Progress,
         ReenactOptions,
         Source,
@@ -139,6 +141,30 @@ def crop(
             sources failed (`done` holds the paths of the other results), and others.
     """
     return _call(CropRequest, source, {"out": out, **options}, progress, force, role="inputs")
+
+
+def matte(
+    source: Source | Sequence[Source],
+    *,
+    out: File,
+    progress: Progress | None = None,
+    force: Collection[str] = (),
+    **options: Unpack[MatteOptions],
+) -> Result:
+    """Compute the matte of the person in `source`: white is person (.mp4 or .png).
+
+    Args:
+        source: A picture or video, a folder of them, an array (H, W, 3) of uint8, RGB, or a sequence of these.
+        out: The file to write; for several sources, a folder.
+        progress: A function that is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to run again even if their results exist; "all" for all of them.
+        options: The options of `facepipe matte`, with underscores: alpha=True, crop=True.
+
+    Raises:
+        FacepipeError: UsageError for options, InputError for files, NoFaceError if nobody is seen, FailedItemsError if
+            some of several sources failed (`done` holds the paths of the other results), and others.
+    """
+    return _call(MatteRequest, source, {"out": out, **options}, progress, force, role="inputs")
 
 
 def coefficients(

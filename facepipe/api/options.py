@@ -247,5 +247,12 @@ class CropOptions(_Size, _Quality, _Face, _NoFace, _Limits, _Result, total=False
     """Options of `crop`."""
 
 
+class MatteOptions(_Size, _Quality, _Face, _NoFace, _Limits, _Result, total=False):
+    """Options of `matte`."""
+
+    alpha: bool
+    crop: bool
+
+
 class CoefficientsOptions(_Face, _NoFace, _Smoothing, _Space, _Limits, _Result, total=False):
     """Options of `coefficients`."""

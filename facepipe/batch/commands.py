@@ -25,7 +25,7 @@ from facepipe.pipeline.precheck import check_kind, check_reference, inspect
 from facepipe.rendering.background_rule import TRANSPARENT
 from facepipe.requests import Request
 from facepipe.requests.cells import cell_of
-from facepipe.requests.columns import Columns, files_read, kinds_read, request_of
+from facepipe.requests.columns import Columns, cell_value, files_read, kinds_read, request_of
 from facepipe.settings import Settings
 
 EXTENSIONS = {"coefficients": "npz", "motion": "npz", "features": "npz"}
@@ -53,9 +53,18 @@ class Commands(CommandSet):
         if item.command == "edit":
             return video if {"sweep", "frames", "fps"} & set(item.options) else "png"
         files = list(item.inputs.values())
-        shown = {"crop": files[0], "reenact": files[-1]}.get(item.command, "")
+        shown = {"crop": files[0], "matte": files[0], "reenact": files[-1]}.get(item.command, "")
         still = stem_and_suffix(shown)[1].lower() in PICTURES
+        if item.command == "matte" and not still and self._has_alpha(item):
+            return "webm"
         return EXTENSIONS.get(item.command, "png" if still else video)
+
+    def _has_alpha(self, item: Item) -> bool:
+        """Return whether a row of `matte` asks for an alpha channel; a faulty cell is reported by `check`."""
+        try:
+            return cell_value("matte", "alpha", item.options.get("alpha", False)) is True
+        except FacepipeError:
+            return False
 
     def inputs(self, item: Item) -> Sequence[str]:
         """Return the paths that an item reads."""

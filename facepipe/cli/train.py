@@ -42,6 +42,12 @@ def landmarker(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbos
 
 
 @app.command(context_settings=PASS_THROUGH)
+def matting(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
+    """Train the matting network on the mattes of a teacher."""
+    _start("matting", context)
+
+
+@app.command(context_settings=PASS_THROUGH)
 def renderings(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Render training images with new head poses and expressions for detector and landmarker."""
     _start("renderings", context)

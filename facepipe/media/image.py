@@ -177,6 +177,12 @@ def write_image(
             image.save(draft, "JPEG", quality=quality, subsampling=0, **packet)
 
 
+def write_grey(path: Path, levels: np.ndarray) -> None:
+    """Write (height, width) uint8 atomically as a grey PNG. Raises DiskError if the file cannot be written."""
+    with draft_of(path) as draft:
+        Image.fromarray(levels, "L").save(draft, "PNG", compress_level=4)
+
+
 def as_jpeg(pixels: np.ndarray) -> bytes:
     """Encode (height, width, 3) uint8 RGB as a JPEG file at Pillow's default quality."""
     check_pixels(pixels)

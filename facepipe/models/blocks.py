@@ -35,6 +35,11 @@ class InvertedResidual(nn.Module):
         return x + cast("Tensor", self.body(x))
 
 
+def double(x: Tensor) -> Tensor:
+    """Repeat each cell of (B, C, H, W) twice in height and width."""
+    return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
 def _normed(net: nn.Module) -> Iterator[tuple[nn.Module, str, str, str]]:
     """Yield (parent module, its name as prefix, convolution name, norm name) for each convolution and its batch norm.
 
@@ -51,7 +56,7 @@ def unfold_norms(net: nn.Module, folded: Mapping[str, Tensor], images: Tensor) -
     """Load a state folded by `fold_norms` into a network with batch norms, in place, to continue its training.
 
     The norms get the statistics of `images`, (B, 3, S, S), and weights and biases that cancel them: in eval mode the
-    network computes the same as the folded one.
+    network computes the same as the folded one. Layers that `folded` lacks keep their weights.
     """
     net.load_state_dict({name: folded[name] for name in net.state_dict() if name in folded}, strict=False)
 
@@ -69,6 +74,7 @@ def unfold_norms(net: nn.Module, folded: Mapping[str, Tensor], images: Tensor) -
             lambda norm, inputs, bias=folded[f"{prefix}{name}.bias"]: take(norm, inputs[0], bias)
         )
         for part, prefix, name, norm_name in _normed(net)
+        if f"{prefix}{name}.bias" in folded
     ]
     net.eval()(images)
     for hook in hooks:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from facepipe.models.blocks import InvertedResidual, conv_norm
+from facepipe.models.blocks import InvertedResidual, conv_norm, double
 
 STRIDE_PIXELS = 8
 COARSEST_STRIDE_PIXELS = 32
@@ -33,9 +33,12 @@ class FaceMap(NamedTuple):
 
 
 class Detector(nn.Module):
-    """Detects faces of about 14 to 240 pixels in pictures of any size divisible by 32, by centre points (CenterNet)."""
+    """Detects faces of about 14 to 240 pixels in pictures of any size divisible by 32, by centre points (CenterNet).
 
-    def __init__(self, config: DetectorConfig) -> None:
+    Without the `head` it is the trunk of another network, which calls `features` alone.
+    """
+
+    def __init__(self, config: DetectorConfig, *, head: bool = True) -> None:
         super().__init__()
         self.config = config
         fine, middle, coarse = config.widths
@@ -49,21 +52,22 @@ class Detector(nn.Module):
         self.merge_middle = self._stage(middle, 1)
         self.up_fine = nn.Sequential(*conv_norm(middle, fine, kernel=1))
         self.merge_fine = self._stage(fine, 1)
-        self.head = nn.Sequential(*conv_norm(fine, fine, kernel=3), nn.ReLU(inplace=True), nn.Conv2d(fine, 5, 1))
+        if head:
+            self.head = nn.Sequential(*conv_norm(fine, fine, kernel=3), nn.ReLU(inplace=True), nn.Conv2d(fine, 5, 1))
 
     def _stage(self, width: int, depth: int) -> nn.Sequential:
         return nn.Sequential(*[InvertedResidual(width, expansion=self.config.expansion) for _ in range(depth)])
 
     def forward(self, images: Tensor) -> FaceMap:
         """Map (B, 3, H, W) float32 RGB in [-1, 1], H and W divisible by 32, to a FaceMap."""
+        out = self.head(self.features(images)).float()
+        return FaceMap(score_logit=out[:, 0], box_log=out[:, 1:])
+
+    def features(self, images: Tensor) -> Tensor:
+        """Map (B, 3, H, W) as in `forward` to features (B, C, H/8, W/8), C the first of the config's widths."""
         fine = self.fine(self.stem(images))
         middle = self.middle(self.down_middle(fine))
         coarse = self.coarse(self.down_coarse(middle))
-        middle = self.merge_middle(torch.relu(middle + _double(self.up_middle(coarse))))
-        fine = self.merge_fine(torch.relu(fine + _double(self.up_fine(middle))))
-        out = self.head(fine).float()
-        return FaceMap(score_logit=out[:, 0], box_log=out[:, 1:])
-
-
-def _double(x: Tensor) -> Tensor:
-    return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+        middle = self.merge_middle(torch.relu(middle + double(self.up_middle(coarse))))
+        merged: Tensor = self.merge_fine(torch.relu(fine + double(self.up_fine(middle))))
+        return merged

@@ -9,11 +9,12 @@ from typing import Any
 from facepipe.engine import Stage
 from facepipe.motion.drawing import WEIGHT as EXPRESSION_VAE
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import crop_weight_names, matte_stage, perception_weight_names
+from facepipe.pipeline.perception import crop_weight_names, perception_weight_names
 from facepipe.pipeline.rendering import renderer_weight_names
 from facepipe.renderers import RENDERERS
+from facepipe.rendering.spec import MATTING
 from facepipe.spaces import SPACES
-from facepipe.stages import crop, features, motion, mux, prepare, render, report, sheet, sign, speech
+from facepipe.stages import crop, features, matte, motion, mux, prepare, render, report, sheet, sign, speech
 from facepipe.weights import registered
 
 AUDIO = "audio"
@@ -40,7 +41,7 @@ def of_reenactment(options: Options, *, still: bool) -> Dependencies:
     sampling = (EXPRESSION_VAE,) if options.edit.draw else ()
     stages = (crop.STAGE, SPACES[options.space].estimation(), motion.STAGE, render.STAGE)
     spec = RENDERERS[options.renderer]
-    prepares = (*((matte_stage(),) if spec.needs_matte else ()), *((prepare.STAGE,) if spec.prepare else ()))
+    prepares = (*((matte.STAGE,) if spec.needs_matte else ()), *((prepare.STAGE,) if spec.prepare else ()))
     return Dependencies(
         (*stages, *prepares, *(() if still else (mux.STAGE,)), *_extras(options)),
         (*perception_weight_names(options), *renderer_weight_names(options), *sampling),
@@ -57,6 +58,12 @@ def of_audio(options: Options, *, reports: bool) -> Dependencies:
 def of_crop(options: Options) -> Dependencies:
     """Return the dependencies of `crop`."""
     return Dependencies((crop.STAGE,), crop_weight_names(options.landmarker))
+
+
+def of_matte(options: Options, *, cropped: bool) -> Dependencies:
+    """Return the dependencies of `matte`; `cropped` means that --crop is given."""
+    before = of_crop(options) if cropped else Dependencies()
+    return Dependencies((*before.stages, matte.STAGE), (*before.weights, MATTING))
 
 
 def of_coefficients(options: Options) -> Dependencies:

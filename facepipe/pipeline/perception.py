@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 from facepipe import weights
@@ -20,9 +19,9 @@ from facepipe.face.track import NO_FACE_SHARE
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect
 from facepipe.renderers import RENDERERS
-from facepipe.rendering.background_rule import MATTING
+from facepipe.rendering.spec import MATTING
 from facepipe.spaces import SPACES
-from facepipe.stages import crop
+from facepipe.stages import crop, matte
 
 # The weights of each landmarker. Both use the detector.
 LANDMARKERS = {"embedded": ("landmarker",), "face-alignment": ("fan-3d", "fan-depth", "face-model")}
@@ -145,6 +144,12 @@ def track_clip(
     return made
 
 
+def compute_matte(job: Job, media: Input, params: matte.Params, weights: Weights, label: str, *, frames: int) -> Made:
+    """Compute the matte of a picture or clip, such as `crop.png` of a crop."""
+    needed = {MATTING: weights[MATTING]}
+    return job.run(matte.STAGE, {"media": media}, params, weights=needed, label=label, frames=frames)
+
+
 def _rule(face: str) -> str:
     """Return the rule of the stage: a picture is an input, so that its content counts and not its name."""
     return crop.REFERENCE if is_reference(face) else face
@@ -195,11 +200,6 @@ def fit_track(
     return Fitted(fitted if isinstance(cropped, Path) else cropped, fitted)
 
 
-def matte_stage() -> Any:
-    """Import the stage that computes mattes."""
-    return resolve_name("facepipe.stages.matte:STAGE")
-
-
 def fit_source(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:
     """Crop the portrait, estimate its coefficients, and compute its matte if the renderer needs it."""
     cropped = crop_source(job, medium, options, weights, "crop source")
@@ -207,10 +207,8 @@ def fit_source(job: Job, medium: Medium, options: Options, weights: Weights) -> 
     fitted = fit_track(job, cropped, picture, options, weights, "fit source", frames=1, portrait=True)
     if not RENDERERS[options.renderer].needs_matte:
         return fitted
-    network = {MATTING: weights[MATTING]}
-    stage, inputs = matte_stage(), {"media": cropped.output("crop.png")}
-    made = job.run(stage, inputs, stage.params(), weights=network, label="matte source", frames=1)
-    return replace(fitted, matte=made)
+    found = compute_matte(job, cropped.output("crop.png"), matte.Params(), weights, "matte source", frames=1)
+    return replace(fitted, matte=found)
 
 
 def fit_driver(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:

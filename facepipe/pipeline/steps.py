@@ -33,6 +33,7 @@ from facepipe.pipeline.perception import (
     Fitted,
     Made,
     Weights,
+    compute_matte,
     described_references,
     fit_source,
     fit_track,
@@ -42,7 +43,7 @@ from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect, in
 from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments
 from facepipe.spaces import SPACES
-from facepipe.stages import features, motion, mux, speech
+from facepipe.stages import features, matte, motion, mux, speech
 
 CODEC_NAMES = {"h264": "h264", "hevc": "h265", "vp9": "vp9"}
 
@@ -70,6 +71,23 @@ class Steps:
             self.job, medium, self.options, self.weights, f"crop {item.label}", face=self.options.face, pictures=True
         )
         return self._deliver(item, outs, made, [made])
+
+    def matte(self, item: Item, *, alpha: bool, cropped: bool) -> list[Path]:
+        """Compute the matte of a clip or picture, or of the crop around its face."""
+        medium = inspect(item.path, self.options.limits)
+        still, kind = medium.kind == "image", "alpha" if alpha else "matte"
+        name = f"{kind}.png" if still else "alpha.webm" if alpha else "matte.mp4"
+        outs, before = {item.result(Path(name).suffix): name}, list[Made]()
+        self._check(item, outs)
+        media: Output | Pending | Path = item.path
+        if cropped:
+            label, face = f"crop {item.label}", self.options.face
+            before = [track_clip(self.job, medium, self.options, self.weights, label, face=face, pictures=True)]
+            media = before[0].output("crop.png" if still else "crop.mp4")
+        params = matte.Params(alpha, self.options.quality if alpha and not still else matte.MATTE_QUALITY)
+        label = f"matte {item.label}"
+        made = compute_matte(self.job, media, params, self.weights, label, frames=medium.frames)
+        return self._deliver(item, outs, made, [*before, made])
 
     def coefficients(self, item: Item) -> list[Path]:
         """Estimate coefficients from a track, or from the face in a clip or picture."""

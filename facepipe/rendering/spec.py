@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
-from facepipe.rendering.background_rule import MATTING
 from facepipe.spaces import SPACES, MotionSpace
 
 if TYPE_CHECKING:

@@ -12,7 +12,14 @@ from facepipe.requests.mux import MuxRequest
 from facepipe.requests.reenact import ReenactRequest
 from facepipe.requests.request import Prepared, Request
 from facepipe.requests.running import run
-from facepipe.requests.steps import CoefficientsRequest, CropRequest, FeaturesRequest, MotionRequest, RenderRequest
+from facepipe.requests.steps import (
+    CoefficientsRequest,
+    CropRequest,
+    FeaturesRequest,
+    MatteRequest,
+    MotionRequest,
+    RenderRequest,
+)
 
 REQUESTS: Mapping[str, type[Request]] = {
     one.command: one
@@ -21,6 +28,7 @@ REQUESTS: Mapping[str, type[Request]] = {
         AudioRequest,
         EditRequest,
         CropRequest,
+        MatteRequest,
         CoefficientsRequest,
         FeaturesRequest,
         MotionRequest,
@@ -37,6 +45,7 @@ __all__ = [
     "CropRequest",
     "EditRequest",
     "FeaturesRequest",
+    "MatteRequest",
     "MotionRequest",
     "MuxRequest",
     "Prepared",

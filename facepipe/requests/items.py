@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from facepipe.pipeline.dependencies import Dependencies
     from facepipe.pipeline.options import Options
 
-PICTURES = (".png", ".mp4")
-"""The results of `crop`."""
+SUFFIXES = {"crop": (".png", ".mp4"), "matte": (".png", ".mp4", ".webm")}
+"""The results of commands whose results are no .npz; those of `render` depend on the background."""
 
 
 @dataclass(frozen=True)
@@ -74,26 +74,36 @@ def _check(work: Work, options: Options, job: Job) -> tuple[list[Any], dict[str,
     from facepipe.pipeline.items import find_items
     from facepipe.pipeline.naming import free_items
     from facepipe.pipeline.precheck import all_of, check_work_folder
-    from facepipe.pipeline.rendering import renderer_weights
 
     checks: list[Callable[[], Any]] = [
         lambda: find_items(work.inputs, work.out, work.wanted, kinds=work.kinds),
         lambda: _perception(work, options),
-        lambda: renderer_weights(options) if work.command == "render" else {},
+        lambda: _own_weights(work, options),
         lambda: check_backdrop(options),
     ]
     checks += [lambda: check_codec(options.codec)] if work.encodes else []
     checks += [options.provenance.check] if work.command == "render" else []
     checks.append(lambda: check_work_folder(job))
     items, perception, rendering = all_of(checks)[:3]
-    suffixes = {"crop": PICTURES, "render": (f".{options.container}",)}.get(work.command, (".npz",))
+    suffixes = {**SUFFIXES, "render": (f".{options.container}",)}.get(work.command, (".npz",))
     return free_items(job, items, work.source, suffixes), {**perception, **rendering}
 
 
+def _own_weights(work: Work, options: Options) -> dict[str, Any]:
+    """Return the weights of a command besides those of `_perception`."""
+    from facepipe.pipeline.precheck import find_weights
+    from facepipe.pipeline.rendering import renderer_weights
+    from facepipe.rendering.spec import MATTING
+
+    if work.command == "matte":
+        return find_weights(MATTING)
+    return renderer_weights(options) if work.command == "render" else {}
+
+
 def _perception(work: Work, options: Options) -> dict[str, Any]:
-    """Return the weights that find faces and, except for `crop`, those that estimate motion."""
+    """Return the weights that find faces and, except for `crop` and `matte`, those that estimate motion."""
     from facepipe.pipeline.perception import crop_weights, perception_weights
 
     if not work.sees:
         return {}
-    return crop_weights(options) if work.command == "crop" else perception_weights(options)
+    return crop_weights(options) if work.command in ("crop", "matte") else perception_weights(options)

@@ -1,4 +1,4 @@
-"""The requests of `crop`, `coefficients`, `features`, `motion` and `render`: one stage on files and folders."""
+"""The requests of `crop`, `matte`, `coefficients`, `features`, `motion` and `render`: one stage on many files."""
 
 from __future__ import annotations
 
@@ -56,6 +56,32 @@ class CropRequest(Request, Quality, Face, NoFace, Limits, Overwrite):
         options = options_for(self, settings)
         work = Work(self.command, self.inputs, self.out, is_medium, "pictures or videos", encodes=True)
         return prepared(work, options, of_crop(options))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatteRequest(Request, Quality, Face, NoFace, Limits, Overwrite):
+    """Compute the mattes of people, with hair and shoulders: white is person (.mp4 or .png)."""
+
+    command: ClassVar[str] = "matte"
+    panel: ClassVar[str] = RESULT
+
+    inputs: tuple[Path, ...] = argument("Pictures and videos, or folders of them.", metavar="INPUT", accepts=SEEN)
+    out: Path = option(PLACE, short="-o", in_rows=False)
+    alpha: bool = option(
+        "Write the pictures with the matte as their alpha channel (.webm or .png), instead of the matte.", default=False
+    )
+    crop: bool = option("Use the crop around the face, as `facepipe crop` cuts it, not whole frames.", default=False)
+    size: int | None = from_setting("output.size_pixels", "With --crop: width and height of the crop in pixels.")
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Apply the settings and check everything that needs no file."""
+        from facepipe.pipeline.dependencies import of_matte
+        from facepipe.pipeline.items import is_medium
+
+        options = options_for(self, settings)
+        kinds = "pictures or videos"
+        work = Work(self.command, self.inputs, self.out, is_medium, kinds, encodes=True, sees=self.crop)
+        return prepared(work, options, of_matte(options, cropped=self.crop), alpha=self.alpha, cropped=self.crop)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 FOLDERS = {
     "data": "Folder with clips/, portraits/ and sources.tsv.",
     "labels": "Folder that tools/label_with_mediapipe.py wrote for DATA.",
+    "mattes": "Folder that tools/mattes_with_mediapipe.py wrote for DATA.",
     "cache": "Folder for unpacked pictures; filled if it is empty.",
     "out": "Folder of the run with its checkpoint, or the file to write.",
 }

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from facepipe.checkpoint import check_state, save_network
 from facepipe.models.detector import Detector, DetectorConfig
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
+from facepipe.models.matting import Matting, MattingConfig
 from facepipe.motion.audio_model import AudioToMotion, AudioToMotionConfig
 from facepipe.motion.audio_model_file import save_audio_model
 from facepipe.renderers.compact.config import CompactConfig
@@ -35,6 +36,7 @@ LICENCE = "CC-BY-NC-4.0"
 NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "detector": (Detector, DetectorConfig),
     "landmarker": (Landmarker, LandmarkerConfig),
+    "matting": (Matting, MattingConfig),
     "pirender-compact": (CompactNet, CompactConfig),
 }
 
