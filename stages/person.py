@@ -6,21 +6,23 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.errors import InputError, NoFaceError
-from facepipe.face.likeness import OTHER_SHAPE, Portrayed, compare, person_remarks, portrayed
-from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.portrait import HALF_SHARE, share_outside
 from facepipe.face.track import load_track
 from facepipe.media.grid import turned
 from facepipe.media.image import read_image
 from facepipe.media.limits import NO_LIMITS
 from facepipe.weights.loaded import load_once
+
+if TYPE_CHECKING:
+    from facepipe.face.likeness import Portrayed
+    from facepipe.face.model import FaceModel
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ def person(run: StageRun[Params]) -> Mapping[str, Any]:
 
     Raises InputError for a picture of another person, NoFaceError for one that lacks much of the face.
     """
+    # Imported here, so that a finished job does not wait for OpenCV.
+    from facepipe.face.likeness import OTHER_SHAPE, compare, person_remarks
+    from facepipe.face.model import load_face_model
+
     named, pictures, tracks = run.many("media"), run.many("pictures"), run.many("tracks")
     model = load_once(load_face_model, run.weights["face-model"])
     shown = [_portrayed(model, *one) for one in zip(named, pictures, tracks, strict=True)]
@@ -51,6 +57,8 @@ def person(run: StageRun[Params]) -> Mapping[str, Any]:
 
 
 def _portrayed(model: FaceModel, named: Path, picture: Path, track: Path) -> Portrayed:
+    from facepipe.face.likeness import portrayed
+
     file = load_track(track)
     outside = share_outside(file.track.points[0].astype(np.float64), file.picture_size)
     if outside >= HALF_SHARE:

@@ -17,4 +17,6 @@ SPEC = RendererSpec(
     network="bilayer-official",
     needs_matte=True,
     has_alpha=True,
+    max_pictures=16,
+    official={"bilayer-official": "facepipe.renderers.bilayer.checkpoint:read_official"},
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
+
 from facepipe.checkpoint import THREADS
 from facepipe.device import compute_device, thread_count
 from facepipe.renderers.bilayer.framing import Framing
@@ -59,10 +61,15 @@ class BilayerRenderer:
             yield from pictures
 
 
-def initialised(net: Bilayer, framing: Framing) -> PreparedTensors:
-    """Return what all frames of a source share: its texture, enhanced if the networks can, and its generator."""
-    device = next(net.parameters()).device
-    parts = [part.to(device) for part in (framing.picture(), framing.matte(), framing.keypoints())]
+def initialised(net: Bilayer, source: Source) -> PreparedTensors:
+    """Return what all frames of a source share: its texture, enhanced if the networks can, and its generator.
+
+    The embeddings of all its pictures are averaged, and the texture is enhanced on all.
+    """
+    device, side = next(net.parameters()).device, net.config.side_pixels
+    framings = [Framing(one, side) for one in (source, *source.more)]
+    rows = [(one.picture(), one.matte(), one.keypoints()) for one in framings]
+    parts = [torch.cat(part).to(device) for part in zip(*rows, strict=True)]
     return net.initialise(*parts, enhance=net.config.has_enhancer)
 
 
@@ -75,7 +82,7 @@ def prepare(weights: Mapping[str, Path], source: Source, *, prior: Any) -> Prepa
     """Implement `prepare` of the spec."""
     del prior
     net = load_once(load, weights[NETWORK], threads=THREADS)
-    return initialised(net, Framing(source, net.config.side_pixels))
+    return initialised(net, source)
 
 
 def open_renderer(
@@ -85,7 +92,7 @@ def open_renderer(
     del prior
     net = load_once(load, weights[NETWORK], threads=THREADS)
     framing = Framing(source, net.config.side_pixels)
-    tensors = prepared or initialised(net, framing)
+    tensors = prepared or initialised(net, source)
     renderer = BilayerRenderer(net, framing, tensors, threads=thread_count(), compiled=compiled)
 
     def render(motion: Coefficients, first: int, end: int) -> Iterator[Picture]:

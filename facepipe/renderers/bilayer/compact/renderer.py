@@ -60,7 +60,10 @@ def to_pictures(frame: Frame) -> list[Picture]:
 
 @torch.inference_mode()
 def embed(net: CompactBilayerNet, model: FaceModel, source: Source, prior: Prior) -> PreparedTensors:
-    """Return everything that depends on the source alone: its texture, features and merged generator."""
+    """Return everything that depends on the source alone: its texture, features and merged generator.
+
+    Only the source's first picture is used, because the texture is a correction of that picture.
+    """
     assert source.matte is not None
     like = net.generator.final.weight
     table = surface_table(model, prior.regions())
