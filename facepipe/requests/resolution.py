@@ -63,7 +63,7 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
     renders = hasattr(request, "background")
     background = background_of(settings, renderer, result, shows_more=shows_more) if renders else ""
     container, provenance = container_of(background, result), _provenance(settings)
-    check_signature(container, signs=provenance.credentials is not None)
+    check_signature(container, signs=hasattr(request, "certificate") and provenance.credentials is not None)
     if renders:
         check_background(settings, background, container, result, own)
     return Options(
