@@ -156,7 +156,11 @@ class Steps:
     def mux(self, segments: list[Path], sound: Path | None, out: Path) -> list[Path]:
         """Join videos of the same size, frame rate and codec without re-encoding them, and add sound."""
         codec, muted = _common_codec(segments, self.options)
-        outs, item = {out: "result.mp4"}, Item(segments[0], out.with_suffix(""), out)
+        outs, item = {out: f"result.{self.options.container}"}, Item(segments[0], out.with_suffix(""), out)
+        if self.options.container == "webm" and codec != "vp9":
+            raise UsageError(
+                f"-o is {out}, but the segments are {codec}, and a .webm holds vp9; use a name ending in .mp4"
+            )
         self.options.provenance.check()
         check_apart(outs, [*segments, *([sound] if sound else [])])
         self._check(item, outs)
@@ -165,6 +169,7 @@ class Steps:
             fit=self.options.fit,
             quality=self.options.quality,
             codec=codec,
+            container=self.options.container,
             mute_segments=muted,
             track=self.options.track,
         )
@@ -256,12 +261,14 @@ def _common_codec(segments: list[Path], options: Options) -> tuple[str, bool]:
     infos = [probe_video(path, options.limits) for path in segments]
     first = infos[0]
     for path, info in zip(segments[1:], infos[1:], strict=True):
-        for what in ("width", "height", "fps", "codec", "pixel_format"):
+        for what in ("width", "height", "fps", "codec", "pixel_format", "has_alpha"):
             if (got := getattr(info, what)) != (wanted := getattr(first, what)):
                 raise InputError(
                     f"{path}: {what.replace('_', ' ')} is {got}, but {segments[0]} has {wanted}; all segments must be "
                     "the same, so re-encode one of them"
                 )
+    if first.has_alpha and options.container != "webm":
+        raise InputError(f"{segments[0]}: has transparency, which an mp4 would lose; use a name ending in .webm for -o")
     if first.codec not in CODEC_NAMES:
         raise InputError(
             f"{segments[0]}: the codec is {first.codec}, expected one of {', '.join(CODEC_NAMES.values())}; re-encode "

@@ -60,19 +60,23 @@ def container_of(background: str, out: Path | None) -> str:
     return "webm" if suffix == WEBM or (not suffix and background == TRANSPARENT) else "mp4"
 
 
+def check_signature(container: str, *, signs: bool) -> None:
+    """Raise UsageError if a result is to be signed, but its container has no signature."""
+    if container == "webm" and signs:
+        raise UsageError(
+            "a .webm cannot be signed, because C2PA defines no signature for it; leave --certificate and --key out, or "
+            "use a name ending in .mp4"
+        )
+
+
 def check_background(
-    settings: Settings, background: str, container: str, out: Path | None, own: Mapping[str, Any], *, signs: bool
+    settings: Settings, background: str, container: str, out: Path | None, own: Mapping[str, Any]
 ) -> None:
     """Raise UsageError for options of a result that exclude each other. `own` are those without a setting."""
     if container == "webm" and settings.output.codec != CODEC_OF_WEBM and settings.origin("output.codec") == FLAG:
         raise UsageError(
             f"--codec is {settings.output.codec}, but a .webm holds vp9 only; leave --codec out, or use a name "
             "ending in .mp4"
-        )
-    if container == "webm" and signs:
-        raise UsageError(
-            "a .webm cannot be signed, because C2PA defines no signature for it; leave --certificate and --key out, or "
-            "use a name ending in .mp4"
         )
     shown = shown_source(settings, NAME, "--background")
     if background == TRANSPARENT:

@@ -27,7 +27,7 @@ class MuxRequest(Request, Length, SoundTrack, Quality, Signing, Limits, Overwrit
     segments: tuple[Path, ...] = argument(
         "Videos of the same size, frame rate and codec, in order; or a folder.", metavar="VIDEO", accepts=("video",)
     )
-    out: Path = option("The result (.mp4).", short="-o", in_rows=False)
+    out: Path = option("The result (.mp4, or .webm for VP9).", short="-o", in_rows=False)
     sound: Path | None = option("Sound file, or video with sound, to add.", default=None, reads=True, accepts=HEARD)
 
     def prepare(self, settings: Settings) -> Prepared:
@@ -36,8 +36,10 @@ class MuxRequest(Request, Length, SoundTrack, Quality, Signing, Limits, Overwrit
         from facepipe.pipeline.items import find_items, is_medium
         from facepipe.pipeline.steps import Steps
 
-        if self.out.suffix.lower() != ".mp4":
-            raise UsageError(f"-o is {self.out}, but the result of mux is an mp4; use a name ending in .mp4")
+        if self.out.suffix.lower() not in (".mp4", ".webm"):
+            raise UsageError(
+                f"-o is {self.out}, but the result of mux is an mp4 or a WebM; use a name ending in .mp4 or .webm"
+            )
         options = options_for(self, settings)
 
         def make(job: Job) -> list[Path]:

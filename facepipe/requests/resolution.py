@@ -13,7 +13,7 @@ from facepipe.config import override, shown_source
 from facepipe.errors import UsageError
 from facepipe.face.rule import is_reference
 from facepipe.renderers import RENDERERS
-from facepipe.requests.backgrounds import CODEC_OF_WEBM, background_of, check_background, container_of
+from facepipe.requests.backgrounds import CODEC_OF_WEBM, background_of, check_background, check_signature, container_of
 from facepipe.requests.declaration import declared
 from facepipe.requests.invocation import invocation_of
 from facepipe.requests.rules import check_keypoints, check_pictures, check_settings, check_source_frame
@@ -63,8 +63,9 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
     renders = hasattr(request, "background")
     background = background_of(settings, renderer, result, shows_more=shows_more) if renders else ""
     container, provenance = container_of(background, result), _provenance(settings)
+    check_signature(container, signs=hasattr(request, "certificate") and provenance.credentials is not None)
     if renders:
-        check_background(settings, background, container, result, own, signs=provenance.credentials is not None)
+        check_background(settings, background, container, result, own)
     check_pictures(renderer, own.get("source_frames", 1), len(own.get("source_picture", ())))
     return Options(
         size_pixels=settings.output.size_pixels,

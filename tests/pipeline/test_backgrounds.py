@@ -208,3 +208,14 @@ def test_what_cannot_be_made_is_refused_at_once(scene: Scene, arguments: tuple[s
 def test_a_webm_cannot_be_signed(scene: Scene) -> None:
     with pytest.raises(FacepipeError, match="cannot be signed"):
         facepipe.reenact(scene.portrait, scene.motion, out="x.webm", certificate="a.pem", key="b.pem")
+
+
+def test_transparent_videos_are_joined_to_a_webm_only(scene: Scene) -> None:
+    scene.run("render", scene.portrait, scene.motion, *TOY, "-o", "part.webm")
+    scene.run("mux", "part.webm", "part.webm", "--sound", scene.driver, "-o", "both.webm")
+    info = probe_video(Path("both.webm"))
+    assert (info.has_alpha, info.frame_count_estimate, info.sound_codec) == (True, 40, "opus")
+    lost = run("mux", "part.webm", "-o", "both.mp4", "--work", scene.work)
+    assert (lost.exit_code != 0, "an mp4 would lose" in " ".join(lost.stderr.split())) == (True, True)
+    other = run("mux", scene.driver, "-o", "h264.webm", "--work", scene.work)
+    assert (other.exit_code, "a .webm holds vp9" in " ".join(other.stderr.split())) == (2, True)
