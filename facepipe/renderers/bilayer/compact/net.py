@@ -9,6 +9,7 @@ prior's picture is blended in where the source shows nothing, as inside the mout
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ PRIOR_LOGIT = 1.0
 HIDDEN_LOGIT = 20.0
 # Mattes are clamped to this distance from 0 and 1 before they become logits.
 MATTE_MARGIN = 0.02
+# Width of the picture's rim in which the texture passes over to the source picture.
+RIM_PIXELS = 8
 # Outputs of the inference generator: flow, low-frequency picture, and four each for share and mask at twice the side.
 FLOW, SHADE, FINE = 2, 3, 8
 
@@ -163,6 +166,7 @@ class Embedder(nn.Module):
             if level == 1:
                 features = self.features(functional.leaky_relu(x, SLOPE))
         change = shuffled(self.texture(functional.leaky_relu(x, SLOPE))).tanh() * self.max_texture
+        change = change * matte * rim(change.shape[-1]).to(change)
         return Texture(torch.cat([source + change, matte], 1), features, self.identity(pooled))
 
 
@@ -265,7 +269,19 @@ class CompactBilayerNet(nn.Module):
         return Frame(picture, warped, share, shade, mask, shift)
 
 
+@lru_cache
+def rim(side: int) -> Tensor:
+    """Return (side, side), 1 inside and falling to 0 at the picture's edges, where convolutions see nothing beyond."""
+    # The matrix is cached; one made in inference mode could not be used in training.
+    with torch.inference_mode(False):
+        line = torch.arange(side, dtype=torch.float32)
+        ramp = (torch.minimum(line, line.flip(0)) / RIM_PIXELS).clamp(max=1)
+        return torch.minimum(ramp, ramp[:, None])
+
+
 def sampled(texture: Tensor, position: Tensor) -> Tensor:
-    """Sample a (B, C, S, S) texture at (B, 2, H, W) positions; the border is repeated."""
+    """Sample a (B, C, S, S) texture at (B, 2, H, W) positions; beyond the border it is reflected, as by the mesh."""
     grid = position.float().permute(0, 2, 3, 1)
-    return functional.grid_sample(texture.float(), grid, padding_mode="border", align_corners=True).to(texture.dtype)
+    return functional.grid_sample(texture.float(), grid, padding_mode="reflection", align_corners=True).to(
+        texture.dtype
+    )
