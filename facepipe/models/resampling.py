@@ -41,6 +41,8 @@ def bilinear(few: int, many: int) -> Tensor:
 
 def resized(maps: Tensor, side: int) -> Tensor:
     """Resize (B, C, S, S) to (B, C, side, side): bilinear when enlarging, area average when reducing."""
+    if side == maps.shape[-1]:
+        return maps
     if side >= maps.shape[-1]:
         return upsampled(maps, side)
     if maps.shape[-1] % side == 0:  # The same averages, in fewer steps.
@@ -54,5 +56,7 @@ def rescaled_positions(position: Tensor, side: int) -> Tensor:
     The edges of both pictures coincide, not the centres of their outermost pixels.
     """
     size = position.shape[-1]
+    if size == side:
+        return position
     share = ((resized(position, side) + 1) * (size - 1) + 1) / (2 * size)
     return (2 * side * share - 1) / (side - 1) - 1

@@ -52,4 +52,4 @@ def with_tensors(generator: Generator, tensors: Mapping[str, Tensor]) -> Generat
     made.load_state_dict(
         {name.removeprefix(PREFIX): part.to(like) for name, part in tensors.items() if name.startswith(PREFIX)}
     )
-    return made.eval().requires_grad_(False)
+    return made.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

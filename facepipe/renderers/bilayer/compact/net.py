@@ -250,7 +250,7 @@ class CompactBilayerNet(nn.Module):
         coarse = functional.avg_pool2d(rescaled_positions(position, side), 4)
         matte = functional.avg_pool2d(texture.colour[:, 3:], texture.colour.shape[-1] * 4 // side)
         seen = sampled(torch.cat([texture.features, matte.to(texture.features)], 1), coarse)
-        small = torch.cat([resized(maps, side // 4), seen], 1)
+        small = torch.cat([resized(maps, side // 4), seen], 1).contiguous(memory_format=torch.channels_last)
         made: Tensor = self.generator(resized(prior, side), small, keypoints, texture.identity)
         return made.float()
 
