@@ -59,6 +59,18 @@ class Fitted:
         """The results of all stages, for the record."""
         return [self.crop, self.coefficients, *([self.matte] if self.matte else []), *self.others]
 
+    def further_inputs(self) -> dict[str, list[Input]]:
+        """Return the inputs of the stage `prepare` for further pictures of the person; none if there are none."""
+        if not self.more:
+            return {}
+        mattes = [view.matte for view in self.more if view.matte]
+        return {
+            "more_pictures": [view.picture for view in self.more],
+            "more_tracks": [view.track for view in self.more],
+            "more_sources": [view.coefficients for view in self.more],
+            **({"more_mattes": [*mattes]} if mattes else {}),
+        }
+
 
 def path_of(made: Made, output: str) -> Path:
     """Return the path of an output of a finished stage."""

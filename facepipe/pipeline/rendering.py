@@ -193,7 +193,7 @@ def prepare_source(job: Job, scene: Scene) -> Made | None:
         return None
     return job.run(
         prepare.STAGE,
-        {**_source_inputs(scene), **_more_inputs(scene)},
+        {**_source_inputs(scene), **scene.fitted.further_inputs()},
         prepare.Params(spec.name),
         weights={name: scene.weights[name] for name in spec.files},
         label="prepare source",
@@ -255,20 +255,6 @@ def _source_inputs(scene: Scene) -> dict[str, Input]:
         "track": cropped.output("track.npz"),
         "source": scene.fitted.coefficients.output("coefficients.npz"),
         **({"matte": matte.output("matte.png")} if matte else {}),
-    }
-
-
-def _more_inputs(scene: Scene) -> dict[str, list[Input]]:
-    """Return the inputs of the stage `prepare` for further pictures of the person; none if there are none."""
-    views = scene.fitted.more
-    if not views:
-        return {}
-    mattes = [view.matte for view in views if view.matte]
-    return {
-        "more_pictures": [view.picture for view in views],
-        "more_tracks": [view.track for view in views],
-        "more_sources": [view.coefficients for view in views],
-        **({"more_mattes": [*mattes]} if mattes else {}),
     }
 
 
