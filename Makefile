@@ -29,19 +29,25 @@ help:
 	@echo "make format   rewrite the code in the house format"
 	@echo "make clean    remove what make made, the environment included"
 
+# Makes the environment and installs facepipe with EXTRAS into it.
+define environment
+@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 14) else "facepipe needs Python 3.10 to 3.13, and $(PYTHON) is " + sys.version.split()[0] + ": say make PYTHON=python3.12")'
+test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+options=$$($(BIN)/python tools/choose_torch.py $(TORCH)) && $(PIP) $$options --editable '.$(EXTRAS)'
+endef
+
 # A stamp says that the environment agrees with pyproject.toml: it is made once, and again only when that file changes.
 $(VENV)/facepipe.stamp: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 14) else "facepipe needs Python 3.10 to 3.13, and $(PYTHON) is " + sys.version.split()[0] + ": say make PYTHON=python3.12")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	options=$$($(BIN)/python tools/choose_torch.py $(TORCH)) && $(PIP) $$options --editable .
+	$(environment)
 	@touch $@
 
 # face-alignment requires the desktop build of OpenCV, which would overwrite the headless one of facepipe: both are the
 # folder cv2. It is installed without its dependencies, which are all here.
-$(VENV)/dev.stamp: $(VENV)/facepipe.stamp
-	$(PIP) --editable '.[train,dev]'
+$(VENV)/dev.stamp: EXTRAS := [train,dev]
+$(VENV)/dev.stamp: pyproject.toml
+	$(environment)
 	$(PIP) --no-deps face-alignment==1.5.0
-	@touch $@
+	@touch $(VENV)/facepipe.stamp $@
 
 install: $(VENV)/dev.stamp
 
@@ -54,7 +60,10 @@ test: $(VENV)/dev.stamp
 fuzz: $(VENV)/dev.stamp
 	FACEPIPE_FUZZ=$${FACEPIPE_FUZZ:-5000} $(BIN)/python -m pytest -q --timeout 0 tests/field/test_files_of_facepipe.py
 
-check: check-format check-style check-types check-imports check-wheel test
+# mypy uses one core for the longest; the other checks run beside it.
+check: $(VENV)/dev.stamp
+	$(MAKE) --no-print-directory --jobs=2 check-types check-format check-style check-imports check-wheel
+	$(MAKE) --no-print-directory test
 
 check-format: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check $(CODE)

@@ -1,21 +1,28 @@
-"""Fixtures shared by the tests of several packages."""
+"""Fixtures shared by the tests of several packages.
+
+The process that distributes tests among others imports this file too and runs none, so heavy modules are imported where
+they are used.
+"""
+
+from __future__ import annotations
 
 import os
 import signal
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # The processes share the cores. torch reads this when it is imported; programs that tests start inherit it.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-import torch
-from skimage import data
+import typer.testing
 
-from facepipe.media.image import write_image
-from facepipe.spaces.files import load_coefficients, save_coefficients
-from tests.pipeline.scene import ROOT, Scene, ffmpeg
+if TYPE_CHECKING:
+    from tests.pipeline.scene import Scene
 
 FRAMES = 20
+WITHOUT_GPU = pytest.StashKey[bool]()
 
 
 def pytest_configure() -> None:
@@ -26,10 +33,14 @@ def pytest_configure() -> None:
     # Most tests concern the pipeline rather than a renderer and render thousands of frames, so they use the renderer
     # that is fast on every machine. Tests of the default renderer unset this.
     os.environ.setdefault("FACEPIPE_RENDER_RENDERER", "mesh")
+    # typer derives the commands and their options from the functions anew at each call, which takes 0.1 s.
+    typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[attr-defined]
 
 
 def lacks_gpu() -> bool:
     """Return whether the tests marked `cuda` are to be deselected: torch sees no GPU, and nobody insists on one."""
+    import torch
+
     return not (torch.cuda.is_available() or os.environ.get("FACEPIPE_REQUIRE_CUDA"))
 
 
@@ -40,15 +51,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in deselected]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Pass on to the process that distributes the tests whether tests were deselected."""
+    if output := getattr(session.config, "workeroutput", None):
+        output["lacks_gpu"] = lacks_gpu()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keep what a worker passed on."""
+    node.config.stash[WITHOUT_GPU] = getattr(node, "workeroutput", {}).get("lacks_gpu", False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print that some were deselected; several processes do not report their number."""
-    if lacks_gpu():
+    if config.stash[WITHOUT_GPU] if WITHOUT_GPU in config.stash else lacks_gpu():
         terminalreporter.line("torch sees no GPU: tests marked cuda are deselected (FACEPIPE_REQUIRE_CUDA=1 runs them)")
 
 
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """A photograph, a clip of 20 frames with sound that facepipe renders from it, and the motion of the clip."""
+    from skimage import data
+
+    from facepipe.media.image import write_image
+    from facepipe.spaces.files import load_coefficients, save_coefficients
+    from tests.pipeline.scene import ROOT, Scene, ffmpeg
+
     folder = tmp_path_factory.mktemp("scene")
     made = Scene(folder / "portrait.png", folder / "driver.mp4", folder / "motion.npz", folder / "work")
     write_image(made.portrait, data.astronaut()[:300, 60:380])  # type: ignore[no-untyped-call]

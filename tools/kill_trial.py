@@ -27,13 +27,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "from facepipe.cli import main; main()"
 WATCH_SECONDS = 0.002
 DELAY_SECONDS = 0.1
 """The longest time from an event to the kill, so that most kills hit a stage while it works."""
+
+
+class Process(Protocol):
+    """A started job; its standard error goes to its standard output."""
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """Return what it writes."""
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+
+    def wait(self) -> int:
+        """Wait until it has ended, and return the exit code."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +59,22 @@ class Task:
     segment_frames: int = 10
     size_pixels: int = 256
 
-    def start(self, folder: Path) -> subprocess.Popen[str]:
+    def start(self, folder: Path) -> Process:
         """Start it. The folder receives the result and the work files."""
-        argv = ["reenact", self.source, self.driver, "-o", folder / "out" / "result.mp4", "--work", folder / "work"]
-        command = [sys.executable, "-c", PROGRAM, *map(str, argv), "--size", str(self.size_pixels), "--json"]
-        variables = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "FACEPIPE_WORK_SEGMENT_FRAMES": str(self.segment_frames),
-        }
         (folder / "out").mkdir(parents=True, exist_ok=True)
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables)
+        command = [sys.executable, "-c", PROGRAM, *map(str, self.arguments(folder))]
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), **self.variables()}
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables)
+
+    def arguments(self, folder: Path) -> list[str | Path]:
+        """Return the arguments of the program."""
+        out, work = folder / "out" / "result.mp4", folder / "work"
+        size = str(self.size_pixels)
+        return ["reenact", self.source, self.driver, "-o", out, "--work", work, "--size", size, "--json"]
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables of the program that differ from those of this process."""
+        return {"FACEPIPE_WORK_SEGMENT_FRAMES": str(self.segment_frames)}
 
 
 @dataclass(frozen=True)
@@ -109,7 +128,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def finish(child: subprocess.Popen[str], kill_after: int | None = None, delay_seconds: float = 0.0) -> Run:
+def finish(child: Process, kill_after: int | None = None, delay_seconds: float = 0.0) -> Run:
     """Wait until a job ends, or kill it some time after it has reported `kill_after` begun and completed stages."""
     assert child.stdout
     events, messages = [], []
@@ -117,7 +136,7 @@ def finish(child: subprocess.Popen[str], kill_after: int | None = None, delay_se
         try:
             event = json.loads(line)
         except ValueError:  # text for people, or a line that the kill cut off
-            messages.append(line)
+            messages.append(line.decode(errors="replace"))
             continue
         if event["event"] in ("start", "done"):
             events.append(event)

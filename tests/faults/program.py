@@ -14,6 +14,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from facepipe.cli import app
+from tests.preloaded import Child
 
 ROOT = Path(__file__).parents[2]
 FRAMES = 40
@@ -87,10 +88,10 @@ def start(
     )
 
 
-def finish(child: subprocess.Popen[bytes]) -> Outcome:
+def finish(child: subprocess.Popen[bytes] | Child) -> Outcome:
     """Wait for a started program."""
     out, errors = child.communicate()
-    return Outcome(child.returncode, out.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
+    return Outcome(child.wait(), out.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
 
 
 def assert_whole(work: Path) -> None:

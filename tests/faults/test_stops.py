@@ -8,14 +8,15 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.faults.program import FRAMES, Outcome, Scene, assert_whole, finish, run, start
+from tests.faults.program import FRAMES, Outcome, Scene, assert_whole, finish, run
+from tests.preloaded import Child
 from tools import kill_trial
 
 pytestmark = pytest.mark.slow
@@ -32,9 +33,9 @@ def command(scene: Scene, work: Path) -> tuple[str | Path, ...]:
     return ("reenact", scene.portrait, scene.driver, "-o", scene.out, "--size", "128", "--work", work, "--json")
 
 
-def begin(scene: Scene, work: Path) -> subprocess.Popen[bytes]:
+def begin(scene: Scene, work: Path) -> Child:
     """Start the job as a process, to do something to it."""
-    return start(*command(scene, work))
+    return Child(command(scene, work), {"OMP_NUM_THREADS": "1"}, Path.cwd())
 
 
 def resume(scene: Scene, work: Path) -> Outcome:
@@ -51,7 +52,7 @@ def known(scene: Scene) -> Path:
     return work
 
 
-def wait_for(found: Callable[[], object], child: subprocess.Popen[bytes]) -> None:
+def wait_for(found: Callable[[], object], child: Child) -> None:
     """Wait until something is there, for as long as the process lives."""
     while not found():
         assert child.poll() is None, child.communicate()
@@ -63,8 +64,16 @@ def executed(outcome: Outcome, stage: str) -> int:
     return sum(event["event"] == "start" and event["stage"] == stage for event in outcome.events)
 
 
+class PreloadedTask(kill_trial.Task):
+    """The job in processes that need not load torch."""
+
+    def start(self, folder: Path) -> Child:
+        (folder / "out").mkdir(parents=True, exist_ok=True)
+        return Child(self.arguments(folder), self.variables(), Path.cwd(), merged=True)
+
+
 def test_kills_harm_nothing(model_scene: Scene, tmp_path: Path) -> None:
-    task = kill_trial.Task(model_scene.portrait, model_scene.driver, segment_frames=5, size_pixels=128)
+    task = PreloadedTask(model_scene.portrait, model_scene.driver, segment_frames=5, size_pixels=128)
     tried = list(kill_trial.trials(task, tmp_path, KILLS, seed=3))
     assert sum(trial.killed for trial in tried) == KILLS
     assert not tried[-1].killed
@@ -131,13 +140,10 @@ def test_an_encoder_that_is_killed_from_outside(scene: Scene, monkeypatch: pytes
 def encoders(parent: int) -> list[int]:
     """Return the children of a process that encode frames."""
     found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            belongs = int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent
-            if belongs and b"pipe:0" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-        except (OSError, ValueError):  # it has ended
-            continue
+    with suppress(OSError):  # one of them has ended
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            for child in children.read_text().split():
+                found += [int(child)] * (b"pipe:0" in Path(f"/proc/{child}/cmdline").read_bytes())
     return found
 
 

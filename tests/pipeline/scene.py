@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,20 @@ def run(*arguments: str | Path) -> Outcome:
     result = CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="facepipe")
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return Outcome(result.exit_code, result.stdout, result.stderr)
+
+
+SEVERAL = """
+import json, sys
+from facepipe.cli import app
+for argv in json.loads(sys.argv[1]):
+    if code := app(argv, standalone_mode=False):
+        sys.exit(code)
+"""
+
+
+def in_one_process(*commands: Sequence[str | Path]) -> list[str]:
+    """Return the argv of a process that runs several commands, because each process needs seconds to load torch."""
+    return [sys.executable, "-c", SEVERAL, json.dumps([[str(word) for word in command] for command in commands])]
 
 
 def rewritten(video: Path, out: Path, change: Callable[[int, np.ndarray], np.ndarray]) -> Path:

@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.pipeline.scene import ROOT, Scene
+from tests.pipeline.scene import ROOT, Scene, ffmpeg, in_one_process
 
 SPEC = """
 from facepipe.rendering.spec import RendererSpec
@@ -38,10 +38,13 @@ def open_renderer(weights, source, *, prior, prepared, compiled):
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the packages with one more renderer: its folder, and two changed lines of the table."""
+    """Return a copy of the packages with one more renderer: its folder, and two changed lines of the table.
+
+    It includes `__pycache__`, so that numba need not compile for the copy.
+    """
     folder = tmp_path_factory.mktemp("copy")
     for package in ("facepipe", "stages"):
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("*.tmp*"))
     (folder / "weights").symlink_to(ROOT / "weights")
     toy = folder / "facepipe" / "renderers" / "toy"
     toy.mkdir()
@@ -56,35 +59,39 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def facepipe(copy: Path, *args: str | Path, cwd: Path) -> str:
-    """Run the copy in a subprocess and return its output."""
-    command = [sys.executable, "-c", "from facepipe.cli import main; main()", *map(str, args)]
+def facepipe(copy: Path, *commands: Sequence[str | Path], cwd: Path) -> str:
+    """Run commands of the copy in one process and return their output."""
     environment = {**os.environ, "PYTHONPATH": str(copy), "COLUMNS": "200"}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    argv = in_one_process(*commands)
+    done = subprocess.run(argv, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_help_and_doctor_list_it(copy: Path, tmp_path: Path) -> None:
-    assert "toy (the source, darker" in " ".join(facepipe(copy, "reenact", "--help", cwd=tmp_path).split())
-    assert "toy       ready" in facepipe(copy, "doctor", cwd=tmp_path)
+    printed = facepipe(copy, ["reenact", "--help"], ["doctor"], cwd=tmp_path)
+    assert "toy (the source, darker" in " ".join(printed.split())
+    assert "toy       ready" in printed
 
 
 def test_a_batch_row_names_it(copy: Path, scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "jobs.csv").write_text(
         f"command,source,driver,renderer,size,output\nreenact,{scene.portrait},{scene.motion},toy,64,out.mp4\n"
     )
-    facepipe(copy, "batch", "jobs.csv", "--jobs", "1", cwd=tmp_path)
+    facepipe(copy, ["batch", "jobs.csv", "--jobs", "1"], cwd=tmp_path)
     (made,) = tmp_path.rglob("out.mp4")
     assert json.loads(made.with_name("out.mp4.json").read_text("utf-8"))["options"]["renderer"] == "toy"
 
 
 @pytest.mark.slow
 def test_it_is_measured_and_evaluated(copy: Path, scene: Scene, tmp_path: Path) -> None:
-    measured = facepipe(copy, "bench", "--clip", scene.driver, "--renderer", "toy", "--repeats", "1", cwd=tmp_path)
-    assert "reenact, warm" in measured
-    (tmp_path / "cases.csv").write_text(f"driver\n{scene.driver}\n")
+    ffmpeg("-i", scene.driver, "-frames:v", "6", tmp_path / "clip.mp4")
+    (tmp_path / "cases.csv").write_text("driver\nclip.mp4\n")
     printed = facepipe(
-        copy, "evaluate", "cases.csv", "--renderer", "toy", "--frames", "3", "--size", "64", cwd=tmp_path
+        copy,
+        ["bench", "--clip", "clip.mp4", "--renderer", "toy", "--repeats", "1"],
+        ["evaluate", "cases.csv", "--renderer", "toy", "--frames", "3", "--size", "64"],
+        cwd=tmp_path,
     )
+    assert "reenact, warm" in printed
     assert "PSNR" in printed
