@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facepipe.engine.remark import Remark
 
-# Mean of a matte below which the picture shows nobody.
+# Share of pixels that are rather person than background below which a picture shows nobody.
 EMPTY_SHARE = 0.005
 # Share of the upper edge, or of the upper half of a side, that a person may cover before a remark says so.
 EDGE_SHARE = 0.02
@@ -32,7 +32,7 @@ class MatteCounts:
         share = float(matte.mean())
         self.frames += 1
         self.total_share += share
-        if share < EMPTY_SHARE:
+        if float((matte > 0.5).mean()) < EMPTY_SHARE:
             self.empty += 1
             return
         half = max(1, matte.shape[0] // 2)

@@ -15,7 +15,7 @@ from facepipe.face.cropping import SquareCrop
 from facepipe.train.augment import Picture, blur, compress, light, noise, texture
 from facepipe.train.mattes import MatteCache
 
-PORTRAIT_SHARE, NEW_BACKGROUND_SHARE, TEXTURE_SHARE = 0.4, 0.35, 0.3
+PORTRAIT_SHARE, NEW_BACKGROUND_SHARE, TEXTURE_SHARE, NOBODY_SHARE = 0.4, 0.35, 0.3, 0.06
 # Side of a sample over the side of the crop around the head: the crops of this program, whole frames, and close-ups.
 SMALLEST_SIDE, LARGEST_SIDE = 0.65, 1.9
 
@@ -57,7 +57,9 @@ class MatteSamples(IterableDataset[tuple[Tensor, Tensor]]):
         return int(random.choice(group[random.integers(len(group))]))
 
     def sample(self, random: np.random.Generator, size: int) -> tuple[Picture, Picture]:
-        """Draw one sample."""
+        """Draw one sample. Some show nobody, so that the network knows empty pictures."""
+        if random.random() < NOBODY_SHARE:
+            return weather(self.background(size, random), random), np.zeros((size, size), np.uint8)
         row = self.pick(random)
         crop = framed(self.cache.crop(row), self.cache.pictures.shape[1], random)
         picture, matte = (cut(plane[row], crop, size) for plane in (self.cache.pictures, self.cache.mattes))

@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from facepipe.media.image import read_image, write_image
-from facepipe.media.probe import probe_image, probe_video
+from facepipe.media.image import probe_image, read_image, write_image
+from facepipe.media.probe import probe_video
 from tests.pipeline.scene import Scene, run
 
 
@@ -47,13 +48,14 @@ def test_the_suffix_must_fit_the_result(scene: Scene, tmp_path: Path) -> None:
     assert not (tmp_path / "a.mp4").exists()
 
 
-def test_rows_of_a_batch_are_mattes(scene: Scene, tmp_path: Path) -> None:
+def test_rows_of_a_batch_are_mattes(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     rows = tmp_path / "jobs.csv"
     rows.write_text(
         f"command,source,alpha,output\nmatte,{scene.portrait},false,{{source}}-{{command}}.{{ext}}\n"
         f"matte,{scene.driver},true,{{source}}-{{command}}.{{ext}}\n"
     )
-    outcome = run("batch", rows, "-o", tmp_path / "out", "--jobs", "1", "--work", tmp_path / "work")
+    outcome = run("batch", rows, "--jobs", "1", "--work", tmp_path / "work")
     assert outcome.exit_code == 0, outcome.stderr
     assert {path.name for path in tmp_path.rglob("*-matte.*") if path.suffix != ".json"} == {
         "portrait-matte.png",

@@ -65,6 +65,7 @@ def test_samples_keep_pictures_and_mattes_together(monkeypatch: pytest.MonkeyPat
     """Without changes of light, the disc is bright where the matte is white, whatever the background."""
     monkeypatch.setattr("facepipe.train.matte_samples.weather", lambda picture, _random: picture)
     monkeypatch.setattr("facepipe.train.matte_samples.TEXTURE_SHARE", 1.0)
+    monkeypatch.setattr("facepipe.train.matte_samples.NOBODY_SHARE", 0.0)
     samples = MatteSamples(memory(), np.arange(6) < 5, 1, 0, 4, lambda step: 32 + 32 * step)
     stream = iter(samples)
     drawn = [next(stream) for _ in range(12)]
@@ -73,6 +74,13 @@ def test_samples_keep_pictures_and_mattes_together(monkeypatch: pytest.MonkeyPat
         assert picture.shape == (3, *matte.shape)
         assert picture[:, matte > 250].min() > 200
     assert [len(group) for group in samples.groups] == [2, 1]
+
+
+def test_some_samples_show_nobody() -> None:
+    samples = MatteSamples(memory(), np.ones(6, bool), 1, 0, 4, lambda _: 32)
+    stream = iter(samples)
+    empty = [bool(matte.max() == 0) for _, matte in (next(stream) for _ in range(120))]
+    assert 0 < sum(empty) < 30
 
 
 def test_a_person_is_not_taken_as_background() -> None:
