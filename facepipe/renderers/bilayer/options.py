@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from facepipe.errors import WeightsError
 from facepipe.renderers.bilayer.config import KEYPOINTS, BilayerConfig
@@ -85,7 +86,7 @@ def config_of(options: Options, *, spectral_norm: bool = False) -> BilayerConfig
     for name, supported in SUPPORTED.items():
         if (found := options.get(name, supported)) != supported:
             raise WeightsError(f"has {name}: {found}, facepipe supports {supported} only")
-    sizes: dict[str, int] = {}
+    sizes: dict[str, Any] = {}
     for field, name in FIELDS.items():
         if type(value := options.get(name, 0)) is not int or (name in options and value <= 0):
             raise WeightsError(f"has {name}: {options[name]}, expected a positive whole number")
