@@ -91,6 +91,9 @@ class RenderSettings:
     compile: bool = setting(
         False, "compile the network by torch first (for long clips on a GPU); keeps finished results"
     )
+    background: str = setting(
+        "auto", "background: auto, source, white, black, transparent, a colour as #RRGGBB, or a picture"
+    )
 
 
 @dataclass(frozen=True)

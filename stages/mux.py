@@ -29,6 +29,8 @@ class Params:
     fit: FitRule = "driver"
     quality: int = DEFAULT_QUALITY
     codec: str = "h264"
+    container: str = "mp4"
+    """mp4 or webm."""
     mute_segments: bool = False
     """Whether to remove the sound of segments."""
     track: int | None = None
@@ -42,7 +44,7 @@ def mux(run: StageRun[Params]) -> Mapping[str, Any]:
     params = run.params
     facts = concat_and_mux(
         run.many("segments"),
-        out=run.output / "result.mp4",
+        out=run.output / f"result.{params.container}",
         sound_from=run.input("sound") if "sound" in run.inputs else None,
         fit=params.fit,
         metadata=origin_metadata(),
@@ -86,5 +88,10 @@ def _valid_spans(path: Path) -> list[tuple[int, int]]:
 # `kept` holds the coefficients of a driver whose frames without a face were cut; their sound is cut too. The name is
 # part of the fingerprint, so it stays.
 STAGE = Stage(
-    name="mux", version=4, inputs=("segments*", "sound?", "kept?"), outputs=("result.mp4",), params=Params, function=mux
+    name="mux",
+    version=4,
+    inputs=("segments*", "sound?", "kept?"),
+    outputs=("result.mp4?", "result.webm?"),
+    params=Params,
+    function=mux,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import repeat
@@ -11,20 +11,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.engine.remark import remark_facts
+from facepipe.engine.remark import FACT, Remark, remark_facts
 from facepipe.engine.stage import NOT_IN_FINGERPRINT, Stage, StageRun
 from facepipe.face.track import load_track
 from facepipe.media.decode import decode_frames
-from facepipe.media.encode import DEFAULT_QUALITY, VideoWriter
+from facepipe.media.encode import DEFAULT_QUALITY, WEBM, VideoWriter
 from facepipe.media.files import kind_of
 from facepipe.media.grid import side_by_side, turned
-from facepipe.media.image import read_image, write_image
+from facepipe.media.image import read_image, read_picture, write_image
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.origin import origin_metadata
 from facepipe.media.probe import probe_video
 from facepipe.spaces.files import load_coefficients, read_header
 
 Picture = NDArray[np.uint8]
+PICTURE = "picture"
+"""The background of a picture, the input `background`."""
+_UNSEEN = Remark(
+    "background-guessed",
+    "the person fills the portrait, so that nothing of its background is visible; what the head uncovers is filled "
+    "from the border of the picture",
+)
 
 
 @dataclass(frozen=True)
@@ -48,19 +55,22 @@ class Params:
     """Whether the motion skips the driver's frames without a face; used by the grid only."""
     quality: int = DEFAULT_QUALITY
     codec: str = "h264"
+    background: str = ""
+    """source, transparent, a colour "#rrggbb", or PICTURE for the input `background`; empty keeps frames unchanged."""
     program: str = ""
     """Program name in the metadata of a picture. Videos get theirs in the stage `mux`."""
 
 
 def render(run: StageRun[Params]) -> Mapping[str, Any]:
     """Render the frames of the motion file, and encode them as a segment of video or as one picture."""
-    params, frames = run.params, frames_of(run)
+    params, background = run.params, background_of(run)
+    frames, device = frames_of(run, background), _device(params.renderer)
     if params.picture:
         write_image(run.output / f"picture.{params.picture}", next(frames), metadata=origin_metadata())
         run.advance(1)
-        return {"frames": 1, "device": _device(params.renderer)}
-    facts = _encode(run, frames, Fraction(read_header(run.input("motion"))["fps"]))
-    return {**facts, "device": _device(params.renderer)}
+        return {"frames": 1, "device": device, FACT: remark_facts(background.remarks)}
+    facts, remarks = _encode(run, frames, Fraction(read_header(run.input("motion"))["fps"]))
+    return {**facts, "device": device, FACT: remark_facts([*background.remarks, *remarks])}
 
 
 def _device(renderer: str) -> str:
@@ -71,8 +81,48 @@ def _device(renderer: str) -> str:
     return device_text(network=bool(RENDERERS[renderer].network))
 
 
-def frames_of(run: StageRun[Params]) -> Generator[Picture, None, None]:
-    """Yield the frames of the segment, (H, W, 3) uint8 RGB, in the full source and with the grid where they are set."""
+@dataclass(frozen=True)
+class Background:
+    """What is behind the person in each frame."""
+
+    compose: Callable[[Picture], Picture] | None = None
+    """Returns a rendered frame with its background; None to keep frames unchanged."""
+    remarks: tuple[Remark, ...] = ()
+
+
+def background_of(run: StageRun[Params]) -> Background:
+    """Return the background of a segment's frames."""
+    if not run.params.background:
+        return Background()
+    from facepipe.rendering.background import Composition, covering, plain
+    from facepipe.rendering.background_rule import MATTING, SOURCE, TRANSPARENT
+    from facepipe.rendering.filling import is_visible, without_person
+    from facepipe.rendering.matting import open_matting
+
+    matting = open_matting(run.weights[MATTING]) if MATTING in run.weights else None
+    if run.params.background == TRANSPARENT:
+        return Background(Composition(None, matting))
+    source = read_image(run.input("picture"))
+    size = (source.shape[1], source.shape[0])
+    if run.params.background == PICTURE:
+        given = read_picture(run.input("background"), NO_LIMITS)
+        remarks = tuple(Remark(remark.code, f"background: {remark.text}") for remark in given.remarks)
+        return Background(Composition(covering(given.pixels, size), matting), remarks)
+    if run.params.background != SOURCE:
+        return Background(Composition(plain(run.params.background, size), matting))
+    if "matte" in run.inputs:
+        matte: NDArray[np.floating] = read_image(run.input("matte"))[..., 0] / np.float32(255)
+    else:
+        assert matting is not None
+        matte = matting(source)
+    return Background(Composition(without_person(source, matte), matting), () if is_visible(matte) else (_UNSEEN,))
+
+
+def frames_of(run: StageRun[Params], background: Background | None = None) -> Generator[Picture, None, None]:
+    """Yield the frames of the segment, (H, W, 3) uint8 RGB, in the full source and with the grid where they are set.
+
+    With a transparent background they are (H, W, 4), with straight alpha. `background` is that of `background_of`.
+    """
     # Imported here, so that a finished job does not wait for torch.
     from facepipe.renderers import RENDERERS, open_for
     from facepipe.rendering.compositing import Paste
@@ -85,6 +135,8 @@ def frames_of(run: StageRun[Params]) -> Generator[Picture, None, None]:
     count = params.frame_count or len(motion) - params.lead_frames
     renderer = open_for(params.renderer, run.weights, files, compiled=params.compiled)
     frames = renderer(motion, params.lead_frames, params.lead_frames + count)
+    if compose := (background or background_of(run)).compose:
+        frames = map(compose, frames)
     displayed = picture = read_image(files.picture)
     if "full" in run.inputs:
         track = load_track(files.track)
@@ -135,15 +187,19 @@ def _select(frames: Iterator[Picture], *, first: int, selected: frozenset[int]) 
         yield frame
 
 
-def _encode(run: StageRun[Params], frames: Iterator[Picture], fps: Fraction) -> Mapping[str, Any]:
+def _encode(
+    run: StageRun[Params], frames: Iterator[Picture], fps: Fraction
+) -> tuple[Mapping[str, Any], tuple[Remark, ...]]:
     params, count = run.params, 1
     first = next(frames)
+    alpha = first.shape[2] == 4
     with VideoWriter(
-        run.output / "segment.mp4",
+        run.output / f"segment{WEBM if alpha else '.mp4'}",
         size=(first.shape[1], first.shape[0]),
         fps=fps,
         codec=params.codec,
         quality=params.quality,
+        alpha=alpha,
     ) as writer:
         writer.write(first)
         run.advance(1)
@@ -151,19 +207,26 @@ def _encode(run: StageRun[Params], frames: Iterator[Picture], fps: Fraction) -> 
             writer.write(frame)
             run.advance(1)
             count += 1
-    return {
-        "frames": count,
-        "size_pixels": [first.shape[1], first.shape[0]],
-        "remarks": remark_facts(writer.remarks),
-    }
+    return {"frames": count, "size_pixels": [first.shape[1], first.shape[0]]}, writer.remarks
 
 
 STAGE = Stage(
     name="render",
     version=9,
-    inputs=("picture", "track", "source", "motion", "prepared?", "matte?", "full?", "driver?", "driver_track?"),
-    outputs=("segment.mp4?", "picture.png?", "picture.jpg?", "picture.webp?"),
+    inputs=(
+        "picture",
+        "track",
+        "source",
+        "motion",
+        "prepared?",
+        "matte?",
+        "full?",
+        "background?",
+        "driver?",
+        "driver_track?",
+    ),
+    outputs=("segment.mp4?", "segment.webm?", "picture.png?", "picture.jpg?", "picture.webp?"),
     params=Params,
     function=render,
-    weights=("face-model?", "network?"),
+    weights=("face-model?", "network?", "matting?"),
 )

@@ -48,10 +48,11 @@ def test_every_field_of_an_npz_is_documented(
         assert ("bool" in row) == (array.dtype == np.bool_)
 
 
-def test_every_array_of_the_space_bfm_is_documented() -> None:
-    title = "Coefficients in the space `bfm`"
-    assert documented(title) == set(SPACES["bfm"].arrays)
-    for key, shape in SPACES["bfm"].arrays.items():
+@pytest.mark.parametrize("space", ["bfm", "keypoints68"])
+def test_every_array_of_other_spaces_is_documented(space: str) -> None:
+    title = f"Coefficients in the space `{space}`"
+    assert documented(title) == set(SPACES[space].arrays)
+    for key, shape in SPACES[space].arrays.items():
         row = next(line for line in section(title).splitlines() if line.startswith("| `") and f"`{key}`" in line)
         lengths = ", ".join("T" if length is None else str(length) for length in shape)
         assert f"| ({lengths}{',' if len(shape) == 1 else ''})" in row

@@ -171,6 +171,7 @@ def frames(
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames of a reenactment as arrays (H, W, 3) of uint8, RGB, each as soon as it is rendered.
 
+    With background="transparent" they are (H, W, 4), with straight alpha.
     They are the frames that `reenact` encodes. No result and no record are written. Tracks and coefficients of source
     and driver are stored in the work folder. Closing or deleting the iterator ends the work.
 

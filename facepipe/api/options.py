@@ -34,7 +34,11 @@ class _Space(TypedDict, total=False):
     space: str | None
 
 
-class _Rendering(_Size, _Quality, _Space, total=False):
+class _Background(TypedDict, total=False):
+    background: str | os.PathLike[str] | None
+
+
+class _Rendering(_Size, _Quality, _Background, _Space, total=False):
     codec: str | None
     renderer: str | None
     weights: str | None
@@ -150,6 +154,7 @@ class ReenactOptions(
 
 class FramesOptions(
     _Size,
+    _Background,
     _Space,
     _Face,
     _DriverFace,

@@ -152,7 +152,7 @@ def _renderers() -> Iterator[Finding]:
     except WeightsError:
         return  # `_weights` reports it.
     for spec in RENDERERS.values():
-        missing = [name for name in (*spec.weights, *([spec.network] if spec.network else [])) if name not in known]
+        missing = [name for name in spec.registered if name not in known]
         state = f"unavailable, weight not registered: {', '.join(missing)}" if missing else "ready"
         yield Finding("renderer", f"{spec.name:<10}{state}: {spec.about}")
 

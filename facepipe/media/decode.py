@@ -42,6 +42,7 @@ def decode_frames(
     size: tuple[int, int] | None = None,
     crop: tuple[int, int, int, int] | None = None,
     damage: Damage | None = None,
+    alpha: bool = False,
 ) -> Generator[np.ndarray, None, None]:
     """Yield the frames of a video as (height, width, 3) uint8 RGB, each in a new array.
 
@@ -49,7 +50,8 @@ def decode_frames(
     HDR, tone-mapped. A variable rate is resampled to `info.fps`, and any rate to `fps` if given. `start_frame` and
     `frame_count` count frames at that rate. `crop` is (left, top, width, height) in pixels of the rotated picture;
     `size` is the (width, height) of the yielded frames. Closing the generator ends ffmpeg. `damage` receives what the
-    decoder reports.
+    decoder reports. With `alpha`, frames are (height, width, 4) with straight alpha, instead of composed over white;
+    colours that need the filter zscale and animations cannot be read like this.
 
     Raises InputError if the video is unusable or truncated, EncoderError if ffmpeg fails, and ToolError if ffmpeg or a
     filter is missing.
@@ -61,13 +63,15 @@ def decode_frames(
         raise ValueError(f"got start_frame {start_frame} and frame_count {frame_count}, expected 0 or more")
     if frame_count == 0:
         return _no_frames()
+    if alpha and (info.colours.by_zscale or is_animation(path)):
+        raise ValueError(f"got {path.name}, an animation or a video with unusual colours, which is read without alpha")
     if is_animation(path):
         return _animation_frames(path, info, fps or info.fps, start_frame, frame_count, box, size or box[2:])
     rate = fps or info.fps
     rest = max(int(info.frame_count_estimate * rate / info.fps) - start_frame, 0)
     expected = rest if frame_count is None else min(rest, frame_count)
-    command = _decode_command(path, info, rate, start_frame, frame_count, box, size or box[2:])
-    return _read_frames(command, path, size or box[2:], expected, damage or Damage())
+    command = _decode_command(path, info, rate, start_frame, frame_count, box, size or box[2:], alpha=alpha)
+    return _read_frames(command, path, (*(size or box[2:]), 4 if alpha else 3), expected, damage or Damage())
 
 
 def _no_frames() -> Generator[np.ndarray, None, None]:
@@ -88,8 +92,10 @@ def _decode_command(
     frame_count: int | None,
     box: tuple[int, int, int, int],
     size: tuple[int, int],
+    *,
+    alpha: bool,
 ) -> list[str]:
-    """Return the ffmpeg command that writes raw RGB frames to its stdout."""
+    """Return the ffmpeg command that writes raw RGB or RGBA frames to its stdout."""
     resampled = info.resampled or fps != info.fps
     options: dict[str, Any] = {}
     skipped = start_frame
@@ -104,13 +110,14 @@ def _decode_command(
         skipped = start_frame - begin_seconds * fps.numerator
     options |= {"itsoffset": f"{info.lost_seconds:.6f}"} if info.lost_seconds else {}
     options |= transparency.decoder_option(info)
-    steps = [*_picture_steps(info, box), *_time_steps(fps, resampled=resampled)]
+    steps = [*_picture_steps(info, box, over_white=not alpha), *_time_steps(fps, resampled=resampled)]
     if skipped:
         steps.append(f"trim=start_frame={skipped},setpts=PTS-STARTPTS")
     # Via planar RGB: accurate conversion straight to packed RGB takes swscale twice as long for the same bytes.
     steps.append(f"scale={size[0]}:{size[1]}:{info.colours.scale_option(info.height)}:{ACCURATE}")
-    steps.append("format=gbrp,format=rgb24")
-    output: dict[str, Any] = {"format": "rawvideo", "pix_fmt": "rgb24", "r": str(fps), "vf": ",".join(steps)}
+    pixels = "rgba" if alpha else "rgb24"
+    steps.append(f"format={'gbrap' if alpha else 'gbrp'},format={pixels}")
+    output: dict[str, Any] = {"format": "rawvideo", "pix_fmt": pixels, "r": str(fps), "vf": ",".join(steps)}
     # A damaged file may never end by itself. The estimate rounds, except of a rate that was bounded.
     spare = 0 if info.recorded_fps and fps == info.fps else _SPARE_FRAMES
     rest = max(int(info.frame_count_estimate * fps / info.fps) - start_frame, 0) + spare
@@ -120,7 +127,7 @@ def _decode_command(
     return ffmpeg.arguments(graph.output(source[f"V:{info.track - 1}"], "pipe:1", **output), loglevel=LOG_LEVEL)
 
 
-def _picture_steps(info: VideoInfo, box: tuple[int, int, int, int]) -> list[str]:
+def _picture_steps(info: VideoInfo, box: tuple[int, int, int, int], *, over_white: bool) -> list[str]:
     """Return the filters that deinterlace, convert unusual colours, turn and crop, after the container's rotation."""
     steps = []
     if info.interlaced:
@@ -128,7 +135,7 @@ def _picture_steps(info: VideoInfo, box: tuple[int, int, int, int]) -> list[str]
     colour_steps = (
         info.colours.filters(ffmpeg.filters(ffmpeg.find_ffmpeg()), info.height) if info.colours.by_zscale else []
     )
-    steps += transparency.over_white(info, colour_steps) if info.has_alpha else colour_steps
+    steps += transparency.over_white(info, colour_steps) if info.has_alpha and over_white else colour_steps
     steps += _TURNS[info.turned_degrees]
     left, top, width, height = box
     if (width, height) == (info.width, info.height):
@@ -151,16 +158,19 @@ def _time_steps(fps: Fraction, *, resampled: bool) -> list[str]:
 
 
 def _read_frames(
-    command: list[str], path: Path, size: tuple[int, int], expected: int, damage: Damage
+    command: list[str], path: Path, size: tuple[int, int, int], expected: int, damage: Damage
 ) -> Generator[np.ndarray, None, None]:
-    """Yield the raw frames that a child process writes, while a thread reads ahead."""
-    width, height = size
-    ahead = max(2, min(_AHEAD_FRAMES, _AHEAD_BYTES // (width * height * 3)))
+    """Yield the raw frames that a child process writes, while a thread reads ahead.
+
+    `size` is (width, height, channels).
+    """
+    width, height, channels = size
+    ahead = max(2, min(_AHEAD_FRAMES, _AHEAD_BYTES // (width * height * channels)))
     frames: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=ahead)
     count, stopped = 0, threading.Event()
     with ffmpeg.Child(command, data_out=True, signs=SIGNS) as child:
         reader = threading.Thread(
-            target=_fill, args=(child, frames, (height, width, 3), stopped), name="frame-reader", daemon=True
+            target=_fill, args=(child, frames, (height, width, channels), stopped), name="frame-reader", daemon=True
         )
         reader.start()
         try:

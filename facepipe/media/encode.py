@@ -24,6 +24,8 @@ _LOOK_UP_SECONDS = 0.5
 _SECONDS_BETWEEN_KEYS = 4
 # Fixed, as the bytes may depend on it. More than two gain little at typical face sizes.
 _THREADS = 2
+WEBM, CODEC_OF_WEBM = ".webm", "vp9"
+"""The suffix of the only container whose videos can have an alpha channel, and the codec in it."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,11 @@ def check_codec(name: str) -> Codec:
 
 
 class VideoWriter:
-    """Writes frames to an mp4 file, which appears under its name complete or not at all.
+    """Writes frames to an mp4 or, by its suffix, a WebM file, which appears under its name complete or not at all.
 
-    The file is yuv420p, tagged bt709, faststart. The same frames and settings give the same bytes on every processor of
-    a kind. An odd width or
-    height is made even by repeating the last column or row.
+    The file is yuv420p, tagged bt709, an mp4 faststart. With `alpha`, frames are RGBA with straight alpha, and the file
+    is a WebM of VP9 in yuva420p. The same frames and settings give the same bytes on every processor of a kind. An odd
+    width or height is made even by repeating the last column or row.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class VideoWriter:
         codec: str = "h264",
         quality: int = DEFAULT_QUALITY,
         metadata: Mapping[str, str] | None = None,
+        alpha: bool = False,
     ) -> None:
         """Start the encoder for frames of `size` (width, height) in pixels.
 
@@ -119,13 +122,15 @@ class VideoWriter:
             raise UsageError(f"got quality {quality}, expected 0 (smallest file) to 100 (best picture)")
         if fps <= 0 or min(size) < 1:
             raise ValueError(f"got {size} at {fps} frames/s, expected positive numbers")
+        if alpha and (codec, path.suffix) != (CODEC_OF_WEBM, WEBM):
+            raise ValueError(f"got {codec} in {path.name}, expected {CODEC_OF_WEBM} in {WEBM}, which can have alpha")
         check_output(path)
         self._path, self._draft, self._size = path, draft_name(path), size
-        self._child = ffmpeg.Child(
-            _encode_command(self._draft, size, fps, check_codec(codec), quality, metadata or {}), frames_in=True
-        )
+        self._channels = 4 if alpha else 3
+        command = _encode_command(self._draft, size, fps, check_codec(codec), quality, metadata or {}, alpha=alpha)
+        self._child = ffmpeg.Child(command, frames_in=True)
         self._frames: queue.Queue[np.ndarray | None] = queue.Queue(
-            maxsize=max(2, min(_AHEAD_FRAMES, _AHEAD_BYTES // (size[0] * size[1] * 3)))
+            maxsize=max(2, min(_AHEAD_FRAMES, _AHEAD_BYTES // (size[0] * size[1] * self._channels)))
         )
         self._broken = threading.Event()
         self._done = False
@@ -155,10 +160,11 @@ class VideoWriter:
                     return None
 
     def write(self, frame: np.ndarray) -> None:
-        """Append a copy of a frame, (height, width, 3) uint8 RGB. Raises EncoderError if the encoder has ended."""
+        """Append a copy of a frame, (height, width, 3 or 4) uint8. Raises EncoderError if the encoder has ended."""
         width, height = self._size
-        if frame.dtype != np.uint8 or frame.shape != (height, width, 3):
-            raise ValueError(f"got a frame of {frame.dtype} {frame.shape}, expected uint8 {(height, width, 3)}")
+        if frame.dtype != np.uint8 or frame.shape != (height, width, self._channels):
+            expected = (height, width, self._channels)
+            raise ValueError(f"got a frame of {frame.dtype} {frame.shape}, expected uint8 {expected}")
         if self._broken.is_set():
             self._fail()
         even = (
@@ -246,19 +252,26 @@ def encoding_failure(path: Path, code: int, child: ffmpeg.Child) -> FacepipeErro
 
 
 def _encode_command(
-    draft: Path, size: tuple[int, int], fps: Fraction, codec: Codec, quality: int, metadata: Mapping[str, str]
+    draft: Path,
+    size: tuple[int, int],
+    fps: Fraction,
+    codec: Codec,
+    quality: int,
+    metadata: Mapping[str, str],
+    *,
+    alpha: bool,
 ) -> list[str]:
     width, height = (value + value % 2 for value in size)
     frames = graph.input(
-        "pipe:0", format="rawvideo", pix_fmt="rgb24", video_size=(width, height), framerate=str(fps),
-        protocol_whitelist="file,pipe",
+        "pipe:0", format="rawvideo", pix_fmt="rgba" if alpha else "rgb24", video_size=(width, height),
+        framerate=str(fps), protocol_whitelist="file,pipe",
     )  # fmt: skip
     steps = (
-        "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_inp,format=yuv420p,"
+        "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_inp,"
+        f"format={'yuva420p' if alpha else 'yuv420p'},"
         "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
     )
     options: dict[str, Any] = {
-        "format": "mp4",
         "vf": steps,
         "c:v": codec.encoder,
         "crf": codec.crf(quality),
@@ -269,15 +282,23 @@ def _encode_command(
         "color_trc": "bt709",
         "colorspace": "bt709",
         "color_range": "tv",
-        **container_options(metadata),
+        **container_options(draft, metadata, alpha=alpha),
         **codec.options,
     }
     return ffmpeg.arguments(graph.output(frames, ffmpeg.file_url(draft), **options), reads_stdin=True)
 
 
-def container_options(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return the options for a faststart mp4 without dates and ffmpeg versions, so that its bytes are reproducible."""
-    options: dict[str, Any] = {"fflags": "+bitexact", "movflags": "+faststart+use_metadata_tags", "map_metadata": -1}
+def container_options(path: Path, metadata: Mapping[str, str], *, alpha: bool = False) -> dict[str, Any]:
+    """Return the options for a WebM, by its suffix, or a faststart mp4, without dates and versions of ffmpeg.
+
+    Its bytes are therefore reproducible. `alpha` marks the pictures of a WebM as having an alpha channel.
+    """
+    options: dict[str, Any] = {"fflags": "+bitexact", "map_metadata": -1}
+    if path.suffix == WEBM:
+        # Stream copies lose the mark together with the other metadata, and players then ignore the alpha channel.
+        options |= {"format": "webm", **({"metadata:s:v:0": "alpha_mode=1"} if alpha else {})}
+    else:
+        options |= {"format": "mp4", "movflags": "+faststart+use_metadata_tags"}
     # The number only makes the keys of the mapping unique.
     tags = {f"metadata:g:{n}": f"{key}={value}" for n, (key, value) in enumerate(sorted(metadata.items()))}
     return options | tags

@@ -154,11 +154,13 @@ def write_image(
 ) -> None:
     """Write (height, width, 3) uint8 RGB atomically as PNG, JPEG or WebP, chosen by the suffix.
 
+    A PNG or WebP may have a fourth channel, straight alpha.
     `quality` (0-100) applies to JPEG and WebP. The origin in `metadata` is stored as XMP; a PNG also stores all of
     `metadata` as text chunks. Raises UsageError for another suffix, DiskError if the file cannot be written.
     """
-    check_pixels(pixels)
-    image, suffix = Image.fromarray(pixels), path.suffix.lower()
+    suffix = path.suffix.lower()
+    check_pixels(pixels[..., :3] if suffix in (".png", ".webp") and pixels.shape[-1] == 4 else pixels)
+    image = Image.fromarray(pixels)
     if suffix not in (".png", ".jpg", ".jpeg", ".webp"):
         raise UsageError(f"{path}: cannot write images of type {suffix or '(no suffix)'!r}; use .png, .jpg or .webp")
     xmp = xmp_packet(metadata or {})

@@ -15,7 +15,7 @@ from facepipe.engine.remark import Remark
 from facepipe.errors import EncoderError
 from facepipe.media import ffmpeg
 from facepipe.media.decode import decode_frames
-from facepipe.media.encode import DEFAULT_QUALITY, VideoWriter, container_options, encoding_failure
+from facepipe.media.encode import DEFAULT_QUALITY, WEBM, VideoWriter, container_options, encoding_failure
 from facepipe.media.files import draft_of
 from facepipe.media.info import VideoInfo
 from facepipe.media.limits import NO_LIMITS
@@ -72,12 +72,13 @@ def concat_and_mux(
 ) -> MuxFacts:
     """Join segments made by VideoWriter with the same size, rate and codec, add sound, verify and publish the result.
 
+    `out` is an mp4 or, by its suffix, a WebM, which holds VP9 only and keeps the alpha channel of WebM segments.
     `sound_from` is a video or sound file whose sound is used from `sound_start_seconds` on: that of `track`, from 1, or
     of the track that players choose. If it has no sound, the result is silent. Sound that browsers play is copied,
-    other sound encoded as AAC. `fit` applies if sound and video differ in length: "shortest" ends with the shorter one
-    (the video is cut where no re-encoding is needed, at most two frames early); "driver" keeps all frames and cuts the
-    sound or lets it end early; "pad" keeps everything: the sound is padded with silence, or the last frame is repeated
-    (encoded with `codec` and `quality`, which must be those of the segments).
+    other sound encoded as AAC, in a WebM as Opus. `fit` applies if sound and video differ in length: "shortest" ends
+    with the shorter one (the video is cut where no re-encoding is needed, at most two frames early); "driver" keeps all
+    frames and cuts the sound or lets it end early; "pad" keeps everything: the sound is padded with silence, or the
+    last frame is repeated (encoded with `codec` and `quality`, which must be those of the segments).
     `kept_frames` lists half-open ranges of frames of `sound_from`; only their sound is used. `mute_segments` is needed
     for segments with sound: sound that begins before the video or ends after it would make the frame times uneven.
     The same inputs give the same bytes. Raises InputError, EncoderError or DiskError; no file is left at `out` then.
@@ -89,22 +90,24 @@ def concat_and_mux(
         draft = stack.enter_context(draft_of(out))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facepipe-")))
         if mute_segments:
-            segments = [_muted(folder / f"muted-{number}.mp4", path) for number, path in enumerate(segments)]
-        order = _display_order(_concat_input(folder, segments), first.fps)
+            segments = [_muted(folder / f"muted-{number}{_suffix(path)}", path) for number, path in enumerate(segments)]
+        order = _display_order(_concat_input(folder, segments), None if _is_webm(segments[0]) else first.fps)
         sound = probe_soundtrack(sound_from, sound_start_seconds, track=track) if sound_from else None
         if sound is not None and kept_frames is not None:
             sound = cut_sound(folder, sound, kept_frames, first.fps)
         keep, held = _fitted(order, first.fps, sound.seconds if sound else None, fit)
         if held:
             segments = [*segments, _held(folder, segments[-1], first, held, codec, quality)]
-        plan = _Plan(folder, tuple(segments), first.fps, keep + held, keep < len(order), _delay(order))
+        plan = _Plan(folder, tuple(segments), first.fps, keep + held, keep < len(order), _delay(order), first.has_alpha)
         done = _mux(plan, sound, fit, draft, metadata or {})
         verify_video(draft, frame_count=keep + held, fps=first.fps, size=(first.width, first.height))
-        append_xmp(draft, metadata or {})
+        if not _is_webm(out):
+            append_xmp(draft, metadata or {})
     frames, cut = keep + held, len(order) - keep
     remarks = _fit_remarks(sound.seconds if sound else 0.0, frames / first.fps, held / first.fps, cut / first.fps)
     if sound:
-        remarks = (*sound.remarks, *(encoding_remarks(sound) if done == "encoded" else ()), *remarks)
+        encoded = encoding_remarks(sound, webm=_is_webm(out)) if done == "encoded" else ()
+        remarks = (*sound.remarks, *encoded, *remarks)
     return MuxFacts(frames, first.fps, float(frames / first.fps), done, held, cut, remarks)
 
 
@@ -132,12 +135,22 @@ class _Plan:
     cut: bool
     delay_frames: int
     """Frames by which decoding must precede display (reordering delay)."""
+    alpha: bool = False
+
+
+def _is_webm(path: Path) -> bool:
+    return path.suffix.lower() == WEBM
+
+
+def _suffix(path: Path) -> str:
+    return WEBM if _is_webm(path) else ".mp4"
 
 
 def _muted(out: Path, segment: Path) -> Path:
     """Copy the video stream of a segment, without re-encoding, to a file that starts with its first frame."""
+    container = "webm" if _is_webm(out) else "mp4"
     pictures = graph.output(
-        ffmpeg.input_file(segment)["V:0"], ffmpeg.file_url(out), format="mp4", codec="copy", fflags="+bitexact",
+        ffmpeg.input_file(segment)["V:0"], ffmpeg.file_url(out), format=container, codec="copy", fflags="+bitexact",
         **{"bsf:v": "setts=pts=PTS-STARTPTS:dts=DTS-STARTPTS"},
     )  # fmt: skip
     with ffmpeg.Child(ffmpeg.arguments(pictures)) as child:
@@ -162,15 +175,17 @@ def _concat_input(folder: Path, segments: Sequence[Path]) -> Any:
     listing.write_bytes(b"\n".join(lines) + b"\n")
     return graph.input(
         ffmpeg.file_url(listing), format="concat", safe=0, protocol_whitelist="file,pipe",
-        format_whitelist="concat,mov,mp4,m4a,3gp,3g2,mj2",
+        format_whitelist="concat,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm",
     )  # fmt: skip
 
 
-def _display_order(source: Any, fps: Fraction) -> list[int]:
-    """Return the display index of each frame in stored (decoding) order."""
+def _display_order(source: Any, fps: Fraction | None) -> list[int]:
+    """Return the display index of each frame in stored (decoding) order. Without `fps` the two orders are the same."""
     _, packets = list_packets(Path("segments"), source["v:0"])
     if not packets.times:
         raise EncoderError("the segments contain no readable frames; run the render stage again with --force render")
+    if fps is None:
+        return list(range(len(packets.times)))
     return [round(time * packets.time_base * fps) for time in packets.times]
 
 
@@ -203,12 +218,12 @@ def _cuttable(order: Sequence[int], wanted: int) -> int:
 
 def _held(folder: Path, segment: Path, info: VideoInfo, count: int, codec: str, quality: int) -> Path:
     """Encode the last frame of a segment `count` times."""
-    last = None
-    for last in decode_frames(segment, info=probe_video(segment, NO_LIMITS)):  # noqa: B007
+    last, alpha = None, info.has_alpha
+    for last in decode_frames(segment, info=probe_video(segment, NO_LIMITS), alpha=alpha):  # noqa: B007
         pass
     assert last is not None
-    path = folder / "held.mp4"
-    with VideoWriter(path, size=(info.width, info.height), fps=info.fps, codec=codec, quality=quality) as writer:
+    path, size = folder / f"held{_suffix(segment)}", (info.width, info.height)
+    with VideoWriter(path, size=size, fps=info.fps, codec=codec, quality=quality, alpha=alpha) as writer:
         for _ in range(count):
             writer.write(last)
     return path
@@ -220,13 +235,15 @@ def _mux(
     """Write the file; return how the sound was added."""
     seconds = float(plan.frame_count / plan.fps)
     pictures = _concat_input(plan.folder, plan.segments)["v:0"]
+    webm = _is_webm(draft)
+    # At segment boundaries the times are rounded to microseconds by the list, and decoding times may collide. In WebM
+    # they are rounded to milliseconds, which add up over the segments.
+    shown = "N" if _is_webm(plan.segments[0]) else f"round(PTS*TB*{plan.fps})"
     options: dict[str, Any] = {
-        "format": "mp4",
         "c:v": "copy",
-        # At segment boundaries the times are rounded to microseconds by the list, and decoding times may collide.
-        "bsf:v": f"setts=pts=round(PTS*TB*{plan.fps})/({plan.fps})/TB:dts=(N-{plan.delay_frames})/({plan.fps})/TB",
+        "bsf:v": f"setts=pts={shown}/({plan.fps})/TB:dts=(N-{plan.delay_frames})/({plan.fps})/TB",
         "map_chapters": -1,
-        **container_options(metadata),
+        **container_options(draft, metadata, alpha=plan.alpha),
     }
     if plan.cut:
         options["frames:v"] = plan.frame_count
@@ -234,9 +251,9 @@ def _mux(
     streams = [pictures]
     if sound is not None:
         silent_end = fit == "pad" and sound.seconds < seconds - _SAME_END_SECONDS
-        copied = plays_in_browsers(sound.stream) and not sound.changed and not silent_end
-        done = "copied" if copied else "encoded"
-        options |= {"c:a": "copy"} if copied else encoding_options(sound, seconds if silent_end else None)
+        copied = plays_in_browsers(sound.stream, webm=webm) and not sound.changed and not silent_end
+        done, end = "copied" if copied else "encoded", seconds if silent_end else None
+        options |= {"c:a": "copy"} if copied else encoding_options(sound, end, webm=webm)
         streams.append(sound.input(t=f"{seconds:.6f}"))
     command = ffmpeg.arguments(graph.output(*streams, ffmpeg.file_url(draft), **options), portable=True)
     with ffmpeg.Child(command) as child:

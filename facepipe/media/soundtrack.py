@@ -1,4 +1,4 @@
-"""The sound of a finished mp4: copied if browsers play it, else encoded as AAC."""
+"""The sound of a finished video: copied if browsers play it in its container, else encoded as AAC, in WebM as Opus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import IO, Any
 import ffmpeg as graph
 
 from facepipe.engine.remark import Remark
-from facepipe.errors import InputError
+from facepipe.errors import InputError, ToolError
 from facepipe.media import ffmpeg
 from facepipe.media.files import check_input
 from facepipe.media.header import SoundStream
@@ -24,6 +24,7 @@ BITS_PER_SECOND = 160_000
 _SURROUND_BITS_PER_SECOND = 384_000
 # Sound to be cut is decoded to this rate, 16 bits, and mono or stereo, which can be cut at any sample.
 _CUT_HERTZ = 48_000
+_OPUS = "libopus"
 _AAC_PROFILES = ("LC", "HE-AAC", "HE-AACv2")
 # mp4 does not hold MP3 below this rate.
 _LEAST_MP3_HERTZ = 16_000
@@ -72,8 +73,10 @@ def probe_soundtrack(path: Path, start_seconds: float, *, track: int | None) -> 
     )
 
 
-def plays_in_browsers(stream: SoundStream) -> bool:
-    """Return whether Chromium and Firefox play a sound in an mp4. Tests check it with Chromium."""
+def plays_in_browsers(stream: SoundStream, *, webm: bool = False) -> bool:
+    """Return whether Chromium and Firefox play a sound in an mp4, or in a WebM. Tests check it with Chromium."""
+    if webm:
+        return stream.codec in ("opus", "vorbis")
     if stream.codec == "aac":
         return stream.profile in _AAC_PROFILES
     if stream.codec == "mp3":
@@ -81,14 +84,16 @@ def plays_in_browsers(stream: SoundStream) -> bool:
     return stream.codec in ("opus", "flac")
 
 
-def encoding_remarks(sound: Soundtrack) -> tuple[Remark, ...]:
+def encoding_remarks(sound: Soundtrack, *, webm: bool = False) -> tuple[Remark, ...]:
     """Return what the user should know about encoding a sound. The encoding of plain PCM is not worth a remark."""
     remarks, codec = [], sound.stream.codec or "of an unknown codec"
-    if sound.changed or plays_in_browsers(sound.stream):
-        text = f"sound ({codec}) is {sound.changed or 'padded with silence'}, and therefore encoded again as AAC"
+    target = "Opus" if webm else "AAC"
+    if sound.changed or plays_in_browsers(sound.stream, webm=webm):
+        text = f"sound ({codec}) is {sound.changed or 'padded with silence'}, and therefore encoded again as {target}"
         remarks.append(Remark("sound-encoded", text))
     elif not codec.startswith("pcm_"):
-        text = f"sound is {codec}, which not all browsers play in an mp4; it is encoded as AAC"
+        reason = "a WebM does not hold" if webm else "not all browsers play in an mp4"
+        text = f"sound is {codec}, which {reason}; it is encoded as {target}"
         remarks.append(Remark("sound-encoded", text))
     if "pan=" in _channel_steps(sound.stream.layout):
         text = f"sound has the channels {sound.stream.layout}, which are all mixed to stereo"
@@ -96,12 +101,21 @@ def encoding_remarks(sound: Soundtrack) -> tuple[Remark, ...]:
     return tuple(remarks)
 
 
-def encoding_options(sound: Soundtrack, padded_seconds: float | None) -> dict[str, Any]:
-    """Return ffmpeg's options for AAC, padded with silence up to `padded_seconds`. Use `portable` for equal bytes."""
+def encoding_options(sound: Soundtrack, padded_seconds: float | None, *, webm: bool = False) -> dict[str, Any]:
+    """Return ffmpeg's options for AAC, or Opus in a WebM, padded with silence up to `padded_seconds`.
+
+    Use `portable` for equal bytes. Raises ToolError if ffmpeg cannot encode Opus.
+    """
+    if webm and _OPUS not in ffmpeg.encoders(ffmpeg.find_ffmpeg()):
+        raise ToolError(
+            f"this ffmpeg has no {_OPUS}, which the sound of a .webm needs; install a full ffmpeg, or use a name "
+            "ending in .mp4"
+        )
     surround = bool(_FILM_LAYOUTS.fullmatch(sound.stream.layout))
     steps = [_channel_steps(sound.stream.layout)]
     steps += [f"apad=whole_dur={padded_seconds:.6f}"] if padded_seconds is not None else []
-    options: dict[str, Any] = {"c:a": "aac", "b:a": _SURROUND_BITS_PER_SECOND if surround else BITS_PER_SECOND}
+    codec = _OPUS if webm else "aac"
+    options: dict[str, Any] = {"c:a": codec, "b:a": _SURROUND_BITS_PER_SECOND if surround else BITS_PER_SECOND}
     filters = ",".join(filter(None, steps))
     return {**options, "flags:a": "+bitexact", **({"af": filters} if filters else {})}
 

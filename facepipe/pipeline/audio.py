@@ -17,6 +17,7 @@ from facepipe.motion.audio_model import FPS
 from facepipe.motion.features import frames_of
 from facepipe.motion.synthesis import SamplingOptions
 from facepipe.pipeline.arrays import described_input
+from facepipe.pipeline.backdrop import check_backdrop, described_backdrop
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
@@ -31,11 +32,11 @@ from facepipe.pipeline.perception import (
 )
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
-from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights
+from facepipe.pipeline.rendering import Scene, join, render_segments, renderer_weights, result_of
 from facepipe.spaces import SPACES, linear478
 from facepipe.stages import features, motion, report, sheet, speech
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm")
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def prepare(job: Job, source: Path, sound: Path, out: Path, options: Options, au
             lambda: {**perception_weights(options), **find_weights("audio")},
             lambda: renderer_weights(options),
             lambda: check_codec(options.codec),
+            lambda: check_backdrop(options),
             *(
                 lambda path=path, take=take: check_destination(
                     path, digests, overwrite=options.overwrite, described_by=sidecar_of(outs[take])
@@ -147,7 +149,7 @@ def audio(job: Job, work: AudioJob) -> list[Path]:
             job, item, work.audio_options, sound_features, own, work.weights, head=head, take=take
         )
         result, segments = _render(job, work, source, generated)
-        before = [source.crop, source.coefficients, sound_features, *head_results, generated, *segments]
+        before = [*source.made(), sound_features, *head_results, generated, *segments]
         _finish(job, work, take, result, generated, before)
     beside = [
         work.beside(path, take)
@@ -221,12 +223,14 @@ def _finish(job: Job, work: AudioJob, take: int, result: Made, generated: Made, 
     """Make contact sheet and report, and deliver all files with a sidecar. In a dry run emit an estimate instead."""
     extras: dict[Path, Made] = {}
     if path := work.beside(work.options.sheet, take):
-        extras[path] = job.run(sheet.STAGE, {"results": [result.output("result.mp4")]}, sheet.Params(), label="sheet")
+        extras[path] = job.run(
+            sheet.STAGE, {"results": [result_of(result, work.options)]}, sheet.Params(), label="sheet"
+        )
     if path := work.beside(work.audio_options.report, take):
         inputs = {
             "sound": work.sound.path,
             "motion": generated.output("motion.npz"),
-            "result": result.output("result.mp4"),
+            "result": result_of(result, work.options),
         }
         face_model, params = {"face-model": work.weights["face-model"]}, report.Params(track=work.options.track)
         extras[path] = job.run(report.STAGE, inputs, params, weights=face_model, label="report")
@@ -259,7 +263,8 @@ def _about(job: Job, work: AudioJob, take: int, made: list[Artefact]) -> Mapping
             role: {**described_input(path, job.workspace), "kind": kinds[role], "sha256": digests.digest(path)}
             for role, path in _inputs(work).items()
         }
-        | described_references(work.options, digests),
+        | described_references(work.options, digests)
+        | described_backdrop(work.options, digests),
         **work.options.provenance.about(digests),
         "command": work.options.invocation,
         "options": {**work.options.as_json(), **work.audio_options.as_json()},

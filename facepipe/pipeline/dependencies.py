@@ -9,7 +9,7 @@ from typing import Any
 from facepipe.engine import Stage
 from facepipe.motion.drawing import WEIGHT as EXPRESSION_VAE
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import crop_weight_names, perception_weight_names
+from facepipe.pipeline.perception import crop_weight_names, matte_stage, perception_weight_names
 from facepipe.pipeline.rendering import renderer_weight_names
 from facepipe.renderers import RENDERERS
 from facepipe.spaces import SPACES
@@ -39,7 +39,8 @@ def of_reenactment(options: Options, *, still: bool) -> Dependencies:
     """Return the dependencies of `reenact` and `edit`; `still` means that the result is a picture."""
     sampling = (EXPRESSION_VAE,) if options.edit.draw else ()
     stages = (crop.STAGE, SPACES[options.space].estimation(), motion.STAGE, render.STAGE)
-    prepares = (prepare.STAGE,) if RENDERERS[options.renderer].prepare else ()
+    spec = RENDERERS[options.renderer]
+    prepares = (*((matte_stage(),) if spec.needs_matte else ()), *((prepare.STAGE,) if spec.prepare else ()))
     return Dependencies(
         (*stages, *prepares, *(() if still else (mux.STAGE,)), *_extras(options)),
         (*perception_weight_names(options), *renderer_weight_names(options), *sampling),

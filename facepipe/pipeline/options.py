@@ -13,6 +13,7 @@ from facepipe.media.mux import FitRule
 from facepipe.motion.sliders import Edit
 from facepipe.pipeline.invocation import Invocation
 from facepipe.pipeline.provenance import Provenance
+from facepipe.rendering.background_rule import TRANSPARENT, is_picture
 from facepipe.settings import FaceSettings, MotionSettings, OutputSettings, RenderSettings, WorkSettings
 from facepipe.spaces import linear478
 from facepipe.spaces.retargeting import Retargeting
@@ -33,6 +34,10 @@ class Options:
     """Registry name of the renderer's network; empty for the renderer's default."""
     compiled: bool = RenderSettings.compile
     """Whether to compile the network with torch.compile."""
+    background: str = ""
+    """source, transparent, a colour "#rrggbb", or the path of a picture; empty to leave frames unchanged."""
+    container: str = "mp4"
+    """The container of a video, mp4 or webm."""
     space: str = linear478.SPACE.name
     """The motion space of the job."""
     face: str = FaceSettings.face
@@ -61,9 +66,19 @@ class Options:
         given = {"face": self.face, "driver_face": self.driver_face}
         return {option: Path(value) for option, value in given.items() if is_reference(value)}
 
+    @property
+    def backdrop(self) -> Path | None:
+        """The picture behind the person; None for another background."""
+        return Path(self.background) if is_picture(self.background) else None
+
+    @property
+    def transparent(self) -> bool:
+        """Whether the result has an alpha channel."""
+        return self.background == TRANSPARENT
+
     def named_files(self) -> list[Path]:
         """Return the files that options name, which no result may replace."""
-        return [*self.provenance.paths(), *self.references().values()]
+        return [*self.provenance.paths(), *self.references().values(), *([self.backdrop] if self.backdrop else [])]
 
     def as_json(self) -> Mapping[str, Any]:
         """Return the options that change the content of the result, for the sidecar."""

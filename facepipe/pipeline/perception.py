@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from facepipe import weights
@@ -18,6 +19,8 @@ from facepipe.face.rule import EXPECTED, is_reference
 from facepipe.face.track import NO_FACE_SHARE
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect
+from facepipe.renderers import RENDERERS
+from facepipe.rendering.background_rule import MATTING
 from facepipe.spaces import SPACES
 from facepipe.stages import crop
 
@@ -34,6 +37,12 @@ class Fitted:
 
     crop: Made
     coefficients: Made
+    matte: Made | None = None
+    """The matte of the crop, of a portrait whose renderer needs it."""
+
+    def made(self) -> list[Made]:
+        """Return the results of all stages."""
+        return [self.crop, self.coefficients, *([self.matte] if self.matte else [])]
 
 
 def path_of(made: Made, output: str) -> Path:
@@ -186,11 +195,22 @@ def fit_track(
     return Fitted(fitted if isinstance(cropped, Path) else cropped, fitted)
 
 
+def matte_stage() -> Any:
+    """Import the stage that computes mattes."""
+    return resolve_name("facepipe.stages.matte:STAGE")
+
+
 def fit_source(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:
-    """Crop the portrait and estimate its coefficients."""
+    """Crop the portrait, estimate its coefficients, and compute its matte if the renderer needs it."""
     cropped = crop_source(job, medium, options, weights, "crop source")
     picture = cropped.output("picture.png") if medium.kind == "video" else medium.path
-    return fit_track(job, cropped, picture, options, weights, "fit source", frames=1, portrait=True)
+    fitted = fit_track(job, cropped, picture, options, weights, "fit source", frames=1, portrait=True)
+    if not RENDERERS[options.renderer].needs_matte:
+        return fitted
+    network = {MATTING: weights[MATTING]}
+    stage, inputs = matte_stage(), {"media": cropped.output("crop.png")}
+    made = job.run(stage, inputs, stage.params(), weights=network, label="matte source", frames=1)
+    return replace(fitted, matte=made)
 
 
 def fit_driver(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:

@@ -16,6 +16,7 @@ from facepipe.media.sound import probe_sound
 from facepipe.motion.drawing import WEIGHT
 from facepipe.motion.sliders import check_edit, label_of, read_bounds
 from facepipe.pipeline.arrays import described_input
+from facepipe.pipeline.backdrop import check_backdrop, described_backdrop
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
 from facepipe.pipeline.options import Options
@@ -44,7 +45,7 @@ from facepipe.spaces import SPACES
 from facepipe.spaces.files import read_header
 from facepipe.stages import motion, render, sheet
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
@@ -75,8 +76,8 @@ def is_picture(out: Path) -> bool:
     suffix = out.suffix.lower()
     if suffix not in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES):
         raise UsageError(
-            f"-o is {out}, which has no known suffix; use a name ending in .mp4 for a video, or in .png, .jpg or .webp "
-            "for a picture"
+            f"-o is {out}, which has no known suffix; use a name ending in .mp4 or .webm for a video, or in .png, .jpg "
+            "or .webp for a picture"
         )
     return suffix in PICTURE_SUFFIXES
 
@@ -110,6 +111,7 @@ def check_inputs(
             lambda: perception_weights(options),
             lambda: {**renderer_weights(options), **(find_weights(WEIGHT) if options.edit.draw else {})},
             *checks,
+            lambda: check_backdrop(options),
             lambda: check_work_folder(job),
         ]
     )[:4]
@@ -148,6 +150,7 @@ def reenact(job: Job, work: Reenactment) -> Made:
 def stream_frames(job: Job, inputs: Inputs) -> Iterator[Picture]:
     """Yield the frames of a reenactment, (H, W, 3) uint8 RGB, as they are rendered, without encoding or storing them.
 
+    With a transparent background they are (H, W, 4), with straight alpha.
     Tracks, coefficients and motion are read from the store, or made and stored.
     """
     fitted = fit(job, inputs)
@@ -198,7 +201,7 @@ def fit(job: Job, inputs: Inputs) -> FittedInputs:
 
 
 def _made(fitted: Fitted | None) -> list[Made]:
-    return [fitted.crop, fitted.coefficients] if fitted else []
+    return fitted.made() if fitted else []
 
 
 def _driving(work: Inputs, fitted: Fitted | None) -> Output | Pending | Path | None:
@@ -291,7 +294,8 @@ def about(job: Job, work: Reenactment, stages: list[Artefact]) -> Mapping[str, A
             }
             for role, medium in media.items()
         }
-        | described_references(work.options, digests),
+        | described_references(work.options, digests)
+        | described_backdrop(work.options, digests),
         **work.options.provenance.about(digests),
         "command": work.options.invocation,
         "options": work.options.as_json(),

@@ -17,6 +17,7 @@ from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, path_of, perception_weights
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from facepipe.renderers import RENDERERS, open_for
+from facepipe.rendering.background_rule import MATTING, SOURCE
 from facepipe.rendering.source import SourceFiles
 from facepipe.rendering.spec import NETWORK
 from facepipe.settings import MotionSettings
@@ -64,7 +65,8 @@ def options_for(renderer: str, **others: Any) -> Options:
         "retargeting": Retargeting(motion=motion),  # type: ignore[arg-type]
         "smoothing": space.defaults.get("motion.smoothing", MotionSettings.smoothing),
     }
-    return Options(**{"renderer": renderer, "space": space.name, **how, **others})
+    background = SOURCE if RENDERERS[renderer].has_alpha else ""
+    return Options(**{"renderer": renderer, "space": space.name, "background": background, **how, **others})
 
 
 def check_weights(options: Options) -> None:
@@ -101,9 +103,20 @@ def renderer_weights(options: Options) -> dict[str, WeightFile]:
 
 
 def renderer_weight_names(options: Options) -> tuple[str, ...]:
-    """Return the registry names of the weights of the chosen renderer, with its network last."""
-    name = _network_name(options)
-    return (*RENDERERS[options.renderer].weights, *([name] if name else []))
+    """Return the registry names of the weights that render: of the matting network if used, and of the renderer.
+
+    The renderer's network is last.
+    """
+    spec, name = RENDERERS[options.renderer], _network_name(options)
+    matting = (MATTING,) if spec.needs_matte or uses_matting(options) else ()
+    return (*matting, *spec.weights, *([name] if name else []))
+
+
+def uses_matting(options: Options) -> bool:
+    """Return whether the stage `render` runs the matting network: on frames without alpha, or on the source."""
+    spec = RENDERERS[options.renderer]
+    lacks = not spec.has_alpha or (options.background == SOURCE and not spec.needs_matte)
+    return bool(options.background) and lacks
 
 
 def _network_name(options: Options) -> str:
@@ -203,7 +216,8 @@ def _segment(
     inputs = {**_inputs(scene), "motion": rows.output("motion.npz")}
     if prepared is not None:
         inputs["prepared"] = prepared.output("prepared.safetensors")
-    weights = {name: scene.weights[name] for name in spec.files}
+    names = (*spec.files, *([MATTING] if uses_matting(scene.options) else []))
+    weights = {name: scene.weights[name] for name in names}
     return Segment(number, inputs, _params(scene, first, count), weights, count)
 
 
@@ -223,6 +237,7 @@ def source_files(scene: Scene, prepared: Made | None) -> SourceFiles:
         path_of(cropped, "track.npz"),
         path_of(scene.fitted.coefficients, "coefficients.npz"),
         path_of(prepared, "prepared.safetensors") if prepared else None,
+        path_of(scene.fitted.matte, "matte.png") if scene.fitted.matte else None,
     )
 
 
@@ -234,11 +249,12 @@ def open_scene(scene: Scene, prepared: Made | None) -> FrameRenderer:
 
 
 def _source_inputs(scene: Scene) -> dict[str, Input]:
-    cropped = scene.fitted.crop
+    cropped, matte = scene.fitted.crop, scene.fitted.matte
     return {
         "picture": cropped.output("crop.png"),
         "track": cropped.output("track.npz"),
         "source": scene.fitted.coefficients.output("coefficients.npz"),
+        **({"matte": matte.output("matte.png")} if matte else {}),
     }
 
 
@@ -246,6 +262,8 @@ def _inputs(scene: Scene) -> dict[str, Input]:
     cropped, options, inputs = scene.fitted.crop, scene.options, _source_inputs(scene)
     if options.paste_back:
         inputs["full"] = cropped.output("picture.png") if scene.source.kind == "video" else scene.source.path
+    if options.backdrop:
+        inputs["background"] = options.backdrop
     if options.grid and scene.driver and scene.tracked:
         inputs |= {"driver": scene.driver.path, "driver_track": scene.tracked.output("track.npz")}
     return inputs
@@ -257,6 +275,8 @@ def _params(scene: Scene, first: int, count: int) -> render.Params:
     params = render.Params(
         renderer=options.renderer,
         compiled=options.compiled,
+        # A picture is an input, so that its content counts and not its name.
+        background=render.PICTURE if options.backdrop else options.background,
         # Only the grid depends on these; without a grid they must not change the fingerprint.
         first_frame=first if shows_driver else 0,
         grid=options.grid,
@@ -276,11 +296,17 @@ def join(job: Job, scene: Scene, segments: list[Made], *, cut_by: Output | Pendi
     """
     options = scene.options
     inputs: dict[str, Input | list[Input]] = {
-        "segments": [segment.output("segment.mp4") for segment in segments],
+        "segments": [segment.output(f"segment.{'webm' if options.transparent else 'mp4'}") for segment in segments],
     }
     if scene.driver and scene.driver.has_sound:
         inputs["sound"] = scene.driver.path
         if cut_by is not None:
             inputs["kept"] = cut_by
     params = mux.Params(fit=options.fit, quality=options.quality, codec=options.codec, track=options.track)
+    params = replace(params, container=options.container)
     return job.run(mux.STAGE, inputs, params, label="mux")
+
+
+def result_of(made: Made, options: Options) -> Output | Pending:
+    """Return the video that `join` made."""
+    return made.output(f"result.{options.container}")

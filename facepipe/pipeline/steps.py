@@ -19,6 +19,7 @@ from facepipe.motion.features import frames_of
 from facepipe.motion.synthesis import SamplingOptions
 from facepipe.pipeline.arrays import described_input
 from facepipe.pipeline.audio import TakeOptions, compute_features, generate_motion
+from facepipe.pipeline.backdrop import described_backdrop
 from facepipe.pipeline.delivery import (
     check_apart,
     check_destination,
@@ -120,7 +121,8 @@ class Steps:
     def render(self, item: Item) -> list[Path]:
         """Render the source with the poses and expressions of a motion file, unchanged."""
         medium = inspect_motion(item.path, self.options.space)
-        outs = {item.result(".mp4"): "result.mp4"}
+        name = f"result.{self.options.container}"
+        outs = {item.result(f".{self.options.container}"): name}
         self._check(item, outs)
         portrait = inspect(self._portrait(), self.options.limits)
         if "source" not in self._fitted:
@@ -131,7 +133,7 @@ class Steps:
         segments = render_segments(self.job, scene, {"source": item.path}, motion.Params(), medium.frames)
         made = join(self.job, scene, segments)
         given = {"source": portrait.path, "motion": item.path}
-        return self._deliver_signed(item, outs, made, [fitted.crop, fitted.coefficients, *segments, made], given)
+        return self._deliver_signed(item, outs, made, [*fitted.made(), *segments, made], given)
 
     def mux(self, segments: list[Path], sound: Path | None, out: Path) -> list[Path]:
         """Join videos of the same size, frame rate and codec without re-encoding them, and add sound."""
@@ -215,7 +217,8 @@ class Steps:
                 for role, path in {"item": item.path, "source": self.source}.items()
                 if path
             }
-            | (described_references(self.options, self.job.workspace.digests) if "detector" in self.weights else {}),
+            | (described_references(self.options, self.job.workspace.digests) if "detector" in self.weights else {})
+            | described_backdrop(self.options, self.job.workspace.digests),
             **self.options.provenance.about(self.job.workspace.digests),
             "command": invocation and invocation.of_item(item.path, next(iter(outs))),
             "options": {**self.options.as_json(), **spoken},

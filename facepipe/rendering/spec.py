@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from facepipe.rendering.background_rule import MATTING
 from facepipe.spaces import SPACES, MotionSpace
 
 if TYPE_CHECKING:
@@ -96,6 +97,12 @@ class RendererSpec:
     def motion_space(self) -> MotionSpace:
         """The renderer's motion space."""
         return SPACES[self.space]
+
+    @property
+    def registered(self) -> tuple[str, ...]:
+        """Registry names of all weights that rendering with the default network needs."""
+        matting = (MATTING,) if self.needs_matte else ()
+        return (*matting, *self.weights, *([self.network] if self.network else []))
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from facepipe.requests.backgrounds import video_suffix
 from facepipe.requests.declaration import HEARD, SEEN, argument, option
 from facepipe.requests.groups import (
     RESULT,
@@ -20,10 +21,10 @@ from facepipe.requests.groups import (
     Signing,
     SoundTrack,
     SourceFrame,
-    SpeechOptions,
 )
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
-from facepipe.requests.resolution import fps_of, options_for, sampling_of
+from facepipe.requests.resolution import fps_of, options_for, sampling_of, settings_for
+from facepipe.requests.speech import SpeechOptions
 
 if TYPE_CHECKING:
     from facepipe.engine import Job
@@ -72,9 +73,10 @@ class AudioRequest(
         from facepipe.pipeline.naming import free_path, told
 
         speech = TakeOptions(sampling_of(self), self.samples, fps_of(self.fps), self.pose_from, self.report)
-        usual = f"{self.source.stem}--{self.sound.stem}.mp4"
+        suffix = video_suffix(settings_for(self, settings))
+        usual = f"{self.source.stem}--{self.sound.stem}{suffix}"
         out = self.out or free_path(
-            self.command, [self.source, self.sound], ".mp4", first=lambda out: take_of(out, 0, self.samples)
+            self.command, [self.source, self.sound], suffix, first=lambda out: take_of(out, 0, self.samples)
         )
         options = options_for(self, settings, out)
         beside = [path for path in (self.sheet, self.report) if path and self.samples == 1]

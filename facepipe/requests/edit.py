@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.errors import InputError, UsageError
 from facepipe.motion.sliders import SLIDERS, Draw, Edit, check_edit, read_bounds
+from facepipe.requests.backgrounds import video_suffix
 from facepipe.requests.declaration import SEEN, argument, option
 from facepipe.requests.groups import (
     RESULT,
@@ -24,7 +25,7 @@ from facepipe.requests.groups import (
     SourceGrid,
 )
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
-from facepipe.requests.resolution import options_for
+from facepipe.requests.resolution import options_for, settings_for
 from facepipe.requests.sliders import Sliders
 from facepipe.requests.sweeps import FPS, FRAMES, as_picture, as_video, edit_of
 
@@ -94,7 +95,8 @@ class EditRequest(
         sliders = {name: value for name in SLIDERS if (value := getattr(self, name)) is not None}
         edit = edit_of(sliders, self.sweep, load_preset(self.preset) if self.preset else Edit())
         self._check_combination()
-        outs = self._outs(moves=bool(edit.sweeps))
+        suffix = video_suffix(settings_for(self, settings)) if edit.sweeps else ".png"
+        outs = self._outs(suffix)
         still = is_picture(outs[0])
         options = options_for(self, settings, self._named(outs), edit=self._complete(edit, outs[0], still=still))
 
@@ -104,7 +106,7 @@ class EditRequest(
                 if not job.dry_run:
                     save_preset(edit, self.save_preset)
             if not self.out:
-                told(job, outs[0], self._outs(moves=bool(edit.sweeps), free=False)[0])
+                told(job, outs[0], self._outs(suffix, free=False)[0])
             make_edits(job, prepare_edits(job, self.source, self.from_image, outs, options))
             return [*outs, *([self.sheet] if self.sheet else [])]
 
@@ -122,11 +124,14 @@ class EditRequest(
             if getattr(self, name) is not None and not self.from_image:
                 raise UsageError(f"--{name.replace('_', '-')} needs --from-image FACE")
 
-    def _outs(self, *, moves: bool, free: bool = True) -> list[Path]:
-        """Return the result files: one, or one per random sample. `free`: default names replace no other result."""
+    def _outs(self, suffix: str, *, free: bool = True) -> list[Path]:
+        """Return the result files: one, or one per random sample. `free`: default names replace no other result.
+
+        `suffix` is that of one result without a name.
+        """
         out, random = self.out, self.random
         if not random:
-            return [out or self._default("--edit", ".mp4" if moves else ".png", free=free)]
+            return [out or self._default("--edit", suffix, free=free)]
         if out and out.suffix and (out.suffix.lower() not in PICTURES or random == 1):
             return [out]
         ending = f"--random-{self.seed or 0}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.requests.declaration import argument
 from facepipe.requests.groups import (
+    Background,
     Consent,
     DriverFace,
     Face,
@@ -47,6 +48,7 @@ class FramesRequest(
     Smoothing,
     Preset,
     Space,
+    Background,
     Network,
     Consent,
     Limits,

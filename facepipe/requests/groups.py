@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from facepipe.face.rule import is_reference
 from facepipe.renderers import RENDERERS
+from facepipe.rendering.background_rule import is_picture
 from facepipe.requests.declaration import from_setting, option
 from facepipe.spaces import SPACES
 
@@ -57,7 +58,22 @@ class Network:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rendering(Size, Quality, Space, Network):
+class Background:
+    """What is behind the person."""
+
+    panel: ClassVar[str] = RESULT
+    background: str | None = from_setting(
+        "render.background",
+        "Background: source (the portrait's own, with what the head uncovers filled in), white, black, a colour as "
+        "'#RRGGBB' in quotes, a picture (PATH.jpg), or transparent (a .webm, or a .png or .webp picture). auto: "
+        "transparent in a .webm, else source, from renderers with alpha; others keep what they render.",
+        reads_if=is_picture,
+        accepts=("image",),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendering(Size, Quality, Background, Space, Network):
     """Options of rendering and encoding."""
 
     panel: ClassVar[str] = RESULT
@@ -281,30 +297,3 @@ class Signing(Consent):
         "provenance.certificate", "Certificate chain (PEM) for signing the result (C2PA)."
     )
     key: Path | None = from_setting("provenance.key", "Private key (PEM) of the certificate.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpeechOptions:
-    """Options of motion generated from sound: of `audio`, and of `motion` for sound files."""
-
-    panel: ClassVar[str] = SPEECH
-    seed: int = option("Seed of the generated motion. The same seed gives the same bytes.", default=0)
-    temperature: float = option(
-        "Variation of takes; 0 gives the most likely motion.", default=1.0, minimum=0, maximum=3
-    )
-    fps: str = option("Frames per second, for example 25 or 30000/1001.", default="25")
-    expression_strength: float = option("Scale factor of the expression.", default=1.0, minimum=0, maximum=3)
-    pose_strength: float = option("Scale factor of the head motion.", default=1.0, minimum=0, maximum=3)
-    still: bool = option("Keep the head still.", default=False)
-    lookahead: int | None = option(
-        "Limit of future sound that the motion may depend on, in frames at 25 per second (default: no limit).",
-        default=None,
-        minimum=0,
-    )
-    blinks: bool = option("Add blinks at a natural rate.", default=True)
-    breath: bool = option("Add breathing motion.", default=True)
-    smooth_head: bool = option("Smooth the head motion.", default=True)
-    resting_lips: bool = option("Keep the lips at rest in silence, and prevent them from crossing.", default=True)
-    steady_lips: bool = option(
-        "Emphasise the lip motion that the sound determines over random variation.", default=True
-    )

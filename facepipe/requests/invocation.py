@@ -48,7 +48,7 @@ def _effective(field: Declared, value: Any, settings: Settings) -> tuple[Any, bo
     if not field.option.setting:
         return value, value == field.default
     value = _setting(settings, field.option.setting)
-    if field.type is Path and value:
+    if value and (field.type is Path or (field.option.reads_if and field.is_read(value))):
         value = Path(value).expanduser()
     return value, settings.origin(field.option.setting) == DEFAULT
 

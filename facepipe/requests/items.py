@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from facepipe.pipeline.dependencies import Dependencies
     from facepipe.pipeline.options import Options
 
-SUFFIXES = {"crop": (".png", ".mp4"), "render": (".mp4",)}
-"""The results of commands whose results are no .npz."""
+PICTURES = (".png", ".mp4")
+"""The results of `crop`."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def _files(work: Work) -> tuple[Path, ...]:
 def _check(work: Work, options: Options, job: Job) -> tuple[list[Any], dict[str, Any]]:
     """Return the items and the verified weights. Raises PrecheckError with everything that is missing."""
     from facepipe.media.encode import check_codec
+    from facepipe.pipeline.backdrop import check_backdrop
     from facepipe.pipeline.items import find_items
     from facepipe.pipeline.naming import free_items
     from facepipe.pipeline.precheck import all_of, check_work_folder
@@ -79,12 +80,14 @@ def _check(work: Work, options: Options, job: Job) -> tuple[list[Any], dict[str,
         lambda: find_items(work.inputs, work.out, work.wanted, kinds=work.kinds),
         lambda: _perception(work, options),
         lambda: renderer_weights(options) if work.command == "render" else {},
+        lambda: check_backdrop(options),
     ]
     checks += [lambda: check_codec(options.codec)] if work.encodes else []
     checks += [options.provenance.check] if work.command == "render" else []
     checks.append(lambda: check_work_folder(job))
     items, perception, rendering = all_of(checks)[:3]
-    return free_items(job, items, work.source, SUFFIXES.get(work.command, (".npz",))), {**perception, **rendering}
+    suffixes = {"crop": PICTURES, "render": (f".{options.container}",)}.get(work.command, (".npz",))
+    return free_items(job, items, work.source, suffixes), {**perception, **rendering}
 
 
 def _perception(work: Work, options: Options) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from facepipe.requests.backgrounds import video_suffix
 from facepipe.requests.declaration import SEEN, argument, option
 from facepipe.requests.groups import (
     RESULT,
@@ -27,7 +28,7 @@ from facepipe.requests.groups import (
     Transfer,
 )
 from facepipe.requests.request import PORTRAIT, Prepared, Request, names
-from facepipe.requests.resolution import options_for
+from facepipe.requests.resolution import options_for, settings_for
 
 if TYPE_CHECKING:
     from facepipe.engine import Job
@@ -66,7 +67,7 @@ class ReenactRequest(
     source: Path = argument(PORTRAIT, accepts=SEEN)
     driver: Path = argument("The driver: a video, a picture, or a motion file (.npz).", accepts=(*SEEN, "motion"))
     out: Path | None = option(
-        "Result file (default: SOURCE--DRIVER.mp4, or .png if DRIVER is a picture).",
+        "Result file (default: SOURCE--DRIVER.mp4, or .png if DRIVER is a picture; .webm if transparent).",
         default=None,
         short="-o",
         in_rows=False,
@@ -80,7 +81,7 @@ class ReenactRequest(
         from facepipe.pipeline.naming import told
         from facepipe.pipeline.reenact import is_picture, prepare, reenact
 
-        out = self.out or default_out(self.source, self.driver)
+        out = self.out or default_out(self.source, self.driver, video_suffix(settings_for(self, settings)))
         options = options_for(self, settings, out, edit=load_preset(self.preset) if self.preset else Edit())
 
         def make(job: Job) -> list[Path]:
@@ -94,10 +95,10 @@ class ReenactRequest(
         return Prepared(options, identity, of_reenactment(options, still=is_picture(out)), make, files)
 
 
-def default_out(source: Path, driver: Path) -> Path:
-    """Return the default result, SOURCE--DRIVER in the current folder: .png if the driver is a picture, else .mp4."""
+def default_out(source: Path, driver: Path, video_suffix: str = ".mp4") -> Path:
+    """Return the default result, SOURCE--DRIVER in the current folder: .png for a picture as driver, else a video."""
     from facepipe.media.files import kind_of
     from facepipe.pipeline.naming import free_path
 
     still = driver.is_file() and kind_of(driver) == "image"
-    return free_path("reenact", [source, driver], ".png" if still else ".mp4")
+    return free_path("reenact", [source, driver], ".png" if still else video_suffix)

@@ -13,6 +13,7 @@ from facepipe.config import override, shown_source
 from facepipe.errors import UsageError
 from facepipe.face.rule import is_reference
 from facepipe.renderers import RENDERERS
+from facepipe.requests.backgrounds import CODEC_OF_WEBM, background_of, check_background, container_of
 from facepipe.requests.declaration import declared
 from facepipe.requests.invocation import invocation_of
 from facepipe.requests.rules import check_keypoints, check_settings, check_source_frame
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from facepipe.motion.synthesis import SamplingOptions
     from facepipe.pipeline.options import Options
     from facepipe.pipeline.provenance import Provenance
-    from facepipe.requests.groups import SpeechOptions
     from facepipe.requests.request import RequestBase
+    from facepipe.requests.speech import SpeechOptions
     from facepipe.spaces.retargeting import Retargeting
 
 OWN = ("grid", "paste_back", "sheet", "source_frame", "track", "overwrite")
@@ -57,10 +58,16 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
     check_settings(settings)
     check_source_frame(own.get("source_frame", "best"))
     renderer, space = _renderer_and_space(settings)
+    result: Path | None = out or getattr(request, "out", None)
+    shows_more = bool(own.get("grid") or own.get("paste_back"))
+    background = background_of(settings, renderer, result, shows_more=shows_more)
+    container, provenance = container_of(background, result), _provenance(settings)
+    if hasattr(request, "background"):
+        check_background(settings, background, container, result, own, signs=provenance.credentials is not None)
     return Options(
         size_pixels=settings.output.size_pixels,
         quality=settings.output.quality,
-        codec=settings.output.codec,
+        codec=CODEC_OF_WEBM if container == "webm" else settings.output.codec,
         fit=settings.output.fit,
         renderer=renderer,
         weights=settings.render.weights,
@@ -74,7 +81,9 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
         retargeting=_retargeting(request, settings, space),
         limits=MediaLimits(settings.media.max_pixels, settings.media.max_duration_seconds),
         segment_frames=settings.work.segment_frames,
-        provenance=_provenance(settings),
+        provenance=provenance,
+        background=background,
+        container=container,
         invocation=invocation_of(request, settings, out),
         **own,
         **others,

@@ -9,6 +9,7 @@ from facepipe.config import check_setting, shown_source
 from facepipe.errors import UsageError
 from facepipe.face.rule import EXPECTED, is_reference, is_rule
 from facepipe.renderers import RENDERERS
+from facepipe.rendering import background_rule
 from facepipe.settings import Settings
 from facepipe.spaces import SPACES
 
@@ -92,6 +93,11 @@ def _check_renderer(value: str, shown: str) -> None:
     _check_choice(value, RENDERERS, shown)
 
 
+def _check_background(value: str, shown: str) -> None:
+    if not background_rule.is_background(value):
+        raise UsageError(f"{shown} is {value!r}, expected {background_rule.EXPECTED}")
+
+
 def _check_space(value: str, shown: str) -> None:
     _check_choice(value, ("auto", *SPACES), shown)
 
@@ -103,6 +109,7 @@ RULES: Mapping[str, Callable[[Any, str], None]] = {
     "output.size_pixels": _check_even,
     "render.renderer": _check_renderer,
     "face.space": _check_space,
+    "render.background": _check_background,
 }
 """Checks of single settings by "section.key", beyond their types and bounds."""
 FLAGS: Mapping[str, str] = {
@@ -112,4 +119,5 @@ FLAGS: Mapping[str, str] = {
     "output.size_pixels": "--size",
     "render.renderer": "--renderer",
     "face.space": "--space",
+    "render.background": "--background",
 }

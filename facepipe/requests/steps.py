@@ -24,12 +24,12 @@ from facepipe.requests.groups import (
     SourceFrame,
     SourceGrid,
     Space,
-    SpeechOptions,
     Transfer,
 )
 from facepipe.requests.items import Work, prepared
 from facepipe.requests.request import PORTRAIT, Prepared, Request
 from facepipe.requests.resolution import fps_of, options_for, sampling_of
+from facepipe.requests.speech import SpeechOptions
 
 if TYPE_CHECKING:
     from facepipe.settings import Settings

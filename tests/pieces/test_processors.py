@@ -1,4 +1,4 @@
-"""`test_pieces` with smaller instruction sets, emulated as far as this processor allows.
+"""`test_pieces` and `test_bilayer` with smaller instruction sets, emulated as far as this processor allows.
 
 Libraries select their instruction set when they start, so each run is a separate process. With fewer instructions other
 kernels run, for which other shapes of a product round equally.
@@ -62,7 +62,7 @@ def test_pieces_equal_the_whole_on_other_processors(processor: str) -> None:
     others = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     # Waiting threads sleep and OpenBLAS uses one thread, as in the program.
     environment = {**others, "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", **settings}
-    pieces = ROOT / "tests/pieces/test_pieces.py"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(pieces)]
+    pieces = [str(ROOT / "tests/pieces" / name) for name in ("test_pieces.py", "test_bilayer.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *pieces]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=290, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]

@@ -99,7 +99,11 @@ def test_the_same_again_is_kept(scene: Scene, mine: Path) -> None:
             3,
             ("epoch_20.pth", "the renderer mesh needs", "this job uses bfm", "renderers for that: pirender"),
         ),
-        (("coefficients", "{portrait}", "-o", "x.npz", "--space", "flame"), 2, ("'flame'", "auto, linear478, bfm")),
+        (
+            ("coefficients", "{portrait}", "-o", "x.npz", "--space", "flame"),
+            2,
+            ("'flame'", "auto, linear478, keypoints68, bfm"),
+        ),
     ],
     ids=["no network", "no renderer", "mesh", "no such space"],
 )

@@ -1,4 +1,4 @@
-"""Small bi-layer networks with random weights, in files as users add them, and a portrait for them."""
+"""Tiny networks in files, as users add them, and a portrait with motion for them."""
 
 from __future__ import annotations
 
@@ -7,62 +7,43 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from facepipe import weights
 from facepipe.checkpoint import header_of
-from facepipe.renderers.bilayer.config import BilayerConfig
 from facepipe.renderers.bilayer.published import KIND, Bilayer
 from facepipe.rendering.source import Source
 from facepipe.spaces.keypoints68.coefficients import KeypointCoefficients
 from facepipe.spaces.keypoints68.landmarks import followed
 from facepipe.weights.saving import save_tensors
 from tests.face.faces import astronaut_portrait, face_model
+from tests.renderers.bilayer.networks import SMALL, random_net
 
-SMALL = BilayerConfig(
-    side_pixels=64,
-    embedder_width=8,
-    embedder_widest=16,
-    texture_width=8,
-    texture_widest=16,
-    inference_width=4,
-    inference_widest=8,
-    pose_width=16,
-    enhancer_width=8,
-    enhancer_widest=8,
-    enhancer_side=32,
-    enhancer_blocks=1,
-    enhancer_steps=2,
-)
+OFFICIAL = "bilayer-official"
 
 
 @lru_cache(maxsize=1)
 def small_net() -> Bilayer:
     """Return networks that react to keypoints visibly."""
-    torch.manual_seed(0)
-    net = Bilayer(SMALL).eval().requires_grad_(False)
-    for name, parameter in net.named_parameters():
-        if "keypoints_embedder" in name and parameter.ndim == 2:
-            torch.nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5 * 5)
+    net = random_net()
+    for parameter in net.keypoints_embedder.parameters():
+        parameter.mul_(4)
     return net
 
 
 def save_small(path: Path) -> Path:
     """Write the networks in the form of `facepipe weights add`."""
-    save_tensors({name: one.contiguous() for name, one in small_net().state_dict().items()}, path, _HEADER)
+    tensors = {name: tensor.contiguous() for name, tensor in small_net().state_dict().items()}
+    save_tensors(tensors, path, header_of(KIND, SMALL))
     return path
-
-
-_HEADER = header_of(KIND, SMALL)
 
 
 def add_bilayer(folder: Path) -> None:
     """Register the networks under the name of the published ones."""
-    path = save_small(folder / "bilayer-official.safetensors")
-    weights.add(path, name="bilayer-official", licence="", source="invented", space="keypoints68")
+    path = save_small(folder / "networks.safetensors")
+    weights.add(path, name=OFFICIAL, licence="", source="invented", space="keypoints68")
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def portrait(size: int = 128) -> Source:
     """Return the astronaut with landmarks and a matte: an ellipse with soft edges around head and body."""
     source, coefficients = astronaut_portrait(size)

@@ -15,13 +15,15 @@ from safetensors.torch import load_file, save_file
 from facepipe.checkpoint import header_of
 from facepipe.errors import WeightsError
 from facepipe.renderers.bilayer import renderer
+from facepipe.renderers.bilayer.cropping import crop_box
 from facepipe.renderers.bilayer.framing import Framing
 from facepipe.renderers.bilayer.published import Bilayer
 from facepipe.rendering.spec import NETWORK
 from facepipe.spaces.keypoints68.coefficients import KeypointCoefficients
 from facepipe.spaces.keypoints68.landmarks import box_around
 from facepipe.weights.saving import save_tensors
-from tests.renderers.bilayer.small import SMALL, motion, portrait, save_small, small_net
+from tests.renderers.bilayer.networks import SMALL
+from tests.renderers.bilayer.small import motion, portrait, save_small, small_net
 
 
 @pytest.fixture
@@ -30,23 +32,21 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 
 def test_the_box_shows_what_the_published_program_cuts() -> None:
-    """PIL cuts the box of whole pixels and enlarges it; black is what lies outside the picture."""
+    """The published program cuts a box of whole pixels; outside of the picture it is black."""
     source = portrait()
     size = len(source.picture)
     assert isinstance(source.coefficients, KeypointCoefficients)
     points = source.coefficients.keypoints[0] * size / 2 + (size - 1) / 2
     for shift in (0, -40):
         moved = replace(source.coefficients, keypoints=(points + shift - (size - 1) / 2)[None] / (size / 2))
-        low, high = (points + shift).min(0), (points + shift).max(0)
-        half = int((high - low).max())
-        x, y = np.round((low + high) / 2).astype(int) - (0, half // 6)
-        cut = Image.fromarray(source.picture).crop((x - half, y - half, x + half, y + half))
+        box = crop_box(points + shift)
+        cut = Image.fromarray(box.cut(source.picture))
         expected = np.asarray(cut.resize((64, 64), Image.Resampling.BICUBIC), float)
         framing = Framing(replace(source, coefficients=moved), 64)
         found = (framing.picture()[0].permute(1, 2, 0).numpy() + 1) * 127.5
         # Up to a pixel of the crop, by which rounding moves the published box.
         assert np.abs(found - expected).mean() < 10
-        assert np.abs(framing.keypoints().numpy()[0] - ((points + shift - (x - half)) / half - 1)).max() < 3 / half
+        assert np.abs(framing.keypoints().numpy()[0] - box.normalised(points + shift)).max() < 3 / box.half_pixels
         if shift:
             outside = (np.asarray(expected) == 0).all(2)
             assert outside.mean() > 0.3

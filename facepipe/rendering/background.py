@@ -1,0 +1,117 @@
+"""Backgrounds of rendered frames: composition over a colour, a picture or the portrait's own, or transparency.
+
+Values are mixed as they are stored, in sRGB, as browsers and ffmpeg mix them, and not in linear light.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facepipe.device import lone_threads, thread_count
+from facepipe.media.image import resize
+from facepipe.rendering.filling import push_pull
+
+Picture = NDArray[np.uint8]
+Matting = Callable[[Picture], NDArray[np.floating]]
+"""Returns the share of the person, (H, W) in [0, 1], in each pixel of a picture (H, W, 3)."""
+
+# Colours of pixels with less alpha are too uncertain to be shown.
+_LEAST_ALPHA = 8
+# The first blur finds colours from afar, the second those of thin hair.
+_BLUR_RATIOS = (0.15, 0.03)
+
+
+class Composition:
+    """Composes frames over one background.
+
+    Frames are (H, W, 4) uint8 with straight alpha, or (H, W, 3) if there is a `matting`. The result is (H, W, 3) uint8
+    RGB, or (H, W, 4) with straight alpha if `behind` is None.
+    """
+
+    def __init__(self, behind: Picture | None, matting: Matting | None = None) -> None:
+        self.behind, self.matting = behind, matting
+
+    def __call__(self, frame: Picture) -> Picture:
+        """Return the composed frame."""
+        if frame.shape[2] == 3:
+            assert self.matting is not None
+            frame = cut_out(frame, self.matting(frame))
+        return with_clean_colours(frame) if self.behind is None else over(frame, self.behind)
+
+    def frames(self, frames: Iterable[Picture]) -> Iterator[Picture]:
+        """Yield the composed frames in order. Several are computed in parallel; none depends on another."""
+        count, pending = thread_count(), deque[Future[Picture]]()
+        with lone_threads(count, "background") as pool:
+            for frame in frames:
+                pending.append(pool.submit(self, frame))
+                if len(pending) > count:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+
+
+def over(frame: Picture, behind: Picture) -> Picture:
+    """Return a frame (H, W, 4) with straight alpha over a background (H, W, 3), rounded to the nearest."""
+    alpha = frame[..., 3:].astype(np.uint32)
+    return np.asarray((frame[..., :3] * alpha + behind * (255 - alpha) + 127) // 255, np.uint8)
+
+
+def cut_out(picture: Picture, matte: NDArray[np.floating]) -> Picture:
+    """Return the person in a picture (H, W, 3) as (H, W, 4) with straight alpha.
+
+    The colours are estimated, so that the old background does not shine through hair, by the two blurs of Forte,
+    Approximate Fast Foreground Colour Estimation (2021). Its weights are squared here, so that pixels of one side alone
+    count most; on a soft edge of 6 % of the picture's side this halves the error.
+    """
+    image = picture.astype(np.float32)
+    alpha = np.clip(matte, 0, 1).astype(np.float32)[..., None]
+    front, back = image, image
+    for ratio in _BLUR_RATIOS:
+        side = 2 * max(1, round(ratio * max(alpha.shape))) + 1
+        front, back = _mean(front, alpha**2, side), _mean(back, (1 - alpha) ** 2, side)
+        front = np.clip(front + alpha * (image - alpha * front - (1 - alpha) * back), 0, 255)
+    return np.concatenate([np.round(front), np.round(255 * alpha)], axis=2).astype(np.uint8)
+
+
+def _mean(colours: NDArray[np.float32], weights: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Return the weighted mean of the colours (H, W, 3) in a box around each pixel."""
+
+    def blurred(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(cv2.blur(values, (side, side), borderType=cv2.BORDER_REPLICATE), np.float32)
+
+    return np.asarray(blurred(colours * weights) / (blurred(weights)[..., None] + 1e-5), np.float32)
+
+
+def with_clean_colours(frame: Picture) -> Picture:
+    """Return a frame (H, W, 4) whose transparent pixels continue the colours of the visible ones.
+
+    Codecs and players that scale mix the colours of neighbours, so that those of transparent pixels show at the edges;
+    they would also give away what was removed.
+    """
+    visible = frame[..., 3] >= _LEAST_ALPHA
+    if visible.all() or not visible.any():
+        return frame if visible.all() else np.zeros_like(frame)
+    colours = push_pull(frame[..., :3].astype(np.float32), visible.astype(np.float32))
+    clean = frame.copy()
+    clean[..., :3] = np.where(visible[..., None], frame[..., :3], np.clip(np.round(colours), 0, 255))
+    return clean
+
+
+def plain(colour: str, size: tuple[int, int]) -> Picture:
+    """Return a picture of one colour, "#rrggbb". `size` is (width, height)."""
+    return np.full((size[1], size[0], 3), list(bytes.fromhex(colour.removeprefix("#"))), np.uint8)
+
+
+def covering(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Return a picture scaled to cover `size` (width, height), with its middle part kept."""
+    height, width = picture.shape[:2]
+    scale = min(width / size[0], height / size[1])
+    wide, tall = max(1, min(width, round(size[0] * scale))), max(1, min(height, round(size[1] * scale)))
+    left, top = (width - wide) // 2, (height - tall) // 2
+    return resize(np.ascontiguousarray(picture[top : top + tall, left : left + wide]), size)
