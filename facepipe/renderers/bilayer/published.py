@@ -116,9 +116,14 @@ class Frames:
         made = [self._render_one(one) for one in torch.split(keypoints, 1)]
         return Frame(*(torch.cat(values) for values in zip(*made, strict=True)))
 
-    def _render_one(self, keypoints: Tensor) -> Frame:
+    @torch.inference_mode()
+    def maps(self, keypoints: Tensor) -> Maps:
+        """Compute the maps of frames, as one batch, from (B, 68, 2) keypoints in [-1, 1]."""
         poses = self.keypoints_embedder(keypoints.to(self.texture))
-        maps = Maps.of(self.generator(poses.contiguous(memory_format=torch.channels_last)))
+        return Maps.of(self.generator(poses.contiguous(memory_format=torch.channels_last)))
+
+    def _render_one(self, keypoints: Tensor) -> Frame:
+        maps = self.maps(keypoints)
         return Frame(maps.compose(self.texture).clamp(-1, 1), maps.mask)
 
 
