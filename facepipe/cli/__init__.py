@@ -17,6 +17,7 @@ from facepipe.cli import (
     doctor,
     evaluate,
     explain,
+    export,
     overview,
     train,
     weights,
@@ -81,9 +82,10 @@ app.command("bench")(bench.bench)
 app.add_typer(weights.app, name="weights")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
+app.add_typer(export.app, name="export")
 
 
-for _group in (app, weights.app, dataset.app, train.app):
+for _group in (app, weights.app, dataset.app, train.app, export.app):
     for _command in _group.registered_commands:
         _command.cls = Grouped
 

@@ -191,6 +191,14 @@ def as_jpeg(pixels: np.ndarray) -> bytes:
         return file.getvalue()
 
 
+def as_png(pixels: np.ndarray) -> bytes:
+    """Encode (height, width, 3) uint8 RGB as a PNG file without metadata."""
+    check_pixels(pixels)
+    with io.BytesIO() as file:
+        Image.fromarray(pixels).save(file, "PNG")
+        return file.getvalue()
+
+
 def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize (height, width, 3) uint8 RGB to `size` (width, height), bicubic with antialiasing."""
     check_pixels(pixels)

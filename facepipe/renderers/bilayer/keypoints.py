@@ -31,8 +31,12 @@ class KeypointsEmbedder(nn.Module):
 
     def forward(self, keypoints: Tensor) -> Tensor:
         """Map (B, 68, 2) points in [-1, 1], x before y, or (B, 136), to (B, C, 4, 4)."""
+        return cast("Tensor", self.net["mlp"](self.encoded(keypoints))).reshape(-1, *self.shape)
+
+    def encoded(self, keypoints: Tensor) -> Tensor:
+        """Return the (B, inputs) numbers that the first layer takes: the coordinates, or their harmonic encoding."""
         coordinates = keypoints.flatten(1)
-        if "frequencies" in self.net._buffers:
-            angles = (coordinates[..., None] * cast("Tensor", self.net.frequencies)).flatten(1)
-            coordinates = torch.cat([angles.sin(), angles.cos()], 1)
-        return cast("Tensor", self.net["mlp"](coordinates)).reshape(-1, *self.shape)
+        if "frequencies" not in self.net._buffers:
+            return coordinates
+        angles = (coordinates[..., None] * cast("Tensor", self.net.frequencies)).flatten(1)
+        return torch.cat([angles.sin(), angles.cos()], 1)

@@ -12,6 +12,7 @@ from facepipe.checkpoint import load_network
 from facepipe.renderers.bilayer.config import BilayerConfig
 from facepipe.renderers.bilayer.embedder import IdentityEmbedder, masked
 from facepipe.renderers.bilayer.enhancer import TextureEnhancer
+from facepipe.renderers.bilayer.fused import fastest
 from facepipe.renderers.bilayer.inference import InferenceGenerator
 from facepipe.renderers.bilayer.keypoints import KeypointsEmbedder
 from facepipe.renderers.bilayer.merging import Maps, MergedGenerator, merged
@@ -90,6 +91,14 @@ class Frame(NamedTuple):
     """(B, 1, S, S) in [0, 1], 1 inside the head. With a background in [-1, 1]: rgb * mask + background * (1 - mask)."""
 
 
+def restored(config: BilayerConfig, prepared: Mapping[str, Tensor]) -> MergedGenerator:
+    """Return the merged generator among the tensors that `Bilayer.initialise` returned."""
+    generator = MergedGenerator(config)
+    state = {name.removeprefix(GENERATOR): value for name, value in prepared.items() if name.startswith(GENERATOR)}
+    generator.load_state_dict(state)
+    return generator.eval().requires_grad_(False)
+
+
 class Frames:
     """Renders frames of one source."""
 
@@ -97,11 +106,7 @@ class Frames:
         """Take the tensors that `Bilayer.initialise` returned."""
         self.keypoints_embedder = net.keypoints_embedder
         device = next(net.parameters()).device
-        self.generator = MergedGenerator(net.config)
-        state = {name.removeprefix(GENERATOR): value for name, value in prepared.items() if name != TEXTURE}
-        self.generator.load_state_dict(state)
-        # Convolutions are a quarter faster in this memory format.
-        self.generator = self.generator.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+        self.generator = fastest(restored(net.config, prepared), device)
         self.texture = prepared[TEXTURE].to(device)
 
     @torch.inference_mode()
@@ -110,9 +115,14 @@ class Frames:
         made = [self._render_one(one) for one in torch.split(keypoints, 1)]
         return Frame(*(torch.cat(values) for values in zip(*made, strict=True)))
 
-    def _render_one(self, keypoints: Tensor) -> Frame:
+    @torch.inference_mode()
+    def maps(self, keypoints: Tensor) -> Maps:
+        """Compute the maps of frames, as one batch, from (B, 68, 2) keypoints in [-1, 1]."""
         poses = self.keypoints_embedder(keypoints.to(self.texture))
-        maps = Maps.of(self.generator(poses.contiguous(memory_format=torch.channels_last)))
+        return Maps.of(self.generator(poses.contiguous(memory_format=torch.channels_last)))
+
+    def _render_one(self, keypoints: Tensor) -> Frame:
+        maps = self.maps(keypoints)
         return Frame(maps.compose(self.texture).clamp(-1, 1), maps.mask)
 
 

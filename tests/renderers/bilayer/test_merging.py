@@ -10,8 +10,9 @@ from torch import nn
 
 from facepipe.renderers.bilayer.embedder import masked
 from facepipe.renderers.bilayer.enhancer import guidance, scattered
+from facepipe.renderers.bilayer.fused import FusedGenerator
 from facepipe.renderers.bilayer.inference import Layers, sampled
-from facepipe.renderers.bilayer.merging import Maps, merged
+from facepipe.renderers.bilayer.merging import Affine, Maps, MergedGenerator, merged
 from facepipe.renderers.bilayer.published import Bilayer, Frames
 from facepipe.renderers.bilayer.stickman import stickmen
 from tests.renderers.bilayer.networks import SMALL, person, random_net
@@ -44,6 +45,21 @@ def test_the_merge_is_exact(width: int) -> None:
     for made, expected in zip(maps, (layers.delta, layers.low, layers.logits.sigmoid()), strict=True):
         close(made, expected, 2e-5)
         assert expected.std() > 1e-2
+
+
+def test_the_form_for_a_cpu_is_exact() -> None:
+    """The transposed convolutions equal upsampling and convolution, at the borders too."""
+    torch.manual_seed(2)
+    generator = MergedGenerator(SMALL).double().eval()
+    for affine in (module for module in generator.modules() if isinstance(module, Affine)):
+        nn.init.normal_(affine.scale, 1)
+        nn.init.normal_(affine.shift)
+    poses = torch.randn(2, SMALL.inference_widest, 4, 4, dtype=torch.float64)
+    kept = poses.clone()
+    expected = generator(poses)
+    assert expected.std() > 0.1
+    close(FusedGenerator(generator)(poses), expected, 1e-12)
+    assert torch.equal(poses, kept)
 
 
 def test_scattering_is_the_adjoint_of_sampling() -> None:
@@ -116,7 +132,7 @@ def test_the_merged_graph_has_convolutions_only() -> None:
     net = random_net()
     prepared = net.initialise(*person(1), enhance=False)
     layers = {type(module) for module in Frames(net, prepared).generator.modules() if not list(module.children())}
-    assert {layer.__name__ for layer in layers} == {"Affine", "Conv2d"}
+    assert {layer.__name__ for layer in layers} <= {"Affine", "Conv2d", "ConvTranspose2d"}
     assert not any(isinstance(module, nn.BatchNorm2d) for module in Frames(net, prepared).generator.modules())
 
 
