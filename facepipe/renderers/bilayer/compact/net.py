@@ -249,8 +249,8 @@ class CompactBilayerNet(nn.Module):
         side = self.config.side_pixels
         coarse = functional.avg_pool2d(rescaled_positions(position, side), 4)
         matte = functional.avg_pool2d(texture.colour[:, 3:], texture.colour.shape[-1] * 4 // side)
-        seen = sampled(torch.cat([texture.features, matte.to(texture.features)], 1), coarse)
-        small = torch.cat([resized(maps, side // 4), seen], 1).contiguous(memory_format=torch.channels_last)
+        seen = sampled(texture.features, coarse), sampled_matte(matte.to(texture.features), coarse)
+        small = torch.cat([resized(maps, side // 4), *seen], 1).contiguous(memory_format=torch.channels_last)
         made: Tensor = self.generator(resized(prior, side), small, keypoints, texture.identity)
         return made.float()
 
@@ -262,8 +262,9 @@ class CompactBilayerNet(nn.Module):
         fine = shuffled(made[:, FLOW + SHADE :])
         hidden = maps[:, 5:6] * (1 - maps[:, 2:3])
         share = upsampled((fine[:, :1] - PRIOR_LOGIT - HIDDEN_LOGIT * resized(hidden, fine.shape[-1])).sigmoid(), size)
-        colour = sampled(texture.colour.float(), position + upsampled(shift, size))
-        warped, matte = colour[:, :3], colour[:, 3:].clamp(MATTE_MARGIN, 1 - MATTE_MARGIN)
+        corrected, colour = position + upsampled(shift, size), texture.colour.float()
+        warped = sampled(colour[:, :3], corrected)
+        matte = sampled_matte(colour[:, 3:], corrected).clamp(MATTE_MARGIN, 1 - MATTE_MARGIN)
         picture = torch.lerp(prior, warped, share) + shade
         mask = matte.logit() + upsampled(fine[:, 1:], size)
         return Frame(picture, warped, share, shade, mask, shift)
@@ -279,9 +280,18 @@ def rim(side: int) -> Tensor:
         return torch.minimum(ramp, ramp[:, None])
 
 
-def sampled(texture: Tensor, position: Tensor) -> Tensor:
-    """Sample a (B, C, S, S) texture at (B, 2, H, W) positions; beyond the border it is reflected, as by the mesh."""
+def sampled(texture: Tensor, position: Tensor, beyond: str = "reflection") -> Tensor:
+    """Sample a (B, C, S, S) texture at (B, 2, H, W) positions.
+
+    Args:
+        texture: The texture.
+        position: x and y; -1 and 1 are the centres of the outermost pixels.
+        beyond: Values beyond the border: "reflection", as by the mesh renderer; "border" repeats the last pixels.
+    """
     grid = position.float().permute(0, 2, 3, 1)
-    return functional.grid_sample(texture.float(), grid, padding_mode="reflection", align_corners=True).to(
-        texture.dtype
-    )
+    return functional.grid_sample(texture.float(), grid, padding_mode=beyond, align_corners=True).to(texture.dtype)
+
+
+def sampled_matte(matte: Tensor, position: Tensor) -> Tensor:
+    """Sample a (B, 1, S, S) matte. Reflected, a head at the side would appear a second time."""
+    return sampled(matte, position, "border")
