@@ -71,6 +71,15 @@ Labels = Annotated[
     ),
 ]
 Frames = Annotated[int, typer.Option(help="Number of evaluated frames per clip, evenly spaced; 0 for all.", min=0)]
+FromSecond = Annotated[
+    float,
+    typer.Option(
+        help="Second of each clip from which frames are evaluated; for --task same its frame is the source. For a "
+        "network that was trained on the seconds before.",
+        min=0.0,
+        metavar="SECONDS",
+    ),
+]
 Size = Annotated[
     int, typer.Option(help="Width and height in pixels of the rendered and evaluated frames.", min=64, max=1024)
 ]
@@ -86,6 +95,7 @@ def evaluate(
     teacher: Teacher = None,
     labels: Labels = None,
     frames: Frames = 0,
+    from_second: FromSecond = 0.0,
     size: Size = 256,
     work: a.Work = None,
     overwrite: Overwrite = False,
@@ -108,7 +118,9 @@ def evaluate(
 
     if task == "audio":
         unused = {"--renderer": renderer, "--weights": weights, "--out": out, "--overwrite": overwrite, "--work": work}
-        _check_unused(task, {**unused, "--teacher": teacher, "--frames": frames, "--json": as_json})
+        _check_unused(
+            task, {**unused, "--teacher": teacher, "--frames": frames, "--from-second": from_second, "--json": as_json}
+        )
         _evaluate_audio(manifest, labels)
         return
     if task not in ("same", "cross"):
@@ -118,7 +130,7 @@ def evaluate(
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
     cases = read_cases(manifest, task)  # type: ignore[arg-type]
     chosen, folder = _chosen(renderer, weights, work)
-    setting = Setting(task, chosen, weights, size, frames)  # type: ignore[arg-type]
+    setting = Setting(task, chosen, weights, size, frames, from_second)  # type: ignore[arg-type]
     out = out or Path(f"{manifest.absolute().stem}--{task}")
     check_out(out, overwrite=overwrite)
     set_threads()
@@ -170,7 +182,7 @@ def print_figures(figures: Figures, missing: dict[str, str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from facepipe.evaluate.figures import MEASURES
+    from facepipe.evaluate.measures import MEASURES
     from facepipe.evaluate.page import value_text
     from facepipe.evaluate.report import notes_on
 
@@ -196,7 +208,7 @@ def print_figures(figures: Figures, missing: dict[str, str]) -> None:
             means.add_row(f"correlation of {one_name}, embedded landmarker", f"{pooled:.3f} ({each:.3f})")
     console.print()
     console.print(means)
-    for note in notes_on(missing, []):
+    for note in notes_on(missing, [], inside_matte=figures.inside_matte):
         console.print(note, soft_wrap=True)
 
 

@@ -17,9 +17,12 @@ from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Made, path_of, perception_weights
 from facepipe.pipeline.reenact import FittedInputs, Inputs, check_inputs, fit
 from facepipe.pipeline.rendering import Scene, move, open_scene, prepare_source, source_files
+from facepipe.renderers import RENDERERS
+from facepipe.rendering import matting
 from facepipe.rendering.background import over
 from facepipe.rendering.filling import without_person
 from facepipe.rendering.source import Source
+from facepipe.rendering.spec import MATTING
 from facepipe.spaces import linear478
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.spaces.files import load_coefficients
@@ -47,11 +50,20 @@ class DrivenMotion:
 
         Frames with alpha are over the background of the source, with the person filled in.
         """
-        draw, source = open_scene(self.scene, self.prepared), self.source()
-        behind = None if source.matte is None else without_person(source.picture, source.matte)
+        draw, behind = open_scene(self.scene, self.prepared), self._behind()
         for run in np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1):
             for frame in draw(self.motion, int(run[0]), int(run[-1]) + 1):
-                yield frame if behind is None or frame.shape[2] == 3 else over(frame, behind)
+                yield frame if behind is None else over(frame, behind)
+
+    def _behind(self) -> Picture | None:
+        """Return the background of frames with alpha, (S, S, 3); None for a renderer without."""
+        if not RENDERERS[self.scene.options.renderer].has_alpha:
+            return None
+        source = self.source()
+        matte = source.matte
+        if matte is None:
+            matte = matting.open_matting(self.scene.weights[MATTING].path)(source.picture)
+        return without_person(source.picture, matte)
 
 
 def drive(job: Job, source: Path, driver: Path, options: Options) -> DrivenMotion:

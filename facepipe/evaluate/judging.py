@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.engine import Job, Workspace
-from facepipe.errors import InputError
+from facepipe.errors import InputError, NoFaceError
 from facepipe.evaluate.bfm import distances, estimated
 from facepipe.evaluate.frechet import Moments
 from facepipe.evaluate.manifest import Case, Task
-from facepipe.evaluate.meter import AppearanceStats, Meter
+from facepipe.evaluate.meter import AppearanceStats, Meter, Truth
 from facepipe.evaluate.networks import Networks
 from facepipe.evaluate.pixels import Box, Floats, Picture, lip_box
 from facepipe.evaluate.signals import SIGNALS, Followed, correlation, follow
@@ -26,6 +26,7 @@ from facepipe.face import topology as at
 from facepipe.face.bfm.estimation import Estimate
 from facepipe.face.cropping import outer_eye_distance, whole_picture
 from facepipe.face.fitting import fit
+from facepipe.face.matte_remarks import EMPTY_SHARE
 from facepipe.face.model import FaceModel
 from facepipe.face.track import Track
 from facepipe.media.decode import decode_frames
@@ -64,6 +65,8 @@ class Judge:
     workspace: Workspace
     """The folder in which the stages store their results."""
     out: Path
+    matting: Callable[[Picture], NDArray[np.floating]] | None = None
+    """Returns the matte, (S, S) in [0, 1], inside which the candidates are compared; None to compare whole pictures."""
     features: dict[str, Moments] = field(default_factory=dict)
     """Picture features by candidate, and of the drivers, if the network for FID is registered."""
 
@@ -122,12 +125,23 @@ class Judge:
                 found = {name: next(rows) for name, rows in points.items()}
                 # In the task "same" frame 0 is the source itself.
                 if number or not same:
-                    driver.add(truth, places[number])
+                    frame = self._truth(truth, places[number], same=same)
+                    driver.add(truth, frame.points, frame.matte)
                     if self.networks.features:
                         self._moments(DRIVER).add(self.networks.features(truth)[None])
                     for name, meter in meters.items():
-                        meter.add(made[name], found[name], truth)
+                        meter.add(made[name], found[name], frame)
+        _check_person(staged, meters)
         return {name: meter.scores(driver, source) for name, meter in meters.items()}
+
+    def _truth(self, picture: Picture, points: Floats, *, same: bool) -> Truth:
+        """Return a frame of the driver with what all candidates need of it."""
+        if not same:
+            return Truth(picture, points)
+        matte = self.matting(picture) if self.matting else None
+        if matte is not None and matte.mean() < EMPTY_SHARE:
+            matte = np.zeros_like(matte)
+        return Truth(picture, points, matte, self.networks.face.maps(picture, points))
 
     def _moments(self, name: str) -> Moments:
         return self.features.setdefault(name, Moments())
@@ -178,6 +192,15 @@ class Album:
                 place = self.driver_points if name == DRIVER else self.staged.candidates[name].points
                 points = place[number if len(place) > 1 else 0]
                 self.mouths[name] = square_around(picture, lip_box(points, picture.shape))
+
+
+def _check_person(staged: StagedCase, meters: Mapping[str, Meter]) -> None:
+    """Raise NoFaceError if a clip has no frame whose matte shows a person, so that nothing was compared."""
+    if staged.task == "same" and any("psnr" not in meter.totals for meter in meters.values()):
+        raise NoFaceError(
+            f"{staged.case.driver}: no person was found in the compared frames, so there is nothing inside the matte "
+            "to compare; use a clip that shows the head of a person"
+        )
 
 
 def square_around(picture: Picture, box: Box) -> Picture:

@@ -1,4 +1,4 @@
-"""Third-party networks that some measures need: used if the user registered them, else reported as missing."""
+"""Networks that some measures need: third-party ones if the user registered them, else reported as missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from facepipe import weights
 from facepipe.errors import WeightsError
-from facepipe.evaluate.perceptual import lpips_of
+from facepipe.evaluate.perceptual import FaceFeatures, lpips_of
 from facepipe.evaluate.pixels import Floats, Picture
 from facepipe.face import topology as at
 from facepipe.face.bfm.network import Regressor
@@ -29,12 +29,16 @@ Measure = TypeVar("Measure")
 
 
 class Networks:
-    """The networks of LPIPS, FID, identity similarity and the space bfm; None for those that are not registered."""
+    """The networks of LPIPS, FID, identity similarity and the space bfm; None for those that are not registered.
+
+    The networks of the feature distance are embedded.
+    """
 
     def __init__(self) -> None:
         """Open the registered networks. Raises WeightsError if a weight is damaged or holds another network."""
         self.missing: dict[str, str] = {}
         """By measure: how to register its networks."""
+        self.face = FaceFeatures()
         self.lpips = self._open("lpips", open_lpips)
         self.features = self._open("fid", open_inception)
         self.embed = self._open("identity", open_recognition)

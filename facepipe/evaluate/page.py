@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from facepipe.engine.page_text import escape
-from facepipe.evaluate.figures import MAX_SHARPNESS, MEASURES, MIN_SHARPNESS, TITLES, Figures
+from facepipe.evaluate.figures import Figures
 from facepipe.evaluate.judging import Judged
+from facepipe.evaluate.measures import MEASURES, title_of
 from facepipe.evaluate.plots import curves, dots
 from facepipe.evaluate.signals import SIGNALS
-from facepipe.evaluate.staging import BASELINE, RESULT, UNMOVED
+from facepipe.evaluate.staging import RESULT, UNMOVED
 
 # Maximum number of cases with stills, evenly spaced over the list, because stills make up most of the page's size.
 MAX_DISPLAYED = 60
@@ -22,6 +23,7 @@ PLOTTED = (
     "psnr",
     "ssim",
     "lpips",
+    "feature_distance",
     "mouth_l1",
     "sharpness",
     "flicker",
@@ -52,7 +54,7 @@ def page(title: str, about: str, figures: Figures, cases: Sequence[Judged], note
         f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1><p class=about>{escape(about)}</p>"
         f"{_metrics(figures)}{_means(figures)}{_correlations(figures)}{_notes(notes)}"
         f"<h2>Case by case</h2><p class=about>One column of dots per case, in the order of the result's values.</p>"
-        f'<div class="plots">{"".join(_plots(cases))}</div>'
+        f'<div class="plots">{"".join(_plots(cases, figures))}</div>'
         f"<h2>Stills</h2>{_stills(cases, sheets)}</body></html>\n"
     )
 
@@ -89,9 +91,8 @@ def value_text(measure: str, value: float) -> str:
 
 
 def _correlations(figures: Figures) -> str:
-    who = {
+    who = {name: f"{title_of(name)}, embedded landmarker" for name in figures.correlations} | {
         "own": "result, embedded landmarker",
-        BASELINE: f"{TITLES[BASELINE]}, embedded landmarker",
         "teacher": "result, the teacher's landmarks",
     }
     rows = "".join(
@@ -111,7 +112,7 @@ def _notes(notes: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>" if notes else ""
 
 
-def _plots(cases: Sequence[Judged]) -> list[str]:
+def _plots(cases: Sequence[Judged], figures: Figures) -> list[str]:
     found, names = [], list(dict.fromkeys(name for case in cases for name in case.scores))
     for measure in PLOTTED:
         if cases[0].task not in MEASURES[measure].tasks:
@@ -123,7 +124,7 @@ def _plots(cases: Sequence[Judged]) -> list[str]:
         if measure in ("sharpness", "flicker"):
             series = {name: values for name, values in series.items() if name != UNMOVED}
         if any(math.isfinite(value) for values in series.values() for value in values):
-            band = (MIN_SHARPNESS, MAX_SHARPNESS) if measure == "sharpness" and cases[0].task == "same" else None
+            band = figures.sharpness if measure == "sharpness" and cases[0].task == "same" else None
             found.append(dots(MEASURES[measure].of_clip, series, band=band))
     return found
 

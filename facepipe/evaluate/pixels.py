@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 import cv2
@@ -15,29 +16,54 @@ Picture = NDArray[np.uint8]
 Floats = NDArray[np.floating]
 Box = tuple[int, int, int, int]
 Number = TypeVar("Number", np.uint8, np.float32)
+# Standard deviation of the window of SSIM, and its radius in pixels, 3.5 deviations.
+SSIM_SIGMA, SSIM_RADIUS = 1.5, 5
 # Factor by which the box of the lips is wider and higher than the lips.
 LIP_BOX_GROWTH = 1.2
 
 
-def psnr(picture: Picture, truth: Picture) -> float:
-    """Return the peak signal-to-noise ratio in dB; equal pictures give 108."""
-    error = np.mean((picture.astype(np.float64) - truth) ** 2)
+def psnr(picture: Picture, truth: Picture, matte: Floats | None = None) -> float:
+    """Return the peak signal-to-noise ratio in dB; equal pictures give 108.
+
+    With a (H, W) matte, the squared error of each pixel is weighted by it.
+    """
+    squares = (picture.astype(np.float64) - truth) ** 2
+    error = np.mean(squares) if matte is None else weighted_mean(squares.mean(-1), matte)
     return float(10 * np.log10(255**2 / np.maximum(error, 1e-6)))
 
 
-def ssim(picture: Picture, truth: Picture) -> float:
-    """Return the structural similarity of Wang et al. 2004 (Gaussian window of 1.5 pixels), mean of the channels."""
-    return float(
-        structural_similarity(  # type: ignore[no-untyped-call]
-            picture,
-            truth,
-            data_range=255,
-            channel_axis=-1,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
+def ssim(picture: Picture, truth: Picture, matte: Floats | None = None) -> float:
+    """Return the structural similarity of Wang et al. 2004 (Gaussian window of 1.5 pixels), mean of the channels.
+
+    With a (H, W) matte, the similarity at each pixel is weighted by it.
+    """
+    mean, similarity = structural_similarity(  # type: ignore[no-untyped-call]
+        picture,
+        truth,
+        data_range=255,
+        channel_axis=-1,
+        gaussian_weights=True,
+        sigma=SSIM_SIGMA,
+        use_sample_covariance=False,
+        full=True,
     )
+    if matte is None:
+        return float(mean)
+    # As in the mean of scikit-image, pixels whose window reaches beyond the picture do not count.
+    inner = slice(SSIM_RADIUS, -SSIM_RADIUS)
+    return weighted_mean(similarity.mean(-1)[inner, inner], matte[inner, inner])
+
+
+def weighted_mean(values: Floats, weights: Floats) -> float:
+    """Return the weighted mean of an array of values; nan if all weights are 0."""
+    total = float(np.sum(weights, dtype=np.float64))
+    return float(np.sum(values * weights, dtype=np.float64)) / total if total else math.nan
+
+
+def over_truth(picture: Picture, truth: Picture, matte: Floats) -> Picture:
+    """Return a picture that differs from `truth` only inside a (H, W) matte."""
+    share = matte[..., None].astype(np.float32)
+    return np.round(truth + share * (picture.astype(np.float32) - truth)).astype(np.uint8)
 
 
 def luminance(picture: Picture) -> NDArray[np.float32]:
@@ -71,14 +97,19 @@ def inside(picture: NDArray[Number], box: Box) -> NDArray[Number]:
     return picture[top:bottom, left:right]
 
 
-def mean_difference(picture: Picture, truth: Picture, box: Box) -> float:
-    """Return the mean absolute difference (L1) inside a box, in grey levels of 0 to 255."""
-    return float(np.mean(np.abs(inside(picture, box).astype(np.int16) - inside(truth, box).astype(np.int16))))
+def mean_difference(picture: Picture, truth: Picture, box: Box, matte: Floats | None = None) -> float:
+    """Return the mean absolute difference (L1) inside a box, in grey levels of 0 to 255, weighted by a (H, W) matte."""
+    apart = np.abs(inside(picture, box).astype(np.int16) - inside(truth, box).astype(np.int16))
+    return float(np.mean(apart)) if matte is None else weighted_mean(apart.mean(-1), inside(matte, box))
 
 
-def laplacian_energy(bright: NDArray[np.float32], box: Box) -> float:
-    """Return the mean square of the Laplacian of (H, W) brightness inside a box, a measure of sharpness."""
-    return float(np.mean(inside(np.asarray(cv2.Laplacian(bright, cv2.CV_32F), np.float32), box) ** 2))
+def laplacian_energy(bright: NDArray[np.float32], box: Box, matte: Floats | None = None) -> float:
+    """Return the mean square of the Laplacian of (H, W) brightness inside a box, a measure of sharpness.
+
+    With a (H, W) matte, each pixel is weighted by it.
+    """
+    squares = inside(np.asarray(cv2.Laplacian(bright, cv2.CV_32F), np.float32), box) ** 2
+    return float(np.mean(squares)) if matte is None else weighted_mean(squares, inside(matte, box))
 
 
 def face_colour(picture: Picture, points: Floats) -> Floats:

@@ -12,8 +12,9 @@ from typing import Any
 
 from facepipe import __version__
 from facepipe.engine.page_text import cell
-from facepipe.evaluate.figures import DESCRIPTIONS, MEASURES, Figures
+from facepipe.evaluate.figures import Figures
 from facepipe.evaluate.judging import DRIVER, Judged
+from facepipe.evaluate.measures import MEASURES, description_of
 from facepipe.evaluate.page import page
 from facepipe.evaluate.signals import SIGNALS
 from facepipe.evaluate.staging import UNMOVED, Setting
@@ -23,6 +24,10 @@ from facepipe.media.image import write_image
 
 FORMAT, VERSION = "facepipe-evaluation", 2
 TILE_PIXELS = 160
+INSIDE_MATTE = (
+    "PSNR, SSIM, LPIPS, feature distance, mouth region and sharpness of all candidates: inside the matte of the "
+    "driver's person"
+)
 SUMMARY, CLIPS, PAGE, SHEETS = "summary.json", "clips.csv", "report.html", "sheets"
 
 
@@ -51,10 +56,11 @@ def write_report(
     missing: Mapping[str, str],
 ) -> None:
     """Write all files but the stills, each of them atomically. Raises DiskError."""
-    notes = notes_on(missing, failures)
+    notes = notes_on(missing, failures, inside_matte=figures.inside_matte)
     title = f"facepipe evaluate: {_tested(setting, cases)}, {'same' if figures.task == 'same' else 'cross'} identity"
     frames = f"{setting.frames_per_clip} frames per clip" if setting.frames_per_clip else "all frames"
-    about = f"{len(cases)} clips, {setting.size} pixels, {frames}, facepipe {__version__}"
+    begin = f" from second {setting.first_second:g}" if setting.first_second else ""
+    about = f"{len(cases)} clips{begin}, {setting.size} pixels, {frames}, facepipe {__version__}"
     texts = {
         CLIPS: clips_table(cases),
         SUMMARY: json.dumps(summary(setting, cases, figures, failures, missing), indent=2, sort_keys=True) + "\n",
@@ -76,10 +82,11 @@ def _tested(setting: Setting, cases: Sequence[Judged]) -> str:
     )
 
 
-def notes_on(missing: Mapping[str, str], failures: Sequence[str]) -> list[str]:
-    """Return the notes below the figures: measures whose networks are missing, and cases that failed."""
+def notes_on(missing: Mapping[str, str], failures: Sequence[str], *, inside_matte: bool = False) -> list[str]:
+    """Return the notes below the figures: where pixels were compared, missing networks, and cases that failed."""
     titles = {"lpips": "LPIPS", "fid": "FID", "identity": "identity similarity", "bfm": "AED and APD in the space bfm"}
     return [
+        *([INSIDE_MATTE] if inside_matte else []),
         *(f"{titles[measure]} not registered: {remedy}" for measure, remedy in missing.items()),
         *(f"failed: {failure}" for failure in failures),
     ]
@@ -113,6 +120,8 @@ def summary(
         "tested": _tested(setting, cases),
         "size_pixels": setting.size,
         "frames_per_clip": setting.frames_per_clip,
+        "first_second": setting.first_second,
+        "compared_in": "matte" if figures.inside_matte else "picture",
         "cases": len(cases),
         "failed": list(failures),
         "metrics": [
@@ -120,7 +129,7 @@ def summary(
             for one in figures.metrics
         ],
         "means": figures.means,
-        "candidates": {name: DESCRIPTIONS[name] for name in figures.means},
+        "candidates": {name: description_of(name) for name in figures.means},
         "correlations": {
             who: {
                 name: {"all_frames": _number(pooled), "mean_of_clips": _number(each)}

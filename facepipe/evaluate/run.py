@@ -25,7 +25,10 @@ from facepipe.evaluate.staging import Setting
 from facepipe.evaluate.teacher import check_teacher, label, teachers_view
 from facepipe.evaluate.tracked_clip import FaceTracker
 from facepipe.media.files import check_output
+from facepipe.pipeline.precheck import find_weights
 from facepipe.pipeline.rendering import check_weights
+from facepipe.rendering import matting
+from facepipe.rendering.spec import MATTING
 
 
 @dataclass(frozen=True)
@@ -60,21 +63,22 @@ def evaluate(
 
     A case that cannot be judged is reported and left out; raises FailedItemsError if none can be judged.
     """
-    options = setting.options(cases[0], setting.renderer, setting.size)
-    if any(case.result is None for case in cases):
-        check_weights(options)
+    for renderer in setting.renderers(finished=all(case.result for case in cases)).values():
+        # Without the first second, because a clip that is too short is a fault of that case alone.
+        check_weights(replace(setting, first_second=0.0).options(cases[0], renderer, setting.size))
+    matte = matting.open_matting(find_weights(MATTING)[MATTING].path) if setting.inside_matte else None
     if teacher:
         check_teacher(teacher)
     workspace = Workspace(work)
     workspace.precheck(make=False)
-    judge = Judge(setting, FaceTracker(), Networks(), workspace, out)
+    judge = Judge(setting, FaceTracker(), Networks(), workspace, out, matte)
     done, failures = _judge_all(judge, cases, report_line)
     opinion = None
     if teacher:
         report_line("the teacher labels the clips")
         label(out, teacher)
         opinion = teachers_view((judged.case.name for judged in done), out, judge.tracker.model)
-    figures = gather(done, judge.features, opinion)
+    figures = gather(done, judge.features, opinion, setting)
     write_report(out, setting, done, figures, failures, judge.networks.missing)
     return Outcome(done, figures, failures, judge.networks.missing)
 

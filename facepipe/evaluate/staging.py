@@ -25,8 +25,9 @@ from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import path_of
-from facepipe.renderers import mesh
+from facepipe.renderers import RENDERERS, mesh
 from facepipe.rendering.compositing import Paste
+from facepipe.rendering.spec import RendererSpec
 from facepipe.requests.reenact import ReenactRequest
 from facepipe.requests.resolution import options_for
 from facepipe.settings import Settings
@@ -50,25 +51,60 @@ class Setting:
     """Width and height in pixels at which frames are rendered and compared."""
     frames_per_clip: int = 0
     """Number of compared frames per clip, evenly spaced; 0 for all."""
+    first_second: float = 0.0
+    """Second of each clip from which frames are compared; the source of the task "same" is the frame at it."""
+
+    @property
+    def spec(self) -> RendererSpec:
+        """The renderer under test."""
+        return RENDERERS[self.renderer]
+
+    @property
+    def inside_matte(self) -> bool:
+        """Whether candidates are compared inside the matte of the driver's person, because frames have alpha."""
+        return self.spec.has_alpha and self.task == "same"
+
+    def first_frame(self, driver: Path) -> int:
+        """Return the number of the first compared frame. Raises InputError if the clip ends before the next one."""
+        if not self.first_second:
+            return 0
+        info = probe_video(driver)
+        first, count = round(self.first_second * info.fps), info.frame_count_estimate
+        if first > count - 2:
+            raise InputError(
+                f"{driver}: has {count / info.fps:.1f} s, but evaluation begins at {self.first_second:g} s; choose an "
+                "earlier second or a longer clip"
+            )
+        return first
+
+    def renderers(self, *, finished: bool) -> dict[str, str]:
+        """Return, by candidate, the renderers of a case: that under test, unless the result is finished, and others.
+
+        The others are the baseline and those that the spec names. No renderer stands beside itself.
+        """
+        tested = {} if finished else {RESULT: self.renderer}
+        others = dict.fromkeys((BASELINE, *self.spec.compared_with))
+        return tested | {name: name for name in others if name not in tested.values()}
 
     def request(self, case: Case, renderer: str, size: int) -> ReenactRequest:
         """Return the command that makes the results under test.
 
-        Task "same": `facepipe reenact CLIP CLIP --source-frame 0 --motion relative --reference first`; task "cross":
-        `facepipe reenact PORTRAIT CLIP`.
+        Task "same": `facepipe reenact CLIP CLIP --source-frame 0 --motion relative --reference first`, with the number
+        of the first compared frame if it is another; task "cross": `facepipe reenact PORTRAIT CLIP`.
         """
         same = self.task == "same"
+        first = self.first_frame(case.driver) if same else 0
         return ReenactRequest(
             source=case.source or case.driver,
             driver=case.driver,
             renderer=renderer,
             weights=(self.weights or None) if renderer == self.renderer else None,
             size=size,
-            source_frame="0" if same else "best",
+            source_frame=str(first) if same else "best",
             # In every space: absolute motion in the space bfm would place the head as in the driver's own crop, but
             # frames are compared in the source's.
             motion="relative" if same else None,
-            reference="first" if same else None,
+            reference=(str(first) if first else "first") if same else None,
         )
 
     def options(self, case: Case, renderer: str, size: int) -> Options:
@@ -124,7 +160,8 @@ def _same(job: Job, case: Case, given: VideoInfo | None, setting: Setting, model
     driven = _driven(job, case, setting, size)
     crop = _baseline(driven).source_crop()
     area = (compared_area(probe_video(case.driver)) if given else None) or crop
-    driver = track_clip(job, case.driver, size=size, area=area, frames=setting.frames_per_clip)
+    first = setting.first_frame(case.driver)
+    driver = track_clip(job, case.driver, size=size, area=area, frames=setting.frames_per_clip, first=first)
     driver = driver.limited(given.frame_count_estimate) if given else driver
     source = next(driver.pictures())
     # The driver's own face, at whose position the result should be.
@@ -140,7 +177,8 @@ def _same(job: Job, case: Case, given: VideoInfo | None, setting: Setting, model
 
 def _cross(job: Job, case: Case, given: VideoInfo | None, setting: Setting, model: FaceModel) -> StagedCase:
     size = setting.size
-    driver = track_clip(job, case.driver, size=size, frames=setting.frames_per_clip)
+    first = setting.first_frame(case.driver)
+    driver = track_clip(job, case.driver, size=size, frames=setting.frames_per_clip, first=first)
     driver = driver.limited(given.frame_count_estimate) if given else driver
     candidates = {}
     if case.result and given:
@@ -160,16 +198,11 @@ def _cross(job: Job, case: Case, given: VideoInfo | None, setting: Setting, mode
 
 
 def _driven(job: Job, case: Case, setting: Setting, size: int) -> dict[str, DrivenMotion]:
-    """Return the motions that are rendered, by candidate: of the renderer under test, if it is one, and the baseline.
-
-    The baseline is not its own baseline.
-    """
-    names = {} if case.result else {RESULT: setting.renderer}
-    names |= {} if names.get(RESULT) == BASELINE else {BASELINE: BASELINE}
+    """Return the motions that are rendered, by candidate: of the renderer under test, and of those beside it."""
     source = case.source or case.driver
     return {
         candidate: drive(job, source, case.driver, setting.options(case, renderer, size))
-        for candidate, renderer in names.items()
+        for candidate, renderer in setting.renderers(finished=case.result is not None).items()
     }
 
 

@@ -79,7 +79,9 @@ class TrackedClip:
         return replace(self, frames=self.frames[below], points=self.points[below], valid=self.valid[below])
 
 
-def track_clip(job: Job, path: Path, *, size: int, area: SquareCrop | None = None, frames: int = 0) -> TrackedClip:
+def track_clip(
+    job: Job, path: Path, *, size: int, area: SquareCrop | None = None, frames: int = 0, first: int = 0
+) -> TrackedClip:
     """Run the stages `crop` and `coefficients` on a video, in the space linear478 and without smoothing.
 
     Args:
@@ -88,6 +90,7 @@ def track_clip(job: Job, path: Path, *, size: int, area: SquareCrop | None = Non
         size: Width and height in pixels at which it is compared.
         area: The part of its frames that is compared; None for the crop around the face that the stage chooses.
         frames: How many frames are compared, spread evenly; 0 for all.
+        first: The number of the first frame that is compared.
 
     Raises InputError and NoFaceError.
     """
@@ -100,7 +103,7 @@ def track_clip(job: Job, path: Path, *, size: int, area: SquareCrop | None = Non
     area = area or file.crop
     coefficients = load_coefficients(path_of(fitted.coefficients, "coefficients.npz"), space=linear478.SPACE)
     count = len(coefficients)
-    chosen = np.unique(np.linspace(0, count - 1, frames).astype(int)) if frames else np.arange(count)
+    chosen = np.unique(np.linspace(first, count - 1, frames).astype(int)) if frames else np.arange(first, count)
     points = np.array(transform_points(file.track.points[chosen].astype(np.float64), area.matrix(size)))
     points[~file.track.valid[chosen]] = 0
     return TrackedClip(

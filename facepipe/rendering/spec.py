@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from facepipe.rendering.quality import QualityThresholds
 from facepipe.spaces import SPACES, MotionSpace
 
 if TYPE_CHECKING:
@@ -95,6 +96,10 @@ class RendererSpec:
     """Threshold of `facepipe bench` for the speed of the whole job on two cores; 0 for none."""
     max_memory_gigabytes: float = 0
     """Threshold of `facepipe bench` for the peak memory; 0 for none."""
+    quality: QualityThresholds = field(default_factory=QualityThresholds)
+    """Thresholds of `facepipe evaluate`."""
+    compared_with: tuple[str, ...] = ()
+    """Names of renderers that `facepipe evaluate` measures beside this one; the mesh renderer always is."""
 
     @property
     def motion_space(self) -> MotionSpace:

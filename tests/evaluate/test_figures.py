@@ -6,9 +6,14 @@ import json
 
 import pytest
 
-from facepipe.evaluate.figures import Figures, Metric, gather
+from facepipe.evaluate.figures import Figures, gather
+from facepipe.evaluate.manifest import Task
+from facepipe.evaluate.metrics import Metric
 from facepipe.evaluate.report import clips_table, notes_on, summary
+from facepipe.evaluate.signals import SIGNALS
 from facepipe.evaluate.staging import Setting
+from facepipe.renderers import RENDERERS
+from facepipe.rendering.spec import RendererSpec
 from tests.evaluate.motions import judged
 from tests.pipeline.scene import ROOT
 
@@ -76,6 +81,64 @@ def test_across_identities_other_thresholds_count() -> None:
     worse = scores | {"shape": 0.08, "colour": 9.0, "flicker": 1.4}
     missed = [one.met for one in gather([judged("a", "cross", result=worse, unmoved=scores)], {}).metrics]
     assert missed == [True] * 5 + [False] * 3
+
+
+COMPACT = {"psnr": 24.0, "ssim": 0.75, "mouth_l1": 8.0, "sharpness": 0.9, "feature_distance": 0.05}
+
+
+def bilayer_metrics(task: Task, first_second: float = 0.0, **scores: dict[str, float]) -> dict[str, Metric]:
+    setting = Setting(task, "bilayer", first_second=first_second)
+    return metrics(gather([judged("a", task, **scores)], {}, None, setting))
+
+
+def test_a_renderer_has_its_own_thresholds() -> None:
+    """Above the unmoved source on most clips, on average at least the mesh's; other correlations and sharpness."""
+    scores = GOOD | {"psnr": 22.0, "sharpness": 0.71, "mouth_l1": 9.9, "aed": 0.29}
+    found = bilayer_metrics("same", result=scores, mesh=MESH, compact=COMPACT, unmoved=STILL)
+    assert all(one.met for one in found.values())
+    assert found["PSNR, dB, at least the mesh renderer's"].threshold == ">= 22.00"
+    assert "PSNR, dB, clips above the unmoved source, %" in found
+    assert found["sharpness over the driver's, median of clips"].threshold == "0.7 to 1.2"
+    assert found["correlation of pitch, embedded landmarker"].threshold == ">= 0.92"
+    assert not [name for name in found if "mouth region" in name or "AED" in name or "compact" in name]
+    worse = scores | {"psnr": 21.9}
+    found = bilayer_metrics("same", result=worse, mesh=MESH, compact=COMPACT, unmoved=STILL)
+    assert [name for name, one in found.items() if not one.met] == ["PSNR, dB, at least the mesh renderer's"]
+
+
+@pytest.mark.parametrize(
+    ("mine", "missed"),
+    [
+        ({"psnr": 24.1, "feature_distance": 0.04}, []),
+        ({"psnr": 23.9, "feature_distance": 0.04}, ["PSNR, dB, above the compact renderer"]),
+        (
+            {"feature_distance": 0.06},
+            ["feature distance, embedded detector and landmarker, below the compact renderer"],
+        ),
+        ({"feature_distance": 0.06, "lpips": 0.1}, []),
+    ],
+)
+def test_after_fine_tuning_the_others_must_be_exceeded(mine: dict[str, float], missed: list[str]) -> None:
+    """By PSNR, and by LPIPS where it is measured, else by the feature distance."""
+    compact = COMPACT | ({"lpips": 0.2} if "lpips" in mine else {})
+    found = bilayer_metrics("same", 20.0, result=GOOD | mine, mesh=MESH, compact=compact, unmoved=STILL)
+    assert [name for name, one in found.items() if not one.met] == missed
+
+
+def test_across_identities_a_renderer_is_compared_with_those_it_names() -> None:
+    scores = {"shape": 0.06, "shape_driver": 0.1, "colour": 6.0, "flicker": 1.1, "sharpness": 1.0}
+    found = bilayer_metrics("cross", result=scores, compact=scores, mesh=scores, unmoved=scores)
+    assert all(one.met for one in found.values())
+    assert found["face colour, difference to the source's, Delta E, at most the compact renderer's"].threshold == "<= 6"
+    worse = scores | {"shape": 0.061, "colour": 6.1}
+    missed = [not one.met for one in bilayer_metrics("cross", result=worse, compact=scores, unmoved=scores).values()]
+    assert missed == [False] * 5 + [True] * 3 + [False]
+
+
+@pytest.mark.parametrize("spec", RENDERERS.values(), ids=list(RENDERERS))
+def test_thresholds_are_declared_for_every_signal_and_renderer(spec: RendererSpec) -> None:
+    assert set(spec.quality.correlations) == set(SIGNALS)
+    assert set(spec.compared_with) <= set(RENDERERS) - {spec.name}
 
 
 def test_the_teacher_has_the_last_word() -> None:

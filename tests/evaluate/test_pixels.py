@@ -12,8 +12,10 @@ from facepipe.evaluate.pixels import (
     lip_box,
     luminance,
     mean_difference,
+    over_truth,
     psnr,
     ssim,
+    weighted_mean,
 )
 from facepipe.face import topology as at
 from tests.evaluate.motions import moving_points
@@ -74,3 +76,39 @@ def test_luminance_and_colour() -> None:
     np.testing.assert_allclose(face_colour(picture, points), [53.2, 80.1, 67.2], atol=0.3)
     picture[:20] = 255  # above the face
     np.testing.assert_allclose(face_colour(picture, points), [53.2, 80.1, 67.2], atol=0.3)
+
+
+def noisy(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+
+
+def test_a_full_matte_changes_nothing() -> None:
+    """Whole pictures are measured by the same rule, to rounding."""
+    one, other, full, box = noisy(0), noisy(1), np.ones((64, 64), np.float32), (8, 8, 40, 40)
+    assert psnr(one, other, full) == pytest.approx(psnr(one, other))
+    assert ssim(one, other, full) == pytest.approx(ssim(one, other))
+    assert mean_difference(one, other, box, full) == pytest.approx(mean_difference(one, other, box))
+    bright = luminance(one)
+    assert laplacian_energy(bright, box, full) == pytest.approx(laplacian_energy(bright, box))
+    np.testing.assert_array_equal(over_truth(one, other, full), one)
+
+
+def test_only_the_inside_of_a_matte_counts() -> None:
+    """A half-transparent pixel counts half; what differs outside is not seen, nor is a sharp background."""
+    matte = np.zeros((64, 64), np.float32)
+    matte[:, :20], matte[:, 20:40] = 1, 0.5
+    outside, half, inner = GREY.copy(), GREY.copy(), GREY.copy()
+    outside[:, 48:], half[:, 20:40], inner[:, :20] = noisy(0)[:, 48:], 110, 110
+    assert psnr(outside, GREY, matte) == psnr(GREY, GREY)
+    assert ssim(outside, GREY, matte) == pytest.approx(1)
+    assert psnr(half, GREY, matte) == pytest.approx(10 * np.log10(255**2 / (100 * 10 / 30)))
+    assert psnr(inner, GREY, matte) == pytest.approx(10 * np.log10(255**2 / (100 * 20 / 30)))
+    assert mean_difference(half, GREY, (0, 0, 64, 64), matte) == pytest.approx(10 / 3)
+    assert laplacian_energy(luminance(outside), (0, 0, 64, 64), matte) == 0
+    np.testing.assert_array_equal(over_truth(noisy(0), GREY, matte)[:, 40:], GREY[:, 40:])
+    assert over_truth(half, GREY, matte)[0, 30, 0] == 105
+
+
+def test_nothing_inside_is_no_number() -> None:
+    assert np.isnan(weighted_mean(np.ones((4, 4)), np.zeros((4, 4))))
+    assert np.isnan(psnr(GREY, GREY, np.zeros((64, 64))))

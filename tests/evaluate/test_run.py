@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from facepipe.evaluate import run as evaluation
+from facepipe.evaluate.pixels import psnr
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
 from facepipe.media.probe import probe_video
+from facepipe.pipeline import rendering
+from facepipe.renderers import RENDERERS
+from facepipe.rendering.spec import MATTING
+from facepipe.weights import find
 from tests.pipeline.scene import Scene, run
+from tests.rendering import cutout
 
 
 def scores_of(out: Path, name: str, candidate: str) -> dict[str, float]:
@@ -148,3 +156,55 @@ def test_what_cannot_be_is_told_at_once(scene: Scene, tmp_path: Path, flags: tup
     outcome = run("evaluate", tmp_path / "list.csv", "-o", tmp_path / "out", *flags)
     assert outcome.exit_code in (2, 3)
     assert message in outcome.stderr
+
+
+def left_half(picture: np.ndarray) -> np.ndarray:
+    """Return a matte for a network."""
+    matte = np.zeros(picture.shape[:2], np.float32)
+    matte[:, : len(matte) // 2] = 1
+    return matte
+
+
+@pytest.fixture
+def with_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add a renderer with alpha, and a matting network that is a function."""
+    spec = replace(cutout.SPEC, compared_with=("mesh",))
+    monkeypatch.setitem(RENDERERS, "cutout", spec)  # type: ignore[misc]
+    monkeypatch.setattr("facepipe.rendering.matting.open_matting", lambda _: left_half)
+    files = {name: find("face-model" if name == MATTING else name) for name in (MATTING, "face-model")}
+    for module in (rendering, evaluation):
+        monkeypatch.setattr(module, "find_weights", lambda *names: {name: files[name] for name in names})
+
+
+def test_frames_with_alpha_are_compared_inside_the_matte(with_alpha: None, scene: Scene, tmp_path: Path) -> None:
+    """Over the background of the source; all candidates by the same rule, which the report names."""
+    (tmp_path / "list.csv").write_text(f"driver\n{scene.driver}\n", encoding="utf-8")
+    out = tmp_path / "out"
+    outcome = run("evaluate", tmp_path / "list.csv", "--renderer", "cutout", "--frames", "5", "--size", "64", "-o", out)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "inside the matte of the driver's person" in " ".join(outcome.stdout.split())
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["compared_in"], list(summary["means"])) == ("matte", ["result", "mesh", "unmoved"])
+    truth, still = (list(decode_frames(out / name / "clips" / "driver.mp4")) for name in ("driver", "unmoved"))
+    wanted = np.mean([psnr(a, b, left_half(a)) for a, b in zip(still[1:], truth[1:], strict=True)])
+    whole = np.mean([psnr(a, b) for a, b in zip(still[1:], truth[1:], strict=True)])
+    assert abs(wanted - whole) > 1
+    # The clips are encoded; the figures are of the frames before.
+    assert scores_of(out, "driver", "unmoved")["psnr"] == pytest.approx(wanted, abs=0.4)
+
+
+def test_a_clip_without_a_person_is_left_out(
+    with_alpha: None, scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def person_in_the_source_only(picture: np.ndarray) -> np.ndarray:
+        calls.append(picture)
+        return left_half(picture) * (len(calls) == 1)
+
+    monkeypatch.setattr("facepipe.rendering.matting.open_matting", lambda _: person_in_the_source_only)
+    (tmp_path / "list.csv").write_text(f"driver\n{scene.driver}\n", encoding="utf-8")
+    flags = ("--renderer", "cutout", "--frames", "3", "--size", "64", "-o", tmp_path / "out")
+    outcome = run("evaluate", tmp_path / "list.csv", *flags)
+    assert outcome.exit_code == 4
+    assert "no person was found in the compared frames" in outcome.stderr

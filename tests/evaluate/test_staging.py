@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from facepipe.engine import Job, Workspace
+from facepipe.errors import InputError
 from facepipe.evaluate import driving
 from facepipe.evaluate.driving import DrivenMotion, drive
 from facepipe.evaluate.manifest import Case, Task
@@ -135,8 +137,8 @@ def test_consecutive_frames_are_rendered_in_one_call(scene: Scene, monkeypatch: 
         return draw
 
     monkeypatch.setattr(driving, "open_scene", open_scene)
-    frames, nothing = np.array([0, 4, 5, 6, 19]), None
-    driven = DrivenMotion(nothing, motion, None)  # type: ignore[arg-type]
+    frames, scene_of_mesh = np.array([0, 4, 5, 6, 19]), SimpleNamespace(options=SimpleNamespace(renderer="mesh"))
+    driven = DrivenMotion(scene_of_mesh, motion, None)  # type: ignore[arg-type]
     assert [picture[0, 0, 0] for picture in driven.rendered(frames)] == frames.tolist()
     assert calls == [(20, 0, 1), (20, 4, 7), (20, 19, 20)]
 
@@ -155,3 +157,36 @@ def test_a_second_evaluation_makes_nothing_again(scene: Scene, mine: Path) -> No
     assert {"track.npz", "coefficients.npz", "motion.npz"} <= {path.name for path in first}
     assert evaluated() == first
     assert not (mine / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("renderer", "finished", "expected"),
+    [
+        ("bilayer", False, {"result": "bilayer", "mesh": "mesh", "compact": "compact"}),
+        ("bilayer", True, {"mesh": "mesh", "compact": "compact"}),
+        ("compact", False, {"result": "compact", "mesh": "mesh"}),
+        ("mesh", False, {"result": "mesh"}),
+    ],
+)
+def test_a_renderer_names_those_beside_it(renderer: str, *, finished: bool, expected: dict[str, str]) -> None:
+    setting = Setting("same", renderer)
+    assert setting.renderers(finished=finished) == expected
+    assert list(setting.renderers(finished=finished)) == list(expected)
+    assert setting.inside_matte == (renderer == "bilayer")
+    assert not Setting("cross", renderer).inside_matte
+
+
+def test_a_later_second_is_the_source_and_the_first_that_counts(scene: Scene, mine: Path) -> None:
+    """Half a second of 25 frames/s: frame 12, to which motion is relative, so that the result begins as the source."""
+    ours, driven = staged(Case("a", scene.driver), Setting("same", frames_per_clip=4, first_second=0.5), mine / "work")
+    assert ours.driver.frames.tolist() == [12, 14, 16, 19]
+    assert driven.scene.options.source_frame == driven.scene.options.retargeting.reference == "12"
+    np.testing.assert_array_equal(ours.source, driven.source().picture)
+    np.testing.assert_array_equal(next(ours.driver.pictures()), ours.source)
+    still = next(iter(ours.candidates["result"].pictures()))
+    assert np.abs(still.astype(float) - ours.source).mean() < 1
+
+
+def test_a_clip_that_ends_before_is_refused(scene: Scene) -> None:
+    with pytest.raises(InputError, match=r"has 0.8 s, but evaluation begins at 0.75 s"):
+        Setting("same", first_second=0.75).first_frame(scene.driver)

@@ -4,6 +4,7 @@ Written from the paper, its supplementary and documented facts about the weights
 saic-violet/bilayer-model at c01cebe (2020-10-24), is under MPL-2.0; none of it is here.
 """
 
+from facepipe.rendering.quality import QualityThresholds
 from facepipe.rendering.spec import RendererSpec
 
 SPEC = RendererSpec(
@@ -14,9 +15,17 @@ SPEC = RendererSpec(
     prepare="facepipe.renderers.bilayer.renderer:prepare",
     prior="mesh",
     weights=("face-model",),
-    network="bilayer-official",
+    network="bilayer-compact",
     needs_matte=True,
     has_alpha=True,
     max_pictures=16,
     official={"bilayer-official": "facepipe.renderers.bilayer.checkpoint:read_official"},
+    quality=QualityThresholds(
+        correlations={"yaw": 0.95, "pitch": 0.92, "roll": 0.95, "mouth opening": 0.86, "eye opening": 0.75},
+        above_baseline=False,
+        min_sharpness=0.7,
+        max_mouth_ratio=0,
+        max_motion_ratio=0,
+    ),
+    compared_with=("compact",),
 )
