@@ -19,9 +19,10 @@ from facepipe.engine import Job
 from facepipe.engine.events import Result
 from facepipe.face.model import load_face_model
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import fit_source, path_of, perception_weights
+from facepipe.pipeline.perception import path_of, perception_weights
 from facepipe.pipeline.precheck import all_of, check_work_folder, inspect
 from facepipe.pipeline.rendering import Scene, prepare_source, renderer_weights, source_files
+from facepipe.pipeline.sources import fit_source
 from facepipe.renderers import RENDERERS
 from facepipe.rendering.spec import NETWORK
 

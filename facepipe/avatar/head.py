@@ -23,7 +23,8 @@ from facepipe.renderers.bilayer.keypoints import KeypointsEmbedder
 from facepipe.renderers.bilayer.merging import MergedGenerator
 from facepipe.renderers.bilayer.published import KIND, TEXTURE, Frames, load_bilayer, restored
 from facepipe.rendering.source import Source
-from facepipe.spaces.keypoints68.coefficients import Floats, KeypointCoefficients
+from facepipe.spaces.coefficients import Floats
+from facepipe.spaces.keypoints68.coefficients import KeypointCoefficients
 
 SWEEPS = (("yaw", "jaw_open"), ("pitch", "smile"), ("roll", "blink_left", "blink_right"), ("zoom", "pucker"))
 """Sliders that move together in the motion that calibrates and checks models."""

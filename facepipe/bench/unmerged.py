@@ -44,5 +44,5 @@ def unmerged_graph(
     buffer = BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter that needs no other package is called old
-        torch.onnx.export(module, tuple(values), buffer, input_names=names, opset_version=OPSET, dynamo=False)
+        torch.onnx.export(module, tuple(values), buffer, input_names=names, opset_version=OPSET, dynamo=False)  # type: ignore[arg-type, unused-ignore]
     return onnx.load_from_string(buffer.getvalue()), dict(zip(names, values, strict=True))
