@@ -19,10 +19,11 @@ from facepipe.batch.plan import OTHER_KEY, Planner
 from facepipe.config import load_settings
 from facepipe.engine import Artefact, Job, Workspace
 from facepipe.engine.item_log import DONE, Entries, ItemLog
+from facepipe.spaces.files import load_coefficients, save_coefficients
 from facepipe.stages import coefficients, crop, speech
 from tests.media.sounds import write_voice
 from tests.pipeline.official_weights import add_deep3d, add_pirender
-from tests.pipeline.scene import Scene
+from tests.pipeline.scene import Scene, ffmpeg
 
 BFM = {"space": "bfm"}
 
@@ -146,22 +147,25 @@ def test_what_is_declared_is_what_is_used(mine: Path, scene: Scene) -> None:
     add_deep3d(mine)
     add_pirender(mine)
     write_voice(mine / "voice.wav", 0.4)
-    portrait, voice, small = scene.portrait, mine / "voice.wav", {"size": "64", "renderer": "mesh"}
+    ffmpeg("-i", scene.driver, "-t", "0.24", "-c:a", "copy", mine / "clip.mp4")
+    save_coefficients(load_coefficients(scene.motion).rows(0, 6), mine / "motion.npz")
+    portrait, driver, motion, voice = scene.portrait, mine / "clip.mp4", mine / "motion.npz", mine / "voice.wav"
+    small = {"size": "64", "renderer": "mesh"}
     made = [
-        item("reenact", portrait, scene.motion, out="r.mp4", sheet=str(mine / "r.png"), **small),
+        item("reenact", portrait, motion, out="r.mp4", sheet=str(mine / "r.png"), **small),
         item("reenact", portrait, portrait, out="still.png", **small),
-        item("reenact", portrait, scene.driver, out="p.mp4", renderer="pirender"),
-        item("reenact", portrait, scene.motion, out="c.mp4", size="64"),
+        item("reenact", portrait, driver, out="p.mp4", renderer="pirender"),
+        item("reenact", portrait, motion, out="c.mp4", size="64"),
         item("audio", portrait, voice, out="a.mp4", report=str(mine / "a.png"), **small),
         item("edit", portrait, out="e.png", yaw="5", **small),
         item("edit", portrait, out="drawn.mp4", random="1", frames="2", **small),
-        item("crop", scene.driver, out="cut.mp4", size="64"),
-        item("coefficients", scene.driver, out="own.npz"),
-        item("coefficients", scene.driver, out="bfm.npz", **BFM),
+        item("crop", driver, out="cut.mp4", size="64"),
+        item("coefficients", driver, out="own.npz"),
+        item("coefficients", driver, out="bfm.npz", **BFM),
         item("features", voice, out="f.npz"),
-        item("motion", portrait, scene.driver, out="m.npz"),
+        item("motion", portrait, driver, out="m.npz"),
         item("motion", portrait, voice, out="said.npz"),
-        item("render", portrait, scene.motion, out="drawn2.mp4", **small),
+        item("render", portrait, motion, out="drawn2.mp4", **small),
         item("mux", mine / "r.mp4", out="joined.mp4"),
     ]
     for one in made:
