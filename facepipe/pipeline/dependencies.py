@@ -9,9 +9,10 @@ from typing import Any
 from facepipe.engine import Stage
 from facepipe.motion.drawing import WEIGHT as EXPRESSION_VAE
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import MATTING, crop_weight_names, matte_stage, perception_weight_names
+from facepipe.pipeline.perception import crop_weight_names, matte_stage, perception_weight_names
 from facepipe.pipeline.rendering import renderer_weight_names
 from facepipe.renderers import RENDERERS
+from facepipe.rendering.spec import MATTING
 from facepipe.spaces import SPACES
 from facepipe.stages import crop, features, matte, motion, mux, prepare, render, report, sheet, sign, speech
 from facepipe.weights import registered

@@ -91,9 +91,9 @@ def _check(work: Work, options: Options, job: Job) -> tuple[list[Any], dict[str,
 
 def _own_weights(work: Work, options: Options) -> dict[str, Any]:
     """Return the weights of a command besides those of `_perception`."""
-    from facepipe.pipeline.perception import MATTING
     from facepipe.pipeline.precheck import find_weights
     from facepipe.pipeline.rendering import renderer_weights
+    from facepipe.rendering.spec import MATTING
 
     if work.command == "matte":
         return find_weights(MATTING)

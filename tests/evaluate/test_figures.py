@@ -7,8 +7,8 @@ import json
 import pytest
 
 from facepipe.evaluate.figures import Figures, gather
-from facepipe.evaluate.metrics import Metric
 from facepipe.evaluate.manifest import Task
+from facepipe.evaluate.metrics import Metric
 from facepipe.evaluate.report import clips_table, notes_on, summary
 from facepipe.evaluate.signals import SIGNALS
 from facepipe.evaluate.staging import Setting
