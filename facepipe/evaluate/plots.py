@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from facepipe.engine.page_text import escape
 
 WIDTH, HEIGHT = 560, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 24, 18
-COLOURS = ("#d1495b", "#30638e", "#8d99ae", "#edae49")
+COLOURS = ("#d1495b", "#30638e", "#8d99ae", "#edae49", "#00798c", "#7b4b94")
 MAX_POINTS = 240
 
 
@@ -28,7 +29,7 @@ def dots(title: str, series: Mapping[str, Sequence[float]], *, band: tuple[float
         parts.append(
             f'<rect x="{LEFT}" y="{top:.1f}" width="{WIDTH - LEFT - RIGHT}" height="{bottom - top:.1f}" class="band"/>'
         )
-    for (_name, values), colour in zip(series.items(), COLOURS, strict=False):
+    for (_name, values), colour in zip(series.items(), cycle(COLOURS), strict=False):
         places = [(_x(place, len(order)), values[case]) for place, case in enumerate(order)]
         parts += [
             f'<circle cx="{x:.1f}" cy="{_y(value, low, high):.1f}" r="3" fill="{colour}"/>'
@@ -86,7 +87,7 @@ def _frame(title: str, low: float, high: float) -> str:
 
 def _legend(names: Mapping[str, object]) -> str:
     parts, x = [], LEFT
-    for name, colour in zip(names, COLOURS, strict=False):
+    for name, colour in zip(names, cycle(COLOURS), strict=False):
         parts.append(f'<circle cx="{x + 4}" cy="{HEIGHT - 6}" r="4" fill="{colour}"/>')
         parts.append(f'<text x="{x + 12}" y="{HEIGHT - 2}" class="tick">{escape(name)}</text>')
         x += 30 + 6 * len(name)
