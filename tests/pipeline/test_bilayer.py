@@ -7,15 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from torch import Tensor
 
-from facepipe import weights
-from facepipe.checkpoint import save_network
 from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image
 from facepipe.media.probe import probe_video
-from facepipe.models.matting import Matting, MattingConfig
 from facepipe.renderers.bilayer.published import Bilayer
 from tests.pipeline.scene import Scene, run
 from tests.renderers.bilayer.small import OFFICIAL, add_bilayer
@@ -25,14 +21,9 @@ RENDERER = ("--renderer", "bilayer", "--weights", OFFICIAL, "--size", "64", "--b
 
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder with the networks, and a matting network that sees a person everywhere."""
+    """A user's folder with the networks."""
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "weights"))
     add_bilayer(tmp_path)
-    torch.manual_seed(0)
-    net = Matting(MattingConfig(widths=(8, 8, 8), depths=(1, 1, 1), quarter_channels=8, half_channels=8)).eval()
-    net.head[0].bias.data.fill_(8)  # type: ignore[union-attr, operator]
-    save_network(net, tmp_path / "matting.safetensors", kind="matting")
-    weights.add(tmp_path / "matting.safetensors", name="matting", licence="", source="invented", space="")
     return tmp_path
 
 
