@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from torch import Tensor
 
 from facepipe.media.decode import decode_frames
@@ -96,9 +97,26 @@ def test_missing_weights(scene: Scene, tmp_path: Path, monkeypatch: pytest.Monke
     """Which files, where they are to be had, and how they come in; nothing is left behind."""
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "weights"))
     out = tmp_path / "x.mp4"
-    outcome = run("reenact", scene.portrait, scene.motion, "-o", out, "--renderer", "bilayer", "--work", scene.work)
+    outcome = run("reenact", scene.portrait, scene.motion, "-o", out, "--weights", OFFICIAL, "--work", scene.work)
     assert outcome.exit_code == 3
     assert OFFICIAL in outcome.stderr
     assert "saic-violet/bilayer-model" in outcome.stderr
     assert "facepipe weights add bilayer" in outcome.stderr
     assert not out.exists()
+
+
+def test_the_embedded_network(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs nothing of the user; what it does not use is refused."""
+    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "weights"))
+    command = ("edit", scene.portrait, "--yaw", "20", "-o", tmp_path / "a.png", "--work", scene.work)
+    outcome = run(*command, "--renderer", "bilayer", "--background", "transparent")
+    assert outcome.exit_code == 0, outcome.stderr
+    alpha = np.asarray(Image.open(tmp_path / "a.png"))[..., 3]
+    assert 0.1 < (alpha > 128).mean() < 0.95
+    driven = ("reenact", scene.portrait, scene.motion, "--renderer", "bilayer", "-o", tmp_path / "x.mp4")
+    for more in (("--source-picture", scene.portrait), ("--keypoints", "driver", "--motion", "absolute")):
+        refused = run(*driven, *more, "--work", scene.work)
+        assert refused.exit_code == 2
+        assert f"{more[0]} is" in refused.stderr
+        assert "the network bilayer-compact" in " ".join(refused.stderr.split())
+    assert not (tmp_path / "x.mp4").exists()

@@ -19,6 +19,7 @@ SPEC = RendererSpec(
     needs_matte=True,
     has_alpha=True,
     max_pictures=16,
+    simple_kinds=("bilayer-compact",),
     official={"bilayer-official": "facepipe.renderers.bilayer.checkpoint:read_official"},
     quality=QualityThresholds(
         correlations={"yaw": 0.95, "pitch": 0.92, "roll": 0.95, "mouth opening": 0.86, "eye opening": 0.75},
