@@ -1,4 +1,4 @@
-"""Bi-layer head avatars (Zakharov et al., ECCV 2020), compatible with the published weights.
+"""Bi-layer head avatars (Zakharov et al., ECCV 2020): the embedded network (`compact`), and the published ones.
 
 Written from the paper, its supplementary and documented facts about the weights. The authors' code,
 saic-violet/bilayer-model at c01cebe (2020-10-24), is under MPL-2.0; none of it is here.
