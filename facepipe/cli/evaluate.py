@@ -123,11 +123,7 @@ def evaluate(
         )
         _evaluate_audio(manifest, labels)
         return
-    if task not in ("same", "cross"):
-        raise UsageError(f"--task is {task!r}, expected same, cross or audio")
-    _check_unused(task, {"--labels": labels})
-    if size % 2:
-        raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
+    _check_options(task, labels, size)
     cases = read_cases(manifest, task)  # type: ignore[arg-type]
     chosen, folder = _chosen(renderer, weights, work)
     setting = Setting(task, chosen, weights, size, frames, from_second)  # type: ignore[arg-type]
@@ -145,6 +141,15 @@ def _print_line(line: str) -> None:
     from facepipe.engine.progress import printable
 
     print(printable(line), file=sys.stderr, flush=True)
+
+
+def _check_options(task: str, labels: Path | None, size: int) -> None:
+    """Raise UsageError for options of an evaluation of pictures that cannot be used."""
+    if task not in ("same", "cross"):
+        raise UsageError(f"--task is {task!r}, expected same, cross or audio")
+    _check_unused(task, {"--labels": labels})
+    if size % 2:
+        raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
 
 
 def _check_unused(task: str, flags: Mapping[str, object]) -> None:
