@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,8 +22,11 @@ from facepipe.face.track import load_track
 from facepipe.face.tracking import Tracker
 from facepipe.media.decode import decode_frames
 from facepipe.media.encode import VideoWriter
+from facepipe.media.image import read_image
 from facepipe.pipeline.rendering import options_for, renderer_weights
 from facepipe.renderers import RENDERERS, open_for
+from facepipe.rendering.background import Composition
+from facepipe.rendering.filling import without_person
 from facepipe.rendering.source import SourceFiles
 from facepipe.spaces.files import load_coefficients
 
@@ -39,6 +42,8 @@ class StageFolders:
     crop_driver: Path
     motions: tuple[Path, ...]
     prepared: Path | None = None
+    matte: Path | None = None
+    """Of the source; only for a renderer that needs it."""
 
 
 def measure_parts(material: Material, folders: StageFolders, renderer: str, *, repeats: int) -> list[Metric]:
@@ -73,19 +78,36 @@ def _fitting(folders: StageFolders) -> Callable[[], object]:
 
 
 def _rendering(folders: StageFolders, renderer: str) -> Callable[[], Iterable[Picture]]:
-    """Return a function that renders the whole result without encoding it."""
+    """Return a function that renders the whole result, (S, S, 3) uint8 RGB frames, without encoding it."""
     options = options_for(renderer)
     space = RENDERERS[renderer].motion_space
     motions = [load_coefficients(folder / "motion.npz", space=space) for folder in folders.motions]
     prepared = folders.prepared / "prepared.safetensors" if folders.prepared else None
+    matte = folders.matte / "matte.png" if folders.matte else None
     files = SourceFiles(
         folders.crop_source / "crop.png",
         folders.crop_source / "track.npz",
         folders.fit_source / "coefficients.npz",
         prepared,
+        matte,
     )
     render = open_for(renderer, {name: file.path for name, file in renderer_weights(options).items()}, files)
-    return lambda: (frame for motion in motions for frame in render(motion, 0, len(motion)))
+    composition = _composition(files, renderer)
+
+    def rendered() -> Iterator[Picture]:
+        frames = (frame for motion in motions for frame in render(motion, 0, len(motion)))
+        return composition.frames(frames) if composition else frames
+
+    return rendered
+
+
+def _composition(files: SourceFiles, renderer: str) -> Composition | None:
+    """Return what composes frames with alpha over the source's own background, as in a job; None for other frames."""
+    if not RENDERERS[renderer].has_alpha:
+        return None
+    assert files.matte is not None
+    matte = read_image(files.matte)[..., 0] / np.float32(255)
+    return Composition(without_person(read_image(files.picture), matte))
 
 
 def _encode(frames: list[Picture]) -> None:
@@ -95,4 +117,4 @@ def _encode(frames: list[Picture]) -> None:
         VideoWriter(Path(folder) / "out.mp4", size=(width, height), fps=FPS) as writer,
     ):
         for frame in frames:
-            writer.write(frame[..., :3])
+            writer.write(frame)

@@ -113,9 +113,17 @@ def measure_warm(material: Material, folder: Path, renderer: str, *, repeats: in
         Metric("  crop and coefficients of the source", "s", tuple(_source_seconds(run) for run in runs)),
     ]
     folders = runs[-1].folders
+    if once := [label for label in ("matte source", "prepare source") if label in folders]:
+        seconds = tuple(sum(run.seconds(label) for label in once) for run in runs)
+        metrics.append(Metric(f"  {' and '.join(label.split()[0] for label in once)} of the source", "s", seconds))
     motions = tuple(folders[label] for label in sorted(folders, key=_number) if label.startswith("motion"))
     return metrics, StageFolders(
-        folders["crop source"], folders["fit source"], folders["crop driver"], motions, folders.get("prepare source")
+        folders["crop source"],
+        folders["fit source"],
+        folders["crop driver"],
+        motions,
+        folders.get("prepare source"),
+        folders.get("matte source"),
     )
 
 

@@ -160,7 +160,7 @@ def _check_unused(task: str, flags: Mapping[str, object]) -> None:
 def _chosen(renderer: str | None, weights: str, work: Path | None) -> tuple[str, Path]:
     """Return the renderer (the given one, else that of the weights, else that of the settings) and the work folder."""
     from facepipe.config import load_settings
-    from facepipe.pipeline.rendering import renderer_for
+    from facepipe.pipeline.networks import renderer_for
     from facepipe.settings import DEFAULT
 
     settings = load_settings(flags={"work.folder": str(work) if work else None})

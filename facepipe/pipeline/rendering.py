@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import safe_open
-
 from facepipe import __version__
 from facepipe.engine import Job, Output, Pending
 from facepipe.errors import UsageError
 from facepipe.motion.drawing import WEIGHT
+from facepipe.pipeline.networks import check_inputs
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Fitted, Made, Weights, path_of, perception_weights
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
@@ -23,38 +22,12 @@ from facepipe.rendering.spec import MATTING, NETWORK
 from facepipe.settings import MotionSettings
 from facepipe.spaces.retargeting import Retargeting
 from facepipe.stages import motion, mux, prepare, render
-from facepipe.weights import WeightFile, find, lookup
+from facepipe.weights import WeightFile, lookup
 
 if TYPE_CHECKING:
     from facepipe.rendering.spec import FrameRenderer
 
 Input = Output | Pending | Path
-
-
-def renderer_for(network: str, space: str, *, default: str) -> str:
-    """Return the renderer that a network (a registry name, or "") needs, or that renders from a space ("auto": any).
-
-    Raises UsageError if the network belongs to no renderer, WeightsError if it is not registered.
-    """
-    if network:
-        return _renderer_of(network)
-    if space in ("auto", RENDERERS[default].space):
-        return default
-    return next((name for name, spec in RENDERERS.items() if spec.space == space), default)
-
-
-def _renderer_of(network: str) -> str:
-    """Return the renderer of a network: by its name, or by the kind that its file states."""
-    for name, spec in RENDERERS.items():
-        if spec.network == network:
-            return name
-    with safe_open(find(network).path, framework="numpy") as file:
-        kind = (file.metadata() or {}).get("kind", "")
-    for name, spec in RENDERERS.items():
-        if kind and kind in (name, spec.network):
-            return name
-    found = f"a network of kind {kind}" if kind else "not the network of a renderer"
-    raise UsageError(f"--weights is {network}, {found}; give the registry name of a renderer's network")
 
 
 def options_for(renderer: str, **others: Any) -> Options:
@@ -78,7 +51,8 @@ def renderer_weights(options: Options) -> dict[str, WeightFile]:
     """Return the verified weights of the chosen renderer; the key of its network is NETWORK.
 
     Raises UsageError if renderer or network need another motion space than the job's, if a network is given but the
-    renderer has none, and for a size that the renderer does not support; WeightsError for missing or damaged weights.
+    renderer has none, for a size that the renderer does not support, and for pictures or landmarks that the network
+    does not use; WeightsError for missing or damaged weights.
     """
     spec, name = RENDERERS[options.renderer], _network_name(options)
     _check_space(f"the renderer {options.renderer}", spec.space, options)
@@ -99,6 +73,8 @@ def renderer_weights(options: Options) -> dict[str, WeightFile]:
     if name and (space := lookup(name).space):
         _check_space(f"the weight {name}", space, options)
     found = find_weights(*renderer_weight_names(options))
+    if spec.simple_kinds:
+        check_inputs(found[name], options)
     return {NETWORK if one == name else one: file for one, file in found.items()}
 
 

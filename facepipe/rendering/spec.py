@@ -84,6 +84,9 @@ class RendererSpec:
     """Whether the renderer needs the matte of the source (`Source.matte`)."""
     max_pictures: int = 1
     """The largest number of pictures of one person that `prepare` pools (`Source.more` holds all but the first)."""
+    simple_kinds: tuple[str, ...] = ()
+    """Kinds of networks, as their files state them, that use one picture of the source whatever `max_pictures` is, and
+    of the driver the motion only, never the landmarks."""
     has_alpha: bool = False
     """Whether frames have alpha, the matte of the rendered head."""
     context_frames: int = 0

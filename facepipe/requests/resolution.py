@@ -128,7 +128,7 @@ def _path(setting: str) -> Path | None:
 
 def _renderer_and_space(settings: Settings) -> tuple[str, str]:
     """Return the renderer (given, or implied by network or space) and the space (given, or implied by the renderer)."""
-    from facepipe.pipeline.rendering import renderer_for
+    from facepipe.pipeline.networks import renderer_for
 
     renderer, space = settings.render.renderer, settings.face.space
     if settings.origin("render.renderer") == DEFAULT:

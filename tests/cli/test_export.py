@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from facepipe.avatar import models
-from facepipe.engine.stage import Stage, StageRun
-from facepipe.pipeline import perception, rendering
-from facepipe.rendering.background_rule import MATTING
-from facepipe.weights import WeightFile, find
 from tests.pipeline.scene import run
 from tests.renderers.bilayer.small import add_bilayer
 
@@ -25,33 +16,9 @@ pytest.importorskip("onnxruntime")
 PORTRAIT = Path(__file__).parents[2] / "examples/portrait.jpg"
 
 
-@dataclass(frozen=True)
-class Params:
-    """Parameters of the toy stage."""
-
-
-def matted(run: StageRun[Params]) -> Mapping[str, Any]:
-    """Write a matte of the head: an ellipse."""
-    side = Image.open(run.input("media")).width
-    rows, columns = np.mgrid[:side, :side] / side - 0.5
-    matte = np.uint8(255 * (np.hypot(rows, columns) < 0.4))
-    Image.fromarray(matte).save(run.output / "matte.png")
-    return {}
-
-
-MATTE = Stage("matte", 1, ("media",), ("matte.png",), Params, matted, weights=(MATTING,))
-
-
-def found(*names: str) -> dict[str, WeightFile]:
-    """Return weights; the file of the matting network, which is not opened here, is another one."""
-    return {name: find("face-model" if name == MATTING else name) for name in names}
-
-
 @pytest.fixture(autouse=True)
 def _networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
-    monkeypatch.setattr(perception, "matte_stage", lambda: MATTE)
-    monkeypatch.setattr(rendering, "find_weights", found)
     monkeypatch.chdir(tmp_path)
 
 

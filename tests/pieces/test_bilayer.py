@@ -27,7 +27,7 @@ def test_frames() -> None:
     """Frames are independent of segment size and number of threads."""
     source, net = portrait(), small_net()
     framing = Framing(source, net.config.side_pixels)
-    prepared = initialised(net, framing)
+    prepared = initialised(net, source)
     renderers = {threads: BilayerRenderer(net, framing, prepared, threads=threads) for threads in (0, 1, 3)}
     keypoints = motion(FRAMES).keypoints
 

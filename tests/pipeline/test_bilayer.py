@@ -7,15 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from PIL import Image
 from torch import Tensor
 
-from facepipe import weights
-from facepipe.checkpoint import save_network
 from facepipe.media.decode import decode_frames
 from facepipe.media.image import read_image
 from facepipe.media.probe import probe_video
-from facepipe.models.matting import Matting, MattingConfig
 from facepipe.renderers.bilayer.published import Bilayer
 from tests.pipeline.scene import Scene, run
 from tests.renderers.bilayer.small import OFFICIAL, add_bilayer
@@ -25,14 +22,9 @@ RENDERER = ("--renderer", "bilayer", "--weights", OFFICIAL, "--size", "64", "--b
 
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder with the networks, and a matting network that sees a person everywhere."""
+    """A user's folder with the networks."""
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "weights"))
     add_bilayer(tmp_path)
-    torch.manual_seed(0)
-    net = Matting(MattingConfig(widths=(8, 8, 8), depths=(1, 1, 1), quarter_channels=8, half_channels=8)).eval()
-    net.head[0].bias.data.fill_(8)  # type: ignore[union-attr, operator]
-    save_network(net, tmp_path / "matting.safetensors", kind="matting")
-    weights.add(tmp_path / "matting.safetensors", name="matting", licence="", source="invented", space="")
     return tmp_path
 
 
@@ -105,9 +97,26 @@ def test_missing_weights(scene: Scene, tmp_path: Path, monkeypatch: pytest.Monke
     """Which files, where they are to be had, and how they come in; nothing is left behind."""
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "weights"))
     out = tmp_path / "x.mp4"
-    outcome = run("reenact", scene.portrait, scene.motion, "-o", out, "--renderer", "bilayer", "--work", scene.work)
+    outcome = run("reenact", scene.portrait, scene.motion, "-o", out, "--weights", OFFICIAL, "--work", scene.work)
     assert outcome.exit_code == 3
     assert OFFICIAL in outcome.stderr
     assert "saic-violet/bilayer-model" in outcome.stderr
     assert "facepipe weights add bilayer" in outcome.stderr
     assert not out.exists()
+
+
+def test_the_embedded_network(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs nothing of the user; what it does not use is refused."""
+    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "weights"))
+    command = ("edit", scene.portrait, "--yaw", "20", "-o", tmp_path / "a.png", "--work", scene.work)
+    outcome = run(*command, "--renderer", "bilayer", "--background", "transparent")
+    assert outcome.exit_code == 0, outcome.stderr
+    alpha = np.asarray(Image.open(tmp_path / "a.png"))[..., 3]
+    assert 0.1 < (alpha > 128).mean() < 0.95
+    driven = ("reenact", scene.portrait, scene.motion, "--renderer", "bilayer", "-o", tmp_path / "x.mp4")
+    for more in (("--source-picture", scene.portrait), ("--keypoints", "driver", "--motion", "absolute")):
+        refused = run(*driven, *more, "--work", scene.work)
+        assert refused.exit_code == 2
+        assert f"{more[0]} is" in refused.stderr
+        assert "the network bilayer-compact" in " ".join(refused.stderr.split())
+    assert not (tmp_path / "x.mp4").exists()

@@ -1,4 +1,4 @@
-"""Bi-layer head avatars (Zakharov et al., ECCV 2020), compatible with the published weights.
+"""Bi-layer head avatars (Zakharov et al., ECCV 2020): the embedded network (`compact`), and the published ones.
 
 Written from the paper, its supplementary and documented facts about the weights. The authors' code,
 saic-violet/bilayer-model at c01cebe (2020-10-24), is under MPL-2.0; none of it is here.
@@ -19,6 +19,7 @@ SPEC = RendererSpec(
     needs_matte=True,
     has_alpha=True,
     max_pictures=16,
+    simple_kinds=("bilayer-compact",),
     official={"bilayer-official": "facepipe.renderers.bilayer.checkpoint:read_official"},
     quality=QualityThresholds(
         correlations={"yaw": 0.95, "pitch": 0.92, "roll": 0.95, "mouth opening": 0.86, "eye opening": 0.75},
