@@ -28,12 +28,13 @@ from facepipe.train.pirender.frame_cache import FrameCache, build_frame_cache
 from tests.pipeline.scene import run
 from tests.renderers.bilayer.networks import SMALL, person
 from tests.renderers.bilayer.small import motion, portrait
-from tests.train.bilayer.test_compact import Halves
 from tests.train.pirender.test_official import TINY_VGG
 from tests.train.pirender.test_official import dataset as make_dataset
 from tests.train.pirender.test_pairs import SIDE, clip
 
-lightning = pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
+pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
+from lightning_fabric import Fabric
+
 from facepipe.train.bilayer import command, stages
 from facepipe.train.bilayer.frames import ClipFrames, to_batch
 from facepipe.train.bilayer.perceptual import LAYER_WEIGHTS, PerceptualLoss
@@ -41,6 +42,7 @@ from facepipe.train.bilayer.published import PublishedRecipe, PublishedTraining
 from facepipe.train.bilayer.stages import Stage, base_made, enhanced_made
 from facepipe.train.bilayer.standing import measure
 from facepipe.train.pirender.loop import save, train
+from tests.train.bilayer.test_compact import Halves
 
 TINY = replace(SMALL, enhancer_steps=2)
 RECIPE = PublishedRecipe(batch=2, images=4, peak_rate=2e-4, workers=0, evaluate_images=4, standing_batches=3)
@@ -67,7 +69,7 @@ def perceptual() -> PerceptualLoss:
 
 
 def training(cache: FrameCache, mattes: Mattes, stage: Stage = "base", **changes: Any) -> PublishedTraining:
-    fabric = lightning.Fabric(accelerator="cpu", devices=1)
+    fabric = Fabric(accelerator="cpu", devices=1)
     recipe = replace(RECIPE, **changes)
     return PublishedTraining(recipe, fabric, (cache, cache), (mattes, mattes), perceptual(), TINY, stage)
 
@@ -240,7 +242,7 @@ def base(cache: FrameCache, mattes: Mattes, tmp_path_factory: pytest.TempPathFac
 
 
 def test_the_second_stage_trains_the_enhancer_alone(cache: FrameCache, mattes: Mattes, base: Path) -> None:
-    """The base keeps every tensor, statistics and vectors of spectral norms too: those that the first run ended with."""
+    """The base keeps every tensor, statistics and vectors of spectral norms too: those of the finished run."""
     found = training(cache, mattes, "enhancer")
     found.run.start_at(base / "checkpoint.pt")
     stored = torch.load(base / "checkpoint.pt")
@@ -306,7 +308,7 @@ def test_runs_of_other_stages_and_sizes_are_refused(
 
 
 def test_a_run_without_statistics_is_completed(cache: FrameCache, mattes: Mattes, tmp_path: Path) -> None:
-    """Before the first evaluation its networks are refused; `complete` measures them, as the command does at the end."""
+    """Before the first evaluation its networks are refused. The command completes a run at its end."""
     found = training(cache, mattes)
     save(found.run, tmp_path / "checkpoint.pt")
     with pytest.raises(WeightsError, match=r"no standing statistics .* --images 1"):
@@ -314,7 +316,8 @@ def test_a_run_without_statistics_is_completed(cache: FrameCache, mattes: Mattes
     found.run.images = 2
     found.complete(tmp_path)
     assert read_official(tmp_path).notes == (
-        f"{tmp_path / 'checkpoint.pt'} has no texture enhancer (--stage enhancer trains one): textures are not enhanced",
+        f"{tmp_path / 'checkpoint.pt'} has no texture enhancer (--stage enhancer trains one): "
+        "textures are not enhanced",
     )
     found.run.images = 6
     save(found.run, tmp_path / "checkpoint.pt")
