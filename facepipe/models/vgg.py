@@ -14,13 +14,14 @@ LAYERS = (1, 6, 11, 20, 29)
 class Vgg19Features(nn.Module):
     """Returns the feature maps after the first ReLU of each of the five levels."""
 
-    def __init__(self, levels: tuple[tuple[int, ...], ...] = LEVELS) -> None:
+    def __init__(self, levels: tuple[tuple[int, ...], ...] = LEVELS, *, average: bool = False) -> None:
+        """Take the channels of each level, and whether 2x2 averages replace the maxima between levels."""
         super().__init__()
         layers: list[nn.Module] = []
         self.taken, inputs = [], 3
         for number, level in enumerate(levels):
             if number:
-                layers.append(nn.MaxPool2d(2, 2))
+                layers.append(nn.AvgPool2d(2) if average else nn.MaxPool2d(2, 2))
             self.taken.append(len(layers) + 1)
             for outputs in level:
                 layers += [nn.Conv2d(inputs, outputs, 3, 1, 1), nn.ReLU()]
@@ -38,9 +39,9 @@ class Vgg19Features(nn.Module):
         return maps
 
 
-def vgg19_of(state: dict[str, Tensor]) -> Vgg19Features:
+def vgg19_of(state: dict[str, Tensor], *, average: bool = False) -> Vgg19Features:
     """Return the frozen network with torchvision's state. Raises RuntimeError or KeyError if the state does not fit."""
-    net = Vgg19Features()
+    net = Vgg19Features(average=average)
     with torch.no_grad():
         net.load_state_dict({name: state[name] for name in net.state_dict()})
     return net.eval().requires_grad_(False)

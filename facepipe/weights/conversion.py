@@ -49,6 +49,8 @@ class Converted(NamedTuple):
     """The files that were read, if what was given is a folder."""
     notes: tuple[str, ...] = ()
     """Sentences about what was chosen or left out."""
+    own: bool = False
+    """Whether `facepipe train` made the file, so that neither page nor licence of the published one apply."""
 
 
 def add_third_party(
@@ -66,7 +68,7 @@ def add_third_party(
 ) -> WeightFile:
     """Convert a published file or folder by `read` and add its tensors as weight `name` by `facepipe.weights.add`.
 
-    The registry entry contains the digest of the original, and its page unless `unchecked` is set. `note` is called
+    The registry entry contains the digest of the original, and its page if it is the published one. `note` is called
     with each of the converted weight's notes. Raises the WeightsErrors of `read` and, unless `unchecked`, WeightsError
     if the digest is not that of the published file.
     """
@@ -81,10 +83,10 @@ def add_third_party(
         added = add(
             file,
             name=name,
-            licence=licence or weight.licence,
+            licence=licence or ("unknown" if converted.own else weight.licence),
             source=f"{source or path.absolute().name}, sha256 {sha256}, converted",
             space=space or weight.space,
-            page="" if unchecked else weight.url,
+            page="" if unchecked or converted.own else weight.url,
             replace=replace,
         )
     for sentence in converted.notes:
@@ -114,7 +116,7 @@ def read_checkpoint(path: Path, *parts: str) -> dict[str, Tensor]:
     They are taken from the first of `parts` (default "state_dict") that the checkpoint has, else from its top level.
     Raises WeightsError if the file cannot be read, would run code, or contains anything but tensors there.
     """
-    state = _content(path)
+    state = content_of(path)
     if isinstance(state, dict):
         state = next((state[part] for part in parts or ("state_dict",) if part in state), state)
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
@@ -123,7 +125,8 @@ def read_checkpoint(path: Path, *parts: str) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): value.contiguous().clone() for name, value in state.items()}
 
 
-def _content(path: Path) -> Any:
+def content_of(path: Path) -> Any:
+    """Return what a PyTorch checkpoint or safetensors file holds. Raises WeightsError as `read_checkpoint` does."""
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < SAFE_TORCH:
         raise WeightsError(f"torch {torch.__version__} cannot read {path} safely: pip install --upgrade torch")
     try:

@@ -1,4 +1,8 @@
-"""The published files of the bi-layer networks: one folder per training run, one pickle per network and epoch."""
+"""Files of the bi-layer networks as users bring them.
+
+Published are one folder per training run, and one pickle per network and epoch. `facepipe.renderers.bilayer.trained`
+reads the checkpoints of our own training.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from facepipe.renderers.bilayer.blocks import without_spectral_norm
 from facepipe.renderers.bilayer.config import KEYPOINTS, BilayerConfig
 from facepipe.renderers.bilayer.options import Options, config_of, parsed
 from facepipe.renderers.bilayer.published import KIND, Bilayer
+from facepipe.renderers.bilayer.trained import read_run, run_file
 from facepipe.weights.conversion import Converted, read_checkpoint
 from facepipe.weights.experiment import Experiment, experiments_in, read_options
 from facepipe.weights.third_party import THIRD_PARTY
@@ -40,10 +45,13 @@ class Chosen(NamedTuple):
 def read_official(path: Path) -> Converted:
     """Read the published networks from a folder with their training runs, or from the folder of one run.
 
+    A run of `facepipe train bilayer --network published` is read by its folder or its checkpoint.
     Spectral norms are folded into the weights with the stored vectors. The discriminator is left out. The enhancer,
     which is published as a run of its own, may be missing. Raises WeightsError for missing files, for options of other
     networks, and for tensors that do not fit the options.
     """
+    if own := run_file(path):
+        return read_run(own)
     chosen = _choose(path)
     states = {name: _renamed(read_checkpoint(file)) for name, file in chosen.files.items()}
     try:

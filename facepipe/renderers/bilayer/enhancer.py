@@ -20,7 +20,7 @@ class Step(NamedTuple):
     inputs: Tensor
     """(N, 6, S, S), texture and guidance of each source picture."""
     update: Tensor
-    """(1, 3, S, S) in [-1, 1], what is added to the texture."""
+    """(B, 3, S, S) in [-1, 1], what is added to the texture of each of B people."""
 
 
 class TextureEnhancer(nn.Module):
@@ -43,29 +43,32 @@ class TextureEnhancer(nn.Module):
         blocks += [nn.Identity(), leaky(), convolution(sizes[0], 3, spectral=spectral)]
         self.net = nn.ModuleDict({"blocks": nn.ModuleList(blocks)})
 
-    def update(self, inputs: Tensor) -> Tensor:
-        """Return the (1, 3, S, S) update for (N, 6, S, S) inputs, a texture and guidances of N pictures."""
+    def update(self, inputs: Tensor, people: int = 1) -> Tensor:
+        """Return (B, 3, S, S) updates for (B * N, 6, S, S) inputs, texture and guidance of N pictures of B people."""
         x = inputs
         for index, block in enumerate(cast("nn.ModuleList", self.net["blocks"])):
-            x = block(x.mean(0, keepdim=True) if index == self.separate else x)
+            x = block(x.unflatten(0, (people, -1)).mean(1) if index == self.separate else x)
         return x.tanh()
 
     def trace(self, texture: Tensor, pictures: Tensor, layers: Layers) -> list[Step]:
-        """Return the steps from a (1, 3, S, S) texture. The other arguments are those of `guidance`."""
-        made = []
+        """Return the steps from (B, 3, S, S) textures. The other arguments are those of `forward`."""
+        made, people = [], len(texture)
         for _ in range(self.steps):
-            gradient = guidance(texture, pictures, layers)
-            inputs = torch.cat([texture.expand_as(gradient), gradient], 1)
-            made.append(Step(inputs, self.update(inputs)))
+            repeated = texture.repeat_interleave(len(pictures) // people, 0)
+            # In training, the guidance is an input like any other: no gradient passes through it.
+            with torch.no_grad():
+                gradient = guidance(repeated, pictures, layers)
+            inputs = torch.cat([repeated, gradient], 1)
+            made.append(Step(inputs, self.update(inputs, people)))
             texture = texture + made[-1].update
         return made
 
     def forward(self, texture: Tensor, pictures: Tensor, layers: Layers) -> Tensor:
-        """Return the enhanced (1, 3, S, S) texture of one person. It is not clamped.
+        """Return the enhanced (B, 3, S, S) textures of B people. They are not clamped.
 
         Args:
-            texture: (1, 3, S, S), from the texture generator.
-            pictures: (N, 3, S, S) source pictures in [-1, 1].
+            texture: (B, 3, S, S), from the texture generator.
+            pictures: (B * N, 3, S, S), N source pictures in [-1, 1] of each person.
             layers: What the inference generator computes for the keypoints of these pictures.
         """
         return texture + torch.stack([step.update for step in self.trace(texture, pictures, layers)]).sum(0)
@@ -78,7 +81,7 @@ def guidance(texture: Tensor, pictures: Tensor, layers: Layers) -> Tensor:
     closed form: the error goes back to the four pixels of the texture that each sample came from.
 
     Args:
-        texture: (1, 3, S, S)
+        texture: (N or 1, 3, S, S)
         pictures: (N, 3, S, S) in [-1, 1].
         layers: Of N frames.
     """

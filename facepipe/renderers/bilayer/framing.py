@@ -15,7 +15,7 @@ from facepipe.face.cropping import SquareCrop, sample
 from facepipe.media.image import from_tensor, to_tensor
 from facepipe.rendering.source import Picture, Source
 from facepipe.spaces.keypoints68.coefficients import KeypointCoefficients
-from facepipe.spaces.keypoints68.landmarks import box_around
+from facepipe.spaces.keypoints68.landmarks import Box, box_around
 
 Floats = NDArray[np.floating]
 
@@ -24,11 +24,34 @@ CHIN = topology.SIXTY_EIGHT.index(topology.CHIN)
 BODY_FADE_RATIO = 0.05
 
 
+class View:
+    """A box of a square picture at N x N pixels.
+
+    Beyond the picture it is black, as in the published system, and not part of the matte.
+    """
+
+    def __init__(self, box: Box, size_pixels: int, side_pixels: int) -> None:
+        """Take one box, the side of the picture, and N."""
+        (center,), half = box.center * size_pixels / 2 + (size_pixels - 1) / 2, float(box.half_side[0])
+        self.side = side_pixels
+        self.square = SquareCrop(float(center[0]), float(center[1]), half * size_pixels)
+        self._covered = _outline(self.square.matrix(side_pixels), size_pixels, side_pixels)
+
+    def picture(self, picture: Picture) -> Picture:
+        """Return the (N, N, 3) box of a picture."""
+        cut = sample(picture, self.square, self.side) * self._covered[..., None]
+        return np.round(cut).astype(np.uint8)
+
+    def matte(self, matte: Floats) -> NDArray[np.float32]:
+        """Return the (N, N) box of a matte in [0, 1]."""
+        cut = sample(cast("Picture", np.asarray(matte, np.float32)), self.square, self.side) * self._covered
+        return np.asarray(cut, np.float32)
+
+
 class Framing:
     """The box around the landmarks of one source, fixed for all its frames, at N x N pixels.
 
-    The box is chosen by the published rule (`landmarks.box_around`) and cut from the crop. Beyond the crop it is black,
-    as in the published system beyond the picture, and not part of the matte.
+    The box is chosen by the published rule (`landmarks.box_around`) and cut from the crop (`View`).
     """
 
     def __init__(self, source: Source, side_pixels: int) -> None:
@@ -38,13 +61,12 @@ class Framing:
         self.own = cast("KeypointCoefficients", source.coefficients).keypoints[:1]
         self.box = box_around(self.own)
         size = len(source.picture)
-        (center,), half = self.box.center * size / 2 + (size - 1) / 2, float(self.box.half_side[0])
-        self.square = SquareCrop(float(center[0]), float(center[1]), half * size)
-        self._covered = _outline(self.square.matrix(side_pixels), size, side_pixels)
+        self.view = View(self.box, size, side_pixels)
+        square = self.view.square
         # From pixels of the box to pixels of the crop.
         middle = (side_pixels - 1) / 2
-        pixels = side_pixels / self.square.side
-        crop_center = (size - 1) / 2 - np.array([self.square.center_x, self.square.center_y])
+        pixels = side_pixels / square.side
+        crop_center = (size - 1) / 2 - np.array([square.center_x, square.center_y])
         x, y = (middle + pixels * crop_center).tolist()
         self._crop = SquareCrop(x, y, pixels * size)
         self._shown = _outline(self._crop.matrix(size), side_pixels, size)[..., None]
@@ -52,14 +74,11 @@ class Framing:
 
     def picture(self) -> Tensor:
         """Return the (1, 3, N, N) picture of the box in [-1, 1]."""
-        cut = sample(self.source.picture, self.square, self.side) * self._covered[..., None]
-        return to_tensor(np.round(cut).astype(np.uint8))[None]
+        return to_tensor(self.view.picture(self.source.picture))[None]
 
     def matte(self) -> Tensor:
         """Return the (1, 1, N, N) matte of the box in [0, 1]."""
-        matte = np.asarray(self.source.matte, np.float32)
-        cut = sample(cast("Picture", matte), self.square, self.side) * self._covered
-        return torch.from_numpy(np.asarray(cut, np.float32))[None, None]
+        return torch.from_numpy(self.view.matte(np.asarray(self.source.matte)))[None, None]
 
     def keypoints(self, keypoints: Floats | None = None) -> Tensor:
         """Convert (T, 68, 2) landmarks of the crop to float32 landmarks of the box; None for the source's."""

@@ -16,6 +16,7 @@ from facepipe.renderers.bilayer.embedder import masked
 
 ADVERSARIAL_WEIGHT = 0.5
 MATCHING_WEIGHT = 10.0
+PERCEPTUAL_WEIGHT = 10.0
 PIXEL_WEIGHT = 10.0
 SEGMENTATION_WEIGHT = 10.0
 WARP_WEIGHT = 10.0

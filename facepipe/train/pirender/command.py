@@ -46,10 +46,11 @@ def frame_cache_of(fabric: Fabric, dataset: Path, cache: Path, *splits: str) -> 
         )
 
 
-def fabric_of(network: str, precision: Any = "32-true") -> Fabric:
-    """Return the Fabric for all available devices."""
+def fabric_of(network: str, precision: Any = "32-true", devices: int | None = None) -> Fabric:
+    """Return the Fabric for all available devices, or for `devices` of them."""
     # The number of processes that torchrun started here; on a CPU, Lightning would use one.
-    options = {"accelerator": "auto", "devices": os.environ.get("LOCAL_WORLD_SIZE", "auto"), "precision": precision}
+    available = os.environ.get("LOCAL_WORLD_SIZE", "auto") if devices is None else devices
+    options: dict[str, Any] = {"accelerator": "auto", "devices": available, "precision": precision}
     fabric = Fabric(**options)
     if network == "official" and fabric.world_size > 1:
         # In the first stage, which only warps, the editing network has no gradient to exchange.

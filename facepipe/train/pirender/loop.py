@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,6 +40,12 @@ class Recipe:
     average: float = 0.999
     betas: tuple[float, float] = (0.5, 0.99)
     decay: float = 1e-4
+    epsilon: float = 1e-8
+    """Of the optimisers."""
+    discriminator_ratio: float = 2.0
+    """Learning rate of the discriminator, as a multiple of the network's."""
+    discriminator_betas: tuple[float, float] = (0.0, 0.99)
+    discriminator_decay: float = 0.01
     max_gradient_norm: float | None = 1.0
     """Maximum norm of the gradient of a step; None for no clipping."""
     seed: int = 1
@@ -76,6 +82,10 @@ class Run:
         parts = {key: getattr(self, name).state_dict() for key, name in self._parts().items()}
         return {**parts, "images": self.images}
 
+    def average(self) -> None:
+        """Update the averaged network after a step."""
+        self.mean.update_parameters(self.net)
+
     def start_at(self, path: Path) -> None:
         """Load a network from a checkpoint or a released file. Raises WeightsError unless it fits."""
         state = network_state(path)
@@ -84,8 +94,12 @@ class Run:
             net.load_state_dict(state)
 
     def resume(self, path: Path) -> None:
-        """Load a checkpoint."""
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        """Load a checkpoint. Raises WeightsError if it is that of another network."""
+        self.load(torch.load(path, map_location="cpu", weights_only=True), path)
+
+    def load(self, state: Mapping[str, Any], path: Path) -> None:
+        """Load the content of a checkpoint. Raises WeightsError if it is that of another network."""
+        check_state(state["net"], self.net, path)
         for key, name in self._parts().items():
             getattr(self, name).load_state_dict(state[key])
         self.images = int(state["images"])
@@ -109,10 +123,18 @@ def new_run(net: nn.Module, discriminator: nn.Module, recipe: Recipe) -> Run:
         mean=AveragedModel(net, avg_fn=averaging_with(recipe.average), use_buffers=True),
         discriminator=discriminator,
         optimiser=torch.optim.AdamW(
-            net.parameters(), lr=recipe.peak_rate, betas=recipe.betas, weight_decay=recipe.decay
+            net.parameters(),
+            lr=recipe.peak_rate,
+            betas=recipe.betas,
+            eps=recipe.epsilon,
+            weight_decay=recipe.decay,
         ),
         discriminator_optimiser=torch.optim.AdamW(
-            discriminator.parameters(), lr=2 * recipe.peak_rate, betas=(0.0, 0.99)
+            discriminator.parameters(),
+            lr=recipe.discriminator_ratio * recipe.peak_rate,
+            betas=recipe.discriminator_betas,
+            eps=recipe.epsilon,
+            weight_decay=recipe.discriminator_decay,
         ),
     )
 
@@ -175,11 +197,14 @@ def train(training: Training, out: Path, fabric: Fabric) -> None:
     began, first, saved = time.monotonic(), run.images, time.monotonic()
     stream: Iterator[Any] = iter(training.batches(run.images))
     while run.images < recipe.images:
-        for optimiser, factor in ((run.optimiser, 1.0), (run.discriminator_optimiser, 2.0)):
+        for optimiser, factor in (
+            (run.optimiser, 1.0),
+            (run.discriminator_optimiser, recipe.discriminator_ratio),
+        ):
             for group in optimiser.param_groups:
                 group["lr"] = factor * recipe.rate(run.images)
         losses = training.advance(next(stream))
-        run.mean.update_parameters(run.net)
+        run.average()
         before, run.images = run.images, run.images + recipe.batch * fabric.world_size
 
         def passed(every: int, before: int = before) -> bool:

@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, default_collate
 
 from facepipe import weights
 from facepipe.dataset.listing import path_of, read_list
-from facepipe.errors import InputError, WeightsError
-from facepipe.models.vgg import vgg19_of
+from facepipe.errors import InputError
 from facepipe.renderers.pirender.config import PirenderConfig
 from facepipe.renderers.pirender.net import Pirender, Rendering
 from facepipe.spaces import bfm
@@ -27,7 +25,7 @@ from facepipe.spaces.files import load_coefficients
 from facepipe.train.pirender.frame_cache import FrameCache
 from facepipe.train.pirender.frames import FramePairs, Frames, both_ways
 from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
-from facepipe.train.pirender.perceptual import VggLoss, paper_losses
+from facepipe.train.pirender.perceptual import VggLoss, open_vgg19, paper_losses
 
 SAMPLE_ROWS = 8
 
@@ -79,13 +77,7 @@ def metrics(net: Pirender, held_out: list[Frames], *, warps_only: bool) -> dict[
 
 def open_vgg() -> VggLoss:
     """Return the losses over the registered VGG-19. Raises WeightsError with instructions if there is none."""
-    if "vgg19" not in weights.registered():
-        raise WeightsError(f"The paper's losses need VGG-19: {weights.THIRD_PARTY['vgg19'].remedy('vgg19')}.")
-    file = weights.find("vgg19")
-    try:
-        return VggLoss(vgg19_of(load_file(file.path)))
-    except (KeyError, RuntimeError) as error:
-        raise WeightsError(f"{file.path} is not VGG-19 ({str(error).splitlines()[0]}): add the right file.") from error
+    return VggLoss(open_vgg19())
 
 
 def check_coefficients(dataset: Path) -> None:

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facepipe.models.vgg import Vgg19Features
+from facepipe import weights
+from facepipe.errors import WeightsError
+from facepipe.models.vgg import Vgg19Features, vgg19_of
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SCALES = 4
 WARP_WEIGHT, PICTURE_WEIGHT, STYLE_WEIGHT = 2.5, 4.0, 250.0
+
+
+def open_vgg19(*, average: bool = False) -> Vgg19Features:
+    """Return the registered VGG-19. Raises WeightsError with instructions if there is none.
+
+    `average` is that of `Vgg19Features`.
+    """
+    if "vgg19" not in weights.registered():
+        raise WeightsError(f"The paper's losses need VGG-19: {weights.THIRD_PARTY['vgg19'].remedy('vgg19')}.")
+    file = weights.find("vgg19")
+    try:
+        return vgg19_of(load_file(file.path), average=average)
+    except (KeyError, RuntimeError) as error:
+        raise WeightsError(f"{file.path} is not VGG-19 ({str(error).splitlines()[0]}): add the right file.") from error
 
 
 class VggLoss(nn.Module):
