@@ -117,6 +117,7 @@ def person_of(args: argparse.Namespace, files: dict[str, Path], side_pixels: int
     frames = PersonFrames(
         Detector(files["detector"]),
         FaceLandmarker(files["landmarker"]),
+        load_face_model(files["face-model"]),
         side_pixels,
         args.seconds or SECONDS,
         args.face or "largest",

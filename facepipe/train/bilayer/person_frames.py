@@ -18,6 +18,8 @@ from facepipe.face.cropping import SquareCrop, sample, transform_points
 from facepipe.face.finding import FaceDetector
 from facepipe.face.following import Followed, Follower
 from facepipe.face.landmarker import FaceLandmarker
+from facepipe.face.likeness import OTHER_SHAPE, compare, portrayed
+from facepipe.face.model import FaceModel
 from facepipe.face.remarks import remarks_on
 from facepipe.face.track import Track, crop_around
 from facepipe.media.decode import decode_frames
@@ -42,6 +44,7 @@ class PersonFrames:
 
     detector: FaceDetector
     landmarker: FaceLandmarker
+    model: FaceModel
     side_pixels: int = 256
     seconds: float = 20.0
     """Length of the part of a clip that is used, from its beginning."""
@@ -54,8 +57,8 @@ class PersonFrames:
     def cache(self, inputs: Sequence[Path], folder: Path) -> FrameCache:
         """Open the frames in `folder`; if there are none, read them from one clip, or from two or more pictures.
 
-        Raises InputError for other inputs, and for a folder with the frames of others; NoFaceError if fewer than two
-        frames show the face.
+        Raises InputError for other inputs, for pictures of two people, and for a folder with the frames of others;
+        NoFaceError if fewer than two frames show the face.
         """
         kinds = {inspect(path, self.limits).kind for path in inputs}
         if kinds != {"image"} and len(inputs) > 1:
@@ -134,6 +137,15 @@ class PersonFrames:
     def of_pictures(self, paths: Sequence[Path]) -> HeadClip:
         """Return the heads in pictures of one person, as the frames of a clip."""
         heads = [self._head(path) for path in paths]
+        shown = [portrayed(self.model, head, points) for head, points in heads]
+        for path, one in zip(paths[1:], shown[1:], strict=True):
+            found = compare(self.model, shown[0], one)
+            if found.is_other:
+                raise InputError(
+                    f"{path}: shows another person than {paths[0]}: the shapes of the faces differ by "
+                    f"{found.distance:.3f} eye distances, and pictures of one person by less than {OTHER_SHAPE}. Give "
+                    "pictures of one person."
+                )
         points = np.stack([points for _, points in heads])
         return HeadClip(paths[0].stem, paths[0].stem, [head for head, _ in heads], points, np.ones(len(heads), bool))
 

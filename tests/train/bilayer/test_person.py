@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from facepipe.checkpoint import load_network, save_network
 from facepipe.errors import InputError, NoFaceError, UsageError, WeightsError
 from facepipe.face.following import Followed
+from facepipe.face.likeness import Comparison
 from facepipe.face.track import Track
 from facepipe.media.encode import VideoWriter
 from facepipe.media.image import write_image
@@ -34,7 +35,7 @@ from tests.train.pirender.test_pairs import clip
 
 fabric_module = pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
 
-from facepipe.train.bilayer import command, person, person_command  # noqa: E402 - they need the extra
+from facepipe.train.bilayer import command, person, person_command, person_frames  # noqa: E402 - they need the extra
 
 SIDE = 160
 SMALL = replace(TINY, side_pixels=SIDE)
@@ -56,7 +57,7 @@ class Filmed(World):
 
 
 def reader(world: World, notes: list[str], **options: Any) -> PersonFrames:
-    return PersonFrames(world, world, SIDE, note=notes.append, **options)  # type: ignore[arg-type]
+    return PersonFrames(world, world, face_model(), SIDE, note=notes.append, **options)  # type: ignore[arg-type]
 
 
 def filmed(world: World, path: Path, fps: int = 25) -> Path:
@@ -139,6 +140,18 @@ def test_pictures_take_the_place_of_a_clip(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="names 2 files"):
         reader(world, []).cache([paths[0], film], tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_pictures_of_two_people_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the shapes of the faces, with their distance."""
+    world = Filmed([[Figure(90)], [Figure(200)]])
+    paths = [tmp_path / f"{number}.png" for number in range(2)]
+    for path, picture in zip(paths, world.pictures(), strict=True):
+        write_image(path, picture)
+    monkeypatch.setattr(person_frames, "compare", lambda *_: Comparison(0.05, 0.1))
+    with pytest.raises(InputError, match=r"1\.png: shows another person than .*0\.png.* 0\.050 eye distances"):
+        reader(world, []).cache(paths, tmp_path / "frames")
+    assert not (tmp_path / "frames").exists()
 
 
 def test_the_end_of_a_long_clip_is_held_out(cache: FrameCache) -> None:
