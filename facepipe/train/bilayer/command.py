@@ -1,6 +1,7 @@
 """Training of the bi-layer networks.
 
     facepipe train bilayer --dataset DATASET --cache CACHE --out RUN [--network compact|published]
+    facepipe train bilayer --person CLIP --out RUN
 
 DATASET is the output of `facepipe dataset build`; its frames are unpacked into CACHE once, with their mattes. A run
 with RUN/checkpoint.pt resumes from it; otherwise it starts with new networks, or with those of a released file
@@ -9,11 +10,15 @@ progress. `compact` trains the embedded network. `published` trains the paper's 
 device, in two stages; it needs VGG-19 (facepipe weights add vgg19 FILE). --stage enhancer --begin-with
 RUN/checkpoint.pt trains the texture enhancer on the networks of a finished run. `facepipe weights add bilayer RUN` adds
 the result.
+
+--person fine-tunes the released compact network for one person, within ten minutes on two cores, and writes
+RUN/person.safetensors, which `facepipe weights add` registers.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,13 +34,14 @@ from facepipe.face.model import load_face_model
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.renderers.bilayer.config import BilayerConfig
 from facepipe.renderers.bilayer.trained import read_trained
+from facepipe.train.bilayer import person_command
 from facepipe.train.bilayer.compact import CompactBilayerTraining
 from facepipe.train.bilayer.mattes import Mattes, build_mattes
 from facepipe.train.bilayer.pairs import PAIRS_OF_A_SOURCE
 from facepipe.train.bilayer.perceptual import PerceptualLoss
 from facepipe.train.bilayer.published import PublishedRecipe, PublishedTraining
 from facepipe.train.bilayer.stages import STAGES
-from facepipe.train.command import TrainingParser, parser_of
+from facepipe.train.command import FOLDERS, TrainingParser, parser_of
 from facepipe.train.pirender.command import both_caches, fabric_of
 from facepipe.train.pirender.frame_cache import FrameCache
 from facepipe.train.pirender.loop import Recipe, train
@@ -54,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = _parser()
     args = parser.parse_args(argv)
     _check(parser, args)
+    if args.person:
+        person_command.fine_tune(args)
+        return
     # A worker process forked while OpenCV's threads exist waits for them forever.
     cv2.setNumThreads(1)
     fabric = fabric_of(args.network, args.precision, devices=None if args.network == COMPACT else 1)
@@ -61,19 +70,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.network == COMPACT:
         compact = compact_of(args, fabric)
         if args.begin_with:
-            compact.run.start_at(args.begin_with)
+            compact.run.start_at(person_command.base_path(args.begin_with))
         train(compact, args.out, fabric)
         return
     published = published_of(args, fabric)
     if args.begin_with:
-        published.run.start_at(args.begin_with)
+        published.run.start_at(Path(args.begin_with))
     train(published, args.out, fabric)
     published.complete(args.out)
 
 
 def _parser() -> TrainingParser:
-    parser = parser_of("bilayer", __doc__, "cache", "out")
-    parser.add_argument("--dataset", type=Path, required=True, help="Output folder of `facepipe dataset build`.")
+    parser = parser_of("bilayer", __doc__, "out")
+    parser.add_argument("--dataset", type=Path, metavar="PATH", help="Output folder of `facepipe dataset build`.")
+    parser.add_argument("--cache", type=Path, metavar="PATH", help=FOLDERS["cache"])
     parser.add_argument(
         "--network",
         choices=[COMPACT, "published"],
@@ -88,8 +98,11 @@ def _parser() -> TrainingParser:
     parser.add_argument("--batch", type=int, help="Batch size on each device; for the compact network a multiple of 4.")
     parser.add_argument("--peak-rate", type=float, help="Highest learning rate.")
     parser.add_argument(
-        "--begin-with", type=Path, metavar="PATH", help="Checkpoint of another run, or a released file, to start from."
+        "--begin-with",
+        metavar="PATH",
+        help="Checkpoint of another run, a released file, or the name of a weight, to start from.",
     )
+    person_command.add_arguments(parser)
     parser.add_argument("--precision", default="32-true", help="Precision of Lightning Fabric, e.g. bf16-mixed.")
     parser.add_argument("--workers", type=int, default=1, help="Processes that prepare the batches.")
     return parser
@@ -97,6 +110,17 @@ def _parser() -> TrainingParser:
 
 def _check(parser: TrainingParser, args: argparse.Namespace) -> None:
     """Fill in the defaults of the network, and end the program with a message for options that do not fit it."""
+    for name in ("images", "batch", "peak_rate"):
+        value = getattr(args, name)
+        if value is not None and not 0 < value < math.inf:
+            parser.error(f"--{name.replace('_', '-')} is {value}, expected a number above 0")
+    person_command.check(args)
+    if args.person:
+        if args.network != COMPACT:
+            parser.error("--person fine-tunes the compact network; leave --network out")
+        if (args.batch or PAIRS_OF_A_SOURCE) % PAIRS_OF_A_SOURCE:
+            parser.error(f"--batch is {args.batch}; the pairs of a source come in fours, so give a multiple of 4")
+        return
     if args.network == COMPACT:
         for option in ("stage", "size"):
             if getattr(args, option):
@@ -153,7 +177,7 @@ def published_of(args: argparse.Namespace, fabric: Fabric) -> PublishedTraining:
 def config_of(args: argparse.Namespace) -> BilayerConfig:
     """Return the config by --size; without it, that of the run that is resumed or begun with, else medium."""
     resumed = args.out / "checkpoint.pt"
-    earlier = resumed if resumed.exists() else args.begin_with
+    earlier = resumed if resumed.exists() else args.begin_with and Path(args.begin_with)
     if args.size or not earlier:
         return BilayerConfig.of(args.size or "medium")
     return read_trained(earlier).config

@@ -53,6 +53,8 @@ class Recipe:
     """Processes that prepare the batches."""
     report_images: int = 800
     checkpoint_minutes: float = 4.0
+    minutes: float = math.inf
+    """Time after which a start of the run ends, with a checkpoint, if `images` are not reached before."""
     evaluate_images: int = 8000
 
     def adversarial(self, images: int) -> bool:
@@ -188,7 +190,10 @@ class Training(Protocol):
 
 
 def train(training: Training, out: Path, fabric: Fabric) -> None:
-    """Train until `recipe.images`, resuming from OUT/checkpoint.pt if it exists; only the first device reports."""
+    """Train until `recipe.images` or `recipe.minutes`, resuming from OUT/checkpoint.pt if it exists.
+
+    Only the first device reports.
+    """
     run, recipe = training.run, training.recipe
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists():
@@ -196,7 +201,8 @@ def train(training: Training, out: Path, fabric: Fabric) -> None:
     curves = TensorBoardLogger(str(out), name="curves")
     began, first, saved = time.monotonic(), run.images, time.monotonic()
     stream: Iterator[Any] = iter(training.batches(run.images))
-    while run.images < recipe.images:
+    ended = run.images >= recipe.images
+    while not ended:
         for optimiser, factor in (
             (run.optimiser, 1.0),
             (run.discriminator_optimiser, recipe.discriminator_ratio),
@@ -206,9 +212,10 @@ def train(training: Training, out: Path, fabric: Fabric) -> None:
         losses = training.advance(next(stream))
         run.average()
         before, run.images = run.images, run.images + recipe.batch * fabric.world_size
+        ended = run.images >= recipe.images or time.monotonic() - began > 60 * recipe.minutes
 
-        def passed(every: int, before: int = before) -> bool:
-            return before // every != run.images // every or run.images >= recipe.images
+        def passed(every: int, before: int = before, ended: bool = ended) -> bool:
+            return before // every != run.images // every or ended
 
         if not fabric.is_global_zero:
             continue
@@ -220,6 +227,6 @@ def train(training: Training, out: Path, fabric: Fabric) -> None:
             print(f"{run.images} images, {rate:.1f}/s: {text}", flush=True)
         if passed(recipe.evaluate_images):
             report(*training.evaluate(run.mean.module.eval()), run.images, out, curves)
-        if time.monotonic() - saved > 60 * recipe.checkpoint_minutes or run.images >= recipe.images:
+        if time.monotonic() - saved > 60 * recipe.checkpoint_minutes or ended:
             save(run, checkpoint)
             saved = time.monotonic()

@@ -69,11 +69,17 @@ class Pairs(IterableDataset[Pair]):
         cv2.setNumThreads(1)
         torch.set_num_threads(1)
         random = np.random.default_rng([self.seed, worker.id if worker else 0])
+        # The number of pairs of a source is the same with and without other people.
+        count = TARGETS_OF_A_SOURCE + (0 if self.motions else CROSSED_OF_A_SOURCE)
         while True:
-            clip, flip = int(random.integers(len(self.cache.names))), bool(self.augment and random.random() < 0.5)
-            there = np.flatnonzero(self.cache.valid[self.cache.clip(clip)])
-            source, *targets = random.choice(there, 1 + TARGETS_OF_A_SOURCE)
+            clip, flip, there = self.drawn(random)
+            source, *targets = random.choice(there, 1 + count)
             yield from self.of_source(clip, int(source), [int(row) for row in targets], random, flip=flip)
+
+    def drawn(self, random: np.random.Generator) -> tuple[int, bool, NDArray[np.intp]]:
+        """Return a random clip, whether it is mirrored, and those of its frames that may be source or target."""
+        clip, flip = int(random.integers(len(self.cache.names))), bool(self.augment and random.random() < 0.5)
+        return clip, flip, np.flatnonzero(self.cache.valid[self.cache.clip(clip)])
 
     def of_source(
         self, clip: int, source: int, targets: list[int], random: np.random.Generator, *, flip: bool = False
