@@ -118,16 +118,11 @@ def evaluate(
 
     if task == "audio":
         unused = {"--renderer": renderer, "--weights": weights, "--out": out, "--overwrite": overwrite, "--work": work}
-        _check_unused(
-            task, {**unused, "--teacher": teacher, "--frames": frames, "--from-second": from_second, "--json": as_json}
-        )
+        more = {"--teacher": teacher, "--frames": frames, "--from-second": from_second, "--json": as_json}
+        _check_unused(task, {**unused, **more})
         _evaluate_audio(manifest, labels)
         return
-    if task not in ("same", "cross"):
-        raise UsageError(f"--task is {task!r}, expected same, cross or audio")
-    _check_unused(task, {"--labels": labels})
-    if size % 2:
-        raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
+    _check_task(task, size, labels)
     cases = read_cases(manifest, task)  # type: ignore[arg-type]
     chosen, folder = _chosen(renderer, weights, work)
     setting = Setting(task, chosen, weights, size, frames, from_second)  # type: ignore[arg-type]
@@ -145,6 +140,15 @@ def _print_line(line: str) -> None:
     from facepipe.engine.progress import printable
 
     print(printable(line), file=sys.stderr, flush=True)
+
+
+def _check_task(task: str, size: int, labels: Path | None) -> None:
+    """Raise UsageError for an unknown task, an option that it does not use, or an odd size."""
+    if task not in ("same", "cross"):
+        raise UsageError(f"--task is {task!r}, expected same, cross or audio")
+    _check_unused(task, {"--labels": labels})
+    if size % 2:
+        raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
 
 
 def _check_unused(task: str, flags: Mapping[str, object]) -> None:
