@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import cv2
@@ -34,7 +33,7 @@ from facepipe.train.pirender.loop import Recipe, train
 
 BASE = "bilayer-compact"
 IMAGES, IMAGES_OF_A_FRAME, RATE = 4000, 40, 1e-4
-"""A frame of few pictures is not seen more often than IMAGES_OF_A_FRAME times: they would be learnt by heart."""
+"""Defaults. IMAGES_OF_A_FRAME limits the images for few frames, which the network would learn by heart."""
 SECONDS, MINUTES = 20.0, 10.0
 WEIGHT, FRAMES = "person.safetensors", "frames"
 NEEDED = ("detector", "landmarker", "face-model", "matting")
@@ -122,7 +121,7 @@ def person_of(args: argparse.Namespace, files: dict[str, Path], side_pixels: int
         args.seconds or SECONDS,
         args.face or "largest",
         MediaLimits(media.max_pixels, media.max_duration_seconds),
-        lambda text: print(f"note: {text}", file=sys.stderr, flush=True),
+        lambda text: print(f"note: {text}", flush=True),
     )
     folder = args.out / FRAMES
     cache = frames.cache(args.person, folder)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -274,6 +276,45 @@ def test_a_network_is_read_from_a_weight_or_a_checkpoint(tmp_path: Path) -> None
     save_network(CompactBilayerNet(TINY), path, kind="other")
     with pytest.raises(WeightsError, match="other"):
         person.base_net(path)
+
+
+class Whole:
+    """A matting network to which everything is person."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def mattes(self, pictures: Any) -> Iterator[tuple[Any, NDArray[np.float32]]]:
+        for picture in pictures:
+            yield picture, np.ones(picture.shape[:2], np.float32)
+
+
+def test_from_a_clip_to_a_weight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command with stub networks of the face: notes, figures before the training, the weight, and its two lines."""
+    world = Filmed([[Figure(120 + number)] for number in range(6)])
+    path, base, out = filmed(world, tmp_path / "clip.mp4"), tmp_path / "base.safetensors", tmp_path / "anna"
+    save_network(CompactBilayerNet(SMALL), base, kind=KIND)
+    landmarker = Landmarker(LandmarkerConfig(widths=(8, 8), depths=(1, 1), size_pixels=32))
+    stubs = {
+        "find_weights": lambda *names: {name: SimpleNamespace(path=Path(name)) for name in names},
+        "Detector": lambda _: world,
+        "FaceLandmarker": lambda _: world,
+        "load_face_model": lambda _: face_model(),
+        "Matting": Whole,
+        "load_network": lambda *_, **__: landmarker,
+    }
+    for name, stub in stubs.items():
+        monkeypatch.setattr(person_command, name, stub)
+    options = ["--images", "4", "--workers", "0", "--begin-with", str(base)]
+    command.main(["--person", str(path), "--out", str(out), *options])
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("note:") and "0.2 s are used" in line for line in lines)
+    assert any(line.startswith("before: psnr result") for line in lines)
+    assert lines[-2] == f"facepipe weights add {out}/person.safetensors --name anna"
+    assert load_network(out / "person.safetensors", KIND, CompactBilayerNet, CompactBilayerConfig).config == SMALL
+    assert (out / "person.safetensors").read_bytes() != base.read_bytes()
 
 
 @pytest.mark.parametrize(
