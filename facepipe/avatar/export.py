@@ -62,7 +62,7 @@ def export(job: Job, source: Path, out: Path, options: Options, precisions: Sequ
     head = load(network, loaded, tensors, load_face_model(weights["face-model"].path))
     about = {
         "source": {"file": source.name, "sha256": job.workspace.digests.digest(source)},
-        "weights": {name: weight.sha256 for name, weight in rendering.items()},
+        "weights": {options.weights if name == NETWORK else name: one.sha256 for name, one in rendering.items()},
     }
     made = write_avatar(head, out, precisions, about, overwrite=options.overwrite)
     job.emit(Result(path=str(out), changed=made.changed))

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+import skimage.data
+from PIL import Image
 
 from facepipe.avatar import models
 from tests.pipeline.scene import run
@@ -13,13 +15,14 @@ from tests.renderers.bilayer.small import add_bilayer
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
-PORTRAIT = Path(__file__).parents[2] / "examples/portrait.jpg"
+PORTRAIT = "portrait.png"
 
 
 @pytest.fixture(autouse=True)
 def _networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
     monkeypatch.chdir(tmp_path)
+    Image.fromarray(skimage.data.astronaut()).save(PORTRAIT)  # type: ignore[no-untyped-call]
 
 
 def test_a_portrait_becomes_an_avatar(tmp_path: Path) -> None:
@@ -29,7 +32,7 @@ def test_a_portrait_becomes_an_avatar(tmp_path: Path) -> None:
     checks = [one for line in outcome.stdout.splitlines() if (one := json.loads(line))["event"] == "check"]
     assert [(one["precision"], one["wrong"]) for one in checks] == [("fp32", False)]
     about = json.loads(Path("avatar/avatar.json").read_text("utf-8"))
-    assert about["source"]["file"] == PORTRAIT.name
+    assert about["source"]["file"] == PORTRAIT
     assert {"bilayer-official"} <= {*about["weights"]}
     before = {path.name: path.stat().st_mtime_ns for path in Path("avatar").iterdir()}
     assert set(before) == {"model.onnx", "texture.png", "avatar.json", "README.md", "sample.py"}
@@ -43,7 +46,6 @@ def test_faults_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     missing = run("export", "bilayer", PORTRAIT, "-o", "avatar")
     assert missing.exit_code == 3
     assert "bilayer-official" in missing.stderr
-    Path("mine.txt").write_text("")
     Path("avatar").mkdir()
     Path("avatar/notes.txt").write_text("")
     add_bilayer(tmp_path)
