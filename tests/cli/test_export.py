@@ -22,7 +22,7 @@ PORTRAIT = "portrait.png"
 def _networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(skimage.data.astronaut()).save(PORTRAIT)
+    Image.fromarray(skimage.data.astronaut()).save(PORTRAIT)  # type: ignore[no-untyped-call]
 
 
 def test_a_portrait_becomes_an_avatar(tmp_path: Path) -> None:

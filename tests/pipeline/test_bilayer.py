@@ -97,7 +97,8 @@ def test_missing_weights(scene: Scene, tmp_path: Path, monkeypatch: pytest.Monke
     """Which files, where they are to be had, and how they come in; nothing is left behind."""
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "weights"))
     out = tmp_path / "x.mp4"
-    outcome = run("reenact", scene.portrait, scene.motion, "-o", out, "--weights", OFFICIAL, "--work", scene.work)
+    selected = ("--renderer", "bilayer", "--weights", OFFICIAL, "--work", scene.work)
+    outcome = run("reenact", scene.portrait, scene.motion, "-o", out, *selected)
     assert outcome.exit_code == 3
     assert OFFICIAL in outcome.stderr
     assert "saic-violet/bilayer-model" in outcome.stderr
@@ -113,7 +114,7 @@ def test_the_embedded_network(scene: Scene, tmp_path: Path, monkeypatch: pytest.
     assert outcome.exit_code == 0, outcome.stderr
     alpha = np.asarray(Image.open(tmp_path / "a.png"))[..., 3]
     assert 0.1 < (alpha > 128).mean() < 0.95
-    driven = ("reenact", scene.portrait, scene.motion, "--renderer", "bilayer", "-o", tmp_path / "x.mp4")
+    driven = ("reenact", scene.portrait, scene.driver, "--renderer", "bilayer", "-o", tmp_path / "x.mp4")
     for more in (("--source-picture", scene.portrait), ("--keypoints", "driver", "--motion", "absolute")):
         refused = run(*driven, *more, "--work", scene.work)
         assert refused.exit_code == 2
