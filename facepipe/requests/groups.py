@@ -185,7 +185,7 @@ class Transfer(Amount):
     keypoints: str | None = from_setting(
         "motion.keypoints",
         "Landmarks of the motion space keypoints68: source (the source's face, moved as the driver) or driver (the "
-        "driver's own, as the published bilayer has it; needs --motion absolute).",
+        "driver's own; needs --motion absolute and the published network, --weights bilayer-official).",
     )
     reference: str | None = from_setting(
         "motion.reference",

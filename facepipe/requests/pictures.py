@@ -7,10 +7,18 @@ from pathlib import Path
 from typing import ClassVar
 
 from facepipe.renderers import RENDERERS
+from facepipe.rendering.spec import RendererSpec
 from facepipe.requests.declaration import option
 from facepipe.requests.groups import FACES
 
-POOLING = ", ".join(spec.name for spec in RENDERERS.values() if spec.max_pictures > 1)
+
+def _shown(spec: RendererSpec) -> str:
+    """Return the name of a renderer that pools, with the network that does if its default one does not."""
+    pools = spec.network not in spec.simple_kinds
+    return spec.name if pools else f"{spec.name} with --weights {' or '.join(spec.official)}"
+
+
+POOLING = ", ".join(_shown(spec) for spec in RENDERERS.values() if spec.max_pictures > 1)
 ONLY = f"only for renderers that pool several pictures ({POOLING or 'none is installed'})"
 
 
