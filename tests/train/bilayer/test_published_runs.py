@@ -84,9 +84,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(cache: FrameCache, mattes: Ma
     }
 
 
-def test_runs_of_other_stages_and_sizes_are_refused(
-    cache: FrameCache, mattes: Mattes, base: Path, tmp_path: Path
-) -> None:
+def test_runs_of_other_stages_and_sizes_are_refused(cache: FrameCache, mattes: Mattes, tmp_path: Path) -> None:
     base, other = tmp_path / "base", training(cache, mattes, "enhancer")
     save(training(cache, mattes).run, base / "checkpoint.pt")
     with pytest.raises(WeightsError, match=r"is of the stage base, expected enhancer: give another --out"):
