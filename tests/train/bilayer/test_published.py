@@ -1,10 +1,8 @@
-"""The published training, with tiny networks: frames, a step of each stage, statistics, runs, and the weight."""
+"""The published training, with tiny networks: frames, a step of each stage, and standing statistics."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,39 +11,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import default_collate
 
-from facepipe import weights
-from facepipe.errors import WeightsError
 from facepipe.face.topology import SIXTY_EIGHT
-from facepipe.models.vgg import Vgg19Features
-from facepipe.renderers.bilayer import renderer
-from facepipe.renderers.bilayer.checkpoint import read_official
-from facepipe.renderers.bilayer.config import BilayerConfig
 from facepipe.renderers.bilayer.cropping import crop_box
-from facepipe.renderers.bilayer.published import Bilayer, load_bilayer
-from facepipe.rendering.spec import NETWORK
-from facepipe.train.bilayer.mattes import Mattes, build_mattes
-from facepipe.train.pirender.frame_cache import FrameCache, build_frame_cache
-from tests.pipeline.scene import run
-from tests.renderers.bilayer.networks import SMALL, person
-from tests.renderers.bilayer.small import motion, portrait
-from tests.train.pirender.test_official import TINY_VGG
-from tests.train.pirender.test_official import dataset as make_dataset
+from tests.renderers.bilayer.networks import person
 from tests.train.pirender.test_pairs import SIDE, clip
 
 pytest.importorskip("lightning_fabric", reason="needs the extra `train`")
-from lightning_fabric import Fabric
-
-from facepipe.train.bilayer import command, stages
+from facepipe.train.bilayer import stages
 from facepipe.train.bilayer.frames import ClipFrames, to_batch
-from facepipe.train.bilayer.perceptual import LAYER_WEIGHTS, PerceptualLoss
-from facepipe.train.bilayer.published import PublishedRecipe, PublishedTraining
-from facepipe.train.bilayer.stages import Stage, base_made, enhanced_made
+from facepipe.train.bilayer.mattes import Mattes, build_mattes
+from facepipe.train.bilayer.perceptual import LAYER_WEIGHTS
+from facepipe.train.bilayer.stages import base_made, enhanced_made
 from facepipe.train.bilayer.standing import measure
-from facepipe.train.pirender.loop import save, train
+from facepipe.train.pirender.frame_cache import FrameCache, build_frame_cache
+from facepipe.train.pirender.loop import train
 from tests.train.bilayer.test_compact import Halves
-
-TINY = replace(SMALL, enhancer_steps=2)
-RECIPE = PublishedRecipe(batch=2, images=4, peak_rate=2e-4, workers=0, evaluate_images=4, standing_batches=3)
+from tests.train.bilayer.tiny import RECIPE, TINY, changed, copied, perceptual, training
 
 
 @pytest.fixture(scope="module")
@@ -63,23 +44,18 @@ def mattes(folder: Path, cache: FrameCache) -> Mattes:
     return build_mattes(folder, cache, Halves())  # type: ignore[arg-type]
 
 
-def perceptual() -> PerceptualLoss:
-    torch.manual_seed(0)
-    return PerceptualLoss(Vgg19Features(TINY_VGG, average=True).eval().requires_grad_(False))
+@pytest.fixture(scope="module")
+def base(cache: FrameCache, mattes: Mattes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was trained."""
+    out = tmp_path_factory.mktemp("base")
+    found = training(cache, mattes)
+    train(found, out, found.fabric)
+    return out
 
 
-def training(cache: FrameCache, mattes: Mattes, stage: Stage = "base", **changes: Any) -> PublishedTraining:
-    fabric = Fabric(accelerator="cpu", devices=1)
-    recipe = replace(RECIPE, **changes)
-    return PublishedTraining(recipe, fabric, (cache, cache), (mattes, mattes), perceptual(), TINY, stage)
-
-
-def copied(net: nn.Module) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in net.state_dict().items()}
-
-
-def changed(net: nn.Module, before: dict[str, Tensor]) -> set[str]:
-    return {name for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
+def trained(discriminator: nn.Module) -> set[str]:
+    """Return the names of the parameters that matter: what is added to all scores is no part of their differences."""
+    return {name for name, _ in discriminator.named_parameters()} - {"net.linear.bias"}
 
 
 def test_an_epoch_takes_every_clip_once(cache: FrameCache, mattes: Mattes) -> None:
@@ -142,7 +118,7 @@ def test_a_step_of_the_base_changes_networks_and_discriminator(cache: FrameCache
     last = f"identity_embedder.net.dec_blocks.{TINY.texture_stages - 1}."
     assert {name.removeprefix(last).split(".")[0] for name in same} <= {"block", "skip"}
     assert all(name.startswith(last) for name in same)
-    assert set(dict(found.run.discriminator.named_parameters())) <= changed(found.run.discriminator, judge)
+    assert trained(found.run.discriminator) <= changed(found.run.discriminator, judge)
     for optimiser in (found.run.optimiser, found.run.discriminator_optimiser):
         (group,) = optimiser.param_groups
         assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (2e-4, (0.5, 0.999), 1e-7, 0)
@@ -184,7 +160,7 @@ def test_the_warp_is_regularised_until_its_weight_has_decayed(cache: FrameCache,
             warp=weight,  # type: ignore[arg-type]
         )
         assert ("warp" in losses) == bool(weight)
-    assert float(losses["low"]) > 0
+    assert float(losses["low"].detach()) > 0
     found.run.images = 20_000 * RECIPE.batch
     assert "warp" not in found.advance(batch)
 
@@ -194,6 +170,9 @@ def test_statistics_are_the_means_over_batches(cache: FrameCache, mattes: Mattes
     found = training(cache, mattes)
     net = found.run.networks
     batches = [to_batch(batch) for _, batch in zip(range(3), found.batches(0), strict=False)]
+    # The vectors of new spectral norms are random, and weights divided by what they estimate have any size.
+    for batch in batches:
+        base_made(net, batch)
     norms = {name: norm for name, norm in net.named_modules() if isinstance(norm, nn.BatchNorm2d)}
     inputs: dict[str, list[Tensor]] = {name: [] for name in norms}
     handles = [
@@ -204,6 +183,7 @@ def test_statistics_are_the_means_over_batches(cache: FrameCache, mattes: Mattes
     measure(net, batches, lambda batch: base_made(net, batch))
     for handle in handles:
         handle.remove()
+    varied = 0
     for name, norm in norms.items():
         assert len(inputs[name]) == 3
         assert not norm.training
@@ -211,34 +191,10 @@ def test_statistics_are_the_means_over_batches(cache: FrameCache, mattes: Mattes
         variances = torch.stack([one.var((0, 2, 3), unbiased=True) for one in inputs[name]])
         torch.testing.assert_close(norm.running_mean, means.mean(0), atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(norm.running_var, variances.mean(0), atol=1e-5, rtol=1e-4)
-        assert not torch.allclose(means[0], means[-1]) or "gen_tex.blocks.0.block_feats.0" in name
+        varied += not torch.allclose(means[-1], means.mean(0), rtol=0.01)
+    # The first norms of the texture generator see the same learned tensor in every batch.
+    assert varied > len(norms) / 2
     assert all(torch.equal(value, net.get_buffer(name)) for name, value in vectors.items())
-
-
-def test_a_resumed_run_equals_an_uninterrupted_one(cache: FrameCache, mattes: Mattes, tmp_path: Path) -> None:
-    """Bit for bit: networks, discriminator, optimisers and the networks ready for use."""
-    whole = training(cache, mattes)
-    train(whole, tmp_path / "whole", whole.fabric)
-    first = training(cache, mattes, images=2, evaluate_images=1000)
-    train(first, tmp_path / "parts", first.fabric)
-    second = training(cache, mattes)
-    train(second, tmp_path / "parts", second.fabric)
-    assert second.run.images == whole.run.images == second.run.measured_images == 4
-    one, other = (torch.load(tmp_path / name / "checkpoint.pt") for name in ("whole", "parts"))
-    assert one.keys() == other.keys()
-    torch.testing.assert_close(one, other, rtol=0, atol=0)
-    assert changed(second.run.net, {**second.run.mean.module.state_dict()}) >= {
-        name for name, _ in second.run.net.named_buffers() if name.endswith("running_var")
-    }
-
-
-@pytest.fixture(scope="module")
-def base(cache: FrameCache, mattes: Mattes, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was trained."""
-    out = tmp_path_factory.mktemp("base")
-    found = training(cache, mattes)
-    train(found, out, found.fabric)
-    return out
 
 
 def test_the_second_stage_trains_the_enhancer_alone(cache: FrameCache, mattes: Mattes, base: Path) -> None:
@@ -260,7 +216,7 @@ def test_the_second_stage_trains_the_enhancer_alone(cache: FrameCache, mattes: M
     for name, value in found.run.net.state_dict().items():
         if not name.startswith("texture_enhancer"):
             assert torch.equal(value, ready[name]), name
-    assert set(dict(found.run.discriminator.named_parameters())) <= changed(found.run.discriminator, judge)
+    assert trained(found.run.discriminator) <= changed(found.run.discriminator, judge)
     metrics, sheet = found.evaluate(found.run.mean.module.eval())
     assert set(metrics) == {"psnr result", "psnr unmoved", "iou mask"}
     assert sheet.shape == (3 * 32, 7 * 32, 3)
@@ -289,98 +245,3 @@ def test_textures_of_a_batch_are_enhanced_one_by_one(cache: FrameCache, mattes: 
     steps = net.texture_enhancer.trace(start, pictures, layers)
     (gradient,) = torch.autograd.grad(steps[0].inputs.sum(), start)
     assert torch.equal(gradient, torch.ones_like(gradient))
-
-
-def test_runs_of_other_stages_and_sizes_are_refused(
-    cache: FrameCache, mattes: Mattes, base: Path, tmp_path: Path
-) -> None:
-    other = training(cache, mattes, "enhancer")
-    with pytest.raises(WeightsError, match=r"is of the stage base, expected enhancer: give another --out"):
-        train(other, base, other.fabric)
-    path = base / "checkpoint.pt"
-    small = training(cache, mattes)
-    small.run.config = replace(small.run.config, inference_width=8, inference_widest=16)
-    with pytest.raises(WeightsError, match=r"generator of 4 to 8 channels\), expected 8 to 16: give the --size"):
-        small.run.resume(path)
-    torch.save({"net": {}}, tmp_path / "checkpoint.pt")
-    with pytest.raises(WeightsError, match="is not a checkpoint of `facepipe train bilayer --network published`"):
-        small.run.start_at(tmp_path / "checkpoint.pt")
-
-
-def test_a_run_without_statistics_is_completed(cache: FrameCache, mattes: Mattes, tmp_path: Path) -> None:
-    """Before the first evaluation its networks are refused. The command completes a run at its end."""
-    found = training(cache, mattes)
-    save(found.run, tmp_path / "checkpoint.pt")
-    with pytest.raises(WeightsError, match=r"no standing statistics .* --images 1"):
-        read_official(tmp_path)
-    found.run.images = 2
-    found.complete(tmp_path)
-    assert read_official(tmp_path).notes == (
-        f"{tmp_path / 'checkpoint.pt'} has no texture enhancer (--stage enhancer trains one): "
-        "textures are not enhanced",
-    )
-    found.run.images = 6
-    save(found.run, tmp_path / "checkpoint.pt")
-    assert "are those after 2 images of 6" in read_official(tmp_path / "checkpoint.pt").notes[0]
-
-
-def test_both_stages_by_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a data set to a weight that renders, with the textures of the trained enhancer."""
-    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
-    monkeypatch.setattr(command, "Matting", lambda _path: Halves())
-    monkeypatch.setattr(command, "open_vgg19", lambda *, average: perceptual().vgg)
-    monkeypatch.setattr(BilayerConfig, "of", classmethod(lambda cls, size: TINY))
-    monkeypatch.setattr(command, "PublishedRecipe", lambda *args, **options: replace(RECIPE, workers=0))
-    common = ["--dataset", make_dataset(tmp_path / "set"), "--cache", tmp_path / "cache", "--network", "published"]
-    stages_ = (["--out", tmp_path / "base"], ["--out", tmp_path / "run", "--stage", "enhancer", "--begin-with"])
-    command.main([*map(str, common), *map(str, stages_[0])])
-    command.main([*map(str, common), *map(str, stages_[1]), str(tmp_path / "base/checkpoint.pt")])
-    outcome = run("weights", "add", "bilayer", tmp_path / "run", "--name", "mine")
-    assert (outcome.exit_code, outcome.stderr) == (0, "")
-    entry = weights.lookup("mine")
-    assert (entry.space, entry.licence, entry.page) == ("keypoints68", "unknown", "")
-    threads = torch.get_num_threads()
-    loaded = load_bilayer(weights.find("mine").path)
-    torch.set_num_threads(threads)
-    assert loaded.config == TINY
-    trained = torch.load(tmp_path / "run/checkpoint.pt")
-    net = Bilayer(replace(TINY, spectral_norm=True)).eval()
-    net.load_state_dict(
-        {name.removeprefix("module."): one for name, one in trained["mean"].items() if name != "n_averaged"}
-    )
-    given = person(1)
-    torch.testing.assert_close(
-        loaded.texture(loaded.embed(*given), given[0], given[2]), net.texture(net.embed(*given), given[0], given[2]),
-        atol=1e-4, rtol=1e-3,
-    )  # fmt: skip
-    files = {NETWORK: weights.find("mine").path}
-    frames = list(renderer.open_renderer(files, portrait(), prior=None, prepared=None, compiled=False)(motion(2), 0, 2))
-    assert frames[0].shape == (128, 128, 4)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--stage", "enhancer", "--network", "published"], "give --begin-with RUN/checkpoint.pt"),
-        (["--size", "small"], "--size is an option of --network published"),
-        (["--batch", "6"], "give a multiple of 4"),
-    ],
-)
-def test_options_that_do_not_fit_are_refused(
-    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    places = [f"--{name}={tmp_path / name}" for name in ("dataset", "cache", "out")]
-    with pytest.raises(SystemExit) as ended:
-        command.main([*places, *options])
-    assert ended.value.code == 2
-    assert message in capsys.readouterr().err
-
-
-def test_the_error_without_vgg_gives_instructions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes before anything is unpacked."""
-    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "none"))
-    places = [f"--{name}={tmp_path / name}" for name in ("dataset", "cache", "out")]
-    outcome = run("train", "bilayer", *places, "--network", "published")
-    assert outcome.exit_code == 3
-    assert "facepipe weights add vgg19" in outcome.stderr
-    assert not (tmp_path / "cache").exists()
