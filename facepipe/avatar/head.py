@@ -89,7 +89,7 @@ def load_head(network: Path, source: Source, prepared: Mapping[str, Tensor], mod
         frames=Frames(net, prepared),
         keypoints=framing.keypoints(),
         motion=framing.keypoints(np.concatenate([*_swept(source, model)])),
-        box=framing.square,
+        box=framing.view.square,
     )
 
 

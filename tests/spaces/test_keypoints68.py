@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -138,10 +139,10 @@ def test_gaps_are_filled_and_noise_is_smoothed() -> None:
     """Landmarks pass evenly over a gap, and are smoothed as the same numbers in another array are."""
     noisy = seen(4, 40)
     gap = replace(noisy, valid=np.abs(np.arange(40) - 20) > 8)
-    filled = smoothed(gap, "none").keypoints
+    filled = cast("KeypointCoefficients", smoothed(gap, "none")).keypoints
     np.testing.assert_allclose(filled[20], filled[11] + 9 / 18 * (filled[29] - filled[11]))
     flat = replace(noisy, expression=np.array(noisy.keypoints.reshape(40, -1)[:, :64]))
-    found = smoothed(flat, "savitzky-golay")
+    found = cast("KeypointCoefficients", smoothed(flat, "savitzky-golay"))
     np.testing.assert_array_equal(found.keypoints.reshape(40, -1)[:, :64], found.expression)
 
 

@@ -47,7 +47,7 @@ class TextureEnhancer(nn.Module):
         """Return (B, 3, S, S) updates for (B * N, 6, S, S) inputs, texture and guidance of N pictures of B people."""
         x = inputs
         for index, block in enumerate(cast("nn.ModuleList", self.net["blocks"])):
-            x = block(x.unflatten(0, (people, -1)).mean(1) if index == self.separate else x)
+            x = block(x.reshape(people, -1, *x.shape[1:]).mean(1) if index == self.separate else x)
         return x.tanh()
 
     def trace(self, texture: Tensor, pictures: Tensor, layers: Layers) -> list[Step]:
