@@ -93,7 +93,9 @@ def test_the_sampler_runs_without_facepipe(head: Head, folder: Path, tmp_path: P
     assert len((folder / "sample.py").read_text("utf-8").splitlines()) <= 40
     assert len((folder / "README.md").read_text("utf-8").splitlines()) <= 10
     packages = {
-        str(Path(str(find_spec(name).origin)).parents[1]) for name in ("numpy", "PIL", "onnxruntime", "packaging")
+        str(Path(str(spec.origin)).parents[1])
+        for name in ("numpy", "PIL", "onnxruntime", "packaging")
+        if (spec := find_spec(name))
     }
     program = (
         f"import runpy, sys; sys.path += {sorted(packages)!r}; sys.modules['facepipe'] = None; sys.modules['torch'] = "

@@ -173,7 +173,9 @@ def step(
 class Training(Protocol):
     """A network with its data, losses and evaluation."""
 
-    run: Run
+    @property
+    def run(self) -> Run:
+        """Return the state of the training."""
 
     @property
     def recipe(self) -> Recipe:

@@ -59,7 +59,7 @@ class Filmed(World):
 
 
 def reader(world: World, notes: list[str], **options: Any) -> PersonFrames:
-    return PersonFrames(world, world, face_model(), SIDE, note=notes.append, **options)  # type: ignore[arg-type]
+    return PersonFrames(world, world, face_model(), SIDE, note=notes.append, **options)
 
 
 def filmed(world: World, path: Path, fps: int = 25) -> Path:
