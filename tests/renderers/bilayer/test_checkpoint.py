@@ -211,7 +211,7 @@ def test_options_of_another_system_are_refused(tmp_path: Path) -> None:
 
 def test_another_keypoint_detector_is_refused(tmp_path: Path) -> None:
     net = trained()
-    net.keypoints_embedder.net["mlp"][0] = nn.Linear(394, 12)  # type: ignore[index,operator]
+    net.keypoints_embedder.net["mlp"][0] = nn.Linear(394, 12)  # type: ignore[operator]
     publish(tmp_path, net)
     with pytest.raises(
         WeightsError, match=r"takes 394 numbers, expected 136 .68 keypoints.: it is for another keypoint"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torch.utils.data import default_collate
 
 from facepipe.face.topology import SIXTY_EIGHT
 from facepipe.renderers.bilayer.cropping import crop_box
+from facepipe.renderers.bilayer.discriminator import Discriminator
 from tests.renderers.bilayer.networks import person
 from tests.train.pirender.test_pairs import SIDE, clip
 
@@ -101,7 +103,7 @@ def test_the_perceptual_loss_weighs_layers_and_pools_by_averages() -> None:
         if index in loss.vgg.taken:
             gaps.append(float((x - y).abs().mean()))
     wanted = sum(weight * gap for weight, gap in zip(LAYER_WEIGHTS, gaps, strict=True))
-    assert LAYER_WEIGHTS == (0.03125, 0.0625, 0.125, 0.25, 1)
+    assert list(LAYER_WEIGHTS) == [0.03125, 0.0625, 0.125, 0.25, 1]
     assert float(loss(made, truth)) == pytest.approx(wanted, rel=1e-5)
 
 
@@ -134,10 +136,10 @@ def test_both_steps_are_those_of_one_backward(cache: FrameCache, mattes: Mattes)
     losses = stages.losses_of(
         made,
         tensors.target,
-        plain.run.discriminator,
+        cast(Discriminator, plain.run.discriminator),
         plain.perceptual,
         stage="base",
-        warp=10,  # type: ignore[arg-type]
+        warp=10,
     )
     torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
     for one, other in ((found.run.net, plain.run.net), (found.run.discriminator, plain.run.discriminator)):
@@ -154,10 +156,10 @@ def test_the_warp_is_regularised_until_its_weight_has_decayed(cache: FrameCache,
         losses = stages.losses_of(
             made,
             to_batch(batch).target,
-            found.run.discriminator,
+            cast(Discriminator, found.run.discriminator),
             found.perceptual,
             stage="base",
-            warp=weight,  # type: ignore[arg-type]
+            warp=weight,
         )
         assert ("warp" in losses) == bool(weight)
     assert float(losses["low"].detach()) > 0
