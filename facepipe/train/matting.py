@@ -89,15 +89,20 @@ def validates(item: Item) -> bool:
 
 
 @torch.no_grad()
-def judge(net: nn.Module, cache: MatteCache, rows: NDArray[np.bool_]) -> MatteMeasures:
-    """Return the measures of the network on the crops around the heads of the given (N,) rows of a cache."""
+def judge(net: nn.Module, cache: MatteCache, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the measures (R, 4) of the network on the crops around the heads of R chosen rows of a cache."""
     found = []
     for row in np.flatnonzero(rows):
         crop = cache.crop(int(row))
         picture, truth = (sample(plane[row], crop, CROP_PIXELS) for plane in (cache.pictures, cache.mattes))
         logit = net(to_network(torch.from_numpy(picture).permute(2, 0, 1)[None]))
         found.append(measures(torch.sigmoid(logit)[0].numpy(), np.asarray(truth, np.float32) / 255))
-    return MatteMeasures(*np.mean(found, axis=0).tolist())
+    return np.array(found)
+
+
+def mean_of(found: NDArray[np.float64]) -> MatteMeasures:
+    """Return the means of (R, 4) measures."""
+    return MatteMeasures(*found.mean(0).tolist())
 
 
 def train(data: Path, mattes: Path, cache: Path, out: Path, recipe: Recipe) -> nn.Module:
@@ -125,7 +130,7 @@ def train(data: Path, mattes: Path, cache: Path, out: Path, recipe: Recipe) -> n
         out,
         batches=batches,
         loss_of=loss_of,
-        evaluate=lambda average: f"(validation people) {judge(average, known, judged)}",
+        evaluate=lambda average: f"(validation people) {mean_of(judge(average, known, judged))}",
     )
 
 
@@ -134,8 +139,10 @@ def judge_file(data: Path, mattes: Path, cache: Path, file: Path) -> None:
     _, unseen = split_items(data)
     known = build_cache(unseen, mattes, cache / "unseen", Detector(weights.find("detector").path))
     net = load_network(file, "matting", Matting, MattingConfig, precision="fp32")
-    for name, rows in (("clips", ~known.portrait), ("portraits", known.portrait), ("all", known.portrait | True)):
-        print(f"{name}: {rows.sum()} frames, {judge(net, known, rows)}")
+    every = np.ones(len(known.item), bool)
+    found = judge(net, known, every)
+    for name, rows in (("clips", ~known.portrait), ("portraits", known.portrait), ("all", every)):
+        print(f"{name}: {rows.sum()} frames, {mean_of(found[rows])}", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
