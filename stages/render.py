@@ -119,7 +119,8 @@ def background_of(run: StageRun[Params]) -> Background:
     else:
         assert matting is not None
         matte = matting(source)
-    return Background(Composition(without_person(source, matte), matting), () if is_visible(matte) else (_UNSEEN,))
+    composition = Composition(without_person(source, matte), matting, own=True)
+    return Background(composition, () if is_visible(matte) else (_UNSEEN,))
 
 
 def frames_of(run: StageRun[Params], background: Background | None = None) -> Generator[Picture, None, None]:

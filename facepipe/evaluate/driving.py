@@ -19,7 +19,7 @@ from facepipe.pipeline.reenact import FittedInputs, Inputs, check_inputs, fit
 from facepipe.pipeline.rendering import Scene, move, open_scene, prepare_source, source_files
 from facepipe.renderers import RENDERERS
 from facepipe.rendering import matting
-from facepipe.rendering.background import over
+from facepipe.rendering.background import over_own
 from facepipe.rendering.filling import without_person
 from facepipe.rendering.source import Source
 from facepipe.rendering.spec import MATTING
@@ -53,7 +53,7 @@ class DrivenMotion:
         draw, behind = open_scene(self.scene, self.prepared), self._behind()
         for run in np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1):
             for frame in draw(self.motion, int(run[0]), int(run[-1]) + 1):
-                yield frame if behind is None else over(frame, behind)
+                yield frame if behind is None else over_own(frame, behind)
 
     def _behind(self) -> Picture | None:
         """Return the background of frames with alpha, (S, S, 3); None for a renderer without."""

@@ -34,14 +34,18 @@ class Composition:
     RGB, or (H, W, 4) with straight alpha if `behind` is None.
     """
 
-    def __init__(self, behind: Picture | None, matting: Matting | None = None) -> None:
-        self.behind, self.matting = behind, matting
+    def __init__(self, behind: Picture | None, matting: Matting | None = None, *, own: bool = False) -> None:
+        """Take the background; `own` says that it is that of the portrait, from which the frames are made."""
+        self.behind, self.matting, self.own = behind, matting, own
 
     def __call__(self, frame: Picture) -> Picture:
         """Return the composed frame."""
         if frame.shape[2] == 3:
             assert self.matting is not None
-            frame = cut_out(frame, self.matting(frame))
+            return self._over(cut_out(frame, self.matting(frame)))
+        return over_own(frame, self.behind) if self.own and self.behind is not None else self._over(frame)
+
+    def _over(self, frame: Picture) -> Picture:
         return with_clean_colours(frame) if self.behind is None else over(frame, self.behind)
 
     def frames(self, frames: Iterable[Picture]) -> Iterator[Picture]:
@@ -60,6 +64,17 @@ def over(frame: Picture, behind: Picture) -> Picture:
     """Return a frame (H, W, 4) with straight alpha over a background (H, W, 3), rounded to the nearest."""
     alpha = frame[..., 3:].astype(np.uint32)
     return np.asarray((frame[..., :3] * alpha + behind * (255 - alpha) + 127) // 255, np.uint8)
+
+
+def over_own(frame: Picture, behind: Picture) -> Picture:
+    """Return a frame over the background of the portrait that it was made from; see `over`.
+
+    The colours at soft edges already contain that background. Mixed with it by the same share once more, thin hair
+    would almost vanish, so that frames are opaque from a share of a half on.
+    """
+    opaque = frame.copy()
+    opaque[..., 3] = np.minimum(frame[..., 3].astype(np.uint16) * 2, 255)
+    return over(opaque, behind)
 
 
 def cut_out(picture: Picture, matte: NDArray[np.floating]) -> Picture:
