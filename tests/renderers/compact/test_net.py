@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from facepipe.models.resampling import rescaled_positions, resized, shuffled, upsampled
 from facepipe.renderers.compact.config import CONDITIONING_CHANNELS, CompactConfig
 from facepipe.renderers.compact.net import (
     AdaIN,
@@ -14,10 +15,6 @@ from facepipe.renderers.compact.net import (
     Entry,
     Hourglass,
     bounded_change,
-    rescaled_positions,
-    resized,
-    shuffled,
-    upsampled,
     without_warp,
 )
 
