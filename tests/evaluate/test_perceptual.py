@@ -21,7 +21,7 @@ def features() -> FaceFeatures:
 
 
 def face() -> np.ndarray:
-    return np.ascontiguousarray(astronaut()[10:266, 100:356])
+    return np.ascontiguousarray(astronaut()[10:266, 100:356])  # type: ignore[no-untyped-call]
 
 
 def distance(picture: np.ndarray, truth: np.ndarray) -> float:
