@@ -169,7 +169,7 @@ def left_half(picture: np.ndarray) -> np.ndarray:
 def with_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
     """Add a renderer with alpha, and a matting network that is a function."""
     spec = replace(cutout.SPEC, compared_with=("mesh",))
-    monkeypatch.setitem(RENDERERS, "cutout", spec)  # type: ignore[misc]
+    monkeypatch.setitem(RENDERERS, "cutout", spec)
     monkeypatch.setattr("facepipe.rendering.matting.open_matting", lambda _: left_half)
     files = {name: find("face-model" if name == MATTING else name) for name in (MATTING, "face-model")}
     for module in (rendering, evaluation):

@@ -28,7 +28,7 @@ def test_the_number_of_threads_changes_no_byte(scene: Scene, tmp_path: Path) -> 
     results = set()
     for threads in ("1", "2"):
         folder = tmp_path / threads
-        job = ["reenact", scene.portrait, scene.motion, "--size", "64", "--work", folder / "work"]
+        job: list[str | Path] = ["reenact", scene.portrait, scene.motion, "--size", "64", "--work", folder / "work"]
         jobs = [[*job, "--renderer", name, "-o", folder / f"{name}.mp4"] for name in ("mesh", "compact")]
         environment = {**os.environ, "OMP_NUM_THREADS": threads}
         subprocess.run(in_one_process(*jobs), env=environment, check=True, capture_output=True, cwd=tmp_path)

@@ -60,7 +60,7 @@ def differs(processor: str) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("processor", filter(differs, PROCESSORS))
+@pytest.mark.parametrize("processor", [name for name in PROCESSORS if differs(name)])
 def test_pieces_equal_the_whole_on_other_processors(processor: str) -> None:
     needed, settings = PROCESSORS[processor]
     if needed not in cpu_flags():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -110,7 +111,7 @@ def test_one_run_in_a_plain_folder_without_the_enhancer(tmp_path: Path) -> None:
 def test_the_newest_epoch_of_all_networks_is_read(tmp_path: Path) -> None:
     old, new = trained(), trained()
     with torch.no_grad():
-        new.keypoints_embedder.net["mlp"][0].bias.fill_(3)  # type: ignore[index,union-attr,operator]
+        new.keypoints_embedder.net["mlp"][0].bias.fill_(3)  # type: ignore[index]
     publish(tmp_path, old, epoch=9)
     publish(tmp_path, new, epoch=10)
     publish(tmp_path, old, epoch=100, names=BASE[:3])
@@ -188,7 +189,7 @@ def test_several_runs_are_refused(tmp_path: Path) -> None:
         ({"emb_num_channels": "wide"}, "args.txt has emb_num_channels: wide, expected a positive whole number"),
     ],
 )
-def test_options_of_other_networks_are_refused(changes: dict[str, object], message: str, tmp_path: Path) -> None:
+def test_options_of_other_networks_are_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
     publish(tmp_path, trained(), **changes)
     outcome = add(tmp_path)
     assert outcome.exit_code == 3
@@ -210,7 +211,7 @@ def test_options_of_another_system_are_refused(tmp_path: Path) -> None:
 
 def test_another_keypoint_detector_is_refused(tmp_path: Path) -> None:
     net = trained()
-    net.keypoints_embedder.net["mlp"][0] = nn.Linear(394, 12)  # type: ignore[index,operator]
+    net.keypoints_embedder.net["mlp"][0] = nn.Linear(394, 12)  # type: ignore[operator]
     publish(tmp_path, net)
     with pytest.raises(
         WeightsError, match=r"takes 394 numbers, expected 136 .68 keypoints.: it is for another keypoint"
