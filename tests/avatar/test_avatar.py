@@ -61,7 +61,7 @@ def test_models_compute_what_torch_computes(head: Head) -> None:
     # Random networks with enlarged weights are steeper than trained ones.
     assert 1e-5 < half.largest_difference < 0.5
     assert half.mean_levels < 1
-    assert half.mean_levels < int8.mean_levels < 20
+    assert half.mean_levels < int8.mean_levels < 40
     assert full.megabytes > 1.5 * half.megabytes
     assert full.over_fp32 == 1
     broken = replace(head, generator=replace_head(head))
