@@ -21,6 +21,7 @@ from facepipe.avatar.folder import NAMES, check_folder
 from facepipe.avatar.head import Head, as_numpy, check_network
 from facepipe.errors import InputError, ToolError, UsageError
 from facepipe.renderers.bilayer.inference import Layers
+from facepipe.renderers.bilayer.merging import MergedGenerator
 from facepipe.weights.saving import save_tensors
 from tests.avatar.heads import small_head
 from tests.renderers.bilayer.networks import SMALL, random_net
@@ -45,7 +46,7 @@ def folder(head: Head, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_nodes_are_of_five_kinds(head: Head) -> None:
     for precision in ("fp32", "fp16"):
-        made = onnx.load_from_string(models.model_of(head, precision))  # type: ignore[arg-type]
+        made = onnx.load_from_string(models.model_of(head, precision))
         assert {node.op_type for node in made.graph.node} == {"Conv", "LeakyRelu", "Resize", "Add", "Tanh"}
         assert [one.name for one in made.graph.output] == ["warp", "low", "mask"]
     int8 = {node.op_type for node in onnx.load_from_string(models.model_of(head, "int8")).graph.node}
@@ -68,7 +69,7 @@ def test_models_compute_what_torch_computes(head: Head) -> None:
         checked(broken, {"fp32": models.model_of(broken, "fp32")})
 
 
-def replace_head(head: Head) -> torch.nn.Module:
+def replace_head(head: Head) -> MergedGenerator:
     """Return a generator whose last layer differs from that of `head.frames`."""
     import copy
 
@@ -92,8 +93,9 @@ def test_the_sampler_runs_without_facepipe(head: Head, folder: Path, tmp_path: P
     assert len((folder / "sample.py").read_text("utf-8").splitlines()) <= 40
     assert len((folder / "README.md").read_text("utf-8").splitlines()) <= 10
     packages = {
-        str(Path(str(find_spec(name).origin)).parents[1]) for name in ("numpy", "PIL", "onnxruntime", "packaging")
-    }  # type: ignore[union-attr]
+        str(Path(str(getattr(find_spec(name), "origin", ""))).parents[1])
+        for name in ("numpy", "PIL", "onnxruntime", "packaging")
+    }
     program = (
         f"import runpy, sys; sys.path += {sorted(packages)!r}; sys.modules['facepipe'] = None; sys.modules['torch'] = "
         "None; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
@@ -102,7 +104,7 @@ def test_the_sampler_runs_without_facepipe(head: Head, folder: Path, tmp_path: P
     for precision in ("fp32", "fp16"):
         out = tmp_path / f"{precision}.png"
         # -S: without the packages of the environment, among which an installed facepipe would be.
-        command = [sys.executable, "-I", "-S", "-c", program, folder / "sample.py", out, precision]
+        command = [sys.executable, "-I", "-S", "-c", program, str(folder / "sample.py"), str(out), precision]
         subprocess.run(command, check=True, cwd=tmp_path, timeout=120)
         frames[precision] = np.asarray(Image.open(out)).astype(int)
     expected = head.frames.render(head.keypoints)
@@ -165,7 +167,7 @@ def test_harmonic_encoding_is_an_input(tmp_path: Path, head: Head) -> None:
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     points, texture = torch.rand(1, 68, 2) * 2 - 1, torch.rand(1, 3, 32, 32) * 2 - 1
     layers = net.inference_generator(net.keypoints_embedder(points), embeddings)
-    made = frame({"input": {"harmonics": 4}}, session, as_numpy(texture)[0].transpose(1, 2, 0), points[0].numpy())
+    made = frame({"input": {"harmonics": 4}}, session, as_numpy(texture)[0].transpose(1, 2, 0), points[0].numpy())  # type: ignore[no-untyped-call]
     maps = Maps(layers.delta, layers.low, layers.logits.sigmoid())
     rgb = Layers(*maps).compose(texture).clamp(-1, 1)[0].permute(1, 2, 0) / 2 + 0.5
     assert np.abs(made[..., :3] - rgb.numpy() * 255).max() <= 1.5
