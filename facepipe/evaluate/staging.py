@@ -72,8 +72,8 @@ class Setting:
         first, count = round(self.first_second * info.fps), info.frame_count_estimate
         if first > count - 2:
             raise InputError(
-                f"{driver}: has {count / info.fps:.1f} s, but evaluation begins at {self.first_second:g} s; choose an "
-                "earlier second or a longer clip"
+                f"{driver}: has {float(count / info.fps):.1f} s, but evaluation begins at {self.first_second:g} s; "
+                "choose an earlier second or a longer clip"
             )
         return first
 
