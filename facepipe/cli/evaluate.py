@@ -161,12 +161,15 @@ def _chosen(renderer: str | None, weights: str, work: Path | None) -> tuple[str,
     """Return the renderer (the given one, else that of the weights, else that of the settings) and the work folder."""
     from facepipe.config import load_settings
     from facepipe.pipeline.networks import renderer_for
+    from facepipe.renderers import RENDERERS
     from facepipe.settings import DEFAULT
 
     settings = load_settings(flags={"work.folder": str(work) if work else None})
     chosen = renderer or settings.render.renderer
     if not renderer and settings.origin("render.renderer") == DEFAULT:
         chosen = renderer_for(weights, "auto", default=chosen)
+    if chosen not in RENDERERS:
+        raise UsageError(f"--renderer is {chosen!r}; expected one of {', '.join(RENDERERS)}")
     return chosen, Path(settings.work.folder)
 
 

@@ -27,9 +27,9 @@ SPEC = RendererSpec(
 )
 
 
-def prepare(weights: Mapping[str, Path], source: Source) -> Mapping[str, torch.Tensor]:
+def prepare(weights: Mapping[str, Path], source: Source, *, prior: Any) -> Mapping[str, torch.Tensor]:
     """Return the mean colour (3,) of all pictures, and their number."""
-    del weights
+    del weights, prior
     pictures = [one.picture for one in (source, *source.more)]
     assert all(one.points.shape == (478, 3) and len(one.coefficients) == 1 for one in source.more)
     mean = np.mean([picture.mean((0, 1)) for picture in pictures], axis=0)

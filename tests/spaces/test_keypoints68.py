@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from facepipe.motion.drawing import interpolated_through
 from facepipe.motion.editing import apply_edit
 from facepipe.motion.sliders import Edit
 from facepipe.spaces import SPACES, keypoints68, linear478
-from facepipe.spaces.coefficients import Coefficients, joined
+from facepipe.spaces.coefficients import Coefficients, Floats, joined
 from facepipe.spaces.files import load_coefficients, save_coefficients
 from facepipe.spaces.keypoints68.coefficients import KeypointCoefficients, with_keypoints
 from facepipe.spaces.keypoints68.landmarks import box_around, followed, projected, steady_box
@@ -135,15 +134,20 @@ def test_frames_without_a_face(how: Retargeting) -> None:
     assert len(cut) == len(cut.keypoints) == 9
 
 
+def landmarks_of(coefficients: Coefficients) -> Floats:
+    assert isinstance(coefficients, KeypointCoefficients)
+    return coefficients.keypoints
+
+
 def test_gaps_are_filled_and_noise_is_smoothed() -> None:
     """Landmarks pass evenly over a gap, and are smoothed as the same numbers in another array are."""
     noisy = seen(4, 40)
     gap = replace(noisy, valid=np.abs(np.arange(40) - 20) > 8)
-    filled = cast("KeypointCoefficients", smoothed(gap, "none")).keypoints
+    filled = landmarks_of(smoothed(gap, "none"))
     np.testing.assert_allclose(filled[20], filled[11] + 9 / 18 * (filled[29] - filled[11]))
     flat = replace(noisy, expression=np.array(noisy.keypoints.reshape(40, -1)[:, :64]))
-    found = cast("KeypointCoefficients", smoothed(flat, "savitzky-golay"))
-    np.testing.assert_array_equal(found.keypoints.reshape(40, -1)[:, :64], found.expression)
+    found = smoothed(flat, "savitzky-golay")
+    np.testing.assert_array_equal(landmarks_of(found).reshape(40, -1)[:, :64], found.expression)
 
 
 def test_sliders_move_the_landmarks() -> None:
