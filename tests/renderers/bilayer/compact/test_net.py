@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from facepipe.renderers.bilayer.compact.config import CONDITIONING_CHANNELS, CompactBilayerConfig
 from facepipe.renderers.bilayer.compact.merging import merge, with_tensors
-from facepipe.renderers.bilayer.compact.net import AdaptiveConv, CompactBilayerNet, Frame, Texture
+from facepipe.renderers.bilayer.compact.net import AdaptiveConv, CompactBilayerNet, Frame, Texture, decided
 
 SIDE = 64
 TINY = CompactBilayerConfig(
@@ -130,3 +130,15 @@ def test_the_correction_of_the_flow_is_bounded() -> None:
     made = net(texture_of(net), *inputs())
     assert float(made.shift.max()) == pytest.approx(2 * TINY.max_shift)
     assert float(made.shade.max()) == pytest.approx(TINY.max_shade)
+
+
+def test_shares_are_decided_in_use_only() -> None:
+    """As a logit times three; in training they are the network's."""
+    share = torch.tensor([0.0, 0.1, 0.5, 0.7, 1.0])
+    torch.testing.assert_close(decided(share)[1:4], torch.sigmoid(3 * torch.logit(share[1:4])))
+    assert decided(share)[[0, 4]].tolist() == [0, 1]
+    net = tiny_net(trained=True)
+    texture, given = texture_of(net), inputs()
+    used, learned = net(texture, *given).warp_share, net.train()(texture, *given).warp_share
+    torch.testing.assert_close(used, decided(learned))
+    assert float((used - learned).abs().max()) > 1e-3
