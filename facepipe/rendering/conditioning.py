@@ -13,6 +13,10 @@ from facepipe.face.pose import Similarity, angles_of
 Floats = NDArray[np.floating]
 
 
+CONDITIONING_CHANNELS = 9
+"""Channels of `Conditioning.maps`."""
+
+
 class Flow(Protocol):
     """Backward flow: the place in the source of each pixel of the target."""
 

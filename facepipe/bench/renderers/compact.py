@@ -11,11 +11,12 @@ from facepipe.bench.blocks import block_seconds
 from facepipe.bench.metric import Metric, Threshold, Timing, rate
 from facepipe.bench.networks import SIDE, interleaved, speedup
 from facepipe.device import bfloat16_is_fast
-from facepipe.renderers.compact.config import CONDITIONING_CHANNELS, CompactConfig
+from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet, Rendered, in_precision
 from facepipe.renderers.compact.renderer import BATCH_FRAMES
 from facepipe.rendering.batches import Batches
 from facepipe.rendering.compiling import compiled
+from facepipe.rendering.conditioning import CONDITIONING_CHANNELS
 
 BATCHES, BATCH, LARGE_SIDE = (1, 2, 4, 8), BATCH_FRAMES["cpu"], 512
 FRAMES = 16

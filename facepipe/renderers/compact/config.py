@@ -8,8 +8,6 @@ from typing import ClassVar
 
 # A row of motion: 64 expression coefficients, 3 angles in radians, and translation x, y, z of the crop.
 MOTION_CHANNELS = 64 + 3 + 3
-# Maps of the prior's flow; see `facepipe.rendering.conditioning`.
-CONDITIONING_CHANNELS = 9
 
 
 @dataclass(frozen=True)

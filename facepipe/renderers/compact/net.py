@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facepipe.models.resampling import rescaled_positions, resized, shuffled, upsampled, warp
-from facepipe.renderers.compact.config import CONDITIONING_CHANNELS, CompactConfig
+from facepipe.renderers.compact.config import CompactConfig
+from facepipe.rendering.conditioning import CONDITIONING_CHANNELS
 
 SLOPE = 0.1
 # Initial logits of prior and generated picture; that of the warp is 0. The generated picture starts as the blend of the

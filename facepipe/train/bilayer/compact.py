@@ -23,7 +23,7 @@ from facepipe.renderers.bilayer.compact.config import CompactBilayerConfig
 from facepipe.renderers.bilayer.compact.net import CompactBilayerNet, Frame, Texture
 from facepipe.train.bilayer.mattes import Mattes
 from facepipe.train.bilayer.pairs import PAIRS_OF_A_SOURCE, HeadBatch, HeadPair, HeadPairs, to_batch
-from facepipe.train.pirender.batch import by_flow
+from facepipe.train.pirender.batch import by_flow, selected
 from facepipe.train.pirender.frame_cache import FrameCache
 from facepipe.train.pirender.landmarks import LandmarkerLosses
 from facepipe.train.pirender.loop import Picture, Recipe, new_run, step
@@ -48,11 +48,6 @@ WEIGHTS = {
 }
 
 
-def rows(parts: Any, index: Tensor) -> Any:
-    """Return the rows of a named tuple of tensors that are selected by `index`, (B,) bool."""
-    return type(parts)(*(part[index] for part in parts))
-
-
 def of_pairs(texture: Texture) -> Texture:
     """Repeat the rows of a texture, one for each source, for the pairs of the source."""
     return Texture(*(part.repeat_interleave(PAIRS_OF_A_SOURCE, 0) for part in texture))
@@ -65,9 +60,9 @@ def picture_losses(made: Frame, texture: Texture, batch: HeadBatch, landmarker: 
     pairs = HeadBatch(
         *(part if len(part) == len(known) else part.repeat_interleave(PAIRS_OF_A_SOURCE, 0) for part in batch)
     )
-    losses = truth_losses(rows(made, known), rows(pairs, known), landmarker)
+    losses = truth_losses(selected(made, known), selected(pairs, known), landmarker)
     if batch.crossed.any():
-        losses |= crossed_losses(rows(made, batch.crossed), rows(pairs, batch.crossed), landmarker)
+        losses |= crossed_losses(selected(made, batch.crossed), selected(pairs, batch.crossed), landmarker)
     change = texture.colour[:, :3] - batch.source
     return {**losses, "texture": change.abs().mean(), "shade": made.shade.abs().mean()}
 

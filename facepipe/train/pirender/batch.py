@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from facepipe.renderers.compact.net import Rendered
 from facepipe.train.pirender.pairs import Pair
 
-Parts = TypeVar("Parts", "Batch", Rendered)
+Parts = TypeVar("Parts", bound=tuple[Tensor, ...])
 
 
 class Batch(NamedTuple):
@@ -43,7 +43,7 @@ def rendered(net: nn.Module, batch: Batch) -> Rendered:
 
 
 def selected(parts: Parts, rows: Tensor) -> Parts:
-    """Return the rows of a batch, or of the network's output, that are selected by `rows`, (B,) bool."""
+    """Return the rows of a named tuple, a batch or a network's output, that are selected by `rows`, (B,) bool."""
     return type(parts)(*(part[rows] for part in parts))
 
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from facepipe.models.resampling import rescaled_positions, resized, shuffled, upsampled
-from facepipe.renderers.compact.config import CONDITIONING_CHANNELS, CompactConfig
+from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import (
     AdaIN,
     Block,
@@ -17,6 +17,7 @@ from facepipe.renderers.compact.net import (
     bounded_change,
     without_warp,
 )
+from facepipe.rendering.conditioning import CONDITIONING_CHANNELS
 
 TINY = CompactConfig(side_pixels=64, latent=16, warp_widths=(8, 8, 8), edit_widths=(8, 8, 8))
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 # The 68 keypoints, x and y each.
 KEYPOINT_CHANNELS = 2 * 68
-# Maps of the prior's flow; see `facepipe.rendering.conditioning`.
-CONDITIONING_CHANNELS = 9
 
 
 @dataclass(frozen=True)

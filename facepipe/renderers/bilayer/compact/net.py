@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facepipe.models.resampling import rescaled_positions, resized, shuffled, upsampled
-from facepipe.renderers.bilayer.compact.config import CONDITIONING_CHANNELS, KEYPOINT_CHANNELS, CompactBilayerConfig
+from facepipe.renderers.bilayer.compact.config import KEYPOINT_CHANNELS, CompactBilayerConfig
+from facepipe.rendering.conditioning import CONDITIONING_CHANNELS
 
 SLOPE = 0.2
 # Initial logit of the prior's share against the texture's.

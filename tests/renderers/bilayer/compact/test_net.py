@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from facepipe.renderers.bilayer.compact.config import CONDITIONING_CHANNELS, CompactBilayerConfig
+from facepipe.renderers.bilayer.compact.config import CompactBilayerConfig
 from facepipe.renderers.bilayer.compact.merging import merge, with_tensors
 from facepipe.renderers.bilayer.compact.net import AdaptiveConv, CompactBilayerNet, Frame, Texture, decided
+from facepipe.rendering.conditioning import CONDITIONING_CHANNELS
 
 SIDE = 64
 TINY = CompactBilayerConfig(
