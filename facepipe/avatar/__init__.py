@@ -1,1 +1,1 @@
-"""Avatars: one head as a folder of files that other programs run, without facepipe."""
+"""Avatars: a stylised 3D head from a vector of sliders and choices, its motion, and its picture."""

@@ -15,8 +15,8 @@ from facepipe.cli.guard import Verbose
 from facepipe.cli.jobs import Running, report_results, run_job
 
 if TYPE_CHECKING:
-    from facepipe.avatar.export import Exported
     from facepipe.engine import Job
+    from facepipe.export.export import Exported
 
 RENDERER, NETWORK = "bilayer", "bilayer-official"
 app = typer.Typer(help="Export heads for other programs.", rich_markup_mode=None, no_args_is_help=True)
@@ -62,9 +62,9 @@ def bilayer(
     Each precision is run in ONNX Runtime and compared with torch; size, difference and speed are printed. Needs the
     packages of `pip install 'facepipe[export]'`. docs/export.md describes the files.
     """
-    from facepipe.avatar.export import export
-    from facepipe.avatar.models import FILES
     from facepipe.config import load_settings
+    from facepipe.export.export import export
+    from facepipe.export.models import FILES
     from facepipe.media.limits import MediaLimits
     from facepipe.pipeline.rendering import options_for
     from facepipe.requests.rules import check_settings, check_source_frame

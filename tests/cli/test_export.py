@@ -9,7 +9,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from facepipe.avatar import models
+from facepipe.export import models
 from tests.pipeline.scene import run
 from tests.renderers.bilayer.small import add_bilayer
 

@@ -14,16 +14,16 @@ import pytest
 import torch
 from PIL import Image
 
-from facepipe.avatar import models
-from facepipe.avatar.checking import Check, checked
-from facepipe.avatar.export import write_avatar
-from facepipe.avatar.folder import NAMES, check_folder
-from facepipe.avatar.head import Head, as_numpy, check_network
 from facepipe.errors import InputError, ToolError, UsageError
+from facepipe.export import models
+from facepipe.export.checking import Check, checked
+from facepipe.export.export import write_avatar
+from facepipe.export.folder import NAMES, check_folder
+from facepipe.export.head import Head, as_numpy, check_network
 from facepipe.renderers.bilayer.inference import Layers
 from facepipe.renderers.bilayer.merging import MergedGenerator
 from facepipe.weights.saving import save_tensors
-from tests.avatar.heads import small_head
+from tests.export.heads import small_head
 from tests.renderers.bilayer.networks import SMALL, random_net
 
 onnx = pytest.importorskip("onnx")
@@ -157,7 +157,7 @@ def test_a_folder_is_replaced_only_if_facepipe_wrote_it(head: Head, tmp_path: Pa
 
 def test_harmonic_encoding_is_an_input(tmp_path: Path, head: Head) -> None:
     """The graph takes what the sampler encodes."""
-    from facepipe.avatar.sample import frame
+    from facepipe.export.sample import frame
     from facepipe.renderers.bilayer.graph import head_graph
     from facepipe.renderers.bilayer.merging import Maps, merged
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from facepipe.avatar.head import Head, as_numpy
 from facepipe.errors import ToolError
+from facepipe.export.head import Head, as_numpy
 
 if TYPE_CHECKING:
     from onnx import ModelProto

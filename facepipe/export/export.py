@@ -10,13 +10,13 @@ from typing import Any
 
 from safetensors.torch import load_file
 
-from facepipe.avatar.checking import Check, checked
-from facepipe.avatar.description import described, texts, texture_file
-from facepipe.avatar.folder import TEXTURE, check_folder, write_folder
-from facepipe.avatar.head import LOADERS, Head, check_network, kind_of_network
-from facepipe.avatar.models import FILES, Precision, check_packages, model_of
 from facepipe.engine import Job
 from facepipe.engine.events import Result
+from facepipe.export.checking import Check, checked
+from facepipe.export.description import described, texts, texture_file
+from facepipe.export.folder import TEXTURE, check_folder, write_folder
+from facepipe.export.head import LOADERS, Head, check_network, kind_of_network
+from facepipe.export.models import FILES, Precision, check_packages, model_of
 from facepipe.face.model import load_face_model
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import path_of, perception_weights

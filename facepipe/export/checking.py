@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from facepipe.avatar.head import Head, as_numpy
-from facepipe.avatar.models import Precision
 from facepipe.errors import ToolError
+from facepipe.export.head import Head, as_numpy
+from facepipe.export.models import Precision
 from facepipe.renderers.bilayer.merging import Maps
 
 if TYPE_CHECKING:

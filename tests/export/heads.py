@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from facepipe.avatar.head import Head, load_head
+from facepipe.export.head import Head, load_head
 from facepipe.renderers.bilayer.streaming import initialised
 from tests.face.faces import face_model
 from tests.renderers.bilayer.small import portrait, save_small, small_net

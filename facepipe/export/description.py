@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from facepipe import __version__
-from facepipe.avatar.folder import FORMAT, README, SAMPLER, TEXTURE, VERSION
-from facepipe.avatar.head import Head, as_numpy
-from facepipe.avatar.models import FILES, Precision
+from facepipe.export.folder import FORMAT, README, SAMPLER, TEXTURE, VERSION
+from facepipe.export.head import Head, as_numpy
+from facepipe.export.models import FILES, Precision
 from facepipe.media.image import as_png
 from facepipe.spaces.keypoints68.landmarks import RAISE_RATIO
 

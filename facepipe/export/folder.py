@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from facepipe.avatar.models import FILES
 from facepipe.engine.disk import disk_errors, remove_folder
 from facepipe.engine.draft import draft_beside, open_draft, sweep
 from facepipe.errors import DiskError, InputError
+from facepipe.export.models import FILES
 
 FORMAT, VERSION = "facepipe-avatar", 1
 ABOUT, README, SAMPLER, TEXTURE = "avatar.json", "README.md", "sample.py", "texture.png"

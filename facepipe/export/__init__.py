@@ -1,0 +1,1 @@
+"""Avatars: one head as a folder of files that other programs run, without facepipe."""
