@@ -1,0 +1,67 @@
+"""Avatars: the parts of a vector's head, and their vertices in an expression and pose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facepipe.avatar.assets import ASSETS
+from facepipe.avatar.eyeballs import eyeball
+from facepipe.avatar.head import Head
+from facepipe.avatar.mesh import PARTS, Floats, Material, Part
+from facepipe.avatar.painting import skin_colours
+from facepipe.avatar.shaped_head import ShapedHead, morphs_of
+from facepipe.avatar.shaping import shaper_of
+from facepipe.avatar.vector import AvatarVector
+
+COLOURS = {"teeth-upper": (0.96, 0.94, 0.9), "teeth-lower": (0.93, 0.91, 0.87), "tongue": (0.8, 0.42, 0.43)}
+
+
+@dataclass(frozen=True, eq=False)
+class Avatar:
+    """A built avatar."""
+
+    vector: AvatarVector
+    head: ShapedHead
+    parts: tuple[Part, ...]
+    """In the order of PARTS."""
+
+
+def build(vector: AvatarVector, head: Head) -> Avatar:
+    """Build the avatar of a vector on a compiled head."""
+    shaped, places = shaper_of(head).shape(vector)
+    parts = [*_head_parts(vector, head, shaped, places)]
+    for type_, options in ASSETS.items():
+        parts.extend(options[vector.choices[type_]].build(shaped, vector))
+    return Avatar(vector, shaped, tuple(sorted(parts, key=lambda part: PARTS.index(part.name))))
+
+
+def _head_parts(vector: AvatarVector, head: Head, shaped: ShapedHead, places: Floats) -> list[Part]:
+    template = shaped.template
+    skin = Part(
+        "skin",
+        shaped.vertices,
+        template.triangles,
+        skin_colours(template, vector),
+        template.texture_coordinates,
+        Material(roughness=0.6),
+        morphs_of(shaped.units),
+    )
+    iris = vector.colour("eyes")
+    parts = [skin]
+    parts += [eyeball(name, shaped.point(name), shaped.eye_radius, iris) for name in ("eye-left", "eye-right")]
+    for name in ("teeth-upper", "teeth-lower", "tongue", "lashes"):
+        colour = COLOURS.get(name, tuple(0.35 * vector.colour("hair")))
+        vertices = places[head.spans[name]]
+        parts.append(
+            Part(
+                name,
+                vertices,
+                head.triangles[name],
+                np.tile(np.array(colour, np.float32), (len(vertices), 1)),
+                material=Material(roughness=0.5, double_sided=name == "lashes"),
+                morphs=morphs_of(head.units[:, head.spans[name]]),
+            )
+        )
+    return parts
