@@ -12,7 +12,7 @@ from facepipe.avatar.units import UNITS
 
 SAMPLES = 25
 ROWS = 3
-LENGTHS = (0.012, 0.075)
+LENGTHS = (0.03, 0.11)
 """Decimetres at the slider's ends."""
 ROLL = 1.5
 """How far the tips sink with a blink, as a multiple of their height above the roots."""
