@@ -17,7 +17,7 @@ TUCK = ((-0.25, 0.0, 0.1), (1.25, 1.0, 0.88))
 """Decimetres below the collar, and how wide the skin may be there, as a multiple of the neck's radius at the collar."""
 COLLAR = (5.66, 5.95)
 """Heights of the collar in front and behind on the template, decimetres."""
-EVENING_ROUNDS = 24
+EVENING_ROUNDS = 12
 COLLAR_ROWS = np.array([[-0.03, -0.06], [0.025, 0.03], [0.06, 0.045], [0.09, 0.02], [0.1, -0.04], [0.09, -0.07]])
 """Distance from the skin and height above the collar line of the collar's rows of vertices, decimetres."""
 SHOULDERS = np.array(
@@ -110,9 +110,14 @@ def _neck(template: Template) -> tuple[Floats, Floats]:
 
 def _even(line: Floats) -> Floats:
     """Return a closed line (SEGMENTS, 3) without the waves of the mesh that it was placed on."""
+    middle = line.mean(axis=0)
+    even = line - middle
     for _ in range(EVENING_ROUNDS):
-        line = (line + np.roll(line, 1, axis=0) + np.roll(line, -1, axis=0)) / np.float32(3)
-    return line
+        even = (even + np.roll(even, 1, axis=0) + np.roll(even, -1, axis=0)) / np.float32(3)
+    # Each round shrinks a circle by the mean of three of its points.
+    shrinkage = ((1 + 2 * np.cos(2 * np.pi / SEGMENTS)) / 3) ** EVENING_ROUNDS
+    evened: Floats = middle + even / np.float32(shrinkage)
+    return evened
 
 
 def _triangles(rows: int) -> Indices:
