@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.avatar.coverage import OUTSIDE, REACH_PIXELS, Doubles, Lens, project
+from facepipe.avatar.coverage import OUTSIDE, REACH_PIXELS, UNITS, Doubles, Lens, project
 from facepipe.avatar.mesh import Indices
 
 
-def pieces(
-    view: Doubles, triangles: Indices, lens: Lens, near: float
-) -> tuple[Indices, Indices, NDArray[np.int64], Doubles]:
-    """Return what `cover` needs of some triangles: the parts of them that it can compute.
+class Pieces(NamedTuple):
+    """Triangles that can be computed exactly: the first arguments of `cover`."""
+
+    triangles: Indices
+    """(K, 3)."""
+    numbers: Indices
+    """(K,), the triangle of the scene that each is a piece of."""
+    places: NDArray[np.int64]
+    """(P, 2), positions of vertices in the picture, in units."""
+    nearness: Doubles
+    """(P,), 1 / depth of vertices."""
+
+
+def pieces(points: Doubles, triangles: Indices, first: int, lens: Lens, near: float) -> Pieces:
+    """Return the visible pieces of some triangles.
 
     Args:
-        view: (N, 3) camera coordinates.
+        points: (N, 3) camera coordinates.
         triangles: (M, 3).
+        first: Number of the first triangle.
         lens: Of `project`.
         near: Depth of the near plane, in decimetres.
-
-    Returns:
-        (K, 3) triangles; (K,) the triangle that each is a piece of; (P, 2) positions and (P,) nearness of vertices.
     """
-    places, nearness = project(view, lens, near, REACH_PIXELS)
-    numbers = np.arange(len(triangles), dtype=np.int32)
+    places, nearness = project(points, lens, near, REACH_PIXELS)
+    numbers = np.arange(first, first + len(triangles), dtype=np.int32)
     outside = places[:, 0] == OUTSIDE
     if not outside.any():
-        return triangles, numbers, places, nearness
+        return Pieces(triangles, numbers, places, nearness)
     cut = outside[triangles].any(1)
-    kept, corners, count = [triangles[~cut]], [view], len(view)
-    sources = [numbers[~cut]]
-    for number in numbers[cut]:
-        polygon = _clipped(view[triangles[number]], near, REACH_PIXELS / lens[0])
+    kept, sources, corners, count = [triangles[~cut]], [numbers[~cut]], [points], len(points)
+    for number, triangle in zip(numbers[cut], triangles[cut], strict=True):
+        polygon = _clipped(points[triangle], near, REACH_PIXELS / lens[0])
         fan = [(count, count + k, count + k + 1) for k in range(1, len(polygon) - 1)]
         if fan:
             kept.append(np.array(fan, np.int32))
@@ -41,7 +51,15 @@ def pieces(
             count += len(polygon)
     # A corner on a plane may lie beyond it by rounding.
     places, nearness = project(np.concatenate(corners), lens, near / 2, REACH_PIXELS * 2)
-    return np.concatenate(kept), np.concatenate(sources), places, nearness
+    return Pieces(np.concatenate(kept), np.concatenate(sources), places, nearness)
+
+
+def is_hit(some: Pieces, top: int, height: int) -> bool:
+    """Return whether pieces may cover samples of the rows from `top` on."""
+    if not len(some.triangles):
+        return False
+    rows = some.places[some.triangles, 1]
+    return bool(rows.max() >= top * UNITS and rows.min() < (top + height) * UNITS)
 
 
 def _clipped(polygon: Doubles, near: float, slope: float) -> Doubles:

@@ -65,7 +65,7 @@ def _fill(
     corners: tuple[int, int, int, int, int, int],
     plane: tuple[float, float, float],
     triangle: int,
-    rows: tuple[int, int],
+    top: int,
     nearest: Floats,
     owner: Indices,
     limit: Floats,
@@ -77,10 +77,11 @@ def _fill(
     vx, vy, v = _edge(bx, by, cx, cy)
     wx, wy, w = _edge(cx, cy, ax, ay)
     left, right = max(0, min(ax, bx, cx) // UNITS), min(owner.shape[1] - 1, max(ax, bx, cx) // UNITS)
-    for row in range(max(rows[0], min(ay, by, cy) // UNITS), min(rows[1] - 1, max(ay, by, cy) // UNITS) + 1):
+    first, last = max(0, min(ay, by, cy) // UNITS - top), min(owner.shape[0] - 1, max(ay, by, cy) // UNITS - top)
+    for row in range(first, last + 1):
         for column in range(left, right + 1):
             for s in range(SAMPLES):
-                x, y = column * UNITS + OFFSETS[s, 0], row * UNITS + OFFSETS[s, 1]
+                x, y = column * UNITS + OFFSETS[s, 0], (row + top) * UNITS + OFFSETS[s, 1]
                 if (ux * x + uy * y + u) | (vx * x + vy * y + v) | (wx * x + wy * y + w) >= 0:
                     near = np.float32(near_a + near_x * (x - ax) + near_y * (y - ay))
                     if near > nearest[row, column, s] and (limit.size == 0 or near < limit[row, column, s]):
@@ -92,10 +93,10 @@ def _fill(
 def cover(
     triangles: Indices,
     numbers: Indices,
-    double_sided: NDArray[np.bool_],
     places: NDArray[np.int64],
     nearness: Doubles,
-    rows: tuple[int, int],
+    double_sided: NDArray[np.bool_],
+    top: int,
     nearest: Floats,
     owner: Indices,
     limit: Floats,
@@ -105,15 +106,15 @@ def cover(
     Args:
         triangles: (K, 3), vertices of none OUTSIDE.
         numbers: (K,), written to `owner`.
-        double_sided: (M,), whether the triangle of a number is visible from behind.
         places: (N, 2) by `project`.
         nearness: (N,) by `project`.
-        rows: First row and end of the rows.
-        nearest: (H, W, 4), greatest nearness so far; 0 is infinitely far.
-        owner: (H, W, 4), the number of its triangle, or NOTHING.
-        limit: (H, W, 4), only what is farther than this counts; or an empty array.
+        double_sided: (M,), whether the triangle of a number is visible from behind.
+        top: The first row.
+        nearest: (R, W, 4), greatest nearness so far; 0 is infinitely far.
+        owner: (R, W, 4), the number of its triangle, or NOTHING.
+        limit: (R, W, 4), only what is farther than this counts; or an empty array.
     """
-    first, last = rows[0] * UNITS, rows[1] * UNITS
+    first, last = top * UNITS, (top + owner.shape[0]) * UNITS
     for k in range(triangles.shape[0]):
         a, b, c = triangles[k, 0], triangles[k, 1], triangles[k, 2]
         ay, by, cy = places[a, 1], places[b, 1], places[c, 1]
@@ -130,4 +131,4 @@ def cover(
         near_x = (to_b * (cy - ay) - to_c * (by - ay)) * scale
         near_y = (to_c * (bx - ax) - to_b * (cx - ax)) * scale
         plane = (nearness[a], near_x, near_y)
-        _fill((ax, ay, bx, by, cx, cy), plane, numbers[k], rows, nearest, owner, limit)
+        _fill((ax, ay, bx, by, cx, cy), plane, numbers[k], top, nearest, owner, limit)

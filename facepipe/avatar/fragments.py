@@ -12,6 +12,7 @@ from facepipe.models.compiled import EXACT, Function, compiled
 
 Doubles = NDArray[np.float64]
 Vector = tuple[float, float, float]
+Corners = tuple[int, int, int]
 # Division does not check for zero; it rounds as ever.
 _DIVIDING = {**EXACT, "error_model": "numpy"}
 
@@ -51,7 +52,7 @@ class Fragments(NamedTuple):
     """Attributes of up to F fragments."""
 
     pixel: Indices
-    """(F,), row * W + column."""
+    """(F,), row * W + column, from the first row on that was collected."""
     samples: Floats
     """(F,), fraction of the pixel's samples that it covers, times what nearer fragments let through there."""
     part: NDArray[np.uint8]
@@ -87,11 +88,6 @@ def compiled_loop(function: Function) -> Function:
     return compiled(function, _DIVIDING)
 
 
-def inlined(function: Function) -> Function:
-    """Compile a function into its callers: arrays that are passed on would be counted, which threads wait for."""
-    return compiled(function, {**_DIVIDING, "inline": "always"})
-
-
 @compiled_loop
 def _dot(a: Vector, b: Vector) -> float:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
@@ -114,15 +110,20 @@ def _weighted(a: Vector, b: Vector, c: Vector, weights: Vector) -> Vector:
     return u * a[0] + v * b[0] + w * c[0], u * a[1] + v * b[1] + w * c[1], u * a[2] + v * b[2] + w * c[2]
 
 
-@inlined
+@compiled_loop
 def _row(array: NDArray[np.floating], index: int) -> Vector:
     return float(array[index, 0]), float(array[index, 1]), float(array[index, 2])
 
 
-@inlined
-def _mix(array: NDArray[np.floating], corners: tuple[int, int, int], weights: Vector) -> Vector:
+@compiled_loop
+def _mix(array: NDArray[np.floating], corners: Corners, weights: Vector) -> Vector:
     """Return the attribute of a point of a triangle."""
     return _weighted(_row(array, corners[0]), _row(array, corners[1]), _row(array, corners[2]), weights)
+
+
+@compiled_loop
+def _write(array: Floats, index: int, vector: Vector) -> None:
+    array[0, index], array[1, index], array[2, index] = vector[0], vector[1], vector[2]
 
 
 @compiled_loop
@@ -144,37 +145,36 @@ def weights_at(a: Vector, b: Vector, c: Vector, ray: Vector) -> tuple[Vector, bo
     return (u * scale, v * scale, w * scale), front
 
 
-@inlined
-def _open_at(scene: Surroundings, column: float, row: float, depth: float) -> float:
-    """Return the openness at a point of the picture, interpolated between the cells of like depth."""
-    middle = scene.cell // 2 + 0.5
-    x, y = (column - middle) / scene.cell, (row - middle) / scene.cell
+@compiled_loop
+def _open_at(depths: Floats, openness: Floats, sharpness: float, x: float, y: float, depth: float) -> float:
+    """Return the openness at a point of the grid, interpolated between the cells of like depth."""
     left, top = int(np.floor(x)), int(np.floor(y))
     total, weights = 0.0, 0.0
-    for i in range(max(0, top), min(scene.depths.shape[0], top + 2)):
-        for j in range(max(0, left), min(scene.depths.shape[1], left + 2)):
-            alike = max(1.0 - abs(scene.depths[i, j] - depth) * scene.sharpness, 0.01)
+    for i in range(max(0, top), min(depths.shape[0], top + 2)):
+        for j in range(max(0, left), min(depths.shape[1], left + 2)):
+            alike = max(1.0 - abs(depths[i, j] - depth) * sharpness, 0.01)
             weight = (1.01 - abs(x - j)) * (1.01 - abs(y - i)) * alike
-            total += weight * scene.openness[i, j]
+            total += weight * openness[i, j]
             weights += weight
     return total / weights if weights > 0 else 1.0
 
 
 @compiled_loop
-def texel(texels: Floats, levels: NDArray[np.int64], u: float, v: float, texels_per_pixel: float) -> Vector:
+def texel(texels: Floats, levels: NDArray[np.int64], p: int, u: float, v: float, texels_per_pixel: float) -> Vector:
     """Return linear RGB of a texture, interpolated.
 
     Args:
         texels: (K, 3) by `texture_levels`.
-        levels: (L, 3), the levels of one texture.
+        levels: (P, L, 3) by `texture_levels`.
+        p: Index of the part.
         u: To the right, in [0, 1].
         v: Up, in [0, 1].
         texels_per_pixel: Area of a pixel of the picture in texels of the first level; chooses the level.
     """
     level = 0
-    while texels_per_pixel > 2.0 and level + 1 < levels.shape[0] and levels[level + 1, 1] > 0:
+    while texels_per_pixel > 2.0 and level + 1 < levels.shape[1] and levels[p, level + 1, 1] > 0:
         texels_per_pixel, level = texels_per_pixel / 4.0, level + 1
-    start, height, width = levels[level, 0], levels[level, 1], levels[level, 2]
+    start, height, width = levels[p, level, 0], levels[p, level, 1], levels[p, level, 2]
     x, y = min(max(u, 0.0), 1.0) * width - 0.5, (1.0 - min(max(v, 0.0), 1.0)) * height - 0.5
     left, top = int(np.floor(x)), int(np.floor(y))
     red, green, blue = 0.0, 0.0, 0.0
@@ -187,59 +187,71 @@ def texel(texels: Floats, levels: NDArray[np.int64], u: float, v: float, texels_
 
 
 @compiled_loop
-def _texture(scene: Surroundings, t: int, weights: Vector, depth: float) -> Vector:
-    """Return the linear RGB of a point of a triangle of a part with a texture."""
-    levels, place = scene.levels[scene.part[t]], scene.texture_coordinates
-    a, b, c = scene.triangles[t, 0], scene.triangles[t, 1], scene.triangles[t, 2]
-    ub, vb = place[b, 0] - place[a, 0], place[b, 1] - place[a, 1]
-    uc, vc = place[c, 0] - place[a, 0], place[c, 1] - place[a, 1]
-    u = place[a, 0] + weights[1] * ub + weights[2] * uc
-    v = place[a, 1] + weights[1] * vb + weights[2] * vc
-    p, q, r = _row(scene.points, a), _row(scene.points, b), _row(scene.points, c)
+def _place(coordinates: Floats, corners: Corners, weights: Vector) -> tuple[float, float, float]:
+    """Return u and v of a point of a triangle, and the triangle's doubled area in the texture."""
+    a, b, c = corners
+    ub, vb = coordinates[b, 0] - coordinates[a, 0], coordinates[b, 1] - coordinates[a, 1]
+    uc, vc = coordinates[c, 0] - coordinates[a, 0], coordinates[c, 1] - coordinates[a, 1]
+    u = coordinates[a, 0] + weights[1] * ub + weights[2] * uc
+    return u, coordinates[a, 1] + weights[1] * vb + weights[2] * vc, abs(ub * vc - uc * vb)
+
+
+@compiled_loop
+def _doubled_area(points: Doubles, corners: Corners) -> float:
+    p, q, r = _row(points, corners[0]), _row(points, corners[1]), _row(points, corners[2])
     across = _cross((q[0] - p[0], q[1] - p[1], q[2] - p[2]), (r[0] - p[0], r[1] - p[1], r[2] - p[2]))
-    pixels = np.sqrt(_dot(across, across)) * (scene.lens[0] / depth) ** 2
-    texels = abs(ub * vc - uc * vb) * levels[0, 1] * levels[0, 2]
-    return texel(scene.texels, levels, u, v, texels / max(pixels, 1e-12))
+    return np.sqrt(_dot(across, across))
 
 
-@inlined
-def _collect_one(scene: Surroundings, t: int, x: float, y: float, f: int, out: Fragments) -> float:
-    """Write the attributes where the point x, y of a picture meets a triangle; return the depth."""
-    focal, centre_x, centre_y = scene.lens
-    ray = ((x - centre_x) / focal, (centre_y - y) / focal, -1.0)
-    a, b, c = scene.triangles[t, 0], scene.triangles[t, 1], scene.triangles[t, 2]
-    weights, front = weights_at(_row(scene.points, a), _row(scene.points, b), _row(scene.points, c), ray)
-    normal = _unit(_mix(scene.normals, (a, b, c), weights))
+@compiled_loop
+def _surface(points: Doubles, normals: Floats, corners: Corners, ray: Vector) -> tuple[Vector, Vector, Vector, float]:
+    """Return barycentric coordinates, normal, direction to the camera and depth where a ray meets a triangle."""
+    a, b, c = _row(points, corners[0]), _row(points, corners[1]), _row(points, corners[2])
+    weights, front = weights_at(a, b, c, ray)
+    normal = _unit(_mix(normals, corners, weights))
     if not front:
         normal = (-normal[0], -normal[1], -normal[2])
     away = _unit((-ray[0], -ray[1], 1.0))
     turned = _dot(normal, away)
     if turned < 0:  # Interpolated normals turn away earlier than the surface.
         normal = _unit((normal[0] - turned * away[0], normal[1] - turned * away[1], normal[2] - turned * away[2]))
-    depth = -_mix(scene.points, (a, b, c), weights)[2]
-    out.part[f] = scene.part[t]
-    out.open_part[f] = _open_at(scene, x, y, depth)
-    albedo = _mix(scene.colours, (a, b, c), weights)
-    if scene.levels[scene.part[t], 0, 1] > 0:
-        albedo = _texture(scene, t, weights, depth)
-    for axis in range(3):
-        out.albedo[axis, f], out.normal[axis, f], out.away[axis, f] = albedo[axis], normal[axis], away[axis]
-    return depth
+    return weights, normal, away, -(weights[0] * a[2] + weights[1] * b[2] + weights[2] * c[2])
 
 
-@inlined
-def _main_part(scene: Surroundings, owner: Indices, row: int, column: int) -> int:
+@compiled_loop
+def _main_part(owner: Indices, part: NDArray[np.uint8], numbers: NDArray[np.uint8], row: int, column: int) -> int:
     """Return the number of the part that covers most samples of a pixel; of two, that of the earlier sample."""
     best, most = 0, 0
     for s in range(owner.shape[2]):
         t = owner[row, column, s]
-        number, count = (scene.numbers[scene.part[t]] if t >= 0 else 0), 0
+        number, count = (numbers[part[t]] if t >= 0 else 0), 0
         for r in range(owner.shape[2]):
             other = owner[row, column, r]
-            count += number == (scene.numbers[scene.part[other]] if other >= 0 else 0)
+            count += number == (numbers[part[other]] if other >= 0 else 0)
         if count > most:
             best, most = number, count
     return best
+
+
+@compiled_loop
+def _share(
+    owner: Indices, offsets: Doubles, through: Floats, opacity: float, row: int, column: int, first: int
+) -> tuple[float, float, float, float]:
+    """Return the centre, number and transmittance of the samples of the triangle of sample `first`.
+
+    The number is 0 if an earlier sample has the same triangle.
+    """
+    t, x, y, count, passed = owner[row, column, first], 0.0, 0.0, 0.0, 0.0
+    for s in range(first):
+        if owner[row, column, s] == t:
+            return 0.0, 0.0, 0.0, 0.0
+    for s in range(first, owner.shape[2]):
+        if owner[row, column, s] == t:
+            x, y, count = x + offsets[s, 0], y + offsets[s, 1], count + 1.0
+            if through.size:
+                passed += through[row, column, s]
+                through[row, column, s] *= np.float32(1.0 - opacity)
+    return x / count, y / count, count, passed if through.size else count
 
 
 @compiled_loop
@@ -248,7 +260,7 @@ def collect(
     owner: Indices,
     offsets: Doubles,
     opacity: Doubles,
-    rows: tuple[int, int],
+    top: int,
     through: Floats,
     maps: Maps,
     out: Fragments,
@@ -257,46 +269,53 @@ def collect(
 
     Args:
         scene: The scene.
-        owner: (H, W, S), triangles at the samples.
+        owner: (R, W, S), triangles at the samples of the rows.
         offsets: (S, 2), x and y of the samples in their pixel.
         opacity: (P,), of parts.
-        rows: First row and end of the rows.
-        through: (H, W, S), light that nearer surfaces let through, updated in place; or empty if there are none.
-        maps: Pictures to be written, or empty arrays.
+        top: The first row.
+        through: (R, W, S), light that nearer surfaces let through, updated in place; or empty if there are none.
+        maps: (R, W) pictures to be written, or empty arrays.
         out: Space for the fragments.
     """
-    samples, width, f = offsets.shape[0], owner.shape[1], 0
-    for row in range(rows[0], rows[1]):
-        for column in range(width):
-            covered = False
-            for s in range(samples):
-                covered |= owner[row, column, s] >= 0
-            if not covered:
+    # Fields are read once: each time, numba counts references, which is slow and makes threads wait for each other.
+    points, triangles, normals, colours, coordinates, part, numbers, texels, levels = scene[:9]
+    (focal, centre_x, centre_y), depths, openness, cell, sharpness = scene[9:]
+    pixel, samples, parts, albedos, directions, aways, open_parts = out
+    part_map, depth_map, normal_map = maps
+    f, width = 0, owner.shape[1]
+    for row, column in np.ndindex(owner.shape[:2]):
+        main = _main_part(owner, part, numbers, row, column) if part_map.size else 0
+        mean, weight, total = (0.0, 0.0, 0.0), 0.0, 0.0
+        for s in range(owner.shape[2]):
+            t = owner[row, column, s]
+            if t < 0:
                 continue
-            main = _main_part(scene, owner, row, column) if maps.parts.size else 0
-            depths, weight, nx, ny, nz = 0.0, 0.0, 0.0, 0.0, 0.0
-            for s in range(samples):
-                t, earlier = owner[row, column, s], False
-                for r in range(s):
-                    earlier |= owner[row, column, r] == t
-                if t < 0 or earlier:
-                    continue
-                x, y, count, passed = 0.0, 0.0, 0.0, 0.0
-                for r in range(s, samples):
-                    if owner[row, column, r] == t:
-                        x, y, count = x + offsets[r, 0], y + offsets[r, 1], count + 1.0
-                        if through.size:
-                            passed += through[row, column, r]
-                            through[row, column, r] *= 1.0 - opacity[scene.part[t]]
-                depth = _collect_one(scene, t, column + x / count, row + y / count, f, out)
-                out.pixel[f] = row * width + column
-                out.samples[f] = (passed if through.size else count) / samples
-                if main and scene.numbers[scene.part[t]] == main:
-                    depths, weight = depths + count * depth, weight + count
-                    nx, ny, nz = nx + count * out.normal[0, f], ny + count * out.normal[1, f], nz + count * out.normal[2, f]
-                f += 1
-            if main:
-                maps.parts[row, column], maps.depth[row, column] = main, depths / weight
-                nx, ny, nz = _unit((nx, ny, nz))
-                maps.normals[row, column, 0], maps.normals[row, column, 1], maps.normals[row, column, 2] = nx, ny, nz
+            p = part[t]
+            x, y, count, passed = _share(owner, offsets, through, opacity[p], row, column, s)
+            if count == 0:
+                continue
+            x, y = column + x, top + row + y
+            corners = (triangles[t, 0], triangles[t, 1], triangles[t, 2])
+            ray = ((x - centre_x) / focal, (centre_y - y) / focal, -1.0)
+            weights, normal, away, depth = _surface(points, normals, corners, ray)
+            albedo = _mix(colours, corners, weights)
+            if levels[p, 0, 1] > 0:
+                u, v, area = _place(coordinates, corners, weights)
+                pixels = _doubled_area(points, corners) * (focal / depth) ** 2
+                area *= levels[p, 0, 1] * levels[p, 0, 2] / max(pixels, 1e-12)
+                albedo = texel(texels, levels, p, u, v, area)
+            middle = cell // 2 + 0.5
+            open_parts[f] = _open_at(depths, openness, sharpness, (x - middle) / cell, (y - middle) / cell, depth)
+            pixel[f], samples[f], parts[f] = row * width + column, passed / owner.shape[2], p
+            _write(albedos, f, albedo)
+            _write(directions, f, normal)
+            _write(aways, f, away)
+            f += 1
+            if main and numbers[p] == main:
+                total, weight = total + count * depth, weight + count
+                mean = (mean[0] + count * normal[0], mean[1] + count * normal[1], mean[2] + count * normal[2])
+        if main:
+            mean = _unit(mean)
+            part_map[row, column], depth_map[row, column] = main, total / weight
+            normal_map[row, column, 0], normal_map[row, column, 1], normal_map[row, column, 2] = mean
     return f

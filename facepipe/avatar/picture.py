@@ -58,7 +58,7 @@ def add_light(
 
     Args:
         count: Number of fragments.
-        pixel: (F,), row * W + column.
+        pixel: (F,), index of the pixel of each.
         samples: (F,), share of each fragment in its pixel.
         part: (F,), index of the part.
         shaded: (3, F), linear RGB.
@@ -78,24 +78,22 @@ def write_colour(
     background: Doubles,
     starts: Doubles,
     first: NDArray[np.int64],
-    rows: tuple[int, int],
     colour: Pixels,
 ) -> None:
-    """Write some rows of a picture.
+    """Write the colours of a picture.
 
     Args:
         light: (H * W, 4), linear RGB times alpha, and alpha.
         background: (3,), linear RGB.
         starts: LEVEL_STARTS of `facepipe.avatar.light`.
         first: FIRST_LEVELS.
-        rows: First row and end of the rows.
         colour: (H, W, 3 or 4) sRGB, the latter with alpha.
     """
     width, channels = colour.shape[1], colour.shape[2]
     behind = np.zeros(4, np.uint8)
     for c in range(3 if channels == 3 else 0):
         behind[c] = _level(background[c], starts, first)
-    for row in range(rows[0], rows[1]):
+    for row in range(colour.shape[0]):
         for column in range(width):
             k = row * width + column
             alpha = min(float(light[k, 3]), 1.0)

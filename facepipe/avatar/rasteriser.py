@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
 from math import hypot
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.avatar.camera import Camera
-from facepipe.avatar.clipping import pieces
+from facepipe.avatar.clipping import Pieces, is_hit, pieces
 from facepipe.avatar.coverage import NOTHING, OFFSETS, SAMPLES, UNITS, cover
-from facepipe.avatar.fragments import Maps, Surroundings, collect, empty_fragments
+from facepipe.avatar.fragments import Fragments, Maps, Surroundings, collect, empty_fragments
 from facepipe.avatar.light import FIRST_LEVELS, LEVEL_STARTS, linear
 from facepipe.avatar.mesh import Floats, Indices, Part
 from facepipe.avatar.occlusion import REACH, cell_pixels, occlusion
@@ -98,49 +97,53 @@ class _Frame:
         height, width = self.shape[:2]
         opaque = self._opaque()
         surroundings = self._surroundings(opaque, textures)
-        light = np.zeros((height * width, 4), np.float32)
         maps = Maps(
             np.zeros((height, width), np.uint8),
             np.full((height, width), np.inf, np.float32),
             np.zeros((height, width, 3), np.float32),
         )
-        through = _NO_LIMIT
-        for layer in self._transparent(opaque):
-            through = through if through.size else np.ones(self.shape, np.float32)
-            self._in_bands(partial(self._add, surroundings, layer.owner, through, _NO_MAPS, light))
-        self._in_bands(partial(self._add, surroundings, opaque.owner, through, maps, light))
         colour = np.empty((height, width, 3 if background else 4), np.uint8)
         behind = linear(np.array(background or (0.0, 0.0, 0.0))).astype(np.float64)
-        self._in_bands(lambda rows: write_colour(light, behind, LEVEL_STARTS, FIRST_LEVELS, rows, colour))
+        glass = self._pieces(slice(self.scene.opaque_triangles, len(self.scene.triangles)))
+
+        def draw(rows: slice) -> None:
+            layer, band = _Layer(opaque.nearest[rows], opaque.owner[rows]), Maps(*(array[rows] for array in maps))
+            light = self._light(surroundings, layer, glass, rows.start, band)
+            write_colour(light, behind, LEVEL_STARTS, FIRST_LEVELS, colour[rows])
+
+        self._in_bands(draw)
         return Picture(colour, *maps)
 
     def _opaque(self) -> _Layer:
         """Return the nearest opaque surfaces."""
-        layer = _Layer(np.zeros(self.shape, np.float32), np.full(self.shape, NOTHING, np.int32))
-        self._cover(slice(0, self.scene.opaque_triangles), layer, _NO_LIMIT)
+        layer = _Layer(np.empty(self.shape, np.float32), np.empty(self.shape, np.int32))
+        wall = self._pieces(slice(0, self.scene.opaque_triangles))
+
+        def draw(rows: slice) -> None:
+            nearest, owner = layer.nearest[rows], layer.owner[rows]
+            nearest.fill(0)
+            owner.fill(NOTHING)
+            cover(*wall, self.scene.double_sided, rows.start, nearest, owner, _NO_LIMIT)
+
+        self._in_bands(draw)
         return layer
 
-    def _transparent(self, opaque: _Layer) -> Iterator[_Layer]:
-        """Yield the transparent surfaces in front of the opaque ones, the nearest first."""
-        triangles = slice(self.scene.opaque_triangles, len(self.scene.triangles))
-        limit = np.full(self.shape, np.inf, np.float32)
-        for _ in range(MAX_LAYERS if triangles.start < triangles.stop else 0):
-            layer = _Layer(opaque.nearest.copy(), np.full(self.shape, NOTHING, np.int32))
-            self._cover(triangles, layer, limit)
+    def _transparent(self, opaque: _Layer, glass: Pieces, top: int) -> Iterator[_Layer]:
+        """Yield the transparent surfaces in front of the opaque ones in some rows, the nearest first."""
+        if not is_hit(glass, top, len(opaque.owner)):
+            return
+        limit = np.full(opaque.nearest.shape, np.inf, np.float32)
+        for _ in range(MAX_LAYERS):
+            layer = _Layer(opaque.nearest.copy(), np.full(opaque.owner.shape, NOTHING, np.int32))
+            cover(*glass, self.scene.double_sided, top, layer.nearest, layer.owner, limit)
             if (layer.owner == NOTHING).all():
                 return
             yield layer
             limit = layer.nearest
 
-    def _cover(self, triangles: slice, layer: _Layer, limit: Floats) -> None:
-        scene, near = self.scene, self.camera.distance * NEAR
-        corners, numbers, places, nearness = pieces(self.points, scene.triangles[triangles], self.lens, near)
-        numbers = numbers + np.int32(triangles.start)
-        self._in_bands(
-            lambda rows: cover(
-                corners, numbers, scene.double_sided, places, nearness, rows, layer.nearest, layer.owner, limit
-            )
-        )
+    def _pieces(self, triangles: slice) -> Pieces:
+        near = self.camera.distance * NEAR
+        return pieces(self.points, self.scene.triangles[triangles], triangles.start, self.lens, near)
 
     def _surroundings(self, opaque: _Layer, textures: Mapping[str, Pixels]) -> Surroundings:
         """Return what fragments are made of."""
@@ -164,27 +167,28 @@ class _Frame:
             sharpness=4 / (REACH * height),
         )
 
-    def _add(
-        self,
-        surroundings: Surroundings,
-        owner: Indices,
-        through: Floats,
-        maps: Maps,
-        light: Floats,
-        rows: tuple[int, int],
-    ) -> None:
-        """Add the light of some rows of a layer to `light`, (H * W, 4), and write their maps."""
-        space = empty_fragments((rows[1] - rows[0]) * owner.shape[1] * SAMPLES)
-        count = collect(surroundings, owner, _SAMPLE_PLACES, self.opacity, rows, through, maps, space)
-        shaded = np.empty((3, count), np.float32)
-        up = self.camera.rotation()[:, 1]
-        shade(count, space, self.surfaces, _unit(KEY), _unit(FILL), (float(up[0]), float(up[1]), float(up[2])), shaded)
-        add_light(count, space.pixel, space.samples, space.part, shaded, self.opacity, light)
+    def _light(self, scene: Surroundings, opaque: _Layer, glass: Pieces, top: int, maps: Maps) -> Floats:
+        """Return the light (R * W, 4) of some rows, linear RGB times alpha and alpha, and write their maps."""
+        light = np.zeros((opaque.owner.shape[0] * opaque.owner.shape[1], 4), np.float32)
+        through, space = _NO_LIMIT, empty_fragments(opaque.owner.size)
+        for layer in self._transparent(opaque, glass, top):
+            through = through if through.size else np.ones(opaque.owner.shape, np.float32)
+            count = collect(scene, layer.owner, _SAMPLE_PLACES, self.opacity, top, through, _NO_MAPS, space)
+            self._add(space, count, light)
+        count = collect(scene, opaque.owner, _SAMPLE_PLACES, self.opacity, top, through, maps, space)
+        self._add(space, count, light)
+        return light
 
-    def _in_bands(self, action: Callable[[tuple[int, int]], None]) -> None:
-        """Call `action` with the first row and the end of bands that together are the whole picture."""
+    def _add(self, fragments: Fragments, count: int, light: Floats) -> None:
+        """Add the light of fragments to that of pixels."""
+        shaded, up = np.empty((3, count), np.float32), self.camera.rotation()[:, 1]
+        shade(count, fragments, self.surfaces, _unit(KEY), _unit(FILL), (float(up[0]), float(up[1]), float(up[2])), shaded)
+        add_light(count, fragments.pixel, fragments.samples, fragments.part, shaded, self.opacity, light)
+
+    def _in_bands(self, action: Callable[[slice], None]) -> None:
+        """Call `action` with ranges of rows that together are the whole picture."""
         height = self.shape[0]
-        bands = [(top, min(top + BAND_ROWS, height)) for top in range(0, height, BAND_ROWS)]
+        bands = [slice(top, min(top + BAND_ROWS, height)) for top in range(0, height, BAND_ROWS)]
         list(self.threads.map(action, bands) if self.threads else map(action, bands))
 
 
