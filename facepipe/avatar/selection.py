@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from facepipe.avatar.head import HEAD_PARTS, JOINTS
-from facepipe.avatar.mesh import Floats, Indices
+from facepipe.avatar.mesh import Indices, Reals
 from facepipe.avatar.source import BaseMesh
 from facepipe.errors import InputError
 
@@ -56,16 +56,16 @@ class Selection:
     """(K,) masks of the K vertices of the skin."""
     rings: Mapping[str, Indices]
     """(K,) by opening ("mouth", "lid-left", "lid-right"): edges from its rim; OUTSIDE beyond RINGS, -1 in its cavity."""
-    texture_coordinates: Floats
+    texture_coordinates: Reals
     """(K, 2)."""
     mirror: Indices
     """(K,)."""
 
-    def of(self, rows: Floats) -> Floats:
+    def of(self, rows: Reals) -> Reals:
         """Return rows (..., V, 3) of the base mesh for the kept vertices and joints (..., N, 3), rounded float32."""
         centres = [rows[..., cube, :].mean(axis=-2, keepdims=True) for cube in self.joints]
         kept = np.concatenate([rows[..., self.vertices, :], *centres], axis=-2)
-        rounded: Floats = np.round(kept, 6).astype(np.float32)
+        rounded: Reals = np.round(kept, 6).astype(np.float32)
         return rounded
 
 
@@ -143,7 +143,7 @@ def _rings(edges: Indices, cavity: NDArray[np.bool_]) -> Indices:
     return rings
 
 
-def _texture_coordinates(places: Floats) -> Floats:
+def _texture_coordinates(places: Reals) -> Reals:
     """Return coordinates (K, 2) of the azimuthal projection about the face: its distance from the middle is the angle.
 
     It has no seam; only its outermost ring, at the back of the head, is stretched.
