@@ -49,7 +49,7 @@ def shirt(head: ShapedHead, vector: AvatarVector) -> Part:
     for wide, deep, up, power in SHOULDERS:
         x, z = (np.sign(f) * np.abs(f) ** (2 / power) for f in (np.cos(ANGLES), np.sin(ANGLES)))
         row = np.stack([wide * size * x, np.full(SEGMENTS, up * size), deep * size * z], axis=1)
-        torso.append(row + np.array([0, middle[1] - 0.05, middle[2]]))
+        torso.append(row + np.array([0, line[:, 1].min() + 0.05, middle[2]]))
     rows = [*collar, *torso]
     bottom = rows[-1].mean(axis=0, keepdims=True)
     vertices = np.concatenate([*rows, bottom]).astype(np.float32)

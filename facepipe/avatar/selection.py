@@ -55,7 +55,7 @@ class Selection:
     charts: Mapping[str, NDArray[np.bool_]]
     """(K,) masks of the K vertices of the skin."""
     rings: Mapping[str, Indices]
-    """(K,) by opening ("mouth", "lid-left", "lid-right"): edges from its rim; OUTSIDE beyond RINGS, -1 in its cavity."""
+    """(K,) by opening, "mouth", "lid-left" or "lid-right": edges from its rim; OUTSIDE beyond RINGS, -1 inside."""
     texture_coordinates: Reals
     """(K, 2)."""
     mirror: Indices
@@ -74,7 +74,7 @@ def select(base: BaseMesh) -> Selection:
     groups = np.array(base.groups)
     quads = {"skin": base.quads[(groups == "body") & _in_bust(base)]}
     for part, names in GROUPS.items():
-        quads[part] = base.quads[np.isin(groups, names)]
+        quads[part] = base.quads_of(*names)
     vertices, spans, triangles, start = [], {}, {}, 0
     for part in HEAD_PARTS:
         if not len(quads[part]):
@@ -90,7 +90,7 @@ def select(base: BaseMesh) -> Selection:
     edges = _edges(np.searchsorted(skin, quads["skin"]))
     return Selection(
         vertices=np.concatenate(vertices),
-        joints=tuple(np.unique(base.quads[groups == name]) for name in JOINTS),
+        joints=tuple(np.unique(base.quads_of(name)) for name in JOINTS),
         spans=spans,
         triangles=triangles,
         charts=charts,

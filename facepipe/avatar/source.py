@@ -41,9 +41,9 @@ class BaseMesh:
     groups: tuple[str, ...]
     """(F,), the group of each quad."""
 
-    def quads_of(self, *prefixes: str) -> Indices:
-        """Return the quads (K, 4) of the groups whose names begin with one of `prefixes`."""
-        return self.quads[[group.startswith(prefixes) for group in self.groups]]
+    def quads_of(self, *groups: str) -> Indices:
+        """Return the quads (K, 4) of groups."""
+        return self.quads[np.isin(self.groups, groups)]
 
 
 @dataclass(frozen=True)
