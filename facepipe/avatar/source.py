@@ -71,7 +71,8 @@ def data_folder() -> Path:
         package = importlib.metadata.distribution(PACKAGE)
     except importlib.metadata.PackageNotFoundError:
         raise ToolError(
-            f"avatars need the head of the package {PACKAGE} {VERSION}, which is not installed: {INSTALL}"
+            f"avatars need the head of the package {PACKAGE} {VERSION}, which is not installed: {INSTALL} (of its "
+            f"dependencies none is needed: pip install --no-deps '{PACKAGE}=={VERSION}')"
         ) from None
     if package.version != VERSION:
         raise ToolError(
