@@ -116,7 +116,11 @@ def write_parts(
                 t = owner[row, column, s]
                 if t >= 0 and numbers[t] == best:
                     depth += 1.0 / nearest[row, column, s] / most
-                    x, y, z = x + normals[row, column, s, 0], y + normals[row, column, s, 1], z + normals[row, column, s, 2]
+                    x, y, z = (
+                        x + normals[row, column, s, 0],
+                        y + normals[row, column, s, 1],
+                        z + normals[row, column, s, 2],
+                    )
             depths[row, column] = depth if best else np.inf
             scale = 1.0 / max(np.sqrt(x * x + y * y + z * z), 1e-12)
             mean[row, column, 0], mean[row, column, 1], mean[row, column, 2] = x * scale, y * scale, z * scale

@@ -143,10 +143,12 @@ class _Frame:
         self._in_bands(partial(self._resolve, surroundings, opaque, through, light, normals))
         colour = np.empty((height, width, 3 if background else 4), np.uint8)
         behind = linear(np.array(background or (0.0, 0.0, 0.0))).astype(np.float64)
-        self._in_bands(
-            lambda top, bottom: write_colour(light, behind, LEVEL_STARTS, FIRST_LEVELS, top, bottom, colour)
+        self._in_bands(lambda top, bottom: write_colour(light, behind, LEVEL_STARTS, FIRST_LEVELS, top, bottom, colour))
+        out = (
+            np.empty((height, width), np.uint8),
+            np.empty((height, width), np.float32),
+            np.empty_like(normals[:, :, 0]),
         )
-        out = np.empty((height, width), np.uint8), np.empty((height, width), np.float32), np.empty_like(normals[:, :, 0])
         numbers = self.scene.numbers[self.scene.owner]
         self._in_bands(
             lambda top, bottom: write_parts(opaque.owner, numbers, opaque.nearest, normals, top, bottom, out)

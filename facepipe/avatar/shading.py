@@ -249,7 +249,8 @@ def _albedo(scene: Surroundings, t: int, corners: tuple[int, int, int], weights:
     a, b, c = corners
     place = scene.texture_coordinates
     texture_area = abs(
-        (place[b, 0] - place[a, 0]) * (place[c, 1] - place[a, 1]) - (place[c, 0] - place[a, 0]) * (place[b, 1] - place[a, 1])
+        (place[b, 0] - place[a, 0]) * (place[c, 1] - place[a, 1])
+        - (place[c, 0] - place[a, 0]) * (place[b, 1] - place[a, 1])
     )
     here = _row(scene.points, a)
     across = _cross(_minus(_row(scene.points, b), here), _minus(_row(scene.points, c), here))
