@@ -24,7 +24,7 @@ def skin_colours(template: Template, vector: AvatarVector) -> Floats:
     natural = base * np.array([0.86, 0.62, 0.62]) + 0.25 * base.mean() * (lips - 0.5)
     shade = base * np.array([0.86, 0.76, 0.74])
     colours = _mixed(colours, shade, 0.5 * masks["shade"])
-    colours = _mixed(colours, base * BLUSH, masks["cheeks"] * 0.75 * vector.sliders["blush"])
+    colours = _mixed(colours, base * BLUSH, masks["cheeks"] * 0.6 * vector.sliders["blush"])
     colours = _mixed(colours, base * np.array([1, 0.72, 0.7]), 0.25 * masks["warm"])
     colours = _mixed(colours, 0.45 * lips + 0.55 * natural, 0.9 * masks["lips"])
     colours = _mixed(colours, CAVITY, masks["cavity"])
@@ -46,9 +46,10 @@ def _masks(template: Template) -> dict[str, Floats]:
     regions = {name: np.zeros(len(template.vertices)) for name in template.regions}
     for name, vertices in template.regions.items():
         regions[name][vertices] = 1
+    lid = lambda side: np.exp(-((np.maximum(template.rings[f"lid-{side}"], 2) - 2) / 4.0) ** 2)  # noqa: E731
     return {
         "cheeks": np.maximum(spot("cheek-left", 0.24), spot("cheek-right", 0.24)),
-        "shade": np.maximum.reduce([0.6 * regions["lid-left"], 0.6 * regions["lid-right"], spot("throat", 0.5)]),
+        "shade": np.maximum.reduce([0.7 * lid("left"), 0.7 * lid("right"), spot("throat", 0.5)]),
         "warm": np.maximum.reduce([spot("nose-tip", 0.16), regions["ear-left"], regions["ear-right"]]),
         "lips": regions["lips"],
         "cavity": regions["mouth-cavity"],

@@ -46,15 +46,20 @@ class ShapedHead:
 
     def morphs(self, attachment: Attachment) -> dict[str, Morph]:
         """Return how attached points follow the face units: with the surface below them, at the same height."""
+        return morphs_of(self.moved(attachment))
+
+    def moved(self, attachment: Attachment) -> Floats:
+        """Return the displacements (52, K, 3) of attached points by face unit."""
         moved = np.zeros((len(UNITS), len(attachment.corners), 3), np.float32)
         for corner in range(3):
             moved += attachment.weights[:, corner, None] * self.units[:, attachment.corners[:, corner]]
-        return morphs_of(moved)
+        return moved
 
 
 def morphs_of(moved: Floats) -> dict[str, Morph]:
     """Return sparse morphs by name of displacements (52, K, 3)."""
-    far = np.abs(moved).max(axis=2) > STILL
+    beyond = np.abs(moved) > STILL
+    far = beyond[..., 0] | beyond[..., 1] | beyond[..., 2]
     morphs = {}
     for unit in np.flatnonzero(far.any(axis=1)):
         vertices = np.flatnonzero(far[unit]).astype(np.int32)
