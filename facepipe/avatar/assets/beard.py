@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from facepipe.avatar.template import Attachment, Template
 if TYPE_CHECKING:
     from facepipe.avatar.vector import AvatarVector
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 Points = tuple[Indices, Floats]
 """Points of the skin: corners (K, 3) of triangles, and barycentric weights (K, 3)."""
 MATERIAL = Material(roughness=0.95)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from facepipe.avatar.template import Template
 if TYPE_CHECKING:
     from facepipe.avatar.vector import AvatarVector
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 Mesh = tuple[Numbers, Indices]
 GOLD: Floats = np.array([0.93, 0.74, 0.36], np.float32)
 PEARL: Floats = np.array([0.95, 0.93, 0.9], np.float32)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from facepipe.avatar.shaped_head import ShapedHead
 if TYPE_CHECKING:
     from facepipe.avatar.vector import AvatarVector
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 Mesh = tuple[Numbers, Indices]
 OUTLINE_POINTS = 40
 CLEARANCE = 0.035
@@ -154,7 +155,7 @@ def _temple(head: ShapedHead, rim: Numbers, side: int, style: GlassesStyle) -> M
 
 
 def _pairs(*places: Numbers) -> list[tuple[Numbers, Numbers]]:
-    return list(zip(places[:-1], places[1:], strict=True))
+    return list(pairwise(places))
 
 
 def _lens(rim: Numbers) -> Mesh:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from facepipe.avatar.assets.surface import Draft, draft, grid_triangles
 from facepipe.avatar.regions import SKULL
 from facepipe.avatar.template import Template
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 Nodes = Sequence[tuple[float, float]]
 
 STRANDS, SCALP_ROWS, HANGING_ROWS, RIM_ROWS = 96, 16, 14, 3

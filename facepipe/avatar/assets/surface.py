@@ -1,9 +1,10 @@
-"""Surfaces that assets are made of: grids, tubes along a path, and balls, designed on the template, placed on a head."""
+"""Surfaces of assets: grids, tubes along a path, and balls, designed on the template and placed on a head."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from facepipe.avatar.mesh import Floats, Indices, Material, Part
 from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.template import Attachment, Template
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,7 @@ def draft(
     shades: Numbers | float = 1.0,
     clearance: Numbers | float = 0.01,
 ) -> Draft:
-    """Return a draft; shades and clearances are those of each vertex or one for all, anchors the vertices if not given."""
+    """Return a draft. Shades and clearances are one for each vertex or one for all; vertices are their own anchors."""
     count = (len(vertices),)
     held = vertices if anchors is None else np.broadcast_to(anchors, vertices.shape)
     return Draft(vertices, triangles, held, np.broadcast_to(shades, count), np.broadcast_to(clearance, count))
