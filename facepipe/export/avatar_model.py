@@ -1,0 +1,178 @@
+"""Avatars as other programs hold them: metres, linear colours, normals, and one list of targets.
+
+The head turns as a whole about its joint with the neck, so a file needs no skeleton.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facepipe.avatar.light import linear
+from facepipe.avatar.mesh import PARTS, Floats, Indices, Material, Part
+from facepipe.avatar.normals import vertex_normals
+from facepipe.avatar.units import UNITS
+
+METRES_PER_UNIT = 0.1
+FULL_PARTS = ("skin",)
+"""Parts that have a target for each of UNITS. Others have targets for the units that move them."""
+BODY_PARTS = ("clothes",)
+"""Parts that stay when the head turns."""
+STILL_NORMAL = 1e-3
+"""Normals that a target changes by less in every coordinate keep their direction (0.06 degrees)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Displacements:
+    """Displacements of some vertices; zero elsewhere."""
+
+    vertices: Indices
+    """(K,), ascending."""
+    offsets: Floats
+    """(K, 3), float32."""
+
+    def dense(self, count: int) -> Floats:
+        """Return the displacements (count, 3) of all vertices."""
+        offsets = np.zeros((count, 3), np.float32)
+        offsets[self.vertices] = self.offsets
+        return offsets
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A morph target: how a mesh changes at weight 1."""
+
+    positions: Displacements
+    """Metres."""
+    normals: Displacements
+    """Differences of unit normals."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """One part of an avatar."""
+
+    name: str
+    """The part's name; "hair-2" for the second part of the name "hair"."""
+    origin: Floats
+    """(3,), metres from the avatar's origin: what `positions` are relative to."""
+    positions: Floats
+    """(N, 3), float32, metres from `origin`."""
+    normals: Floats
+    """(N, 3), float32, of length 1."""
+    colours: Floats
+    """(N, 3), float32, linear RGB in [0, 1]."""
+    triangles: Indices
+    """(M, 3), counter-clockwise seen from outside."""
+    texture_coordinates: Floats | None
+    """(N, 2), float32, u to the right and v down."""
+    texture: bytes | None
+    """A PNG in place of the colours."""
+    material: Material
+    turns: bool
+    """Whether it turns with the head."""
+    targets: Mapping[str, Target]
+    """By face unit, in the order of UNITS."""
+
+
+@dataclass(frozen=True, eq=False)
+class AvatarModel:
+    """The meshes of an avatar, and the joint about which the head turns."""
+
+    neck: Floats
+    """(3,), metres."""
+    meshes: tuple[Mesh, ...]
+
+
+def avatar_model(
+    parts: Sequence[Part], points: Mapping[str, Floats], textures: Mapping[str, bytes] | None = None
+) -> AvatarModel:
+    """Return the model of some parts.
+
+    Args:
+        parts: Parts in the neutral expression, in any order.
+        points: (3,) each, decimetres: "neck", and the origin of any part by its name, such as "eye-left".
+        textures: PNGs by name of a part with texture coordinates.
+
+    Raises ValueError for parts whose arrays do not fit together, and for unknown parts and units.
+    """
+    textures = textures or {}
+    if unknown := textures.keys() - {part.name for part in parts if part.texture_coordinates is not None}:
+        raise ValueError(f"got a texture for {sorted(unknown)}, expected names of parts with texture coordinates")
+    neck = _metres(points["neck"])
+    seen: Counter[str] = Counter()
+    meshes = []
+    for part in sorted(parts, key=lambda part: PARTS.index(_checked(part).name)):
+        seen[part.name] += 1
+        name = part.name if seen[part.name] == 1 else f"{part.name}-{seen[part.name]}"
+        turns = part.name not in BODY_PARTS
+        origin = _metres(points.get(part.name, points["neck"])) if turns else np.zeros(3)
+        meshes.append(_mesh(part, name, origin, textures.get(part.name), turns=turns))
+    return AvatarModel(neck, tuple(meshes))
+
+
+def _mesh(part: Part, name: str, origin: Floats, texture: bytes | None, *, turns: bool) -> Mesh:
+    normals = _normals(part.vertices, part.triangles)
+    moving = {unit: _target(part, unit, normals) for unit in UNITS if unit in part.morphs}
+    still = Displacements(np.zeros(0, np.int32), np.zeros((0, 3), np.float32))
+    if part.name in FULL_PARTS:
+        moving = {unit: moving.get(unit, Target(still, still)) for unit in UNITS}
+    coordinates = part.texture_coordinates
+    return Mesh(
+        name=name,
+        origin=origin,
+        positions=(_metres(part.vertices) - origin).astype(np.float32),
+        normals=normals,
+        colours=linear(np.asarray(part.colours)).astype(np.float32),
+        triangles=part.triangles,
+        texture_coordinates=None if coordinates is None else (coordinates * [1, -1] + [0, 1]).astype(np.float32),
+        texture=texture,
+        material=part.material,
+        turns=turns,
+        targets=moving,
+    )
+
+
+def _target(part: Part, unit: str, normals: Floats) -> Target:
+    morph = part.morphs[unit]
+    order = np.argsort(morph.vertices)
+    moved = part.vertices.astype(np.float64)
+    moved[morph.vertices] += morph.offsets
+    turned = _normals(moved, part.triangles) - normals
+    changed = np.flatnonzero(np.abs(turned).max(axis=1) > STILL_NORMAL).astype(np.int32)
+    offsets = _metres(morph.offsets).astype(np.float32)
+    return Target(Displacements(morph.vertices[order], offsets[order]), Displacements(changed, turned[changed]))
+
+
+def _normals(vertices: Floats, triangles: Indices) -> Floats:
+    """Return unit normals (N, 3); towards the viewer where triangles have no area, because files need some length."""
+    normals = vertex_normals(vertices.astype(np.float64), triangles)
+    normals[np.linalg.norm(normals, axis=1) < 0.5] = (0, 0, 1)
+    return normals
+
+
+def _metres(decimetres: Floats) -> Floats:
+    metres: Floats = np.asarray(decimetres, np.float64) * METRES_PER_UNIT
+    return metres
+
+
+def _checked(part: Part) -> Part:
+    count = len(part.vertices)
+    if part.name not in PARTS:
+        raise ValueError(f"got a part named {part.name!r}, expected one of {', '.join(PARTS)}")
+    if not len(part.triangles) or not 0 <= part.triangles.min() <= part.triangles.max() < count:
+        raise ValueError(f"got triangles of part {part.name} that are none, or name vertices beyond its {count}")
+    if part.vertices.shape != (count, 3) or part.colours.shape != (count, 3):
+        raise ValueError(f"got vertices or colours of part {part.name} of another shape, expected ({count}, 3)")
+    if unknown := sorted(part.morphs.keys() - set(UNITS)):
+        raise ValueError(f"got morphs {unknown} of part {part.name}, expected names of face units")
+    arrays = [part.vertices, part.colours, *(morph.offsets for morph in part.morphs.values())]
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError(f"got numbers of part {part.name} that are not finite")
+    for unit, morph in part.morphs.items():
+        if len(np.unique(morph.vertices)) < len(morph.vertices) or not np.isin(morph.vertices, np.arange(count)).all():
+            raise ValueError(f"got a morph {unit} of part {part.name} with vertices twice, or beyond its {count}")
+    return part
