@@ -9,6 +9,7 @@ import numpy as np
 from facepipe.avatar.assets import ASSETS
 from facepipe.avatar.eyeballs import eyeball
 from facepipe.avatar.head import Head
+from facepipe.avatar.lashes import lashes
 from facepipe.avatar.mesh import PARTS, Floats, Material, Part
 from facepipe.avatar.painting import skin_colours
 from facepipe.avatar.shaped_head import ShapedHead, morphs_of
@@ -30,8 +31,11 @@ class Avatar:
 
 def build(vector: AvatarVector, head: Head) -> Avatar:
     """Build the avatar of a vector on a compiled head."""
-    shaped, places = shaper_of(head).shape(vector)
+    shaper = shaper_of(head)
+    shaped, places = shaper.shape(vector)
     parts = [*_head_parts(vector, head, shaped, places)]
+    rims = {side: lids.rim for side, lids in shaper.lids.items()}
+    parts.append(lashes(shaped, rims, vector.sliders["lashes"], 0.3 * vector.colour("hair")))
     for type_, options in ASSETS.items():
         parts.extend(options[vector.choices[type_]].build(shaped, vector))
     return Avatar(vector, shaped, tuple(sorted(parts, key=lambda part: PARTS.index(part.name))))
@@ -51,8 +55,7 @@ def _head_parts(vector: AvatarVector, head: Head, shaped: ShapedHead, places: Fl
     iris = vector.colour("eyes")
     parts = [skin]
     parts += [eyeball(name, shaped.point(name), shaped.eye_radius, iris) for name in ("eye-left", "eye-right")]
-    for name in ("teeth-upper", "teeth-lower", "tongue", "lashes"):
-        colour = COLOURS.get(name, tuple(0.35 * vector.colour("hair")))
+    for name, colour in COLOURS.items():
         vertices = places[head.spans[name]]
         parts.append(
             Part(
@@ -60,7 +63,7 @@ def _head_parts(vector: AvatarVector, head: Head, shaped: ShapedHead, places: Fl
                 vertices,
                 head.triangles[name],
                 np.tile(np.array(colour, np.float32), (len(vertices), 1)),
-                material=Material(roughness=0.5, double_sided=name == "lashes"),
+                material=Material(roughness=0.4),
                 morphs=morphs_of(head.units[:, head.spans[name]]),
             )
         )

@@ -168,7 +168,7 @@ def _template(vertices: Floats, source: Floats, selection: Selection, targets: d
         share: Floats = far[skin] / far[skin].max()
         return share
 
-    regions = find_regions(source[skin], selection.charts, moved)
+    regions = find_regions(source[skin], selection.charts, selection.rings, moved)
     return Template(
         vertices=places,
         normals=_rounded(vertex_normals(places, selection.triangles["skin"])),
@@ -176,6 +176,7 @@ def _template(vertices: Floats, source: Floats, selection: Selection, targets: d
         texture_coordinates=_rounded(selection.texture_coordinates),
         mirror=selection.mirror,
         regions=regions,
+        rings=selection.rings,
         landmarks=find_landmarks(source[skin], regions),
     )
 

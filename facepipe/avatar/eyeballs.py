@@ -7,14 +7,14 @@ import numpy as np
 from facepipe.avatar.mesh import Floats, Indices, Material, Morph, Part
 
 SEGMENTS = 32
-IRIS_DEGREES = 36.0
+IRIS_DEGREES = 33.0
 """Half the angle of the iris, seen from the centre of the eyeball."""
-PUPIL_DEGREES = 15.0
+PUPIL_DEGREES = 13.0
 WHITE = np.array([0.965, 0.965, 0.96])
 CORNER = np.array([0.9, 0.86, 0.85])
 """Colour of the white towards the lids."""
 PUPIL = np.array([0.03, 0.03, 0.04])
-HIGHLIGHT = ((-17.0, 18.0), 6.0)
+HIGHLIGHT = ((-11.0, 8.0), 5.0)
 """Degrees of the middle of the highlight to the viewer's right and up, and half its angle."""
 TURNS = {"eyeLookUp": (22.0, 0.0), "eyeLookDown": (-24.0, 0.0), "eyeLookIn": (0.0, -30.0), "eyeLookOut": (0.0, 30.0)}
 """Degrees up and towards the temple by which a unit at weight 1 turns an eyeball."""

@@ -20,6 +20,7 @@ from facepipe.errors import InputError
 ENGINE_VERSION = 1
 """Raised whenever the same avatar vector gives another mesh."""
 HEAD_PARTS = ("skin", "eye-left", "eye-right", "teeth-upper", "teeth-lower", "tongue", "lashes")
+OPENINGS = ("mouth", "lid-left", "lid-right")
 GENDERS = ("female", "male")
 AGES = ("child", "young", "old")
 ANCESTRIES = ("african", "asian", "caucasian")
@@ -72,6 +73,7 @@ def save_head(head: Head, path: Path) -> None:
         "template.landmarks": np.array([template.landmarks[name] for name in LANDMARKS], np.int32),
         **{f"triangles.{part}": triangles for part, triangles in head.triangles.items()},
         **{f"region.{name}": template.regions[name] for name in REGIONS},
+        **{f"rings.{name}": template.rings[name] for name in OPENINGS},
     }
     morphs = list(head.targets.values())
     tensors["targets.lengths"] = np.array([len(morph.vertices) for morph in morphs], np.int32)
@@ -116,6 +118,7 @@ def _head(tensors: dict[str, np.ndarray], header: dict[str, object], digest: str
         texture_coordinates=tensors["template.texture_coordinates"],
         mirror=tensors["template.mirror"],
         regions={name: tensors[f"region.{name}"] for name in REGIONS},
+        rings={name: tensors[f"rings.{name}"] for name in OPENINGS},
         landmarks=dict(zip(LANDMARKS, tensors["template.landmarks"].tolist(), strict=True)),
     )
     return Head(

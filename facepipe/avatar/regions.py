@@ -94,12 +94,17 @@ HAIRLINE = np.array(
 SKULL = np.array([0.0, 7.4, 0.35])
 """A place on the axis of the skull, decimetres."""
 
+LIP_RINGS = 6
+"""Edges from the rim of the mouth to the border of the red of the lips."""
+
 Moved = Callable[[str], Floats]
 """Returns how far (N,) a shape target moves each vertex of the skin, relative to the vertex that it moves furthest."""
 
 
-def find_regions(vertices: Floats, charts: Mapping[str, Mask], moved: Moved) -> dict[str, Indices]:
-    """Return vertices by name of region, for the skin of the base mesh (N, 3) and masks (N,) of its charts."""
+def find_regions(
+    vertices: Floats, charts: Mapping[str, Mask], rings: Mapping[str, Indices], moved: Moved
+) -> dict[str, Indices]:
+    """Return vertices by name of region, for the skin of the base mesh (N, 3), masks (N,) of its charts, and rings (N,)."""
     x, y, z = vertices.T
     inside = charts["mouth-cavity"] | charts["socket-left"] | charts["socket-right"]
     left, outer = x > 0, ~inside
@@ -117,9 +122,7 @@ def find_regions(vertices: Floats, charts: Mapping[str, Mask], moved: Moved) -> 
     masks["face"] = head & (y < line + 0.05) & (azimuth(vertices) < 85) & (y > 6.1) & ~((z < 1.1) & (y < 6.4))
     masks["forehead"] = masks["face"] & (y > 7.5)
     masks["nose"] = outer & (moved("nose/nose-volume-incr") > 0.25)
-    masks["lips"] = outer & (
-        np.maximum(moved("mouth/mouth-upperlip-volume-incr"), moved("mouth/mouth-lowerlip-volume-incr")) > 0.35
-    )
+    masks["lips"] = outer & (rings["mouth"] <= LIP_RINGS)
     masks["upper-lip"] = head & ~masks["lips"] & _box(vertices, (0, 0.36), (6.68, 6.92), 1.2)
     masks["chin"] = head & ~masks["lips"] & _box(vertices, (0, 0.34), (6.1, 6.56), 0.9)
     masks["jaw"] = (

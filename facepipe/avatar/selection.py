@@ -36,6 +36,11 @@ PROBES = {
 }
 """A place on the base mesh within each chart of texture coordinates by which parts of the skin are told apart."""
 
+CAVITIES = {"mouth": "mouth-cavity", "lid-left": "socket-left", "lid-right": "socket-right"}
+"""The chart inside each opening of the skin."""
+RINGS = 12
+OUTSIDE = RINGS + 1
+
 
 @dataclass(frozen=True, eq=False)
 class Selection:
@@ -49,6 +54,8 @@ class Selection:
     triangles: Mapping[str, Indices]
     charts: Mapping[str, NDArray[np.bool_]]
     """(K,) masks of the K vertices of the skin."""
+    rings: Mapping[str, Indices]
+    """(K,) by opening ("mouth", "lid-left", "lid-right"): edges from its rim; OUTSIDE beyond RINGS, -1 in its cavity."""
     texture_coordinates: Floats
     """(K, 2)."""
     mirror: Indices
@@ -79,13 +86,15 @@ def select(base: BaseMesh) -> Selection:
         vertices.append(kept.astype(np.int32))
         start += len(kept)
     skin = vertices[0]
-    places = base.vertices[skin]
+    places, charts = base.vertices[skin], _charts(base, skin)
+    edges = _edges(np.searchsorted(skin, quads["skin"]))
     return Selection(
         vertices=np.concatenate(vertices),
         joints=tuple(np.unique(base.quads[groups == name]) for name in JOINTS),
         spans=spans,
         triangles=triangles,
-        charts=_charts(base, skin),
+        charts=charts,
+        rings={name: _rings(edges, charts[cavity]) for name, cavity in CAVITIES.items()},
         texture_coordinates=_texture_coordinates(places),
         mirror=KDTree(places).query(places * [-1, 1, 1])[1].astype(np.int32),
     )
@@ -117,6 +126,21 @@ def _charts(base: BaseMesh, skin: Indices) -> dict[str, NDArray[np.bool_]]:
         found[name] = inside
     head = found["head"]
     return {name: (mask if name == "head" else mask & ~head)[skin] for name, mask in found.items()}
+
+
+def _edges(quads: Indices) -> Indices:
+    """Return the edges (E, 2) of quads, each in both directions."""
+    one_way = np.concatenate([quads[:, [corner, (corner + 1) % 4]] for corner in range(4)])
+    return np.concatenate([one_way, one_way[:, ::-1]])
+
+
+def _rings(edges: Indices, cavity: NDArray[np.bool_]) -> Indices:
+    rings = np.full(len(cavity), OUTSIDE, np.int32)
+    rings[cavity] = -1
+    for ring in range(-1, RINGS):
+        neighbours = edges[rings[edges[:, 0]] == ring, 1]
+        rings[neighbours[rings[neighbours] == OUTSIDE]] = ring + 1
+    return rings
 
 
 def _texture_coordinates(places: Floats) -> Floats:

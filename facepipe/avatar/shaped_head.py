@@ -46,10 +46,14 @@ class ShapedHead:
 
     def morphs(self, attachment: Attachment) -> dict[str, Morph]:
         """Return how attached points follow the face units: with the surface below them, at the same height."""
+        return morphs_of(self.moved(attachment))
+
+    def moved(self, attachment: Attachment) -> Floats:
+        """Return the displacements (52, K, 3) of attached points by face unit."""
         moved = np.zeros((len(UNITS), len(attachment.corners), 3), np.float32)
         for corner in range(3):
             moved += attachment.weights[:, corner, None] * self.units[:, attachment.corners[:, corner]]
-        return morphs_of(moved)
+        return moved
 
 
 def morphs_of(moved: Floats) -> dict[str, Morph]:

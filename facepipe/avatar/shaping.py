@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from facepipe.avatar.closing import Lids, Lips
 from facepipe.avatar.head import AGES, ANCESTRIES, GENDERS, WEIGHTS, Head
 from facepipe.avatar.mesh import Floats
 from facepipe.avatar.normals import vertex_normals
@@ -13,6 +14,9 @@ from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.sliders import SLIDERS, Amounts
 from facepipe.avatar.style import smoothing, style_field
 from facepipe.avatar.vector import AvatarVector
+
+
+SIDES = ("left", "right")
 
 
 class Shaper:
@@ -26,6 +30,10 @@ class Shaper:
             if slider.less or slider.more
         }
         self._style, self._smoothing = style_field(head), smoothing(head)
+        self._lips = Lips(head.template)
+        units = head.units[:, head.spans["skin"]]
+        self.lids = {side: Lids(head.template, units, side, _eye(head, head.vertices, side)[0]) for side in SIDES}
+        self._radius = _eye(head, head.vertices, "left")[1]
 
     def vertices(self, vector: AvatarVector) -> Floats:
         """Return the vertices (N, 3) of the head in the shape of a vector."""
@@ -43,6 +51,7 @@ class Shaper:
         places += style * self._style
         skin = self.head.spans["skin"]
         places[skin] += style * (self._smoothing @ places[skin])
+        self._lips.close(places[skin])
         return places
 
     def _add_person(self, places: Floats, vector: AvatarVector) -> None:
@@ -65,22 +74,29 @@ class Shaper:
         places = self.vertices(vector)
         head = self.head
         skin = places[head.spans["skin"]]
-        eyes = {side: places[head.spans[f"eye-{side}"]] for side in ("left", "right")}
-        centres = {side: eye.mean(axis=0) for side, eye in eyes.items()}
-        radius = float(np.linalg.norm(eyes["left"] - centres["left"], axis=1).mean())
+        units = head.units[:, head.spans["skin"]].copy()
+        eyes = {side: _eye(head, places, side) for side in SIDES}
+        for side, (_, radius) in eyes.items():
+            self.lids[side].close(units, skin, radius / self._radius)
         shaped = ShapedHead(
             template=head.template,
             vertices=skin,
             normals=vertex_normals(skin, head.template.triangles),
-            units=head.units[:, head.spans["skin"]],
+            units=units,
             points={
-                "eye-left": centres["left"],
-                "eye-right": centres["right"],
+                **{f"eye-{side}": centre for side, (centre, _) in eyes.items()},
                 "neck": places[head.joint("joint-neck")],
             },
-            eye_radius=radius,
+            eye_radius=eyes["left"][1],
         )
         return shaped, places
+
+
+def _eye(head: Head, places: Floats, side: str) -> tuple[Floats, float]:
+    """Return the centre (3,) and the radius of an eyeball of the head whose vertices are `places` (N, 3)."""
+    eye = places[head.spans[f"eye-{side}"]]
+    centre: Floats = eye.mean(axis=0)
+    return centre, float(np.linalg.norm(eye - centre, axis=1).mean())
 
 
 @lru_cache(maxsize=2)

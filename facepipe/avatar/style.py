@@ -14,37 +14,69 @@ from scipy.sparse import coo_matrix, csr_matrix, diags_array, identity
 
 from facepipe.avatar.head import Head
 from facepipe.avatar.mesh import Floats
+from facepipe.avatar.units import UNITS
 
 PRESET: Mapping[str, float] = {
-    "nose/nose-scale-vert-decr": 0.7,
-    "nose/nose-scale-depth-decr": 0.6,
-    "nose/nose-scale-horiz-decr": 0.3,
-    "nose/nose-point-up": 0.5,
-    "nose/nose-hump-decr": 0.5,
-    "chin/chin-bones-decr": 0.9,
-    "chin/chin-width-decr": 0.6,
-    "head/head-oval": 0.4,
+    "nose/nose-scale-vert-decr": 0.3,
+    "nose/nose-scale-depth-decr": 0.0,
+    "nose/nose-scale-horiz-decr": 0.15,
+    "nose/nose-point-up": 0.3,
+    "nose/nose-hump-decr": 0.4,
+    "nose/nose-width1-decr": 0.3,
+    "chin/chin-bones-decr": 0.4,
+    "chin/chin-width-decr": 0.0,
     "cheek/l-cheek-volume-incr": 0.6,
     "cheek/r-cheek-volume-incr": 0.6,
-    "mouth/mouth-angles-up": 0.35,
-    "mouth/mouth-laugh-lines-out": 0.8,
-    "neck/neck-scale-horiz-decr": 0.6,
-    "eyes/l-eye-height2-incr": 0.4,
-    "eyes/r-eye-height2-incr": 0.4,
+    "mouth/mouth-angles-up": 0.6,
+    "mouth/mouth-laugh-lines-out": 1.0,
+    "mouth/mouth-scale-horiz-decr": 0.2,
+    "forehead/forehead-nubian-incr": 0.4,
+    "eyes/l-eye-height1-incr": 0.5,
+    "eyes/r-eye-height1-incr": 0.5,
+    "eyes/l-eye-height2-incr": 0.9,
+    "eyes/r-eye-height2-incr": 0.9,
+    "eyes/l-eye-height3-incr": 0.5,
+    "eyes/r-eye-height3-incr": 0.5,
+    "eyes/l-eye-bag-decr": 1.0,
+    "eyes/r-eye-bag-decr": 1.0,
+    "eyebrows/eyebrows-trans-up": 0.6,
+    "eyebrows/eyebrows-trans-backward": 0.6,
 }
 """Amounts of shape targets at style 1."""
-EYE_GROWTH = 0.5
-"""By how much of its size an eye grows at style 1."""
-EYE_REACH = (0.2, 0.55)
+EXPRESSION: Mapping[str, float] = {"mouthSmileLeft": 0.1, "mouthSmileRight": 0.1}
+"""Weights of face units at style 1: a hint of a smile."""
+EYE_GROWTH = 0.55
+"""By how much of its size an eye grows."""
+EYE_REACH = (0.17, 0.85)
 """Decimetres from the centre of an eye within which all grows with it, and beyond which nothing does."""
-EYE_RETREAT = 0.06
-"""Decimetres by which the grown eyes move back, so that they do not bulge."""
-SKULL_GROWTH = np.array([0.06, 0.08, 0.06])
+EYE_CORE = (0.2, 0.28)
+"""Decimetres from the centre of an eye within which the nose holds nothing back, and beyond which it does."""
+BELOW = np.array([1.0, 1.6, 1.0])
+"""Factors of distances below an eye."""
+MIDDLE = (0.0, 0.19)
+"""Decimetres from the middle of the face within which nothing moves sideways, and beyond which all does."""
+NOSE_REACH = (0.12, 0.42)
+"""Decimetres from the base of the nose within which nothing grows with the eyes, and beyond which all does."""
+EYE_SHIFT = np.array([0.04, -0.02, -0.035])
+"""Decimetres by which a grown eye moves outwards, up and forward: apart, down, and back so that it does not bulge."""
+SKULL_GROWTH = np.array([0.13, 0.04, 0.08])
 """By how much of their size the upper parts of the head grow."""
-SKULL_RANGE = (7.1, 7.9)
+SKULL_RANGE = (6.9, 7.7)
 """Heights from which that growth begins and at which it is full, decimetres."""
-SMOOTHING_ROUNDS = 6
-SMOOTHING_SHARE = 0.8
+FACE_WIDENING = 0.08
+"""By how much of its width the face grows at the height of the cheeks."""
+CHIN_RISE = 0.13
+"""Share by which the face below the eyes is shortened."""
+FACE_HEIGHTS = (6.25, 7.25)
+"""Heights of chin and of the line below the eyes, decimetres."""
+NECK_NARROWING = 0.22
+"""By how much of its width the neck becomes thinner."""
+DETAILS = {"nose": ("nose-base", 0.34, 0.4), "tip": ("nose-tip", 0.25, 0.3)}
+"""Landmark, radius in decimetres, and share of smoothing left at the landmark, of details that are protected."""
+OPENING_RINGS = {"mouth": (5, 10), "lid-left": (3, 8), "lid-right": (3, 8)}
+"""Rings around each opening of the skin: the last one that is not smoothed, and the first one that fully is."""
+SMOOTHING_ROUNDS = 14
+SMOOTHING_SHARE = 0.9
 """Share of the smoothed shape in the skin at style 1, where nothing protects its detail."""
 
 
@@ -61,20 +93,50 @@ def style_field(head: Head) -> Floats:
     for name, amount in PRESET.items():
         morph = head.targets[name]
         field[morph.vertices] += amount * morph.offsets
+    for name, weight in EXPRESSION.items():
+        field += weight * head.units[UNITS.index(name)]
     places = head.vertices.astype(np.float64)
-    growth = smoothstep(places[:, 1], *SKULL_RANGE)[:, None] * SKULL_GROWTH
-    field += growth * (places - np.array([0, SKULL_RANGE[0], 0.2]))
     for side in ("left", "right"):
         field += _eye_field(head, side)
+    field += _skull_field(places) + _face_field(places) + _neck_field(head, places)
     return field.astype(np.float32)
 
 
 def _eye_field(head: Head, side: str) -> Floats:
+    sign, other = (1, "right") if side == "left" else (-1, "left")
     places = head.vertices.astype(np.float64)
     away = places - places[head.spans[f"eye-{side}"]].mean(axis=0)
-    near = smoothstep(np.linalg.norm(away, axis=1), *EYE_REACH[::-1])[:, None]
-    near[head.spans[f"eye-{'right' if side == 'left' else 'left'}"]] = 0
-    field: Floats = near * (EYE_GROWTH * away - np.array([0, 0, EYE_RETREAT]))
+    # Below the eye the reach is shorter: the cheeks stay off the mouth.
+    distances = np.linalg.norm(away * np.where(away[:, 1:2] < 0, BELOW, 1), axis=1)
+    nose = np.linalg.norm(places - head.template.vertices[head.template.landmarks["nose-base"]], axis=1)
+    free = np.maximum(smoothstep(nose, *NOSE_REACH), smoothstep(distances, *EYE_CORE[::-1]))
+    near = smoothstep(distances, *EYE_REACH[::-1]) * free * smoothstep(sign * places[:, 0], -0.1, 0.1)
+    near[head.spans[f"eye-{side}"]], near[head.spans[f"eye-{other}"]] = 1, 0
+    field: Floats = near[:, None] * (EYE_GROWTH * away + EYE_SHIFT * [sign, 1, 1])
+    # Nothing crosses the middle of the face.
+    field[: head.spans["skin"].stop, 0] *= smoothstep(sign * places[: head.spans["skin"].stop, 0], *MIDDLE)
+    return field
+
+
+def _skull_field(places: Floats) -> Floats:
+    growth = smoothstep(places[:, 1], *SKULL_RANGE)[:, None] * SKULL_GROWTH
+    field: Floats = growth * (places - np.array([0, SKULL_RANGE[0], 0.2]))
+    return field
+
+
+def _face_field(places: Floats) -> Floats:
+    """Return the widening of the cheeks and the rise of the chin, which takes all below it along."""
+    low, high = FACE_HEIGHTS
+    bump = smoothstep(places[:, 1], low - 0.25, 6.5) * smoothstep(places[:, 1], 7.6, 6.9)
+    rise = CHIN_RISE * np.clip(high - places[:, 1], 0, high - low)
+    return np.stack([FACE_WIDENING * bump * places[:, 0], rise, np.zeros(len(places))], axis=1)
+
+
+def _neck_field(head: Head, places: Floats) -> Floats:
+    share = (1 - head.turning) * smoothstep(places[:, 1], 5.2, 5.7)
+    middle = places[head.joint("joint-neck"), 2] + 0.2
+    away = (places - np.array([0, 0, middle])) * [1, 0, 1]
+    field: Floats = -NECK_NARROWING * share[:, None] * away
     return field
 
 
@@ -96,11 +158,17 @@ def smoothing(head: Head) -> csr_matrix:
 
 
 def _softness(head: Head) -> NDArray[np.float64]:
-    """Return (K,): 1 where the skin is smoothed, 0 where that would blunt lids, lips, nostrils, ears and inner skin."""
+    """Return (K,): 1 where the skin is smoothed, 0 where that would blunt lids, lips, nose, ears and inner skin."""
     template = head.template
     soft = np.ones(len(template.vertices))
-    for name, share in (("ear-left", 0.35), ("ear-right", 0.35), ("nose", 0.6), ("upper-lip", 0.5), ("lips", 0.15)):
-        soft[template.regions[name]] = share
-    for name in ("lid-left", "lid-right", "mouth-cavity", "socket-left", "socket-right"):
+    for name, (landmark, size, share) in DETAILS.items():
+        away = np.linalg.norm(template.vertices - template.vertices[template.landmarks[landmark]], axis=1)
+        soft *= 1 - (1 - share) * smoothstep(away, size, 0.4 * size)
+        del name
+    for name, share in (("ear-left", 0.25), ("ear-right", 0.25), ("jaw", 0.6)):
+        soft[template.regions[name]] *= share
+    for opening, (first, last) in OPENING_RINGS.items():
+        soft *= np.clip((template.rings[opening] - first) / (last - first), 0, 1)
+    for name in ("mouth-cavity", "socket-left", "socket-right"):
         soft[template.regions[name]] = 0
     return soft

@@ -48,6 +48,8 @@ class Template:
     """(N,), the vertex at the mirrored place."""
     regions: Mapping[str, Indices]
     """Vertices by name of region; see facepipe.avatar.regions.REGIONS."""
+    rings: Mapping[str, Indices]
+    """(N,) by opening of the skin, "mouth", "lid-left" and "lid-right": edges from its rim; -1 in its cavity."""
     landmarks: Mapping[str, int]
     """Vertex by name of landmark; see facepipe.avatar.regions.LANDMARKS."""
 
