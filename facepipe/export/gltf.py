@@ -1,7 +1,7 @@
 """glTF 2.0: an avatar as one binary file (.glb) with morph targets and, of a take, an animation.
 
-The nodes are avatar > head > one per part; parts that do not turn with the head are below avatar. The head's node lies at
-its joint with the neck, and each eye's in its middle. pygltflib 1.16.5 (MIT) writes the file.
+The nodes are avatar > head > one per part; parts that do not turn with the head are below avatar. The head's node lies
+at its joint with the neck, and each eye's in its middle.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ ROOT, HEAD = 0, 1
 Json = Mapping[str, Any]
 
 
-def to_glb(model: AvatarModel, take: Take | None = None, *, copyright_line: str = "", about: Json | None = None) -> bytes:
+def to_glb(
+    model: AvatarModel, take: Take | None = None, *, copyright_line: str = "", about: Json | None = None
+) -> bytes:
     """Return an avatar as the content of a .glb file. Equal arguments give equal bytes.
 
     Every mesh with targets names them in `mesh.extras.targetNames`, in the order of UNITS. `about` goes to
@@ -73,7 +75,9 @@ def to_glb(model: AvatarModel, take: Take | None = None, *, copyright_line: str 
 
 def _nodes(model: AvatarModel) -> list[Node]:
     first = HEAD + 1
-    numbers = {turns: [first + i for i, mesh in enumerate(model.meshes) if mesh.turns is turns] for turns in (True, False)}
+    numbers = {
+        turns: [first + i for i, mesh in enumerate(model.meshes) if mesh.turns is turns] for turns in (True, False)
+    }
     nodes = [
         Node(name="avatar", children=[HEAD, *numbers[False]]),
         Node(name="head", translation=model.neck.tolist(), children=numbers[True] or None),
@@ -94,9 +98,7 @@ def _mesh(mesh: Mesh, number: int, buffer: GltfBuffer) -> GltfMesh:
         # With a texture it would be multiplied by the colours.
         attributes.COLOR_0 = buffer.add(mesh.colours, VERTICES)
     count = len(mesh.positions)
-    primitive = Primitive(
-        attributes=attributes, indices=buffer.add_triangles(mesh.triangles, count), material=number
-    )
+    primitive = Primitive(attributes=attributes, indices=buffer.add_triangles(mesh.triangles, count), material=number)
     primitive.targets = [
         Attributes(
             POSITION=buffer.add_displacements(target.positions, count),
@@ -130,9 +132,7 @@ def _material(mesh: Mesh, document: GLTF2, buffer: GltfBuffer) -> Material:
 def _texture(name: str, content: bytes, document: GLTF2, buffer: GltfBuffer) -> int:
     if not document.samplers:
         document.samplers = [
-            Sampler(
-                magFilter=LINEAR, minFilter=LINEAR_MIPMAP_LINEAR, wrapS=CLAMP_TO_EDGE, wrapT=CLAMP_TO_EDGE
-            )
+            Sampler(magFilter=LINEAR, minFilter=LINEAR_MIPMAP_LINEAR, wrapS=CLAMP_TO_EDGE, wrapT=CLAMP_TO_EDGE)
         ]
     document.images.append(Image(name=name, mimeType="image/png", bufferView=buffer.view(content)))
     document.textures.append(Texture(sampler=0, source=len(document.images) - 1))
@@ -154,4 +154,3 @@ def _animation(model: AvatarModel, take: Take, buffer: GltfBuffer) -> Animation:
             columns = [UNITS.index(unit) for unit in mesh.targets]
             animate(HEAD + 1 + number, "weights", take.weights[:, columns].astype(np.float32).reshape(-1))
     return made
-

@@ -39,7 +39,7 @@ class GltfBuffer:
         self._zeros: dict[int, int] = {}
 
     def add(self, array: NDArray[np.generic], target: int | None = None, *, bounds: bool = False) -> int:
-        """Append an array of rows and return its accessor. `bounds` states least and greatest values, as POSITION needs."""
+        """Append an array of rows and return its accessor. `bounds` states its extremes, as POSITION needs."""
         return self._accessor(array, len(array), view=self.view(array.tobytes(), target), bounds=bounds)
 
     def add_displacements(self, moved: Displacements, count: int) -> int:
@@ -72,9 +72,7 @@ class GltfBuffer:
     def view(self, content: bytes, target: int | None = None) -> int:
         """Append bytes and return their view."""
         self.content += b"\0" * (-len(self.content) % ALIGNMENT)
-        self.views.append(
-            BufferView(buffer=0, byteOffset=len(self.content), byteLength=len(content), target=target)
-        )
+        self.views.append(BufferView(buffer=0, byteOffset=len(self.content), byteLength=len(content), target=target))
         self.content += content
         return len(self.views) - 1
 

@@ -39,7 +39,7 @@ class Take:
 
     @property
     def quaternions(self) -> Floats:
-        """(T, 4), float32: x, y, z, w of length 1. Neighbours lie on one side, so that interpolation goes the short way."""
+        """(T, 4), float32: x, y, z, w of length 1. The signs are such that interpolation goes the short way."""
         found = np.array([_quaternion(rotation) for rotation in self.rotations.astype(np.float64)])
         flips = np.where((found[1:] * found[:-1]).sum(axis=1) < 0, -1.0, 1.0)
         signs = np.concatenate([[1.0], np.cumprod(flips)])
@@ -48,7 +48,7 @@ class Take:
 
 
 def _quaternion(rotation: Floats) -> Floats:
-    """Return x, y, z, w of a rotation (3, 3), w >= 0: the eigenvector of Bar-Itzhack (2000), for the nearest rotation."""
+    """Return x, y, z, w of a rotation (3, 3), w >= 0: the greatest eigenvector of Bar-Itzhack (2000)."""
     (a, b, c), (d, e, f), (g, h, i) = rotation
     symmetric = np.array(
         [
