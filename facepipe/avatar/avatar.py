@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from facepipe.avatar.assets import ASSETS
+from facepipe.avatar.clothes import shirt
 from facepipe.avatar.eyeballs import eyeball
 from facepipe.avatar.head import Head
 from facepipe.avatar.lashes import lashes
 from facepipe.avatar.mesh import PARTS, Floats, Material, Part
 from facepipe.avatar.painting import skin_colours
+from facepipe.avatar.posing import Poser
 from facepipe.avatar.shaped_head import ShapedHead, morphs_of
 from facepipe.avatar.shaping import shaper_of
 from facepipe.avatar.vector import AvatarVector
@@ -27,6 +29,15 @@ class Avatar:
     head: ShapedHead
     parts: tuple[Part, ...]
     """In the order of PARTS."""
+    rig: Poser
+
+    def pose(
+        self, units: Floats | None = None, rotation: Floats | None = None, gaze: tuple[float, float] = (0.0, 0.0)
+    ) -> tuple[Floats, ...]:
+        """Return the vertices (N, 3) of each part for weights (52,) of face units, a rotation (3, 3) of the head, and a
+        gaze, degrees to the avatar's left and up. Raises InputError for another shape or values that are not finite.
+        """
+        return self.rig.pose(units, rotation, gaze)
 
 
 def build(vector: AvatarVector, head: Head) -> Avatar:
@@ -35,10 +46,13 @@ def build(vector: AvatarVector, head: Head) -> Avatar:
     shaped, places = shaper.shape(vector)
     parts = [*_head_parts(vector, head, shaped, places)]
     rims = {side: lids.rim for side, lids in shaper.lids.items()}
-    parts.append(lashes(shaped, rims, vector.sliders["lashes"], 0.3 * vector.colour("hair")))
+    lash_part, roots = lashes(shaped, rims, vector.sliders["lashes"], 0.3 * vector.colour("hair"))
+    parts.append(lash_part)
+    parts.append(shirt(shaped, vector))
     for type_, options in ASSETS.items():
         parts.extend(options[vector.choices[type_]].build(shaped, vector))
-    return Avatar(vector, shaped, tuple(sorted(parts, key=lambda part: PARTS.index(part.name))))
+    ordered = tuple(sorted(parts, key=lambda part: PARTS.index(part.name)))
+    return Avatar(vector, shaped, ordered, Poser(ordered, shaped, shaper.lids, roots))
 
 
 def _head_parts(vector: AvatarVector, head: Head, shaped: ShapedHead, places: Floats) -> list[Part]:

@@ -117,9 +117,9 @@ class Lids:
         units[self._blink, self._moving] += (self._strength * (way - grown)).astype(np.float32)
 
 
-def slide_over(vertices: Floats, lid: NDArray[np.intp], centre: Floats, radius: float) -> None:
-    """Push the vertices `lid` of the skin (N, 3) that lie inside an eyeball onto its front, in place."""
+def slide_over(vertices: Floats, lid: NDArray[np.intp], centre: Floats, radii: Floats) -> None:
+    """Push the vertices `lid` of the skin (N, 3) that lie nearer to an eyeball's centre than `radii` out, in place."""
     away = vertices[lid] - centre
     distances = np.linalg.norm(away, axis=1)
-    inside = (distances < radius) & (away[:, 2] > 0)
-    vertices[lid[inside]] = centre + away[inside] * (radius / distances[inside, None])
+    inside = (distances < radii) & (away[:, 2] > 0)
+    vertices[lid[inside]] = centre + away[inside] * (radii[inside] / distances[inside])[:, None]

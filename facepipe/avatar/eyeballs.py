@@ -16,6 +16,9 @@ CORNER = np.array([0.9, 0.86, 0.85])
 PUPIL = np.array([0.03, 0.03, 0.04])
 HIGHLIGHT = ((-11.0, 8.0), 5.0)
 """Degrees of the middle of the highlight to the viewer's right and up, and half its angle."""
+RINGS = 13
+SPHERE = RINGS * SEGMENTS
+"""Vertices of the sphere; those of the highlight follow."""
 TURNS = {"eyeLookUp": (22.0, 0.0), "eyeLookDown": (-24.0, 0.0), "eyeLookIn": (0.0, -30.0), "eyeLookOut": (0.0, 30.0)}
 """Degrees up and towards the temple by which a unit at weight 1 turns an eyeball."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from facepipe.avatar.closing import Rim
@@ -18,7 +20,19 @@ ROLL = 1.5
 """How far the tips sink with a blink, as a multiple of their height above the roots."""
 
 
-def roots(rim: Rim, *, reverse: bool) -> Attachment:
+@dataclass(frozen=True, eq=False)
+class LashRoots:
+    """Where the lashes of one eye grow from."""
+
+    span: slice
+    """The vertices of the part of the lashes."""
+    corners: Indices
+    """(K, 3), vertices of the skin around the root of each."""
+    weights: Floats
+    """(K, 3), their shares in it."""
+
+
+def _roots(rim: Rim, *, reverse: bool) -> Attachment:
     """Return the places of the roots along the upper edge of a lid, from its inner corner outwards."""
     shares = np.linspace(0.03, 0.985, SAMPLES)
     shares = 1 - shares[::-1] if reverse else shares
@@ -37,20 +51,29 @@ def roots(rim: Rim, *, reverse: bool) -> Attachment:
     )
 
 
-def lashes(head: ShapedHead, rims: dict[str, Rim], length_share: float, colour: Floats) -> Part:
-    """Return the part of both eyes' lashes. `length_share` in [0, 1] is the slider; `colour` (3,) sRGB."""
-    places, moves, triangles = [], [], []
+def lashes(
+    head: ShapedHead, rims: dict[str, Rim], length_share: float, colour: Floats
+) -> tuple[Part, dict[str, LashRoots]]:
+    """Return the part of both eyes' lashes, and their roots by side.
+
+    `length_share` in [0, 1] is the slider; `colour` (3,) sRGB.
+    """
+    places, moves, triangles, roots = [], [], [], {}
     for number, side in enumerate(("left", "right")):
-        attachment = roots(rims[side], reverse=side == "right")
+        attachment = _roots(rims[side], reverse=side == "right")
         place, rise = _strip(head, attachment, side, length_share)
         move = np.repeat(head.moved(attachment)[:, None], ROWS, axis=1)
         blink = UNITS.index(f"eyeBlink{side.capitalize()}")
         move[blink, :, :, 1] -= ROLL * rise
         places.append(place.reshape(-1, 3))
         moves.append(move.reshape(len(UNITS), -1, 3))
-        triangles.append(_triangles() + number * ROWS * SAMPLES)
+        start, count = number * ROWS * SAMPLES, ROWS * SAMPLES
+        triangles.append(_triangles() + start)
+        roots[side] = LashRoots(
+            slice(start, start + count), np.tile(attachment.corners, (ROWS, 1)), np.tile(attachment.weights, (ROWS, 1))
+        )
     vertices = np.concatenate(places).astype(np.float32)
-    return Part(
+    part = Part(
         "lashes",
         vertices,
         np.concatenate(triangles),
@@ -58,6 +81,7 @@ def lashes(head: ShapedHead, rims: dict[str, Rim], length_share: float, colour: 
         material=Material(roughness=0.9, double_sided=True),
         morphs=morphs_of(np.concatenate(moves, axis=1)),
     )
+    return part, roots
 
 
 def _strip(head: ShapedHead, attachment: Attachment, side: str, length_share: float) -> tuple[Floats, Floats]:

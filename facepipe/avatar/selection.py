@@ -24,7 +24,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "tongue": ("helper-tongue",),
     "lashes": ("helper-l-eyelashes-1", "helper-l-eyelashes-2", "helper-r-eyelashes-1", "helper-r-eyelashes-2"),
 }
-BUST_FLOOR, BUST_RADIUS = 5.3, 0.95
+BUST_FLOOR, BUST_RADIUS = 5.45, 0.78
 """Decimetres: the skin ends at this height, and at this distance from the axis of the neck. Clothes cover its edge."""
 NECK_AXIS = np.array([0.0, 0.1])
 """x and z of the axis of the neck."""

@@ -69,9 +69,9 @@ CHIN_RISE = 0.13
 """Share by which the face below the eyes is shortened."""
 FACE_HEIGHTS = (6.25, 7.25)
 """Heights of chin and of the line below the eyes, decimetres."""
-NECK_NARROWING = 0.22
+NECK_NARROWING = 0.3
 """By how much of its width the neck becomes thinner."""
-DETAILS = {"nose": ("nose-base", 0.34, 0.4), "tip": ("nose-tip", 0.25, 0.3)}
+DETAILS = (("nose-base", 0.34, 0.4), ("nose-tip", 0.25, 0.3))
 """Landmark, radius in decimetres, and share of smoothing left at the landmark, of details that are protected."""
 OPENING_RINGS = {"mouth": (5, 10), "lid-left": (3, 8), "lid-right": (3, 8)}
 """Rings around each opening of the skin: the last one that is not smoothed, and the first one that fully is."""
@@ -161,11 +161,10 @@ def _softness(head: Head) -> NDArray[np.float64]:
     """Return (K,): 1 where the skin is smoothed, 0 where that would blunt lids, lips, nose, ears and inner skin."""
     template = head.template
     soft = np.ones(len(template.vertices))
-    for name, (landmark, size, share) in DETAILS.items():
+    for landmark, size, share in DETAILS:
         away = np.linalg.norm(template.vertices - template.vertices[template.landmarks[landmark]], axis=1)
         soft *= 1 - (1 - share) * smoothstep(away, size, 0.4 * size)
-        del name
-    for name, share in (("ear-left", 0.25), ("ear-right", 0.25), ("jaw", 0.6)):
+    for name, share in (("ear-left", 0.25), ("ear-right", 0.25), ("jaw", 0.6), ("scalp", 0.2)):
         soft[template.regions[name]] *= share
     for opening, (first, last) in OPENING_RINGS.items():
         soft *= np.clip((template.rings[opening] - first) / (last - first), 0, 1)
