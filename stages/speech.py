@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.face.model import load_face_model
+from facepipe.face.units import WEIGHT as FACE_UNITS
+from facepipe.face.units import face_model_of
 from facepipe.motion.features import load_features
 from facepipe.spaces.files import load_coefficients, save_coefficients
 from facepipe.spaces.remarks import travel_remarks
@@ -37,7 +38,7 @@ def speech(run: StageRun[Params]) -> Mapping[str, Any]:
     from facepipe.motion.synthesis import synthesise
 
     params = run.params
-    model, source = load_once(load_face_model, run.weights["face-model"]), load_coefficients(run.input("source"))
+    model, source = face_model_of(run.weights), load_coefficients(run.input("source"))
     head = load_coefficients(run.input("head")) if "head" in run.inputs else None
     sampled = synthesise(
         model,
@@ -65,5 +66,5 @@ STAGE = Stage(
     outputs=("motion.npz",),
     params=Params,
     function=speech,
-    weights=("face-model", "audio"),
+    weights=("face-model", "audio", f"{FACE_UNITS}?"),
 )

@@ -27,6 +27,7 @@ from facepipe.pipeline.perception import (
     Weights,
     described_references,
     fit_driver,
+    motion_weights,
     perception_weights,
 )
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
@@ -144,10 +145,9 @@ def audio(job: Job, work: AudioJob) -> list[Path]:
     sound_features = compute_features(job, work.sound, work.options.track)
     head, head_results = _head(job, work)
     own, item = source.coefficients.output("coefficients.npz"), (work.source.path, work.sound)
+    needed = speech_weights(work.options.space, work.weights)
     for take in range(len(work.outs)):
-        generated = generate_motion(
-            job, item, work.audio_options, sound_features, own, work.weights, head=head, take=take
-        )
+        generated = generate_motion(job, item, work.audio_options, sound_features, own, needed, head=head, take=take)
         result, segments = _render(job, work, source, generated)
         before = [*source.made, sound_features, *head_results, generated, *segments]
         _finish(job, work, take, result, generated, before)
@@ -157,6 +157,11 @@ def audio(job: Job, work: AudioJob) -> list[Path]:
         for take in range(len(work.outs))
     ]
     return [*work.outs, *(path for path in beside if path)]
+
+
+def speech_weights(space: str, weights: Weights) -> Weights:
+    """Return the weights that generate motion in a space."""
+    return {**motion_weights(space, weights), "audio": weights["audio"]}
 
 
 def compute_features(job: Job, sound: SoundInfo, track: int | None) -> Made:
@@ -191,7 +196,7 @@ def generate_motion(
     head: Output | Pending | Path | None = None,
     take: int = 0,
 ) -> Made:
-    """Generate the motion of one take. `item` is the path of the source, and the sound."""
+    """Generate the motion of one take. `item` is the path of the source, and the sound; `weights` are those needed."""
     portrait, sound = item
     digests, frames = job.workspace.digests, frames_of(sound.seconds, audio_options.fps)
     # Derived from file contents, so that neither file names nor the order of work change a result.
@@ -203,7 +208,7 @@ def generate_motion(
         speech.STAGE,
         inputs,
         speech.Params(replace(audio_options.sampling, seed=seed), str(audio_options.fps), frames),
-        weights={name: weights[name] for name in speech.STAGE.weights},
+        weights=weights,
         label=f"speech {take + 1}",
         frames=frames,
     )

@@ -16,6 +16,7 @@ from facepipe.engine.stage import bare
 from facepipe.errors import NoFaceError, ToolError, UsageError
 from facepipe.face.rule import EXPECTED, is_reference
 from facepipe.face.track import NO_FACE_SHARE
+from facepipe.face.units import WEIGHT as FACE_UNITS
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect
 from facepipe.rendering.spec import MATTING
@@ -122,6 +123,12 @@ def space_weights(space: str) -> tuple[str, ...]:
     """Return the weights that estimate motion in a space; optional ones only if they are registered."""
     declared = SPACES[space].estimation().weights
     return tuple(bare(name) for name in declared if not name.endswith("?") or bare(name) in weights.registered())
+
+
+def motion_weights(space: str, found: Weights) -> dict[str, weights.WeightFile]:
+    """Return the weights with which motion in a space is retargeted, edited and generated."""
+    needed = ("face-model", *(name for name in space_weights(space) if name == FACE_UNITS))
+    return {name: found[name] for name in needed}
 
 
 def perception_weight_names(options: Options) -> tuple[str, ...]:

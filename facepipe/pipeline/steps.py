@@ -18,7 +18,7 @@ from facepipe.media.sound import probe_sound
 from facepipe.motion.features import frames_of
 from facepipe.motion.synthesis import SamplingOptions
 from facepipe.pipeline.arrays import described_input
-from facepipe.pipeline.audio import TakeOptions, compute_features, generate_motion
+from facepipe.pipeline.audio import TakeOptions, compute_features, generate_motion, speech_weights
 from facepipe.pipeline.backdrop import described_backdrop
 from facepipe.pipeline.delivery import (
     check_apart,
@@ -36,6 +36,7 @@ from facepipe.pipeline.perception import (
     compute_matte,
     described_references,
     fit_track,
+    motion_weights,
     track_clip,
 )
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect, inspect_motion
@@ -118,9 +119,9 @@ class Steps:
             no_face=self.options.no_face if self.options.no_face in ("source", "cut") else "hold",  # type: ignore[arg-type]
             edit=self.options.edit,
         )
-        face_model = {"face-model": self.weights["face-model"]}
+        needed = motion_weights(self.options.space, self.weights)
         inputs = {"source": source, "driving": driving}
-        made = self.job.run(motion.STAGE, inputs, params, weights=face_model, label=f"motion {item.label}")
+        made = self.job.run(motion.STAGE, inputs, params, weights=needed, label=f"motion {item.label}")
         return self._deliver(item, outs, made, [*before, *own, made])
 
     def _motion_from_sound(
@@ -133,7 +134,9 @@ class Steps:
         )
         sound_features = compute_features(self.job, sound, self.options.track)
         weights = {**self.weights, **find_weights("audio")}
-        made = generate_motion(self.job, (self._portrait(), sound), audio_options, sound_features, source, weights)
+        item_of = (self._portrait(), sound)
+        needed = speech_weights(self.options.space, weights)
+        made = generate_motion(self.job, item_of, audio_options, sound_features, source, needed)
         return self._deliver(item, outs, made, [*before, sound_features, made])
 
     def render(self, item: Item) -> list[Path]:
