@@ -12,10 +12,13 @@ from facepipe.avatar.template import Attachment, Template
 from facepipe.avatar.vector import AvatarVector
 
 SEGMENTS = 56
-COLLAR = (5.78, 6.02)
+ANGLES = 2 * np.pi * np.arange(SEGMENTS) / SEGMENTS
+TUCK = ((-0.25, 0.0, 0.1), (1.25, 1.0, 0.88))
+"""Decimetres below the collar, and how wide the skin may be there, as a multiple of the neck's radius at the collar."""
+COLLAR = (5.66, 5.95)
 """Heights of the collar in front and behind on the template, decimetres."""
-EVENING_ROUNDS = 24
-COLLAR_ROWS = np.array([[-0.02, -0.03], [0.015, 0.02], [0.05, 0.03], [0.075, 0.0], [0.08, -0.05], [0.075, -0.07]])
+EVENING_ROUNDS = 12
+COLLAR_ROWS = np.array([[-0.03, -0.06], [0.025, 0.03], [0.06, 0.045], [0.09, 0.02], [0.1, -0.04], [0.09, -0.07]])
 """Distance from the skin and height above the collar line of the collar's rows of vertices, decimetres."""
 SHOULDERS = np.array(
     [
@@ -42,10 +45,9 @@ def shirt(head: ShapedHead, vector: AvatarVector) -> Part:
     collar = [line + out * away + np.array([0, up, 0]) for away, up in COLLAR_ROWS]
     sliders = vector.sliders
     size = (1 - 0.2 * sliders["style"]) * (0.92 + 0.16 * sliders["gender"]) * (0.9 + 0.2 * sliders["weight"])
-    around = 2 * np.pi * np.arange(SEGMENTS) / SEGMENTS
     torso = []
     for wide, deep, up, power in SHOULDERS:
-        x, z = (np.sign(f) * np.abs(f) ** (2 / power) for f in (np.cos(around), np.sin(around)))
+        x, z = (np.sign(f) * np.abs(f) ** (2 / power) for f in (np.cos(ANGLES), np.sin(ANGLES)))
         row = np.stack([wide * size * x, np.full(SEGMENTS, up * size), deep * size * z], axis=1)
         torso.append(row + np.array([0, middle[1] - 0.05, middle[2]]))
     rows = [*collar, *torso]
@@ -57,28 +59,65 @@ def shirt(head: ShapedHead, vector: AvatarVector) -> Part:
     return Part("clothes", vertices, _triangles(len(rows)), colours, material=Material(roughness=0.9))
 
 
+class Tuck:
+    """What keeps the skin below the collar inside the clothes: it is drawn towards the axis of the neck."""
+
+    def __init__(self, template: Template) -> None:
+        self._axis, radius = _neck(template)
+        away = template.vertices - self._axis
+        around = np.arctan2(away[:, 2], away[:, 0])
+        below = _height(around) - template.vertices[:, 1]
+        wide = np.hypot(away[:, 0], away[:, 2])
+        limit = np.interp(around, ANGLES, radius, period=2 * np.pi) * np.interp(below, *TUCK)
+        factor = np.minimum(1, limit / np.maximum(wide, 1e-6))
+        self._vertices = np.flatnonzero((factor < 1) & (below > TUCK[0][0]))
+        self._factor = factor[self._vertices, None].astype(np.float32)
+
+    def apply(self, skin: Floats) -> None:
+        """Draw the skin (N, 3) in, in place."""
+        places = skin[self._vertices][:, [0, 2]]
+        axis = self._axis[[0, 2]].astype(np.float32)
+        skin[self._vertices[:, None], [0, 2]] = axis + self._factor * (places - axis)
+
+
 @lru_cache(maxsize=2)
 def _collar(template: Template) -> Attachment:
     """Return the line (SEGMENTS,) where the collar meets the neck, from the avatar's left round by its front."""
-    around = 2 * np.pi * np.arange(SEGMENTS) / SEGMENTS
+    axis, radius = _neck(template)
+    points = np.stack(
+        [axis[0] + radius * np.cos(ANGLES), _height(ANGLES), axis[2] + radius * np.sin(ANGLES)], axis=1
+    )
+    return template.attach(points.astype(np.float32))
+
+
+def _height(around: Floats) -> Floats:
+    """Return the height (K,) of the collar line on the template at angles from the avatar's left by its front."""
     front, back = COLLAR
-    heights = back + (front - back) * (0.5 + 0.5 * np.sin(around))
+    return np.asarray(back + (front - back) * (0.5 + 0.5 * np.sin(around)))
+
+
+def _neck(template: Template) -> tuple[Floats, Floats]:
+    """Return the axis (3,) of the template's neck at the collar, and its radius (SEGMENTS,) around along the collar."""
     neck = template.vertices[template.regions["neck"]].astype(np.float64)
-    axis = neck[np.abs(neck[:, 1] - 0.5 * (front + back)) < 0.12].mean(axis=0)
+    axis = neck[np.abs(neck[:, 1] - 0.5 * sum(COLLAR)) < 0.12].mean(axis=0)
     away = neck - axis
     angles, radii = np.arctan2(away[:, 2], away[:, 0]), np.hypot(away[:, 0], away[:, 2])
-    turn = np.abs(np.angle(np.exp(1j * (angles[None] - around[:, None]))))
-    nearness = np.exp(-((turn / 0.25) ** 2) - ((away[None, :, 1] + axis[1] - heights[:, None]) / 0.08) ** 2)
-    radius = (nearness * radii).sum(axis=1) / nearness.sum(axis=1)
-    points = np.stack([axis[0] + radius * np.cos(around), heights, axis[2] + radius * np.sin(around)], axis=1)
-    return template.attach(points.astype(np.float32))
+    turn = np.abs(np.angle(np.exp(1j * (angles[None] - ANGLES[:, None]))))
+    above = neck[None, :, 1] - _height(ANGLES)[:, None]
+    nearness = np.exp(-((turn / 0.25) ** 2) - (above / 0.08) ** 2)
+    return axis, (nearness * radii).sum(axis=1) / nearness.sum(axis=1)
 
 
 def _even(line: Floats) -> Floats:
     """Return a closed line (SEGMENTS, 3) without the waves of the mesh that it was placed on."""
+    middle = line.mean(axis=0)
+    even = line - middle
     for _ in range(EVENING_ROUNDS):
-        line = (line + np.roll(line, 1, axis=0) + np.roll(line, -1, axis=0)) / np.float32(3)
-    return line
+        even = (even + np.roll(even, 1, axis=0) + np.roll(even, -1, axis=0)) / np.float32(3)
+    # Each round shrinks a circle by the mean of three of its points.
+    shrinkage = ((1 + 2 * np.cos(2 * np.pi / SEGMENTS)) / 3) ** EVENING_ROUNDS
+    evened: Floats = middle + even / np.float32(shrinkage)
+    return evened
 
 
 def _triangles(rows: int) -> Indices:

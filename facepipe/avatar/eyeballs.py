@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from facepipe.avatar.mesh import Floats, Indices, Material, Morph, Part
@@ -16,7 +18,12 @@ CORNER = np.array([0.9, 0.86, 0.85])
 PUPIL = np.array([0.03, 0.03, 0.04])
 HIGHLIGHT = ((-11.0, 8.0), 5.0)
 """Degrees of the middle of the highlight to the viewer's right and up, and half its angle."""
-RINGS = 13
+RING_DEGREES = (
+    *(0.6, PUPIL_DEGREES - 0.6, PUPIL_DEGREES + 0.6, (PUPIL_DEGREES + IRIS_DEGREES) / 2, IRIS_DEGREES - 5),
+    *(IRIS_DEGREES - 2.5, IRIS_DEGREES - 0.6, IRIS_DEGREES + 0.8, IRIS_DEGREES + 14, 72, 100, 140, 179),
+)
+"""Angles of the rings of vertices from the axis of gaze."""
+RINGS = len(RING_DEGREES)
 SPHERE = RINGS * SEGMENTS
 """Vertices of the sphere; those of the highlight follow."""
 TURNS = {"eyeLookUp": (22.0, 0.0), "eyeLookDown": (-24.0, 0.0), "eyeLookIn": (0.0, -30.0), "eyeLookOut": (0.0, 30.0)}
@@ -25,19 +32,16 @@ TURNS = {"eyeLookUp": (22.0, 0.0), "eyeLookDown": (-24.0, 0.0), "eyeLookIn": (0.
 
 def eyeball(name: str, centre: Floats, radius: float, colour: Floats) -> Part:
     """Return the part of an eyeball. `colour` (3,) is that of the iris."""
-    rings, colours = _rings(colour)
-    sphere = _sphere(rings)
     disc = _disc()
-    vertices = np.concatenate([sphere, disc]) * radius + centre
-    paints = np.concatenate([np.repeat(colours, SEGMENTS, axis=0), np.ones((len(disc), 3))])
-    triangles = np.concatenate([_sphere_triangles(len(rings)), _fan(len(sphere), len(disc))])
+    vertices = np.concatenate([_sphere(), disc]) * radius + centre
+    paints = np.concatenate([np.repeat(_paints(colour), SEGMENTS, axis=0), np.ones((len(disc), 3))])
     return Part(
         name,
         vertices.astype(np.float32),
-        triangles,
+        _triangles(),
         paints.astype(np.float32),
         material=Material(roughness=0.15),
-        morphs=_morphs(name.removeprefix("eye-"), sphere * radius),
+        morphs=_morphs(name.removeprefix("eye-"), radius),
     )
 
 
@@ -50,50 +54,45 @@ def gaze_rotation(up_degrees: float, out_degrees: float, side: str) -> Floats:
     return rotation
 
 
-def _rings(colour: Floats) -> tuple[Floats, Floats]:
-    """Return the angles (R,) of rings of vertices from the axis, radians, and their colours (R, 3)."""
+def _paints(colour: Floats) -> Floats:
+    """Return the colours (RINGS, 3) of the rings of vertices, for an iris of a colour (3,)."""
     dark, light = colour * 0.45, np.minimum(colour * 1.25 + 0.03, 1)
-    stops = [
-        (0.6, PUPIL),
-        (PUPIL_DEGREES - 0.6, PUPIL),
-        (PUPIL_DEGREES + 0.6, light),
-        ((PUPIL_DEGREES + IRIS_DEGREES) / 2, colour),
-        (IRIS_DEGREES - 5, colour * 0.8),
-        (IRIS_DEGREES - 2.5, dark),
-        (IRIS_DEGREES - 0.6, dark),
-        (IRIS_DEGREES + 0.8, WHITE),
-        (IRIS_DEGREES + 14, WHITE),
-        (72, CORNER),
-        (100, CORNER * 0.9),
-        (140, CORNER * 0.8),
-        (179, CORNER * 0.8),
-    ]
-    return np.radians([angle for angle, _ in stops]), np.array([paint for _, paint in stops])
+    iris = [light, colour, colour * 0.8, dark, dark]
+    return np.array([PUPIL, PUPIL, *iris, WHITE, WHITE, CORNER, CORNER * 0.9, CORNER * 0.8, CORNER * 0.8])
 
 
-def _sphere(rings: Floats) -> Floats:
+@cache
+def _sphere() -> Floats:
+    """Return the vertices (SPHERE, 3) of a sphere of radius 1, ring by ring from the pupil."""
     around = 2 * np.pi * np.arange(SEGMENTS) / SEGMENTS
+    rings = np.radians(RING_DEGREES)
     x, y = np.sin(rings)[:, None] * np.cos(around), np.sin(rings)[:, None] * np.sin(around)
     z = np.broadcast_to(np.cos(rings)[:, None], x.shape)
     return np.stack([x, y, z], axis=-1).reshape(-1, 3)
 
 
-def _sphere_triangles(rings: int) -> Indices:
-    ring, segment = np.meshgrid(np.arange(rings - 1), np.arange(SEGMENTS), indexing="ij")
+@cache
+def _triangles() -> Indices:
+    ring, segment = np.meshgrid(np.arange(RINGS - 1), np.arange(SEGMENTS), indexing="ij")
     first = (ring * SEGMENTS + segment).ravel()
     second = (ring * SEGMENTS + (segment + 1) % SEGMENTS).ravel()
-    sides = np.concatenate(
+    front = [[0, segment, segment + 1] for segment in range(1, SEGMENTS - 1)]
+    last = SPHERE - SEGMENTS
+    back = [[last, last + segment + 1, last + segment] for segment in range(1, SEGMENTS - 1)]
+    rim = np.arange(1, len(_disc()))
+    highlight = SPHERE + np.stack([np.zeros(len(rim), int), rim, np.roll(rim, -1)], axis=1)
+    return np.concatenate(
         [
             np.stack([first, first + SEGMENTS, second + SEGMENTS], axis=1),
             np.stack([first, second + SEGMENTS, second], axis=1),
+            np.array(front),
+            np.array(back),
+            highlight,
         ]
-    )
-    front = [[0, segment, segment + 1] for segment in range(1, SEGMENTS - 1)]
-    last = (rings - 1) * SEGMENTS
-    back = [[last, last + segment + 1, last + segment] for segment in range(1, SEGMENTS - 1)]
-    return np.concatenate([sides, np.array(front), np.array(back)]).astype(np.int32)
+    ).astype(np.int32)
 
 
+@cache
 def _disc() -> Floats:
     """Return the highlight: a middle and a ring of vertices just above the unit sphere."""
     (right, up), size = HIGHLIGHT
@@ -106,16 +105,17 @@ def _disc() -> Floats:
     return 1.01 * points @ gaze_rotation(up, right, "left").T
 
 
-def _fan(start: int, count: int) -> Indices:
-    rim = np.arange(1, count)
-    return (start + np.stack([np.zeros(count - 1, int), rim, np.roll(rim, -1)], axis=1)).astype(np.int32)
-
-
-def _morphs(side: str, sphere: Floats) -> dict[str, Morph]:
+def _morphs(side: str, radius: float) -> dict[str, Morph]:
     """Return how the sphere turns with the units. The highlight stays in place, as the light does."""
-    vertices = np.arange(len(sphere), dtype=np.int32)
-    morphs = {}
+    vertices = np.arange(SPHERE, dtype=np.int32)
+    return {unit: Morph(vertices, turn * np.float32(radius)) for unit, turn in _turns(side).items()}
+
+
+@cache
+def _turns(side: str) -> dict[str, Floats]:
+    """Return the displacements (SPHERE, 3) of a sphere of radius 1 by unit."""
+    sphere, turns = _sphere(), {}
     for stem, (up, out) in TURNS.items():
         turned = sphere @ gaze_rotation(up, out, side).T
-        morphs[f"{stem}{side.capitalize()}"] = Morph(vertices, (turned - sphere).astype(np.float32))
-    return morphs
+        turns[f"{stem}{side.capitalize()}"] = (turned - sphere).astype(np.float32)
+    return turns

@@ -11,6 +11,7 @@ from facepipe.avatar.mesh import Floats, Indices
 from facepipe.models.compiled import compiled
 
 Pixels = NDArray[np.uint8]
+Doubles = NDArray[np.float64]
 SHOULDER = 0.7
 """Linear light from which on highlights are compressed, so that they keep their colour."""
 
@@ -50,73 +51,60 @@ def _compressed(light: float) -> float:
 
 
 @compiled
-def write_colour(
-    light: Floats,
-    background: NDArray[np.float64],
-    starts: NDArray[np.float64],
-    first: NDArray[np.int64],
-    top: int,
-    bottom: int,
-    colour: Pixels,
+def add_light(
+    count: int, pixel: Indices, samples: Floats, part: Pixels, shaded: Floats, opacity: Doubles, light: Floats
 ) -> None:
-    """Write rows [top, bottom) of the picture (H, W, 3 or 4) of a light (H, W, 4); `background` is linear RGB."""
-    channels = colour.shape[2]
-    for row in range(top, bottom):
-        for column in range(colour.shape[1]):
-            alpha = min(float(light[row, column, 3]), 1.0)
-            for c in range(3):
-                value = float(light[row, column, c])
-                if channels == 3:
-                    value = _compressed(value / max(alpha, 1e-6)) * alpha + background[c] * (1.0 - alpha)
-                elif alpha > 0:
-                    value = _compressed(value / alpha)
-                colour[row, column, c] = _level(value, starts, first)
-            if channels == 4:
-                colour[row, column, 3] = int(np.floor(alpha * 255.0 + 0.5))
+    """Add the light of fragments to the pixels that they cover, in place.
+
+    Args:
+        count: Number of fragments.
+        pixel: (F,), index of the pixel of each.
+        samples: (F,), share of each fragment in its pixel.
+        part: (F,), index of the part.
+        shaded: (3, F), linear RGB.
+        opacity: (P,), of parts.
+        light: (H * W, 4), linear RGB times alpha, and alpha.
+    """
+    for f in range(count):
+        k = pixel[f]
+        for c in range(3):
+            light[k, c] += samples[f] * shaded[c, f]
+        light[k, 3] += samples[f] * np.float32(opacity[part[f]])
 
 
 @compiled
-def write_parts(
-    owner: Indices,
-    numbers: Pixels,
-    nearest: Floats,
-    normals: Floats,
-    top: int,
-    bottom: int,
-    out: tuple[Pixels, Floats, Floats],
+def write_colour(
+    light: Floats,
+    background: Doubles,
+    starts: Doubles,
+    first: NDArray[np.int64],
+    colour: Pixels,
 ) -> None:
-    """Write part, depth and normal of rows [top, bottom) of a picture.
+    """Write the colours of a picture.
 
     Args:
-        owner: (H, W, S), triangles at the samples.
-        numbers: (M,), number of the part of each triangle.
-        nearest: (H, W, S), nearness at the samples.
-        normals: (H, W, S, 3).
-        top: First row.
-        bottom: End of the rows.
-        out: (H, W) part numbers, (H, W) depth, (H, W, 3) normals.
+        light: (H * W, 4), linear RGB times alpha, and alpha.
+        background: (3,), linear RGB.
+        starts: LEVEL_STARTS of `facepipe.avatar.light`.
+        first: FIRST_LEVELS.
+        colour: (H, W, 3 or 4) sRGB, the latter with alpha.
     """
-    parts, depths, mean = out
-    samples = owner.shape[2]
-    for row in range(top, bottom):
-        for column in range(owner.shape[1]):
-            best, most = 0, 0
-            for s in range(samples):
-                t = owner[row, column, s]
-                number = numbers[t] if t >= 0 else 0
-                count = 0
-                for r in range(samples):
-                    other = owner[row, column, r]
-                    count += number == (numbers[other] if other >= 0 else 0)
-                if count > most:
-                    best, most = number, count
-            parts[row, column] = best
-            depth, x, y, z = 0.0, 0.0, 0.0, 0.0
-            for s in range(samples if best else 0):
-                t = owner[row, column, s]
-                if t >= 0 and numbers[t] == best:
-                    depth += 1.0 / nearest[row, column, s] / most
-                    x, y, z = x + normals[row, column, s, 0], y + normals[row, column, s, 1], z + normals[row, column, s, 2]
-            depths[row, column] = depth if best else np.inf
-            scale = 1.0 / max(np.sqrt(x * x + y * y + z * z), 1e-12)
-            mean[row, column, 0], mean[row, column, 1], mean[row, column, 2] = x * scale, y * scale, z * scale
+    width, channels = colour.shape[1], colour.shape[2]
+    behind = np.zeros(4, np.uint8)
+    for c in range(3 if channels == 3 else 0):
+        behind[c] = _level(background[c], starts, first)
+    for row in range(colour.shape[0]):
+        for column in range(width):
+            k = row * width + column
+            alpha = min(float(light[k, 3]), 1.0)
+            if alpha == 0:
+                for c in range(channels):
+                    colour[row, column, c] = behind[c]
+                continue
+            for c in range(3):
+                value = _compressed(light[k, c] / alpha)
+                if channels == 3:
+                    value = value * alpha + background[c] * (1.0 - alpha)
+                colour[row, column, c] = _level(value, starts, first)
+            if channels == 4:
+                colour[row, column, 3] = int(np.floor(alpha * 255.0 + 0.5))

@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
+from math import hypot
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.avatar.camera import Camera
-from facepipe.avatar.coverage import NEAR, NOTHING, OFFSETS, REACH_PIXELS, SAMPLES, UNITS, cover, project
+from facepipe.avatar.clipping import Pieces, is_hit, pieces
+from facepipe.avatar.coverage import NOTHING, OFFSETS, SAMPLES, UNITS, cover
+from facepipe.avatar.fragments import Fragments, Maps, Surroundings, collect, empty_fragments
 from facepipe.avatar.light import FIRST_LEVELS, LEVEL_STARTS, linear
 from facepipe.avatar.mesh import Floats, Indices, Part
 from facepipe.avatar.occlusion import REACH, cell_pixels, occlusion
-from facepipe.avatar.picture import Picture, write_colour, write_parts
+from facepipe.avatar.picture import Picture, add_light, write_colour
 from facepipe.avatar.scene import Scene, build_scene, vertex_normals
-from facepipe.avatar.shading import Surroundings, resolve
+from facepipe.avatar.shading import FILL, KEY, shade
 from facepipe.avatar.surfaces import surface_table
 from facepipe.avatar.textures import texture_levels
 
@@ -31,8 +33,11 @@ BAND_ROWS = 32
 MAX_SIDE = 8192
 MAX_LAYERS = 8
 """Transparent surfaces in front of each other; farther ones are not drawn."""
+NEAR = 1e-3
+"""Depth of the near plane as a fraction of the camera's distance."""
 _SAMPLE_PLACES = OFFSETS / UNITS
 _NO_LIMIT = np.zeros((0, 0, 0), np.float32)
+_NO_MAPS = Maps(np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.float32), np.zeros((0, 0, 0), np.float32))
 
 
 def render(
@@ -62,8 +67,7 @@ def render(
         raise ValueError(f"got a picture of {height}x{width} pixels, expected 1 to {MAX_SIDE} rows and columns")
     scene = build_scene(parts, textures or {})
     frame = _Frame(scene, camera, height, width, threads)
-    opaque = frame.opaque()
-    return frame.picture(frame.surroundings(opaque, textures or {}), opaque, background)
+    return frame.picture(textures or {}, background)
 
 
 @dataclass(frozen=True)
@@ -83,108 +87,111 @@ class _Frame:
         self.scene, self.camera, self.threads = scene, camera, threads
         self.shape = (height, width, SAMPLES)
         self.lens = (float(camera.focal_pixels(height, width)), width / 2, height / 2)
-        self.near = camera.distance * NEAR
-        self.view = camera.view(scene.vertices)
-        self.normals = vertex_normals(self.view, scene.triangles)
-        self.places, self.nearness = project(self.view, self.lens, self.near, REACH_PIXELS)
+        self.points = camera.view(scene.vertices)
+        self.normals = vertex_normals(self.points, scene.triangles)
+        self.surfaces = surface_table(scene.parts)
+        self.opacity = np.ascontiguousarray(self.surfaces["opacity"])
 
-    def opaque(self) -> _Layer:
+    def picture(self, textures: Mapping[str, Pixels], background: tuple[float, float, float] | None) -> Picture:
+        """Return the picture."""
+        height, width = self.shape[:2]
+        opaque = self._opaque()
+        surroundings = self._surroundings(opaque, textures)
+        maps = Maps(
+            np.zeros((height, width), np.uint8),
+            np.full((height, width), np.inf, np.float32),
+            np.zeros((height, width, 3), np.float32),
+        )
+        colour = np.empty((height, width, 3 if background else 4), np.uint8)
+        behind = linear(np.array(background or (0.0, 0.0, 0.0))).astype(np.float64)
+        glass = self._pieces(slice(self.scene.opaque_triangles, len(self.scene.triangles)))
+
+        def draw(rows: slice) -> None:
+            layer, band = _Layer(opaque.nearest[rows], opaque.owner[rows]), Maps(*(array[rows] for array in maps))
+            light = self._light(surroundings, layer, glass, rows.start, band)
+            write_colour(light, behind, LEVEL_STARTS, FIRST_LEVELS, colour[rows])
+
+        self._in_bands(draw)
+        return Picture(colour, *maps)
+
+    def _opaque(self) -> _Layer:
         """Return the nearest opaque surfaces."""
-        layer = _Layer(np.zeros(self.shape, np.float32), np.full(self.shape, NOTHING, np.int32))
-        self._cover(0, self.scene.opaque_triangles, layer, _NO_LIMIT)
+        layer = _Layer(np.empty(self.shape, np.float32), np.empty(self.shape, np.int32))
+        wall = self._pieces(slice(0, self.scene.opaque_triangles))
+
+        def draw(rows: slice) -> None:
+            nearest, owner = layer.nearest[rows], layer.owner[rows]
+            nearest.fill(0)
+            owner.fill(NOTHING)
+            cover(*wall, self.scene.double_sided, rows.start, nearest, owner, _NO_LIMIT)
+
+        self._in_bands(draw)
         return layer
 
-    def transparent(self, opaque: _Layer) -> Iterator[_Layer]:
-        """Yield the transparent surfaces in front of the opaque ones, the nearest first."""
-        first, last = self.scene.opaque_triangles, len(self.scene.triangles)
-        limit = np.full(self.shape, np.inf, np.float32)
-        for _ in range(MAX_LAYERS if first < last else 0):
-            layer = _Layer(opaque.nearest.copy(), np.full(self.shape, NOTHING, np.int32))
-            self._cover(first, last, layer, limit)
+    def _transparent(self, opaque: _Layer, glass: Pieces, top: int) -> Iterator[_Layer]:
+        """Yield the transparent surfaces in front of the opaque ones in some rows, the nearest first."""
+        if not is_hit(glass, top, len(opaque.owner)):
+            return
+        limit = np.full(opaque.nearest.shape, np.inf, np.float32)
+        for _ in range(MAX_LAYERS):
+            layer = _Layer(opaque.nearest.copy(), np.full(opaque.owner.shape, NOTHING, np.int32))
+            cover(*glass, self.scene.double_sided, top, layer.nearest, layer.owner, limit)
             if (layer.owner == NOTHING).all():
                 return
             yield layer
             limit = layer.nearest
 
-    def surroundings(self, opaque: _Layer, textures: Mapping[str, Pixels]) -> Surroundings:
-        """Return what shading reads."""
+    def _pieces(self, triangles: slice) -> Pieces:
+        near = self.camera.distance * NEAR
+        return pieces(self.points, self.scene.triangles[triangles], triangles.start, self.lens, near)
+
+    def _surroundings(self, opaque: _Layer, textures: Mapping[str, Pixels]) -> Surroundings:
+        """Return what fragments are made of."""
         scene, height = self.scene, self.camera.head_height
         texels, levels = texture_levels(scene.parts, textures)
         depths, openness = occlusion(opaque.nearest, opaque.owner, scene.triangles, self.normals, self.lens, height)
-        up = self.camera.rotation()[:, 1]
         return Surroundings(
-            points=self.view,
+            points=self.points,
             triangles=scene.triangles,
             normals=self.normals,
             colours=scene.colours,
             texture_coordinates=scene.texture_coordinates,
             part=scene.owner,
-            surfaces=surface_table(scene.parts),
+            numbers=scene.numbers,
             texels=texels,
             levels=levels,
             lens=self.lens,
-            up=(float(up[0]), float(up[1]), float(up[2])),
             depths=depths,
             openness=openness,
             cell=cell_pixels(*self.shape[:2]),
-            tolerance=REACH * height / 8,
+            sharpness=4 / (REACH * height),
         )
 
-    def picture(
-        self, surroundings: Surroundings, opaque: _Layer, background: tuple[float, float, float] | None
-    ) -> Picture:
-        """Return the picture."""
-        height, width = self.shape[:2]
-        light, through = np.zeros((height, width, 4), np.float32), np.ones(self.shape, np.float32)
-        for layer in self.transparent(opaque):
-            unused = np.zeros((0, 0, 0, 0), np.float32)
-            self._in_bands(partial(self._resolve, surroundings, layer, through, light, unused))
-        normals = np.zeros((*self.shape, 3), np.float32)
-        self._in_bands(partial(self._resolve, surroundings, opaque, through, light, normals))
-        colour = np.empty((height, width, 3 if background else 4), np.uint8)
-        behind = linear(np.array(background or (0.0, 0.0, 0.0))).astype(np.float64)
-        self._in_bands(
-            lambda top, bottom: write_colour(light, behind, LEVEL_STARTS, FIRST_LEVELS, top, bottom, colour)
-        )
-        out = np.empty((height, width), np.uint8), np.empty((height, width), np.float32), np.empty_like(normals[:, :, 0])
-        numbers = self.scene.numbers[self.scene.owner]
-        self._in_bands(
-            lambda top, bottom: write_parts(opaque.owner, numbers, opaque.nearest, normals, top, bottom, out)
-        )
-        return Picture(colour, *out)
+    def _light(self, scene: Surroundings, opaque: _Layer, glass: Pieces, top: int, maps: Maps) -> Floats:
+        """Return the light (R * W, 4) of some rows, linear RGB times alpha and alpha, and write their maps."""
+        light = np.zeros((opaque.owner.shape[0] * opaque.owner.shape[1], 4), np.float32)
+        through, space = _NO_LIMIT, empty_fragments(opaque.owner.size)
+        for layer in self._transparent(opaque, glass, top):
+            through = through if through.size else np.ones(opaque.owner.shape, np.float32)
+            count = collect(scene, layer.owner, _SAMPLE_PLACES, self.opacity, top, through, _NO_MAPS, space)
+            self._add(space, count, light)
+        count = collect(scene, opaque.owner, _SAMPLE_PLACES, self.opacity, top, through, maps, space)
+        self._add(space, count, light)
+        return light
 
-    def _cover(self, first: int, last: int, layer: _Layer, limit: Floats) -> None:
-        scene = self.scene
-        self._in_bands(
-            lambda top, bottom: cover(
-                self.view,
-                scene.triangles,
-                scene.double_sided,
-                first,
-                last,
-                self.lens,
-                self.near,
-                self.places,
-                self.nearness,
-                top,
-                bottom,
-                layer.nearest,
-                layer.owner,
-                limit,
-            )
-        )
+    def _add(self, fragments: Fragments, count: int, light: Floats) -> None:
+        """Add the light of fragments to that of pixels."""
+        shaded, up = np.empty((3, count), np.float32), self.camera.rotation()[:, 1]
+        shade(count, fragments, self.surfaces, _unit(KEY), _unit(FILL), (float(up[0]), float(up[1]), float(up[2])), shaded)
+        add_light(count, fragments.pixel, fragments.samples, fragments.part, shaded, self.opacity, light)
 
-    @staticmethod
-    def _resolve(
-        scene: Surroundings, layer: _Layer, through: Floats, light: Floats, normals: Floats, top: int, bottom: int
-    ) -> None:
-        resolve(scene, layer.owner, _SAMPLE_PLACES, top, bottom, through, light, normals)
-
-    def _in_bands(self, action: Callable[[int, int], None]) -> None:
-        """Call `action` with the first row and the end of bands that together are the whole picture."""
+    def _in_bands(self, action: Callable[[slice], None]) -> None:
+        """Call `action` with ranges of rows that together are the whole picture."""
         height = self.shape[0]
-        if self.threads is None:
-            action(0, height)
-            return
-        tops = range(0, height, BAND_ROWS)
-        list(self.threads.map(action, tops, [min(top + BAND_ROWS, height) for top in tops]))
+        bands = [slice(top, min(top + BAND_ROWS, height)) for top in range(0, height, BAND_ROWS)]
+        list(self.threads.map(action, bands) if self.threads else map(action, bands))
+
+
+def _unit(vector: tuple[float, float, float]) -> tuple[float, float, float]:
+    length = hypot(*vector)
+    return vector[0] / length, vector[1] / length, vector[2] / length

@@ -58,7 +58,8 @@ class ShapedHead:
 
 def morphs_of(moved: Floats) -> dict[str, Morph]:
     """Return sparse morphs by name of displacements (52, K, 3)."""
-    far = np.abs(moved).max(axis=2) > STILL
+    beyond = np.abs(moved) > STILL
+    far = beyond[..., 0] | beyond[..., 1] | beyond[..., 2]
     morphs = {}
     for unit in np.flatnonzero(far.any(axis=1)):
         vertices = np.flatnonzero(far[unit]).astype(np.int32)

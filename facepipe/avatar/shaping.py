@@ -6,13 +6,14 @@ from functools import lru_cache
 
 import numpy as np
 
+from facepipe.avatar.clothes import Tuck
 from facepipe.avatar.closing import Lids, Lips
 from facepipe.avatar.head import AGES, ANCESTRIES, GENDERS, WEIGHTS, Head
 from facepipe.avatar.mesh import Floats
 from facepipe.avatar.normals import vertex_normals
 from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.sliders import SLIDERS, Amounts
-from facepipe.avatar.style import smoothing, style_field
+from facepipe.avatar.style import Smoothing, style_field
 from facepipe.avatar.vector import AvatarVector
 
 
@@ -29,8 +30,8 @@ class Shaper:
             for slider in SLIDERS
             if slider.less or slider.more
         }
-        self._style, self._smoothing = style_field(head), smoothing(head)
-        self._lips = Lips(head.template)
+        self._style, self._smoothing = style_field(head), Smoothing(head)
+        self._lips, self._tuck = Lips(head.template), Tuck(head.template)
         units = head.units[:, head.spans["skin"]]
         self.lids = {side: Lids(head.template, units, side, _eye(head, head.vertices, side)[0]) for side in SIDES}
         self._radius = _eye(head, head.vertices, "left")[1]
@@ -50,8 +51,9 @@ class Shaper:
         style = np.float32(sliders["style"])
         places += style * self._style
         skin = self.head.spans["skin"]
-        places[skin] += style * (self._smoothing @ places[skin])
+        places[skin] += style * self._smoothing.displacements(places[skin])
         self._lips.close(places[skin])
+        self._tuck.apply(places[skin])
         return places
 
     def _add_person(self, places: Floats, vector: AvatarVector) -> None:

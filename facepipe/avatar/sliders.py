@@ -58,7 +58,7 @@ _UP, _OUT = {"less": "down", "more": "up"}, {"less": "in", "more": "out"}
 _FORWARD = {"less": "backward", "more": "forward"}
 
 SLIDERS = (
-    _free("style", "proportions of a person or of a cartoon", ("natural", "cartoon"), 0.7),
+    _free("style", "proportions of a person or of a cartoon", ("natural", "cartoon"), 0.75),
     _free("age", "age", ("child", "old")),
     _free("gender", "bones and fat of the face", ("feminine", "masculine")),
     _free("weight", "weight", ("thin", "heavy")),

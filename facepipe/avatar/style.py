@@ -30,7 +30,7 @@ PRESET: Mapping[str, float] = {
     "mouth/mouth-angles-up": 0.6,
     "mouth/mouth-laugh-lines-out": 1.0,
     "mouth/mouth-scale-horiz-decr": 0.2,
-    "forehead/forehead-nubian-incr": 0.4,
+    "forehead/forehead-nubian-incr": 0.2,
     "eyes/l-eye-height1-incr": 0.5,
     "eyes/r-eye-height1-incr": 0.5,
     "eyes/l-eye-height2-incr": 0.9,
@@ -76,6 +76,8 @@ DETAILS = (("nose-base", 0.34, 0.4), ("nose-tip", 0.25, 0.3))
 OPENING_RINGS = {"mouth": (5, 10), "lid-left": (3, 8), "lid-right": (3, 8)}
 """Rings around each opening of the skin: the last one that is not smoothed, and the first one that fully is."""
 SMOOTHING_ROUNDS = 14
+SOFTNESS_ROUNDS = 8
+"""Rounds by which the protection of detail is spread, so that no edge shows where it begins."""
 SMOOTHING_SHARE = 0.9
 """Share of the smoothed shape in the skin at style 1, where nothing protects its detail."""
 
@@ -140,21 +142,29 @@ def _neck_field(head: Head, places: Floats) -> Floats:
     return field
 
 
-def smoothing(head: Head) -> csr_matrix:
-    """Return the sparse matrix (K, K) that maps the K vertices of the skin to their smoothing displacements at style 1."""
-    count = head.spans["skin"].stop
-    triangles = head.template.triangles
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    both = np.concatenate([edges, edges[:, ::-1]])
-    graph = coo_matrix((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=(count, count)).tocsr()
-    graph.data[:] = 1
-    mean = diags_array(1 / np.asarray(graph.sum(axis=1)).ravel()) @ graph
-    step = 0.5 * identity(count) + 0.5 * mean
-    smooth = step
-    for _ in range(SMOOTHING_ROUNDS - 1):
-        smooth = smooth @ step
-    change = diags_array(SMOOTHING_SHARE * _softness(head)) @ (smooth - identity(count))
-    return csr_matrix(change.astype(np.float32))
+class Smoothing:
+    """The smoothing of the skin: a random walk over its edges, repeated, and blended in where nothing protects detail."""
+
+    def __init__(self, head: Head) -> None:
+        count, triangles = len(head.template.vertices), head.template.triangles
+        edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+        both = np.concatenate([edges, edges[:, ::-1]])
+        graph = coo_matrix((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=(count, count)).tocsr()
+        graph.data[:] = 1
+        walk = 0.5 * identity(count) + 0.5 * diags_array(1 / np.asarray(graph.sum(axis=1)).ravel()) @ graph
+        soft = _softness(head)
+        for _ in range(SOFTNESS_ROUNDS):
+            soft = np.minimum(soft, walk @ soft)
+        self._step = csr_matrix(walk.astype(np.float32))
+        self._share = (SMOOTHING_SHARE * soft).astype(np.float32)[:, None]
+
+    def displacements(self, skin: Floats) -> Floats:
+        """Return the displacements (K, 3) at style 1 of the skin's vertices (K, 3)."""
+        smooth = skin
+        for _ in range(SMOOTHING_ROUNDS):
+            smooth = self._step @ smooth
+        moved: Floats = self._share * (smooth - skin)
+        return moved
 
 
 def _softness(head: Head) -> NDArray[np.float64]:
@@ -164,7 +174,7 @@ def _softness(head: Head) -> NDArray[np.float64]:
     for landmark, size, share in DETAILS:
         away = np.linalg.norm(template.vertices - template.vertices[template.landmarks[landmark]], axis=1)
         soft *= 1 - (1 - share) * smoothstep(away, size, 0.4 * size)
-    for name, share in (("ear-left", 0.25), ("ear-right", 0.25), ("jaw", 0.6), ("scalp", 0.2)):
+    for name, share in (("ear-left", 0.25), ("ear-right", 0.25), ("jaw", 0.6), ("scalp", 0.5)):
         soft[template.regions[name]] *= share
     for opening, (first, last) in OPENING_RINGS.items():
         soft *= np.clip((template.rings[opening] - first) / (last - first), 0, 1)

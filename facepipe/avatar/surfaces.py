@@ -43,9 +43,9 @@ _SURFACES = {
     "clothes": Surface(specular=0.4),
 }
 
-_FIELDS = ("red_scatter", "green_scatter", "blue_scatter", "alpha", "specular", "sheen", "glint", "rim", "opacity")
+_FIELDS = ("red_scatter", "green_scatter", "blue_scatter", "red_scale", "green_scale", "blue_scale", "alpha", "specular", "sheen", "glint", "rim", "opacity")
 TABLE = np.dtype([*((name, np.float64) for name in _FIELDS), ("number", np.uint8)])
-"""One row per part, as a compiled loop reads it. `alpha` is the squared roughness."""
+"""One row per part, as a compiled loop reads it. `alpha` is the squared roughness; the scales are 1 / (1 + scatter)."""
 
 
 def surface_table(parts: Sequence[Part]) -> NDArray[np.void]:
@@ -54,6 +54,7 @@ def surface_table(parts: Sequence[Part]) -> NDArray[np.void]:
     for row, part in zip(table, parts, strict=True):
         surface, material = _SURFACES.get(part.name, Surface()), part.material
         row["red_scatter"], row["green_scatter"], row["blue_scatter"] = surface.scatter
+        row["red_scale"], row["green_scale"], row["blue_scale"] = (1 / (1 + reach) for reach in surface.scatter)
         row["alpha"] = max(material.roughness, 0.08) ** 2
         row["specular"], row["sheen"], row["glint"] = surface.specular, surface.sheen, surface.glint
         row["rim"], row["opacity"] = surface.rim, min(max(material.opacity, 0.0), 1.0)
