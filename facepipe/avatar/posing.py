@@ -53,7 +53,7 @@ class Poser:
         return np.array(ends, np.int32), np.concatenate(vertices).astype(np.int32), np.concatenate(offsets)
 
     @cached_property
-    def _turning(self) -> Floats:
+    def turning(self) -> Floats:
         """(all vertices,), the share of the head's rotation that each takes."""
         start, end = NECK_REACH
         axis = (end - start) / ((end - start) @ (end - start))
@@ -95,7 +95,7 @@ class Poser:
             matrix = _checked("rotation", rotation, (3, 3)).astype(np.float32)
             joint = self.head.point("neck")
             away = places - joint
-            places += self._turning[:, None] * (away @ (matrix.T - np.eye(3, dtype=np.float32)))
+            places += self.turning[:, None] * (away @ (matrix.T - np.eye(3, dtype=np.float32)))
         return tuple(posed)
 
     def _slide_lids(self, named: dict[str, Floats]) -> None:

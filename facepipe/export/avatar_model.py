@@ -1,6 +1,7 @@
 """Avatars as other programs hold them: metres, linear colours, normals, and one list of targets.
 
-The head turns as a whole about its joint with the neck, so a file needs no skeleton.
+The head turns about its joint with the neck. Most parts turn with it as a whole; the skin of the neck, and hair that
+reaches down to it, follow vertex by vertex, or they would cut through the collar.
 """
 
 from __future__ import annotations
@@ -8,19 +9,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facepipe.avatar.light import linear
 from facepipe.avatar.mesh import PARTS, Floats, Indices, Material, Part
 from facepipe.avatar.normals import vertex_normals
 from facepipe.avatar.units import UNITS
+from facepipe.export.rigging import RiggedPart
 
-METRES_PER_UNIT = 0.1
+METRES_PER_DECIMETRE = 0.1
+Numbers = NDArray[np.floating[Any]]
 FULL_PARTS = ("skin",)
 """Parts that have a target for each of UNITS. Others have targets for the units that move them."""
-BODY_PARTS = ("clothes",)
-"""Parts that stay when the head turns."""
 STILL_NORMAL = 1e-3
 """Normals that a target changes by less in every coordinate keep their direction (0.06 degrees)."""
 
@@ -57,7 +60,7 @@ class Mesh:
 
     name: str
     """The part's name; "hair-2" for the second part of the name "hair"."""
-    origin: Floats
+    origin: Numbers
     """(3,), metres from the avatar's origin: what `positions` are relative to."""
     positions: Floats
     """(N, 3), float32, metres from `origin`."""
@@ -72,49 +75,58 @@ class Mesh:
     texture: bytes | None
     """A PNG in place of the colours."""
     material: Material
-    turns: bool
-    """Whether it turns with the head."""
+    turning: Floats
+    """(N,), float32 in [0, 1]: share of the head's rotation that each vertex takes."""
     targets: Mapping[str, Target]
     """By face unit, in the order of UNITS."""
+
+    @property
+    def follows(self) -> Literal["head", "body", "both"]:
+        """What the mesh is fixed to: the head or the body as a whole, or both, by the shares of `turning`."""
+        if self.turning.min() == self.turning.max() and self.turning.max() in (0, 1):
+            return "head" if self.turning.max() else "body"
+        return "both"
 
 
 @dataclass(frozen=True, eq=False)
 class AvatarModel:
     """The meshes of an avatar, and the joint about which the head turns."""
 
-    neck: Floats
+    neck: Numbers
     """(3,), metres."""
     meshes: tuple[Mesh, ...]
 
 
 def avatar_model(
-    parts: Sequence[Part], points: Mapping[str, Floats], textures: Mapping[str, bytes] | None = None
+    parts: Sequence[RiggedPart], points: Mapping[str, Numbers], textures: Mapping[str, bytes] | None = None
 ) -> AvatarModel:
     """Return the model of some parts.
 
     Args:
         parts: Parts in the neutral expression, in any order.
-        points: (3,) each, decimetres: "neck", and the origin of any part by its name, such as "eye-left".
+        points: (3,) each, decimetres: "neck", and the origins of parts of the head by name, such as "eye-left".
         textures: PNGs by name of a part with texture coordinates.
 
     Raises ValueError for parts whose arrays do not fit together, and for unknown parts and units.
     """
     textures = textures or {}
-    if unknown := textures.keys() - {part.name for part in parts if part.texture_coordinates is not None}:
+    plain = [rigged.part for rigged in parts]
+    if unknown := textures.keys() - {part.name for part in plain if part.texture_coordinates is not None}:
         raise ValueError(f"got a texture for {sorted(unknown)}, expected names of parts with texture coordinates")
     neck = _metres(points["neck"])
     seen: Counter[str] = Counter()
     meshes = []
-    for part in sorted(parts, key=lambda part: PARTS.index(_checked(part).name)):
+    for rigged in sorted(parts, key=lambda rigged: PARTS.index(_checked(rigged).name)):
+        part = rigged.part
         seen[part.name] += 1
         name = part.name if seen[part.name] == 1 else f"{part.name}-{seen[part.name]}"
-        turns = part.name not in BODY_PARTS
-        origin = _metres(points.get(part.name, points["neck"])) if turns else np.zeros(3)
-        meshes.append(_mesh(part, name, origin, textures.get(part.name), turns=turns))
+        origin = _metres(points.get(part.name, points["neck"])) if (rigged.turning == 1).all() else np.zeros(3)
+        meshes.append(_mesh(rigged, name, origin, textures.get(part.name)))
     return AvatarModel(neck, tuple(meshes))
 
 
-def _mesh(part: Part, name: str, origin: Floats, texture: bytes | None, *, turns: bool) -> Mesh:
+def _mesh(rigged: RiggedPart, name: str, origin: Numbers, texture: bytes | None) -> Mesh:
+    part = rigged.part
     normals = _normals(part.vertices, part.triangles)
     moving = {unit: _target(part, unit, normals) for unit in UNITS if unit in part.morphs}
     still = Displacements(np.zeros(0, np.int32), np.zeros((0, 3), np.float32))
@@ -131,7 +143,7 @@ def _mesh(part: Part, name: str, origin: Floats, texture: bytes | None, *, turns
         texture_coordinates=None if coordinates is None else (coordinates * [1, -1] + [0, 1]).astype(np.float32),
         texture=texture,
         material=part.material,
-        turns=turns,
+        turning=rigged.turning.astype(np.float32),
         targets=moving,
     )
 
@@ -147,19 +159,20 @@ def _target(part: Part, unit: str, normals: Floats) -> Target:
     return Target(Displacements(morph.vertices[order], offsets[order]), Displacements(changed, turned[changed]))
 
 
-def _normals(vertices: Floats, triangles: Indices) -> Floats:
+def _normals(vertices: Numbers, triangles: Indices) -> Floats:
     """Return unit normals (N, 3); towards the viewer where triangles have no area, because files need some length."""
-    normals = vertex_normals(vertices.astype(np.float64), triangles)
+    normals: Floats = vertex_normals(vertices.astype(np.float64), triangles)
     normals[np.linalg.norm(normals, axis=1) < 0.5] = (0, 0, 1)
     return normals
 
 
-def _metres(decimetres: Floats) -> Floats:
-    metres: Floats = np.asarray(decimetres, np.float64) * METRES_PER_UNIT
+def _metres(decimetres: Numbers) -> Numbers:
+    metres: Numbers = np.asarray(decimetres, np.float64) * METRES_PER_DECIMETRE
     return metres
 
 
-def _checked(part: Part) -> Part:
+def _checked(rigged: RiggedPart) -> Part:
+    part = rigged.part
     count = len(part.vertices)
     if part.name not in PARTS:
         raise ValueError(f"got a part named {part.name!r}, expected one of {', '.join(PARTS)}")
@@ -167,6 +180,8 @@ def _checked(part: Part) -> Part:
         raise ValueError(f"got triangles of part {part.name} that are none, or name vertices beyond its {count}")
     if part.vertices.shape != (count, 3) or part.colours.shape != (count, 3):
         raise ValueError(f"got vertices or colours of part {part.name} of another shape, expected ({count}, 3)")
+    if rigged.turning.shape != (count,) or not (0 <= rigged.turning.min() <= rigged.turning.max() <= 1):
+        raise ValueError(f"got shares of the rotation of part {part.name} that are not {count} numbers from 0 to 1")
     if unknown := sorted(part.morphs.keys() - set(UNITS)):
         raise ValueError(f"got morphs {unknown} of part {part.name}, expected names of face units")
     arrays = [part.vertices, part.colours, *(morph.offsets for morph in part.morphs.values())]

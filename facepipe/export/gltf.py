@@ -1,7 +1,8 @@
 """glTF 2.0: an avatar as one binary file (.glb) with morph targets and, of a take, an animation.
 
-The nodes are avatar > head > one per part; parts that do not turn with the head are below avatar. The head's node lies
-at its joint with the neck, and each eye's in its middle.
+The nodes are avatar > neck > head > one per part of the head, with clothes below avatar. The neck's and the head's lie
+at the joint between them, and each eye's in its middle. Parts that follow the head in part have a glTF skin whose joints
+are neck and head; their nodes are roots, because nodes above them would have no effect.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pygltflib import (
     ANIM_LINEAR,
     BLEND,
@@ -32,6 +34,7 @@ from pygltflib import (
     Primitive,
     Sampler,
     Scene,
+    Skin,
     Texture,
     TextureInfo,
 )
@@ -43,8 +46,8 @@ from facepipe.export.avatar_model import AvatarModel, Mesh
 from facepipe.export.gltf_buffer import VERTICES, GltfBuffer
 from facepipe.export.take import Take
 
-ROOT, HEAD = 0, 1
-"""Numbers of the nodes "avatar" and "head"; those of parts follow."""
+ROOT, NECK, HEAD, FIRST = range(4)
+"""Numbers of the nodes "avatar", "neck" and "head", and of the first part."""
 Json = Mapping[str, Any]
 
 
@@ -64,7 +67,9 @@ def to_glb(
     document.meshes = [_mesh(mesh, number, buffer) for number, mesh in enumerate(model.meshes)]
     document.materials = [_material(mesh, document, buffer) for mesh in model.meshes]
     document.nodes = _nodes(model)
-    document.scenes, document.scene = [Scene(nodes=[ROOT])], 0
+    skinned = _numbers(model, "both")
+    document.skins = [_skin(model, buffer)] if skinned else []
+    document.scenes, document.scene = [Scene(nodes=[ROOT, *skinned])], 0
     if take is not None:
         document.animations = [_animation(model, take, buffer)]
     document.accessors, document.bufferViews = buffer.accessors, buffer.views
@@ -73,19 +78,29 @@ def to_glb(
     return b"".join(document.save_to_bytes())
 
 
+def _numbers(model: AvatarModel, follows: str) -> list[int]:
+    return [FIRST + number for number, mesh in enumerate(model.meshes) if mesh.follows == follows]
+
+
 def _nodes(model: AvatarModel) -> list[Node]:
-    first = HEAD + 1
-    numbers = {
-        turns: [first + i for i, mesh in enumerate(model.meshes) if mesh.turns is turns] for turns in (True, False)
-    }
     nodes = [
-        Node(name="avatar", children=[HEAD, *numbers[False]]),
-        Node(name="head", translation=model.neck.tolist(), children=numbers[True] or None),
+        Node(name="avatar", children=[NECK, *_numbers(model, "body")]),
+        Node(name="neck", translation=model.neck.tolist(), children=[HEAD]),
+        Node(name="head", children=_numbers(model, "head")),
     ]
     for number, mesh in enumerate(model.meshes):
-        place = mesh.origin - model.neck if mesh.turns else mesh.origin
-        nodes.append(Node(name=mesh.name, mesh=number, translation=place.tolist() if place.any() else None))
+        place = mesh.origin - model.neck if mesh.follows == "head" else mesh.origin
+        node = Node(name=mesh.name, mesh=number, translation=place.tolist() if place.any() else None)
+        node.skin = 0 if mesh.follows == "both" else None
+        nodes.append(node)
     return nodes
+
+
+def _skin(model: AvatarModel, buffer: GltfBuffer) -> Skin:
+    # Column-major: from the avatar's axes to those of a joint, the same for both.
+    bind = np.eye(4, dtype=np.float32)
+    bind[3, :3] = -model.neck
+    return Skin(name="neck", joints=[NECK, HEAD], skeleton=NECK, inverseBindMatrices=buffer.add(np.stack([bind, bind])))
 
 
 def _mesh(mesh: Mesh, number: int, buffer: GltfBuffer) -> GltfMesh:
@@ -97,6 +112,8 @@ def _mesh(mesh: Mesh, number: int, buffer: GltfBuffer) -> GltfMesh:
     else:
         # With a texture it would be multiplied by the colours.
         attributes.COLOR_0 = buffer.add(mesh.colours, VERTICES)
+    if mesh.follows == "both":
+        attributes.JOINTS_0, attributes.WEIGHTS_0 = (buffer.add(rows, VERTICES) for rows in _joints(mesh))
     count = len(mesh.positions)
     primitive = Primitive(attributes=attributes, indices=buffer.add_triangles(mesh.triangles, count), material=number)
     primitive.targets = [
@@ -111,6 +128,14 @@ def _mesh(mesh: Mesh, number: int, buffer: GltfBuffer) -> GltfMesh:
         made.weights = [0.0] * len(mesh.targets)
         made.extras = {"targetNames": list(mesh.targets)}
     return made
+
+
+def _joints(mesh: Mesh) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Return the joints (N, 4) of each vertex, 0 for the neck and 1 for the head, and their weights (N, 4)."""
+    joints, weights = np.zeros((len(mesh.turning), 4), np.uint8), np.zeros((len(mesh.turning), 4), np.float32)
+    joints[:, 1] = mesh.turning > 0
+    weights[:, 0], weights[:, 1] = 1 - mesh.turning, mesh.turning
+    return joints, weights
 
 
 def _material(mesh: Mesh, document: GLTF2, buffer: GltfBuffer) -> Material:
@@ -143,7 +168,7 @@ def _animation(model: AvatarModel, take: Take, buffer: GltfBuffer) -> Animation:
     made = Animation(name="take")
     times = buffer.add(take.seconds, bounds=True)
 
-    def animate(node: int, path: str, values: np.ndarray) -> None:  # type: ignore[type-arg]
+    def animate(node: int, path: str, values: NDArray[np.float32]) -> None:
         made.samplers.append(AnimationSampler(input=times, output=buffer.add(values), interpolation=ANIM_LINEAR))
         target = AnimationChannelTarget(node=node, path=path)
         made.channels.append(AnimationChannel(sampler=len(made.samplers) - 1, target=target))
@@ -152,5 +177,5 @@ def _animation(model: AvatarModel, take: Take, buffer: GltfBuffer) -> Animation:
     for number, mesh in enumerate(model.meshes):
         if mesh.targets:
             columns = [UNITS.index(unit) for unit in mesh.targets]
-            animate(HEAD + 1 + number, "weights", take.weights[:, columns].astype(np.float32).reshape(-1))
+            animate(FIRST + number, "weights", take.weights[:, columns].astype(np.float32).reshape(-1))
     return made

@@ -8,7 +8,9 @@ from pygltflib import (
     ARRAY_BUFFER,
     ELEMENT_ARRAY_BUFFER,
     FLOAT,
+    MAT4,
     SCALAR,
+    UNSIGNED_BYTE,
     UNSIGNED_INT,
     UNSIGNED_SHORT,
     VEC2,
@@ -23,8 +25,13 @@ from pygltflib import (
 
 from facepipe.export.avatar_model import Displacements
 
-COMPONENTS = {np.dtype(np.float32): FLOAT, np.dtype(np.uint16): UNSIGNED_SHORT, np.dtype(np.uint32): UNSIGNED_INT}
-TYPES = {(): SCALAR, (2,): VEC2, (3,): VEC3, (4,): VEC4}
+COMPONENTS = {
+    np.dtype(np.float32): FLOAT,
+    np.dtype(np.uint8): UNSIGNED_BYTE,
+    np.dtype(np.uint16): UNSIGNED_SHORT,
+    np.dtype(np.uint32): UNSIGNED_INT,
+}
+TYPES = {(): SCALAR, (2,): VEC2, (3,): VEC3, (4,): VEC4, (4, 4): MAT4}
 ALIGNMENT = 4
 VERTICES, INDICES = ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER
 

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from facepipe.avatar.mesh import Floats
 from facepipe.avatar.units import UNITS
+from facepipe.export.avatar_model import Numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,9 +16,9 @@ class Take:
     """The motion of T frames. Raises ValueError if the arrays do not fit together or are not finite."""
 
     fps: Fraction
-    weights: Floats
+    weights: Numbers
     """(T, 52), in the order of UNITS."""
-    rotations: Floats
+    rotations: Numbers
     """(T, 3, 3), of the head about its joint with the neck, in the avatar's axes."""
 
     def __post_init__(self) -> None:
@@ -32,22 +32,22 @@ class Take:
             raise ValueError("got a take with numbers that are not finite, or without a frame rate")
 
     @property
-    def seconds(self) -> Floats:
+    def seconds(self) -> Numbers:
         """(T,), float32: the time of each frame. The first is 0."""
-        times: Floats = (np.arange(len(self.weights)) / float(self.fps)).astype(np.float32)
+        times: Numbers = (np.arange(len(self.weights)) / float(self.fps)).astype(np.float32)
         return times
 
     @property
-    def quaternions(self) -> Floats:
+    def quaternions(self) -> Numbers:
         """(T, 4), float32: x, y, z, w of length 1. The signs are such that interpolation goes the short way."""
         found = np.array([_quaternion(rotation) for rotation in self.rotations.astype(np.float64)])
         flips = np.where((found[1:] * found[:-1]).sum(axis=1) < 0, -1.0, 1.0)
         signs = np.concatenate([[1.0], np.cumprod(flips)])
-        quaternions: Floats = (found * signs[:, None]).astype(np.float32)
+        quaternions: Numbers = (found * signs[:, None]).astype(np.float32)
         return quaternions
 
 
-def _quaternion(rotation: Floats) -> Floats:
+def _quaternion(rotation: Numbers) -> Numbers:
     """Return x, y, z, w of a rotation (3, 3), w >= 0: the greatest eigenvector of Bar-Itzhack (2000)."""
     (a, b, c), (d, e, f), (g, h, i) = rotation
     symmetric = np.array(
@@ -58,5 +58,5 @@ def _quaternion(rotation: Floats) -> Floats:
             [h - f, c - g, d - b, a + e + i],
         ]
     )
-    found: Floats = np.linalg.eigh(symmetric)[1][:, -1]
+    found: Numbers = np.linalg.eigh(symmetric)[1][:, -1]
     return -found if found[3] < 0 else found

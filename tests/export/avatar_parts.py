@@ -8,6 +8,7 @@ import numpy as np
 
 from facepipe.avatar.mesh import Floats, Indices, Material, Morph, Part
 from facepipe.avatar.units import UNITS
+from facepipe.export.rigging import RiggedPart
 from facepipe.export.take import Take
 
 POINTS = {
@@ -49,9 +50,17 @@ def part(name: str, seed: int, units: tuple[str, ...], material: Material | None
     return Part(name, vertices, triangles, colours, coordinates, material or Material(), morphs)
 
 
-def small_avatar() -> list[Part]:
+def rigged(part: Part) -> RiggedPart:
+    """Return a part that turns with the head as its name says: clothes stay, the skin bends."""
+    shares = np.full(len(part.vertices), 0.0 if part.name == "clothes" else 1.0, np.float32)
+    if part.name == "skin":
+        shares = np.clip((part.vertices[:, 1] - 6.4) / 0.6, 0, 1)
+    return RiggedPart(part, shares)
+
+
+def small_avatar() -> list[RiggedPart]:
     """Return parts in an order that is not that of PARTS, with two of one name."""
-    return [
+    parts = [
         part("glasses", 5, (), Material(opacity=0.3, roughness=0.1)),
         part("glasses", 6, ("cheekPuff",)),
         part("skin", 0, UNITS[51::-1][1:]),
@@ -60,6 +69,7 @@ def small_avatar() -> list[Part]:
         part("lashes", 3, ("eyeBlinkLeft", "eyeBlinkRight"), Material(double_sided=True)),
         part("clothes", 7, ()),
     ]
+    return [rigged(one) for one in parts]
 
 
 def small_take(count: int = 7) -> Take:

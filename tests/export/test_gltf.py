@@ -21,8 +21,9 @@ from facepipe.avatar.units import UNITS
 from facepipe.export.avatar_model import AvatarModel, avatar_model
 from facepipe.export.gltf import to_glb
 from facepipe.export.gltf_checks import faults_of
+from facepipe.export.rigging import RiggedPart
 from facepipe.export.take import Take
-from tests.export.avatar_parts import POINTS, part, small_avatar, small_take
+from tests.export.avatar_parts import POINTS, part, rigged, small_avatar, small_take
 from tests.export.glb_reading import Glb
 
 TOLERANCE_METRES = 1e-7
@@ -42,7 +43,7 @@ def named_parts() -> list[tuple[str, Part]]:
     """Return the parts with the names of their nodes."""
     seen: Counter[str] = Counter()
     found = []
-    for one in small_avatar():
+    for one in [each.part for each in small_avatar()]:
         seen[one.name] += 1
         found.append((one.name if seen[one.name] == 1 else f"{one.name}-{seen[one.name]}", one))
     return found
@@ -83,7 +84,7 @@ def test_targets_are_the_morphs(glb: Glb, name: str, given: Part) -> None:
 
 
 def test_normals_of_a_target_are_those_of_the_moved_mesh(glb: Glb) -> None:
-    (given,) = [one for one in small_avatar() if one.name == "skin"]
+    (given,) = [one.part for one in small_avatar() if one.part.name == "skin"]
     for unit, target in zip(UNITS, glb.mesh("skin")["primitives"][0]["targets"], strict=True):
         moved = given.vertices.astype(float)
         if unit in given.morphs:
@@ -112,11 +113,30 @@ def test_sparse_targets_where_they_are_smaller(glb: Glb) -> None:
 def test_the_head_turns_about_the_neck_and_clothes_stay(glb: Glb) -> None:
     nodes = [node["name"] for node in glb.json["nodes"]]
     children = {node["name"]: {nodes[i] for i in node.get("children", [])} for node in glb.json["nodes"]}
-    assert [nodes[i] for i in glb.json["scenes"][0]["nodes"]] == ["avatar"]
-    assert children["avatar"] == {"head", "clothes"}
-    assert children["head"] == set(nodes) - {"avatar", "head", "clothes"}
+    assert [nodes[i] for i in glb.json["scenes"][0]["nodes"]] == ["avatar", "skin"]
+    assert children["avatar"] == {"neck", "clothes"}
+    assert children["neck"] == {"head"}
+    assert children["head"] == set(nodes) - {"avatar", "neck", "head", "clothes", "skin"}
     assert np.allclose(glb.origin("head"), POINTS["neck"] * 0.1)
     assert np.allclose(glb.origin("eye-left"), POINTS["eye-left"] * 0.1)
+
+
+def test_the_neck_bends(glb: Glb) -> None:
+    (skin,) = glb.json["skins"]
+    assert [glb.json["nodes"][joint]["name"] for joint in skin["joints"]] == ["neck", "head"]
+    (given,) = [one for one in small_avatar() if one.part.name == "skin"]
+    joints, weights = glb.attribute("skin", "JOINTS_0"), glb.attribute("skin", "WEIGHTS_0")
+    head = np.where(joints == 1, weights, 0).sum(axis=1)
+    assert np.abs(head - given.turning).max() < 1e-7
+    assert np.abs(weights.sum(axis=1) - 1).max() < 1e-7
+    assert (joints[weights == 0] == 0).all()
+    # Matrices are column-major: at rest, joint times matrix leaves a vertex where it is.
+    for joint, columns in zip(skin["joints"], glb.values(skin["inverseBindMatrices"]), strict=True):
+        place = np.eye(4)
+        place[:3, 3] = glb.origin(glb.json["nodes"][joint]["name"])
+        assert np.abs(place @ columns.reshape(4, 4).T - np.eye(4)).max() < 1e-7
+    assert "skin" in glb.node("skin")
+    assert not any("skin" in glb.node(name) for name in ("eye-left", "lashes", "clothes"))
 
 
 def test_materials(glb: Glb) -> None:
@@ -184,7 +204,7 @@ def test_a_texture_takes_the_place_of_the_colours() -> None:
     glb = Glb(to_glb(avatar_model(small_avatar(), POINTS, {"skin": picture})))
     (primitive,) = glb.mesh("skin")["primitives"]
     assert "COLOR_0" not in primitive["attributes"]
-    (given,) = [one for one in small_avatar() if one.name == "skin"]
+    (given,) = [one.part for one in small_avatar() if one.part.name == "skin"]
     assert given.texture_coordinates is not None
     u, v = given.texture_coordinates.T
     assert np.abs(glb.attribute("skin", "TEXCOORD_0") - np.stack([u, 1 - v], axis=1)).max() < 1e-6
@@ -265,9 +285,11 @@ def test_refusals() -> None:
     }
     for message, one in wrong.items():
         with pytest.raises(ValueError, match=re.escape(message)):
-            avatar_model([one], POINTS)
+            avatar_model([RiggedPart(one, np.ones(84, np.float32))], POINTS)
     with pytest.raises(ValueError, match="a texture for"):
-        avatar_model([replace(skin, texture_coordinates=None)], POINTS, {"skin": b""})
+        avatar_model([rigged(replace(skin, texture_coordinates=None))], POINTS, {"skin": b""})
+    with pytest.raises(ValueError, match="shares of the rotation"):
+        avatar_model([RiggedPart(skin, np.full(84, 1.5, np.float32))], POINTS)
     for weights, rotations in (((0, 52), (0, 3, 3)), ((2, 51), (2, 3, 3)), ((2, 52), (3, 3, 3))):
         with pytest.raises(ValueError, match="expected"):
             Take(Fraction(25), np.zeros(weights), np.zeros(rotations))
