@@ -20,6 +20,7 @@ from facepipe.pipeline.arrays import described_input
 from facepipe.pipeline.backdrop import check_backdrop, described_backdrop
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
+from facepipe.pipeline.items import is_take
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import (
     Fitted,
@@ -29,6 +30,7 @@ from facepipe.pipeline.perception import (
     fit_driver,
     motion_weights,
     perception_weights,
+    read_take,
 )
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
@@ -179,6 +181,9 @@ def _head(job: Job, work: AudioJob) -> tuple[Output | Pending | Path | None, lis
     """Return the coefficients that give the head motion, if any, and the results made for them."""
     if work.head is None:
         return None, []
+    if is_take(work.head.path):
+        read = read_take(job, work.head.path, "take", frames=work.head.frames)
+        return read.output("coefficients.npz"), [read]
     if work.head.kind == "motion":
         return work.head.path, []
     fitted = fit_driver(job, work.head, work.options, work.weights)
@@ -187,21 +192,27 @@ def _head(job: Job, work: AudioJob) -> tuple[Output | Pending | Path | None, lis
 
 def generate_motion(
     job: Job,
-    item: tuple[Path, SoundInfo],
+    item: tuple[Path | None, SoundInfo],
     audio_options: TakeOptions,
     sound_features: Made,
-    source: Output | Pending | Path,
+    source: Output | Pending | Path | None,
     weights: Weights,
     *,
     head: Output | Pending | Path | None = None,
     take: int = 0,
 ) -> Made:
-    """Generate the motion of one take. `item` is the path of the source, and the sound; `weights` are those needed."""
+    """Generate the motion of one take. `item` is the path of the source, and the sound; `weights` are those needed.
+
+    Without a source, the mean face moves, in the space `arkit52`.
+    """
     portrait, sound = item
     digests, frames = job.workspace.digests, frames_of(sound.seconds, audio_options.fps)
     # Derived from file contents, so that neither file names nor the order of work change a result.
-    seed = seed_of(audio_options.sampling.seed, f"{digests.digest(portrait)}/{digests.digest(sound.path)}", take)
-    inputs: dict[str, Any] = {"features": sound_features.output("features.npz"), "source": source}
+    own = digests.digest(portrait) if portrait else ""
+    seed = seed_of(audio_options.sampling.seed, f"{own}/{digests.digest(sound.path)}", take)
+    inputs: dict[str, Any] = {"features": sound_features.output("features.npz")}
+    if source is not None:
+        inputs["source"] = source
     if head is not None:
         inputs["head"] = head
     return job.run(

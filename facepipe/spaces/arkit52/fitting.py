@@ -50,6 +50,8 @@ RIDGE_FACTORS = {
     "jaw": 3.0,
     "cheekPuff": 8.0,
 }
+# Units that undo each other: only the larger one is kept.
+OPPOSITES = tuple((UNITS.index(f"{part}Left"), UNITS.index(f"{part}Right")) for part in ("jaw", "mouth"))
 # Weight of the difference between a unit and that of the other side.
 SYMMETRY = 0.1
 SINGLE = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
@@ -76,6 +78,8 @@ class UnitFit:
         """Return the weights (T, 52) of the FITTED units for (T, 64) expressions; those of the others are 0."""
         weights = np.zeros((len(expression), len(UNITS)))
         weights[:, FITTED] = solve_bounded(self.matrix, row_product(expression, self.sides))
+        for left, right in OPPOSITES:
+            weights[:, [left, right]] -= weights[:, [left, right]].min(1, keepdims=True)
         return weights
 
 

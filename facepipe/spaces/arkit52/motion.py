@@ -12,7 +12,7 @@ from facepipe.avatar.units import UNITS
 from facepipe.face.gaze import FULL_LOOK_RADIANS
 from facepipe.face.model import FaceModel
 from facepipe.spaces.arkit52.coefficients import UnitCoefficients, with_units
-from facepipe.spaces.arkit52.fitting import fitted
+from facepipe.spaces.arkit52.fitting import fitted, open_eyes
 from facepipe.spaces.coefficients import Coefficients, Floats
 from facepipe.spaces.linear478 import motion as linear
 from facepipe.spaces.retargeting import Retargeting
@@ -88,7 +88,9 @@ def _with_source(made: UnitCoefficients, source: UnitCoefficients, frames: NDArr
 
 def of(coefficients: Coefficients, model: FaceModel) -> UnitCoefficients:
     """Return coefficients in a linear space with weights and gazes: their own, or those of their expressions."""
-    return coefficients if isinstance(coefficients, UnitCoefficients) else fitted(coefficients, model)
+    if isinstance(coefficients, UnitCoefficients):
+        return coefficients
+    return fitted(coefficients, model, open_eyes(coefficients, model))
 
 
 def edit(coefficients: Coefficients, values: Mapping[str, Floats], model: FaceModel) -> Coefficients:
