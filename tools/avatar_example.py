@@ -2,8 +2,8 @@
 
     python -m tools.avatar_example OUT
 
-writes `avatar.glb`, and `posed.npz` with the vertices (N, 3), in metres, of each node in each of FRAMES, by
-"node/frame".
+writes `avatar.glb`, `avatar.usdz`, and `posed.npz` with the vertices (N, 3), in metres, of each node in each of FRAMES,
+by "node/frame".
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from facepipe.export.avatar_model import avatar_model
 from facepipe.export.gltf import to_glb
 from facepipe.export.rigging import RiggedPart, rigged_parts
 from facepipe.export.take import Take
+from facepipe.export.usd import to_usdz
 
 LENGTH, FPS = 41, Fraction(20)
 FRAMES = (0, 20, 39)
@@ -93,8 +94,10 @@ def main() -> None:
     """Write the file, and what other programs should make of it."""
     out, made = Path(sys.argv[1]), example()
     out.mkdir(parents=True, exist_ok=True)
+    model = avatar_model(made.parts, made.avatar.head.points)
     (out / "avatar.glb").write_bytes(made.glb)
-    names = [mesh.name for mesh in avatar_model(made.parts, made.avatar.head.points).meshes]
+    (out / "avatar.usdz").write_bytes(to_usdz(model, made.take))
+    names = [mesh.name for mesh in model.meshes]
     posed = {
         f"{name}/{frame}": 0.1 * part.vertices
         for frame in FRAMES

@@ -4,10 +4,10 @@ Runs in an environment of its own, because the package of Blender needs one vers
 
     python -m tools.avatar_example OUT
     python -m venv blender && blender/bin/pip install bpy
-    blender/bin/python tools/avatar_in_blender.py OUT
+    blender/bin/python tools/avatar_in_blender.py OUT/avatar.glb OUT/avatar.usdz
 
-Plays the animation of OUT/avatar.glb and compares the vertices of each mesh, moved by shape keys and head, with
-OUT/posed.npz. Prints the shape keys and the largest distance of each mesh, and ends with 1 if one exceeds
+Plays the animation of each file and compares the vertices of each mesh, moved by shape keys and head, with posed.npz
+beside it. Prints the shape keys and the largest distance of each mesh, and ends with 1 if one exceeds
 MAX_METRES, or if the skin lacks one of its 52 shape keys.
 """
 
@@ -34,25 +34,33 @@ def placed(mesh: Any, frame: int) -> Any:
     return np.stack([x, z, -y], axis=1)
 
 
-def main() -> None:
-    """Import, compare and print."""
-    folder = Path(sys.argv[1])
+def compare(path: Path) -> list[str]:
+    """Import a file, compare and print; return the names of meshes that differ."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     # Frames are seconds times this rate; glTF has seconds only.
     bpy.context.scene.render.fps = FPS
-    bpy.ops.import_scene.gltf(filepath=str(folder / "avatar.glb"))
-    print(f"Blender {bpy.app.version_string}")
-    expected = np.load(folder / "posed.npz")
+    if path.suffix == ".glb":
+        bpy.ops.import_scene.gltf(filepath=str(path))
+    else:
+        bpy.ops.wm.usd_import(filepath=str(path))
+    print(f"Blender {bpy.app.version_string}, {path.name}")
+    expected = np.load(path.with_name("posed.npz"))
     bad = []
     for name in sorted({key.split("/")[0] for key in expected.files}):
-        mesh = bpy.data.objects[name]
+        mesh = bpy.data.objects[name if path.suffix == ".glb" else name.replace("-", "_")]
         keys = mesh.data.shape_keys.key_blocks[1:] if mesh.data.shape_keys else []
         frames = [int(key.split("/")[1]) for key in expected.files if key.startswith(f"{name}/")]
         away = max(float(np.abs(placed(mesh, frame) - expected[f"{name}/{frame}"]).max()) for frame in frames)
         colours = [attribute.name for attribute in mesh.data.color_attributes]
         print(f"{name}: {len(keys)} shape keys, {1e6 * away:.2f} micrometres in frames {frames}, colours {colours}")
         if away > MAX_METRES or (name == "skin" and len(keys) != UNITS):
-            bad.append(name)
+            bad.append(f"{name} in {path.name}")
+    return bad
+
+
+def main() -> None:
+    """Compare all files."""
+    bad = [fault for name in sys.argv[1:] for fault in compare(Path(name))]
     if bad:
         sys.exit(f"differs: {', '.join(bad)}")
 

@@ -1,4 +1,4 @@
-"""Avatars as other programs hold them: metres, linear colours, normals, and one list of targets.
+"""Avatars as other programs hold them: metres, normals, and one list of targets.
 
 The head turns about its joint with the neck. Most parts turn with it as a whole; the skin of the neck, and hair that
 reaches down to it, follow vertex by vertex, or they would cut through the collar.
@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.avatar.light import linear
 from facepipe.avatar.mesh import PARTS, Floats, Indices, Material, Part
 from facepipe.avatar.normals import vertex_normals
 from facepipe.avatar.units import UNITS
@@ -67,11 +66,11 @@ class Mesh:
     normals: Floats
     """(N, 3), float32, of length 1."""
     colours: Floats
-    """(N, 3), float32, linear RGB in [0, 1]."""
+    """(N, 3), float32, sRGB in [0, 1]."""
     triangles: Indices
     """(M, 3), counter-clockwise seen from outside."""
     texture_coordinates: Floats | None
-    """(N, 2), float32, u to the right and v down."""
+    """(N, 2), float32, u to the right and v up."""
     texture: bytes | None
     """A PNG in place of the colours."""
     material: Material
@@ -138,9 +137,9 @@ def _mesh(rigged: RiggedPart, name: str, origin: Numbers, texture: bytes | None)
         origin=origin,
         positions=(_metres(part.vertices) - origin).astype(np.float32),
         normals=normals,
-        colours=linear(np.asarray(part.colours)).astype(np.float32),
+        colours=part.colours.astype(np.float32),
         triangles=part.triangles,
-        texture_coordinates=None if coordinates is None else (coordinates * [1, -1] + [0, 1]).astype(np.float32),
+        texture_coordinates=None if coordinates is None else coordinates.astype(np.float32),
         texture=texture,
         material=part.material,
         turning=rigged.turning.astype(np.float32),

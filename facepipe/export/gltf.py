@@ -41,6 +41,8 @@ from pygltflib import (
 from pygltflib import Mesh as GltfMesh
 
 from facepipe import __version__
+from facepipe.avatar.light import linear
+from facepipe.avatar.mesh import Floats
 from facepipe.avatar.units import UNITS
 from facepipe.export.avatar_model import AvatarModel, Mesh
 from facepipe.export.gltf_buffer import VERTICES, GltfBuffer
@@ -108,10 +110,10 @@ def _mesh(mesh: Mesh, number: int, buffer: GltfBuffer) -> GltfMesh:
         POSITION=buffer.add(mesh.positions, VERTICES, bounds=True), NORMAL=buffer.add(mesh.normals, VERTICES)
     )
     if mesh.texture_coordinates is not None and mesh.texture is not None:
-        attributes.TEXCOORD_0 = buffer.add(mesh.texture_coordinates, VERTICES)
+        attributes.TEXCOORD_0 = buffer.add(_flipped(mesh.texture_coordinates), VERTICES)
     else:
         # With a texture it would be multiplied by the colours.
-        attributes.COLOR_0 = buffer.add(mesh.colours, VERTICES)
+        attributes.COLOR_0 = buffer.add(linear(mesh.colours), VERTICES)
     if mesh.follows == "both":
         attributes.JOINTS_0, attributes.WEIGHTS_0 = (buffer.add(rows, VERTICES) for rows in _joints(mesh))
     count = len(mesh.positions)
@@ -128,6 +130,12 @@ def _mesh(mesh: Mesh, number: int, buffer: GltfBuffer) -> GltfMesh:
         made.weights = [0.0] * len(mesh.targets)
         made.extras = {"targetNames": list(mesh.targets)}
     return made
+
+
+def _flipped(coordinates: Floats) -> Floats:
+    """Return texture coordinates (N, 2) with v down, as glTF has it."""
+    flipped: Floats = (coordinates * [1, -1] + [0, 1]).astype(np.float32)
+    return flipped
 
 
 def _joints(mesh: Mesh) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
