@@ -1,8 +1,8 @@
 """glTF 2.0: an avatar as one binary file (.glb) with morph targets and, of a take, an animation.
 
 The nodes are avatar > neck > head > one per part of the head, with clothes below avatar. The neck's and the head's lie
-at the joint between them, and each eye's in its middle. Parts that follow the head in part have a glTF skin whose joints
-are neck and head; their nodes are roots, because nodes above them would have no effect.
+at the joint between them, and each eye's in its middle. Parts that follow the head in part have a glTF skin, whose
+joints are neck and head; their nodes are roots, because nodes above them would have no effect.
 """
 
 from __future__ import annotations

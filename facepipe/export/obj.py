@@ -1,7 +1,7 @@
 """Wavefront OBJ: the neutral head as text, for programs that read no other form.
 
-Vertex colours follow the coordinates, in sRGB, as MeshLab and Blender read them. Programs that do not read them show the
-mean colour of each part, which the materials have.
+Vertex colours follow the coordinates, in sRGB, as MeshLab and Blender read them. Programs that do not read them show
+the mean colour of each part, which the materials have.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ def to_obj(model: AvatarModel, name: str) -> dict[str, bytes]:
         materials.extend(_material(mesh, name))
         first += len(mesh.positions)
     files = {".obj": _text(head), ".mtl": _text(materials)}
-    return {**files, **{".png": mesh.texture for mesh in model.meshes if mesh.texture is not None}}
+    for mesh in model.meshes:
+        if mesh.texture is not None:
+            assert ".png" not in files, "textures of several parts"
+            files[".png"] = mesh.texture
+    return files
 
 
 def _mesh(mesh: Mesh, first: int) -> Iterator[str]:
