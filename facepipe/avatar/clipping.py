@@ -67,7 +67,10 @@ def _clipped(polygon: Doubles, near: float, slope: float) -> Doubles:
 
     The method is that of Sutherland and Hodgman (1974).
     """
-    planes = ((0.0, 0.0, 1.0, -near), *((*side, slope, 0.0) for side in ((-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0))))
+    planes = (
+        (0.0, 0.0, 1.0, -near),
+        *((*side, slope, 0.0) for side in ((-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0))),
+    )
     for a, b, c, d in planes:
         kept = []
         heights = a * polygon[:, 0] + b * polygon[:, 1] - c * polygon[:, 2] + d

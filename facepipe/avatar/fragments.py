@@ -71,7 +71,11 @@ def empty_fragments(count: int) -> Fragments:
     """Return space for `count` fragments."""
     rows = [np.empty((3, count), np.float32) for _ in range(3)]
     return Fragments(
-        np.empty(count, np.int32), np.empty(count, np.float32), np.empty(count, np.uint8), *rows, np.empty(count, np.float32)
+        np.empty(count, np.int32),
+        np.empty(count, np.float32),
+        np.empty(count, np.uint8),
+        *rows,
+        np.empty(count, np.float32),
     )
 
 

@@ -182,7 +182,9 @@ class _Frame:
     def _add(self, fragments: Fragments, count: int, light: Floats) -> None:
         """Add the light of fragments to that of pixels."""
         shaded, up = np.empty((3, count), np.float32), self.camera.rotation()[:, 1]
-        shade(count, fragments, self.surfaces, _unit(KEY), _unit(FILL), (float(up[0]), float(up[1]), float(up[2])), shaded)
+        shade(
+            count, fragments, self.surfaces, _unit(KEY), _unit(FILL), (float(up[0]), float(up[1]), float(up[2])), shaded
+        )
         add_light(count, fragments.pixel, fragments.samples, fragments.part, shaded, self.opacity, light)
 
     def _in_bands(self, action: Callable[[slice], None]) -> None:

@@ -74,7 +74,9 @@ def _check(part: Part) -> None:
         shapes = f"{part.vertices.shape} vertices and {part.colours.shape} colours"
         raise ValueError(f"got {shapes} for part {part.name}, expected (N, 3) each")
     if part.texture_coordinates is not None and part.texture_coordinates.shape != (count, 2):
-        raise ValueError(f"got {part.texture_coordinates.shape} texture coordinates for part {part.name}, expected (N, 2)")
+        raise ValueError(
+            f"got {part.texture_coordinates.shape} texture coordinates for part {part.name}, expected (N, 2)"
+        )
     if part.triangles.ndim != 2 or part.triangles.shape[1] != 3:
         raise ValueError(f"got triangles of shape {part.triangles.shape} for part {part.name}, expected (M, 3)")
     if part.triangles.size and not 0 <= part.triangles.min() <= part.triangles.max() < count:

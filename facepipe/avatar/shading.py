@@ -84,7 +84,13 @@ def _sheen(normal: Vector, away: Vector, up: Vector, light: Vector) -> float:
 
 @compiled_loop
 def _channel(
-    albedo: float, wrap: float, scale: float, cosines: Vector, open_part: float, lit: float, lights: tuple[float, float, float, float]
+    albedo: float,
+    wrap: float,
+    scale: float,
+    cosines: Vector,
+    open_part: float,
+    lit: float,
+    lights: tuple[float, float, float, float],
 ) -> float:
     """Return the diffuse light of one colour channel; `cosines` are those to key, fill and zenith."""
     key, fill, sky, ground = lights

@@ -43,7 +43,20 @@ _SURFACES = {
     "clothes": Surface(specular=0.4),
 }
 
-_FIELDS = ("red_scatter", "green_scatter", "blue_scatter", "red_scale", "green_scale", "blue_scale", "alpha", "specular", "sheen", "glint", "rim", "opacity")
+_FIELDS = (
+    "red_scatter",
+    "green_scatter",
+    "blue_scatter",
+    "red_scale",
+    "green_scale",
+    "blue_scale",
+    "alpha",
+    "specular",
+    "sheen",
+    "glint",
+    "rim",
+    "opacity",
+)
 TABLE = np.dtype([*((name, np.float64) for name in _FIELDS), ("number", np.uint8)])
 """One row per part, as a compiled loop reads it. `alpha` is the squared roughness; the scales are 1 / (1 + scatter)."""
 

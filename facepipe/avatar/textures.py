@@ -15,9 +15,7 @@ Pixels = NDArray[np.uint8]
 MAX_LEVELS = 8
 
 
-def texture_levels(
-    parts: Sequence[Part], textures: Mapping[str, Pixels]
-) -> tuple[Floats, NDArray[np.int64]]:
+def texture_levels(parts: Sequence[Part], textures: Mapping[str, Pixels]) -> tuple[Floats, NDArray[np.int64]]:
     """Return the texels of all textures and the place of each level.
 
     Args:
