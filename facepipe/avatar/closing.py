@@ -64,7 +64,9 @@ class Lips:
     def __init__(self, template: Template) -> None:
         self._rim = rim_of(template, "mouth", LIP_RING)
         rings = template.rings["mouth"]
-        self._near = np.flatnonzero((rings >= -1) & (rings < LIP_REACH) & (self._rim.shares > 0) & (self._rim.shares < 1))
+        self._near = np.flatnonzero(
+            (rings >= -1) & (rings < LIP_REACH) & (self._rim.shares > 0) & (self._rim.shares < 1)
+        )
         near = self._near
         middle = 0.5 * (
             self._rim.along("upper", template.vertices, self._rim.shares[near])

@@ -84,9 +84,7 @@ class Tuck:
 def _collar(template: Template) -> Attachment:
     """Return the line (SEGMENTS,) where the collar meets the neck, from the avatar's left round by its front."""
     axis, radius = _neck(template)
-    points = np.stack(
-        [axis[0] + radius * np.cos(ANGLES), _height(ANGLES), axis[2] + radius * np.sin(ANGLES)], axis=1
-    )
+    points = np.stack([axis[0] + radius * np.cos(ANGLES), _height(ANGLES), axis[2] + radius * np.sin(ANGLES)], axis=1)
     return template.attach(points.astype(np.float32))
 
 

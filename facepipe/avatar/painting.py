@@ -46,7 +46,7 @@ def _masks(template: Template) -> dict[str, Floats]:
     regions = {name: np.zeros(len(template.vertices)) for name in template.regions}
     for name, vertices in template.regions.items():
         regions[name][vertices] = 1
-    lid = lambda side: np.exp(-((np.maximum(template.rings[f"lid-{side}"], 2) - 2) / 4.0) ** 2)  # noqa: E731
+    lid = lambda side: np.exp(-(((np.maximum(template.rings[f"lid-{side}"], 2) - 2) / 4.0) ** 2))  # noqa: E731
     return {
         "cheeks": np.maximum(spot("cheek-left", 0.24), spot("cheek-right", 0.24)),
         "shade": np.maximum.reduce([0.7 * lid("left"), 0.7 * lid("right"), spot("throat", 0.5)]),

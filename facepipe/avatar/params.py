@@ -80,7 +80,9 @@ def _check_header(content: dict[str, Any]) -> None:
         if isinstance(version, bool) or not isinstance(version, int) or version < 1:
             raise InputError(f"the key {name} must be a version number, not {_shown(version)}")
         if version > known:
-            raise InputError(f"it is of version {version} of the {name}, and this facepipe knows {known}: update facepipe")
+            raise InputError(
+                f"it is of version {version} of the {name}, and this facepipe knows {known}: update facepipe"
+            )
     if unknown := sorted(set(content) - set(KEYS)):
         raise InputError(f"it has the unknown key {unknown[0]!r}; known are {', '.join(KEYS)}")
 

@@ -117,12 +117,15 @@ class Poser:
 
 
 def head_rotation(yaw_degrees: float, pitch_degrees: float, roll_degrees: float) -> Floats:
-    """Return the rotation (3, 3) of a head: yaw to its left, pitch up, roll towards its left shoulder, in degrees."""
-    yaw, pitch, roll = np.radians([yaw_degrees, -pitch_degrees, -roll_degrees])
+    """Return the rotation (3, 3) of a head: Rz(roll) Ry(yaw) Rx(pitch), in degrees, as `Camera` turns the whole avatar.
+
+    Positive yaw turns the nose to the right of the picture, pitch turns it down, roll turns counter-clockwise.
+    """
+    yaw, pitch, roll = np.radians([yaw_degrees, pitch_degrees, roll_degrees])
     about_y = [[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]]
     about_x = [[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]]
     about_z = [[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]]
-    rotation: Floats = (np.array(about_y) @ np.array(about_x) @ np.array(about_z)).astype(np.float32)
+    rotation: Floats = (np.array(about_z) @ np.array(about_y) @ np.array(about_x)).astype(np.float32)
     return rotation
 
 
