@@ -1,4 +1,4 @@
-"""The requests of single stages on many files: `crop`, `matte`, `coefficients`, `blendshapes`, `features` and others."""
+"""The requests of single stages on many files: crop, matte, coefficients, blendshapes, features, motion and render."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ RIDGE_FACTORS = {
 }
 # Units that undo each other: only the larger one is kept.
 OPPOSITES = tuple((UNITS.index(f"{part}Left"), UNITS.index(f"{part}Right")) for part in ("jaw", "mouth"))
-# Weight of the difference between a unit and that of the other side.
-SYMMETRY = 0.1
+# Weight of the difference between a unit and that of the other side, as a share of its curvature.
+SYMMETRY = 0.15
 SINGLE = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
 # An eye whose aperture has lost this share counts as shut: lids of tracked faces do not meet.
 SHUT_SHARE = 0.5
@@ -101,7 +101,7 @@ def unit_fit(model: FaceModel) -> UnitFit:
     root = (np.sqrt(model.weights) / NOISE)[:, None]
     faces, moves = ((rows * root).reshape(len(rows), -1) for rows in (model.expression, model.units))
     explained = np.linalg.solve(faces @ faces.T + np.eye(len(faces)), faces @ moves.T)
-    return UnitFit(gram + np.diag(ridge) + _symmetry(), expression @ units.T, explained.T)
+    return UnitFit(gram + np.diag(ridge) + _symmetry(gram), expression @ units.T, explained.T)
 
 
 def _ridge(number: int, curvature: float) -> float:
@@ -111,7 +111,7 @@ def _ridge(number: int, curvature: float) -> float:
     return (RIDGE_SHARE * curvature + RIDGE) * (factors[0] if factors else 1)
 
 
-def _symmetry() -> Floats:
+def _symmetry(gram: Floats) -> Floats:
     """Return the matrix (43, 43) of the squared differences between the two sides of the face."""
     matrix = np.zeros((len(FITTED), len(FITTED)))
     for k, number in enumerate(FITTED):
@@ -119,8 +119,8 @@ def _symmetry() -> Floats:
         if not name.endswith("Left") or name in SINGLE:
             continue
         other = FITTED.index(UNITS.index(name.removesuffix("Left") + "Right"))
-        matrix[[k, other], [k, other]] += SYMMETRY
-        matrix[[k, other], [other, k]] -= SYMMETRY
+        matrix[[k, other], [k, other]] += SYMMETRY * gram[k, k]
+        matrix[[k, other], [other, k]] -= SYMMETRY * gram[k, k]
     return matrix
 
 

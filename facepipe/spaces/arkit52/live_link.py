@@ -2,8 +2,8 @@
 
 The header is that of the app's own files: Timecode, BlendShapeCount, the units with a capital letter, and nine angles.
 The app documents neither unit nor sense of the angles; they are taken for radians about ARKit's axes (x to the
-subject's left, y up, z towards the viewer, right-handed), so that a positive yaw looks to the subject's left, a positive pitch
-down, and a positive roll tilts the head counter-clockwise for the viewer.
+subject's left, y up, z towards the viewer, right-handed), so that a positive yaw looks to the subject's left, a
+positive pitch down, and a positive roll tilts the head counter-clockwise for the viewer.
 """
 
 from __future__ import annotations
