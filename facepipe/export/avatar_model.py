@@ -96,22 +96,15 @@ class AvatarModel:
     meshes: tuple[Mesh, ...]
 
 
-def avatar_model(
-    parts: Sequence[RiggedPart], points: Mapping[str, Numbers], textures: Mapping[str, bytes] | None = None
-) -> AvatarModel:
+def avatar_model(parts: Sequence[RiggedPart], points: Mapping[str, Numbers]) -> AvatarModel:
     """Return the model of some parts.
 
     Args:
         parts: Parts in the neutral expression, in any order.
         points: (3,) each, decimetres: "neck", and the origins of parts of the head by name, such as "eye-left".
-        textures: PNGs by name of a part with texture coordinates.
 
     Raises ValueError for parts whose arrays do not fit together, and for unknown parts and units.
     """
-    textures = textures or {}
-    plain = [rigged.part for rigged in parts]
-    if unknown := textures.keys() - {part.name for part in plain if part.texture_coordinates is not None}:
-        raise ValueError(f"got a texture for {sorted(unknown)}, expected names of parts with texture coordinates")
     neck = _metres(points["neck"])
     seen: Counter[str] = Counter()
     meshes = []
@@ -120,11 +113,11 @@ def avatar_model(
         seen[part.name] += 1
         name = part.name if seen[part.name] == 1 else f"{part.name}-{seen[part.name]}"
         origin = _metres(points.get(part.name, points["neck"])) if (rigged.turning == 1).all() else np.zeros(3)
-        meshes.append(_mesh(rigged, name, origin, textures.get(part.name)))
+        meshes.append(_mesh(rigged, name, origin))
     return AvatarModel(neck, tuple(meshes))
 
 
-def _mesh(rigged: RiggedPart, name: str, origin: Numbers, texture: bytes | None) -> Mesh:
+def _mesh(rigged: RiggedPart, name: str, origin: Numbers) -> Mesh:
     part = rigged.part
     normals = _normals(part.vertices, part.triangles)
     moving = {unit: _target(part, unit, normals) for unit in UNITS if unit in part.morphs}
@@ -140,7 +133,7 @@ def _mesh(rigged: RiggedPart, name: str, origin: Numbers, texture: bytes | None)
         colours=part.colours.astype(np.float32),
         triangles=part.triangles,
         texture_coordinates=None if coordinates is None else coordinates.astype(np.float32),
-        texture=texture,
+        texture=None,
         material=part.material,
         turning=rigged.turning.astype(np.float32),
         targets=moving,
