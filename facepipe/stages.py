@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stages import (
         NAMES,
+        blendshapes,
         clip,
         coefficients,
         crop,
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
         sign,
         spans,
         speech,
+        take,
         utterances,
     )
 
 __all__ = [
     "NAMES",
+    "blendshapes",
     "clip",
     "coefficients",
     "crop",
@@ -50,6 +53,7 @@ __all__ = [
     "sign",
     "spans",
     "speech",
+    "take",
     "utterances",
 ]
 

@@ -15,6 +15,7 @@ from facepipe.renderers import RENDERERS
 from facepipe.rendering.spec import MATTING
 from facepipe.spaces import SPACES
 from facepipe.stages import (
+    blendshapes,
     crop,
     features,
     matte,
@@ -28,6 +29,7 @@ from facepipe.stages import (
     sheet,
     sign,
     speech,
+    take,
 )
 from facepipe.weights import registered
 
@@ -85,6 +87,14 @@ def of_matte(options: Options, *, cropped: bool) -> Dependencies:
 def of_coefficients(options: Options) -> Dependencies:
     """Return the dependencies of `coefficients`."""
     return Dependencies((crop.STAGE, SPACES[options.space].estimation()), perception_weight_names(options))
+
+
+def of_blendshapes(options: Options, *, speaks: bool) -> Dependencies:
+    """Return the dependencies of `blendshapes`; `speaks` means that sound is possible."""
+    fitted = of_coefficients(options)
+    audio_stages = (features.STAGE, speech.STAGE) if speaks else ()
+    stages = (*fitted.stages, take.STAGE, *audio_stages, blendshapes.STAGE)
+    return Dependencies(stages, (*fitted.weights, *((AUDIO,) if speaks else ())))
 
 
 def of_features() -> Dependencies:

@@ -13,7 +13,7 @@ from facepipe.errors import UsageError
 from facepipe.motion.drawing import WEIGHT
 from facepipe.pipeline.networks import check_inputs
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import Fitted, Made, Weights, path_of, perception_weights
+from facepipe.pipeline.perception import Fitted, Made, Weights, motion_weights, path_of, perception_weights
 from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from facepipe.renderers import RENDERERS, open_for
 from facepipe.rendering.background_rule import SOURCE
@@ -201,7 +201,8 @@ def move(
     job: Job, scene: Scene, motion_inputs: Mapping[str, Input], params: motion.Params, *, label: str, frames: int
 ) -> Made:
     """Retarget and edit the motion of a scene. `motion_inputs` are the inputs of the stage `motion`."""
-    weights = {name: scene.weights[name] for name in ("face-model", *([WEIGHT] if params.edit.draw else []))}
+    weights = motion_weights(scene.options.space, scene.weights)
+    weights |= {WEIGHT: scene.weights[WEIGHT]} if params.edit.draw else {}
     return job.run(motion.STAGE, motion_inputs, params, weights=weights, label=label, frames=frames)
 
 

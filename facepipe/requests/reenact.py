@@ -65,7 +65,9 @@ class ReenactRequest(
     panel: ClassVar[str] = RESULT
 
     source: Path = argument(PORTRAIT, accepts=SEEN)
-    driver: Path = argument("The driver: a video, a picture, or a motion file (.npz).", accepts=(*SEEN, "motion"))
+    driver: Path = argument(
+        "The driver: a video, a picture, a motion file (.npz), or a take (.csv).", accepts=(*SEEN, "motion")
+    )
     out: Path | None = option(
         "Result file (default: SOURCE--DRIVER.mp4, or .png if DRIVER is a picture; .webm if transparent).",
         default=None,
