@@ -21,7 +21,7 @@ from facepipe.avatar.sliders import NEUTRAL
 from facepipe.avatar.vector import AvatarVector
 
 LEAST_OPTIONS = {"hair": 24, "beard": 8, "glasses": 8, "brows": 6, "hat": 4, "earrings": 3}
-LEAST_DISTANCE = {type_: 0.05 for type_ in LEAST_OPTIONS} | {"earrings": 0.008}
+LEAST_DISTANCE = dict.fromkeys(LEAST_OPTIONS, 0.05) | {"earrings": 0.008}
 """Grey levels: least mean difference of pictures of two options of a type, over all pixels of three views."""
 DEEPEST = {"glasses": 0.065, "hair": 0.055, "beard": 0.065, "brows": 0.025, "hat": 0.03}
 """Decimetres that a point may lie in the skin: temples press on ears, the edges of beards and brows end in the skin."""

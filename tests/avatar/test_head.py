@@ -11,8 +11,8 @@ from facepipe.avatar import compiling
 from facepipe.avatar.compiling import compile_to, open_head
 from facepipe.avatar.head import HEAD_PARTS, Head, load_head, save_head
 from facepipe.avatar.regions import LANDMARKS, REGIONS
-from facepipe.avatar.source import read_base, read_target, BASE
 from facepipe.avatar.selection import select
+from facepipe.avatar.source import BASE, read_base, read_target
 from facepipe.avatar.units import UNITS
 from facepipe.errors import InputError
 

@@ -122,7 +122,7 @@ def test_people_are_mixed_by_shares_that_sum_to_one(shaper: Shaper) -> None:
 
 
 def test_equal_vectors_give_equal_bits(head: Head) -> None:
-    vector = AvatarVector({name: 0.3 for name in NEUTRAL})
+    vector = AvatarVector(dict.fromkeys(NEUTRAL, 0.3))
     assert np.array_equal(Shaper(head).vertices(vector), Shaper(head).vertices(vector))
 
 

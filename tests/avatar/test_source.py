@@ -7,7 +7,6 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from facepipe.avatar.source import BASE, VERTICES, data_folder, read_base, read_target, read_units

@@ -33,9 +33,10 @@ def test_there_are_sliders_of_the_paper_and_more() -> None:
     wanted = (
         "head_width head_length head_shape mouth_width mouth_volume mouth_position nose_width nose_height nose_position"
     )
-    assert {*wanted.split(), *"eye_size eye_spacing eye_rotation ear_size style age gender weight".split()} <= set(
-        NEUTRAL
-    )
+    assert {
+        *wanted.split(),
+        *["eye_size", "eye_spacing", "eye_rotation", "ear_size", "style", "age", "gender", "weight"],
+    } <= set(NEUTRAL)
     assert all(0 <= value <= 1 for value in NEUTRAL.values())
 
 

@@ -19,7 +19,7 @@ from facepipe.avatar.template import Template
 if TYPE_CHECKING:
     from facepipe.avatar.vector import AvatarVector
 
-HAIR = Material(roughness=0.5)
+HAIR = Material(roughness=0.5, double_sided=True)
 
 SHORT = ((0, 0.1), (70, 0.07), (180, 0.07))
 COMBED = HairStyle(heights=((0, 0.09), (90, 0.07), (180, 0.09)), top=0.1, taper=1.5, strands=0.02, locks=44)
