@@ -14,7 +14,7 @@ from facepipe.avatar.mesh import Floats
 from facepipe.avatar.rasteriser import render
 
 Pixels = NDArray[np.uint8]
-WIDER = 0.86
+WIDER = 0.95
 """Field of view of a portrait, as a multiple of the one that the head and its hair fill."""
 LOWER = 0.05
 """How far the middle of a portrait lies below that of the head and its hair, as a fraction of their height."""
