@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numba import njit
@@ -36,7 +37,7 @@ class Poser:
 
     @cached_property
     def _starts(self) -> list[int]:
-        return np.cumsum([0, *(len(part.vertices) for part in self.parts)]).tolist()
+        return list(accumulate((len(part.vertices) for part in self.parts), initial=0))
 
     @cached_property
     def _rest(self) -> Floats:
@@ -87,8 +88,7 @@ class Poser:
         weights = _checked("units", np.zeros(len(UNITS)) if units is None else units, (len(UNITS),))
         places = self._rest.copy()
         _add(places, *self._morphs, weights.astype(np.float32))
-        starts = self._starts
-        posed = [places[start:end] for start, end in zip(starts[:-1], starts[1:], strict=True)]
+        posed = [places[start:end] for start, end in pairwise(self._starts)]
         named = dict(zip((part.name for part in self.parts), posed, strict=True))
         self._slide_lids(named)
         if gaze != (0.0, 0.0):
