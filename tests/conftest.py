@@ -89,3 +89,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     tone = ["-f", "lavfi", "-i", "sine=d=0.8:r=48000"]
     ffmpeg("-i", silent, *tone, "-c:v", "copy", "-c:a", "aac", made.driver)
     return made
+@pytest.fixture
+def preloaded_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the workers of a batch in this process from one that has loaded torch. Otherwise they are loky's."""
+    from tests.preloaded import new_seat
+
+    monkeypatch.setattr("facepipe.batch.engines._Seats._new", new_seat)
+
+

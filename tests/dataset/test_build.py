@@ -86,7 +86,7 @@ def test_the_track_is_on_the_face_of_the_clip(dataset: Path) -> None:
     assert np.abs((again.points - points)[..., :2].mean((0, 1))).max() < 0.25
 
 
-@pytest.mark.timeout(600)  # starts a worker, which loads all networks
+@pytest.mark.usefixtures("preloaded_workers")
 def test_the_command_is_a_batch_and_a_second_run_does_nothing(
     dataset: Path, raw: Path, scene: Scene, tmp_path: Path
 ) -> None:
