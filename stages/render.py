@@ -217,7 +217,7 @@ def _encode(
 
 STAGE = Stage(
     name="render",
-    version=9,
+    version=10,
     inputs=(
         "picture",
         "track",
