@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from facepipe.avatar.mesh import Floats
+from facepipe.avatar.mesh import Floats, Reals
 from facepipe.avatar.template import Template
 from facepipe.avatar.vector import AvatarVector
 
@@ -19,7 +19,7 @@ def skin_colours(template: Template, vector: AvatarVector) -> Floats:
     """Return the colours (N, 3) of the skin, sRGB in [0, 1]."""
     masks = _masks(template)
     base = vector.colour("skin").astype(np.float64)
-    colours = np.tile(base, (len(template.vertices), 1))
+    colours: Reals = np.tile(base, (len(template.vertices), 1))
     lips = vector.colour("lips")
     natural = base * np.array([0.86, 0.62, 0.62]) + 0.25 * base.mean() * (lips - 0.5)
     shade = base * np.array([0.86, 0.76, 0.74])
@@ -32,25 +32,36 @@ def skin_colours(template: Template, vector: AvatarVector) -> Floats:
     return painted
 
 
-def _mixed(colours: Floats, paint: Floats, share: Floats) -> Floats:
-    mixed: Floats = colours + share[:, None] * (paint - colours)
+def _mixed(colours: Reals, paint: Reals, share: Reals) -> Reals:
+    mixed: Reals = colours + share[:, None] * (paint - colours)
     return mixed
 
 
 @lru_cache(maxsize=2)
-def _masks(template: Template) -> dict[str, Floats]:
+def _masks(template: Template) -> dict[str, Reals]:
     """Return shares (N,) of each paint on the template."""
-    spot = lambda name, size: np.exp(  # noqa: E731
-        -((np.linalg.norm(template.vertices - template.vertices[template.landmarks[name]], axis=1) / size) ** 2)
-    )
-    regions = {name: np.zeros(len(template.vertices)) for name in template.regions}
+    regions: dict[str, Reals] = {name: np.zeros(len(template.vertices)) for name in template.regions}
     for name, vertices in template.regions.items():
         regions[name][vertices] = 1
-    lid = lambda side: np.exp(-(((np.maximum(template.rings[f"lid-{side}"], 2) - 2) / 4.0) ** 2))  # noqa: E731
     return {
-        "cheeks": np.maximum(spot("cheek-left", 0.24), spot("cheek-right", 0.24)),
-        "shade": np.maximum.reduce([0.7 * lid("left"), 0.7 * lid("right"), spot("throat", 0.5)]),
-        "warm": np.maximum.reduce([spot("nose-tip", 0.16), regions["ear-left"], regions["ear-right"]]),
+        "cheeks": np.maximum(_spot(template, "cheek-left", 0.24), _spot(template, "cheek-right", 0.24)),
+        "shade": np.maximum.reduce(
+            [0.7 * _lid(template, "left"), 0.7 * _lid(template, "right"), _spot(template, "throat", 0.5)]
+        ),
+        "warm": np.maximum.reduce([_spot(template, "nose-tip", 0.16), regions["ear-left"], regions["ear-right"]]),
         "lips": regions["lips"],
         "cavity": regions["mouth-cavity"],
     }
+
+
+def _spot(template: Template, name: str, size: float) -> Reals:
+    """Return shares (N,) that fall off around a landmark, over `size` decimetres."""
+    away = template.vertices - template.vertices[template.landmarks[name]]
+    share: Reals = np.exp(-((np.linalg.norm(away, axis=1) / size) ** 2))
+    return share
+
+
+def _lid(template: Template, side: str) -> Reals:
+    """Return shares (N,) that fall off away from the edges of the lids of an eye."""
+    share: Reals = np.exp(-(((np.maximum(template.rings[f"lid-{side}"], 2) - 2) / 4.0) ** 2))
+    return share

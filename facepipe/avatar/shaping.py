@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from facepipe.avatar.clothes import Tuck
 from facepipe.avatar.closing import Lids, Lips
+from facepipe.avatar.clothes import Tuck
 from facepipe.avatar.head import AGES, ANCESTRIES, GENDERS, WEIGHTS, Head
 from facepipe.avatar.mesh import Floats
 from facepipe.avatar.normals import vertex_normals
@@ -15,7 +15,6 @@ from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.sliders import SLIDERS, Amounts
 from facepipe.avatar.style import Smoothing, style_field
 from facepipe.avatar.vector import AvatarVector
-
 
 SIDES = ("left", "right")
 
@@ -120,10 +119,12 @@ def person_shares(vector: AvatarVector) -> Floats:
 
 
 def _sum(head: Head, amounts: Amounts) -> Floats:
-    """Return the displacements (N, 3) of a slider's targets at their amounts."""
+    """Return the displacements (N, 3) of a slider's targets at their amounts. The neck's move what is below."""
     field = np.zeros(head.vertices.shape, np.float32)
     for name, amount in amounts.items():
         for each in [name.replace("*", side) for side in "lr"] if "*" in name else [name]:
             morph = head.targets[each]
-            field[morph.vertices] += np.float32(amount) * morph.offsets
+            change = np.zeros_like(field)
+            change[morph.vertices] = np.float32(amount) * morph.offsets
+            field += change - change[head.joint("joint-head")] if each.startswith("neck/") else change
     return field

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from facepipe.avatar.assets.asset import Asset, nothing, table
+from facepipe.avatar.assets.asset import Asset, table
+from facepipe.avatar.assets.beard import BEARDS
+from facepipe.avatar.assets.brows import BROWS
+from facepipe.avatar.assets.earrings import EARRINGS
+from facepipe.avatar.assets.glasses import GLASSES
+from facepipe.avatar.assets.hair import HAIR_STYLES
+from facepipe.avatar.assets.hat import HAT_STYLES
 
 ASSETS: Mapping[str, Mapping[str, Asset]] = {
-    "hair": table(Asset("hair", "none", nothing)),
-    "beard": table(Asset("beard", "none", nothing)),
-    "glasses": table(Asset("glasses", "none", nothing)),
-    "brows": table(Asset("brows", "none", nothing)),
-    "hat": table(Asset("hat", "none", nothing)),
-    "earrings": table(Asset("earrings", "none", nothing)),
+    "hair": table(*HAIR_STYLES),
+    "beard": table(*BEARDS),
+    "glasses": table(*GLASSES),
+    "brows": table(*BROWS),
+    "hat": table(*HAT_STYLES),
+    "earrings": table(*EARRINGS),
 }
 """Options by type and name."""
 
