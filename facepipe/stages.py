@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stages import (
         NAMES,
+        avatar,
+        blendshapes,
         clip,
         coefficients,
         crop,
@@ -29,11 +31,14 @@ if TYPE_CHECKING:
         sign,
         spans,
         speech,
+        take,
         utterances,
     )
 
 __all__ = [
     "NAMES",
+    "avatar",
+    "blendshapes",
     "clip",
     "coefficients",
     "crop",
@@ -50,6 +55,7 @@ __all__ = [
     "sign",
     "spans",
     "speech",
+    "take",
     "utterances",
 ]
 

@@ -6,13 +6,16 @@ do not import each other; they exchange data by files.
 
 NAMES = (
     "crop",
+    "avatar",
     "matte",
     "selection",
     "coefficients",
+    "take",
     "person",
     "features",
     "speech",
     "motion",
+    "blendshapes",
     "prepare",
     "render",
     "mux",

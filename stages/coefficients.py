@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from facepipe.face.fitting import fit
 from facepipe.face.model import load_face_model
 from facepipe.face.portrait import portrait_remarks
 from facepipe.face.track import TrackFile, load_track
+from facepipe.face.units import face_model_of
 from facepipe.media.decode import decode_frames
 from facepipe.media.files import kind_of
 from facepipe.media.grid import turned
@@ -26,6 +27,8 @@ from facepipe.media.image import read_image
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
 from facepipe.spaces import SPACES, linear478
+from facepipe.spaces.arkit52.fitting import fitted as fitted_units
+from facepipe.spaces.arkit52.fitting import open_eyes
 from facepipe.spaces.bfm.coefficients import BfmCoefficients, from_estimate
 from facepipe.spaces.coefficients import Coefficients, from_fit
 from facepipe.spaces.files import save_coefficients
@@ -33,7 +36,6 @@ from facepipe.spaces.gaps import short_gap, spans
 from facepipe.spaces.keypoints68.coefficients import with_keypoints
 from facepipe.spaces.remarks import cut_remarks, cuts_of
 from facepipe.spaces.smoothing import Smoothing, jitter, smoothed
-from facepipe.weights.loaded import load_once
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Params:
 
 def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
     """Fit identity, poses and expressions, smooth them if set, and write the coefficient file."""
-    model, file = load_once(load_face_model, run.weights["face-model"]), load_track(run.input("track"))
+    model, file = face_model_of(run.weights), load_track(run.input("track"))
     valid = file.track.valid
     fitted = fit(model, file.track.points, valid)
     about: dict[str, Any] = {
@@ -64,6 +66,9 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
         seen = file.crop.normalised(_sixty_eight(run, file)[..., :2].astype(float))
         raw = with_keypoints(raw, 2 * seen - 1)
     result = smoothed(raw, cast("Smoothing", run.params.smoothing))
+    if "weights" in SPACES[run.params.space].arrays:
+        # Of smooth expressions: weights are never negative, so noise in them would not average out.
+        result = fitted_units(result, model, open_eyes(result, model))
     save_coefficients(result, run.output / "coefficients.npz")
     run.advance(len(result))
     facts: dict[str, Any] = {
@@ -157,6 +162,9 @@ STAGE = Stage(
     function=coefficients,
     weights=("face-model",),
 )
+
+# The stage in the space `arkit52`.
+UNITS_STAGE = replace(STAGE, weights=("face-model", "face-units"))
 
 # The stage in the space `bfm`. The face model selects 68 of a track's points if the landmarker has no 68 of its own.
 # The weight `bfm` is optional: it is only used to measure the reprojection error.

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from facepipe.engine.remark import Remark, remark_facts
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.face.model import FaceModel, load_face_model
+from facepipe.face.model import FaceModel
+from facepipe.face.units import WEIGHT as FACE_UNITS
+from facepipe.face.units import face_model_of
 from facepipe.motion.drawing import WEIGHT, interpolated_through, load_expression_vae, with_random_faces
 from facepipe.motion.editing import apply_edit
 from facepipe.motion.sliders import Edit
@@ -42,7 +44,7 @@ def motion(run: StageRun[Params]) -> Mapping[str, Any]:
     """Retarget, edit, and write the rows of the segment. Without a driver, the source's own rows are edited."""
     params = run.params
     source = load_coefficients(run.input("source"), space=None)
-    target, model = source, load_once(load_face_model, run.weights["face-model"])
+    target, model = source, face_model_of(run.weights)
     facts: dict[str, Any] = {}
     remarks: list[Remark] = []
     if "driving" in run.inputs:
@@ -90,5 +92,5 @@ STAGE = Stage(
     outputs=("motion.npz",),
     params=Params,
     function=motion,
-    weights=("face-model", f"{WEIGHT}?"),
+    weights=("face-model", f"{WEIGHT}?", f"{FACE_UNITS}?"),
 )

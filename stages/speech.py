@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import Stage, StageRun
-from facepipe.face.model import load_face_model
+from facepipe.face.units import WEIGHT as FACE_UNITS
+from facepipe.face.units import face_model_of
 from facepipe.motion.features import load_features
+from facepipe.spaces.arkit52.coefficients import resting
+from facepipe.spaces.coefficients import Coefficients
 from facepipe.spaces.files import load_coefficients, save_coefficients
 from facepipe.spaces.remarks import travel_remarks
 from facepipe.spaces.retargeting import Retargeting
@@ -37,7 +40,7 @@ def speech(run: StageRun[Params]) -> Mapping[str, Any]:
     from facepipe.motion.synthesis import synthesise
 
     params = run.params
-    model, source = load_once(load_face_model, run.weights["face-model"]), load_coefficients(run.input("source"))
+    model, source = face_model_of(run.weights), _source(run)
     head = load_coefficients(run.input("head")) if "head" in run.inputs else None
     sampled = synthesise(
         model,
@@ -58,12 +61,17 @@ def speech(run: StageRun[Params]) -> Mapping[str, Any]:
     return {"frames": len(sampled), "travel": round(travel, 2), "remarks": remark_facts(travel_remarks(travel))}
 
 
+def _source(run: StageRun[Params]) -> Coefficients:
+    """Return the source; without one, the mean face at rest in the space `arkit52`."""
+    return load_coefficients(run.input("source")) if "source" in run.inputs else resting(1)
+
+
 STAGE = Stage(
     name="speech",
     version=3,
-    inputs=("features", "source", "head?"),
+    inputs=("features", "source?", "head?"),
     outputs=("motion.npz",),
     params=Params,
     function=speech,
-    weights=("face-model", "audio"),
+    weights=("face-model", "audio", f"{FACE_UNITS}?"),
 )

@@ -13,6 +13,7 @@ from facepipe.device import let_threads_sleep
 from facepipe.errors import UsageError, as_expected
 from facepipe.requests import (
     AudioRequest,
+    BlendshapesRequest,
     CoefficientsRequest,
     CropRequest,
     EditRequest,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from facepipe.api.options import (
         AudioOptions,
+        BlendshapesOptions,
         CoefficientsOptions,
         CropOptions,
         EditOptions,
@@ -194,6 +196,31 @@ def coefficients(
             sources failed (`done` holds the paths of the other results), and others.
     """
     return _call(CoefficientsRequest, source, {"out": out, **options}, progress, force, role="inputs")
+
+
+def blendshapes(
+    source: Source | Sequence[Source],
+    *,
+    out: File,
+    progress: Progress | None = None,
+    force: Collection[str] = (),
+    **options: Unpack[BlendshapesOptions],
+) -> Result:
+    """Fit ARKit's 52 face units; write a take (.csv) as Live Link Face does, or a motion file (.npz).
+
+    Args:
+        source: A video, picture, track (.track.npz), sound, motion file (.npz) or take (.csv), a folder of them, an
+            array (H, W, 3) of uint8, RGB, or a sequence of these.
+        out: The file to write, .csv or .npz; for several sources, a folder.
+        progress: A function that is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to run again even if their results exist; "all" for all of them.
+        options: The options of `facepipe blendshapes`, with underscores.
+
+    Raises:
+        FacepipeError: UsageError for options, InputError for files, NoFaceError, FailedItemsError if some of several
+            sources failed (`done` holds the paths of the other results), and others.
+    """
+    return _call(BlendshapesRequest, source, {"out": out, **options}, progress, force, role="drivers")
 
 
 def frames(

@@ -256,5 +256,9 @@ class MatteOptions(_Size, _Quality, _Face, _NoFace, _Limits, _Result, total=Fals
     crop: bool
 
 
+class BlendshapesOptions(_SoundTrack, _Face, _NoFace, _Smoothing, _Speech, _Limits, _Result, total=False):
+    """Options of `blendshapes`."""
+
+
 class CoefficientsOptions(_Face, _NoFace, _Smoothing, _Space, _Limits, _Result, total=False):
     """Options of `coefficients`."""

@@ -28,7 +28,7 @@ from facepipe.requests.cells import cell_of
 from facepipe.requests.columns import Columns, cell_value, files_read, kinds_read, request_of
 from facepipe.settings import Settings
 
-EXTENSIONS = {"coefficients": "npz", "motion": "npz", "features": "npz"}
+EXTENSIONS = {"coefficients": "npz", "motion": "npz", "features": "npz", "blendshapes": "csv"}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MACHINE_FAULTS = ("weights", "encoder", "disk")
 HARMLESS = ("work.folder", "work.stale_seconds", "render.compile")

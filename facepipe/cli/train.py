@@ -71,6 +71,12 @@ def face_model(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbos
     _start("face_model", context)
 
 
+@app.command("face-units", context_settings=PASS_THROUGH)
+def face_units(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
+    """Transfer the face units of the CC0 head to the points of the face model."""
+    _start("face_units", context)
+
+
 @app.command("expression-vae", context_settings=PASS_THROUGH)
 def expression_vae(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Train the network that samples expressions and poses for `edit --random`."""

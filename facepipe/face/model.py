@@ -57,6 +57,9 @@ class FaceModel:
     mirror: NDArray[np.int32]
     """(478,) mirror partner of each point."""
     controls: dict[str, Control]
+    units: Floats | None = None
+    """(52, 478, 3), displacements by each face unit, in the order of `facepipe.avatar.units.UNITS`; None without the
+    weight `face-units`, which only the motion space `arkit52` needs."""
 
     def restricted(self, points: NDArray[np.integer]) -> FaceModel:
         """Return the model restricted to `points`, in order, for fits to other landmark sets; without a surface."""
@@ -73,6 +76,7 @@ class FaceModel:
             eye_triangles=nothing,
             sixty_eight=np.zeros(0, np.int32),
             mirror=np.zeros(0, np.int32),
+            units=None,
         )
 
     def shape(self, identity: NDArray[np.floating], expression: NDArray[np.floating]) -> Floats:

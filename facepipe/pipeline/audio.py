@@ -20,6 +20,7 @@ from facepipe.pipeline.arrays import described_input
 from facepipe.pipeline.backdrop import check_backdrop, described_backdrop
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
+from facepipe.pipeline.items import is_take
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import (
     Fitted,
@@ -27,7 +28,9 @@ from facepipe.pipeline.perception import (
     Weights,
     described_references,
     fit_driver,
+    motion_weights,
     perception_weights,
+    read_take,
 )
 from facepipe.pipeline.precheck import Medium, all_of, check_work_folder, find_weights, inspect
 from facepipe.pipeline.provenance import signed
@@ -144,10 +147,9 @@ def audio(job: Job, work: AudioJob) -> list[Path]:
     sound_features = compute_features(job, work.sound, work.options.track)
     head, head_results = _head(job, work)
     own, item = source.coefficients.output("coefficients.npz"), (work.source.path, work.sound)
+    needed = speech_weights(work.options.space, work.weights)
     for take in range(len(work.outs)):
-        generated = generate_motion(
-            job, item, work.audio_options, sound_features, own, work.weights, head=head, take=take
-        )
+        generated = generate_motion(job, item, work.audio_options, sound_features, own, needed, head=head, take=take)
         result, segments = _render(job, work, source, generated)
         before = [*source.made, sound_features, *head_results, generated, *segments]
         _finish(job, work, take, result, generated, before)
@@ -157,6 +159,11 @@ def audio(job: Job, work: AudioJob) -> list[Path]:
         for take in range(len(work.outs))
     ]
     return [*work.outs, *(path for path in beside if path)]
+
+
+def speech_weights(space: str, weights: Weights) -> Weights:
+    """Return the weights that generate motion in a space."""
+    return {**motion_weights(space, weights), "audio": weights["audio"]}
 
 
 def compute_features(job: Job, sound: SoundInfo, track: int | None) -> Made:
@@ -174,6 +181,9 @@ def _head(job: Job, work: AudioJob) -> tuple[Output | Pending | Path | None, lis
     """Return the coefficients that give the head motion, if any, and the results made for them."""
     if work.head is None:
         return None, []
+    if is_take(work.head.path):
+        read = read_take(job, work.head.path, "take", frames=work.head.frames)
+        return read.output("coefficients.npz"), [read]
     if work.head.kind == "motion":
         return work.head.path, []
     fitted = fit_driver(job, work.head, work.options, work.weights)
@@ -182,28 +192,34 @@ def _head(job: Job, work: AudioJob) -> tuple[Output | Pending | Path | None, lis
 
 def generate_motion(
     job: Job,
-    item: tuple[Path, SoundInfo],
+    item: tuple[Path | None, SoundInfo],
     audio_options: TakeOptions,
     sound_features: Made,
-    source: Output | Pending | Path,
+    source: Output | Pending | Path | None,
     weights: Weights,
     *,
     head: Output | Pending | Path | None = None,
     take: int = 0,
 ) -> Made:
-    """Generate the motion of one take. `item` is the path of the source, and the sound."""
+    """Generate the motion of one take. `item` is the path of the source, and the sound; `weights` are those needed.
+
+    Without a source, the mean face moves, in the space `arkit52`.
+    """
     portrait, sound = item
     digests, frames = job.workspace.digests, frames_of(sound.seconds, audio_options.fps)
     # Derived from file contents, so that neither file names nor the order of work change a result.
-    seed = seed_of(audio_options.sampling.seed, f"{digests.digest(portrait)}/{digests.digest(sound.path)}", take)
-    inputs: dict[str, Any] = {"features": sound_features.output("features.npz"), "source": source}
+    own = digests.digest(portrait) if portrait else ""
+    seed = seed_of(audio_options.sampling.seed, f"{own}/{digests.digest(sound.path)}", take)
+    inputs: dict[str, Any] = {"features": sound_features.output("features.npz")}
+    if source is not None:
+        inputs["source"] = source
     if head is not None:
         inputs["head"] = head
     return job.run(
         speech.STAGE,
         inputs,
         speech.Params(replace(audio_options.sampling, seed=seed), str(audio_options.fps), frames),
-        weights={name: weights[name] for name in speech.STAGE.weights},
+        weights=weights,
         label=f"speech {take + 1}",
         frames=frames,
     )

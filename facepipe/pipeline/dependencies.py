@@ -12,9 +12,11 @@ from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import crop_weight_names, perception_weight_names
 from facepipe.pipeline.rendering import renderer_weight_names
 from facepipe.renderers import RENDERERS
-from facepipe.rendering.spec import MATTING
+from facepipe.rendering.spec import MATTING, SourceKind
 from facepipe.spaces import SPACES
 from facepipe.stages import (
+    avatar,
+    blendshapes,
     crop,
     features,
     matte,
@@ -28,6 +30,7 @@ from facepipe.stages import (
     sheet,
     sign,
     speech,
+    take,
 )
 from facepipe.weights import registered
 
@@ -53,8 +56,9 @@ class Dependencies:
 def of_reenactment(options: Options, *, still: bool) -> Dependencies:
     """Return the dependencies of `reenact` and `edit`; `still` means that the result is a picture."""
     sampling = (EXPRESSION_VAE,) if options.edit.draw else ()
-    stages = (crop.STAGE, SPACES[options.space].estimation(), motion.STAGE, render.STAGE)
     spec = RENDERERS[options.renderer]
+    drawn = (avatar.STAGE,) if spec.source == SourceKind.AVATAR else ()
+    stages = (*drawn, crop.STAGE, SPACES[options.space].estimation(), motion.STAGE, render.STAGE)
     prepares = (*((matte.STAGE,) if spec.needs_matte else ()), *((prepare.STAGE,) if spec.prepare else ()))
     frames = (selection.STAGE,) if options.source_frames > 1 else ()
     pictures = (person.STAGE,) if options.source_picture else ()
@@ -85,6 +89,14 @@ def of_matte(options: Options, *, cropped: bool) -> Dependencies:
 def of_coefficients(options: Options) -> Dependencies:
     """Return the dependencies of `coefficients`."""
     return Dependencies((crop.STAGE, SPACES[options.space].estimation()), perception_weight_names(options))
+
+
+def of_blendshapes(options: Options, *, speaks: bool) -> Dependencies:
+    """Return the dependencies of `blendshapes`; `speaks` means that sound is possible."""
+    fitted = of_coefficients(options)
+    audio_stages = (features.STAGE, speech.STAGE) if speaks else ()
+    stages = (*fitted.stages, take.STAGE, *audio_stages, blendshapes.STAGE)
+    return Dependencies(stages, (*fitted.weights, *((AUDIO,) if speaks else ())))
 
 
 def of_features() -> Dependencies:

@@ -12,11 +12,12 @@ from facepipe.errors import InputError, UsageError
 from facepipe.media.files import kind_of
 from facepipe.spaces import SPACES
 
-TRACK = ".track.npz"
+TRACK, TAKE_SUFFIX, AVATAR_SUFFIX = ".track.npz", ".csv", ".json"
 # A file with one of these suffixes that is not a medium is reported as broken; other files are skipped silently.
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 SOUND_SUFFIXES = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".wma", ".aif", ".aiff", ".amr")
+NOT_MEDIA = (".json", ".npz", TAKE_SUFFIX)
 MEDIA_SUFFIXES = frozenset((*VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
 
 
@@ -53,7 +54,7 @@ def is_medium(path: Path) -> bool:
     if path.suffix.lower() in MEDIA_SUFFIXES:
         return True
     try:
-        return path.suffix.lower() not in (".json", ".npz") and kind_of(path) in ("image", "video")
+        return path.suffix.lower() not in NOT_MEDIA and kind_of(path) in ("image", "video")
     except InputError:
         return False
 
@@ -63,7 +64,7 @@ def is_video(path: Path) -> bool:
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return True
     try:
-        return path.suffix.lower() not in (".json", ".npz", *PICTURE_SUFFIXES) and kind_of(path) == "video"
+        return path.suffix.lower() not in (*NOT_MEDIA, *PICTURE_SUFFIXES) and kind_of(path) == "video"
     except InputError:
         return False
 
@@ -83,7 +84,7 @@ def is_sound(path: Path) -> bool:
 
 def may_be_sound(path: Path) -> bool:
     """Return whether a path may be sound, or a folder with sound, by its suffix. The disk is not read."""
-    return path.suffix.lower() not in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, ".npz")
+    return path.suffix.lower() not in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, ".npz", TAKE_SUFFIX)
 
 
 def is_sound_or_video(path: Path) -> bool:
@@ -91,7 +92,7 @@ def is_sound_or_video(path: Path) -> bool:
     if path.suffix.lower() in (*SOUND_SUFFIXES, *VIDEO_SUFFIXES):
         return True
     try:
-        return path.suffix.lower() not in (".json", ".npz") and kind_of(path) in ("sound", "video")
+        return path.suffix.lower() not in NOT_MEDIA and kind_of(path) in ("sound", "video")
     except InputError:
         return False
 
@@ -104,6 +105,16 @@ def fittable(space: str) -> Callable[[Path], bool]:
 def is_motion(path: Path) -> bool:
     """Return whether a file is a motion file, by its name."""
     return path.suffix == ".npz" and not path.name.endswith(TRACK)
+
+
+def is_take(path: Path) -> bool:
+    """Return whether a file is a take of Live Link Face, by its suffix."""
+    return path.suffix.lower() == TAKE_SUFFIX
+
+
+def is_avatar(path: Path) -> bool:
+    """Return whether a file is an avatar, by its suffix."""
+    return path.suffix.lower() == AVATAR_SUFFIX
 
 
 def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool], *, kinds: str) -> list[Item]:

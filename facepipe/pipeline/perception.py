@@ -16,11 +16,12 @@ from facepipe.engine.stage import bare
 from facepipe.errors import NoFaceError, ToolError, UsageError
 from facepipe.face.rule import EXPECTED, is_reference
 from facepipe.face.track import NO_FACE_SHARE
+from facepipe.face.units import WEIGHT as FACE_UNITS
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect
 from facepipe.rendering.spec import MATTING
 from facepipe.spaces import SPACES
-from facepipe.stages import crop, matte
+from facepipe.stages import crop, matte, take
 
 # The weights of each landmarker. Both use the detector.
 LANDMARKERS = {"embedded": ("landmarker",), "face-alignment": ("fan-3d", "fan-depth", "face-model")}
@@ -122,6 +123,12 @@ def space_weights(space: str) -> tuple[str, ...]:
     """Return the weights that estimate motion in a space; optional ones only if they are registered."""
     declared = SPACES[space].estimation().weights
     return tuple(bare(name) for name in declared if not name.endswith("?") or bare(name) in weights.registered())
+
+
+def motion_weights(space: str, found: Weights) -> dict[str, weights.WeightFile]:
+    """Return the weights with which motion in a space is retargeted, edited and generated."""
+    needed = ("face-model", *(name for name in space_weights(space) if name == FACE_UNITS))
+    return {name: found[name] for name in needed}
 
 
 def perception_weight_names(options: Options) -> tuple[str, ...]:
@@ -232,6 +239,12 @@ def fit_track(
         frames=frames,
     )
     return Fitted(fitted if isinstance(cropped, Path | Output) else cropped, fitted)
+
+
+def read_take(job: Job, path: Path, label: str, *, frames: int) -> Made:
+    """Read a take of Live Link Face as motion in the space `arkit52`."""
+    needed = find_weights(*take.STAGE.weights)
+    return job.run(take.STAGE, {"take": path}, take.Params(), weights=needed, label=label, frames=frames)
 
 
 def fit_driver(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:

@@ -16,8 +16,9 @@ from facepipe.media.files import check_input, description_of, kind_of
 from facepipe.media.image import probe_image
 from facepipe.media.limits import MediaLimits
 from facepipe.media.probe import probe_video
-from facepipe.pipeline.items import TRACK
-from facepipe.spaces import SPACES
+from facepipe.pipeline.items import TRACK, is_avatar, is_take
+from facepipe.spaces import SPACES, arkit52
+from facepipe.spaces.arkit52.live_link import read_take
 from facepipe.spaces.files import load_coefficients
 
 ESTIMATE_FRAMES = 3
@@ -46,7 +47,7 @@ def inspect(path: Path, limits: MediaLimits, *, motion: str = "") -> Medium:
     `motion` names.
     """
     check_input(path)
-    if path.suffix.lower() == ".npz":
+    if path.suffix.lower() == ".npz" or is_take(path):
         if motion:
             return inspect_motion(path, motion, as_driver=True)
         raise InputError(
@@ -69,7 +70,9 @@ def check_kind(path: Path, accepted: Collection[str], *, space: str = "") -> Non
     `accepted` are image, video, sound, motion and track; sound accepts a video. Raises InputError.
     """
     check_input(path)
-    if path.suffix.lower() == ".npz":
+    if is_avatar(path) and "avatar" in accepted:
+        return
+    if path.suffix.lower() == ".npz" or is_take(path):
         kind = "track" if path.name.endswith(TRACK) else "motion"
         if kind == "motion" and kind in accepted:
             inspect_motion(path, space, as_driver=True)
@@ -87,7 +90,14 @@ def check_kind(path: Path, accepted: Collection[str], *, space: str = "") -> Non
 
 
 def _expected(accepted: Collection[str]) -> str:
-    words = {"image": "a picture", "video": "a video", "sound": "sound", "motion": "a motion file", "track": "a track"}
+    words = {
+        "image": "a picture",
+        "video": "a video",
+        "sound": "sound",
+        "motion": "a motion file",
+        "track": "a track",
+        "avatar": "an avatar",
+    }
     return " or ".join(words[kind] for kind in words if kind in accepted)
 
 
@@ -108,7 +118,7 @@ def _refused(path: Path, kind: str, *, motion: bool) -> str:
     """Return the message for a file that is not a picture or a video."""
     if kind == "playlist" and description_of(path) == "text":
         return "is a playlist, which points to other files; give the video itself"
-    also = ", or a motion file (.npz)" if motion else ""
+    also = ", or a motion file (.npz, .csv)" if motion else ""
     wanted = f"give a JPEG, PNG or WebP picture, or an mp4, mov, mkv or webm video{also}"
     found = "sound without pictures" if kind == "sound" else description_of(path)
     return f"is {found}, neither an image nor a video; {wanted}"
@@ -120,6 +130,8 @@ def inspect_motion(path: Path, space: str, *, as_driver: bool = False) -> Medium
     Raises InputError if it is not one, is damaged, or has another motion space.
     """
     check_input(path)
+    if is_take(path):
+        return _inspect_take(path, space, as_driver=as_driver)
     with path.open("rb") as file:
         if file.read(2) != b"PK":
             known = {"image": "a picture", "video": "a video", "sound": "sound"}
@@ -130,6 +142,22 @@ def inspect_motion(path: Path, space: str, *, as_driver: bool = False) -> Medium
             )
     # The whole file is read, because it is small, and damage should be found before the source is processed.
     motion = load_coefficients(path, space=SPACES[space], as_driver=as_driver)
+    return Medium(path, "motion", len(motion), size=motion.picture_size, fps=motion.fps)
+
+
+def _inspect_take(path: Path, space: str, *, as_driver: bool) -> Medium:
+    """Read a take of Live Link Face. Raises InputError if it is not one, or cannot be used here."""
+    if not as_driver:
+        raise InputError(
+            f"{path}: is a take, expected a motion file (.npz); `facepipe blendshapes {path.name} -o NAME.npz` "
+            "makes one"
+        )
+    if not SPACES[space].takes(arkit52.SPACE, as_driver=True):
+        raise InputError(
+            f"{path}: is a take of face units, which cannot drive in the motion space {space}; give a video, or a "
+            "motion file of that space"
+        )
+    motion = read_take(path).coefficients
     return Medium(path, "motion", len(motion), size=motion.picture_size, fps=motion.fps)
 
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.engine.streaming import stream
 from facepipe.errors import InputError, UsageError
+from facepipe.face.units import WEIGHT as FACE_UNITS
 from facepipe.media.encode import check_codec
 from facepipe.media.sound import probe_sound
 from facepipe.motion.drawing import WEIGHT
@@ -19,6 +20,7 @@ from facepipe.pipeline.arrays import described_input
 from facepipe.pipeline.backdrop import check_backdrop, described_backdrop
 from facepipe.pipeline.delivery import check_apart, check_destination, deliver, described, sidecar_of
 from facepipe.pipeline.estimate import estimate
+from facepipe.pipeline.items import is_take
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import (
     Fitted,
@@ -27,6 +29,7 @@ from facepipe.pipeline.perception import (
     described_references,
     fit_driver,
     perception_weights,
+    read_take,
 )
 from facepipe.pipeline.precheck import (
     Medium,
@@ -108,7 +111,7 @@ def check_inputs(
         [
             lambda: inspect_source(source, options),
             lambda: _inspect_driver(driver, options) if driver else None,
-            lambda: perception_weights(options),
+            lambda: {**perception_weights(options), **_take_weights(driver)},
             lambda: {**renderer_weights(options), **(find_weights(WEIGHT) if options.edit.draw else {})},
             *checks,
             lambda: check_backdrop(options),
@@ -135,6 +138,10 @@ def _inspect_driver(driver: Path, options: Options) -> Medium:
     return medium
 
 
+def _take_weights(driver: Path | None) -> Weights:
+    return find_weights(FACE_UNITS) if driver and is_take(driver) else {}
+
+
 def reenact(job: Job, work: Reenactment) -> Made:
     """Make the result, or find it in the store, and deliver it unless this is a dry run. Return its artefact."""
     fitted = fit(job, work)
@@ -143,7 +150,8 @@ def reenact(job: Job, work: Reenactment) -> Made:
         scene, count = replace(scene, picture=work.out.suffix.lower().lstrip(".").replace("jpeg", "jpg")), 1
     segments = render_segments(job, scene, fitted.motion_inputs, fitted.params, count)
     result = segments[0] if work.still else join(job, scene, segments, cut_by=_cut_by(work, fitted.driver))
-    finish(job, work, result, [*_made(scene.fitted), *_made(fitted.driver), *segments])
+    read = [fitted.read] if fitted.read else []
+    finish(job, work, result, [*_made(scene.fitted), *_made(fitted.driver), *read, *segments])
     return result
 
 
@@ -178,6 +186,8 @@ class FittedInputs:
     """Inputs of the stage `motion`."""
     params: motion.Params
     frames: int
+    read: Made | None = None
+    """The motion of a take of Live Link Face."""
 
 
 def fit(job: Job, inputs: Inputs) -> FittedInputs:
@@ -185,7 +195,8 @@ def fit(job: Job, inputs: Inputs) -> FittedInputs:
     options, driver = inputs.options, inputs.driver
     source = fit_source(job, inputs.source, options, inputs.weights)
     fitted = fit_driver(job, driver, options, inputs.weights) if driver and driver.kind != "motion" else None
-    driving = _driving(inputs, fitted)
+    read = read_take(job, driver.path, "take", frames=driver.frames) if driver and is_take(driver.path) else None
+    driving = read.output("coefficients.npz") if read else _driving(inputs, fitted)
     scene = Scene(
         source=inputs.source,
         fitted=source,
@@ -197,7 +208,7 @@ def fit(job: Job, inputs: Inputs) -> FittedInputs:
     own = source.coefficients.output("coefficients.npz")
     motion_inputs = {"source": own, **({"driving": driving} if driving is not None else {})}
     params = motion.Params(retargeting=options.retargeting, no_face=_policy(options.no_face), edit=options.edit)
-    return FittedInputs(scene, fitted, motion_inputs, params, _frame_count(inputs, driving))
+    return FittedInputs(scene, fitted, motion_inputs, params, _frame_count(inputs, driving), read)
 
 
 def _made(fitted: Fitted | None) -> list[Made]:

@@ -18,7 +18,7 @@ from facepipe.media.sound import probe_sound
 from facepipe.motion.features import frames_of
 from facepipe.motion.synthesis import SamplingOptions
 from facepipe.pipeline.arrays import described_input
-from facepipe.pipeline.audio import TakeOptions, compute_features, generate_motion
+from facepipe.pipeline.audio import TakeOptions, compute_features, generate_motion, speech_weights
 from facepipe.pipeline.backdrop import described_backdrop
 from facepipe.pipeline.delivery import (
     check_apart,
@@ -27,7 +27,7 @@ from facepipe.pipeline.delivery import (
     described,
     sidecar_of,
 )
-from facepipe.pipeline.items import TRACK, Item
+from facepipe.pipeline.items import TAKE_SUFFIX, TRACK, Item, is_take, may_be_sound
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import (
     Fitted,
@@ -36,6 +36,8 @@ from facepipe.pipeline.perception import (
     compute_matte,
     described_references,
     fit_track,
+    motion_weights,
+    read_take,
     track_clip,
 )
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect, inspect_motion
@@ -43,7 +45,7 @@ from facepipe.pipeline.provenance import signed
 from facepipe.pipeline.rendering import Scene, join, render_segments
 from facepipe.pipeline.sources import described_pictures, fit_source, inspect_source
 from facepipe.spaces import SPACES
-from facepipe.stages import features, matte, motion, mux, speech
+from facepipe.stages import blendshapes, features, matte, motion, mux, speech
 
 CODEC_NAMES = {"h264": "h264", "hevc": "h265", "vp9": "vp9"}
 
@@ -96,6 +98,22 @@ class Steps:
         fitted = self._fit(item.path, item.label, self.options.face)
         return self._deliver(item, outs, fitted.coefficients, [fitted.crop, fitted.coefficients])
 
+    def blendshapes(self, item: Item) -> list[Path]:
+        """Write the motion of a medium, track, motion file, take or sound as weights of face units."""
+        suffix = item.out.suffix.lower() if item.out else TAKE_SUFFIX
+        outs = {item.result(suffix): f"blendshapes{suffix}"}
+        self._check(item, outs)
+        if may_be_sound(item.path) and kind_of(item.path) == "sound":
+            moving, before = self._spoken(item, None, None)
+            found: Output | Pending | Path = moving.output("motion.npz")
+            before = [*before, moving]
+        else:
+            found, before = self._coefficients_of(item.path, item.label, self.options.face)
+        needed = motion_weights(self.options.space, self.weights)
+        label = f"blendshapes {item.label}"
+        made = self.job.run(blendshapes.STAGE, {"motion": found}, blendshapes.Params(), weights=needed, label=label)
+        return self._deliver(item, outs, made, [*before, made])
+
     def features(self, item: Item, params: features.Params) -> list[Path]:
         """Compute the features of the sound in a sound file or video, one column per video frame."""
         sound = probe_sound(item.path, self.options.limits, track=self.options.track)
@@ -118,23 +136,31 @@ class Steps:
             no_face=self.options.no_face if self.options.no_face in ("source", "cut") else "hold",  # type: ignore[arg-type]
             edit=self.options.edit,
         )
-        face_model = {"face-model": self.weights["face-model"]}
+        needed = motion_weights(self.options.space, self.weights)
         inputs = {"source": source, "driving": driving}
-        made = self.job.run(motion.STAGE, inputs, params, weights=face_model, label=f"motion {item.label}")
+        made = self.job.run(motion.STAGE, inputs, params, weights=needed, label=f"motion {item.label}")
         return self._deliver(item, outs, made, [*before, *own, made])
 
     def _motion_from_sound(
         self, item: Item, outs: Mapping[Path, str], source: Output | Pending | Path, before: list[Made]
     ) -> list[Path]:
         """Generate motion for the source from a sound file."""
+        made, own = self._spoken(item, self._portrait(), source)
+        return self._deliver(item, outs, made, [*before, *own, made])
+
+    def _spoken(
+        self, item: Item, portrait: Path | None, source: Output | Pending | Path | None
+    ) -> tuple[Made, list[Made]]:
+        """Return motion generated from a sound file, and the results made for it."""
         sound, audio_options = (
             probe_sound(item.path, self.options.limits, track=self.options.track),
             self.audio_options or TakeOptions(SamplingOptions()),
         )
         sound_features = compute_features(self.job, sound, self.options.track)
         weights = {**self.weights, **find_weights("audio")}
-        made = generate_motion(self.job, (self._portrait(), sound), audio_options, sound_features, source, weights)
-        return self._deliver(item, outs, made, [*before, sound_features, made])
+        needed = speech_weights(self.options.space, weights)
+        made = generate_motion(self.job, (portrait, sound), audio_options, sound_features, source, needed)
+        return made, [sound_features]
 
     def render(self, item: Item) -> list[Path]:
         """Render the source with the poses and expressions of a motion file, unchanged."""
@@ -185,6 +211,10 @@ class Steps:
 
     def _coefficients_of(self, path: Path, label: str, face: str) -> tuple[Output | Pending | Path, list[Made]]:
         """Return the coefficients in a motion file, or estimated from a medium, and the results made for them."""
+        if is_take(path):
+            medium = inspect_motion(path, self.options.space, as_driver=label != "source")
+            read = read_take(self.job, path, f"take {label}", frames=medium.frames)
+            return read.output("coefficients.npz"), [read]
         if path.suffix == ".npz" and not path.name.endswith(TRACK):
             as_driver = label != "source" and self.options.retargeting.keypoints == "source"
             inspect_motion(path, self.options.space, as_driver=as_driver)

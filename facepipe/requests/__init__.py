@@ -13,6 +13,7 @@ from facepipe.requests.reenact import ReenactRequest
 from facepipe.requests.request import Prepared, Request
 from facepipe.requests.running import run
 from facepipe.requests.steps import (
+    BlendshapesRequest,
     CoefficientsRequest,
     CropRequest,
     FeaturesRequest,
@@ -30,6 +31,7 @@ REQUESTS: Mapping[str, type[Request]] = {
         CropRequest,
         MatteRequest,
         CoefficientsRequest,
+        BlendshapesRequest,
         FeaturesRequest,
         MotionRequest,
         RenderRequest,
@@ -41,6 +43,7 @@ REQUESTS: Mapping[str, type[Request]] = {
 __all__ = [
     "REQUESTS",
     "AudioRequest",
+    "BlendshapesRequest",
     "CoefficientsRequest",
     "CropRequest",
     "EditRequest",

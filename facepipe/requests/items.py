@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from facepipe.pipeline.dependencies import Dependencies
     from facepipe.pipeline.options import Options
 
-SUFFIXES = {"crop": (".png", ".mp4"), "matte": (".png", ".mp4", ".webm")}
+SUFFIXES = {"crop": (".png", ".mp4"), "matte": (".png", ".mp4", ".webm"), "blendshapes": (".csv", ".npz")}
 """The results of commands whose results are neither .npz nor in a chosen container."""
 
 

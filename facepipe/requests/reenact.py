@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.requests.backgrounds import video_suffix
-from facepipe.requests.declaration import SEEN, argument, option
+from facepipe.requests.declaration import PORTRAYED, SEEN, argument, option
 from facepipe.requests.groups import (
     RESULT,
     DriverFace,
@@ -64,8 +64,10 @@ class ReenactRequest(
     command: ClassVar[str] = "reenact"
     panel: ClassVar[str] = RESULT
 
-    source: Path = argument(PORTRAIT, accepts=SEEN)
-    driver: Path = argument("The driver: a video, a picture, or a motion file (.npz).", accepts=(*SEEN, "motion"))
+    source: Path = argument(PORTRAIT, accepts=PORTRAYED)
+    driver: Path = argument(
+        "The driver: a video, a picture, a motion file (.npz), or a take (.csv).", accepts=(*SEEN, "motion")
+    )
     out: Path | None = option(
         "Result file (default: SOURCE--DRIVER.mp4, or .png if DRIVER is a picture; .webm if transparent).",
         default=None,

@@ -1,4 +1,4 @@
-"""The requests of `crop`, `matte`, `coefficients`, `features`, `motion` and `render`: one stage on many files."""
+"""The requests of single stages on many files: crop, matte, coefficients, blendshapes, features, motion and render."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from facepipe.errors import UsageError
 from facepipe.requests.declaration import HEARD, SEEN, argument, from_setting, option
 from facepipe.requests.groups import (
     RESULT,
@@ -30,6 +31,7 @@ from facepipe.requests.pictures import SourcePictures
 from facepipe.requests.request import PORTRAIT, Prepared, Request
 from facepipe.requests.resolution import fps_of, options_for, sampling_of
 from facepipe.requests.speech import SpeechOptions
+from facepipe.spaces import arkit52
 
 if TYPE_CHECKING:
     from facepipe.settings import Settings
@@ -108,6 +110,46 @@ class CoefficientsRequest(Request, Face, NoFace, Smoothing, Space, Limits, Overw
 
 
 @dataclass(frozen=True, kw_only=True)
+class BlendshapesRequest(Request, SoundTrack, Face, NoFace, Smoothing, SpeechOptions, Limits, Overwrite):
+    """Fit ARKit's 52 face units; write a take (.csv) as Live Link Face does, or a motion file (.npz)."""
+
+    command: ClassVar[str] = "blendshapes"
+    panel: ClassVar[str] = RESULT
+
+    drivers: tuple[Path, ...] = argument(
+        "Videos, pictures, tracks, sound, motion files (.npz), takes (.csv), or folders of them.",
+        metavar="DRIVER",
+        accepts=(*SEEN, *HEARD, "motion", "track"),
+    )
+    out: Path = option(
+        "Result file, .csv or .npz; or a folder, in which results are NAME.csv.",
+        short="-o",
+        in_rows=False,
+    )
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Apply the settings and check everything that needs no file."""
+        from dataclasses import replace
+
+        from facepipe.pipeline.audio import TakeOptions
+        from facepipe.pipeline.dependencies import of_blendshapes
+        from facepipe.pipeline.items import is_motion, is_sound, is_take, is_track_or_medium, may_be_sound
+
+        if self.out.suffix.lower() not in ("", ".csv", ".npz"):
+            raise UsageError(f"-o is {self.out}; use a name ending in .csv or .npz, or a folder")
+        options = replace(options_for(self, settings), space=arkit52.SPACE.name)
+
+        def wanted(path: Path) -> bool:
+            return is_motion(path) or is_take(path) or is_track_or_medium(path) or is_sound(path)
+
+        audio = TakeOptions(sampling_of(self), fps=fps_of(self.fps))
+        kinds = "media, tracks, sound, motion files or takes"
+        work = Work(self.command, self.drivers, self.out, wanted, kinds)
+        speaks = any(map(may_be_sound, self.drivers))
+        return prepared(work, options, of_blendshapes(options, speaks=speaks), audio)
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeaturesRequest(Request, SoundTrack, Limits, Overwrite):
     """Compute features of sound (.npz), one column per video frame: log-mel, energy, voicing, MFCC."""
 
@@ -155,7 +197,7 @@ class MotionRequest(
         "The face to animate: coefficients (.npz), picture or video.", accepts=(*SEEN, "motion", "track")
     )
     drivers: tuple[Path, ...] = argument(
-        "Motion files (.npz), tracks, sound, pictures, videos, or folders.",
+        "Motion files (.npz), takes (.csv), tracks, sound, pictures, videos, or folders.",
         metavar="DRIVER",
         accepts=(*SEEN, *HEARD, "motion", "track"),
     )
@@ -167,13 +209,13 @@ class MotionRequest(
         from facepipe.motion.sliders import Edit
         from facepipe.pipeline.audio import TakeOptions
         from facepipe.pipeline.dependencies import of_motion
-        from facepipe.pipeline.items import fittable, is_motion, is_sound, may_be_sound
+        from facepipe.pipeline.items import fittable, is_motion, is_sound, is_take, may_be_sound
 
         options = options_for(self, settings, edit=load_preset(self.preset) if self.preset else Edit())
         fits = fittable(options.space)
 
         def wanted(path: Path) -> bool:
-            return is_motion(path) or fits(path) or is_sound(path)
+            return is_motion(path) or is_take(path) or fits(path) or is_sound(path)
 
         moves, speaks = not all(map(is_sound, self.drivers)), any(map(may_be_sound, self.drivers))
         audio = TakeOptions(sampling_of(self), fps=fps_of(self.fps))

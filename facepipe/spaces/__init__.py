@@ -5,10 +5,12 @@ This package and the folders' own `__init__` import no NumPy: the command line r
 
 from collections.abc import Mapping
 
-from facepipe.spaces import bfm, keypoints68, linear478
+from facepipe.spaces import arkit52, bfm, keypoints68, linear478
 from facepipe.spaces.space import MotionSpace
 
-SPACES: Mapping[str, MotionSpace] = {space.name: space for space in (linear478.SPACE, keypoints68.SPACE, bfm.SPACE)}
+SPACES: Mapping[str, MotionSpace] = {
+    space.name: space for space in (linear478.SPACE, keypoints68.SPACE, arkit52.SPACE, bfm.SPACE)
+}
 
 
 def find_space(name: str) -> MotionSpace | None:

@@ -71,7 +71,8 @@ class MotionSpace:
 
         `as_driver`: the arrays in which this space extends another one are not needed.
         """
-        return self.name in (other.name, other.extends) or (as_driver and self.extends == other.name)
+        theirs = (other.name, other.extends)
+        return self.name in theirs or (as_driver and bool(self.extends) and self.extends in theirs)
 
     @property
     def has_controls(self) -> bool:

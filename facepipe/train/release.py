@@ -2,6 +2,7 @@
 
 facepipe train release landmarker RUN/checkpoint.pt
 facepipe train release face-model FILE.safetensors
+facepipe train release face-units FILE.safetensors
 facepipe train release expression-vae FILE.safetensors
 facepipe train release audio RUN/model.pt
 
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from facepipe.checkpoint import check_state, save_network
+from facepipe.face.units import WEIGHT as FACE_UNITS
 from facepipe.models.detector import Detector, DetectorConfig
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.models.matting import Matting, MattingConfig
@@ -32,7 +34,7 @@ from facepipe.renderers.bilayer.compact.net import CompactBilayerNet
 from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet
 from facepipe.rendering.spec import MATTING
-from facepipe.spaces import linear478
+from facepipe.spaces import arkit52, linear478
 from facepipe.train.command import parser_of
 from facepipe.train.loop import network_state
 from facepipe.weights import embedded_folder
@@ -47,7 +49,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
 }
 
 # Weights whose training writes the final file.
-FILES = ("face-model", "expression-vae")
+FILES = ("face-model", "face-units", "expression-vae")
 
 
 def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -95,6 +97,8 @@ def space_of(name: str) -> str:
     """Return the motion space of a weight: that of its renderer, else linear478; empty if it is of no motion."""
     if name == MATTING:
         return ""
+    if name == FACE_UNITS:
+        return arkit52.SPACE.name
     return next((spec.space for spec in RENDERERS.values() if name == spec.network), linear478.SPACE.name)
 
 

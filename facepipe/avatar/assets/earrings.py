@@ -27,7 +27,7 @@ OUTWARDS = 0.045
 """Decimetres from the lobe to the middle of a stud, away from the head."""
 
 
-def _stud(lobe: Numbers, side: int, radius: float = 0.045) -> Mesh:
+def _stud(lobe: Numbers, side: int, radius: float = 0.06) -> Mesh:
     return ball(lobe + np.array([side * OUTWARDS, 0.04, 0.0]), np.full(3, radius), rows=9, columns=12)
 
 
@@ -61,7 +61,7 @@ DESIGNS: dict[str, tuple[Callable[[Numbers, int], Mesh], Floats]] = {
     "stud": (_stud, GOLD),
     "hoop": (_hoop, GOLD),
     "drop": (_drop, GOLD),
-    "pearl": (partial(_stud, radius=0.075), PEARL),
+    "pearl": (partial(_stud, radius=0.085), PEARL),
     "bar": (_bar, GOLD),
 }
 

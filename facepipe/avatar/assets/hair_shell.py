@@ -158,7 +158,8 @@ def _locks(style: HairStyle, azimuth: Numbers) -> Numbers:
     """Return the profile of locks in [-1, 1] over the azimuth: round backs with narrow furrows."""
     angle = np.radians(azimuth)
     wave = np.abs(np.sin(0.5 * style.locks * angle + 0.7 * noise(angle, style.seed + 3, 6)))
-    return 1.6 * wave - 1
+    profile: Numbers = 1.6 * wave - 1
+    return profile
 
 
 def _relief(style: HairStyle, azimuth: Numbers, share: Numbers) -> Numbers:
