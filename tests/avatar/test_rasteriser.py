@@ -210,7 +210,7 @@ def test_textures_are_seen_in_perspective() -> None:
 
 def test_small_pictures_read_small_textures() -> None:
     coordinates = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32)
-    texture = np.indices((256, 256)).sum(0) % 2 * np.uint8(255)
+    texture = (np.indices((256, 256)).sum(0) % 2 * 255).astype(np.uint8)
     checks = quad(0.0, half=1.0, coordinates=coordinates)
     colour = render([checks], CAMERA, (32, 32), textures={"lashes": np.stack([texture] * 3, 2)}).colour
     plain = render([quad(0.0, (0.735,) * 3, half=1.0)], CAMERA, (32, 32)).colour
@@ -236,6 +236,9 @@ def test_framed_heads_fill_the_picture_and_stay_in_it() -> None:
 BROKEN = {
     "named 'wig'": part([], [], name="wig"),
     "not finite": part([(0, 0, np.nan)] * 3, [0, 1, 2]),
+    "coordinates of part lashes that are not finite": part(
+        [(0, 0, 0)] * 3, [0, 1, 2], coordinates=np.full((3, 2), np.nan, np.float32)
+    ),
     "beyond its 3": part([(0, 0, 0)] * 3, [0, 1, 3]),
     "colours": replace(part([(0, 0, 0)] * 3, [0, 1, 2]), colours=np.zeros((2, 3), np.float32)),
     "coordinates": replace(part([(0, 0, 0)] * 3, [0, 1, 2]), texture_coordinates=np.zeros((2, 2), np.float32)),
@@ -253,6 +256,13 @@ def test_other_wrong_arguments_are_refused() -> None:
         render([], CAMERA, (0, 8))
     with pytest.raises(ValueError, match="texture for"):
         render([quad(0.0)], CAMERA, (8, 8), textures={"lashes": np.zeros((2, 2, 3), np.uint8)})
+    with pytest.raises(ValueError, match="background"):
+        render([], CAMERA, (8, 8), (0.0, 1.5, float("nan")))
+    flat = quad(0.0, coordinates=np.zeros((4, 2), np.float32))
+    for shape in ((2, 2), (0, 2, 3), (2, 2, 4)):
+        texture = np.zeros(shape, np.uint8)
+        with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8"):
+            render([flat], CAMERA, (8, 8), textures={"lashes": texture})
     for wrong in ({"field_of_view_degrees": 0.0}, {"distance_heads": -1.0}, {"yaw_degrees": float("nan")}):
         with pytest.raises(ValueError, match="got a"):
             Camera(**wrong)  # type: ignore[arg-type]
