@@ -48,6 +48,7 @@ def test_the_suffix_must_fit_the_result(scene: Scene, tmp_path: Path) -> None:
     assert not (tmp_path / "a.mp4").exists()
 
 
+@pytest.mark.usefixtures("preloaded_workers")
 def test_rows_of_a_batch_are_mattes(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = tmp_path / "jobs.csv"
