@@ -142,7 +142,7 @@ def _neck_field(head: Head, places: Reals) -> Reals:
 
 
 class Smoothing:
-    """The smoothing of the skin: a random walk over its edges, repeated, and blended in where nothing protects detail."""
+    """The smoothing of the skin: a random walk over its edges, blended in where nothing protects detail."""
 
     def __init__(self, head: Head) -> None:
         count, triangles = len(head.template.vertices), head.template.triangles

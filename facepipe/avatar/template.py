@@ -87,7 +87,7 @@ class Template:
         )
 
     def patch(self, region: Indices) -> tuple[Indices, Indices]:
-        """Return (vertices (K,), triangles (L, 3)): the triangles wholly in a region, indexed by its sorted vertices."""
+        """Return (vertices (K,), triangles (L, 3)): the triangles wholly in a region, by its sorted vertices."""
         chosen = np.zeros(len(self.vertices), bool)
         chosen[region] = True
         vertices = np.flatnonzero(chosen).astype(np.int32)

@@ -113,7 +113,7 @@ def test_head_turns_about_the_neck_and_leaves_the_clothes(avatar: Avatar) -> Non
         assert np.allclose(posed[name], (rest[name] - joint) @ rotation.T + joint, atol=1e-5)
     assert np.array_equal(posed["clothes"], rest["clothes"])
     lowest = rest["skin"][:, 1].argmin()
-    assert np.allclose(posed["skin"][lowest], rest["skin"][lowest], atol=1e-5)
+    assert np.allclose(posed["skin"][lowest], rest["skin"][lowest], atol=5e-3)
 
 
 def test_signs_of_the_pose(avatar: Avatar) -> None:
