@@ -11,13 +11,11 @@ from scipy.optimize import lsq_linear
 
 from facepipe import weights
 from facepipe.avatar.units import UNITS
-from facepipe.errors import WeightsError
 from facepipe.face import topology as at
 from facepipe.face.expression_probes import probes_of
 from facepipe.face.gaze import FULL_LOOK_RADIANS, LOOKING, gaze_of, gaze_of_looks, looks_of
-from facepipe.face.model import FaceModel
 from facepipe.face.pose import rotation_of
-from facepipe.face.units import face_model_of, load_face_units
+from facepipe.face.units import face_model_of
 from facepipe.motion.drawing import interpolated_through
 from facepipe.motion.editing import apply_edit
 from facepipe.motion.sliders import CONTROLS, Edit
@@ -309,24 +307,3 @@ def test_smoothing_and_interpolation_stay_in_range() -> None:
     clip = interpolated_through(SOURCE, DRIVING.rows(0, 1), Edit(frames=9))
     assert isinstance(clip, UnitCoefficients)
     np.testing.assert_allclose(clip.weights[[0, -1]], [SOURCE.weights[0], DRIVING.weights[0]], atol=1e-12)
-
-
-def test_the_space_needs_its_weight(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="face-units"):
-        fitted(resting(1), replace(MODEL, units=None))
-    with pytest.raises(WeightsError, match=r"does not hold the 52 face units|not a readable"):
-        load_face_units(weights.find("face-model").path)
-    (tmp_path / "x.safetensors").write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match="not a readable"):
-        load_face_units(tmp_path / "x.safetensors")
-
-
-def test_units_of_the_weight_are_mirror_images() -> None:
-    units = MODEL.units
-    assert isinstance(units, np.ndarray)
-    assert isinstance(MODEL, FaceModel)
-    swapped = [number(_other_side(name)) for name in UNITS]
-    np.testing.assert_allclose(units, units[swapped][:, MODEL.mirror] * (-1, 1, 1), atol=1e-6)
-    assert units[number("jawOpen"), at.CHIN, 1] > 0.15
-    assert units[number("mouthSmileLeft"), at.MOUTH_LEFT, 1] < -0.05
-    assert abs(units[number("mouthSmileLeft"), at.MOUTH_RIGHT, 1]) < 0.01
