@@ -84,7 +84,11 @@ def _bake(layout: Layout, values: Points, picture: Pixels) -> Pixels:
     baked, covered = rasterised(layout, values[layout.vertices])
     fill, places, share = baked[..., :3], baked[..., 3:5].astype(np.float32), baked[..., 5:]
     shown = cv2.remap(
-        linear(picture / np.float32(255)), places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        linear(picture / np.float32(255)),
+        places[..., 0],
+        places[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     sure = covered & (share[..., 0] > SURE)
     gain = np.median(shown[sure], axis=0) / np.maximum(np.median(fill[sure], axis=0), 1e-4) if sure.any() else 1.0
