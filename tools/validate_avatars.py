@@ -3,8 +3,8 @@
     npm install gltf-validator@2.0.0-dev.3.10
     python -m tools.validate_avatars --modules node_modules --count 100
 
-Prints what the validator reports by code, and ends with 1 if there is an error or a warning, or if facepipe's own checks
-find a fault.
+Prints what the validator reports by code, and ends with 1 if there is an error or a warning, or if the checks of
+facepipe find a fault.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Portrait(NamedTuple):
     """A picture (H, W, 3) and the points (478, 3) of its face, in pixels."""
 
     picture: NDArray[np.uint8]
-    points: NDArray[np.float32]
+    points: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def find_portrait(job: Job, path: Path) -> Portrait:
     file = load_track(path_of(cropped, "track.npz"))
     if file.turned_degrees:
         raise InputError(f"{path}: the face is not upright; turn the picture by {file.turned_degrees} degrees")
-    return Portrait(read_image(path, options.limits), file.track.points[0])
+    return Portrait(read_image(path, options.limits), file.track.points[0].astype(np.float64))
 
 
 def files_of(
