@@ -34,9 +34,7 @@ class Avatar:
     def pose(
         self, units: Floats | None = None, rotation: Floats | None = None, gaze: tuple[float, float] = (0.0, 0.0)
     ) -> tuple[Floats, ...]:
-        """Return the vertices (N, 3) of each part for weights (52,) of face units, a rotation (3, 3) of the head, and a
-        gaze, degrees to the avatar's left and up. Raises InputError for another shape or values that are not finite.
-        """
+        """Return the vertices (N, 3) of each part in an expression and a pose; see `Poser.pose`."""
         return self.rig.pose(units, rotation, gaze)
 
 

@@ -1,6 +1,6 @@
 """Perspective cameras that frame a head.
 
-Camera coordinates: x to the right of the picture, y up, z towards the viewer, in decimetres; the camera is at the origin.
+Camera coordinates, in decimetres: x to the right of the picture, y up, z towards the viewer; the camera is at 0.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Camera:
     field_of_view_degrees: float = 20.0
     """Angle between opposite edges of the picture, along its shorter side; in (0, 170]."""
     yaw_degrees: float = 0.0
-    """Positive turns the nose to the right of the picture. The avatar turns about the target: Rz(roll) Ry(yaw) Rx(pitch)."""
+    """Positive turns the nose to the right of the picture. The avatar turns about the target, by Rz(roll) Ry(yaw)
+    Rx(pitch)."""
     pitch_degrees: float = 0.0
     """Positive turns the nose down."""
     roll_degrees: float = 0.0
@@ -63,7 +64,8 @@ class Camera:
         about_y = np.array(((cy, 0, sy), (0, 1, 0), (-sy, 0, cy)))
         about_z = np.array(((cr, -sr, 0), (sr, cr, 0), (0, 0, 1)))
         # einsum instead of a product by BLAS, which rounds by processor.
-        return np.einsum("ij,jk,kl->il", about_z, about_y, about_x, optimize=False)
+        rotation: NDArray[np.float64] = np.einsum("ij,jk,kl->il", about_z, about_y, about_x, optimize=False)
+        return rotation
 
     def view(self, vertices: Floats) -> NDArray[np.float64]:
         """Return (N, 3) vertices in camera coordinates; those in front of the camera have a negative z."""

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.avatar.mesh import Floats, Indices
+from facepipe.avatar.mesh import Indices, Reals
 from facepipe.avatar.template import Template
 from facepipe.avatar.units import UNITS
 
 LIP_RING, LIP_REACH = 2, 7
 """The ring of the lips that touches, and the one from which the skin stays in place."""
+LIP_OVERLAP = 0.004
+"""Decimetres by which closed lips overlap, so that no slit shows."""
 LID_RING = 2
 """The ring of the lids that is their front edge."""
 CLEARANCE = 0.006
@@ -27,17 +29,17 @@ EYE_REACH = (0.2, 0.4)
 
 @dataclass(frozen=True, eq=False)
 class Rim:
-    """The two edges of an opening of the skin, from its corner nearer to the left border of the picture to the other."""
+    """The two edges of an opening of the skin, from the corner at smaller x to the other."""
 
     upper: Indices
     lower: Indices
-    upper_shares: Floats
+    upper_shares: Reals
     """(U,), the share of the way from corner to corner of each vertex of the upper edge, ascending."""
-    lower_shares: Floats
-    shares: Floats
+    lower_shares: Reals
+    shares: Reals
     """(N,), the same of every vertex of the skin."""
 
-    def along(self, edge: str, rows: Floats, shares: Floats) -> Floats:
+    def along(self, edge: str, rows: Reals, shares: Reals) -> Reals:
         """Return rows (N, 3) of the skin interpolated along an edge, "upper" or "lower", at shares (K,): (K, 3)."""
         vertices, known = (self.upper, self.upper_shares) if edge == "upper" else (self.lower, self.lower_shares)
         values = rows[vertices]
@@ -77,17 +79,20 @@ class Lips:
         strength[template.rings["mouth"][near] < 0] = 0
         self._shares = np.where(above, -0.5, 0.5) * strength
 
-    def close(self, vertices: Floats) -> None:
+    def close(self, vertices: Reals) -> None:
         """Move the lips (N, 3) together, half the way each, in place."""
         shares = self._rim.shares[self._near]
-        gap = self._rim.along("upper", vertices, shares) - self._rim.along("lower", vertices, shares)
-        vertices[self._near, 1] += (self._shares * gap[:, 1]).astype(np.float32)
+        # The vertices of the edges do not face each other: further rounds take what the first leaves.
+        for _ in range(3):
+            gap = self._rim.along("upper", vertices, shares) - self._rim.along("lower", vertices, shares)
+            overlap = LIP_OVERLAP * np.minimum(1, 8 * np.minimum(shares, 1 - shares))
+            vertices[self._near, 1] += (self._shares * (gap[:, 1] + overlap)).astype(np.float32)
 
 
 class Lids:
     """The lids of one eye."""
 
-    def __init__(self, template: Template, units: Floats, side: str, centre: Floats) -> None:
+    def __init__(self, template: Template, units: Reals, side: str, centre: Reals) -> None:
         self.rim = rim_of(template, f"lid-{side}", LID_RING)
         name = side.capitalize()
         self._blink = UNITS.index(f"eyeBlink{name}")
@@ -100,12 +105,12 @@ class Lids:
         away = np.linalg.norm(template.vertices - centre, axis=1)
         self._near = np.clip((EYE_REACH[1] - away) / (EYE_REACH[1] - EYE_REACH[0]), 0, 1)
         self._around = np.flatnonzero(self._near > 0)
-        self._eye_units = [index for index, unit in enumerate(UNITS) if unit.startswith("eye") and unit.endswith(name)]
+        self._eye_units = np.array([unit.startswith("eye") and unit.endswith(name) for unit in UNITS]).nonzero()[0]
         rings = template.rings[f"lid-{side}"]
         self.sliding = np.flatnonzero((rings >= LID_RING) & (np.linalg.norm(blink, axis=1) > 1e-3))
         """Vertices that slide over the eyeball."""
 
-    def close(self, units: Floats, vertices: Floats, growth: float) -> None:
+    def close(self, units: Reals, vertices: Reals, growth: float) -> None:
         """Change the units (52, N, 3) of a shaped head (N, 3), in place, so that the upper lid meets the lower one.
 
         `growth` is the eye's size as a multiple of the template's; all units of the eye grow by it.
@@ -119,7 +124,7 @@ class Lids:
         units[self._blink, self._moving] += (self._strength * (way - grown)).astype(np.float32)
 
 
-def slide_over(vertices: Floats, lid: NDArray[np.intp], centre: Floats, radii: Floats) -> None:
+def slide_over(vertices: Reals, lid: NDArray[np.intp], centre: Reals, radii: Reals) -> None:
     """Push the vertices `lid` of the skin (N, 3) that lie nearer to an eyeball's centre than `radii` out, in place."""
     away = vertices[lid] - centre
     distances = np.linalg.norm(away, axis=1)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from facepipe.avatar.mesh import Floats, Indices, Material, Part
+from facepipe.avatar.mesh import Indices, Material, Part, Reals
 from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.template import Attachment, Template
 from facepipe.avatar.vector import AvatarVector
@@ -49,7 +49,7 @@ def shirt(head: ShapedHead, vector: AvatarVector) -> Part:
     for wide, deep, up, power in SHOULDERS:
         x, z = (np.sign(f) * np.abs(f) ** (2 / power) for f in (np.cos(ANGLES), np.sin(ANGLES)))
         row = np.stack([wide * size * x, np.full(SEGMENTS, up * size), deep * size * z], axis=1)
-        torso.append(row + np.array([0, middle[1] - 0.05, middle[2]]))
+        torso.append(row + np.array([0, line[:, 1].min() + 0.05, middle[2]]))
     rows = [*collar, *torso]
     bottom = rows[-1].mean(axis=0, keepdims=True)
     vertices = np.concatenate([*rows, bottom]).astype(np.float32)
@@ -73,7 +73,7 @@ class Tuck:
         self._vertices = np.flatnonzero((factor < 1) & (below > TUCK[0][0]))
         self._factor = factor[self._vertices, None].astype(np.float32)
 
-    def apply(self, skin: Floats) -> None:
+    def apply(self, skin: Reals) -> None:
         """Draw the skin (N, 3) in, in place."""
         places = skin[self._vertices][:, [0, 2]]
         axis = self._axis[[0, 2]].astype(np.float32)
@@ -88,13 +88,13 @@ def _collar(template: Template) -> Attachment:
     return template.attach(points.astype(np.float32))
 
 
-def _height(around: Floats) -> Floats:
+def _height(around: Reals) -> Reals:
     """Return the height (K,) of the collar line on the template at angles from the avatar's left by its front."""
     front, back = COLLAR
     return np.asarray(back + (front - back) * (0.5 + 0.5 * np.sin(around)))
 
 
-def _neck(template: Template) -> tuple[Floats, Floats]:
+def _neck(template: Template) -> tuple[Reals, Reals]:
     """Return the axis (3,) of the template's neck at the collar, and its radius (SEGMENTS,) around along the collar."""
     neck = template.vertices[template.regions["neck"]].astype(np.float64)
     axis = neck[np.abs(neck[:, 1] - 0.5 * sum(COLLAR)) < 0.12].mean(axis=0)
@@ -106,7 +106,7 @@ def _neck(template: Template) -> tuple[Floats, Floats]:
     return axis, (nearness * radii).sum(axis=1) / nearness.sum(axis=1)
 
 
-def _even(line: Floats) -> Floats:
+def _even(line: Reals) -> Reals:
     """Return a closed line (SEGMENTS, 3) without the waves of the mesh that it was placed on."""
     middle = line.mean(axis=0)
     even = line - middle
@@ -114,7 +114,7 @@ def _even(line: Floats) -> Floats:
         even = (even + np.roll(even, 1, axis=0) + np.roll(even, -1, axis=0)) / np.float32(3)
     # Each round shrinks a circle by the mean of three of its points.
     shrinkage = ((1 + 2 * np.cos(2 * np.pi / SEGMENTS)) / 3) ** EVENING_ROUNDS
-    evened: Floats = middle + even / np.float32(shrinkage)
+    evened: Reals = middle + even / np.float32(shrinkage)
     return evened
 
 

@@ -40,7 +40,7 @@ def _rgb(code: str) -> list[float]:
 
 
 def _place(share: float, count: int) -> tuple[int, float]:
-    """Return the cell of a grid of `count` nodes in which a share in [0, 1] lies, and the share of the way through it."""
+    """Return the cell of a line of `count` nodes in which a share in [0, 1] lies, and the share of the way through."""
     where = min(max(share, 0.0), 1.0) * (count - 1)
     cell = min(int(where), max(count - 2, 0))
     return cell, where - cell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from facepipe.avatar.head import (
     load_head,
     save_head,
 )
-from facepipe.avatar.mesh import Floats, Morph
+from facepipe.avatar.mesh import Morph, Reals
 from facepipe.avatar.normals import vertex_normals
 from facepipe.avatar.regions import find_landmarks, find_regions
 from facepipe.avatar.selection import Selection, select
@@ -43,13 +43,15 @@ def head_file() -> Path:
 
 
 def open_head() -> Head:
-    """Return the compiled head, compiled now if it is not there. It is kept for the process.
+    """Return the compiled head, compiled now if it is not there or damaged. It is kept for the process.
 
     Raises ToolError if the source is needed and not installed, InputError if it is damaged, and DiskError.
     """
     path = head_file()
-    if not path.is_file():
-        compile_to(path, data_folder())
+    if path.is_file():
+        with suppress(InputError):
+            return _opened(path)
+    compile_to(path, data_folder())
     return _opened(path)
 
 
@@ -59,18 +61,18 @@ def _opened(path: Path) -> Head:
 
 
 def compile_to(path: Path, source: Path) -> None:
-    """Compile the head from the data folder `source` to a file. Two processes may do so at once: the files are equal."""
+    """Compile the head of the data folder `source` to a file. Two processes may do so at once: the files are equal."""
     head = compile_head(source)
     with open_draft(path) as draft, disk_errors(path.parent):
         written = draft / path.name
         save_head(head, written)
         sync(written)
-        os.replace(written, path)
+        written.replace(path)
         sync(path.parent)
 
 
 def compile_head(source: Path) -> Head:
-    """Return the head of the data folder `source`, without digest. Raises InputError if a file is damaged or missing."""
+    """Return the head of a data folder, without digest. Raises InputError if a file is damaged or missing."""
     base = read_base(source / BASE)
     selection = select(base)
     people, weights = _people(source, base)
@@ -114,7 +116,7 @@ def _morph(target: Target, selection: Selection, count: int) -> Morph:
     return Morph(moved, offsets[moved])
 
 
-def _people(source: Path, base: BaseMesh) -> tuple[Floats, Floats]:
+def _people(source: Path, base: BaseMesh) -> tuple[Reals, Reals]:
     """Return displacements (2, 3, 3, V, 3) of people from the base mesh, and (2, 3, 2, V, 3) of weights from people.
 
     All have the skull's size of the mean adult, and its joint with the neck at one place: size in the picture is the
@@ -122,7 +124,7 @@ def _people(source: Path, base: BaseMesh) -> tuple[Floats, Floats]:
     """
     folder, count = source / "mpfb2/targets/macrodetails", len(base.vertices)
 
-    def read(name: str) -> Floats:
+    def read(name: str) -> Reals:
         return read_target(folder / f"{name}.target.gz", count=count).dense(count)
 
     body = np.array([[read(f"universal-{g}-{a}-averagemuscle-averageweight") for a in AGES] for g in GENDERS])
@@ -147,25 +149,25 @@ class _Skull:
         body = np.unique(base.quads_of("body"))
         self._above = body[base.vertices[body, 1] > base.vertices[self._joint, 1].max()]
 
-    def place(self, vertices: Floats) -> Floats:
-        found: Floats = vertices[..., self._joint, :].mean(axis=-2, keepdims=True)
+    def place(self, vertices: Reals) -> Reals:
+        found: Reals = vertices[..., self._joint, :].mean(axis=-2, keepdims=True)
         return found
 
-    def size(self, vertices: Floats) -> Floats:
+    def size(self, vertices: Reals) -> Reals:
         above = vertices[..., self._above, :]
-        found: Floats = np.sqrt(above.var(axis=-2).sum(axis=-1))[..., None, None]
+        found: Reals = np.sqrt(above.var(axis=-2).sum(axis=-1))[..., None, None]
         return found
 
 
-def _template(vertices: Floats, source: Floats, selection: Selection, targets: dict[str, Morph]) -> Template:
+def _template(vertices: Reals, source: Reals, selection: Selection, targets: dict[str, Morph]) -> Template:
     """Return the template of neutral vertices (N, 3). Regions are found on those of the base mesh, `source`."""
     skin = selection.spans["skin"]
     places = vertices[skin]
 
-    def moved(name: str) -> Floats:
+    def moved(name: str) -> Reals:
         far = np.zeros(len(vertices))
         far[targets[name].vertices] = np.linalg.norm(targets[name].offsets, axis=1)
-        share: Floats = far[skin] / far[skin].max()
+        share: Reals = far[skin] / far[skin].max()
         return share
 
     regions = find_regions(source[skin], selection.charts, selection.rings, moved)
@@ -181,7 +183,7 @@ def _template(vertices: Floats, source: Floats, selection: Selection, targets: d
     )
 
 
-def _turning(vertices: Floats, selection: Selection) -> Floats:
+def _turning(vertices: Reals, selection: Selection) -> Reals:
     low, high = NECK
     axis = (high - low) / ((high - low) @ (high - low))
     along = np.clip((vertices - low) @ axis, 0, 1)
@@ -191,6 +193,6 @@ def _turning(vertices: Floats, selection: Selection) -> Floats:
     return _rounded(share)
 
 
-def _rounded(numbers: Floats) -> Floats:
-    rounded: Floats = np.round(numbers, DECIMALS).astype(np.float32)
+def _rounded(numbers: Reals) -> Reals:
+    rounded: Reals = np.round(numbers, DECIMALS).astype(np.float32)
     return rounded

@@ -1,8 +1,8 @@
 """Coverage: the nearest triangle at each of four samples per pixel.
 
 Corners are rounded to 1/256 pixel, and edges are then tested in whole numbers. So a sample on a common edge of two
-triangles belongs to exactly one of them: there are no cracks and no sample is drawn twice. Nearness is 1 / depth, which is
-linear on the picture.
+triangles belongs to exactly one of them: there are no cracks and no sample is drawn twice. Nearness is 1 / depth,
+which is linear on the picture.
 """
 
 from __future__ import annotations

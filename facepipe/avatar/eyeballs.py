@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from facepipe.avatar.mesh import Floats, Indices, Material, Morph, Part
+from facepipe.avatar.mesh import Indices, Material, Morph, Part, Reals
 
 SEGMENTS = 32
 IRIS_DEGREES = 33.0
@@ -30,7 +30,7 @@ TURNS = {"eyeLookUp": (22.0, 0.0), "eyeLookDown": (-24.0, 0.0), "eyeLookIn": (0.
 """Degrees up and towards the temple by which a unit at weight 1 turns an eyeball."""
 
 
-def eyeball(name: str, centre: Floats, radius: float, colour: Floats) -> Part:
+def eyeball(name: str, centre: Reals, radius: float, colour: Reals) -> Part:
     """Return the part of an eyeball. `colour` (3,) is that of the iris."""
     disc = _disc()
     vertices = np.concatenate([_sphere(), disc]) * radius + centre
@@ -45,16 +45,16 @@ def eyeball(name: str, centre: Floats, radius: float, colour: Floats) -> Part:
     )
 
 
-def gaze_rotation(up_degrees: float, out_degrees: float, side: str) -> Floats:
+def gaze_rotation(up_degrees: float, out_degrees: float, side: str) -> Reals:
     """Return the rotation (3, 3) that turns an eye up, and towards its temple."""
     pitch, yaw = np.radians(-up_degrees), np.radians(out_degrees if side == "left" else -out_degrees)
     about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
     about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-    rotation: Floats = about_y @ about_x
+    rotation: Reals = about_y @ about_x
     return rotation
 
 
-def _paints(colour: Floats) -> Floats:
+def _paints(colour: Reals) -> Reals:
     """Return the colours (RINGS, 3) of the rings of vertices, for an iris of a colour (3,)."""
     dark, light = colour * 0.45, np.minimum(colour * 1.25 + 0.03, 1)
     iris = [light, colour, colour * 0.8, dark, dark]
@@ -62,7 +62,7 @@ def _paints(colour: Floats) -> Floats:
 
 
 @cache
-def _sphere() -> Floats:
+def _sphere() -> Reals:
     """Return the vertices (SPHERE, 3) of a sphere of radius 1, ring by ring from the pupil."""
     around = 2 * np.pi * np.arange(SEGMENTS) / SEGMENTS
     rings = np.radians(RING_DEGREES)
@@ -93,7 +93,7 @@ def _triangles() -> Indices:
 
 
 @cache
-def _disc() -> Floats:
+def _disc() -> Reals:
     """Return the highlight: a middle and a ring of vertices just above the unit sphere."""
     (right, up), size = HIGHLIGHT
     around = 2 * np.pi * np.arange(SEGMENTS // 2) / (SEGMENTS // 2)
@@ -112,7 +112,7 @@ def _morphs(side: str, radius: float) -> dict[str, Morph]:
 
 
 @cache
-def _turns(side: str) -> dict[str, Floats]:
+def _turns(side: str) -> dict[str, Reals]:
     """Return the displacements (SPHERE, 3) of a sphere of radius 1 by unit."""
     sphere, turns = _sphere(), {}
     for stem, (up, out) in TURNS.items():

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.avatar.mesh import Floats, Indices
-from facepipe.models.compiled import EXACT, Function, compiled
 
 Doubles = NDArray[np.float64]
 Vector = tuple[float, float, float]
-Corners = tuple[int, int, int]
-# Division does not check for zero; it rounds as ever.
-_DIVIDING = {**EXACT, "error_model": "numpy"}
 
 
 class Surroundings(NamedTuple):
@@ -28,10 +25,10 @@ class Surroundings(NamedTuple):
     colours: Floats
     """(N, 3) linear RGB."""
     texture_coordinates: Floats
+    lit: Floats
+    """(N,), fraction of the key light that reaches the vertex."""
     part: NDArray[np.uint8]
     """(M,), index of the part of each triangle."""
-    numbers: NDArray[np.uint8]
-    """(P,), number of each part in pictures of parts."""
     texels: Floats
     """(K, 3) by `texture_levels`."""
     levels: NDArray[np.int64]
@@ -53,8 +50,12 @@ class Fragments(NamedTuple):
 
     pixel: Indices
     """(F,), row * W + column, from the first row on that was collected."""
-    samples: Floats
-    """(F,), fraction of the pixel's samples that it covers, times what nearer fragments let through there."""
+    share: Floats
+    """(F,), fraction of the pixel's samples that it covers."""
+    seen: Floats
+    """(F,), the same times what nearer fragments let through there."""
+    depth: Floats
+    """(F,), decimetres."""
     part: NDArray[np.uint8]
     """(F,), index of the part."""
     albedo: Floats
@@ -65,261 +66,26 @@ class Fragments(NamedTuple):
     """(3, F), unit vectors to the camera."""
     open_part: Floats
     """(F,), fraction of the surroundings that it sees."""
+    lit: Floats
+    """(F,), fraction of the key light that reaches it."""
+
+
+def _space(shape: int | tuple[int, int]) -> Floats:
+    return np.empty(shape, np.float32)
 
 
 def empty_fragments(count: int) -> Fragments:
     """Return space for `count` fragments."""
-    rows = [np.empty((3, count), np.float32) for _ in range(3)]
+    one, three = partial(_space, count), partial(_space, (3, count))
     return Fragments(
-        np.empty(count, np.int32),
-        np.empty(count, np.float32),
-        np.empty(count, np.uint8),
-        *rows,
-        np.empty(count, np.float32),
+        pixel=np.empty(count, np.int32),
+        share=one(),
+        seen=one(),
+        depth=one(),
+        part=np.empty(count, np.uint8),
+        albedo=three(),
+        normal=three(),
+        away=three(),
+        open_part=one(),
+        lit=one(),
     )
-
-
-class Maps(NamedTuple):
-    """Pictures of the surfaces, as in `facepipe.avatar.picture.Picture`."""
-
-    parts: NDArray[np.uint8]
-    depth: Floats
-    normals: Floats
-
-
-def compiled_loop(function: Function) -> Function:
-    """Compile a function whose divisors are not zero."""
-    return compiled(function, _DIVIDING)
-
-
-@compiled_loop
-def _dot(a: Vector, b: Vector) -> float:
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-
-
-@compiled_loop
-def _cross(a: Vector, b: Vector) -> Vector:
-    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
-
-
-@compiled_loop
-def _unit(a: Vector) -> Vector:
-    scale = 1.0 / max(np.sqrt(_dot(a, a)), 1e-20)
-    return a[0] * scale, a[1] * scale, a[2] * scale
-
-
-@compiled_loop
-def _weighted(a: Vector, b: Vector, c: Vector, weights: Vector) -> Vector:
-    u, v, w = weights
-    return u * a[0] + v * b[0] + w * c[0], u * a[1] + v * b[1] + w * c[1], u * a[2] + v * b[2] + w * c[2]
-
-
-@compiled_loop
-def _row(array: NDArray[np.floating], index: int) -> Vector:
-    return float(array[index, 0]), float(array[index, 1]), float(array[index, 2])
-
-
-@compiled_loop
-def _mix(array: NDArray[np.floating], corners: Corners, weights: Vector) -> Vector:
-    """Return the attribute of a point of a triangle."""
-    return _weighted(_row(array, corners[0]), _row(array, corners[1]), _row(array, corners[2]), weights)
-
-
-@compiled_loop
-def _write(array: Floats, index: int, vector: Vector) -> None:
-    array[0, index], array[1, index], array[2, index] = vector[0], vector[1], vector[2]
-
-
-@compiled_loop
-def weights_at(a: Vector, b: Vector, c: Vector, ray: Vector) -> tuple[Vector, bool]:
-    """Return the barycentric coordinates where a ray from the camera meets a triangle, and whether it meets the front.
-
-    They are perspective-correct. Outside of the triangle, as at pixels that it covers in part, the nearest corner or
-    edge counts.
-    """
-    u, v, w = _dot(ray, _cross(b, c)), _dot(ray, _cross(c, a)), _dot(ray, _cross(a, b))
-    front = u + v + w < 0
-    if front:
-        u, v, w = -u, -v, -w
-    u, v, w = max(u, 0.0), max(v, 0.0), max(w, 0.0)
-    total = u + v + w
-    if total <= 0:
-        return (1 / 3, 1 / 3, 1 / 3), front
-    scale = 1.0 / total
-    return (u * scale, v * scale, w * scale), front
-
-
-@compiled_loop
-def _open_at(depths: Floats, openness: Floats, sharpness: float, x: float, y: float, depth: float) -> float:
-    """Return the openness at a point of the grid, interpolated between the cells of like depth."""
-    left, top = int(np.floor(x)), int(np.floor(y))
-    total, weights = 0.0, 0.0
-    for i in range(max(0, top), min(depths.shape[0], top + 2)):
-        for j in range(max(0, left), min(depths.shape[1], left + 2)):
-            alike = max(1.0 - abs(depths[i, j] - depth) * sharpness, 0.01)
-            weight = (1.01 - abs(x - j)) * (1.01 - abs(y - i)) * alike
-            total += weight * openness[i, j]
-            weights += weight
-    return total / weights if weights > 0 else 1.0
-
-
-@compiled_loop
-def texel(texels: Floats, levels: NDArray[np.int64], p: int, u: float, v: float, texels_per_pixel: float) -> Vector:
-    """Return linear RGB of a texture, interpolated.
-
-    Args:
-        texels: (K, 3) by `texture_levels`.
-        levels: (P, L, 3) by `texture_levels`.
-        p: Index of the part.
-        u: To the right, in [0, 1].
-        v: Up, in [0, 1].
-        texels_per_pixel: Area of a pixel of the picture in texels of the first level; chooses the level.
-    """
-    level = 0
-    while texels_per_pixel > 2.0 and level + 1 < levels.shape[1] and levels[p, level + 1, 1] > 0:
-        texels_per_pixel, level = texels_per_pixel / 4.0, level + 1
-    start, height, width = levels[p, level, 0], levels[p, level, 1], levels[p, level, 2]
-    x, y = min(max(u, 0.0), 1.0) * width - 0.5, (1.0 - min(max(v, 0.0), 1.0)) * height - 0.5
-    left, top = int(np.floor(x)), int(np.floor(y))
-    red, green, blue = 0.0, 0.0, 0.0
-    for row in range(top, top + 2):
-        for column in range(left, left + 2):
-            weight = (1.0 - abs(x - column)) * (1.0 - abs(y - row))
-            k = start + min(max(row, 0), height - 1) * width + min(max(column, 0), width - 1)
-            red, green, blue = red + weight * texels[k, 0], green + weight * texels[k, 1], blue + weight * texels[k, 2]
-    return red, green, blue
-
-
-@compiled_loop
-def _place(coordinates: Floats, corners: Corners, weights: Vector) -> tuple[float, float, float]:
-    """Return u and v of a point of a triangle, and the triangle's doubled area in the texture."""
-    a, b, c = corners
-    ub, vb = coordinates[b, 0] - coordinates[a, 0], coordinates[b, 1] - coordinates[a, 1]
-    uc, vc = coordinates[c, 0] - coordinates[a, 0], coordinates[c, 1] - coordinates[a, 1]
-    u = coordinates[a, 0] + weights[1] * ub + weights[2] * uc
-    return u, coordinates[a, 1] + weights[1] * vb + weights[2] * vc, abs(ub * vc - uc * vb)
-
-
-@compiled_loop
-def _doubled_area(points: Doubles, corners: Corners) -> float:
-    p, q, r = _row(points, corners[0]), _row(points, corners[1]), _row(points, corners[2])
-    across = _cross((q[0] - p[0], q[1] - p[1], q[2] - p[2]), (r[0] - p[0], r[1] - p[1], r[2] - p[2]))
-    return np.sqrt(_dot(across, across))
-
-
-@compiled_loop
-def _surface(points: Doubles, normals: Floats, corners: Corners, ray: Vector) -> tuple[Vector, Vector, Vector, float]:
-    """Return barycentric coordinates, normal, direction to the camera and depth where a ray meets a triangle."""
-    a, b, c = _row(points, corners[0]), _row(points, corners[1]), _row(points, corners[2])
-    weights, front = weights_at(a, b, c, ray)
-    normal = _unit(_mix(normals, corners, weights))
-    if not front:
-        normal = (-normal[0], -normal[1], -normal[2])
-    away = _unit((-ray[0], -ray[1], 1.0))
-    turned = _dot(normal, away)
-    if turned < 0:  # Interpolated normals turn away earlier than the surface.
-        normal = _unit((normal[0] - turned * away[0], normal[1] - turned * away[1], normal[2] - turned * away[2]))
-    return weights, normal, away, -(weights[0] * a[2] + weights[1] * b[2] + weights[2] * c[2])
-
-
-@compiled_loop
-def _main_part(owner: Indices, part: NDArray[np.uint8], numbers: NDArray[np.uint8], row: int, column: int) -> int:
-    """Return the number of the part that covers most samples of a pixel; of two, that of the earlier sample."""
-    best, most = 0, 0
-    for s in range(owner.shape[2]):
-        t = owner[row, column, s]
-        number, count = (numbers[part[t]] if t >= 0 else 0), 0
-        for r in range(owner.shape[2]):
-            other = owner[row, column, r]
-            count += number == (numbers[part[other]] if other >= 0 else 0)
-        if count > most:
-            best, most = number, count
-    return best
-
-
-@compiled_loop
-def _share(
-    owner: Indices, offsets: Doubles, through: Floats, opacity: float, row: int, column: int, first: int
-) -> tuple[float, float, float, float]:
-    """Return the centre, number and transmittance of the samples of the triangle of sample `first`.
-
-    The number is 0 if an earlier sample has the same triangle.
-    """
-    t, x, y, count, passed = owner[row, column, first], 0.0, 0.0, 0.0, 0.0
-    for s in range(first):
-        if owner[row, column, s] == t:
-            return 0.0, 0.0, 0.0, 0.0
-    for s in range(first, owner.shape[2]):
-        if owner[row, column, s] == t:
-            x, y, count = x + offsets[s, 0], y + offsets[s, 1], count + 1.0
-            if through.size:
-                passed += through[row, column, s]
-                through[row, column, s] *= np.float32(1.0 - opacity)
-    return x / count, y / count, count, passed if through.size else count
-
-
-@compiled_loop
-def collect(
-    scene: Surroundings,
-    owner: Indices,
-    offsets: Doubles,
-    opacity: Doubles,
-    top: int,
-    through: Floats,
-    maps: Maps,
-    out: Fragments,
-) -> int:
-    """Collect the fragments of some rows, and return their number.
-
-    Args:
-        scene: The scene.
-        owner: (R, W, S), triangles at the samples of the rows.
-        offsets: (S, 2), x and y of the samples in their pixel.
-        opacity: (P,), of parts.
-        top: The first row.
-        through: (R, W, S), light that nearer surfaces let through, updated in place; or empty if there are none.
-        maps: (R, W) pictures to be written, or empty arrays.
-        out: Space for the fragments.
-    """
-    # Fields are read once: each time, numba counts references, which is slow and makes threads wait for each other.
-    points, triangles, normals, colours, coordinates, part, numbers, texels, levels = scene[:9]
-    (focal, centre_x, centre_y), depths, openness, cell, sharpness = scene[9:]
-    pixel, samples, parts, albedos, directions, aways, open_parts = out
-    part_map, depth_map, normal_map = maps
-    f, width = 0, owner.shape[1]
-    for row, column in np.ndindex(owner.shape[:2]):
-        main = _main_part(owner, part, numbers, row, column) if part_map.size else 0
-        mean, weight, total = (0.0, 0.0, 0.0), 0.0, 0.0
-        for s in range(owner.shape[2]):
-            t = owner[row, column, s]
-            if t < 0:
-                continue
-            p = part[t]
-            x, y, count, passed = _share(owner, offsets, through, opacity[p], row, column, s)
-            if count == 0:
-                continue
-            x, y = column + x, top + row + y
-            corners = (triangles[t, 0], triangles[t, 1], triangles[t, 2])
-            ray = ((x - centre_x) / focal, (centre_y - y) / focal, -1.0)
-            weights, normal, away, depth = _surface(points, normals, corners, ray)
-            albedo = _mix(colours, corners, weights)
-            if levels[p, 0, 1] > 0:
-                u, v, area = _place(coordinates, corners, weights)
-                pixels = _doubled_area(points, corners) * (focal / depth) ** 2
-                area *= levels[p, 0, 1] * levels[p, 0, 2] / max(pixels, 1e-12)
-                albedo = texel(texels, levels, p, u, v, area)
-            middle = cell // 2 + 0.5
-            open_parts[f] = _open_at(depths, openness, sharpness, (x - middle) / cell, (y - middle) / cell, depth)
-            pixel[f], samples[f], parts[f] = row * width + column, passed / owner.shape[2], p
-            _write(albedos, f, albedo)
-            _write(directions, f, normal)
-            _write(aways, f, away)
-            f += 1
-            if main and numbers[p] == main:
-                total, weight = total + count * depth, weight + count
-                mean = (mean[0] + count * normal[0], mean[1] + count * normal[1], mean[2] + count * normal[2])
-        if main:
-            mean = _unit(mean)
-            part_map[row, column], depth_map[row, column] = main, total / weight
-            normal_map[row, column, 0], normal_map[row, column, 1], normal_map[row, column, 2] = mean
-    return f

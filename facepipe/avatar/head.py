@@ -7,8 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 
@@ -106,8 +108,8 @@ def load_head(path: Path) -> Head:
         raise InputError(f"{str(path)!r} is no compiled head ({error}): remove it, and it is compiled again") from None
 
 
-def _head(tensors: dict[str, np.ndarray], header: dict[str, object], digest: str) -> Head:  # type: ignore[type-arg]
-    spans = {part: slice(*span) for part, span in header["spans"].items()}  # type: ignore[attr-defined]
+def _head(tensors: dict[str, NDArray[Any]], header: dict[str, Any], digest: str) -> Head:
+    spans = {part: slice(*span) for part, span in header["spans"].items()}
     triangles = {part: tensors[f"triangles.{part}"] for part in HEAD_PARTS}
     ends = np.cumsum(tensors["targets.lengths"])[:-1]
     morphs = zip(np.split(tensors["targets.vertices"], ends), np.split(tensors["targets.offsets"], ends), strict=True)
@@ -128,7 +130,7 @@ def _head(tensors: dict[str, np.ndarray], header: dict[str, object], digest: str
         triangles=triangles,
         people=tensors["people"],
         weights=tensors["weights"],
-        targets={name: Morph(*morph) for name, morph in zip(header["targets"], morphs, strict=True)},  # type: ignore[call-overload]
+        targets={name: Morph(*morph) for name, morph in zip(header["targets"], morphs, strict=True)},
         units=tensors["units"],
         turning=tensors["turning"],
         digest=digest,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facepipe.avatar.closing import Rim
-from facepipe.avatar.mesh import Floats, Indices, Material, Part
+from facepipe.avatar.mesh import Indices, Material, Part, Reals
 from facepipe.avatar.shaped_head import ShapedHead, morphs_of
 from facepipe.avatar.template import Attachment
 from facepipe.avatar.units import UNITS
@@ -28,7 +28,7 @@ class LashRoots:
     """The vertices of the part of the lashes."""
     corners: Indices
     """(K, 3), vertices of the skin around the root of each."""
-    weights: Floats
+    weights: Reals
     """(K, 3), their shares in it."""
 
 
@@ -52,7 +52,7 @@ def _roots(rim: Rim, *, reverse: bool) -> Attachment:
 
 
 def lashes(
-    head: ShapedHead, rims: dict[str, Rim], length_share: float, colour: Floats
+    head: ShapedHead, rims: dict[str, Rim], length_share: float, colour: Reals
 ) -> tuple[Part, dict[str, LashRoots]]:
     """Return the part of both eyes' lashes, and their roots by side.
 
@@ -84,7 +84,7 @@ def lashes(
     return part, roots
 
 
-def _strip(head: ShapedHead, attachment: Attachment, side: str, length_share: float) -> tuple[Floats, Floats]:
+def _strip(head: ShapedHead, attachment: Attachment, side: str, length_share: float) -> tuple[Reals, Reals]:
     """Return the places (ROWS, SAMPLES, 3) of a strip, and the heights (ROWS, SAMPLES) of its rows above the roots."""
     sign = 1.0 if side == "left" else -1.0
     base = head.place(attachment)

@@ -30,4 +30,5 @@ FIRST_LEVELS = np.searchsorted(LEVEL_STARTS, np.arange(STEPS + 1) / STEPS, side=
 
 def linear(srgb: NDArray[np.floating[Any]]) -> Floats:
     """Return the linear light of sRGB values; values outside of [0, 1] are clipped."""
-    return np.interp(srgb, _SRGB, _LINEAR).astype(np.float32)
+    light: Floats = np.interp(srgb, _SRGB, _LINEAR).astype(np.float32)
+    return light

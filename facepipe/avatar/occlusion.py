@@ -21,7 +21,7 @@ REACH = 0.11
 TAPS = 20
 BIAS = 0.12
 """Sine of the elevation up to which a neighbour hides nothing, so that bent surfaces do not darken themselves."""
-STRENGTH = 2.2
+STRENGTH = 3.2
 
 
 def _spiral(count: int) -> NDArray[np.float64]:

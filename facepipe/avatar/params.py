@@ -17,7 +17,7 @@ LIMIT_BYTES = 1 << 20
 
 
 def save_params(vector: AvatarVector, path: Path, *, head_digest: str) -> None:
-    """Write a vector. Equal vectors give equal bytes; numbers are written in full, so that they are read as they were."""
+    """Write a vector. Equal vectors give equal bytes, and numbers are read exactly as they were."""
     content = {
         "format": FORMAT,
         "schema": SCHEMA_VERSION,

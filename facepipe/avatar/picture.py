@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.avatar.mesh import Floats, Indices
+from facepipe.avatar.fragments import Fragments
+from facepipe.avatar.mesh import Floats
 from facepipe.models.compiled import compiled
 
 Pixels = NDArray[np.uint8]
@@ -23,7 +24,8 @@ class Picture:
     colour: Pixels
     """(H, W, 3) sRGB; or (H, W, 4) with alpha, colours not multiplied by it, if no background was given."""
     parts: Pixels
-    """(H, W), number of the part that covers most of the pixel: its index in PARTS plus 1; 0 is the background."""
+    """(H, W), number of the part that covers most of the pixel: its index in PARTS plus 1; or 0, where the background
+    covers more than any part."""
     depth: Floats
     """(H, W), distance of that part from the camera along the line of sight of the picture's centre, in decimetres;
     infinity for the background."""
@@ -35,7 +37,7 @@ class Picture:
 def _level(light: float, starts: NDArray[np.float64], first: NDArray[np.int64]) -> int:
     """Return the sRGB level in [0, 255] nearest to a linear light."""
     steps = first.shape[0] - 1
-    level = first[int(min(max(light, 0.0), 1.0) * steps)]
+    level = int(first[int(min(max(light, 0.0), 1.0) * steps)])
     while light >= starts[level + 1]:
         level += 1
     return level
@@ -51,25 +53,63 @@ def _compressed(light: float) -> float:
 
 
 @compiled
-def add_light(
-    count: int, pixel: Indices, samples: Floats, part: Pixels, shaded: Floats, opacity: Doubles, light: Floats
-) -> None:
+def add_light(count: int, fragments: Fragments, shaded: Floats, opacity: Doubles, light: Floats) -> None:
     """Add the light of fragments to the pixels that they cover, in place.
 
     Args:
         count: Number of fragments.
-        pixel: (F,), index of the pixel of each.
-        samples: (F,), share of each fragment in its pixel.
-        part: (F,), index of the part.
+        fragments: The fragments.
         shaded: (3, F), linear RGB.
         opacity: (P,), of parts.
         light: (H * W, 4), linear RGB times alpha, and alpha.
     """
+    pixel, seen, part = fragments.pixel, fragments.seen, fragments.part
     for f in range(count):
         k = pixel[f]
         for c in range(3):
-            light[k, c] += samples[f] * shaded[c, f]
-        light[k, 3] += samples[f] * np.float32(opacity[part[f]])
+            light[k, c] += seen[f] * shaded[c, f]
+        light[k, 3] += seen[f] * np.float32(opacity[part[f]])
+
+
+@compiled
+def write_maps(
+    count: int, fragments: Fragments, numbers: Pixels, parts: Pixels, depths: Floats, normals: Floats
+) -> None:
+    """Write part numbers (H * W,), depth (H * W,) and normals (H * W, 3) of the pixels that fragments cover.
+
+    `numbers` (P,) are those of the parts. The fragments of a pixel follow each other.
+    """
+    pixel, part, share, depth, normal = (
+        fragments.pixel,
+        fragments.part,
+        fragments.share,
+        fragments.depth,
+        fragments.normal,
+    )
+    first = 0
+    while first < count:
+        end = first + 1
+        while end < count and pixel[end] == pixel[first]:
+            end += 1
+        best, most, covered = 0, np.float32(0), np.float32(0)
+        for f in range(first, end):
+            number, total = numbers[part[f]], np.float32(0)
+            for other in range(first, end):
+                total += share[other] if numbers[part[other]] == number else np.float32(0)
+            if total > most:
+                best, most = number, total
+            covered += share[f]
+        if most >= 1 - covered:
+            k, z, x0, x1, x2 = pixel[first], 0.0, 0.0, 0.0, 0.0
+            for f in range(first, end):
+                if numbers[part[f]] == best:
+                    weight = share[f] / most
+                    z, x0 = z + weight * depth[f], x0 + weight * normal[0, f]
+                    x1, x2 = x1 + weight * normal[1, f], x2 + weight * normal[2, f]
+            scale = 1.0 / max(np.sqrt(x0 * x0 + x1 * x1 + x2 * x2), 1e-12)
+            parts[k], depths[k] = best, z
+            normals[k, 0], normals[k, 1], normals[k, 2] = x0 * scale, x1 * scale, x2 * scale
+        first = end
 
 
 @compiled

@@ -17,6 +17,8 @@ from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.units import UNITS
 from facepipe.errors import InputError
 
+PICTURE_AXES = np.diag([1.0, -1.0, -1.0])
+"""From the axes of `facepipe.face.pose` (y down, z away from the viewer) to those of avatars, and back."""
 NECK_REACH = (np.array([0.0, -0.14, -0.07]), np.array([0.0, 0.66, 0.23]))
 """Places relative to the joint of the neck: where the head's rotation begins, and where it is full. Decimetres."""
 LID_THICKNESS = 1.03

@@ -1,7 +1,7 @@
 """Rasteriser: pictures of avatars by the processor alone.
 
-Of the libraries that run on a machine without GL, embreex returns hits only, at 43 pictures of 256x256 per second, TinyRenderer
-reads one colour per file, and OpenCV's `triangleRasterize` has neither part numbers nor anti-aliasing.
+Of the libraries that run on a machine without GL, embreex returns hits only, at 43 pictures of 256x256 per second,
+TinyRenderer reads one colour per file, and OpenCV's `triangleRasterize` has neither part numbers nor anti-aliasing.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from facepipe.avatar.camera import Camera
 from facepipe.avatar.clipping import Pieces, is_hit, pieces
 from facepipe.avatar.coverage import NOTHING, OFFSETS, SAMPLES, UNITS, cover
-from facepipe.avatar.fragments import Fragments, Maps, Surroundings, collect, empty_fragments
+from facepipe.avatar.fragments import Fragments, Surroundings, empty_fragments
+from facepipe.avatar.interpolation import collect
 from facepipe.avatar.light import FIRST_LEVELS, LEVEL_STARTS, linear
 from facepipe.avatar.mesh import Floats, Indices, Part
 from facepipe.avatar.occlusion import REACH, cell_pixels, occlusion
-from facepipe.avatar.picture import Picture, add_light, write_colour
+from facepipe.avatar.picture import Picture, add_light, write_colour, write_maps
 from facepipe.avatar.scene import Scene, build_scene, vertex_normals
 from facepipe.avatar.shading import FILL, KEY, shade
+from facepipe.avatar.shadows import lit_vertices
 from facepipe.avatar.surfaces import surface_table
 from facepipe.avatar.textures import texture_levels
 
@@ -37,7 +39,6 @@ NEAR = 1e-3
 """Depth of the near plane as a fraction of the camera's distance."""
 _SAMPLE_PLACES = OFFSETS / UNITS
 _NO_LIMIT = np.zeros((0, 0, 0), np.float32)
-_NO_MAPS = Maps(np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.float32), np.zeros((0, 0, 0), np.float32))
 
 
 def render(
@@ -97,22 +98,24 @@ class _Frame:
         height, width = self.shape[:2]
         opaque = self._opaque()
         surroundings = self._surroundings(opaque, textures)
-        maps = Maps(
+        colour = np.empty((height, width, 3 if background else 4), np.uint8)
+        picture = Picture(
+            colour,
             np.zeros((height, width), np.uint8),
             np.full((height, width), np.inf, np.float32),
             np.zeros((height, width, 3), np.float32),
         )
-        colour = np.empty((height, width, 3 if background else 4), np.uint8)
         behind = linear(np.array(background or (0.0, 0.0, 0.0))).astype(np.float64)
         glass = self._pieces(slice(self.scene.opaque_triangles, len(self.scene.triangles)))
 
         def draw(rows: slice) -> None:
-            layer, band = _Layer(opaque.nearest[rows], opaque.owner[rows]), Maps(*(array[rows] for array in maps))
+            layer = _Layer(opaque.nearest[rows], opaque.owner[rows])
+            band = Picture(colour[rows], picture.parts[rows], picture.depth[rows], picture.normals[rows])
             light = self._light(surroundings, layer, glass, rows.start, band)
-            write_colour(light, behind, LEVEL_STARTS, FIRST_LEVELS, colour[rows])
+            write_colour(light, behind, LEVEL_STARTS, FIRST_LEVELS, band.colour)
 
         self._in_bands(draw)
-        return Picture(colour, *maps)
+        return picture
 
     def _opaque(self) -> _Layer:
         """Return the nearest opaque surfaces."""
@@ -156,8 +159,8 @@ class _Frame:
             normals=self.normals,
             colours=scene.colours,
             texture_coordinates=scene.texture_coordinates,
+            lit=lit_vertices(scene, self.points, self.normals, _unit(KEY), height),
             part=scene.owner,
-            numbers=scene.numbers,
             texels=texels,
             levels=levels,
             lens=self.lens,
@@ -167,16 +170,18 @@ class _Frame:
             sharpness=4 / (REACH * height),
         )
 
-    def _light(self, scene: Surroundings, opaque: _Layer, glass: Pieces, top: int, maps: Maps) -> Floats:
-        """Return the light (R * W, 4) of some rows, linear RGB times alpha and alpha, and write their maps."""
+    def _light(self, scene: Surroundings, opaque: _Layer, glass: Pieces, top: int, band: Picture) -> Floats:
+        """Return the light (R * W, 4) of some rows, linear RGB times alpha and alpha; write their other pictures."""
         light = np.zeros((opaque.owner.shape[0] * opaque.owner.shape[1], 4), np.float32)
         through, space = _NO_LIMIT, empty_fragments(opaque.owner.size)
         for layer in self._transparent(opaque, glass, top):
             through = through if through.size else np.ones(opaque.owner.shape, np.float32)
-            count = collect(scene, layer.owner, _SAMPLE_PLACES, self.opacity, top, through, _NO_MAPS, space)
+            count = collect(scene, layer.owner, _SAMPLE_PLACES, self.opacity, top, through, space)
             self._add(space, count, light)
-        count = collect(scene, opaque.owner, _SAMPLE_PLACES, self.opacity, top, through, maps, space)
+        count = collect(scene, opaque.owner, _SAMPLE_PLACES, self.opacity, top, through, space)
         self._add(space, count, light)
+        maps = band.parts.reshape(-1), band.depth.reshape(-1), band.normals.reshape(-1, 3)
+        write_maps(count, space, self.scene.numbers, *maps)
         return light
 
     def _add(self, fragments: Fragments, count: int, light: Floats) -> None:
@@ -185,7 +190,7 @@ class _Frame:
         shade(
             count, fragments, self.surfaces, _unit(KEY), _unit(FILL), (float(up[0]), float(up[1]), float(up[2])), shaded
         )
-        add_light(count, fragments.pixel, fragments.samples, fragments.part, shaded, self.opacity, light)
+        add_light(count, fragments, shaded, self.opacity, light)
 
     def _in_bands(self, action: Callable[[slice], None]) -> None:
         """Call `action` with ranges of rows that together are the whole picture."""

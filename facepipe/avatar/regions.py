@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.avatar.mesh import Floats, Indices
+from facepipe.avatar.mesh import Indices, Reals
 
 Mask = NDArray[np.bool_]
 
@@ -73,7 +74,7 @@ LANDMARKS = (
     "ear-lobe-right",
     "throat",
 )
-""""ear-top" is where temples of glasses rest, "ear-front" where they meet the head, "nose-bridge" where its bridge does."""
+""""ear-top" is where temples of glasses rest, "ear-front" where they meet the head."""
 
 HAIRLINE = np.array(
     [
@@ -97,14 +98,14 @@ SKULL = np.array([0.0, 7.4, 0.35])
 LIP_RINGS = 6
 """Edges from the rim of the mouth to the border of the red of the lips."""
 
-Moved = Callable[[str], Floats]
+Moved = Callable[[str], Reals]
 """Returns how far (N,) a shape target moves each vertex of the skin, relative to the vertex that it moves furthest."""
 
 
 def find_regions(
-    vertices: Floats, charts: Mapping[str, Mask], rings: Mapping[str, Indices], moved: Moved
+    vertices: Reals, charts: Mapping[str, Mask], rings: Mapping[str, Indices], moved: Moved
 ) -> dict[str, Indices]:
-    """Return vertices by name of region, for the skin of the base mesh (N, 3), masks (N,) of its charts, and rings (N,)."""
+    """Return vertices by name of region, for the skin (N, 3) of the base mesh, its charts (N,) and rings (N,)."""
     x, y, z = vertices.T
     inside = charts["mouth-cavity"] | charts["socket-left"] | charts["socket-right"]
     left, outer = x > 0, ~inside
@@ -132,26 +133,26 @@ def find_regions(
     return {name: np.flatnonzero(masks[name]).astype(np.int32) for name in REGIONS}
 
 
-def azimuth(vertices: Floats) -> Floats:
+def azimuth(vertices: Reals) -> Reals:
     """Return degrees (N,) from the front, 0 to 180, about the upright axis through SKULL."""
-    angle: Floats = np.degrees(np.abs(np.arctan2(vertices[:, 0], vertices[:, 2] - SKULL[2])))
+    angle: Reals = np.degrees(np.abs(np.arctan2(vertices[:, 0], vertices[:, 2] - SKULL[2])))
     return angle
 
 
-def hairline(vertices: Floats) -> Floats:
+def hairline(vertices: Reals) -> Reals:
     """Return the height (N,) of the natural hairline of the base mesh in the direction of each vertex, decimetres."""
-    line: Floats = np.interp(azimuth(vertices), HAIRLINE[:, 0], HAIRLINE[:, 1])
+    line: Reals = np.interp(azimuth(vertices), HAIRLINE[:, 0], HAIRLINE[:, 1])
     return line
 
 
-def _box(vertices: Floats, width: tuple[float, float], height: tuple[float, float], depth: float) -> Mask:
+def _box(vertices: Reals, width: tuple[float, float], height: tuple[float, float], depth: float) -> Mask:
     """Return which vertices lie in bounds of |x| and of y, and in front of z = depth."""
     x, y, z = np.abs(vertices[:, 0]), vertices[:, 1], vertices[:, 2]
     mask: Mask = (x >= width[0]) & (x < width[1]) & (y >= height[0]) & (y < height[1]) & (z > depth)
     return mask
 
 
-def find_landmarks(vertices: Floats, regions: Mapping[str, Indices]) -> dict[str, int]:
+def find_landmarks(vertices: Reals, regions: Mapping[str, Indices]) -> dict[str, int]:
     """Return the vertex of each landmark, for the skin of the base mesh (N, 3)."""
     mids = np.flatnonzero(np.abs(vertices[:, 0]) < 1e-3)
     inside = np.concatenate([regions["mouth-cavity"], regions["socket-left"], regions["socket-right"]])
@@ -169,11 +170,11 @@ def find_landmarks(vertices: Floats, regions: Mapping[str, Indices]) -> dict[str
     return {name: found[name] for name in LANDMARKS}
 
 
-def _nearest(vertices: Floats, among: Indices, place: tuple[float, float, float]) -> int:
+def _nearest(vertices: Reals, among: NDArray[np.integer[Any]], place: tuple[float, float, float]) -> int:
     return int(among[np.linalg.norm(vertices[among] - np.array(place), axis=1).argmin()])
 
 
-def _furthest(vertices: Floats, among: Indices, direction: tuple[float, float, float]) -> int:
+def _furthest(vertices: Reals, among: NDArray[np.integer[Any]], direction: tuple[float, float, float]) -> int:
     return int(among[(vertices[among] @ np.array(direction)).argmax()])
 
 

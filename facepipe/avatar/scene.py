@@ -53,14 +53,15 @@ def build_scene(parts: Sequence[Part], textures: Mapping[str, Pixels]) -> Scene:
     counts = [len(part.vertices) for part in ordered]
     starts = np.cumsum([0, *counts]).astype(np.int32)
     sizes = [len(part.triangles) for part in ordered]
+    triangles = [(part.triangles + start).astype(np.int32) for part, start in zip(ordered, starts, strict=False)]
     return Scene(
-        vertices=_joined([part.vertices for part in ordered], 3, np.float32),
-        triangles=_joined([part.triangles + start for part, start in zip(ordered, starts, strict=False)], 3, np.int32),
+        vertices=_joined([part.vertices for part in ordered], 3),
+        triangles=np.concatenate([np.zeros((0, 3), np.int32), *triangles]),
         opaque_triangles=sum(size for part, size in zip(ordered, sizes, strict=True) if part.material.opacity >= 1),
         owner=np.repeat(np.arange(len(ordered), dtype=np.uint8), sizes),
         double_sided=np.repeat(np.array([part.material.double_sided for part in ordered], bool), sizes),
-        colours=linear(_joined([part.colours for part in ordered], 3, np.float32)),
-        texture_coordinates=_joined([_coordinates(part) for part in ordered], 2, np.float32),
+        colours=linear(_joined([part.colours for part in ordered], 3)),
+        texture_coordinates=_joined([_coordinates(part) for part in ordered], 2),
         parts=ordered,
         numbers=np.array([PARTS.index(part.name) + 1 for part in ordered], np.uint8),
     )
@@ -91,9 +92,9 @@ def _coordinates(part: Part) -> Floats:
     return part.texture_coordinates
 
 
-def _joined(arrays: Sequence[NDArray[np.generic]], columns: int, dtype: type[np.generic]) -> NDArray[np.generic]:
-    """Return arrays of rows as one C-contiguous array, also if there are none."""
-    return np.concatenate([np.zeros((0, columns), dtype), *arrays]).astype(dtype)
+def _joined(arrays: Sequence[NDArray[np.generic]], columns: int) -> Floats:
+    """Return arrays of rows as one array, also if there are none."""
+    return np.concatenate([np.zeros((0, columns), np.float32), *arrays], dtype=np.float32)
 
 
 @compiled

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from facepipe.avatar.head import HEAD_PARTS, JOINTS
-from facepipe.avatar.mesh import Floats, Indices
+from facepipe.avatar.mesh import Indices, Reals
 from facepipe.avatar.source import BaseMesh
 from facepipe.errors import InputError
 
@@ -55,17 +55,17 @@ class Selection:
     charts: Mapping[str, NDArray[np.bool_]]
     """(K,) masks of the K vertices of the skin."""
     rings: Mapping[str, Indices]
-    """(K,) by opening ("mouth", "lid-left", "lid-right"): edges from its rim; OUTSIDE beyond RINGS, -1 in its cavity."""
-    texture_coordinates: Floats
+    """(K,) by opening, "mouth", "lid-left" or "lid-right": edges from its rim; OUTSIDE beyond RINGS, -1 inside."""
+    texture_coordinates: Reals
     """(K, 2)."""
     mirror: Indices
     """(K,)."""
 
-    def of(self, rows: Floats) -> Floats:
+    def of(self, rows: Reals) -> Reals:
         """Return rows (..., V, 3) of the base mesh for the kept vertices and joints (..., N, 3), rounded float32."""
         centres = [rows[..., cube, :].mean(axis=-2, keepdims=True) for cube in self.joints]
         kept = np.concatenate([rows[..., self.vertices, :], *centres], axis=-2)
-        rounded: Floats = np.round(kept, 6).astype(np.float32)
+        rounded: Reals = np.round(kept, 6).astype(np.float32)
         return rounded
 
 
@@ -74,7 +74,7 @@ def select(base: BaseMesh) -> Selection:
     groups = np.array(base.groups)
     quads = {"skin": base.quads[(groups == "body") & _in_bust(base)]}
     for part, names in GROUPS.items():
-        quads[part] = base.quads[np.isin(groups, names)]
+        quads[part] = base.quads_of(*names)
     vertices, spans, triangles, start = [], {}, {}, 0
     for part in HEAD_PARTS:
         if not len(quads[part]):
@@ -90,7 +90,7 @@ def select(base: BaseMesh) -> Selection:
     edges = _edges(np.searchsorted(skin, quads["skin"]))
     return Selection(
         vertices=np.concatenate(vertices),
-        joints=tuple(np.unique(base.quads[groups == name]) for name in JOINTS),
+        joints=tuple(np.unique(base.quads_of(name)) for name in JOINTS),
         spans=spans,
         triangles=triangles,
         charts=charts,
@@ -143,7 +143,7 @@ def _rings(edges: Indices, cavity: NDArray[np.bool_]) -> Indices:
     return rings
 
 
-def _texture_coordinates(places: Floats) -> Floats:
+def _texture_coordinates(places: Reals) -> Reals:
     """Return coordinates (K, 2) of the azimuthal projection about the face: its distance from the middle is the angle.
 
     It has no seam; only its outermost ring, at the back of the head, is stretched.

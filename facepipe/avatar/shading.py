@@ -1,8 +1,8 @@
 """Shading: the light that visible surfaces send to the camera.
 
-A picture of a stylised head is lit by a warm key light from the upper left, a cool fill light from the right, light from
-behind that traces the outline, and the surroundings, which ambient occlusion shuts out. Light is linear; the camera's axes
-are those of `facepipe.avatar.camera`. Lights turn with the camera.
+A stylised head is lit by a warm key light from the upper left, a cool fill light from the right, light from behind that
+traces the outline, and the surroundings, which ambient occlusion shuts out. Light is linear, directions are those of
+`facepipe.avatar.camera`, and lights turn with the camera.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from facepipe.models.compiled import EXACT, Function, compiled
 Doubles = NDArray[np.float64]
 Vector = tuple[float, float, float]
 
-KEY: Vector = (-0.48, 0.55, 0.68)
+KEY: Vector = (-0.36, 0.62, 0.70)
 KEY_LIGHT: Vector = (0.80, 0.755, 0.69)
 FILL: Vector = (0.80, 0.12, 0.58)
 FILL_LIGHT: Vector = (0.17, 0.185, 0.215)
@@ -26,6 +26,8 @@ GROUND_LIGHT: Vector = (0.185, 0.155, 0.14)
 RIM_LIGHT: Vector = (0.34, 0.36, 0.40)
 WINDOWS = ((-0.24, 0.27, 0.055, 0.9), (0.22, -0.20, 0.03, 0.30))
 """Lights mirrored by eyes: x and y of the normal where they appear, radius, strength."""
+SHADOW = 0.15
+"""Key light that reaches shadows, because it comes from a window, not from a point."""
 RED_LIGHTS, GREEN_LIGHTS, BLUE_LIGHTS = zip(KEY_LIGHT, FILL_LIGHT, SKY_LIGHT, GROUND_LIGHT, strict=True)
 
 # Division does not check for zero; it rounds as ever.
@@ -97,6 +99,8 @@ def _channel(
     direct, side = max((cosines[0] + wrap) * scale, 0.0), max((cosines[1] + wrap) * scale, 0.0)
     # Light that is reflected between bright surfaces fills their folds.
     ambient = open_part / (1.0 - albedo * (1.0 - open_part) * 0.7)
+    # The edge of a shadow is as soft as light is scattered far.
+    lit = SHADOW + (1.0 - SHADOW) * lit * (1.0 + 0.35 * wrap * (1.0 - lit))
     around = (ground + (sky - ground) * (0.5 + 0.5 * cosines[2])) * ambient
     return albedo * (key * direct * direct * lit * (0.5 + 0.5 * ambient) + fill * side * side * ambient + around)
 
@@ -123,19 +127,31 @@ def shade(
         normal = (float(fragments.normal[0, f]), float(fragments.normal[1, f]), float(fragments.normal[2, f]))
         away = (float(fragments.away[0, f]), float(fragments.away[1, f]), float(fragments.away[2, f]))
         albedo = (float(fragments.albedo[0, f]), float(fragments.albedo[1, f]), float(fragments.albedo[2, f]))
-        open_part, lit = float(fragments.open_part[f]), 1.0
+        open_part, lit = float(fragments.open_part[f]), float(fragments.lit[f])
         cosines = (_dot(normal, key), _dot(normal, fill), normal[1])
         grazing = 1.0 - max(_dot(normal, away), 0.0)
         rim = surface.rim * grazing * grazing * grazing * open_part * min(max(0.55 + 0.6 * normal[1], 0.0), 1.0)
         shine = surface.specular * lit * _reflection(normal, key, away, surface.alpha)
-        shine += surface.sheen * lit * open_part * _sheen(normal, away, up, key)
+        sheen = surface.sheen * lit * open_part * _sheen(normal, away, up, key)
         glint = surface.glint * _windows(normal)
         red = _channel(albedo[0], surface.red_scatter, surface.red_scale, cosines, open_part, lit, RED_LIGHTS)
         green = _channel(albedo[1], surface.green_scatter, surface.green_scale, cosines, open_part, lit, GREEN_LIGHTS)
         blue = _channel(albedo[2], surface.blue_scatter, surface.blue_scale, cosines, open_part, lit, BLUE_LIGHTS)
-        mirrored = KEY_LIGHT[0] * shine + glint + RIM_LIGHT[0] * rim * (0.25 + 0.75 * albedo[0])
+        mirrored = (
+            KEY_LIGHT[0] * (shine + sheen * (0.04 + 0.96 * albedo[0]))
+            + glint
+            + RIM_LIGHT[0] * rim * (0.12 + 0.88 * albedo[0])
+        )
         out[0, f] = red * surface.opacity + mirrored
-        mirrored = KEY_LIGHT[1] * shine + glint + RIM_LIGHT[1] * rim * (0.25 + 0.75 * albedo[1])
+        mirrored = (
+            KEY_LIGHT[1] * (shine + sheen * (0.04 + 0.96 * albedo[1]))
+            + glint
+            + RIM_LIGHT[1] * rim * (0.12 + 0.88 * albedo[1])
+        )
         out[1, f] = green * surface.opacity + mirrored
-        mirrored = KEY_LIGHT[2] * shine + glint + RIM_LIGHT[2] * rim * (0.25 + 0.75 * albedo[2])
+        mirrored = (
+            KEY_LIGHT[2] * (shine + sheen * (0.04 + 0.96 * albedo[2]))
+            + glint
+            + RIM_LIGHT[2] * rim * (0.12 + 0.88 * albedo[2])
+        )
         out[2, f] = blue * surface.opacity + mirrored

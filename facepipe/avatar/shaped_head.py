@@ -42,7 +42,8 @@ class ShapedHead:
         corners, weights = attachment.corners, attachment.weights
         surface = np.einsum("kc,kcx->kx", weights, self.vertices[corners])
         normals = smooth_normals(weights, self.normals[corners])
-        return (surface + attachment.heights[:, None] * normals + attachment.drifts).astype(np.float32)
+        places: Floats = (surface + attachment.heights[:, None] * normals + attachment.drifts).astype(np.float32)
+        return places
 
     def morphs(self, attachment: Attachment) -> dict[str, Morph]:
         """Return how attached points follow the face units: with the surface below them, at the same height."""

@@ -30,7 +30,8 @@ class Slider:
     neutral: float = 0.5
 
 
-def _pair(stem: str, amount: float = 1.0, *, less: str = "decr", more: str = "incr") -> tuple[Amounts, Amounts]:
+def _pair(stem: str, amount: float = 1.0, ends: tuple[str, str] = ("decr", "incr")) -> tuple[Amounts, Amounts]:
+    less, more = ends
     return {f"{stem}-{less}": amount}, {f"{stem}-{more}": amount}
 
 
@@ -54,8 +55,8 @@ _LOW, _SMALL, _BACK, _FLAT, _THIN = (
     ("flat", "full"),
     ("thin", "thick"),
 )
-_UP, _OUT = {"less": "down", "more": "up"}, {"less": "in", "more": "out"}
-_FORWARD = {"less": "backward", "more": "forward"}
+_UP, _OUT = ("down", "up"), ("in", "out")
+_FORWARD = ("backward", "forward")
 
 SLIDERS = (
     _free("style", "proportions of a person or of a cartoon", ("natural", "cartoon"), 0.75),
@@ -109,22 +110,22 @@ SLIDERS = (
         "forehead_slope",
         "forehead",
         ("sloping", "round"),
-        _pair("forehead/forehead-trans", **_FORWARD),
+        _pair("forehead/forehead-trans", 1.0, _FORWARD),
         _pair("forehead/forehead-nubian", 0.5),
     ),
     _shape("temples", "width of the temples", ("hollow", "full"), _pair("forehead/forehead-temple", 1.5)),
-    _shape("brow_height", "height of the brows", _LOW, _pair("eyebrows/eyebrows-trans", 1.5, **_UP)),
+    _shape("brow_height", "height of the brows", _LOW, _pair("eyebrows/eyebrows-trans", 1.5, _UP)),
     _shape(
         "brow_angle",
         "slope of the brows",
         ("sad", "stern"),
         ({"eyebrows/eyebrows-angle-up": 1}, {"eyebrows/eyebrows-angle-down": 1}),
     ),
-    _shape("brow_depth", "how far the brows stand out", _BACK, _pair("eyebrows/eyebrows-trans", **_FORWARD)),
+    _shape("brow_depth", "how far the brows stand out", _BACK, _pair("eyebrows/eyebrows-trans", 1.0, _FORWARD)),
     _free("brow_thickness", "thickness of the brows", _THIN),
     _shape("eye_size", "size of the eyes", _SMALL, _pair("eyes/*-eye-scale", 1.8)),
-    _shape("eye_spacing", "distance of the eyes", ("close", "far"), _pair("eyes/*-eye-trans", 1.5, **_OUT)),
-    _shape("eye_height", "height of the eyes in the face", _LOW, _pair("eyes/*-eye-trans", **_UP)),
+    _shape("eye_spacing", "distance of the eyes", ("close", "far"), _pair("eyes/*-eye-trans", 1.5, _OUT)),
+    _shape("eye_height", "height of the eyes in the face", _LOW, _pair("eyes/*-eye-trans", 1.0, _UP)),
     _shape(
         "eye_rotation",
         "slope of the eyes from inner to outer corner",
@@ -146,10 +147,10 @@ SLIDERS = (
         "eye_depth",
         "how deep the eyes lie",
         ("deep", "bulging"),
-        _pair("eyes/*-eye-push1", **_OUT),
-        _pair("eyes/*-eye-push2", **_OUT),
+        _pair("eyes/*-eye-push1", 1.0, _OUT),
+        _pair("eyes/*-eye-push2", 1.0, _OUT),
     ),
-    _shape("eye_fold", "fold of the upper lids", ("hooded", "open"), _pair("eyes/*-eye-eyefold", **_UP)),
+    _shape("eye_fold", "fold of the upper lids", ("hooded", "open"), _pair("eyes/*-eye-eyefold", 1.0, _UP)),
     _shape(
         "epicanthus",
         "inner fold of the lids",
@@ -160,21 +161,21 @@ SLIDERS = (
     _free("lashes", "length of the lashes", ("short", "long")),
     _shape("nose_width", "width of the nose", _WIDE, _pair("nose/nose-scale-horiz")),
     _shape("nose_height", "length of the nose", ("short", "long"), _pair("nose/nose-scale-vert")),
-    _shape("nose_position", "height of the nose in the face", _LOW, _pair("nose/nose-trans", **_UP)),
+    _shape("nose_position", "height of the nose in the face", _LOW, _pair("nose/nose-trans", 1.0, _UP)),
     _shape("nose_depth", "how far the nose stands out", ("flat", "prominent"), _pair("nose/nose-scale-depth")),
     _shape(
         "nose_bridge",
         "ridge of the nose",
         ("hollow", "humped"),
         _pair("nose/nose-hump", 0.7),
-        _pair("nose/nose-curve", 0.7, less="concave", more="convex"),
+        _pair("nose/nose-curve", 0.7, ("concave", "convex")),
     ),
     _shape("nose_bridge_width", "width of the bridge", _WIDE, _pair("nose/nose-width1"), _pair("nose/nose-width2")),
     _shape(
         "nose_tip",
         "direction of the tip",
         ("down", "up"),
-        _pair("nose/nose-point", 0.7, **_UP),
+        _pair("nose/nose-point", 0.7, _UP),
         _pair("nose/nose-septumangle", 0.5),
     ),
     _shape(
@@ -201,9 +202,9 @@ SLIDERS = (
         _pair("mouth/mouth-upperlip-volume"),
         _pair("mouth/mouth-scale-vert", 0.5),
     ),
-    _shape("mouth_position", "height of the mouth in the face", _LOW, _pair("mouth/mouth-trans", **_UP)),
-    _shape("mouth_depth", "how far the mouth stands out", _BACK, _pair("mouth/mouth-trans", 0.7, **_FORWARD)),
-    _shape("mouth_corners", "corners of the closed mouth", ("down", "up"), _pair("mouth/mouth-angles", 0.8, **_UP)),
+    _shape("mouth_position", "height of the mouth in the face", _LOW, _pair("mouth/mouth-trans", 1.0, _UP)),
+    _shape("mouth_depth", "how far the mouth stands out", _BACK, _pair("mouth/mouth-trans", 0.7, _FORWARD)),
+    _shape("mouth_corners", "corners of the closed mouth", ("down", "up"), _pair("mouth/mouth-angles", 0.8, _UP)),
     _shape("upper_lip", "height of the upper lip", ("thin", "full"), _pair("mouth/mouth-upperlip-height")),
     _shape("lower_lip", "height of the lower lip", ("thin", "full"), _pair("mouth/mouth-lowerlip-height")),
     _shape("cupids_bow", "bow of the upper lip", ("flat", "marked"), _pair("mouth/mouth-cupidsbow")),
@@ -221,7 +222,7 @@ SLIDERS = (
         _pair("cheek/*-cheek-inner", 0.5),
     ),
     _shape("cheekbones", "cheekbones", ("soft", "marked"), _pair("cheek/*-cheek-bones")),
-    _shape("cheek_height", "height of the cheeks", _LOW, _pair("cheek/*-cheek-trans", **_UP)),
+    _shape("cheek_height", "height of the cheeks", _LOW, _pair("cheek/*-cheek-trans", 1.0, _UP)),
     _shape("chin_width", "width of the chin", _WIDE, _pair("chin/chin-width")),
     _shape("chin_height", "height of the chin", ("short", "long"), _pair("chin/chin-height", 0.7)),
     _shape(
@@ -237,7 +238,7 @@ SLIDERS = (
     _shape("double_chin", "fat below the chin", ("none", "double"), _pair("neck/neck-double")),
     _shape("ear_size", "size of the ears", _SMALL, _pair("ears/*-ear-scale")),
     _shape("ear_angle", "how far the ears stand out", ("flat", "sticking out"), _pair("ears/*-ear-wing")),
-    _shape("ear_height", "height of the ears on the head", _LOW, _pair("ears/*-ear-trans", 0.7, **_UP)),
+    _shape("ear_height", "height of the ears on the head", _LOW, _pair("ears/*-ear-trans", 0.7, _UP)),
     _shape(
         "ear_shape",
         "top of the ears",
@@ -255,7 +256,6 @@ SLIDERS = (
     _shape("neck_length", "length of the neck", ("short", "long"), _pair("neck/neck-scale-vert", 0.6)),
     _free("hair_volume", "volume of the hair", _FLAT),
     _free("hair_length", "length of the hair within its style", ("short", "long")),
-    _free("hairline", "height of the hairline", _LOW),
     _free("beard_volume", "length of the beard", ("short", "long")),
     _free("glasses_size", "size of the glasses", _SMALL),
     _free("glasses_height", "where the glasses sit on the nose", _LOW),

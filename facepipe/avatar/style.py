@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix, diags_array, identity
 
 from facepipe.avatar.head import Head
-from facepipe.avatar.mesh import Floats
+from facepipe.avatar.mesh import Reals
 from facepipe.avatar.units import UNITS
 
 PRESET: Mapping[str, float] = {
@@ -82,14 +81,14 @@ SMOOTHING_SHARE = 0.9
 """Share of the smoothed shape in the skin at style 1, where nothing protects its detail."""
 
 
-def smoothstep(values: Floats, start: float, end: float) -> Floats:
+def smoothstep(values: Reals, start: float, end: float) -> Reals:
     """Return 0 below `start`, 1 above `end`, and a smooth way between; the reverse if `start` is above `end`."""
     share = np.clip((values - start) / (end - start), 0, 1)
-    step: Floats = share * share * (3 - 2 * share)
+    step: Reals = share * share * (3 - 2 * share)
     return step
 
 
-def style_field(head: Head) -> Floats:
+def style_field(head: Head) -> Reals:
     """Return the displacements (N, 3) of the head's vertices at style 1, without smoothing."""
     field = np.zeros(head.vertices.shape)
     for name, amount in PRESET.items():
@@ -104,7 +103,7 @@ def style_field(head: Head) -> Floats:
     return field.astype(np.float32)
 
 
-def _eye_field(head: Head, side: str) -> Floats:
+def _eye_field(head: Head, side: str) -> Reals:
     sign, other = (1, "right") if side == "left" else (-1, "left")
     places = head.vertices.astype(np.float64)
     away = places - places[head.spans[f"eye-{side}"]].mean(axis=0)
@@ -114,19 +113,19 @@ def _eye_field(head: Head, side: str) -> Floats:
     free = np.maximum(smoothstep(nose, *NOSE_REACH), smoothstep(distances, *EYE_CORE[::-1]))
     near = smoothstep(distances, *EYE_REACH[::-1]) * free * smoothstep(sign * places[:, 0], -0.1, 0.1)
     near[head.spans[f"eye-{side}"]], near[head.spans[f"eye-{other}"]] = 1, 0
-    field: Floats = near[:, None] * (EYE_GROWTH * away + EYE_SHIFT * [sign, 1, 1])
+    field: Reals = near[:, None] * (EYE_GROWTH * away + EYE_SHIFT * [sign, 1, 1])
     # Nothing crosses the middle of the face.
     field[: head.spans["skin"].stop, 0] *= smoothstep(sign * places[: head.spans["skin"].stop, 0], *MIDDLE)
     return field
 
 
-def _skull_field(places: Floats) -> Floats:
+def _skull_field(places: Reals) -> Reals:
     growth = smoothstep(places[:, 1], *SKULL_RANGE)[:, None] * SKULL_GROWTH
-    field: Floats = growth * (places - np.array([0, SKULL_RANGE[0], 0.2]))
+    field: Reals = growth * (places - np.array([0, SKULL_RANGE[0], 0.2]))
     return field
 
 
-def _face_field(places: Floats) -> Floats:
+def _face_field(places: Reals) -> Reals:
     """Return the widening of the cheeks and the rise of the chin, which takes all below it along."""
     low, high = FACE_HEIGHTS
     bump = smoothstep(places[:, 1], low - 0.25, 6.5) * smoothstep(places[:, 1], 7.6, 6.9)
@@ -134,16 +133,16 @@ def _face_field(places: Floats) -> Floats:
     return np.stack([FACE_WIDENING * bump * places[:, 0], rise, np.zeros(len(places))], axis=1)
 
 
-def _neck_field(head: Head, places: Floats) -> Floats:
+def _neck_field(head: Head, places: Reals) -> Reals:
     share = (1 - head.turning) * smoothstep(places[:, 1], 5.2, 5.7)
     middle = places[head.joint("joint-neck"), 2] + 0.2
     away = (places - np.array([0, 0, middle])) * [1, 0, 1]
-    field: Floats = -NECK_NARROWING * share[:, None] * away
+    field: Reals = -NECK_NARROWING * share[:, None] * away
     return field
 
 
 class Smoothing:
-    """The smoothing of the skin: a random walk over its edges, repeated, and blended in where nothing protects detail."""
+    """The smoothing of the skin: a random walk over its edges, blended in where nothing protects detail."""
 
     def __init__(self, head: Head) -> None:
         count, triangles = len(head.template.vertices), head.template.triangles
@@ -158,16 +157,16 @@ class Smoothing:
         self._step = csr_matrix(walk.astype(np.float32))
         self._share = (SMOOTHING_SHARE * soft).astype(np.float32)[:, None]
 
-    def displacements(self, skin: Floats) -> Floats:
+    def displacements(self, skin: Reals) -> Reals:
         """Return the displacements (K, 3) at style 1 of the skin's vertices (K, 3)."""
         smooth = skin
         for _ in range(SMOOTHING_ROUNDS):
             smooth = self._step @ smooth
-        moved: Floats = self._share * (smooth - skin)
+        moved: Reals = self._share * (smooth - skin)
         return moved
 
 
-def _softness(head: Head) -> NDArray[np.float64]:
+def _softness(head: Head) -> Reals:
     """Return (K,): 1 where the skin is smoothed, 0 where that would blunt lids, lips, nose, ears and inner skin."""
     template = head.template
     soft = np.ones(len(template.vertices))

@@ -16,30 +16,30 @@ class Surface:
     """Reflection of a part beside what its material says."""
 
     scatter: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    """How far red, green and blue light reach around the terminator: 0 (Lambert) to 1 (half Lambert). Light that travels
-    through skin comes out red, so red reaches farthest."""
+    """How far red, green and blue light reach around the terminator: 0 (Lambert) to 1 (half Lambert). Light that
+    travels through skin comes out red, so red reaches farthest."""
     specular: float = 1.0
     """Strength of reflected lights; 1 is that of skin, glass and plastic."""
     sheen: float = 0.0
-    """Strength of the highlight across strands that run down from the crown."""
+    """Strength of the highlight across strands that run down from the crown; it has the colour of the strands."""
     glint: float = 0.0
     """Strength of the reflected windows on a moist ball."""
     rim: float = 1.0
     """Strength of light from behind."""
 
 
-_STRANDS = Surface((0.6, 0.55, 0.5), specular=0.3, sheen=0.5, rim=1.2)
+_STRANDS = Surface((0.6, 0.55, 0.5), specular=0.25, sheen=1.3, rim=1.0)
 _SURFACES = {
     "skin": Surface((0.85, 0.55, 0.45), specular=0.8),
-    "eye-left": Surface((0.7, 0.7, 0.7), glint=1.0, rim=0.0),
-    "eye-right": Surface((0.7, 0.7, 0.7), glint=1.0, rim=0.0),
+    "eye-left": Surface((0.7, 0.7, 0.7), glint=0.5, rim=0.0),
+    "eye-right": Surface((0.7, 0.7, 0.7), glint=0.5, rim=0.0),
     "teeth-upper": Surface((0.8, 0.75, 0.7), rim=0.0),
     "teeth-lower": Surface((0.8, 0.75, 0.7), rim=0.0),
     "tongue": Surface((0.85, 0.5, 0.5), rim=0.0),
     "lashes": Surface(specular=0.0, rim=0.0),
-    "brows": Surface((0.6, 0.55, 0.5), specular=0.2, sheen=0.1, rim=0.3),
+    "brows": Surface((0.6, 0.55, 0.5), specular=0.15, sheen=0.4, rim=0.2),
     "hair": _STRANDS,
-    "beard": Surface((0.6, 0.55, 0.5), specular=0.2, sheen=0.15, rim=0.7),
+    "beard": Surface((0.6, 0.55, 0.5), specular=0.15, sheen=0.6, rim=0.6),
     "clothes": Surface(specular=0.4),
 }
 

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial import KDTree
 
-from facepipe.avatar.mesh import Floats, Indices
+from facepipe.avatar.mesh import Floats, Indices, Reals
 
 CANDIDATES = 24
 """Triangles by centre distance among which the closest point of the surface is searched."""
@@ -63,15 +63,15 @@ class Template:
         With `normal`, the distance from the surface becomes a height along its normal, which turns and grows with the
         surface, and the rest a drift; without, all of it is drift.
         """
-        points = np.asarray(points, np.float64).reshape(-1, 3)
-        near = self._centres.query(points, k=min(CANDIDATES, len(self.triangles)))[1].reshape(len(points), -1)
-        weights, distances = _closest(points[:, None], self.vertices[self.triangles[near]].astype(np.float64))
+        places = np.asarray(points, np.float64).reshape(-1, 3)
+        near = self._centres.query(places, k=min(CANDIDATES, len(self.triangles)))[1].reshape(len(places), -1)
+        weights, distances = _closest(places[:, None], self.vertices[self.triangles[near]].astype(np.float64))
         best = distances.argmin(axis=1)
-        rows = np.arange(len(points))
+        rows = np.arange(len(places))
         corners, weights = self.triangles[near[rows, best]], weights[rows, best]
-        away = points - np.einsum("kc,kcx->kx", weights, self.vertices[corners])
+        away = places - np.einsum("kc,kcx->kx", weights, self.vertices[corners])
         normals = smooth_normals(weights, self.normals[corners])
-        heights = np.einsum("kx,kx->k", away, normals) if normal else np.zeros(len(points))
+        heights = np.einsum("kx,kx->k", away, normals) if normal else np.zeros(len(places))
         drifts = away - heights[:, None] * normals
         return Attachment(corners, weights.astype(np.float32), heights.astype(np.float32), drifts.astype(np.float32))
 
@@ -87,7 +87,7 @@ class Template:
         )
 
     def patch(self, region: Indices) -> tuple[Indices, Indices]:
-        """Return (vertices (K,), triangles (L, 3)): the triangles wholly in a region, indexed by its sorted vertices."""
+        """Return (vertices (K,), triangles (L, 3)): the triangles wholly in a region, by its sorted vertices."""
         chosen = np.zeros(len(self.vertices), bool)
         chosen[region] = True
         vertices = np.flatnonzero(chosen).astype(np.int32)
@@ -96,14 +96,14 @@ class Template:
         return vertices, number[self.triangles[inside]].astype(np.int32)
 
 
-def smooth_normals(weights: Floats, normals: Floats) -> Floats:
+def smooth_normals(weights: Reals, normals: Reals) -> Reals:
     """Return unit normals (K, 3) interpolated from those of corners (K, 3, 3) by barycentric weights (K, 3)."""
     mixed = np.einsum("kc,kcx->kx", weights, normals)
-    unit: Floats = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-9)
+    unit: Reals = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-9)
     return unit
 
 
-def _closest(points: Floats, triangles: Floats) -> tuple[Floats, Floats]:
+def _closest(points: Reals, triangles: Reals) -> tuple[Reals, Reals]:
     """Return barycentric weights (..., 3) of the closest points of triangles (..., 3, 3), and distances (...)."""
     origin, first, second = triangles[..., 0, :], triangles[..., 1, :], triangles[..., 2, :]
     inside = _plane_weights(points, triangles)
@@ -119,13 +119,10 @@ def _closest(points: Floats, triangles: Floats) -> tuple[Floats, Floats]:
     places = np.einsum("o...c,...cx->o...x", stacked, triangles)
     distances = np.linalg.norm(places - points, axis=-1)
     best = np.where(np.isnan(distances), np.inf, distances).argmin(axis=0)[None]
-    return (
-        np.take_along_axis(stacked, best[..., None], 0)[0],
-        np.take_along_axis(distances, best, 0)[0],
-    )
+    return np.take_along_axis(stacked, best[..., None], 0)[0], np.take_along_axis(distances, best, 0)[0]
 
 
-def _plane_weights(points: Floats, triangles: Floats) -> Floats:
+def _plane_weights(points: Reals, triangles: Reals) -> Reals:
     """Return barycentric coordinates (..., 3) of the projections of points on the planes of triangles."""
     origin = triangles[..., 0, :]
     first, second, away = triangles[..., 1, :] - origin, triangles[..., 2, :] - origin, points - origin

@@ -1,4 +1,4 @@
-"""Avatar vectors: what makes one avatar. Strict ones are what the engine accepts, relaxed ones what networks work on."""
+"""Avatar vectors: what makes one avatar. The engine accepts strict ones, networks work on relaxed ones."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _complete_colours(given: Mapping[str, Colour]) -> dict[str, Colour]:
     _known("colour", given, PALETTES)
     found = {}
     for name, palette in PALETTES.items():
-        place = given.get(name, palette.neutral)
+        place: Any = given.get(name, palette.neutral)
         if not isinstance(place, list | tuple) or len(place) != 2:
             raise InputError(f"the colour {name} must be lightness and tone, two numbers from 0 to 1, not {place!r}")
         found[name] = (_share(f"the lightness of {name}", place[0]), _share(f"the tone of {name}", place[1]))

@@ -15,6 +15,7 @@ from facepipe.avatar.avatar import Avatar, build
 from facepipe.avatar.compiling import open_head
 from facepipe.avatar.head import ENGINE_VERSION
 from facepipe.avatar.params import load_params
+from facepipe.avatar.posing import PICTURE_AXES
 from facepipe.engine import Job
 from facepipe.errors import InputError, ToolError, UsageError
 from facepipe.export.avatar_model import avatar_model
@@ -38,8 +39,6 @@ BESIDE = {".obj": (".mtl",)}
 """Suffixes of files that are written beside one."""
 RIGHTS = "The head and its face units are data of MakeHuman and MPFB2, CC0 1.0."
 TEXTURE_RIGHTS = " The texture is a picture of a person, who has a right to it."
-PICTURE_AXES = np.diag([1.0, -1.0, -1.0])
-"""From the axes of `facepipe.face.pose` (y down, z away from the viewer) to those of avatars, and back."""
 
 
 class Portrait(NamedTuple):

@@ -12,7 +12,7 @@ from facepipe.errors import InputError, UsageError
 from facepipe.media.files import kind_of
 from facepipe.spaces import SPACES
 
-TRACK, TAKE_SUFFIX = ".track.npz", ".csv"
+TRACK, TAKE_SUFFIX, AVATAR_SUFFIX = ".track.npz", ".csv", ".json"
 # A file with one of these suffixes that is not a medium is reported as broken; other files are skipped silently.
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -110,6 +110,11 @@ def is_motion(path: Path) -> bool:
 def is_take(path: Path) -> bool:
     """Return whether a file is a take of Live Link Face, by its suffix."""
     return path.suffix.lower() == TAKE_SUFFIX
+
+
+def is_avatar(path: Path) -> bool:
+    """Return whether a file is an avatar, by its suffix."""
+    return path.suffix.lower() == AVATAR_SUFFIX
 
 
 def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool], *, kinds: str) -> list[Item]:

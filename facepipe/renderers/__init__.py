@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from facepipe.renderers import bilayer, compact, mesh, pirender
+from facepipe.renderers import avatar, bilayer, compact, mesh, pirender
 from facepipe.rendering.spec import OpenRenderer, PrepareSource, RendererSpec
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from facepipe.rendering.spec import FrameRenderer, PreparedTensors
 
 RENDERERS: Mapping[str, RendererSpec] = {
-    spec.name: spec for spec in (compact.SPEC, mesh.SPEC, pirender.SPEC, bilayer.SPEC)
+    spec.name: spec for spec in (compact.SPEC, mesh.SPEC, pirender.SPEC, bilayer.SPEC, avatar.SPEC)
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from facepipe.rendering.quality import QualityThresholds
@@ -27,6 +28,15 @@ MATTING = "matting"
 """Registry name of the network that finds the person in a picture."""
 NETWORK = "network"
 """Key of the network's file in the weights given to a renderer, whichever registered weight it is."""
+
+
+class SourceKind(str, Enum):
+    """What a renderer animates."""
+
+    PICTURE = "picture"
+    """The face of a picture or of a frame of a video."""
+    AVATAR = "avatar"
+    """An avatar, a params.json."""
 
 
 class OpenRenderer(Protocol):
@@ -70,6 +80,7 @@ class RendererSpec:
     """Name of the renderer's motion space."""
     open: str
     """An `OpenRenderer`."""
+    source: SourceKind = SourceKind.PICTURE
     open_prior: str = ""
     """For a renderer that others use as prior: a function of weights and source that returns the prior."""
     prior: str = ""
@@ -89,6 +100,8 @@ class RendererSpec:
     of the driver the motion only, never the landmarks."""
     has_alpha: bool = False
     """Whether frames have alpha, the matte of the rendered head."""
+    background: str = "source"
+    """Value of --background for "auto" if frames have alpha."""
     context_frames: int = 0
     """Frames of motion before and after a frame that it depends on."""
     side_multiple: int = 2

@@ -20,7 +20,7 @@ class Asset:
     type: str
     name: str
     build: Callable[[ShapedHead, AvatarVector], tuple[Part, ...]]
-    """Returns no part, or several of one or more names of facepipe.avatar.mesh.PARTS. Topology does not depend on the arguments."""
+    """Returns no part, or several of names in PARTS. Topology does not depend on the arguments."""
 
 
 def nothing(_head: ShapedHead, _vector: AvatarVector) -> tuple[Part, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from facepipe.avatar.template import Template
 if TYPE_CHECKING:
     from facepipe.avatar.vector import AvatarVector
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 Mesh = tuple[Numbers, Indices]
 GOLD: Floats = np.array([0.93, 0.74, 0.36], np.float32)
 PEARL: Floats = np.array([0.95, 0.93, 0.9], np.float32)
@@ -27,7 +27,7 @@ OUTWARDS = 0.045
 """Decimetres from the lobe to the middle of a stud, away from the head."""
 
 
-def _stud(lobe: Numbers, side: int, radius: float = 0.045) -> Mesh:
+def _stud(lobe: Numbers, side: int, radius: float = 0.06) -> Mesh:
     return ball(lobe + np.array([side * OUTWARDS, 0.04, 0.0]), np.full(3, radius), rows=9, columns=12)
 
 
@@ -61,7 +61,7 @@ DESIGNS: dict[str, tuple[Callable[[Numbers, int], Mesh], Floats]] = {
     "stud": (_stud, GOLD),
     "hoop": (_hoop, GOLD),
     "drop": (_drop, GOLD),
-    "pearl": (partial(_stud, radius=0.075), PEARL),
+    "pearl": (partial(_stud, radius=0.085), PEARL),
     "bar": (_bar, GOLD),
 }
 

@@ -11,7 +11,7 @@ from facepipe.avatar.assets.asset import Asset, nothing
 from facepipe.avatar.assets.hair_pieces import Bun, Locks, Piece, Tail
 from facepipe.avatar.assets.hair_shell import HairStyle, shell
 from facepipe.avatar.assets.hat import HATS, hidden, pressed
-from facepipe.avatar.assets.surface import Surface, attach, merge, part_of
+from facepipe.avatar.assets.surface import Surface, attach, factor, grown, merge, part_of
 from facepipe.avatar.mesh import Material, Part
 from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.template import Template
@@ -19,7 +19,7 @@ from facepipe.avatar.template import Template
 if TYPE_CHECKING:
     from facepipe.avatar.vector import AvatarVector
 
-HAIR = Material(roughness=0.5)
+HAIR = Material(roughness=0.5, double_sided=True)
 
 SHORT = ((0, 0.1), (70, 0.07), (180, 0.07))
 COMBED = HairStyle(heights=((0, 0.09), (90, 0.07), (180, 0.09)), top=0.1, taper=1.5, strands=0.02, locks=44)
@@ -74,7 +74,7 @@ STYLES: dict[str, tuple[HairStyle, tuple[Piece, ...]]] = {
         HairStyle(heights=SHORT, top=0.06, line=((0, 0.12), (22, 0.22), (40, 0.16), (70, 0.0)), taper=2, locks=35),
         (),
     ),
-    "bob": (HairStyle(heights=((0, 0.15), (90, 0.18), (180, 0.2)), top=0.18, hem=TO_JAW, part=12, flare=-0.06), ()),
+    "bob": (HairStyle(heights=((0, 0.15), (90, 0.18), (180, 0.2)), top=0.18, hem=TO_JAW, part=12, flare=-0.14), ()),
     "bob-fringe": (
         HairStyle(
             heights=((0, 0.16), (90, 0.18), (180, 0.2)),
@@ -98,24 +98,41 @@ STYLES: dict[str, tuple[HairStyle, tuple[Piece, ...]]] = {
         (),
     ),
     "long-straight": (
-        HairStyle(heights=((0, 0.13), (90, 0.16), (180, 0.18)), top=0.15, hem=TO_SHOULDERS, part=0, locks=41),
+        HairStyle(
+            heights=((0, 0.13), (90, 0.16), (180, 0.18)), top=0.15, hem=TO_SHOULDERS, part=0, flare=-0.16, locks=41
+        ),
         (),
     ),
     "long-wavy": (
         HairStyle(
-            heights=((0, 0.18), (90, 0.22), (180, 0.22)), top=0.2, hem=TO_SHOULDERS, part=24, waves=0.05, strands=0.03
+            heights=((0, 0.18), (90, 0.22), (180, 0.22)),
+            top=0.2,
+            hem=TO_SHOULDERS,
+            part=24,
+            waves=0.05,
+            flare=-0.08,
+            strands=0.03,
         ),
         (),
     ),
     "long-fringe": (
         HairStyle(
-            heights=((0, 0.15), (180, 0.18)), top=0.16, hem=(*FRINGE, (52, 6.6), (66, 5.85), (180, 5.75)), locks=37
+            heights=((0, 0.15), (180, 0.18)),
+            top=0.16,
+            hem=(*FRINGE, (54, 6.9), (68, 5.95), (180, 5.85)),
+            flare=-0.16,
+            locks=37,
         ),
         (),
     ),
     "long-curly": (
         HairStyle(
-            heights=((0, 0.28), (90, 0.34), (180, 0.34)), top=0.3, hem=TO_SHOULDERS, curls=0.055, strands=0.0, flare=0.1
+            heights=((0, 0.24), (50, 0.2), (90, 0.28), (180, 0.34)),
+            top=0.3,
+            hem=TO_SHOULDERS,
+            curls=0.05,
+            strands=0.0,
+            flare=-0.05,
         ),
         (),
     ),
@@ -164,6 +181,9 @@ def hair_surface(template: Template, name: str, hat: str) -> Surface:
 
 def _build(name: str, head: ShapedHead, vector: AvatarVector) -> tuple[Part, ...]:
     surface = hair_surface(head.template, name, vector.choices["hat"])
+    if vector.choices["hat"] == "none":
+        volume = factor(vector.sliders["hair_volume"], 0.75, 1.35)
+        surface = grown(surface, volume, factor(vector.sliders["hair_length"], 0.8, 1.2))
     return (part_of("hair", head, surface, vector.colour("hair"), material=HAIR, still=True),)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from facepipe.avatar.assets.skull import noise, skull_of
 from facepipe.avatar.assets.surface import Draft, ball, draft, merge, tube
 from facepipe.avatar.template import Template
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 Piece = Callable[[Template], Draft]
 PATH_POINTS = 26
 LOCK_CLEARANCE = 0.03

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from facepipe.avatar.assets.surface import Draft, draft, grid_triangles
 from facepipe.avatar.regions import SKULL
 from facepipe.avatar.template import Template
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 Nodes = Sequence[tuple[float, float]]
 
 STRANDS, SCALP_ROWS, HANGING_ROWS, RIM_ROWS = 96, 16, 14, 3
@@ -157,7 +158,8 @@ def _locks(style: HairStyle, azimuth: Numbers) -> Numbers:
     """Return the profile of locks in [-1, 1] over the azimuth: round backs with narrow furrows."""
     angle = np.radians(azimuth)
     wave = np.abs(np.sin(0.5 * style.locks * angle + 0.7 * noise(angle, style.seed + 3, 6)))
-    return 1.6 * wave - 1
+    profile: Numbers = 1.6 * wave - 1
+    return profile
 
 
 def _relief(style: HairStyle, azimuth: Numbers, share: Numbers) -> Numbers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,12 @@ from facepipe.avatar.template import Template
 if TYPE_CHECKING:
     from facepipe.avatar.vector import AvatarVector
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 Nodes = Sequence[tuple[float, float]]
 MATERIAL = Material(roughness=0.85)
 COLUMNS, CROWN_ROWS, BRIM_ROWS = 72, 16, 6
+HEADBAND_DEGREES = 17.0
+"""Width of a headband."""
 PRESSED = 0.06
 """Decimetres between a hat and the hair pressed down by it."""
 
@@ -105,16 +107,10 @@ def pressed(design: Draft, template: Template, style: HatStyle) -> Draft:
     elevation = np.degrees(np.arcsin(away[:, 1] / reach))
     rim = skull.elevation_at(azimuth, _at(style.rim, azimuth))
     limit = skull.distance(azimuth, elevation) + max(style.room - PRESSED, 0.02)
-    if style.top < 0:
-        above = (elevation > rim) & (elevation < rim + HEADBAND_DEGREES)
-    else:
-        above = elevation > rim - 6
+    lowest, highest = (0.0, HEADBAND_DEGREES) if style.top < 0 else (-6.0, 180.0)
+    above = (elevation > rim + lowest) & (elevation < rim + highest)
     factor = np.where(above, np.minimum(1, limit / reach), 1)
     return replace(design, vertices=SKULL + away * factor[:, None])
-
-
-HEADBAND_DEGREES = 17.0
-"""Width of a headband."""
 
 
 @lru_cache(maxsize=32)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 
-from facepipe.avatar.mesh import Floats
 from facepipe.avatar.regions import HAIRLINE, SKULL
 from facepipe.avatar.template import Template
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 LOWEST_DEGREES = -45.0
 """Elevation down to which the skull is known."""
 BRACKET = np.linspace(-40.0, 89.0, 130)
@@ -48,7 +48,7 @@ class Skull:
         return SKULL + reach[..., None] * directions(azimuth, elevation)
 
     def elevation_at(self, azimuth: Numbers, y: Numbers) -> Numbers:
-        """Return the elevation in degrees at which the surface in the direction `azimuth` (A,) has the height y (A,)."""
+        """Return the elevation (A,) in degrees at which the surface in the direction `azimuth` has the height y."""
         heights = self.places(azimuth[:, None], BRACKET[None])[..., 1]
         return np.array([np.interp(wanted, row, BRACKET) for wanted, row in zip(y, heights, strict=True)])
 

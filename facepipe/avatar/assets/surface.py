@@ -1,9 +1,10 @@
-"""Surfaces that assets are made of: grids, tubes along a path, and balls, designed on the template, placed on a head."""
+"""Surfaces of assets: grids, tubes along a path, and balls, designed on the template and placed on a head."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from facepipe.avatar.mesh import Floats, Indices, Material, Part
 from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.template import Attachment, Template
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,7 @@ def draft(
     shades: Numbers | float = 1.0,
     clearance: Numbers | float = 0.01,
 ) -> Draft:
-    """Return a draft; shades and clearances are those of each vertex or one for all, anchors the vertices if not given."""
+    """Return a draft. Shades and clearances are one for each vertex or one for all; vertices are their own anchors."""
     count = (len(vertices),)
     held = vertices if anchors is None else np.broadcast_to(anchors, vertices.shape)
     return Draft(vertices, triangles, held, np.broadcast_to(shades, count), np.broadcast_to(clearance, count))
@@ -161,6 +162,21 @@ def attach(template: Template, design: Draft) -> Surface:
         design.triangles,
         design.shades.astype(np.float32),
     )
+
+
+def grown(surface: Surface, volume: float, length: float = 1.0) -> Surface:
+    """Return a surface that stands `volume` times as high above the skin, and hangs down `length` times as far."""
+    attachment = surface.attachment
+    above = np.maximum(attachment.heights - surface.guard.heights, 0)
+    heights = attachment.heights + np.float32(volume - 1) * above
+    drifts = attachment.drifts.copy()
+    drifts[:, 1] += np.float32(length - 1) * np.minimum(drifts[:, 1], 0)
+    return replace(surface, attachment=replace(attachment, heights=heights, drifts=drifts))
+
+
+def factor(value: float, low: float, high: float) -> float:
+    """Return the factor at the value of a slider: `low` at 0, 1 at 0.5, `high` at 1."""
+    return float(np.interp(value, (0, 0.5, 1), (low, 1, high)))
 
 
 def place(head: ShapedHead, surface: Surface) -> Floats:
