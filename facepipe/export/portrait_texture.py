@@ -95,7 +95,8 @@ def _bake(layout: Layout, values: Points, picture: Pixels) -> Pixels:
     light = share * shown + (1 - share) * np.clip(fill * np.clip(gain, *GAINS), 0, 1)
     nearest = distance_transform_edt(~covered, return_distances=False, return_indices=True)
     levels = np.searchsorted(LEVEL_STARTS, light[tuple(nearest)], side="right") - 1
-    return np.clip(levels, 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(levels, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def rasterised(layout: Layout, values: Points, side: int = SIDE_PIXELS) -> tuple[Points, NDArray[np.bool_]]:

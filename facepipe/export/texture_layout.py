@@ -1,8 +1,8 @@
 """Layouts of textures: which place of a texture each triangle of the skin shows.
 
 The skin's own coordinates are seen from the middle of the face, so that the insides of mouth and eye sockets share them
-with lips and lids, and triangles across the back of the head stretch over the whole face. Both get places of their own in
-corners of the texture, and their vertices become copies.
+with lips and lids, and triangles across the back of the head stretch over the whole face. Both get places of their own
+in corners of the texture, and their vertices become copies.
 """
 
 from __future__ import annotations
