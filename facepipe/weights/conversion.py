@@ -164,9 +164,9 @@ def _reason(path: Path, error: Exception) -> str:
     for beginning, what in FOREIGN.items():
         if start.lower().startswith(beginning):
             return f"it is {what}"
-    if isinstance(error, pickle.UnpicklingError) and path.suffix != ".safetensors":
-        # torch's own message recommends to run the code.
-        return "it is damaged, no pickle, or contains more than tensors"
-    if start.startswith(ZIP):
+    if path.suffix == ".safetensors":
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    if start.startswith(ZIP) and not isinstance(error, pickle.UnpicklingError):
         return "it is cut off or damaged"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    # torch's own message recommends to run the code, or is one of Python about the bytes that it took for commands.
+    return "it is damaged, no pickle, or contains more than tensors"
