@@ -1,6 +1,6 @@
 """The top of a head that the portrait's upper edge cuts off.
 
-Beyond the edge, the reflected picture would continue the hair without end, and look like a bun where the head moves down.
+Beyond the edge, the reflected picture would continue the hair without end: a bun, where the head moves down.
 The head is closed by half an ellipse over the columns in which it is cut.
 """
 
