@@ -11,7 +11,7 @@ from facepipe.avatar.clothes import shirt
 from facepipe.avatar.eyeballs import eyeball
 from facepipe.avatar.head import Head
 from facepipe.avatar.lashes import lashes
-from facepipe.avatar.mesh import PARTS, Floats, Material, Part
+from facepipe.avatar.mesh import PARTS, Floats, Material, Part, Reals
 from facepipe.avatar.painting import skin_colours
 from facepipe.avatar.posing import Poser, Reals
 from facepipe.avatar.shaped_head import ShapedHead, morphs_of
