@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stages import (
         NAMES,
+        avatar,
         blendshapes,
         clip,
         coefficients,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NAMES",
+    "avatar",
     "blendshapes",
     "clip",
     "coefficients",

@@ -6,6 +6,7 @@ do not import each other; they exchange data by files.
 
 NAMES = (
     "crop",
+    "avatar",
     "matte",
     "selection",
     "coefficients",

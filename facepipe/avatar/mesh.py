@@ -7,11 +7,14 @@ the viewer.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Reals = NDArray[np.floating[Any]]
+"""Of float32 or float64."""
 Indices = NDArray[np.int32]
 
 

@@ -10,6 +10,7 @@ import typer
 
 from facepipe import __version__
 from facepipe.cli import (
+    avatar,
     batch,
     bench,
     convert,
@@ -83,9 +84,10 @@ app.add_typer(weights.app, name="weights")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(train.app, name="train")
 app.add_typer(export.app, name="export")
+app.add_typer(avatar.app, name="avatar")
 
 
-for _group in (app, weights.app, dataset.app, train.app, export.app):
+for _group in (app, weights.app, dataset.app, train.app, export.app, avatar.app):
     for _command in _group.registered_commands:
         _command.cls = Grouped
 

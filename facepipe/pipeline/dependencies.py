@@ -12,9 +12,10 @@ from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import crop_weight_names, perception_weight_names
 from facepipe.pipeline.rendering import renderer_weight_names
 from facepipe.renderers import RENDERERS
-from facepipe.rendering.spec import MATTING
+from facepipe.rendering.spec import MATTING, SourceKind
 from facepipe.spaces import SPACES
 from facepipe.stages import (
+    avatar,
     blendshapes,
     crop,
     features,
@@ -55,8 +56,9 @@ class Dependencies:
 def of_reenactment(options: Options, *, still: bool) -> Dependencies:
     """Return the dependencies of `reenact` and `edit`; `still` means that the result is a picture."""
     sampling = (EXPRESSION_VAE,) if options.edit.draw else ()
-    stages = (crop.STAGE, SPACES[options.space].estimation(), motion.STAGE, render.STAGE)
     spec = RENDERERS[options.renderer]
+    drawn = (avatar.STAGE,) if spec.source == SourceKind.AVATAR else ()
+    stages = (*drawn, crop.STAGE, SPACES[options.space].estimation(), motion.STAGE, render.STAGE)
     prepares = (*((matte.STAGE,) if spec.needs_matte else ()), *((prepare.STAGE,) if spec.prepare else ()))
     frames = (selection.STAGE,) if options.source_frames > 1 else ()
     pictures = (person.STAGE,) if options.source_picture else ()

@@ -12,13 +12,15 @@ from facepipe.errors import InputError, UsageError
 from facepipe.media.files import kind_of
 from facepipe.spaces import SPACES
 
-TRACK, TAKE_SUFFIX = ".track.npz", ".csv"
+TRACK, TAKE_SUFFIX, AVATAR_SUFFIX = ".track.npz", ".csv", ".json"
 # A file with one of these suffixes that is not a medium is reported as broken; other files are skipped silently.
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 SOUND_SUFFIXES = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".wma", ".aif", ".aiff", ".amr")
 NOT_MEDIA = (".json", ".npz", TAKE_SUFFIX)
 MEDIA_SUFFIXES = frozenset((*VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
+# A new folder with one of these suffixes would be taken for a file.
+RESULT_SUFFIXES = frozenset((*MEDIA_SUFFIXES, ".npz", ".html", ".json"))
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,11 @@ def is_take(path: Path) -> bool:
     return path.suffix.lower() == TAKE_SUFFIX
 
 
+def is_avatar(path: Path) -> bool:
+    """Return whether a file is an avatar, by its suffix."""
+    return path.suffix.lower() == AVATAR_SUFFIX
+
+
 def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool], *, kinds: str) -> list[Item]:
     """Return the items in files and folders, sorted, each with the path of its results below `out`.
 
@@ -124,6 +131,11 @@ def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool]
         return [Item(inputs[0], without_suffix(out), out)]
     if _exists(out) and not _is_folder(out):
         raise UsageError(f"-o is {out}, a file, but there are several results; give a folder")
+    if out.suffix.lower() in RESULT_SUFFIXES and not _is_folder(out):
+        raise UsageError(
+            f"-o is {out}, the name of a file, but the results of {_listed(inputs)} need a folder; give one, which is "
+            "made if it does not exist"
+        )
     found = [pair for path in inputs for pair in _below(path, out, wanted, kinds)]
     met = Counter(without_suffix(name) for _, name in found)
     items = [
@@ -138,6 +150,10 @@ def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool]
                 "them separately, each with its own -o"
             )
     return items
+
+
+def _listed(inputs: Sequence[Path]) -> str:
+    return f"the folder {inputs[0]}" if len(inputs) == 1 else f"{len(inputs)} inputs"
 
 
 def _below(path: Path, out: Path, wanted: Callable[[Path], bool], kinds: str) -> list[tuple[Path, Path]]:

@@ -16,7 +16,7 @@ from facepipe.media.files import check_input, description_of, kind_of
 from facepipe.media.image import probe_image
 from facepipe.media.limits import MediaLimits
 from facepipe.media.probe import probe_video
-from facepipe.pipeline.items import TRACK, is_take
+from facepipe.pipeline.items import TRACK, is_avatar, is_take
 from facepipe.spaces import SPACES, arkit52
 from facepipe.spaces.arkit52.live_link import read_take
 from facepipe.spaces.files import load_coefficients
@@ -70,6 +70,8 @@ def check_kind(path: Path, accepted: Collection[str], *, space: str = "") -> Non
     `accepted` are image, video, sound, motion and track; sound accepts a video. Raises InputError.
     """
     check_input(path)
+    if is_avatar(path) and "avatar" in accepted:
+        return
     if path.suffix.lower() == ".npz" or is_take(path):
         kind = "track" if path.name.endswith(TRACK) else "motion"
         if kind == "motion" and kind in accepted:
@@ -88,7 +90,14 @@ def check_kind(path: Path, accepted: Collection[str], *, space: str = "") -> Non
 
 
 def _expected(accepted: Collection[str]) -> str:
-    words = {"image": "a picture", "video": "a video", "sound": "sound", "motion": "a motion file", "track": "a track"}
+    words = {
+        "image": "a picture",
+        "video": "a video",
+        "sound": "sound",
+        "motion": "a motion file",
+        "track": "a track",
+        "avatar": "an avatar",
+    }
     return " or ".join(words[kind] for kind in words if kind in accepted)
 
 

@@ -18,7 +18,7 @@ from facepipe.pipeline.precheck import Medium, all_of, find_weights
 from facepipe.renderers import RENDERERS, open_for
 from facepipe.rendering.background_rule import SOURCE
 from facepipe.rendering.source import SourceFiles
-from facepipe.rendering.spec import MATTING, NETWORK
+from facepipe.rendering.spec import MATTING, NETWORK, SourceKind
 from facepipe.settings import MotionSettings
 from facepipe.spaces.retargeting import Retargeting
 from facepipe.stages import motion, mux, prepare, render
@@ -38,7 +38,7 @@ def options_for(renderer: str, **others: Any) -> Options:
         "retargeting": Retargeting(motion=motion),  # type: ignore[arg-type]
         "smoothing": space.defaults.get("motion.smoothing", MotionSettings.smoothing),
     }
-    background = SOURCE if RENDERERS[renderer].has_alpha else ""
+    background = RENDERERS[renderer].background if RENDERERS[renderer].has_alpha else ""
     return Options(**{"renderer": renderer, "space": space.name, "background": background, **how, **others})
 
 
@@ -165,6 +165,9 @@ def segments_of(
 def prepare_source(job: Job, scene: Scene) -> Made | None:
     """Run the stage `prepare`, which computes what depends only on the source; None if the renderer has none."""
     spec = RENDERERS[scene.options.renderer]
+    if spec.source == SourceKind.AVATAR:
+        # The stage `avatar`, which made the source, has prepared it too.
+        return scene.fitted.crop
     if not spec.prepare:
         return None
     return job.run(

@@ -8,9 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from facepipe.avatar.compiling import open_head
+from facepipe.avatar.head import ENGINE_VERSION
+from facepipe.avatar.params import load_params
 from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.engine.digest import DigestCache
-from facepipe.errors import UsageError
+from facepipe.errors import InputError, UsageError
+from facepipe.media.files import check_input
+from facepipe.pipeline.items import is_avatar
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import (
     Fitted,
@@ -25,7 +30,9 @@ from facepipe.pipeline.perception import (
 )
 from facepipe.pipeline.precheck import Medium, all_of, inspect
 from facepipe.renderers import RENDERERS
-from facepipe.stages import matte, person, selection
+from facepipe.rendering.background_rule import SOURCE
+from facepipe.rendering.spec import SourceKind
+from facepipe.stages import avatar, matte, person, selection
 
 
 def inspect_source(path: Path, options: Options) -> Medium:
@@ -41,13 +48,45 @@ def inspect_source(path: Path, options: Options) -> Medium:
 
 
 def _inspect_main(path: Path, options: Options) -> Medium:
-    medium = inspect(path, options.limits)
+    medium = inspect_portrait(path, options)
     if options.source_frames > 1 and medium.kind != "video":
         raise UsageError(
             f"--source-frames is {options.source_frames}, but {path} is a picture; give a video as SOURCE, or further "
             "pictures with --source-picture"
         )
     return medium
+
+
+def inspect_portrait(path: Path, options: Options) -> Medium:
+    """Read the properties of a portrait, or of an avatar for a renderer of avatars.
+
+    Raises InputError for a file that the renderer cannot animate.
+    """
+    if RENDERERS[options.renderer].source == SourceKind.AVATAR:
+        return _inspect_avatar(path, options)
+    if is_avatar(path):
+        drawing = ", ".join(name for name, spec in RENDERERS.items() if spec.source == SourceKind.AVATAR)
+        raise InputError(
+            f"{path}: is an avatar, which the renderer {options.renderer} cannot animate; use --renderer {drawing}, or "
+            "leave --renderer and --weights out"
+        )
+    return inspect(path, options.limits)
+
+
+def _inspect_avatar(path: Path, options: Options) -> Medium:
+    check_input(path)
+    if not is_avatar(path):
+        raise InputError(
+            f"{path}: is no avatar, and the renderer {options.renderer} animates nothing else; give a params.json as "
+            "SOURCE, or choose another --renderer for a picture or video"
+        )
+    load_params(path)
+    open_head()
+    if options.paste_back:
+        raise UsageError("--paste-back needs a portrait that shows more than the face; leave it out for an avatar")
+    if options.background == SOURCE:
+        raise UsageError("--background is source, but an avatar has no background of its own; give a colour or picture")
+    return Medium(path, "avatar", 1, size=(options.size_pixels, options.size_pixels))
 
 
 def _check_picture(path: Path, options: Options) -> None:
@@ -72,21 +111,31 @@ def fit_source(job: Job, medium: Medium, options: Options, weights: Weights) -> 
     The mattes of all pictures are computed if the renderer needs them. Raises InputError for a further picture that
     shows another person.
     """
+    if medium.kind == "avatar":
+        params = avatar_params(options)
+        needed = {name: weights[name] for name in avatar.STAGE.weights}
+        made = job.run(avatar.STAGE, {"avatar": medium.path}, params, weights=needed, label="avatar", frames=1)
+        return Fitted(made, made)
     fitted = _fit_pictures(job, medium, options, weights)
     if not RENDERERS[options.renderer].needs_matte:
         return fitted
-    made = _matte(job, fitted.crop.output("crop.png"), weights, "matte source")
+    found = _matte(job, fitted.crop.output("crop.png"), weights, "matte source")
     mattes = [
         _matte(job, view.picture, weights, f"matte picture {number}") for number, view in enumerate(fitted.more, 2)
     ]
     views = tuple(
         replace(view, matte=matte.output("matte.png")) for view, matte in zip(fitted.more, mattes, strict=True)
     )
-    return replace(fitted, matte=made, more=views, others=(*fitted.others, *mattes))
+    return replace(fitted, matte=found, more=views, others=(*fitted.others, *mattes))
 
 
 def _matte(job: Job, picture: Input, weights: Weights, label: str) -> Made:
     return compute_matte(job, picture, matte.Params(), weights, label, frames=1)
+
+
+def avatar_params(options: Options) -> avatar.Params:
+    """Return the parameters of the stage `avatar`."""
+    return avatar.Params(open_head().digest, ENGINE_VERSION, options.size_pixels)
 
 
 def _fit_pictures(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from facepipe.renderers import bilayer, compact, mesh, pirender
-from facepipe.rendering.spec import OpenRenderer, PrepareSource, RendererSpec
+from facepipe.renderers import avatar, bilayer, compact, mesh, pirender
+from facepipe.rendering.spec import NETWORK, OpenRenderer, PrepareSource, RendererSpec
+from facepipe.weights.kind import kind_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from facepipe.rendering.spec import FrameRenderer, PreparedTensors
 
 RENDERERS: Mapping[str, RendererSpec] = {
-    spec.name: spec for spec in (compact.SPEC, mesh.SPEC, pirender.SPEC, bilayer.SPEC)
+    spec.name: spec for spec in (compact.SPEC, mesh.SPEC, pirender.SPEC, bilayer.SPEC, avatar.SPEC)
 }
 
 
@@ -67,4 +68,10 @@ def open_for(name: str, weights: Mapping[str, Path], files: SourceFiles, *, comp
     return open_renderer(name, weights, source, prepared=prepared, compiled=compiled)
 
 
-__all__ = ["RENDERERS", "open_for", "open_renderer", "prepare_source"]
+def is_mixed(name: str, weights: Mapping[str, Path]) -> bool:
+    """Return whether frames of a renderer show the portrait's background in the colours of transparent pixels."""
+    kinds = RENDERERS[name].mixed_kinds
+    return bool(kinds) and kind_of(weights[NETWORK]) in kinds
+
+
+__all__ = ["RENDERERS", "is_mixed", "open_for", "open_renderer", "prepare_source"]

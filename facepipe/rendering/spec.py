@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from facepipe.rendering.quality import QualityThresholds
 from facepipe.spaces import SPACES, MotionSpace
@@ -27,6 +28,15 @@ MATTING = "matting"
 """Registry name of the network that finds the person in a picture."""
 NETWORK = "network"
 """Key of the network's file in the weights given to a renderer, whichever registered weight it is."""
+
+
+class SourceKind(str, Enum):
+    """What a renderer animates."""
+
+    PICTURE = "picture"
+    """The face of a picture or of a frame of a video."""
+    AVATAR = "avatar"
+    """An avatar, a params.json."""
 
 
 class OpenRenderer(Protocol):
@@ -70,6 +80,7 @@ class RendererSpec:
     """Name of the renderer's motion space."""
     open: str
     """An `OpenRenderer`."""
+    source: SourceKind = SourceKind.PICTURE
     open_prior: str = ""
     """For a renderer that others use as prior: a function of weights and source that returns the prior."""
     prior: str = ""
@@ -80,6 +91,8 @@ class RendererSpec:
     """Registry names of the required files, without the network."""
     network: str = ""
     """Registry name of the default network; --weights selects another of the same form. Empty if there is none."""
+    precision: Literal["auto", "fp32"] = "auto"
+    """Precision of its networks: that of `facepipe.device.compute_dtype`, or always float32."""
     needs_matte: bool = False
     """Whether the renderer needs the matte of the source (`Source.matte`)."""
     max_pictures: int = 1
@@ -89,6 +102,11 @@ class RendererSpec:
     of the driver the motion only, never the landmarks."""
     has_alpha: bool = False
     """Whether frames have alpha, the matte of the rendered head."""
+    background: str = "source"
+    """Value of --background for "auto" if frames have alpha."""
+    mixed_kinds: tuple[str, ...] = ()
+    """Kinds of networks, as their files state them, whose frames with alpha show the portrait's background as well, in
+    the colours of transparent and soft pixels. It is removed from them over another background."""
     context_frames: int = 0
     """Frames of motion before and after a frame that it depends on."""
     side_multiple: int = 2

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.requests.backgrounds import video_suffix
-from facepipe.requests.declaration import HEARD, SEEN, argument, option
+from facepipe.requests.declaration import HEARD, PORTRAYED, SEEN, argument, option
 from facepipe.requests.groups import (
     RESULT,
     Face,
@@ -55,7 +55,7 @@ class AudioRequest(
     command: ClassVar[str] = "audio"
     panel: ClassVar[str] = RESULT
 
-    source: Path = argument(PORTRAIT, accepts=SEEN)
+    source: Path = argument(PORTRAIT, accepts=PORTRAYED)
     sound: Path = argument("The speech: a sound file, or a video with sound.", accepts=HEARD)
     out: Path | None = option("Result file (default: SOURCE--SOUND.mp4).", default=None, short="-o", in_rows=False)
     samples: int = option(

@@ -51,7 +51,7 @@ def background_of(settings: Settings, renderer: str, out: Path | None, *, shows_
         return colour_of(given) or (str(Path(given).expanduser()) if is_picture(given) else given)
     if not RENDERERS[renderer].has_alpha:
         return ""
-    return TRANSPARENT if out and out.suffix.lower() == WEBM and not shows_more else SOURCE
+    return TRANSPARENT if out and out.suffix.lower() == WEBM and not shows_more else RENDERERS[renderer].background
 
 
 def container_of(background: str, out: Path | None) -> str:

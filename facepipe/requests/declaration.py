@@ -42,6 +42,7 @@ class Option:
 
 
 SEEN = ("image", "video")
+PORTRAYED = (*SEEN, "avatar")
 HEARD = ("sound", "video")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from facepipe.errors import InputError, UsageError
 from facepipe.motion.sliders import SLIDERS, Draw, Edit, check_edit, read_bounds
 from facepipe.requests.backgrounds import video_suffix
-from facepipe.requests.declaration import SEEN, argument, option
+from facepipe.requests.declaration import PORTRAYED, argument, option
 from facepipe.requests.groups import (
     RESULT,
     Face,
@@ -62,7 +62,7 @@ class EditRequest(
     command: ClassVar[str] = "edit"
     panel: ClassVar[str] = RESULT
 
-    source: Path = argument(PORTRAIT, accepts=SEEN)
+    source: Path = argument(PORTRAIT, accepts=PORTRAYED)
     out: Path | None = option(
         "Result file (default: SOURCE--edit.png, or .mp4 with --sweep).", default=None, short="-o", in_rows=False
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.requests.backgrounds import video_suffix
-from facepipe.requests.declaration import SEEN, argument, option
+from facepipe.requests.declaration import PORTRAYED, SEEN, argument, option
 from facepipe.requests.groups import (
     RESULT,
     DriverFace,
@@ -64,7 +64,7 @@ class ReenactRequest(
     command: ClassVar[str] = "reenact"
     panel: ClassVar[str] = RESULT
 
-    source: Path = argument(PORTRAIT, accepts=SEEN)
+    source: Path = argument(PORTRAIT, accepts=PORTRAYED)
     driver: Path = argument(
         "The driver: a video, a picture, a motion file (.npz), or a take (.csv).", accepts=(*SEEN, "motion")
     )

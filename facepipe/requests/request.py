@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from facepipe.settings import Settings
 
 
-PORTRAIT = "The portrait: a picture, or a video of which one frame is used."
+PORTRAIT = "The portrait: a picture, a video of which one frame is used, or an avatar (.json)."
 
 
 @dataclass(frozen=True, kw_only=True)

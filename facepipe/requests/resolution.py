@@ -9,10 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facepipe.config import override, shown_source
+from facepipe.config import FLAG, override, shown_source
 from facepipe.errors import UsageError
 from facepipe.face.rule import is_reference
 from facepipe.renderers import RENDERERS
+from facepipe.rendering.spec import SourceKind
 from facepipe.requests.backgrounds import CODEC_OF_WEBM, background_of, check_background, check_signature, container_of
 from facepipe.requests.declaration import declared
 from facepipe.requests.invocation import invocation_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 OWN = ("grid", "paste_back", "sheet", "source_frame", "source_frames", "source_picture", "track", "overwrite")
 """Fields of requests that are options of a job under the same name."""
+AVATAR_RENDERER = next(name for name, spec in RENDERERS.items() if spec.source == SourceKind.AVATAR)
 RATE = re.compile(r"\d{1,9}(\.\d{1,9})?(/\d{1,9})?", re.ASCII)
 
 
@@ -57,7 +59,7 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
     own = {name: getattr(request, name) for name in OWN if hasattr(request, name)}
     check_settings(settings)
     check_source_frame(own.get("source_frame", "best"))
-    renderer, space = _renderer_and_space(settings)
+    renderer, space = _renderer_and_space(settings, getattr(request, "source", None))
     result: Path | None = out or getattr(request, "out", None)
     shows_more = bool(own.get("grid") or own.get("paste_back"))
     renders = hasattr(request, "background")
@@ -126,12 +128,20 @@ def _path(setting: str) -> Path | None:
     return Path(setting).expanduser() if setting else None
 
 
-def _renderer_and_space(settings: Settings) -> tuple[str, str]:
-    """Return the renderer (given, or implied by network or space) and the space (given, or implied by the renderer)."""
+def _renderer_and_space(settings: Settings, source: object) -> tuple[str, str]:
+    """Return renderer and motion space.
+
+    The renderer is given, or implied by the network, the space, or an avatar as source. The space is given, or implied
+    by the renderer.
+    """
+    from facepipe.pipeline.items import is_avatar
     from facepipe.pipeline.networks import renderer_for
 
     renderer, space = settings.render.renderer, settings.face.space
-    if settings.origin("render.renderer") == DEFAULT:
+    if isinstance(source, Path) and is_avatar(source) and settings.origin("render.renderer") != FLAG:
+        # A renderer in the settings is the one for portraits.
+        renderer = AVATAR_RENDERER
+    elif settings.origin("render.renderer") == DEFAULT:
         renderer = renderer_for(settings.render.weights, space, default=renderer)
     return renderer, RENDERERS[renderer].space if space == "auto" else space
 

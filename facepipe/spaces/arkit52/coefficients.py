@@ -50,9 +50,9 @@ def with_units(coefficients: Coefficients, weights: Floats, gaze: Floats) -> Uni
     return UnitCoefficients(**own, weights=weights, gaze=np.asarray(gaze, float))
 
 
-def resting(count: int, fps: Fraction = Fraction(25)) -> UnitCoefficients:
+def resting(count: int, fps: Fraction = Fraction(25), *, side_pixels: int = PICTURE_PIXELS) -> UnitCoefficients:
     """Return `count` frames of the mean face at rest, in the middle of its picture: an avatar that does not move."""
-    middle = (PICTURE_PIXELS - 1) / 2
+    middle = (side_pixels - 1) / 2
     return UnitCoefficients(
         identity=np.zeros(IDENTITY_COUNT),
         expression=np.zeros((count, EXPRESSION_COUNT)),
@@ -61,8 +61,8 @@ def resting(count: int, fps: Fraction = Fraction(25)) -> UnitCoefficients:
         valid=np.ones(count, bool),
         residual=np.zeros(count),
         fps=fps,
-        crop=SquareCrop(middle, middle, float(PICTURE_PIXELS)),
-        picture_size=(PICTURE_PIXELS, PICTURE_PIXELS),
+        crop=SquareCrop(middle, middle, float(side_pixels)),
+        picture_size=(side_pixels, side_pixels),
         weights=np.zeros((count, len(UNITS))),
         gaze=np.zeros((count, 2, 2)),
     )
