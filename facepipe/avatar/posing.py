@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -17,6 +19,7 @@ from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.units import UNITS
 from facepipe.errors import InputError
 
+Reals = NDArray[np.floating[Any]]
 PICTURE_AXES = np.diag([1.0, -1.0, -1.0])
 """From the axes of `facepipe.face.pose` (y down, z away from the viewer) to those of avatars, and back."""
 NECK_REACH = (np.array([0.0, -0.14, -0.07]), np.array([0.0, 0.66, 0.23]))
@@ -36,7 +39,8 @@ class Poser:
 
     @cached_property
     def _starts(self) -> list[int]:
-        return np.cumsum([0, *(len(part.vertices) for part in self.parts)]).tolist()
+        starts: list[int] = np.cumsum([0, *(len(part.vertices) for part in self.parts)]).tolist()
+        return starts
 
     @cached_property
     def _rest(self) -> Floats:
@@ -64,7 +68,8 @@ class Poser:
         for start_vertex, part in zip(self._starts, self.parts, strict=False):
             if part.name == "clothes":
                 shares[start_vertex : start_vertex + len(part.vertices)] = 0
-        return shares.astype(np.float32)
+        turning: Floats = shares.astype(np.float32)
+        return turning
 
     @cached_property
     def _lid_radii(self) -> dict[str, Floats]:
@@ -76,7 +81,7 @@ class Poser:
         return radii
 
     def pose(
-        self, units: Floats | None = None, rotation: Floats | None = None, gaze: tuple[float, float] = (0.0, 0.0)
+        self, units: Reals | None = None, rotation: Reals | None = None, gaze: tuple[float, float] = (0.0, 0.0)
     ) -> tuple[Floats, ...]:
         """Return the vertices (N, 3) of each part.
 
@@ -88,7 +93,7 @@ class Poser:
         places = self._rest.copy()
         _add(places, *self._morphs, weights.astype(np.float32))
         starts = self._starts
-        posed = [places[start:end] for start, end in zip(starts[:-1], starts[1:], strict=True)]
+        posed = [places[start:end] for start, end in pairwise(starts)]
         named = dict(zip((part.name for part in self.parts), posed, strict=True))
         self._slide_lids(named)
         if gaze != (0.0, 0.0):
@@ -131,7 +136,7 @@ def head_rotation(yaw_degrees: float, pitch_degrees: float, roll_degrees: float)
     return rotation
 
 
-def _checked(name: str, values: Floats, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _checked(name: str, values: Reals, shape: tuple[int, ...]) -> NDArray[np.float64]:
     array = np.asarray(values, np.float64)
     if array.shape != shape or not np.isfinite(array).all():
         raise InputError(f"{name} must be finite numbers of shape {shape}, not of {array.shape}")

@@ -30,6 +30,7 @@ from facepipe.requests.items import Work, prepared
 from facepipe.requests.pictures import SourcePictures
 from facepipe.requests.request import PORTRAIT, Prepared, Request
 from facepipe.requests.resolution import fps_of, options_for, sampling_of
+from facepipe.requests.rules import check_unused
 from facepipe.requests.speech import SpeechOptions
 from facepipe.spaces import arkit52
 
@@ -80,6 +81,11 @@ class MatteRequest(Request, Quality, Face, NoFace, Limits, Overwrite):
         from facepipe.pipeline.dependencies import of_matte
         from facepipe.pipeline.items import is_medium
 
+        if not self.crop:
+            whole = "the matte is that of whole frames; add --crop for that of a face's surroundings, or leave it out"
+            check_unused(self, ("size", "face", "landmarker", "no_face"), whole)
+        if not self.alpha:
+            check_unused(self, ("quality",), "mattes have one quality; add --alpha, or leave it out")
         options = options_for(self, settings)
         kinds = "pictures or videos"
         work = Work(self.command, self.inputs, self.out, is_medium, kinds, encodes=True, sees=self.crop)

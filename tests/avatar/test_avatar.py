@@ -25,14 +25,14 @@ def avatar(head: Head) -> Avatar:
     return build(AvatarVector(), head)
 
 
-def weights(**units: float) -> np.ndarray:  # type: ignore[type-arg]
+def weights(**units: float) -> np.ndarray:
     row = np.zeros(len(UNITS))
     for name, weight in units.items():
         row[UNITS.index(name)] = weight
     return row
 
 
-def by_name(avatar: Avatar, places: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def by_name(avatar: Avatar, places: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
     return {part.name: vertices for part, vertices in zip(avatar.parts, places, strict=True)}
 
 
@@ -130,7 +130,7 @@ def test_signs_of_the_pose(avatar: Avatar) -> None:
 
 
 def test_gaze_turns_both_eyes_and_units_one(avatar: Avatar) -> None:
-    def pupils(places: tuple[np.ndarray, ...]) -> np.ndarray:  # type: ignore[type-arg]
+    def pupils(places: tuple[np.ndarray, ...]) -> np.ndarray:
         named = by_name(avatar, places)
         return np.array([named[f"eye-{side}"][0] for side in ("left", "right")])
 
@@ -153,6 +153,6 @@ def test_eyeballs_stay_round_when_they_turn(avatar: Avatar) -> None:
     "pose",
     [(np.zeros(51),), (np.full(52, np.nan),), (np.zeros(52), np.eye(4)), (np.zeros(52), np.eye(3), (np.inf, 0.0))],
 )
-def test_other_shapes_and_numbers_are_refused(avatar: Avatar, pose: tuple[np.ndarray, ...]) -> None:  # type: ignore[type-arg]
+def test_other_shapes_and_numbers_are_refused(avatar: Avatar, pose: tuple[np.ndarray, ...]) -> None:
     with pytest.raises(InputError, match="must be finite numbers"):
         avatar.pose(*pose)  # type: ignore[arg-type]

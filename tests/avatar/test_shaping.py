@@ -46,7 +46,7 @@ def natural(**sliders: float) -> AvatarVector:
     return AvatarVector({"style": 0.0, **sliders})
 
 
-def skin_of(shaper: Shaper, vector: AvatarVector) -> np.ndarray:  # type: ignore[type-arg]
+def skin_of(shaper: Shaper, vector: AvatarVector) -> np.ndarray:
     return shaper.vertices(vector)[shaper.head.spans["skin"]].astype(np.float64)
 
 
