@@ -13,7 +13,7 @@ from facepipe.avatar.head import Head
 from facepipe.avatar.lashes import lashes
 from facepipe.avatar.mesh import PARTS, Floats, Material, Part, Reals
 from facepipe.avatar.painting import skin_colours
-from facepipe.avatar.posing import Poser, Reals
+from facepipe.avatar.posing import Poser
 from facepipe.avatar.shaped_head import ShapedHead, morphs_of
 from facepipe.avatar.shaping import shaper_of
 from facepipe.avatar.vector import AvatarVector

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facepipe.avatar.avatar import Avatar
 from facepipe.avatar.camera import Camera, framed
-from facepipe.avatar.posing import Reals
+from facepipe.avatar.mesh import Reals
 from facepipe.avatar.rasteriser import render
 
 Pixels = NDArray[np.uint8]
