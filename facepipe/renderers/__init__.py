@@ -10,7 +10,8 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from facepipe.renderers import avatar, bilayer, compact, mesh, pirender
-from facepipe.rendering.spec import OpenRenderer, PrepareSource, RendererSpec
+from facepipe.rendering.spec import NETWORK, OpenRenderer, PrepareSource, RendererSpec
+from facepipe.weights.kind import kind_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,4 +68,10 @@ def open_for(name: str, weights: Mapping[str, Path], files: SourceFiles, *, comp
     return open_renderer(name, weights, source, prepared=prepared, compiled=compiled)
 
 
-__all__ = ["RENDERERS", "open_for", "open_renderer", "prepare_source"]
+def is_mixed(name: str, weights: Mapping[str, Path]) -> bool:
+    """Return whether frames of a renderer show the portrait's background in the colours of transparent pixels."""
+    kinds = RENDERERS[name].mixed_kinds
+    return bool(kinds) and kind_of(weights[NETWORK]) in kinds
+
+
+__all__ = ["RENDERERS", "is_mixed", "open_for", "open_renderer", "prepare_source"]

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facepipe.config import override, shown_source
+from facepipe.config import FLAG, override, shown_source
 from facepipe.errors import UsageError
 from facepipe.face.rule import is_reference
 from facepipe.renderers import RENDERERS
@@ -138,10 +138,11 @@ def _renderer_and_space(settings: Settings, source: object) -> tuple[str, str]:
     from facepipe.pipeline.networks import renderer_for
 
     renderer, space = settings.render.renderer, settings.face.space
-    if settings.origin("render.renderer") == DEFAULT:
-        drawn = isinstance(source, Path) and is_avatar(source) and not settings.render.weights
-        default = AVATAR_RENDERER if drawn else renderer
-        renderer = renderer_for(settings.render.weights, space, default=default)
+    if isinstance(source, Path) and is_avatar(source) and settings.origin("render.renderer") != FLAG:
+        # A renderer in the settings is the one for portraits.
+        renderer = AVATAR_RENDERER
+    elif settings.origin("render.renderer") == DEFAULT:
+        renderer = renderer_for(settings.render.weights, space, default=renderer)
     return renderer, RENDERERS[renderer].space if space == "auto" else space
 
 
