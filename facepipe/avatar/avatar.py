@@ -55,8 +55,8 @@ def build(vector: AvatarVector, head: Head) -> Avatar:
 
 MOUTH_SCALE: Floats = np.array([0.82, 0.94, 0.94], np.float32)
 MOUTH_BACK: Floats = np.array([0.0, 0.0, -0.05], np.float32)
-"""Scale of teeth and tongue about their middle, and their displacement in decimetres: sliders narrow jaw and cheeks more
-than they move what lies inside."""
+"""Scale of teeth and tongue about their middle, and their displacement in decimetres: sliders narrow jaw and cheeks
+more than what lies inside."""
 
 
 def _behind_lips(vertices: Floats) -> Floats:
