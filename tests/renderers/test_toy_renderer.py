@@ -52,7 +52,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (toy / "renderer.py").write_text(RENDERER)
     table = folder / "facepipe" / "renderers" / "__init__.py"
     text = table.read_text("utf-8")
-    changed = text.replace(
+    table_line = "import avatar, bilayer, compact, mesh, pirender"
+    changed = text.replace(table_line, f"{table_line}, toy")
         "import avatar, bilayer, compact, mesh, pirender", "import avatar, bilayer, compact, mesh, pirender, toy"
     )
     changed = changed.replace("avatar.SPEC)", "avatar.SPEC, toy.SPEC)")
