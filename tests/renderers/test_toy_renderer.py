@@ -54,8 +54,6 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = table.read_text("utf-8")
     table_line = "import avatar, bilayer, compact, mesh, pirender"
     changed = text.replace(table_line, f"{table_line}, toy")
-        "import avatar, bilayer, compact, mesh, pirender", "import avatar, bilayer, compact, mesh, pirender, toy"
-    )
     changed = changed.replace("avatar.SPEC)", "avatar.SPEC, toy.SPEC)")
     assert sum(a != b for a, b in zip(text.splitlines(), changed.splitlines(), strict=True)) == 2
     table.write_text(changed, "utf-8")
