@@ -220,7 +220,7 @@ def _encode(
 
 STAGE = Stage(
     name="render",
-    version=10,
+    version=11,
     inputs=(
         "picture",
         "track",
