@@ -82,7 +82,7 @@ def _device(renderer: str) -> str:
     from facepipe.renderers import RENDERERS
 
     spec = RENDERERS[renderer]
-    return device_text(network=bool(spec.network), precision=spec.precision)
+    return device_text(network=bool(spec.network))
 
 
 @dataclass(frozen=True)
