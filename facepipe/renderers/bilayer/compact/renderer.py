@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from facepipe.checkpoint import THREADS, load_network
-from facepipe.device import compute_device, thread_count
+from facepipe.device import compute_device, compute_dtype, thread_count
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import Similarity
 from facepipe.models.resampling import resized
@@ -121,9 +121,11 @@ class CompactBilayerRenderer:
             threads: Frames rendered in parallel, one per thread, at least 1; on a GPU always 1.
             compiled: Whether torch compiles the network first, on a GPU.
         """
+        # Positions, sampling and composition stay float32: bfloat16 cannot distinguish neighbouring pixels.
         self.like = net.generator.final.weight
         device = self.like.device
-        frame_net = CompactBilayerNet(net.config, generator=with_tensors(net.generator, prepared)).eval()
+        generator = with_tensors(net.generator, prepared, compute_dtype(device=device))
+        frame_net = CompactBilayerNet(net.config, generator=generator).eval()
         self.net = as_compiled(frame_net, device) if compiled else frame_net
         self.texture = Texture(*(prepared[name].to(self.like) for name in Texture._fields))
         self.batches = Batches(BATCH_FRAMES[device.type], 1 if device.type == "cuda" else max(threads, 1))
@@ -160,7 +162,7 @@ class CompactBilayerRenderer:
 
 
 def load(path: Path) -> CompactBilayerNet:
-    """Load the network onto the compute device, in float32."""
+    """Load the network onto the compute device, in float32; frames use `compute_dtype` (`CompactBilayerRenderer`)."""
     net = load_network(path, KIND, CompactBilayerNet, CompactBilayerConfig, precision="fp32")
     return net.to(compute_device())
 
