@@ -47,12 +47,18 @@ def open_head() -> Head:
 
     Raises ToolError if the source is needed and not installed, InputError if it is damaged, and DiskError.
     """
+    if head := find_head():
+        return head
     path = head_file()
-    if path.is_file():
-        with suppress(InputError):
-            return _opened(path)
     compile_to(path, data_folder())
     return _opened(path)
+
+
+def find_head() -> Head | None:
+    """Return the compiled head; None if it is not there, damaged, or of another version of the engine."""
+    with suppress(InputError):
+        return _opened(head_file())
+    return None
 
 
 @lru_cache(maxsize=2)

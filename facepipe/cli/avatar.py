@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from facepipe.cli import arguments as a
+from facepipe.cli.completion import complete_changes, complete_units
 from facepipe.cli.guard import Verbose
 
 app = typer.Typer(help="Make, edit and export 3D heads.", rich_markup_mode=None, no_args_is_help=True)
@@ -35,6 +36,7 @@ Changes = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
+        autocompletion=complete_changes,
         show_default=False,
         help="Change: a slider (head_width=0.7), a colour (skin=tan, eyes=0.4,0.9) or an asset (hair=bob). Repeatable.",
     ),
@@ -44,6 +46,7 @@ Units = Annotated[
     typer.Option(
         "--unit",
         metavar="NAME=WEIGHT",
+        autocompletion=complete_units,
         show_default=False,
         help="Weight of a face unit by its ARKit name, such as jawOpen=0.4. Repeatable.",
     ),
