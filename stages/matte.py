@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.device import in_parallel, lone_threads, thread_count
 from facepipe.engine.remark import Remark, remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.errors import NoFaceError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from facepipe.face.matte import Matting
     from facepipe.face.matte_remarks import MatteCounts
 
+Picture = NDArray[np.uint8]
+Found = NDArray[np.float32]
 # The matte of a clip is an mp4, which every editor reads. At this quality its levels differ by 1 or 2 of 255.
 MATTE_QUALITY = 95
 
@@ -67,7 +70,7 @@ def _write_picture(run: StageRun[Params], path: Path, matting: Matting, counts: 
     counts.add(found)
     _check(counts, path)
     if run.params.alpha:
-        write_image(run.output / "alpha.png", with_alpha(read.pixels, found))
+        write_image(run.output / "alpha.png", with_alpha((read.pixels, found)))
     else:
         write_grey(run.output / "matte.png", levels_of(found))
     run.advance(1)
@@ -85,10 +88,12 @@ def _write_clip(run: StageRun[Params], path: Path, matting: Matting, counts: Mat
         quality=run.params.quality if alpha else MATTE_QUALITY,
         alpha=alpha,
     )
-    with writer:
-        for picture, found in matting.mattes(decode_frames(path, info=info, damage=damage)):
+    count = thread_count()
+    with writer, lone_threads(count, "alpha") as pool:
+        mattes = matting.mattes(decode_frames(path, info=info, damage=damage))
+        for (_, found), frame in in_parallel(pool, with_alpha if alpha else as_grey, mattes, count):
             counts.add(found)
-            writer.write(with_alpha(picture, found) if alpha else np.repeat(levels_of(found)[..., None], 3, axis=2))
+            writer.write(frame)
             run.advance(1)
         _check(counts, path)
     return [*info.remarks, *damage.remarks(path, counts.frames), *writer.remarks]
@@ -99,9 +104,19 @@ def levels_of(found: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(found * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
-def with_alpha(picture: NDArray[np.uint8], found: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return (H, W, 4) RGBA with straight alpha from an (H, W, 3) picture and its matte."""
-    return np.dstack([picture, levels_of(found)])
+def as_grey(frame: tuple[Picture, Found]) -> Picture:
+    """Return (H, W, 3) RGB of equal levels from a picture and its matte."""
+    return np.repeat(levels_of(frame[1])[..., None], 3, axis=2)
+
+
+def with_alpha(frame: tuple[Picture, Found]) -> Picture:
+    """Return (H, W, 4) RGBA with straight alpha from an (H, W, 3) picture and its matte.
+
+    The old background is removed from the colours of soft edges; transparent pixels continue those of the person.
+    """
+    from facepipe.rendering.background import cut_out, with_clean_colours
+
+    return with_clean_colours(cut_out(*frame))
 
 
 def _check(counts: MatteCounts, path: Path) -> None:
@@ -116,7 +131,7 @@ def _check(counts: MatteCounts, path: Path) -> None:
 
 STAGE = Stage(
     name="matte",
-    version=1,
+    version=2,
     inputs=("media",),
     outputs=("matte.png?", "matte.mp4?", "alpha.png?", "alpha.webm?"),
     params=Params,

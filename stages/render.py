@@ -81,7 +81,8 @@ def _device(renderer: str) -> str:
     from facepipe.device import device_text
     from facepipe.renderers import RENDERERS
 
-    return device_text(network=bool(RENDERERS[renderer].network))
+    spec = RENDERERS[renderer]
+    return device_text(network=bool(spec.network), precision=spec.precision)
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def background_of(run: StageRun[Params]) -> Background:
     """Return the background of a segment's frames."""
     if not run.params.background:
         return Background()
+    from facepipe.renderers import is_mixed
     from facepipe.rendering.background import Composition, covering, plain
     from facepipe.rendering.background_rule import SOURCE, TRANSPARENT
     from facepipe.rendering.filling import is_visible, without_person
@@ -104,22 +106,23 @@ def background_of(run: StageRun[Params]) -> Background:
     from facepipe.rendering.spec import MATTING
 
     matting = open_matting(run.weights[MATTING]) if MATTING in run.weights else None
+    mixed = is_mixed(run.params.renderer, run.weights)
     if run.params.background == TRANSPARENT:
-        return Background(Composition(None, matting))
+        return Background(Composition(None, matting, mixed=mixed))
     source = read_image(run.input("picture"))
     size = (source.shape[1], source.shape[0])
     if run.params.background == PICTURE:
         given = read_picture(run.input("background"), NO_LIMITS)
         remarks = tuple(Remark(remark.code, f"background: {remark.text}") for remark in given.remarks)
-        return Background(Composition(covering(given.pixels, size), matting), remarks)
+        return Background(Composition(covering(given.pixels, size), matting, mixed=mixed), remarks)
     if run.params.background != SOURCE:
-        return Background(Composition(plain(run.params.background, size), matting))
+        return Background(Composition(plain(run.params.background, size), matting, mixed=mixed))
     if "matte" in run.inputs:
         matte: NDArray[np.floating] = read_image(run.input("matte"))[..., 0] / np.float32(255)
     else:
         assert matting is not None
         matte = matting(source)
-    composition = Composition(without_person(source, matte), matting, own=True)
+    composition = Composition(without_person(source, matte), matting, own=True, mixed=mixed)
     return Background(composition, () if is_visible(matte) else (_UNSEEN,))
 
 
@@ -217,7 +220,7 @@ def _encode(
 
 STAGE = Stage(
     name="render",
-    version=9,
+    version=10,
     inputs=(
         "picture",
         "track",

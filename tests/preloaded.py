@@ -1,8 +1,8 @@
 """The program in new processes that need not load torch: they are forked from one that has loaded it.
 
-Loading takes most of the time of a short job, and tests that kill processes start many. Everything else is as in a
-process of its own: its number, signals, standard output and error, environment, current folder and exit code. Tests of
-the start itself use `subprocess`.
+Loading takes most of the time of a short job, and tests that kill processes start many, as do batches. Everything else
+is as in a process of its own: its number, signals, standard output and error, environment, current folder and exit
+code. Tests of the start itself use `subprocess`, or loky's workers.
 """
 
 from __future__ import annotations
@@ -14,9 +14,22 @@ import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any
+
+from joblib.externals.loky import ProcessPoolExecutor
+
+from facepipe.batch.engines import IDLE_SECONDS
 
 MODULES = ["tests.preloaded_modules"]
+
+
+def preloading_context() -> ForkServerContext:
+    """Return the context whose processes are forked from one that has loaded the modules."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(MODULES)
+    return context
 
 
 class Child:
@@ -28,8 +41,7 @@ class Child:
     def __init__(
         self, arguments: Sequence[str | Path], variables: Mapping[str, str], folder: Path, *, merged: bool = False
     ) -> None:
-        context = get_context("forkserver")
-        context.set_forkserver_preload(MODULES)
+        context = preloading_context()
         (output, its_output), (errors, its_errors) = context.Pipe(duplex=False), context.Pipe(duplex=False)
         ends = its_output, its_output if merged else its_errors
         given = [*map(str, arguments)], {**os.environ, **variables}, folder
@@ -82,14 +94,27 @@ class Child:
         return output, errors.getvalue()
 
 
+def new_seat(seats: Any) -> ProcessPoolExecutor:
+    """Return an executor of one preloaded process, in place of `facepipe.batch.engines._Seats._new`."""
+    variables = {**os.environ, **seats._engine.environment()}
+    return ProcessPoolExecutor(
+        max_workers=1, timeout=IDLE_SECONDS, context=preloading_context(), initializer=_adopt,
+        initargs=(variables, Path.cwd()),
+    )  # fmt: skip
+
+
+def _adopt(variables: Mapping[str, str], folder: Path) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
+    os.chdir(folder)
+
+
 def _run(arguments: list[str], variables: dict[str, str], folder: Path, output: Connection, errors: Connection) -> None:
     os.dup2(output.fileno(), 1)
     os.dup2(errors.fileno(), 2)
     output.close()
     errors.close()
-    os.environ.clear()
-    os.environ.update(variables)
-    os.chdir(folder)
+    _adopt(variables, folder)
     sys.argv = ["facepipe", *arguments]
     from facepipe.cli import main
 

@@ -8,8 +8,10 @@ let_threads_sleep()
 
 import scipy.optimize  # for the tables of mirrored points
 
+import facepipe.batch.worker
 import facepipe.cli
 import facepipe.face.following
 import facepipe.pipeline.reenact
 import facepipe.renderers.mesh.renderer
+import tests.preloaded
 from facepipe.stages import coefficients, crop, motion, mux, render

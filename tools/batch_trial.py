@@ -33,9 +33,12 @@ from facepipe.batch.overview_reader import read_overview  # noqa: E402
 from tools.text_batch import LOG, Batch, ended, faults_of  # noqa: E402
 
 
-def kills(folder: Path, count: int, seed: int, *, items: int = 50) -> list[str]:
-    """Kill workers (and, in one of ten cases, the leader) at random, then let the batch end."""
-    batch, chance = Batch(folder, items=items, seconds=0.4), random.Random(seed)
+def kills(folder: Path, count: int, seed: int, *, items: int = 50, seconds: float = 0.4) -> list[str]:
+    """Kill workers (and, in one of ten cases, the leader) at random, then let the batch end.
+
+    A segment takes `seconds`.
+    """
+    batch, chance = Batch(folder, items=items, seconds=seconds), random.Random(seed)
     batch.write()
     killed = Counter[str]()
     leader, done, again = batch.start(), 0, 0

@@ -11,7 +11,7 @@ from facepipe.avatar.clothes import shirt
 from facepipe.avatar.eyeballs import eyeball
 from facepipe.avatar.head import Head
 from facepipe.avatar.lashes import lashes
-from facepipe.avatar.mesh import PARTS, Floats, Material, Part
+from facepipe.avatar.mesh import PARTS, Floats, Material, Part, Reals
 from facepipe.avatar.painting import skin_colours
 from facepipe.avatar.posing import Poser
 from facepipe.avatar.shaped_head import ShapedHead, morphs_of
@@ -32,7 +32,7 @@ class Avatar:
     rig: Poser
 
     def pose(
-        self, units: Floats | None = None, rotation: Floats | None = None, gaze: tuple[float, float] = (0.0, 0.0)
+        self, units: Reals | None = None, rotation: Reals | None = None, gaze: tuple[float, float] = (0.0, 0.0)
     ) -> tuple[Floats, ...]:
         """Return the vertices (N, 3) of each part in an expression and a pose; see `Poser.pose`."""
         return self.rig.pose(units, rotation, gaze)

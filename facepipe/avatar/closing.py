@@ -17,6 +17,8 @@ from facepipe.avatar.units import UNITS
 
 LIP_RING, LIP_REACH = 2, 7
 """The ring of the lips that touches, and the one from which the skin stays in place."""
+LIP_OVERLAP = 0.004
+"""Decimetres by which closed lips overlap, so that no slit shows."""
 LID_RING = 2
 """The ring of the lids that is their front edge."""
 CLEARANCE = 0.006
@@ -80,8 +82,11 @@ class Lips:
     def close(self, vertices: Reals) -> None:
         """Move the lips (N, 3) together, half the way each, in place."""
         shares = self._rim.shares[self._near]
-        gap = self._rim.along("upper", vertices, shares) - self._rim.along("lower", vertices, shares)
-        vertices[self._near, 1] += (self._shares * gap[:, 1]).astype(np.float32)
+        # The vertices of the edges do not face each other: further rounds take what the first leaves.
+        for _ in range(3):
+            gap = self._rim.along("upper", vertices, shares) - self._rim.along("lower", vertices, shares)
+            overlap = LIP_OVERLAP * np.minimum(1, 8 * np.minimum(shares, 1 - shares))
+            vertices[self._near, 1] += (self._shares * (gap[:, 1] + overlap)).astype(np.float32)
 
 
 class Lids:

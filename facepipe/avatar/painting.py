@@ -24,7 +24,7 @@ def skin_colours(template: Template, vector: AvatarVector) -> Floats:
     natural = base * np.array([0.86, 0.62, 0.62]) + 0.25 * base.mean() * (lips - 0.5)
     shade = base * np.array([0.86, 0.76, 0.74])
     colours = _mixed(colours, shade, 0.5 * masks["shade"])
-    colours = _mixed(colours, base * BLUSH, masks["cheeks"] * 0.6 * vector.sliders["blush"])
+    colours = _mixed(colours, base * BLUSH, masks["cheeks"] * 0.5 * vector.sliders["blush"])
     colours = _mixed(colours, base * np.array([1, 0.72, 0.7]), 0.25 * masks["warm"])
     colours = _mixed(colours, 0.45 * lips + 0.55 * natural, 0.9 * masks["lips"])
     colours = _mixed(colours, CAVITY, masks["cavity"])

@@ -61,11 +61,13 @@ def render(
         threads: Threads that share the rows. The picture does not depend on their number. Without them the calling
             thread works alone, which is the fastest way to make many pictures on as many threads.
 
-    Raises ValueError for sizes out of range and parts that `build_scene` refuses.
+    Raises ValueError for sizes and colours out of range, and for parts and textures that `build_scene` refuses.
     """
     height, width = size
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise ValueError(f"got a picture of {height}x{width} pixels, expected 1 to {MAX_SIDE} rows and columns")
+    if background is not None and not all(0 <= value <= 1 for value in background):
+        raise ValueError(f"got a background of {background}, expected sRGB in [0, 1]")
     scene = build_scene(parts, textures or {})
     frame = _Frame(scene, camera, height, width, threads)
     return frame.picture(textures or {}, background)

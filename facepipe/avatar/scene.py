@@ -49,6 +49,9 @@ def build_scene(parts: Sequence[Part], textures: Mapping[str, Pixels]) -> Scene:
     coordinates = {part.name for part in parts if part.texture_coordinates is not None}
     if unknown := textures.keys() - coordinates:
         raise ValueError(f"got a texture for {sorted(unknown)}, expected names of parts with texture coordinates")
+    for name, texture in textures.items():
+        if texture.dtype != np.uint8 or texture.ndim != 3 or texture.shape[2] != 3 or not texture.size:
+            raise ValueError(f"got a texture of {name} of {texture.shape} {texture.dtype}, expected (H, W, 3) uint8")
     ordered = tuple(sorted(parts, key=lambda part: part.material.opacity < 1))
     counts = [len(part.vertices) for part in ordered]
     starts = np.cumsum([0, *counts]).astype(np.int32)
@@ -82,8 +85,9 @@ def _check(part: Part) -> None:
         raise ValueError(f"got triangles of shape {part.triangles.shape} for part {part.name}, expected (M, 3)")
     if part.triangles.size and not 0 <= part.triangles.min() <= part.triangles.max() < count:
         raise ValueError(f"got triangles of part {part.name} that name vertices beyond its {count}")
-    if not (np.isfinite(part.vertices).all() and np.isfinite(part.colours).all()):
-        raise ValueError(f"got vertices or colours of part {part.name} that are not finite, expected finite numbers")
+    for name, array in {"vertices": part.vertices, "colours": part.colours, "coordinates": _coordinates(part)}.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"got {name} of part {part.name} that are not finite, expected finite numbers")
 
 
 def _coordinates(part: Part) -> Floats:

@@ -18,7 +18,7 @@ Doubles = NDArray[np.float64]
 Vector = tuple[float, float, float]
 
 KEY: Vector = (-0.36, 0.62, 0.70)
-KEY_LIGHT: Vector = (0.80, 0.755, 0.69)
+KEY_LIGHT: Vector = (0.90, 0.85, 0.775)
 FILL: Vector = (0.80, 0.12, 0.58)
 FILL_LIGHT: Vector = (0.17, 0.185, 0.215)
 SKY_LIGHT: Vector = (0.30, 0.315, 0.345)
@@ -138,19 +138,19 @@ def shade(
         green = _channel(albedo[1], surface.green_scatter, surface.green_scale, cosines, open_part, lit, GREEN_LIGHTS)
         blue = _channel(albedo[2], surface.blue_scatter, surface.blue_scale, cosines, open_part, lit, BLUE_LIGHTS)
         mirrored = (
-            KEY_LIGHT[0] * (shine + sheen * (0.04 + 0.96 * albedo[0]))
+            KEY_LIGHT[0] * (shine + sheen * (0.09 + 0.91 * albedo[0]))
             + glint
             + RIM_LIGHT[0] * rim * (0.12 + 0.88 * albedo[0])
         )
         out[0, f] = red * surface.opacity + mirrored
         mirrored = (
-            KEY_LIGHT[1] * (shine + sheen * (0.04 + 0.96 * albedo[1]))
+            KEY_LIGHT[1] * (shine + sheen * (0.09 + 0.91 * albedo[1]))
             + glint
             + RIM_LIGHT[1] * rim * (0.12 + 0.88 * albedo[1])
         )
         out[1, f] = green * surface.opacity + mirrored
         mirrored = (
-            KEY_LIGHT[2] * (shine + sheen * (0.04 + 0.96 * albedo[2]))
+            KEY_LIGHT[2] * (shine + sheen * (0.09 + 0.91 * albedo[2]))
             + glint
             + RIM_LIGHT[2] * rim * (0.12 + 0.88 * albedo[2])
         )

@@ -88,8 +88,11 @@ def lit_vertices(
     axes = np.array(((z, 0.0, -x), (x * y, -x * x - z * z, y * z), (x, y, z)))
     axes[:2] /= np.sqrt(x * x + z * z)
     placed = np.stack([_along(points, axis) for axis in axes], 1)
-    used = placed[casting.ravel(), :2]
-    low, pixel = used.min(0), max(float(np.ptp(used, 0).max()), 1e-9) / (SIDE - 2)
+    casts = np.zeros(len(points), bool)
+    casts[casting] = True
+    used = placed[casts, :2]
+    low, high = used.min(0), used.max(0)
+    pixel = max(float((high - low).max()), 1e-9) / (SIDE - 2)
     places = (placed[:, :2] - low) / pixel + 1
     heights = placed[:, 2] - placed[:, 2].min() + 1
     units = np.rint(np.clip(places, -SIDE, 2 * SIDE) * UNITS).astype(np.int64)

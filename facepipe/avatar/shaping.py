@@ -119,7 +119,7 @@ def person_shares(vector: AvatarVector) -> Floats:
 
 
 def _sum(head: Head, amounts: Amounts) -> Floats:
-    """Return the displacements (N, 3) of a slider's targets at their amounts. Targets of the neck move what is below it."""
+    """Return the displacements (N, 3) of a slider's targets at their amounts. The neck's move what is below."""
     field = np.zeros(head.vertices.shape, np.float32)
     for name, amount in amounts.items():
         for each in [name.replace("*", side) for side in "lr"] if "*" in name else [name]:

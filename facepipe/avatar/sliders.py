@@ -256,12 +256,10 @@ SLIDERS = (
     _shape("neck_length", "length of the neck", ("short", "long"), _pair("neck/neck-scale-vert", 0.6)),
     _free("hair_volume", "volume of the hair", _FLAT),
     _free("hair_length", "length of the hair within its style", ("short", "long")),
-    _free("hairline", "height of the hairline", _LOW),
     _free("beard_volume", "length of the beard", ("short", "long")),
     _free("glasses_size", "size of the glasses", _SMALL),
     _free("glasses_height", "where the glasses sit on the nose", _LOW),
     _free("blush", "redness of the cheeks", ("none", "rosy"), 0.4),
-    _free("freckles", "freckles", ("none", "many"), 0.0),
 )
 """In the order of arrays of values."""
 

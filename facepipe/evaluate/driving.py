@@ -17,9 +17,9 @@ from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import Made, path_of, perception_weights
 from facepipe.pipeline.reenact import FittedInputs, Inputs, check_inputs, fit
 from facepipe.pipeline.rendering import Scene, move, open_scene, prepare_source, source_files
-from facepipe.renderers import RENDERERS
+from facepipe.renderers import RENDERERS, is_mixed
 from facepipe.rendering import matting
-from facepipe.rendering.background import over_own
+from facepipe.rendering.background import Composition
 from facepipe.rendering.filling import without_person
 from facepipe.rendering.source import Source
 from facepipe.rendering.spec import MATTING
@@ -50,20 +50,22 @@ class DrivenMotion:
 
         Frames with alpha are over the background of the source, with the person filled in.
         """
-        draw, behind = open_scene(self.scene, self.prepared), self._behind()
+        draw, compose = open_scene(self.scene, self.prepared), self._composition()
         for run in np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1):
             for frame in draw(self.motion, int(run[0]), int(run[-1]) + 1):
-                yield frame if behind is None else over_own(frame, behind)
+                yield compose(frame) if compose else frame
 
-    def _behind(self) -> Picture | None:
-        """Return the background of frames with alpha, (S, S, 3); None for a renderer without."""
-        if not RENDERERS[self.scene.options.renderer].has_alpha:
+    def _composition(self) -> Composition | None:
+        """Return what composes frames with alpha over the source's own background; None for a renderer without."""
+        name = self.scene.options.renderer
+        if not RENDERERS[name].has_alpha:
             return None
         source = self.source()
         matte = source.matte
         if matte is None:
             matte = matting.open_matting(self.scene.weights[MATTING].path)(source.picture)
-        return without_person(source.picture, matte)
+        files = {key: file.path for key, file in self.scene.weights.items()}
+        return Composition(without_person(source.picture, matte), own=True, mixed=is_mixed(name, files))
 
 
 def drive(job: Job, source: Path, driver: Path, options: Options) -> DrivenMotion:

@@ -120,7 +120,7 @@ def _colour(background: str, out: Path) -> tuple[float, float, float] | None:
     return red, green, blue
 
 
-def _weights(units: Sequence[str]) -> np.ndarray:  # type: ignore[type-arg]
+def _weights(units: Sequence[str]) -> np.ndarray:
     weights = np.zeros(len(UNITS), np.float32)
     for text in units:
         name, _, value = text.partition("=")

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from facepipe import __version__
-from facepipe.avatar.mesh import Floats
-from facepipe.export.avatar_model import AvatarModel, Mesh
+from facepipe.export.avatar_model import AvatarModel, Mesh, Numbers
 
 
 def to_obj(model: AvatarModel, name: str) -> dict[str, bytes]:
@@ -46,7 +45,7 @@ def _mesh(mesh: Mesh, first: int) -> Iterator[str]:
         yield "f " + " ".join(f"{corner}/{corner}/{corner}" for corner in triangle)
 
 
-def _rows(kind: str, rows: Floats) -> Iterator[str]:
+def _rows(kind: str, rows: Numbers) -> Iterator[str]:
     for row in rows.tolist():
         # Adding zero turns -0 into 0.
         yield f"{kind} " + " ".join(f"{round(number, 6) + 0.0:.6f}" for number in row)

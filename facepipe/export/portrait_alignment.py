@@ -61,9 +61,10 @@ def portrait_places(avatar: Avatar, points: Points) -> Points:
     """
     points = np.asarray(points, np.float64)[:, :2]
     _check_turn(points)
-    known, there = [], []
+    known: list[Points] = []
+    there: list[Points] = []
     for name, number in LANDMARKS.items():
-        known.append(avatar.head.point(name)[None, :2])
+        known.append(avatar.head.point(name)[None, :2].astype(np.float64))
         there.append(points[number][None])
     template, vertices = avatar.head.template, avatar.head.vertices
     for side, edges in LIDS.items():
@@ -79,7 +80,7 @@ def portrait_places(avatar: Avatar, points: Points) -> Points:
     known.append(_edge(mouth, "upper", vertices, SHARES))
     there.append((_contour(points, upper, SHARES) + _contour(points, lower, SHARES)) / 2)
     warp = RBFInterpolator(
-        np.concatenate(known).astype(np.float64), np.concatenate(there), kernel="thin_plate_spline", smoothing=SMOOTHING
+        np.concatenate(known), np.concatenate(there), kernel="thin_plate_spline", smoothing=SMOOTHING
     )
     places: Points = warp(vertices[:, :2].astype(np.float64))
     return places
@@ -99,7 +100,7 @@ def _check_turn(points: Points) -> None:
 
 
 def _edge(rim: Rim, edge: str, vertices: Floats, shares: Points) -> Points:
-    return rim.along(edge, vertices, shares)[:, :2].astype(np.float64)
+    return rim.along(edge, vertices, shares.astype(np.float32))[:, :2].astype(np.float64)
 
 
 def _contour(points: Points, contour: Sequence[int], shares: Points) -> Points:

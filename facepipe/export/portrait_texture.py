@@ -25,8 +25,8 @@ FACING = (0.25, 0.6)
 FEATHER = 0.12
 """Width of the transition at the border of the face, as a fraction of the distance of the outer eye corners."""
 INSIDES = ("mouth-cavity", "socket-left", "socket-right")
-GAINS = (0.4, 2.5)
-"""Bounds of the factors that bring the skin's colours to those of the portrait."""
+GAINS = (0.02, 4.0)
+"""Bounds of the factors of linear light that bring the skin's colours to those of the portrait."""
 SURE = 0.9
 """Share of the portrait from which on a pixel counts for these factors."""
 
@@ -95,7 +95,8 @@ def _bake(layout: Layout, values: Points, picture: Pixels) -> Pixels:
     light = share * shown + (1 - share) * np.clip(fill * np.clip(gain, *GAINS), 0, 1)
     nearest = distance_transform_edt(~covered, return_distances=False, return_indices=True)
     levels = np.searchsorted(LEVEL_STARTS, light[tuple(nearest)], side="right") - 1
-    return np.clip(levels, 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(levels, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def rasterised(layout: Layout, values: Points, side: int = SIDE_PIXELS) -> tuple[Points, NDArray[np.bool_]]:

@@ -33,6 +33,10 @@ def rigged_parts(avatar: Avatar) -> list[RiggedPart]:
     rest = avatar.pose()
     morphs: list[dict[str, Morph]] = [{} for _ in avatar.parts]
     for number, unit in enumerate(UNITS):
+        if not _moves_lids(avatar, unit):
+            for part, found in zip(avatar.parts, morphs, strict=True):
+                found.update({unit: part.morphs[unit]} if unit in part.morphs else {})
+            continue
         sums = [np.zeros(places.shape) for places in rest]
         for weight in WEIGHTS:
             for total, places, before in zip(sums, avatar.pose(_only(number, weight)), rest, strict=True):
@@ -46,6 +50,13 @@ def rigged_parts(avatar: Avatar) -> list[RiggedPart]:
         RiggedPart(replace(part, morphs=found), share)
         for part, found, share in zip(avatar.parts, morphs, shares, strict=True)
     ]
+
+
+def _moves_lids(avatar: Avatar, unit: str) -> bool:
+    """Return whether a unit moves what slides over the eyeballs, and the rig does not only add its morphs."""
+    (skin,) = (part for part in avatar.parts if part.name == "skin")
+    sliding = [lids.sliding for lids in avatar.rig.lids.values()]
+    return unit in skin.morphs and bool(np.isin(skin.morphs[unit].vertices, np.concatenate(sliding)).any())
 
 
 def _only(number: int, weight: float) -> Floats:

@@ -18,7 +18,7 @@ from facepipe import __version__
 from facepipe.avatar.light import linear
 from facepipe.avatar.mesh import Floats, Indices
 from facepipe.avatar.units import UNITS
-from facepipe.export.avatar_model import AvatarModel, Displacements, Mesh, Target
+from facepipe.export.avatar_model import AvatarModel, Displacements, Mesh, Numbers, Target
 from facepipe.export.take import Take
 from facepipe.export.usd_materials import bind_material
 
@@ -143,5 +143,5 @@ def _rows(displacements: Displacements, vertices: Indices) -> Floats:
     return rows
 
 
-def _vectors(rows: Floats) -> Any:
+def _vectors(rows: Numbers) -> Any:
     return Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(rows, np.float32))

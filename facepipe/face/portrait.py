@@ -90,8 +90,8 @@ def portrait_remarks(points: Floats, angles: Floats, picture_size: tuple[int, in
     outside = share_outside(points, picture_size)
     if outside >= HALF_SHARE:
         raise NoFaceError(
-            f"{outside:.0%} of the source's face is outside of its picture, and at most {HALF_SHARE:.0%} can be "
-            "completed. Use a picture that shows the whole face."
+            f"{outside:.0%} of the source's face is outside of its picture, and only less than {HALF_SHARE:.0%} "
+            "can be completed. Use a picture that shows the whole face."
         )
     if outside >= CUT_OFF_SHARE:
         text = f"{outside:.0%} of the source's face is outside of its picture; what comes into view of it is guessed"
@@ -120,8 +120,9 @@ def head_remarks(share: float, number: int = 1) -> list[Remark]:
     """
     if number == 1 and share >= HEAD_MISSING_SHARE:
         raise NoFaceError(
-            f"about {share:.0%} of the source's head is outside of its picture, and at most {HEAD_MISSING_SHARE:.0%} "
-            "can be completed by a renderer of whole heads. Use a picture that shows the hair, or another renderer."
+            f"about {share:.0%} of the source's head is outside of its picture, and only less than "
+            f"{HEAD_MISSING_SHARE:.0%} can be completed by a renderer of whole heads. Use a picture that shows the "
+            "hair, or another renderer."
         )
     if share < HEAD_CUT_SHARE:
         return []

@@ -19,6 +19,8 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 SOUND_SUFFIXES = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".wma", ".aif", ".aiff", ".amr")
 NOT_MEDIA = (".json", ".npz", TAKE_SUFFIX)
 MEDIA_SUFFIXES = frozenset((*VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
+# A new folder with one of these suffixes would be taken for a file.
+RESULT_SUFFIXES = frozenset((*MEDIA_SUFFIXES, ".npz", ".html", ".json"))
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,11 @@ def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool]
         return [Item(inputs[0], without_suffix(out), out)]
     if _exists(out) and not _is_folder(out):
         raise UsageError(f"-o is {out}, a file, but there are several results; give a folder")
+    if out.suffix.lower() in RESULT_SUFFIXES and not _is_folder(out):
+        raise UsageError(
+            f"-o is {out}, the name of a file, but the results of {_listed(inputs)} need a folder; give one, which is "
+            "made if it does not exist"
+        )
     found = [pair for path in inputs for pair in _below(path, out, wanted, kinds)]
     met = Counter(without_suffix(name) for _, name in found)
     items = [
@@ -143,6 +150,10 @@ def find_items(inputs: Sequence[Path], out: Path, wanted: Callable[[Path], bool]
                 "them separately, each with its own -o"
             )
     return items
+
+
+def _listed(inputs: Sequence[Path]) -> str:
+    return f"the folder {inputs[0]}" if len(inputs) == 1 else f"{len(inputs)} inputs"
 
 
 def _below(path: Path, out: Path, wanted: Callable[[Path], bool], kinds: str) -> list[tuple[Path, Path]]:

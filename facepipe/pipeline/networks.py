@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from safetensors import safe_open
-
 from facepipe.errors import UsageError
 from facepipe.pipeline.options import Options
 from facepipe.renderers import RENDERERS
 from facepipe.weights import WeightFile, find
+from facepipe.weights.kind import kind_of
 
 
 def renderer_for(network: str, space: str, *, default: str) -> str:
@@ -35,12 +32,6 @@ def _renderer_of(network: str) -> str:
             return name
     found = f"a network of kind {kind}" if kind else "not the network of a renderer"
     raise UsageError(f"--weights is {network}, {found}; give the registry name of a renderer's network")
-
-
-def kind_of(network: Path) -> str:
-    """Return the kind of network that a file states; "" if it states none."""
-    with safe_open(network, framework="numpy") as file:
-        return str((file.metadata() or {}).get("kind", ""))
 
 
 def check_inputs(network: WeightFile, options: Options) -> None:

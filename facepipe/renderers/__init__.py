@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from facepipe.errors import UsageError
 from facepipe.renderers import avatar, bilayer, compact, mesh, pirender
-from facepipe.rendering.spec import OpenRenderer, PrepareSource, RendererSpec, SourceKind
+from facepipe.rendering.spec import NETWORK, OpenRenderer, PrepareSource, RendererSpec, SourceKind
+from facepipe.weights.kind import kind_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,4 +80,18 @@ def open_for(name: str, weights: Mapping[str, Path], files: SourceFiles, *, comp
     return open_renderer(name, weights, source, prepared=prepared, compiled=compiled)
 
 
-__all__ = ["PICTURE_RENDERERS", "RENDERERS", "check_of_pictures", "open_for", "open_renderer", "prepare_source"]
+def is_mixed(name: str, weights: Mapping[str, Path]) -> bool:
+    """Return whether frames of a renderer show the portrait's background in the colours of transparent pixels."""
+    kinds = RENDERERS[name].mixed_kinds
+    return bool(kinds) and kind_of(weights[NETWORK]) in kinds
+
+
+__all__ = [
+    "PICTURE_RENDERERS",
+    "RENDERERS",
+    "check_of_pictures",
+    "is_mixed",
+    "open_for",
+    "open_renderer",
+    "prepare_source",
+]

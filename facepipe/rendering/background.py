@@ -5,15 +5,14 @@ Values are mixed as they are stored, in sRGB, as browsers and ffmpeg mix them, a
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.device import lone_threads, thread_count
+from facepipe.device import in_parallel, lone_threads, thread_count
+from facepipe.face.matte import certain
 from facepipe.media.image import resize
 from facepipe.rendering.filling import push_pull
 
@@ -23,8 +22,8 @@ Matting = Callable[[Picture], NDArray[np.floating]]
 
 # Colours of pixels with less alpha are too uncertain to be shown.
 _LEAST_ALPHA = 8
-# The first blur finds colours from afar, the second those of thin hair.
-_BLUR_RATIOS = (0.15, 0.03)
+# The first blur finds colours from afar, the second those of thin hair; both blur a picture of at most this side.
+_BLUR_RATIOS, _BLURRED_PIXELS = (0.15, 0.03), 128
 
 
 class Composition:
@@ -34,30 +33,41 @@ class Composition:
     RGB, or (H, W, 4) with straight alpha if `behind` is None.
     """
 
-    def __init__(self, behind: Picture | None, matting: Matting | None = None, *, own: bool = False) -> None:
-        """Take the background; `own` says that it is that of the portrait, from which the frames are made."""
-        self.behind, self.matting, self.own = behind, matting, own
+    def __init__(
+        self, behind: Picture | None, matting: Matting | None = None, *, own: bool = False, mixed: bool = False
+    ) -> None:
+        """Take the background.
+
+        Args:
+            behind: (H, W, 3), or None for a transparent one.
+            matting: Finds the person in frames without alpha.
+            own: Whether `behind` is the background of the portrait, from which the frames are made.
+            mixed: Whether frames with alpha show the old background as well, in the colours of transparent and of soft
+                pixels. It is removed from them.
+        """
+        self.behind, self.matting, self.own, self.mixed = behind, matting, own, mixed
 
     def __call__(self, frame: Picture) -> Picture:
         """Return the composed frame."""
         if frame.shape[2] == 3:
             assert self.matting is not None
             return self._over(cut_out(frame, self.matting(frame)))
-        return over_own(frame, self.behind) if self.own and self.behind is not None else self._over(frame)
+        if not self.mixed:
+            return over_own(frame, self.behind) if self.own and self.behind is not None else self._over(frame)
+        matte = certain(frame[..., 3] / np.float32(255))
+        if self.own and self.behind is not None:
+            return over_own(np.dstack([frame[..., :3], _levels(matte)]), self.behind)
+        return self._over(cut_out(np.ascontiguousarray(frame[..., :3]), matte))
 
     def _over(self, frame: Picture) -> Picture:
         return with_clean_colours(frame) if self.behind is None else over(frame, self.behind)
 
     def frames(self, frames: Iterable[Picture]) -> Iterator[Picture]:
         """Yield the composed frames in order. Several are computed in parallel; none depends on another."""
-        count, pending = thread_count(), deque[Future[Picture]]()
+        count = thread_count()
         with lone_threads(count, "background") as pool:
-            for frame in frames:
-                pending.append(pool.submit(self, frame))
-                if len(pending) > count:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            for _, composed in in_parallel(pool, self, frames, count):
+                yield composed
 
 
 def over(frame: Picture, behind: Picture) -> Picture:
@@ -77,21 +87,49 @@ def over_own(frame: Picture, behind: Picture) -> Picture:
     return over(opaque, behind)
 
 
+def _levels(matte: NDArray[np.float32]) -> Picture:
+    return np.asarray(matte * 255 + np.float32(0.5)).astype(np.uint8)
+
+
 def cut_out(picture: Picture, matte: NDArray[np.floating]) -> Picture:
     """Return the person in a picture (H, W, 3) as (H, W, 4) with straight alpha.
 
     The colours are estimated, so that the old background does not shine through hair, by the two blurs of Forte,
     Approximate Fast Foreground Colour Estimation (2021). Its weights are squared here, so that pixels of one side alone
-    count most; on a soft edge of 6 % of the picture's side this halves the error.
+    count most; on a soft edge of 6 % of the picture's side this halves the error. The blurs are smooth, so that they
+    are made of a reduced picture; pixels of the person alone keep their colours exactly.
     """
-    image = picture.astype(np.float32)
-    alpha = np.clip(matte, 0, 1).astype(np.float32)[..., None]
-    front, back = image, image
+    alpha = np.clip(matte, 0, 1).astype(np.float32)
+    made = np.dstack([picture, _levels(alpha)])
+    soft = (alpha > 0) & (alpha < 1)
+    if not soft.any():
+        return made
+    front, back = (plane[soft] for plane in _means(picture, alpha))
+    share = alpha[soft][:, None]
+    colours = front + share * (picture[soft] - share * front - (1 - share) * back)
+    made[soft, :3] = np.clip(np.round(colours), 0, 255)
+    return made
+
+
+def _means(picture: Picture, alpha: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the colours (H, W, 3) of the person and of the background around each pixel."""
+    height, width = alpha.shape
+    scale = min(1.0, _BLURRED_PIXELS / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    share = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)[..., None]
+    front, back, means = small, small, (small, small)
     for ratio in _BLUR_RATIOS:
-        side = 2 * max(1, round(ratio * max(alpha.shape))) + 1
-        front, back = _mean(front, alpha**2, side), _mean(back, (1 - alpha) ** 2, side)
-        front = np.clip(front + alpha * (image - alpha * front - (1 - alpha) * back), 0, 255)
-    return np.concatenate([np.round(front), np.round(255 * alpha)], axis=2).astype(np.uint8)
+        side = 2 * max(1, round(ratio * max(size))) + 1
+        means = _mean(front, share**2, side), _mean(back, (1 - share) ** 2, side)
+        front, back = _limited(means[0] + share * (small - share * means[0] - (1 - share) * means[1])), means[1]
+    large = (cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR) for mean in means)
+    first, second = (np.asarray(plane, np.float32) for plane in large)
+    return first, second
+
+
+def _limited(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.clip(colours, 0, 255), np.float32)
 
 
 def _mean(colours: NDArray[np.float32], weights: NDArray[np.float32], side: int) -> NDArray[np.float32]:

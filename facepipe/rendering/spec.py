@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from facepipe.rendering.quality import QualityThresholds
 from facepipe.spaces import SPACES, MotionSpace
@@ -91,6 +91,8 @@ class RendererSpec:
     """Registry names of the required files, without the network."""
     network: str = ""
     """Registry name of the default network; --weights selects another of the same form. Empty if there is none."""
+    precision: Literal["auto", "fp32"] = "auto"
+    """Precision of its networks: that of `facepipe.device.compute_dtype`, or always float32."""
     needs_matte: bool = False
     """Whether the renderer needs the matte of the source (`Source.matte`)."""
     max_pictures: int = 1
@@ -102,6 +104,9 @@ class RendererSpec:
     """Whether frames have alpha, the matte of the rendered head."""
     background: str = "source"
     """Value of --background for "auto" if frames have alpha."""
+    mixed_kinds: tuple[str, ...] = ()
+    """Kinds of networks, as their files state them, whose frames with alpha show the portrait's background as well, in
+    the colours of transparent and soft pixels. It is removed from them over another background."""
     context_frames: int = 0
     """Frames of motion before and after a frame that it depends on."""
     side_multiple: int = 2

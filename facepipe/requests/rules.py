@@ -76,6 +76,14 @@ def check_pictures(renderer: str, frames: int, further: int) -> None:
     raise UsageError(f"{given} {verb} {count} pictures, but the renderer {renderer} uses {able}{usable}")
 
 
+def check_unused(request: object, names: Iterable[str], reason: str) -> None:
+    """Raise UsageError, which ends with the reason, if any of these options of a request is given."""
+    given = [name for name in names if getattr(request, name) is not None]
+    if given:
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(f"{flags} {'are' if len(given) > 1 else 'is'} given, but {reason}")
+
+
 def _check_face_rule(rule: str, shown: str) -> None:
     if not (is_rule(rule) or is_reference(rule)):
         raise UsageError(f"{shown} is {rule!r}, expected {EXPECTED}")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from facepipe.errors import UsageError
 from facepipe.requests.declaration import HEARD, SEEN, argument, from_setting, option
 from facepipe.requests.groups import (
     RESULT,
@@ -30,6 +29,7 @@ from facepipe.requests.items import Work, prepared
 from facepipe.requests.pictures import SourcePictures
 from facepipe.requests.request import PORTRAIT, Prepared, Request
 from facepipe.requests.resolution import fps_of, options_for, sampling_of
+from facepipe.requests.rules import check_unused
 from facepipe.requests.speech import SpeechOptions
 from facepipe.spaces import arkit52
 
@@ -80,6 +80,11 @@ class MatteRequest(Request, Quality, Face, NoFace, Limits, Overwrite):
         from facepipe.pipeline.dependencies import of_matte
         from facepipe.pipeline.items import is_medium
 
+        if not self.crop:
+            whole = "the matte is that of whole frames; add --crop for that of a face's surroundings, or leave it out"
+            check_unused(self, ("size", "face", "landmarker", "no_face"), whole)
+        if not self.alpha:
+            check_unused(self, ("quality",), "mattes have one quality; add --alpha, or leave it out")
         options = options_for(self, settings)
         kinds = "pictures or videos"
         work = Work(self.command, self.inputs, self.out, is_medium, kinds, encodes=True, sees=self.crop)
@@ -135,8 +140,6 @@ class BlendshapesRequest(Request, SoundTrack, Face, NoFace, Smoothing, SpeechOpt
         from facepipe.pipeline.dependencies import of_blendshapes
         from facepipe.pipeline.items import is_motion, is_sound, is_take, is_track_or_medium, may_be_sound
 
-        if self.out.suffix.lower() not in ("", ".csv", ".npz"):
-            raise UsageError(f"-o is {self.out}; use a name ending in .csv or .npz, or a folder")
         options = replace(options_for(self, settings), space=arkit52.SPACE.name)
 
         def wanted(path: Path) -> bool:

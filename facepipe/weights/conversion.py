@@ -6,6 +6,7 @@ import io
 import pickle
 import struct
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,12 @@ UNREADABLE = (
     pickle.UnpicklingError,
     SafetensorError,
 )
+# The first bytes of files that are saved in place of a checkpoint by mistake, in lower case.
+FOREIGN = {
+    b"<": "a web page; the download may need a confirmation in the browser",
+    b"version https://git-lfs": "a pointer of Git LFS, and not the file itself",
+}
+ZIP, PEEKED_BYTES = b"PK", 64
 # Before this version a file could run code even with weights_only (CVE-2025-32434).
 SAFE_TORCH = (2, 6)
 
@@ -122,6 +129,9 @@ def read_checkpoint(path: Path, *parts: str) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         found = f" (it contains {', '.join(map(str, state))[:200]})" if isinstance(state, dict) and state else ""
         raise WeightsError(f"{path} has no tensors by name{found}, expected a state dict: download it again")
+    broken = [str(name) for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise WeightsError(f"{path} has values that are no numbers in {', '.join(broken[:3])}: download it again")
     return {str(name).removeprefix("module."): value.contiguous().clone() for name, value in state.items()}
 
 
@@ -132,9 +142,31 @@ def content_of(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about old protocols of pickles
+            return torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
-            f"{path} is not a checkpoint that can be read without running its code ({message}): download it again"
+            f"{path} is not a checkpoint that can be read without running its code ({_reason(path, error)}): download "
+            "it again"
         ) from error
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Return why a file could not be read, from its first bytes or the error."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(PEEKED_BYTES).lstrip()
+    except OSError as failed:
+        return failed.strerror or str(failed)
+    if not start:
+        return "it is empty"
+    for beginning, what in FOREIGN.items():
+        if start.lower().startswith(beginning):
+            return f"it is {what}"
+    if path.suffix == ".safetensors":
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    if start.startswith(ZIP) and not isinstance(error, pickle.UnpicklingError):
+        return "it is cut off or damaged"
+    # torch's own message recommends to run the code, or is one of Python about the bytes that it took for commands.
+    return "it is damaged, no pickle, or contains more than tensors"

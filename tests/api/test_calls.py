@@ -20,7 +20,15 @@ from facepipe.api.options import File
 from facepipe.engine.events import Event, Progress, Summary
 from facepipe.errors import UsageError
 from facepipe.media.image import read_image, write_image
-from facepipe.requests import AudioRequest, CoefficientsRequest, CropRequest, EditRequest, MatteRequest, ReenactRequest
+from facepipe.requests import (
+    AudioRequest,
+    BlendshapesRequest,
+    CoefficientsRequest,
+    CropRequest,
+    EditRequest,
+    MatteRequest,
+    ReenactRequest,
+)
 from facepipe.requests.declaration import Declared, declared
 from facepipe.requests.frames import FramesRequest
 from facepipe.requests.request import RequestBase
@@ -34,6 +42,7 @@ TYPES: Mapping[str, tuple[type[RequestBase], Any]] = {
     "crop": (CropRequest, options.CropOptions),
     "matte": (MatteRequest, options.MatteOptions),
     "coefficients": (CoefficientsRequest, options.CoefficientsOptions),
+    "blendshapes": (BlendshapesRequest, options.BlendshapesOptions),
     "frames": (FramesRequest, options.FramesOptions),
 }
 
@@ -52,21 +61,22 @@ def record_of(out: Path) -> Any:
     return content
 
 
-@pytest.mark.parametrize("command", ["reenact", "audio", "edit", "crop", "coefficients"])
+@pytest.mark.parametrize("command", ["reenact", "audio", "edit", "crop", "coefficients", "blendshapes"])
 def test_a_function_writes_the_bytes_that_its_command_writes(scene: Scene, here: Path, command: str) -> None:
     voice = here / "voice.wav"
     write_voice(voice, 0.5)
     inputs: dict[str, list[Path]] = {"reenact": [scene.driver], "audio": [voice]}
-    source = scene.driver if command in ("crop", "coefficients") else scene.portrait
+    source = scene.driver if command in ("crop", "coefficients", "blendshapes") else scene.portrait
     options: dict[str, dict[str, Any]] = {
         "reenact": {"size": 64, "strength": 0.5, "paste_back": True, "reference": 3},
         "audio": {"size": 64, "seed": 4, "blinks": False, "temperature": 0.5},
         "edit": {"size": 64, "yaw": 12, "smile": 0.5, "sweep": ["pitch=-5:5"], "frames": 4},
         "crop": {"size": 64, "quality": 50},
         "coefficients": {"smoothing": "none"},
+        "blendshapes": {"smoothing": "one-euro"},
     }
     given = options[command]
-    name = {"coefficients": "out.npz"}.get(command, "out.mp4")
+    name = {"coefficients": "out.npz", "blendshapes": "out.csv"}.get(command, "out.mp4")
     function: Callable[..., facepipe.Result] = getattr(facepipe, command)
     (here / "a").mkdir()
     made = function(source, *inputs.get(command, []), out=here / "a" / name, work=here / "work-a", **given)
@@ -85,7 +95,10 @@ def test_a_function_writes_the_bytes_that_its_command_writes(scene: Scene, here:
         assert path.read_bytes() == (here / "b" / path.name).read_bytes()
     assert record_of(made.path) == record_of(here / "b" / name)
     assert made.record == json.loads((here / "a" / f"{name}.json").read_text())
-    assert made.frames == {"reenact": 20, "audio": 13, "edit": 4, "crop": 20, "coefficients": 20}[command]
+    assert (
+        made.frames
+        == {"reenact": 20, "audio": 13, "edit": 4, "crop": 20, "coefficients": 20, "blendshapes": 20}[command]
+    )
     assert all(fact for facts in made.facts.values() for fact in facts)
 
 

@@ -8,6 +8,7 @@ import pytest
 from facepipe.avatar.assets import ASSETS
 from facepipe.avatar.closing import LID_RING, rim_of
 from facepipe.avatar.head import Head
+from facepipe.avatar.mesh import Reals
 from facepipe.avatar.shaping import Shaper, person_shares, shaper_of
 from facepipe.avatar.sliders import NEUTRAL, SLIDERS
 from facepipe.avatar.units import UNITS
@@ -16,20 +17,20 @@ from facepipe.avatar.vector import AvatarVector
 SHAPES = [slider.name for slider in SLIDERS if slider.less or slider.more]
 OF_ENGINE = ["style", "age", "gender", "weight", "african", "asian"]
 REGION = {
-    "forehead": ("forehead",),
+    "forehead": ("forehead", "scalp"),
     "brow": ("brow-left", "brow-right", "forehead"),
     "eye": ("lid-left", "lid-right", "socket-left", "socket-right"),
     "epicanthus": ("lid-left", "lid-right"),
     "nose": ("nose", "upper-lip"),
     "nostrils": ("nose", "upper-lip"),
     "mouth": ("lips", "mouth-cavity"),
-    "upper_lip": ("lips",),
-    "lower_lip": ("lips",),
+    "upper_lip": ("lips", "upper-lip"),
+    "lower_lip": ("lips", "chin"),
     "cupids": ("lips",),
     "laugh": ("cheek-left", "cheek-right", "upper-lip"),
     "cheek": ("cheek-left", "cheek-right"),
     "chin": ("chin", "jaw"),
-    "jaw": ("jaw", "chin"),
+    "jaw": ("jaw", "chin", "cheek-left", "cheek-right"),
     "double": ("neck", "chin", "jaw"),
     "ear": ("ear-left", "ear-right"),
     "neck": ("neck",),
@@ -46,7 +47,7 @@ def natural(**sliders: float) -> AvatarVector:
     return AvatarVector({"style": 0.0, **sliders})
 
 
-def skin_of(shaper: Shaper, vector: AvatarVector) -> np.ndarray:  # type: ignore[type-arg]
+def skin_of(shaper: Shaper, vector: AvatarVector) -> Reals:
     return shaper.vertices(vector)[shaper.head.spans["skin"]].astype(np.float64)
 
 
@@ -61,12 +62,12 @@ def test_slider_moves_its_own_region_most(shaper: Shaper, name: str) -> None:
     moved = np.linalg.norm(high - low, axis=1)
     regions = shaper.head.template.regions
     means = {region: moved[vertices].mean() for region, vertices in regions.items() if region != "face"}
-    if not name.startswith("neck"):
+    if not name.startswith(("neck", "double")):
         means.pop("neck")
     # Sides are equal but for the last bits.
     best = max(means.values())
     assert max(means[region] for region in regions_of(name)) > 0.999 * best, sorted(means, key=means.__getitem__)[-3:]
-    assert best > 0.003
+    assert best > 0.001
 
 
 @pytest.mark.parametrize("name", [*SHAPES, *OF_ENGINE])
@@ -160,7 +161,8 @@ def test_lips_meet_on_every_shape(shaper: Shaper) -> None:
         rim = rim_of(shaper.head.template, "mouth", 2)
         shares = np.linspace(0.1, 0.9, 17)
         gap = rim.along("upper", skin, shares) - rim.along("lower", skin, shares)
-        assert np.abs(gap[:, 1]).max() < 0.006
+        assert gap[:, 1].max() < 0.003
+        assert gap[:, 1].min() > -0.02
 
 
 def test_first_options_are_none_or_sensible() -> None:

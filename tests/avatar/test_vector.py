@@ -163,3 +163,11 @@ def test_palettes_are_continuous_and_contain_their_swatches() -> None:
         for place in palette.swatches.values():
             near = tuple(min(value + 1e-4, 1.0) for value in place)
             assert np.abs(palette.colour(place) - palette.colour((near[0], near[1]))).max() < 2e-3
+
+
+def test_documentation_lists_the_sliders() -> None:
+    page = (Path(__file__).parents[2] / "docs/avatar.md").read_text(encoding="utf-8")
+    for slider in SLIDERS:
+        about = slider.about if slider.neutral == 0.5 else f"{slider.about}; neutral {slider.neutral:.2g}"
+        assert f"| `{slider.name}` | {slider.low} | {slider.high} | {about} |\n" in page
+    assert page.count("\n| `") >= len(SLIDERS)

@@ -77,6 +77,13 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench_of_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Batches whose engines start their own workers."""
     monkeypatch.chdir(tmp_path)
     return Bench(tmp_path)
+
+
+@pytest.fixture
+def bench(bench_of_engines: Bench, preloaded_workers: None) -> Bench:
+    """Batches whose workers are forked from a process that has loaded their modules."""
+    return bench_of_engines

@@ -38,7 +38,8 @@ def lines(work: Path, state: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
-def test_engines_give_the_same_and_survive_a_killed_worker(bench: Bench, engine: EngineName) -> None:
+def test_engines_give_the_same_and_survive_a_killed_worker(bench_of_engines: Bench, engine: EngineName) -> None:
+    bench = bench_of_engines
     if importlib.util.find_spec(PACKAGES[engine]) is None:
         pytest.skip(f"{PACKAGES[engine]} is not installed")
     names = [f"t{number}" for number in range(8)]

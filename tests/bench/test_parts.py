@@ -40,6 +40,7 @@ def test_frames_with_alpha_are_composed_before_they_are_encoded(
 
     monkeypatch.setattr(parts, "open_for", open_for)
     monkeypatch.setattr(parts, "renderer_weights", lambda _options: {"network": SimpleNamespace(path=tmp_path)})
+    monkeypatch.setattr(parts, "is_mixed", lambda _renderer, _weights: True)
     monkeypatch.setattr(parts, "load_coefficients", lambda _path, space: [space] * 3)
     folders = StageFolders(tmp_path, tmp_path, tmp_path, (tmp_path,), None, tmp_path)
     frames = [*parts._rendering(folders, "bilayer")()]

@@ -48,6 +48,18 @@ def test_the_suffix_must_fit_the_result(scene: Scene, tmp_path: Path) -> None:
     assert not (tmp_path / "a.mp4").exists()
 
 
+def test_options_without_effect_are_refused(tmp_path: Path) -> None:
+    for given, message in (
+        (("--size", "64", "--face", "left"), "--size and --face are given, but the matte is that of whole frames"),
+        (("--no-face", "hold"), "--no-face is given, but the matte is that of whole frames; add --crop"),
+        (("--crop", "--quality", "50"), "--quality is given, but mattes have one quality; add --alpha"),
+    ):
+        outcome = run("matte", "a.png", "-o", tmp_path / "x.png", *given)
+        assert outcome.exit_code == 2
+        assert message in " ".join(outcome.stderr.split())
+
+
+@pytest.mark.usefixtures("preloaded_workers")
 def test_rows_of_a_batch_are_mattes(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = tmp_path / "jobs.csv"

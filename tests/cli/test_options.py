@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,8 @@ from facepipe.media.encode import CODECS
 from facepipe.requests import REQUESTS
 from facepipe.requests.declaration import declared
 from facepipe.weights import WeightFile, find
-from tests.pipeline.scene import ROOT, Scene, run
+from tests.pipeline.scene import Scene, run
+from tests.preloaded import Child
 
 
 def help_of(command: str) -> str:
@@ -73,15 +71,8 @@ def test_values_are_completed(typed: str, offered: set[str], tmp_path: Path) -> 
     (tmp_path / "preview.mp4.json").touch()
     words = ["facepipe", *typed.split(" ")]
     complete = {"_FACEPIPE_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.argv[0] = 'facepipe'; from facepipe.cli import main; main()"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **complete},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert set(done.stdout.split()) == offered, done.stderr
+    printed, errors = Child([], complete, tmp_path).communicate()
+    assert set(printed.decode().split()) == offered, errors
 
 
 def test_the_log_file_holds_every_event_whatever_is_printed(

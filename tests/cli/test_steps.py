@@ -147,6 +147,17 @@ def test_a_results_folder_within_the_inputs_is_no_input(clips: Path) -> None:
     assert {item.path.name for item in find_items([clips], out, is_medium, kinds="media")} == {"x.mp4", "x.mov"}
 
 
+def test_results_of_several_inputs_need_a_folder(scene: Scene, clips: Path, tmp_path: Path) -> None:
+    """A name of a file is refused, but a folder that has such a name is used."""
+    for inputs, what in (((clips,), f"the folder {clips}"), ((scene.portrait, scene.driver), "2 inputs")):
+        outcome = run("crop", *inputs, "-o", tmp_path / "all.mp4", "--work", scene.work)
+        assert outcome.exit_code == 2
+        assert f"the results of {what} need a folder" in " ".join(outcome.stderr.split())
+        assert not (tmp_path / "all.mp4").exists()
+    (tmp_path / "all.mp4").mkdir()
+    assert len(find_items([clips], tmp_path / "all.mp4", is_medium, kinds="media")) == 4
+
+
 def test_items_that_would_meet_are_refused(tmp_path: Path) -> None:
     for name in ("a/x.mp4", "b/x.mp4"):
         (tmp_path / name).parent.mkdir()

@@ -86,7 +86,7 @@ def test_the_track_is_on_the_face_of_the_clip(dataset: Path) -> None:
     assert np.abs((again.points - points)[..., :2].mean((0, 1))).max() < 0.25
 
 
-@pytest.mark.timeout(600)  # starts a worker, which loads all networks
+@pytest.mark.usefixtures("preloaded_workers")
 def test_the_command_is_a_batch_and_a_second_run_does_nothing(
     dataset: Path, raw: Path, scene: Scene, tmp_path: Path
 ) -> None:
@@ -171,10 +171,10 @@ def test_cut_points_follow_pixels() -> None:
 
 @pytest.fixture(scope="module")
 def talk(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video of two people side by side, 80 frames long, then a cut to one of them alone, 40 frames long."""
+    """A video of two people side by side, 70 frames long, then a cut to one of them alone, 12 frames long."""
     folder = tmp_path_factory.mktemp("talk")
     twice = "[0]split=3[a][b][c];[b]hflip[f];[a][f]hstack,fps=25,setsar=1[two];[c]fps=25,pad=iw*2:ih:iw/2,setsar=1"
-    cut = ",trim=end_frame=40[one];[two]trim=end_frame=80[both];[both][one]concat=n=2:v=1"
+    cut = ",trim=end_frame=12[one];[two]trim=end_frame=70[both];[both][one]concat=n=2:v=1"
     ffmpeg("-stream_loop", "4", "-i", scene.driver, "-filter_complex", twice + cut, "-an", folder / "talk.mp4")
     return folder
 
@@ -184,9 +184,9 @@ def test_voxceleb_rule_makes_a_clip_of_each_face(talk: Path, scene: Scene, tmp_p
     assert not build(talk, tmp_path, scene.work, rule="voxceleb", size_pixels=64).errors
     entries = read_list(tmp_path)
     assert [entry.person for entry in entries] == ["talk", "talk"]
-    assert {entry.id.split("#", 2)[2] for entry in entries} == {"000000#000080"}
+    assert {entry.id.split("#", 2)[2] for entry in entries} == {"000000#000070"}
     assert abs(entries[0].box[0] - entries[1].box[0]) > 100, "one is on the left, one on the right"
-    assert [entry.valid_frames for entry in entries] == [80, 80]
+    assert [entry.valid_frames for entry in entries] == [70, 70]
     statistics = json.loads((tmp_path / "statistics.json").read_text(encoding="utf-8"))
     assert statistics["rejected"] == {"too short": 1}
     assert build(talk, tmp_path, scene.work, rule="voxceleb", size_pixels=64).made == []
@@ -195,12 +195,12 @@ def test_voxceleb_rule_makes_a_clip_of_each_face(talk: Path, scene: Scene, tmp_p
 def test_annotations_select_face_and_frames(talk: Path, scene: Scene, tmp_path: Path) -> None:
     folder = tmp_path / "txt" / "id00017" / "talk"
     folder.mkdir(parents=True)
-    rows = "".join(f"{frame:06} 0.5 0 0.5 1\n" for frame in range(5, 75))
+    rows = "".join(f"{frame:06} 0.5 0 0.5 1\n" for frame in range(3, 69))
     (folder / "00001.txt").write_text(f"Identity : id00017\n\nFRAME X Y W H\n{rows}", encoding="utf-8")
     settings: dict[str, Any] = {"rule": "voxceleb", "size_pixels": 64}
     assert not build(talk, tmp_path / "set", scene.work, boxes=tmp_path / "txt", **settings).errors
     (entry,) = read_list(tmp_path / "set")
-    assert (entry.id, entry.person) == ("id00017#talk#00001#000005#000075", "id00017")
+    assert (entry.id, entry.person) == ("id00017#talk#00001#000003#000069", "id00017")
     assert entry.box[0] > 300, "the face on the right"
     with pytest.raises(InputError, match=r"talk\.mp4: .* has no annotation of it"):
         build(talk, tmp_path / "set", scene.work, boxes=tmp_path / "set" / "clips", **settings)
@@ -210,11 +210,11 @@ def test_a_failed_clip_does_not_affect_the_others(talk: Path, scene: Scene, tmp_
     """A foreign file has the name of the first clip."""
     settings: dict[str, Any] = {"rule": "voxceleb", "size_pixels": 64}
     (tmp_path / "clips").mkdir()
-    theirs = tmp_path / "clips" / "talk#face0#000000#000080.mp4"
+    theirs = tmp_path / "clips" / "talk#face0#000000#000070.mp4"
     theirs.write_bytes(b"mine")
     (error,) = build(talk, tmp_path, scene.work, **settings).errors
     assert "was not written by facepipe" in str(error)
-    assert [entry.id for entry in read_list(tmp_path)] == ["talk#face1#000000#000080"]
+    assert [entry.id for entry in read_list(tmp_path)] == ["talk#face1#000000#000070"]
     assert theirs.read_bytes() == b"mine"
     assert not build(talk, tmp_path, scene.work, overwrite=True, **settings).errors
     assert len(read_list(tmp_path)) == 2

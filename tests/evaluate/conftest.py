@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from facepipe.media.image import read_image, write_image
-from tests.pipeline.scene import Scene
+from tests.pipeline.scene import Scene, ffmpeg
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +17,14 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "mine"))
     monkeypatch.setenv("FACEPIPE_WORK_FOLDER", str(tmp_path / "work"))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def short(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 8 frames of the driver, for tests in whose work folders it is tracked again."""
+    path = tmp_path_factory.mktemp("short") / "driver.mp4"
+    ffmpeg("-i", scene.driver, "-frames:v", "8", path)
+    return path
 
 
 @pytest.fixture

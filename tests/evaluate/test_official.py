@@ -20,7 +20,9 @@ from tests.pipeline.official_weights import add_deep3d, add_pirender
 from tests.pipeline.scene import Scene, ffmpeg, run
 
 
-def test_points_lie_where_absolute_motion_places_the_face(scene: Scene, mine: Path, mirrored: Path) -> None:
+def test_points_lie_where_absolute_motion_places_the_face(
+    scene: Scene, short: Path, mine: Path, mirrored: Path
+) -> None:
     """Task "cross": at the driver's place and angle, as large as the source's face. Task "same": on the driver's."""
     add_deep3d(mine)
     add_pirender(mine)
@@ -28,7 +30,7 @@ def test_points_lie_where_absolute_motion_places_the_face(scene: Scene, mine: Pa
     def staged(task: str, source: Path | None) -> StagedCase:
         with Job(Workspace(scene.work), {}) as job:
             setting = Setting(task, "pirender", frames_per_clip=5)  # type: ignore[arg-type]
-            return stage_case(job, Case("a", scene.driver, source), setting, face_model())
+            return stage_case(job, Case("a", short, source), setting, face_model())
 
     cross, same = staged("cross", mirrored), staged("same", None)
     made = cross.candidates["result"].points
@@ -41,11 +43,11 @@ def test_points_lie_where_absolute_motion_places_the_face(scene: Scene, mine: Pa
     assert apart.mean() < 0.02 * width[2]
 
 
-def test_it_is_judged_as_any_other(scene: Scene, mine: Path, mirrored: Path) -> None:
+def test_it_is_judged_as_any_other(short: Path, mine: Path, mirrored: Path) -> None:
     """In both tasks; the baselines beside it stay what they are."""
     add_deep3d(mine)
     add_pirender(mine)
-    (mine / "list.csv").write_text(f"name,driver,source\na,{scene.driver},{mirrored}\n", encoding="utf-8")
+    (mine / "list.csv").write_text(f"name,driver,source\na,{short},{mirrored}\n", encoding="utf-8")
     for task in ("same", "cross"):
         options = ["--task", task, "--frames", "5", "-o", mine / task]
         outcome = run("evaluate", mine / "list.csv", "--renderer", "pirender", *options)

@@ -67,16 +67,17 @@ def rewrite(video: Path, out: Path, *, shift: int = 0, frames: int = 20, size: i
 @pytest.mark.slow
 def test_finished_results_are_judged_and_odd_ones_cost_themselves(scene: Scene, tmp_path: Path) -> None:
     """The driver itself is the best result there is; others are short, moved, or cut, and are told of by name."""
-    rewrite(scene.driver, tmp_path / "good.mp4")
-    rewrite(scene.driver, tmp_path / "short.mp4", frames=12)
-    rewrite(scene.driver, tmp_path / "moved.mp4", shift=60)
-    rewrite(scene.driver, tmp_path / "cut.mp4", size=200)
-    rows = [f"{name},{scene.driver},{name}.mp4" for name in ("good", "short", "moved", "cut")]
+    driver = rewrite(scene.driver, tmp_path / "driver.mp4", frames=8)
+    rewrite(driver, tmp_path / "good.mp4")
+    rewrite(driver, tmp_path / "short.mp4", frames=4)
+    rewrite(driver, tmp_path / "moved.mp4", shift=60)
+    rewrite(driver, tmp_path / "cut.mp4", size=200)
+    rows = [f"{name},driver.mp4,{name}.mp4" for name in ("good", "short", "moved", "cut")]
     (tmp_path / "list.csv").write_text("\n".join(["name,driver,result", *rows]) + "\n", encoding="utf-8")
     out = tmp_path / "out"
-    outcome = run("evaluate", tmp_path / "list.csv", "-o", out, "--size", "256")
+    outcome = run("evaluate", tmp_path / "list.csv", "-o", out, "--size", "128")
     assert outcome.exit_code == 4
-    for message in ("short.mp4: has 12 frames", "moved.mp4: the face in its first frame is not", "cut.mp4: shows 200x"):
+    for message in ("short.mp4: has 4 frames", "moved.mp4: the face in its first frame is not", "cut.mp4: shows 200x"):
         assert message in outcome.stderr
     good = scores_of(out, "good", "result")
     assert good["psnr"] > 35
@@ -89,7 +90,7 @@ def test_finished_results_are_judged_and_odd_ones_cost_themselves(scene: Scene, 
 
 def test_a_square_result_is_compared_whole(scene: Scene, tmp_path: Path) -> None:
     """At its own size, and what the baseline renders is pasted back into the first frame."""
-    driver = rewrite(scene.driver, tmp_path / "driver.mp4", size=300)
+    driver = rewrite(scene.driver, tmp_path / "driver.mp4", size=300, frames=8)
     rewrite(driver, tmp_path / "good.mp4")
     (tmp_path / "list.csv").write_text("driver,result\ndriver.mp4,good.mp4\n", encoding="utf-8")
     out = tmp_path / "out"
@@ -176,9 +177,9 @@ def with_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "find_weights", lambda *names: {name: files[name] for name in names})
 
 
-def test_frames_with_alpha_are_compared_inside_the_matte(with_alpha: None, scene: Scene, tmp_path: Path) -> None:
+def test_frames_with_alpha_are_compared_inside_the_matte(with_alpha: None, short: Path, tmp_path: Path) -> None:
     """Over the background of the source; all candidates by the same rule, which the report names."""
-    (tmp_path / "list.csv").write_text(f"driver\n{scene.driver}\n", encoding="utf-8")
+    (tmp_path / "list.csv").write_text(f"driver\n{short}\n", encoding="utf-8")
     out = tmp_path / "out"
     outcome = run("evaluate", tmp_path / "list.csv", "--renderer", "cutout", "--frames", "5", "--size", "64", "-o", out)
     assert outcome.exit_code == 0, outcome.stderr
@@ -194,7 +195,7 @@ def test_frames_with_alpha_are_compared_inside_the_matte(with_alpha: None, scene
 
 
 def test_a_clip_without_a_person_is_left_out(
-    with_alpha: None, scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    with_alpha: None, short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
 
@@ -203,7 +204,7 @@ def test_a_clip_without_a_person_is_left_out(
         return left_half(picture) * (len(calls) == 1)
 
     monkeypatch.setattr("facepipe.rendering.matting.open_matting", lambda _: person_in_the_source_only)
-    (tmp_path / "list.csv").write_text(f"driver\n{scene.driver}\n", encoding="utf-8")
+    (tmp_path / "list.csv").write_text(f"driver\n{short}\n", encoding="utf-8")
     flags = ("--renderer", "cutout", "--frames", "3", "--size", "64", "-o", tmp_path / "out")
     outcome = run("evaluate", tmp_path / "list.csv", *flags)
     assert outcome.exit_code == 4

@@ -89,20 +89,20 @@ def test_options_are_those_of_the_command(renderer: str, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("renderer", ["mesh", "pirender"])
 @pytest.mark.parametrize("task", ["same", "cross"])
 def test_motion_and_frames_are_those_of_reenact(
-    renderer: str, task: Task, scene: Scene, mine: Path, mirrored: Path
+    renderer: str, task: Task, short: Path, mine: Path, mirrored: Path
 ) -> None:
     """Array for array and pixel for pixel, with the flags that docs/evaluation.md names."""
     add_deep3d(mine)
     add_pirender(mine)
     setting = Setting(task, renderer, frames_per_clip=COMPARED)
     if task == "same":
-        case, source = Case("a", scene.driver), scene.driver
+        case, source = Case("a", short), short
         flags = ["--source-frame", "0", "--motion", "relative", "--reference", "first"]
     else:
-        case, source, flags = Case("a", scene.driver, mirrored), mirrored, []
-    made = reenacted(source, scene.driver, setting, mine / "command", *flags)
+        case, source, flags = Case("a", short, mirrored), mirrored, []
+    made = reenacted(source, short, setting, mine / "command", *flags)
     ours, driven = staged(case, setting, mine / "work")
-    assert len(made.motion) == 20
+    assert len(made.motion) == 8
     for name in made.motion.space.arrays:
         np.testing.assert_array_equal(getattr(driven.motion, name), getattr(made.motion, name), err_msg=name)
     pictures = list(ours.candidates["result"].pictures())
@@ -111,9 +111,9 @@ def test_motion_and_frames_are_those_of_reenact(
     np.testing.assert_array_equal(pictures, made.frames(ours.driver.frames))
 
 
-def test_frames_are_compared_in_the_crop_of_the_source(scene: Scene, mine: Path) -> None:
+def test_frames_are_compared_in_the_crop_of_the_source(short: Path, mine: Path) -> None:
     """The first is the source itself; the driver's coefficients place its face where its landmarks are."""
-    ours, driven = staged(Case("a", scene.driver), Setting("same"), mine / "work")
+    ours, driven = staged(Case("a", short), Setting("same"), mine / "work")
     source = driven.source()
     assert ours.driver.area == driven.source_crop()
     np.testing.assert_array_equal(next(ours.driver.pictures()), source.picture)
@@ -143,9 +143,9 @@ def test_consecutive_frames_are_rendered_in_one_call(scene: Scene, monkeypatch: 
     assert calls == [(20, 0, 1), (20, 4, 7), (20, 19, 20)]
 
 
-def test_a_second_evaluation_makes_nothing_again(scene: Scene, mine: Path) -> None:
+def test_a_second_evaluation_makes_nothing_again(short: Path, mine: Path) -> None:
     """Of the same clip by the same renderer, in the work folder that --work names."""
-    (mine / "list.csv").write_text(f"driver\n{scene.driver}\n", encoding="utf-8")
+    (mine / "list.csv").write_text(f"driver\n{short}\n", encoding="utf-8")
 
     def evaluated() -> dict[Path, int]:
         argv = ["--renderer", "mesh", "--frames", "3", "--size", "64"]

@@ -23,7 +23,7 @@ from facepipe.export.gltf import to_glb
 from facepipe.export.gltf_checks import faults_of
 from facepipe.export.rigging import RiggedPart
 from facepipe.export.take import Take
-from tests.export.avatar_parts import POINTS, part, rigged, small_avatar, small_take
+from tests.export.avatar_parts import POINTS, part, small_avatar, small_take
 from tests.export.glb_reading import Glb
 
 TOLERANCE_METRES = 1e-7
@@ -201,7 +201,9 @@ def test_a_second_reader_sees_the_same_meshes(model: AvatarModel) -> None:
 
 def test_a_texture_takes_the_place_of_the_colours() -> None:
     picture = b"\x89PNG\r\n\x1a\n" + b"content"
-    glb = Glb(to_glb(avatar_model(small_avatar(), POINTS, {"skin": picture})))
+    plain = avatar_model(small_avatar(), POINTS)
+    meshes = tuple(replace(one, texture=picture) if one.name == "skin" else one for one in plain.meshes)
+    glb = Glb(to_glb(replace(plain, meshes=meshes)))
     (primitive,) = glb.mesh("skin")["primitives"]
     assert "COLOR_0" not in primitive["attributes"]
     (given,) = [one.part for one in small_avatar() if one.part.name == "skin"]
@@ -286,8 +288,6 @@ def test_refusals() -> None:
     for message, one in wrong.items():
         with pytest.raises(ValueError, match=re.escape(message)):
             avatar_model([RiggedPart(one, np.ones(84, np.float32))], POINTS)
-    with pytest.raises(ValueError, match="a texture for"):
-        avatar_model([rigged(replace(skin, texture_coordinates=None))], POINTS, {"skin": b""})
     with pytest.raises(ValueError, match="shares of the rotation"):
         avatar_model([RiggedPart(skin, np.full(84, 1.5, np.float32))], POINTS)
     for weights, rotations in (((0, 52), (0, 3, 3)), ((2, 51), (2, 3, 3)), ((2, 52), (3, 3, 3))):

@@ -84,6 +84,11 @@ def rendered_face(model: FaceModel) -> NDArray[np.float64]:
 def added(model: FaceModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NDArray[np.float64]:
     """Add checkpoints of the stubs through the command line, as a user adds the real ones; return the face."""
     models = pytest.importorskip("face_alignment.models")
+    from face_alignment import utils
+
+    # Uncompiled: the package does not cache its compiled functions, and compiling takes longer than all tests here.
+    for name in ("transform_np", "_get_preds_fromhm"):
+        monkeypatch.setattr(utils, name, getattr(utils, name).py_func)
     face = rendered_face(model)
     points, depth = StubFan(), StubDepth()
     points.places = torch.from_numpy(face[:, :2] / 4).round()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from facepipe.checkpoint import save_network
-from facepipe.face.matte import Glance, Matting, enlarged, seen_size, steadied
+from facepipe.face.matte import Glance, Matting, certain, enlarged, seen_size, steadied
 from facepipe.face.matte_remarks import MatteCounts
 from facepipe.models import matting as network
 from facepipe.weights import find
@@ -91,6 +91,10 @@ def test_a_clip_gives_each_frame_its_matte_on_any_number_of_threads(tiny: Mattin
     for given, (picture, found), (_, other) in zip(pictures, one, three, strict=True):
         np.testing.assert_array_equal(picture, given)
         np.testing.assert_array_equal(found, other)
+
+
+def test_haze_is_neither_person_nor_background() -> None:
+    np.testing.assert_allclose(certain(np.array([[0, 0.08, 0.3, 0.5, 0.93, 1]])), [[0, 0, 0.25, 0.5, 1, 1]], atol=1e-6)
 
 
 def test_remarks_name_empty_and_cut_frames() -> None:

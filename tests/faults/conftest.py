@@ -14,6 +14,7 @@ from skimage import data
 from facepipe.media.ffmpeg import find_ffmpeg
 from facepipe.media.image import write_image
 from facepipe.spaces.files import load_coefficients, save_coefficients
+from tests.faults.forgeries import ffmpeg
 from tests.faults.program import FRAMES, Scene, run
 
 FPS, SIZE = 25, 96
@@ -65,6 +66,14 @@ def add_tone(silent: Path, path: Path) -> None:
         "+faststart",
     ]
     subprocess.run([*command, str(path)], check=True, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="session")
+def short_driver(model_scene: Scene) -> Path:
+    """The first four frames of the driver, with sound, for tests in whose work folders it is tracked again."""
+    path = model_scene.folder / "short.mp4"
+    ffmpeg("-i", model_scene.driver, "-t", "0.16", "-c:v", "libx264", "-c:a", "copy", path)
+    return path
 
 
 @pytest.fixture

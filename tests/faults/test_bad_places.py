@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -167,16 +168,16 @@ def test_a_record_of_another_version(scene: Scene) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(model_scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(model_scene: Scene, short_driver: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The work folder of a finished job, to copy."""
     work = tmp_path_factory.mktemp("finished") / "work"
-    outcome = run(*reenact(model_scene, work=work, out=work.parent / "out.mp4"))
+    outcome = run(*reenact(replace(model_scene, driver=short_driver), work=work, out=work.parent / "out.mp4"))
     assert outcome.exit_code == 0, outcome.stderr
     return work
 
 
 @pytest.mark.parametrize("damage", ["record gone", "record torn", "output gone", "output short", "record of a list"])
-def test_a_damaged_work_folder_heals(damage: str, scene: Scene, finished: Path) -> None:
+def test_a_damaged_work_folder_heals(damage: str, scene: Scene, short_driver: Path, finished: Path) -> None:
     work = scene.folder / "work"
     shutil.copytree(finished, work)
     expected = finished.with_name("out.mp4").read_bytes()
@@ -186,7 +187,7 @@ def test_a_damaged_work_folder_heals(damage: str, scene: Scene, finished: Path) 
         path.chmod(0o644)
         content = path.read_bytes()
         path.unlink() if damage.endswith("gone") else path.write_bytes(b"[]" if "list" in damage else content[:-20])
-    outcome = run(*reenact(scene, work=work))
+    outcome = run(*reenact(replace(scene, driver=short_driver), work=work))
     assert outcome.exit_code == 0, outcome.stderr
     assert scene.out.read_bytes() == expected
     assert "(incomplete)" in outcome.stderr

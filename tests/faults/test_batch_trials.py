@@ -11,7 +11,7 @@ import pytest
 
 from tools import batch_trial
 
-KILLS = int(os.environ.get("FACEPIPE_BATCH_KILLS", "6"))
+KILLS = int(os.environ.get("FACEPIPE_BATCH_KILLS", "4"))
 
 
 def may_name_machines() -> bool:
@@ -24,7 +24,7 @@ def may_name_machines() -> bool:
 
 @pytest.mark.slow
 def test_kills_lose_a_segment_each_at_most(tmp_path: Path) -> None:
-    assert batch_trial.kills(tmp_path / "batch", KILLS, seed=2, items=12) == []
+    assert batch_trial.kills(tmp_path / "batch", KILLS, seed=2, items=8, seconds=0.2) == []
 
 
 def test_a_clock_that_was_set_back_changes_nothing(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.forgeries import ffmpeg
 from tests.faults.program import Scene, assert_whole, finish, run, start
+from tests.preloaded import Child
 
 NAMES = {
     "spaces": "a  portrait of me ",
@@ -30,14 +30,6 @@ NAMES = {
     "dots": "...hidden.mp4.png",
 }
 LONG = "ñ" * 118  # 236 bytes; a sidecar and a suffix must still fit into 255
-
-
-@pytest.fixture(scope="session")
-def short_driver(model_scene: Scene) -> Path:
-    """The first frames of the driver, with sound."""
-    path = model_scene.folder / "short.mp4"
-    ffmpeg("-i", model_scene.driver, "-t", "0.32", "-c:v", "libx264", "-c:a", "copy", path)
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +65,8 @@ def test_a_name_that_is_no_text(scene: Scene, short_driver: Path, plain_result: 
     source, driver, out = (os.fsencode(scene.folder) + b"/\xff\xfe%d" + end for end in (b".png", b".mp4", b"o.mp4"))
     shutil.copy(os.fsencode(scene.portrait), source)
     shutil.copy(os.fsencode(short_driver), driver)
-    child = start("reenact", source, driver, "-o", out, "--size", "64", "--work", scene.folder / "work")
+    files = [os.fsdecode(path) for path in (source, driver, b"-o", out)]
+    child = Child(["reenact", *files, "--size", "64", "--work", scene.folder / "work"], {}, scene.folder)
     printed, errors = child.communicate()
     assert child.returncode == 0, errors
     assert printed == out + b"\n"

@@ -16,7 +16,7 @@ from tests.faults.program import run
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preloaded_workers: None) -> Bench:
     monkeypatch.chdir(tmp_path)
     return Bench(tmp_path)
 

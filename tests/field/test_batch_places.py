@@ -26,7 +26,7 @@ from tests.batch.conftest import Bench
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preloaded_workers: None) -> Bench:
     monkeypatch.chdir(tmp_path)
     return Bench(tmp_path)
 

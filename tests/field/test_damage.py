@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,9 @@ def test_too_much_damage_is_refused(scene: Scene, tmp_path: Path) -> None:
     path = with_noise(scene.driver, tmp_path / "a.avi", "between(n,4,15)", "-g", "1")
     outcome = run("crop", path, "-o", tmp_path / "out", "--work", tmp_path / "work")
     assert outcome.exit_code == 3
-    assert "12 of 20 frames are decoded with errors or lost, and at most 50% may be" in outcome.stderr
+    # Damage can cost a frame altogether. It depends on the clip, whose last bits depend on the processor.
+    told = r"(12 of 20|11 of 19) frames are decoded with errors or lost, and at most 50% may be"
+    assert re.search(told, outcome.stderr), outcome.stderr
 
 
 def test_errors_that_name_no_frame_are_said() -> None:

@@ -24,6 +24,7 @@ def remarks_of(dataset: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.usefixtures("preloaded_workers")
 def test_a_build_without_a_clip_fails_and_says_why(tmp_path: Path) -> None:
     """The rule rejects the only part of the only video; a list of an earlier build becomes empty."""
     (tmp_path / "raw").mkdir()

@@ -90,6 +90,7 @@ def test_the_content_of_the_picture_counts_and_not_its_name(both: Path, tmp_path
     assert across(track)[0] > WIDTH / 2
 
 
+@pytest.mark.usefixtures("preloaded_workers")
 def test_rows_and_python_take_a_picture(both: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row names it relative to the current folder, Python by a path; the record holds its digest."""
     monkeypatch.chdir(tmp_path)

@@ -47,7 +47,8 @@ PROCESSORS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "OPENBLAS_CORETYPE": "SkylakeX",
         },
     ),
-    "bfloat16": ("avx512f", {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}),
+    # For a processor that has more: FP16 or AMX.
+    "bfloat16": ("avx512_fp16", {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"}),
 }
 UNCHECKED = ("ATEN_CPU_CAPABILITY", "OPENBLAS_CORETYPE")
 

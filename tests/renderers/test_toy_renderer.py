@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -59,39 +59,68 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def facepipe(copy: Path, *commands: Sequence[str | Path], cwd: Path) -> str:
-    """Run commands of the copy in one process and return their output."""
-    environment = {**os.environ, "PYTHONPATH": str(copy), "COLUMNS": "200"}
-    argv = in_one_process(*commands)
-    done = subprocess.run(argv, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@dataclass(frozen=True)
+class Ran:
+    """What commands of the copy printed, and the folder in which they ran."""
+
+    printed: str
+    folder: Path
 
 
-def test_help_and_doctor_list_it(copy: Path, tmp_path: Path) -> None:
-    printed = facepipe(copy, ["reenact", "--help"], ["doctor"], cwd=tmp_path)
-    assert "toy (the source, darker" in " ".join(printed.split())
-    assert "toy       ready" in printed
+# `facepipe bench` measures commands in new processes. Here they run in its own, because only their end counts.
+WITHOUT_PROCESSES = """
+import os
+from facepipe.bench import program, whole
+from facepipe.bench.metric import Timing
+
+def run_program(args, *, folder, environment=None):
+    from facepipe.cli import app
+    before = os.getcwd()
+    os.chdir(folder)
+    assert not app(list(args), standalone_mode=False)
+    os.chdir(before)
+    return program.Run(Timing(1.0, 1.0), 1)
+
+whole.run_program = run_program
+"""
 
 
-def test_a_batch_row_names_it(copy: Path, scene: Scene, tmp_path: Path) -> None:
-    (tmp_path / "jobs.csv").write_text(
+@pytest.fixture(scope="module")
+def ran(copy: Path, scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Run all commands in one process: starting one takes longer than most of them."""
+    folder = tmp_path_factory.mktemp("ran")
+    (folder / "jobs.csv").write_text(
         f"command,source,driver,renderer,size,output\nreenact,{scene.portrait},{scene.motion},toy,64,out.mp4\n"
     )
-    facepipe(copy, ["batch", "jobs.csv", "--jobs", "1"], cwd=tmp_path)
-    (made,) = tmp_path.rglob("out.mp4")
-    assert json.loads(made.with_name("out.mp4.json").read_text("utf-8"))["options"]["renderer"] == "toy"
+    ffmpeg("-i", scene.driver, "-frames:v", "6", folder / "clip.mp4")
+    (folder / "cases.csv").write_text("driver\nclip.mp4\n")
+    python, option, code, *commands = in_one_process(
+        ["reenact", "--help"],
+        ["doctor"],
+        ["batch", "jobs.csv", "--jobs", "1"],
+        ["bench", "--clip", "clip.mp4", "--renderer", "toy", "--repeats", "1"],
+        ["evaluate", "cases.csv", "--renderer", "toy", "--frames", "3", "--size", "64"],
+    )
+    argv = [python, option, WITHOUT_PROCESSES + code, *commands]
+    environment = {**os.environ, "PYTHONPATH": str(copy), "COLUMNS": "200"}
+    done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return Ran(done.stdout, folder)
 
 
 @pytest.mark.slow
-def test_it_is_measured_and_evaluated(copy: Path, scene: Scene, tmp_path: Path) -> None:
-    ffmpeg("-i", scene.driver, "-frames:v", "6", tmp_path / "clip.mp4")
-    (tmp_path / "cases.csv").write_text("driver\nclip.mp4\n")
-    printed = facepipe(
-        copy,
-        ["bench", "--clip", "clip.mp4", "--renderer", "toy", "--repeats", "1"],
-        ["evaluate", "cases.csv", "--renderer", "toy", "--frames", "3", "--size", "64"],
-        cwd=tmp_path,
-    )
-    assert "reenact, warm" in printed
-    assert "PSNR" in printed
+def test_help_and_doctor_list_it(ran: Ran) -> None:
+    assert "toy (the source, darker" in " ".join(ran.printed.split())
+    assert "toy       ready" in ran.printed
+
+
+@pytest.mark.slow
+def test_a_batch_row_names_it(ran: Ran) -> None:
+    record = json.loads((ran.folder / "out.mp4.json").read_text("utf-8"))
+    assert record["options"]["renderer"] == "toy"
+
+
+@pytest.mark.slow
+def test_it_is_measured_and_evaluated(ran: Ran) -> None:
+    assert "reenact, warm" in ran.printed
+    assert "PSNR" in ran.printed

@@ -46,7 +46,12 @@ def test_the_alpha_of_a_picture_is_its_matte(scene: Scene, tmp_path: Path) -> No
     with Image.open(make(tmp_path, scene.portrait, alpha=True).path("alpha.png")) as image:
         pixels = np.asarray(image)
     np.testing.assert_array_equal(pixels[..., 3], grey)
-    np.testing.assert_array_equal(pixels[..., :3], read_image(scene.portrait))
+    person, picture = grey == 255, read_image(scene.portrait)
+    assert 0.1 < person.mean() < 0.9
+    np.testing.assert_array_equal(pixels[person, :3], picture[person])
+    nothing = grey == 0
+    assert nothing.mean() > 0.1
+    assert np.abs(pixels[nothing, :3].astype(int) - picture[nothing]).mean() > 5, "the background is not kept"
 
 
 def test_the_matte_of_a_clip_has_its_frames(scene: Scene, tmp_path: Path) -> None:

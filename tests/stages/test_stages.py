@@ -19,9 +19,14 @@ from facepipe.face.track import load_track
 from facepipe.media.image import read_image, write_image
 from facepipe.media.probe import probe_video
 from facepipe.motion.sliders import Edit
+from facepipe.motion.synthesis import SamplingOptions
+from facepipe.spaces import SPACES
+from facepipe.spaces.arkit52.coefficients import UnitCoefficients
 from facepipe.spaces.files import load_coefficients
 from facepipe.stages import (
     NAMES,
+    avatar,
+    blendshapes,
     clip,
     coefficients,
     crop,
@@ -38,20 +43,25 @@ from facepipe.stages import (
     sign,
     spans,
     speech,
+    take,
     utterances,
 )
 from facepipe.weights import find
+from tests.media.sounds import write_voice
 from tests.pipeline.scene import Scene
 
 STAGES: tuple[Stage[Any], ...] = (
     crop.STAGE,
+    avatar.STAGE,
     matte.STAGE,
     selection.STAGE,
     coefficients.STAGE,
+    take.STAGE,
     person.STAGE,
     features.STAGE,
     speech.STAGE,
     motion.STAGE,
+    blendshapes.STAGE,
     prepare.STAGE,
     render.STAGE,
     mux.STAGE,
@@ -66,7 +76,7 @@ STAGES: tuple[Stage[Any], ...] = (
 
 def make(work: Path, stage: Stage[Any], inputs: Mapping[str, Any], params: Any) -> Artefact:
     """Run a stage twice, check that the outputs are identical, and return the second result."""
-    names = {bare(name) for name in stage.weights} & {"detector", "landmarker", "face-model", "matting"}
+    names = {bare(name) for name in stage.weights} & {"detector", "landmarker", "face-model", "face-units", "matting"}
     workspace, weights = Workspace(work), {name: find(name) for name in names}
     first, again = (
         workspace.execute(workspace.decide(stage, inputs, params, weights, force=force)) for force in (False, True)
@@ -165,6 +175,37 @@ def test_segments_of_motion_equal_the_whole(scene: Scene, rows: Artefact, work: 
     ]
     joined = np.concatenate([part.angles for part in parts[1:]])
     np.testing.assert_array_equal(joined, parts[0].angles)
+
+
+def test_blendshapes_of_a_motion_file_and_back(scene: Scene, work: Path) -> None:
+    """The take has the weights of the motion file that is written with it."""
+    made = make(work, blendshapes.STAGE, {"motion": scene.motion}, blendshapes.Params())
+    again = make(work, take.STAGE, {"take": made.output("blendshapes.csv")}, take.Params())
+    first, second = (
+        load_coefficients(one.path(name), space=SPACES["arkit52"])
+        for one, name in ((made, "blendshapes.npz"), (again, "coefficients.npz"))
+    )
+    assert isinstance(first, UnitCoefficients)
+    assert isinstance(second, UnitCoefficients)
+    assert len(first) == len(second) == 20
+    np.testing.assert_allclose(second.weights, first.weights, atol=1e-5)
+    np.testing.assert_allclose(second.angles, first.angles, atol=1e-5)
+    assert np.abs(second.expression).max() > 0.1
+
+
+def test_speech_without_a_source_moves_the_face_at_rest(tmp_path: Path, work: Path) -> None:
+    write_voice(tmp_path / "voice.wav", 1.0)
+    heard = make(work, features.STAGE, {"sound": tmp_path / "voice.wav"}, features.Params())
+    params = speech.Params(SamplingOptions(), frame_count=25)
+    names = {name: find(name) for name in ("face-model", "face-units", "audio")}
+    workspace = Workspace(work)
+    spoken = workspace.execute(
+        workspace.decide(speech.STAGE, {"features": heard.output("features.npz")}, params, names, force=False)
+    )
+    made = load_coefficients(spoken.path("motion.npz"), space=SPACES["arkit52"])
+    assert isinstance(made, UnitCoefficients)
+    assert not made.identity.any()
+    assert np.ptp(made.weights, axis=0).max() > 0.02
 
 
 def test_rendering_the_sources_own_coefficients_reproduces_its_picture(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.avatar.assets.asset import Asset, nothing
-from facepipe.avatar.assets.surface import Surface, part_of
+from facepipe.avatar.assets.surface import Surface, factor, grown, part_of
 from facepipe.avatar.mesh import Floats, Indices, Material, Part
 from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.template import Attachment, Template
@@ -188,7 +188,9 @@ def _build(name: str, head: ShapedHead, vector: AvatarVector) -> tuple[Part, ...
     colour = vector.colour("hair")
     if name == "stubble":
         colour = 0.45 * colour + 0.55 * vector.colour("skin")
-    return (part_of("beard", head, beard_surface(head.template, name), colour, material=MATERIAL),)
+    volume = factor(vector.sliders["beard_volume"], 0.6, 1.7)
+    surface = grown(beard_surface(head.template, name), volume, volume)
+    return (part_of("beard", head, surface, colour, material=MATERIAL),)
 
 
 def _builder(name: str) -> Callable[[ShapedHead, AvatarVector], tuple[Part, ...]]:

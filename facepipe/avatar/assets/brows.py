@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 
 from facepipe.avatar.assets.asset import Asset, nothing
-from facepipe.avatar.assets.surface import Draft, Surface, attach, draft, grid_triangles, merge, part_of
+from facepipe.avatar.assets.surface import Draft, Surface, attach, draft, grid_triangles, merge, part_of, place
 from facepipe.avatar.mesh import Material, Part
 from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.template import Template
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.floating[Any]]
 MATERIAL = Material(roughness=0.8)
 COLUMNS, ROWS = 22, 5
+THINNEST, THICKEST = 0.55, 1.5
+"""Thickness at the ends of the slider, as a multiple of the style's."""
 INNER, OUTER = 0.09, 0.56
 """Distances of the ends of a brow from the middle, decimetres."""
 
@@ -61,10 +63,11 @@ STYLES = {
 }
 
 
-@lru_cache(maxsize=32)
-def brow_surface(template: Template, name: str) -> Surface:
-    """Return both brows of a style on a template."""
-    return attach(template, merge([_brow(template, STYLES[name], side) for side in (1, -1)]))
+@lru_cache(maxsize=64)
+def brow_surface(template: Template, name: str, thickness: float = 1.0) -> Surface:
+    """Return both brows of a style on a template, `thickness` times as thick."""
+    style = replace(STYLES[name], thick=thickness * STYLES[name].thick)
+    return attach(template, merge([_brow(template, style, side) for side in (1, -1)]))
 
 
 def _brow(template: Template, style: BrowStyle, side: int) -> Draft:
@@ -103,7 +106,13 @@ def _ridge(template: Template, x: Numbers, y: Numbers) -> Numbers:
 
 def _build(name: str, head: ShapedHead, vector: AvatarVector) -> tuple[Part, ...]:
     colour = vector.colour("hair") * 0.8
-    return (part_of("brows", head, brow_surface(head.template, name), colour, material=MATERIAL),)
+    part = part_of("brows", head, brow_surface(head.template, name), colour, material=MATERIAL)
+    share = 2 * vector.sliders["brow_thickness"] - 1
+    if share == 0:
+        return (part,)
+    # A mixture with the thinnest or the thickest one, which are attached once.
+    extreme = place(head, brow_surface(head.template, name, THICKEST if share > 0 else THINNEST))
+    return (replace(part, vertices=part.vertices + np.float32(abs(share)) * (extreme - part.vertices)),)
 
 
 def _builder(name: str) -> Callable[[ShapedHead, AvatarVector], tuple[Part, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.avatar.assets.asset import Asset, nothing
-from facepipe.avatar.assets.surface import join, ring, tube
+from facepipe.avatar.assets.surface import factor, join, ring, tube
 from facepipe.avatar.mesh import Indices, Material, Part
 from facepipe.avatar.shaped_head import ShapedHead
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.floating[Any]]
 Mesh = tuple[Numbers, Indices]
 OUTLINE_POINTS = 40
+GLASSES_DROP = 0.14
+"""How far the sliders move the lenses down and up, in multiples of half the distance between the eyes."""
 CLEARANCE = 0.035
 """Least distance from the skin, decimetres."""
 NEAR = 0.07
@@ -176,8 +178,11 @@ def _lens(rim: Numbers) -> Mesh:
     return vertices, joined if normal[2] > 0 else np.ascontiguousarray(joined[:, ::-1])
 
 
-def _build(name: str, head: ShapedHead, _vector: AvatarVector) -> tuple[Part, ...]:
+def _build(name: str, head: ShapedHead, vector: AvatarVector) -> tuple[Part, ...]:
     style = STYLES[name]
+    size = factor(vector.sliders["glasses_size"], 0.85, 1.15)
+    lower = style.lower + GLASSES_DROP * (1 - 2 * vector.sliders["glasses_height"])
+    style = replace(style, width=size * style.width, height=size * style.height, lower=lower)
     frame, lenses = glasses(head, style)
     opacity, colour = style.lens
     return (

@@ -11,7 +11,7 @@ from facepipe.avatar.assets.asset import Asset, nothing
 from facepipe.avatar.assets.hair_pieces import Bun, Locks, Piece, Tail
 from facepipe.avatar.assets.hair_shell import HairStyle, shell
 from facepipe.avatar.assets.hat import HATS, hidden, pressed
-from facepipe.avatar.assets.surface import Surface, attach, merge, part_of
+from facepipe.avatar.assets.surface import Surface, attach, factor, grown, merge, part_of
 from facepipe.avatar.mesh import Material, Part
 from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.template import Template
@@ -181,6 +181,9 @@ def hair_surface(template: Template, name: str, hat: str) -> Surface:
 
 def _build(name: str, head: ShapedHead, vector: AvatarVector) -> tuple[Part, ...]:
     surface = hair_surface(head.template, name, vector.choices["hat"])
+    if vector.choices["hat"] == "none":
+        volume = factor(vector.sliders["hair_volume"], 0.75, 1.35)
+        surface = grown(surface, volume, factor(vector.sliders["hair_length"], 0.8, 1.2))
     return (part_of("hair", head, surface, vector.colour("hair"), material=HAIR, still=True),)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -162,6 +162,21 @@ def attach(template: Template, design: Draft) -> Surface:
         design.triangles,
         design.shades.astype(np.float32),
     )
+
+
+def grown(surface: Surface, volume: float, length: float = 1.0) -> Surface:
+    """Return a surface that stands `volume` times as high above the skin, and hangs down `length` times as far."""
+    attachment = surface.attachment
+    above = np.maximum(attachment.heights - surface.guard.heights, 0)
+    heights = attachment.heights + np.float32(volume - 1) * above
+    drifts = attachment.drifts.copy()
+    drifts[:, 1] += np.float32(length - 1) * np.minimum(drifts[:, 1], 0)
+    return replace(surface, attachment=replace(attachment, heights=heights, drifts=drifts))
+
+
+def factor(value: float, low: float, high: float) -> float:
+    """Return the factor at the value of a slider: `low` at 0, 1 at 0.5, `high` at 1."""
+    return float(np.interp(value, (0, 0.5, 1), (low, 1, high)))
 
 
 def place(head: ShapedHead, surface: Surface) -> Floats:

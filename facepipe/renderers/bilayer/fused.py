@@ -1,8 +1,7 @@
 """The merged generator in the form that a CPU computes fastest.
 
-A 3x3 convolution of a picture that nearest upsampling has doubled takes four values of the small picture for each
-pixel: it is a transposed convolution of the small picture with a 4x4 kernel and stride 2, at 16/36 of the
-multiply-accumulates. The result is the same up to rounding.
+Its upsampling is part of transposed convolutions (`resampled`), and everything between two convolutions is one pass
+over the features (`joining`).
 """
 
 from __future__ import annotations
@@ -13,65 +12,59 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from facepipe.models.packed import PackedConv
 from facepipe.renderers.bilayer.config import SLOPE
+from facepipe.renderers.bilayer.joining import joined
 from facepipe.renderers.bilayer.merging import Affine, MergedBlock, MergedGenerator
-
-
-def transposed(conv: nn.Conv2d) -> nn.ConvTranspose2d:
-    """Return the transposed convolution that equals a 3x3 convolution after nearest upsampling by two."""
-    inputs, outputs, weight = conv.in_channels, conv.out_channels, conv.weight
-    made = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, device=weight.device, dtype=weight.dtype)
-    # Each value of the small picture is spread over 2x2 pixels, then each pixel over 3x3.
-    spread = F.conv_transpose2d(weight.flip(2, 3).flatten(0, 1)[:, None], weight.new_ones(1, 1, 2, 2))
-    with torch.no_grad():
-        made.weight.copy_(spread.reshape(outputs, inputs, 4, 4).transpose(0, 1))
-        cast("Tensor", made.bias).copy_(cast("Tensor", conv.bias))
-    return made
+from facepipe.renderers.bilayer.resampled import after_doubling
 
 
 class FusedBlock(nn.Module):
-    """A `MergedBlock` with its upsampling in a transposed convolution, and fewer passes over the features."""
+    """The convolutions of a `MergedBlock`, with its upsampling in a transposed one."""
 
     def __init__(self, block: MergedBlock) -> None:
         super().__init__()
-        self.norm, self.first, self.skip = block.norm, block.first, block.skip
-        self.second = transposed(block.second)
+        self.first, self.skip = PackedConv(block.first, SLOPE), PackedConv(block.skip)
+        self.second = PackedConv(after_doubling(block.second))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, inputs, H, W) to (B, outputs, 2 H, 2 W)."""
-        inner = F.leaky_relu(self.first(_activated(self.norm, x)), SLOPE, inplace=True)
-        result: Tensor = self.second(inner)
-        return result.add_(F.interpolate(self.skip(x), scale_factor=2.0, mode="nearest"))
+    def forward(self, x: Tensor, activated: Tensor, norm: Affine) -> tuple[Tensor, Tensor]:
+        """Map features (B, inputs, H, W), plain and activated, to (B, outputs, 2 H, 2 W), by the norm after them."""
+        return joined(self.second(self.first(activated)), self.skip(x), norm.scale, norm.shift)
 
 
 class FusedGenerator(nn.Module):
-    """A merged generator for inference: the same maps, faster on a CPU."""
+    """A merged generator for inference on a CPU: the same maps, faster."""
 
-    def __init__(self, generator: MergedGenerator) -> None:
-        """Take the parameters of a generator, which are shared where they stay the same."""
+    def __init__(self, generator: MergedGenerator, dtype: torch.dtype | None = None) -> None:
+        """Take the parameters of a generator, which are shared where they stay the same, and compute in `dtype`.
+
+        Norms and the last convolution stay in the dtype of the generator: the warp needs more than eight bits.
+        """
         super().__init__()
-        self.blocks = nn.ModuleList(FusedBlock(cast("MergedBlock", block)) for block in generator.blocks)
-        self.norm, self.head = generator.norm, generator.head
+        blocks = [cast("MergedBlock", block) for block in generator.blocks]
+        self.norms = nn.ModuleList([block.norm for block in blocks] + [generator.norm])
+        self.blocks = nn.ModuleList(FusedBlock(block) for block in blocks).to(dtype)
+        self.head = PackedConv(generator.head)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, poses: Tensor) -> Tensor:
         """Map poses as `MergedGenerator` does."""
-        x = poses
-        for block in self.blocks:
-            x = block(x)
-        return cast("Tensor", self.head(_activated(self.norm, x))).tanh_()
+        norms = [cast("Affine", norm) for norm in self.norms]
+        dtype = cast("FusedBlock", self.blocks[0]).first.conv.weight.dtype
+        x, activated = poses.to(dtype), F.leaky_relu(norms[0](poses), SLOPE).to(dtype)
+        for block, norm in zip(self.blocks, norms[1:], strict=True):
+            x, activated = block(x, activated, norm)
+        return cast("Tensor", self.head(activated.to(poses.dtype))).tanh_()
 
 
-def _activated(norm: Affine, x: Tensor) -> Tensor:
-    """Return the leaky ReLU of the normalised features in two passes; `x` is not changed."""
-    return F.leaky_relu(torch.addcmul(norm.shift, x, norm.scale), SLOPE, inplace=True)
-
-
-def fastest(generator: MergedGenerator, device: torch.device) -> nn.Module:
+def fastest(generator: MergedGenerator, device: torch.device, dtype: torch.dtype) -> nn.Module:
     """Return a generator on a device, for inference, in the form and memory format that are fastest there.
 
-    Transposed convolutions are faster where oneDNN computes them; elsewhere nothing was measured.
+    The form for a CPU is faster where oneDNN computes transposed convolutions; elsewhere nothing was measured. `dtype`
+    is that of its blocks.
     """
     on_cpu = device.type == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call, unused-ignore]
-    made = FusedGenerator(generator) if on_cpu else generator
-    # Convolutions are a quarter faster in this memory format.
-    return cast("nn.Module", made.to(device, memory_format=torch.channels_last).eval().requires_grad_(False))  # type: ignore[call-overload]
+    if on_cpu:
+        return FusedGenerator(generator, dtype).eval().requires_grad_(False)
+    made: nn.Module = generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return made.eval().requires_grad_(False)

@@ -102,11 +102,11 @@ def restored(config: BilayerConfig, prepared: Mapping[str, Tensor]) -> MergedGen
 class Frames:
     """Renders frames of one source."""
 
-    def __init__(self, net: Bilayer, prepared: Mapping[str, Tensor]) -> None:
-        """Take the tensors that `Bilayer.initialise` returned."""
+    def __init__(self, net: Bilayer, prepared: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> None:
+        """Take the tensors that `Bilayer.initialise` returned. On a CPU, the generator computes in `dtype`."""
         self.keypoints_embedder = net.keypoints_embedder
         device = next(net.parameters()).device
-        self.generator = fastest(restored(net.config, prepared), device)
+        self.generator = fastest(restored(net.config, prepared), device, dtype)
         self.texture = prepared[TEXTURE].to(device)
 
     @torch.inference_mode()

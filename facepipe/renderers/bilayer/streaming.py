@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from facepipe.checkpoint import THREADS
-from facepipe.device import compute_device, thread_count
+from facepipe.device import compute_device, compute_dtype, thread_count
+from facepipe.renderers.bilayer.banded import accelerated
 from facepipe.renderers.bilayer.framing import Framing
 from facepipe.renderers.bilayer.published import Bilayer, Frames, load_bilayer
 from facepipe.rendering.batches import Batches
@@ -32,7 +33,14 @@ class BilayerRenderer:
     """Renders one source. Several renderers can share the networks."""
 
     def __init__(
-        self, net: Bilayer, framing: Framing, prepared: PreparedTensors, *, threads: int = 0, compiled: bool = False
+        self,
+        net: Bilayer,
+        framing: Framing,
+        prepared: PreparedTensors,
+        *,
+        threads: int = 0,
+        compiled: bool = False,
+        dtype: torch.dtype | None = None,
     ) -> None:
         """Take the tensors of a source.
 
@@ -42,9 +50,10 @@ class BilayerRenderer:
             prepared: The result of `initialised`.
             threads: On a CPU, frames rendered in parallel, each by one thread; 0 renders in the calling thread.
             compiled: Whether torch compiles the networks first, on a GPU.
+            dtype: On a CPU, that of the generator: by default half precision where that is faster, else float32.
         """
         device = next(net.parameters()).device
-        frames = Frames(net, prepared)
+        frames = Frames(net, prepared, dtype or compute_dtype())
         self.render = as_compiled(frames.render, device) if compiled else frames.render
         self.framing = framing
         self.batches = Batches(BATCH_FRAMES[device.type], threads if device.type == "cpu" else 0)
@@ -74,8 +83,9 @@ def initialised(net: Bilayer, source: Source) -> PreparedTensors:
 
 
 def load(path: Path) -> Bilayer:
-    """Load the networks onto the compute device."""
-    return load_bilayer(path).to(compute_device())
+    """Load the networks onto the compute device, in the form that is fastest there."""
+    net, device = load_bilayer(path), compute_device()
+    return accelerated(net, thread_count()) if device.type == "cpu" else net.to(device)
 
 
 def prepare(weights: Mapping[str, Path], source: Source, *, prior: Any) -> PreparedTensors:

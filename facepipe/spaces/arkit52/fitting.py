@@ -10,14 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facepipe.avatar.units import UNITS
 from facepipe.errors import WeightsError
 from facepipe.face import topology as at
-from facepipe.face.expression_probes import probes_of
+from facepipe.face.expression_probes import ExpressionProbes, probes_of
 from facepipe.face.fitting import NOISE
-from facepipe.face.gaze import LOOKING, gaze_of, gaze_of_looks, looks_of
+from facepipe.face.gaze import LOOKING, gaze_of
 from facepipe.face.measures import measure_rows
 from facepipe.face.model import FaceModel
 from facepipe.models.rows import row_product
@@ -30,7 +29,7 @@ HIDDEN = ("tongueOut",)
 FITTED = tuple(n for n, name in enumerate(UNITS) if n not in LOOKING and name not in HIDDEN)
 BLINKS = (UNITS.index("eyeBlinkLeft"), UNITS.index("eyeBlinkRight"))
 WIDES = (UNITS.index("eyeWideLeft"), UNITS.index("eyeWideRight"))
-JAW_OPEN = UNITS.index("jawOpen")
+JAW_OPEN, MOUTH_CLOSE = UNITS.index("jawOpen"), UNITS.index("mouthClose")
 # Factor on the weight of the lips' inner contour, and that of the opening between them.
 LIP_WEIGHT, OPENING_WEIGHT = 9.0, 100.0
 # Ridge: a share of a unit's own curvature, and a constant.
@@ -59,6 +58,8 @@ SINGLE = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
 SHUT_SHARE = 0.5
 # An eye this share wider than at rest begins to be wide, and is so after the second share.
 WIDE_FROM, WIDE_SPAN = 0.08, 0.5
+# Lids of a shape at rest are at least this far apart, in outer-eye distances.
+MIN_APERTURE = 0.02
 # By how much the two eyes' apertures approach each other: an eye turned away is measured badly.
 EYES_SHARED = 0.3
 
@@ -71,15 +72,22 @@ class UnitFit:
     """(43, 43) of the FITTED units."""
     sides: Floats
     """(64, 43) maps an expression to the right-hand side."""
+    jaw: Floats
+    """(43,) right-hand side of an open jaw that parts the lips by one outer-eye distance."""
     to_expression: Floats
     """(52, 64) maps weights to the expression that explains them best."""
 
-    def weights(self, expression: Floats) -> Floats:
-        """Return the weights (T, 52) of the FITTED units for (T, 64) expressions; those of the others are 0."""
+    def weights(self, expression: Floats, parted: float) -> Floats:
+        """Return the weights (T, 52) of the FITTED units for (T, 64) expressions; those of the others are 0.
+
+        `parted` is the distance of the lips at rest, in outer-eye distances, that an open jaw shall explain.
+        """
         weights = np.zeros((len(expression), len(UNITS)))
-        weights[:, FITTED] = solve_bounded(self.matrix, row_product(expression, self.sides))
+        weights[:, FITTED] = solve_bounded(self.matrix, row_product(expression, self.sides) + parted * self.jaw)
         for left, right in OPPOSITES:
             weights[:, [left, right]] -= weights[:, [left, right]].min(1, keepdims=True)
+        # Lips that close an open jaw must not pass through each other.
+        weights[:, MOUTH_CLOSE] = np.minimum(weights[:, MOUTH_CLOSE], weights[:, JAW_OPEN])
         return weights
 
 
@@ -101,7 +109,9 @@ def unit_fit(model: FaceModel) -> UnitFit:
     root = (np.sqrt(model.weights) / NOISE)[:, None]
     faces, moves = ((rows * root).reshape(len(rows), -1) for rows in (model.expression, model.units))
     explained = np.linalg.solve(faces @ faces.T + np.eye(len(faces)), faces @ moves.T)
-    return UnitFit(gram + np.diag(ridge) + _symmetry(gram), expression @ units.T, explained.T)
+    jaw = FITTED.index(JAW_OPEN)
+    parting = units[jaw, -1] / np.sqrt(OPENING_WEIGHT)
+    return UnitFit(gram + np.diag(ridge) + _symmetry(gram), expression @ units.T, gram[jaw] / parting, explained.T)
 
 
 def _ridge(number: int, curvature: float) -> float:
@@ -124,26 +134,30 @@ def _symmetry(gram: Floats) -> Floats:
     return matrix
 
 
-def apertures(coefficients: Coefficients, model: FaceModel) -> tuple[Floats, Floats]:
-    """Return the distances of the lids of the left and the right eye (T, 2), and those at rest (2,), not negative."""
-    probes = probes_of(model, coefficients.identity)
-    return -probes.lids_down(coefficients.expression), np.maximum(-probes.lids_offset, 1e-3)
-
-
 def open_eyes(coefficients: Coefficients, model: FaceModel) -> Floats:
-    """Return (2,) the apertures of the person's open eyes: the medians of a clip, or those at rest if larger."""
-    now, rest = apertures(coefficients, model)
-    return np.maximum(rest, np.median(now[coefficients.valid], axis=0)) if coefficients.valid.any() else rest
+    """Return (2,) the distances of the lids of a person's open eyes: the medians of a clip, or those at rest if larger.
+
+    Shapes are fitted to eyes that blink, so that at rest they are a little less open than the person's.
+    """
+    probes, seen = probes_of(model, coefficients.identity), coefficients.expression[coefficients.valid]
+    rest = _eyes_at_rest(probes)
+    return np.maximum(rest, np.median(-probes.lids_down(seen), axis=0)) if len(seen) else rest
+
+
+def _eyes_at_rest(probes: ExpressionProbes) -> Floats:
+    return np.maximum(-probes.lids_offset, MIN_APERTURE)
 
 
 def fitted(coefficients: Coefficients, model: FaceModel, eyes: Floats | None = None) -> UnitCoefficients:
     """Return coefficients in a linear space with the weights and gazes of their expressions.
 
-    `eyes` (2,) are the apertures of the open eyes, those at rest if None.
+    `eyes` (2,) are the distances of the lids of the open eyes, left and right; those at rest if None.
     """
-    weights, gaze = unit_fit(model).weights(coefficients.expression), gaze_of(coefficients.expression, model)
-    now, rest = apertures(coefficients, model)
-    lost = 1 - now / (rest if eyes is None else eyes)
+    probes = probes_of(model, coefficients.identity)
+    # The lips of the mean face touch, those of a person at rest need not: shapes are fitted to faces that talk.
+    parted = probes.mouth_offset - probes_of(model).mouth_offset
+    weights, gaze = unit_fit(model).weights(coefficients.expression, parted), gaze_of(coefficients.expression, model)
+    lost = 1 + probes.lids_down(coefficients.expression) / (_eyes_at_rest(probes) if eyes is None else eyes)
     lost += EYES_SHARED * (lost.mean(1, keepdims=True) - lost)
     weights[:, BLINKS] = np.clip(lost / SHUT_SHARE, 0, 1)
     weights[:, WIDES] = np.clip((-lost - WIDE_FROM) / WIDE_SPAN, 0, 1)
@@ -153,11 +167,3 @@ def fitted(coefficients: Coefficients, model: FaceModel, eyes: Floats | None = N
 def explained(coefficients: UnitCoefficients, model: FaceModel) -> UnitCoefficients:
     """Return the same weights with the expressions that explain them: for motion that was made as weights."""
     return replace(coefficients, expression=row_product(coefficients.weights, unit_fit(model).to_expression))
-
-
-def looking(weights: NDArray[np.floating]) -> Floats:
-    """Return the gazes (T, 2, 2) of weights (T, 52)."""
-    return gaze_of_looks(weights[:, list(LOOKING)])
-
-
-__all__ = ["UnitFit", "apertures", "explained", "fitted", "looking", "looks_of", "open_eyes", "unit_fit"]

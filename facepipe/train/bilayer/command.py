@@ -55,6 +55,10 @@ COMPACT = "compact"
 RECIPES = {COMPACT: (100_000, 8, 4e-4), "base": (33_061_000, 40, 2e-4), "enhancer": (18_202_000, 40, 2e-4)}
 
 
+BETAS = (0.9, 0.99)
+"""Of the compact training, which has no discriminator."""
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = _parser()
@@ -159,7 +163,7 @@ def compact_of(args: argparse.Namespace, fabric: Fabric) -> CompactBilayerTraini
         weights.find("landmarker").path, "landmarker", Landmarker, LandmarkerConfig, precision="fp32"
     )
     torch.set_num_threads(threads)
-    recipe = Recipe(args.batch, args.images, args.peak_rate, workers=args.workers)
+    recipe = Recipe(args.batch, args.images, args.peak_rate, betas=BETAS, workers=args.workers)
     model = load_face_model(weights.find("face-model").path)
     return CompactBilayerTraining(recipe, fabric, caches, mattes, model, landmarker)
 

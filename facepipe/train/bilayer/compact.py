@@ -36,15 +36,15 @@ BACKGROUND = 0.1
 WEIGHTS = {
     "l1": 4.0,
     "edges": 2.0,
-    "features": 1.0,
-    "points": 4.0,
+    "features": 0.5,
+    "points": 2.0,
     "warp": 1.0,
-    "detail": 6.0,
-    "crossed": 4.0,
-    "coarse": 2.0,
+    "detail": 4.0,
+    "crossed": 2.0,
+    "coarse": 1.0,
     "mask": 1.0,
-    "texture": 0.2,
-    "shade": 0.1,
+    "texture": 0.05,
+    "shade": 0.02,
 }
 
 

@@ -27,7 +27,7 @@ def test_names_and_values_of_the_metrics(monkeypatch: pytest.MonkeyPatch) -> Non
     assert {name: limit.limit for name, limit in limits.items()} == {
         "bilayer merged over official": 4.0,
         "bilayer merged over unmerged ONNX": 1.5,
-        "bilayer initialisation": 3.0,
+        "bilayer initialisation, float32": 3.0,
     }
     official = metrics[bilayer.OFFICIAL].values[0] / metrics[bilayer.MERGED].values[0]
     assert metrics["bilayer merged over official"].values[0] == pytest.approx(1 / official)

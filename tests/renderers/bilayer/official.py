@@ -71,6 +71,15 @@ def stored() -> Stored:
     return Stored(config_of(sidecar["config"], spectral_norm=True), tensors, sidecar)
 
 
+ACTIVATION_TOLERANCE = 2e-6
+"""Of the largest value: float32 rounds in proportion, and the sidecar has no tolerance for what is between layers."""
+
+
+def close_activations(made: Tensor, expected: Tensor) -> None:
+    """Fail unless the outputs of a block, which may be large, have one shape and agree."""
+    close(made, expected, max(TOLERANCE, ACTIVATION_TOLERANCE * float(expected.abs().max())))
+
+
 def close(made: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> None:
     """Fail unless two tensors have one shape and differ by the tolerance at most."""
     assert made.shape == expected.shape

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -155,6 +158,50 @@ def test_a_half_set_is_refused(tmp_path: Path) -> None:
     assert NAME not in weights.registered()
     (tmp_path / "empty").mkdir()
     assert f"lacks {', '.join(BASE)}" in add(tmp_path / "empty").stderr
+
+
+class Malice:
+    """Runs a command where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("echo this ran",)
+
+
+def nans(path: Path) -> None:
+    state = torch.load(path)
+    state["gen_tex_input"] *= float("nan")
+    torch.save(state, path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path: path.write_bytes(b""), "(it is empty)"),
+        (lambda path: path.write_text("\n<!DOCTYPE html><title>Virus scan warning</title>"), "(it is a web page; "),
+        (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"), "a pointer of Git LFS"),
+        (lambda path: path.write_bytes(path.read_bytes()[:3000]), "(it is cut off or damaged)"),
+        (lambda path: path.write_text("some text"), "or contains more than tensors"),
+        (lambda path: torch.save({"a": Malice()}, path), "or contains more than tensors"),
+        (lambda path: path.write_bytes(pickle.dumps(Malice())), "or contains more than tensors"),
+        (nans, "has values that are no numbers in gen_tex_input"),
+    ],
+    ids=["empty", "web page", "pointer", "cut off", "text", "code", "bare code", "no numbers"],
+)
+def test_odd_files_are_refused_by_one_line(
+    spoil: Callable[[Path], object], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The line says what the file is, and never recommends to run its code."""
+    file = publish(tmp_path / "run", trained()) / "checkpoints/2225_texture_generator.pth"
+    spoil(file)
+    outcome = add(tmp_path / "run")
+    assert outcome.exit_code == 3
+    assert str(file) in outcome.stderr
+    assert message in outcome.stderr
+    assert "download it again" in outcome.stderr
+    assert "torch.load" not in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert "this ran" not in capfd.readouterr().out
+    assert NAME not in weights.registered()
 
 
 def test_files_and_missing_folders_are_refused(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from facepipe.renderers.bilayer.embedder import masked
 from facepipe.renderers.bilayer.enhancer import guidance, scattered
 from facepipe.renderers.bilayer.fused import FusedGenerator
 from facepipe.renderers.bilayer.inference import Layers, sampled
+from facepipe.renderers.bilayer.joining import joined
 from facepipe.renderers.bilayer.merging import Affine, Maps, MergedGenerator, merged
 from facepipe.renderers.bilayer.published import Bilayer, Frames
 from facepipe.renderers.bilayer.stickman import stickmen
@@ -60,6 +62,36 @@ def test_the_form_for_a_cpu_is_exact() -> None:
     assert expected.std() > 0.1
     close(FusedGenerator(generator)(poses), expected, 1e-12)
     assert torch.equal(poses, kept)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_frames_in_the_form_for_a_cpu(dtype: torch.dtype) -> None:
+    """In bfloat16, the maps are close on average; the texture of noise makes sampling steep."""
+    net, (pictures, mattes, keypoints) = random_net(), person(1)
+    prepared, driving = net.initialise(pictures, mattes, keypoints, enhance=False), torch.rand(2, 68, 2) * 2 - 1
+    made = Frames(net, prepared, dtype).render(driving)
+    with torch.inference_mode():
+        layers = net.inference_generator(net.keypoints_embedder(driving), net.embed(pictures, mattes, keypoints))
+        expected = layers.compose(prepared["texture"]).clamp(-1, 1)
+    assert made.rgb.dtype == made.mask.dtype == torch.float32
+    maps = Frames(net, prepared, dtype).maps(driving)
+    for one, plain in zip(maps, (layers.delta, layers.low, layers.logits.sigmoid()), strict=True):
+        assert (one - plain).abs().mean() < (0.03 if dtype == torch.bfloat16 else 1e-4) * plain.std()
+    if dtype == torch.float32:
+        close(made.rgb, expected, 1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_end_of_a_block_in_one_pass(dtype: torch.dtype) -> None:
+    torch.manual_seed(1)
+    x, skipped = torch.randn(2, 5, 6, 8).to(dtype), torch.randn(2, 5, 3, 4).to(dtype)
+    scale, shift = torch.randn(1, 5, 1, 1), torch.randn(1, 5, 1, 1)
+    expected = x.float() + F.interpolate(skipped.float(), scale_factor=2.0, mode="nearest")
+    total, activated = joined(x.clone(), skipped, scale, shift)
+    step = 2**-8 if dtype == torch.bfloat16 else 1e-6
+    assert total.dtype == activated.dtype == dtype
+    for made, plain in ((total, expected), (activated, F.leaky_relu(expected * scale + shift, 0.2))):
+        torch.testing.assert_close(made.float(), plain, rtol=step, atol=step)
 
 
 def test_scattering_is_the_adjoint_of_sampling() -> None:

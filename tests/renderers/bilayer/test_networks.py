@@ -18,7 +18,7 @@ from facepipe.renderers.bilayer.inference import InferenceGenerator
 from facepipe.renderers.bilayer.keypoints import KeypointsEmbedder
 from facepipe.renderers.bilayer.published import Bilayer
 from tests.fixtures import FOLDER
-from tests.renderers.bilayer.official import SAMPLED_TOLERANCE, Stored, close, ready, stored
+from tests.renderers.bilayer.official import SAMPLED_TOLERANCE, Stored, close, close_activations, ready, stored
 
 KINDS = {True: "parameter", False: "buffer"}
 
@@ -71,7 +71,7 @@ def test_textures(numbers: Stored, net: Bilayer, embeddings: list[Tensor]) -> No
     generator = net.texture_generator
     trace = generator.gen_tex.trace(generator.gen_tex_input, generator.prj_tex(embeddings))
     for block in range(3):
-        close(trace[block], numbers[f"output.debug.gen_tex.blocks.{block}"])
+        close_activations(trace[block], numbers[f"output.debug.gen_tex.blocks.{block}"])
     close(generator(embeddings), numbers.frames("output.pred_tex_hf_rgbs"))
 
 
@@ -79,7 +79,7 @@ def test_frames(numbers: Stored, net: Bilayer, embeddings: list[Tensor]) -> None
     poses, generator = net.keypoints_embedder(numbers.frames("input.target_poses")), net.inference_generator
     layers = generator(poses, embeddings)
     for block, made in enumerate(generator.gen_inf.trace(poses, generator.prj_inf(embeddings))[:3]):
-        close(made, numbers[f"output.debug.gen_inf.blocks.{block}"])
+        close_activations(made, numbers[f"output.debug.gen_inf.blocks.{block}"])
     close(layers.delta, numbers.frames("output.pred_target_delta_uvs"))
     close(layers.low, numbers.frames("output.pred_target_delta_lf_rgbs"))
     close(layers.logits, numbers.frames("output.pred_target_segs_logits"))

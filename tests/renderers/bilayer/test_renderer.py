@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from facepipe.checkpoint import header_of
 from facepipe.errors import WeightsError
-from facepipe.renderers.bilayer import renderer
+from facepipe.renderers.bilayer import renderer, streaming
 from facepipe.renderers.bilayer.cropping import crop_box
 from facepipe.renderers.bilayer.framing import Framing
 from facepipe.renderers.bilayer.published import Bilayer
@@ -76,8 +76,9 @@ def test_the_box_goes_back_to_its_place(size: int) -> None:
     np.testing.assert_array_equal(below[..., :3], source.picture[int(edges[1]) + 2 :])
 
 
-def test_a_frame_is_what_the_networks_make(files: dict[str, Path]) -> None:
+def test_a_frame_is_what_the_networks_make(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """The same picture from the networks as they are, without the merge, on the landmarks of the box."""
+    monkeypatch.setattr(streaming, "compute_dtype", lambda: torch.float32)
     source, rows = portrait(), motion(3)
     made = list(renderer.open_renderer(files, source, prior=None, prepared=None, compiled=False)(rows, 1, 3))
     net, framing = small_net(), Framing(source, SMALL.side_pixels)

@@ -18,16 +18,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facepipe.models.resampling import rescaled_positions, resized, shuffled, upsampled
+from facepipe.renderers.bilayer.compact.closing import closing
 from facepipe.renderers.bilayer.compact.config import KEYPOINT_CHANNELS, CompactBilayerConfig
 from facepipe.rendering.conditioning import CONDITIONING_CHANNELS
 
 SLOPE = 0.2
-# Initial logit of the prior's share against the texture's.
-PRIOR_LOGIT = 1.0
+# Initial logit of the prior's share against the texture's. The flow is learnt only where the texture has a share: with
+# a share of a quarter at the start, it stayed there, and the corrected flow had no effect on the result.
+PRIOR_LOGIT = -3.0
 # Added to the prior's logit where the texture cannot be right: inside a mouth that the source does not show.
 HIDDEN_LOGIT = 20.0
 # Mattes are clamped to this distance from 0 and 1 before they become logits.
 MATTE_MARGIN = 0.02
+# The same for the share of a head that the portrait cuts off.
+CLOSED = 1e-4
 # Width of the picture's rim in which the texture passes over to the source picture.
 RIM_PIXELS = 8
 # Outputs of the inference generator: flow, low-frequency picture, and four each for share and mask at twice the side.
@@ -270,6 +274,9 @@ class CompactBilayerNet(nn.Module):
         matte = sampled_matte(colour[:, 3:], corrected).clamp(MATTE_MARGIN, 1 - MATTE_MARGIN)
         picture = torch.lerp(prior, warped, share) + shade
         mask = matte.logit() + upsampled(fine[:, 1:], size)
+        if not self.training:
+            left = closing(colour[:, 3:], resized(position, shift.shape[-1]) + shift)
+            mask = torch.minimum(mask, upsampled(left, size).clamp(CLOSED, 1 - CLOSED).logit())
         return Frame(picture, warped, share, shade, mask, shift)
 
 
