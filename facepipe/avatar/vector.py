@@ -127,7 +127,9 @@ def _complete_colours(given: Mapping[str, Colour]) -> dict[str, Colour]:
     for name, palette in PALETTES.items():
         place: Any = given.get(name, palette.neutral)
         if not isinstance(place, list | tuple) or len(place) != 2:
-            raise InputError(f"the colour {name} must be lightness and tone, two numbers from 0 to 1, not {shown(place)}")
+            raise InputError(
+                f"the colour {name} must be lightness and tone, two numbers from 0 to 1, not {shown(place)}"
+            )
         found[name] = (_share(f"the lightness of {name}", place[0]), _share(f"the tone of {name}", place[1]))
     return found
 

@@ -123,8 +123,8 @@ def evaluate(
         _evaluate_audio(manifest, labels)
         return
     _check_task(task, size, labels)
-    cases = read_cases(manifest, task)  # type: ignore[arg-type]
     chosen, folder = _chosen(renderer, weights, work)
+    cases = read_cases(manifest, task)  # type: ignore[arg-type]
     setting = Setting(task, chosen, weights, size, frames, from_second)  # type: ignore[arg-type]
     out = out or Path(f"{manifest.absolute().stem}--{task}")
     check_out(out, overwrite=overwrite)
