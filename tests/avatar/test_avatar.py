@@ -157,3 +157,10 @@ def test_eyeballs_stay_round_when_they_turn(avatar: Avatar) -> None:
 def test_other_shapes_and_numbers_are_refused(avatar: Avatar, pose: tuple[Any, ...]) -> None:
     with pytest.raises(InputError, match="must be finite numbers"):
         avatar.pose(*pose)
+
+
+def test_the_shirt_is_closed(avatar: Avatar) -> None:
+    (shirt,) = (part for part in avatar.parts if part.name == "clothes")
+    edges = {(int(a), int(b)) for face in shirt.triangles for a, b in zip(face, np.roll(face, -1), strict=True)}
+    assert len(edges) == 3 * len(shirt.triangles)
+    assert edges == {(b, a) for a, b in edges}
