@@ -11,7 +11,6 @@ from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.units import WEIGHT as FACE_UNITS
 from facepipe.face.units import face_model_of
 from facepipe.spaces.arkit52.live_link import write_take
-from facepipe.spaces.arkit52.motion import of
 from facepipe.spaces.files import load_coefficients, save_coefficients
 from facepipe.spaces.remarks import cut_remarks, held_remarks
 
@@ -23,6 +22,9 @@ class Params:
 
 def blendshapes(run: StageRun[Params]) -> Mapping[str, Any]:
     """Fit the face units to motion in another linear space, and write both files."""
+    # Imported here, so that a finished job does not wait for numba.
+    from facepipe.spaces.arkit52.motion import of
+
     motion = load_coefficients(run.input("motion"))
     made = of(motion, face_model_of(run.weights))
     save_coefficients(made, run.output / "blendshapes.npz")

@@ -27,8 +27,6 @@ from facepipe.media.image import read_image
 from facepipe.media.limits import NO_LIMITS
 from facepipe.media.probe import probe_video
 from facepipe.spaces import SPACES, linear478
-from facepipe.spaces.arkit52.fitting import fitted as fitted_units
-from facepipe.spaces.arkit52.fitting import open_eyes
 from facepipe.spaces.bfm.coefficients import BfmCoefficients, from_estimate
 from facepipe.spaces.coefficients import Coefficients, from_fit
 from facepipe.spaces.files import save_coefficients
@@ -67,6 +65,10 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
         raw = with_keypoints(raw, 2 * seen - 1)
     result = smoothed(raw, cast("Smoothing", run.params.smoothing))
     if "weights" in SPACES[run.params.space].arrays:
+        # Imported here, so that a finished job does not wait for numba.
+        from facepipe.spaces.arkit52.fitting import fitted as fitted_units
+        from facepipe.spaces.arkit52.fitting import open_eyes
+
         # Of smooth expressions: weights are never negative, so noise in them would not average out.
         result = fitted_units(result, model, open_eyes(result, model))
     save_coefficients(result, run.output / "coefficients.npz")

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from facepipe.face.matte import Matting
     from facepipe.face.matte_remarks import MatteCounts
 
-Picture, Found = NDArray[np.uint8], NDArray[np.float32]
+Picture = NDArray[np.uint8]
+Found = NDArray[np.float32]
 # The matte of a clip is an mp4, which every editor reads. At this quality its levels differ by 1 or 2 of 255.
 MATTE_QUALITY = 95
 

@@ -10,7 +10,6 @@ from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.units import WEIGHT as FACE_UNITS
 from facepipe.face.units import face_model_of
-from facepipe.spaces.arkit52.fitting import explained
 from facepipe.spaces.arkit52.live_link import read_take
 from facepipe.spaces.files import save_coefficients
 from facepipe.spaces.gaps import filled
@@ -23,6 +22,9 @@ class Params:
 
 def take(run: StageRun[Params]) -> Mapping[str, Any]:
     """Read a take, and write its motion with the expressions of the face model that explain it."""
+    # Imported here, so that a finished job does not wait for numba.
+    from facepipe.spaces.arkit52.fitting import explained
+
     found = read_take(run.input("take"))
     made = filled(explained(found.coefficients, face_model_of(run.weights)))
     save_coefficients(made, run.output / "coefficients.npz")

@@ -54,6 +54,8 @@ class Example:
     avatar: Avatar
     parts: Sequence[RiggedPart]
     """With the morphs of the file."""
+    names: Sequence[str]
+    """Nodes of the parts."""
     take: Take
     glb: bytes
 
@@ -87,7 +89,8 @@ def example(vector: AvatarVector | None = None) -> Example:
         weights[:, UNITS.index(unit)] = np.interp(places, ends, keys)
     angles = np.stack([np.interp(places, ends, keys) for keys in ANGLES_DEGREES], axis=1)
     take = Take(FPS, weights, np.stack([head_rotation(*each) for each in angles]))
-    return Example(avatar, parts, take, to_glb(avatar_model(parts, avatar.head.points), take))
+    model = avatar_model(parts, avatar.head.points)
+    return Example(avatar, parts, [mesh.name for mesh in model.meshes], take, to_glb(model, take))
 
 
 def main() -> None:
@@ -97,11 +100,10 @@ def main() -> None:
     model = avatar_model(made.parts, made.avatar.head.points)
     (out / "avatar.glb").write_bytes(made.glb)
     (out / "avatar.usdz").write_bytes(to_usdz(model, made.take))
-    names = [mesh.name for mesh in model.meshes]
     posed = {
         f"{name}/{frame}": 0.1 * part.vertices
         for frame in FRAMES
-        for name, part in zip(names, made.posed(frame), strict=True)
+        for name, part in zip(made.names, made.posed(frame), strict=True)
     }
     np.savez(out / "posed.npz", allow_pickle=False, **posed)
 

@@ -34,6 +34,7 @@ from PIL import Image
 from facepipe.avatar.camera import Camera, framed
 from facepipe.avatar.mesh import PARTS
 from facepipe.avatar.rasteriser import render
+from facepipe.avatar.sampling import sample
 from facepipe.avatar.units import UNITS
 from tools.avatar_example import FRAMES, Example, example
 
@@ -191,7 +192,7 @@ def settings_of(made: Example, camera: Camera) -> dict[str, Any]:
         "distance": camera.distance / 10,
         "background": BACKGROUND,
         "times": [float(made.take.seconds[frame]) for frame in FRAMES],
-        "numbers": {part.name: PARTS.index(part.name) + 1 for part in made.avatar.parts},
+        "numbers": {name: PARTS.index(part.name) + 1 for name, part in zip(made.names, made.avatar.parts, strict=True)},
     }
 
 
@@ -199,10 +200,11 @@ def main() -> None:
     """Compare, print, and write the sheet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--modules", type=Path, default=Path("node_modules"))
+    parser.add_argument("--seed", type=int, help="of a random avatar; without it, the neutral one")
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    made = example()
+    made = example(None if options.seed is None else sample(options.seed))
     camera = framed(made.avatar.parts)
     found = in_three(made.glb, settings_of(made, camera), options.modules)
     bad = [name for name in UNITS if name not in found["names"]["skin"]]

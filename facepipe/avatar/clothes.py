@@ -20,6 +20,8 @@ COLLAR = (5.66, 5.95)
 EVENING_ROUNDS = 12
 COLLAR_ROWS = np.array([[-0.03, -0.06], [0.025, 0.03], [0.06, 0.045], [0.09, 0.02], [0.1, -0.04], [0.09, -0.07]])
 """Distance from the skin and height above the collar line of the collar's rows of vertices, decimetres."""
+INSIDE = 0.6
+"""Brightness of what is seen between collar and neck when the head turns, as a multiple of the collar's."""
 SHOULDERS = np.array(
     [
         [0.58, 0.5, -0.16, 2.0],
@@ -51,11 +53,12 @@ def shirt(head: ShapedHead, vector: AvatarVector) -> Part:
         row = np.stack([wide * size * x, np.full(SEGMENTS, up * size), deep * size * z], axis=1)
         torso.append(row + np.array([0, line[:, 1].min() + 0.05, middle[2]]))
     rows = [*collar, *torso]
-    bottom = rows[-1].mean(axis=0, keepdims=True)
-    vertices = np.concatenate([*rows, bottom]).astype(np.float32)
+    ends = [row.mean(axis=0, keepdims=True) for row in (rows[-1], rows[0])]
+    vertices = np.concatenate([*rows, *ends]).astype(np.float32)
     colour = vector.colour("clothes")
     colours = np.tile(colour, (len(vertices), 1))
     colours[: SEGMENTS * (len(COLLAR_ROWS) - 1)] *= np.float32(0.86)
+    colours[[*range(SEGMENTS), -1]] *= np.float32(INSIDE)
     return Part("clothes", vertices, _triangles(len(rows)), colours, material=Material(roughness=0.9))
 
 
@@ -119,15 +122,19 @@ def _even(line: Reals) -> Reals:
 
 
 def _triangles(rows: int) -> Indices:
+    """Return the triangles of rows of SEGMENTS vertices, closed by the middle of the last row, then of the first."""
     row, segment = np.meshgrid(np.arange(rows - 1), np.arange(SEGMENTS), indexing="ij")
     first = (row * SEGMENTS + segment).ravel()
     second = (row * SEGMENTS + (segment + 1) % SEGMENTS).ravel()
     last = np.arange(SEGMENTS) + (rows - 1) * SEGMENTS
     cap = np.stack([last, np.roll(last, -1), np.full(SEGMENTS, rows * SEGMENTS)], axis=1)
+    top = np.arange(SEGMENTS)
+    inside = np.stack([np.roll(top, -1), top, np.full(SEGMENTS, rows * SEGMENTS + 1)], axis=1)
     return np.concatenate(
         [
             np.stack([first, second, first + SEGMENTS], axis=1),
             np.stack([second, second + SEGMENTS, first + SEGMENTS], axis=1),
             cap,
+            inside,
         ]
     ).astype(np.int32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -27,10 +28,11 @@ from facepipe.avatar.source import BASE, VERSION, BaseMesh, Target, data_folder,
 from facepipe.avatar.template import Template
 from facepipe.engine.disk import disk_errors, sync
 from facepipe.engine.draft import open_draft
-from facepipe.errors import InputError
+from facepipe.errors import DiskError, InputError
 from facepipe.weights import user_folder
 
 CATEGORIES = ("cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "neck", "nose")
+HEAD_FILE = f"head-{VERSION}-{ENGINE_VERSION}.safetensors"
 DECIMALS = 6
 """Decimetres are rounded to so many places, so that last bits of arithmetic do not reach the digest."""
 NECK = (np.array([0.0, 5.75, 0.0]), np.array([0.0, 6.55, 0.3]))
@@ -39,20 +41,38 @@ NECK = (np.array([0.0, 5.75, 0.0]), np.array([0.0, 6.55, 0.3]))
 
 def head_file() -> Path:
     """Return the path of the compiled head."""
-    return user_folder() / "avatar" / f"head-{VERSION}-{ENGINE_VERSION}.safetensors"
+    return user_folder() / "avatar" / HEAD_FILE
 
 
 def open_head() -> Head:
     """Return the compiled head, compiled now if it is not there or damaged. It is kept for the process.
 
-    Raises ToolError if the source is needed and not installed, InputError if it is damaged, and DiskError.
+    Raises ToolError if the source is needed and not installed, and InputError if it is damaged.
     """
+    if head := find_head():
+        return head
     path = head_file()
-    if path.is_file():
-        with suppress(InputError):
-            return _opened(path)
-    compile_to(path, data_folder())
+    source = data_folder()
+    try:
+        compile_to(path, source)
+    except DiskError:
+        return _compiled_for_this_process(source)
     return _opened(path)
+
+
+@lru_cache(maxsize=2)
+def _compiled_for_this_process(source: Path) -> Head:
+    """Return the head where the user's data folder cannot be written."""
+    with TemporaryDirectory(prefix="facepipe-") as folder:
+        compile_to(Path(folder) / HEAD_FILE, source)
+        return load_head(Path(folder) / HEAD_FILE)
+
+
+def find_head() -> Head | None:
+    """Return the compiled head; None if it is not there, damaged, or of another version of the engine."""
+    with suppress(InputError):
+        return _opened(head_file())
+    return None
 
 
 @lru_cache(maxsize=2)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load, save_file
+from safetensors.numpy import load, save
 
 from facepipe.avatar.mesh import Floats, Indices, Morph
 from facepipe.avatar.regions import LANDMARKS, REGIONS
@@ -61,7 +61,10 @@ class Head:
 
 
 def save_head(head: Head, path: Path) -> None:
-    """Write a head to a safetensors file; its digest is not written. Equal heads give equal bytes."""
+    """Write a head to a safetensors file; its digest is not written. Equal heads give equal bytes.
+
+    The header has the sha256 of the tensors, by which `load_head` detects damage.
+    """
     template = head.template
     tensors = {
         "vertices": head.vertices,
@@ -86,25 +89,30 @@ def save_head(head: Head, path: Path) -> None:
         "spans": {part: [span.start, span.stop] for part, span in head.spans.items()},
         "targets": list(head.targets),
     }
+    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    header["sha256"] = hashlib.sha256(_data(save(tensors))).hexdigest()
     # One entry, because safetensors writes several in random order.
-    save_file(
-        {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, path, {"head": json.dumps(header)}
-    )
+    path.write_bytes(save(tensors, {"head": json.dumps(header)}))
+
+
+def _data(content: bytes) -> memoryview:
+    """Return the tensors' bytes of a safetensors file."""
+    return memoryview(content)[8 + int.from_bytes(content[:8], "little") :]
 
 
 def load_head(path: Path) -> Head:
-    """Read a file of `save_head`. Raises InputError if it is damaged or of another version of the engine."""
+    """Read a file of `save_head`. Raises InputError if it cannot be read, is damaged or of another engine."""
     try:
         content = path.read_bytes()
         tensors = load(content)
         length = int.from_bytes(content[:8], "little")
         header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["head"])
         if header["engine"] != ENGINE_VERSION:
-            raise InputError(
-                f"{str(path)!r} is of version {header['engine']} of the engine, not {ENGINE_VERSION}: remove it"
-            )
+            raise ValueError(f"it is of version {header['engine']} of the engine, not {ENGINE_VERSION}")
+        if header["sha256"] != hashlib.sha256(_data(content)).hexdigest():
+            raise ValueError("its content was changed")
         return _head(tensors, header, hashlib.sha256(content).hexdigest())
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, LookupError, TypeError, AttributeError, ValueError, OSError, RecursionError) as error:
         raise InputError(f"{str(path)!r} is no compiled head ({error}): remove it, and it is compiled again") from None
 
 

@@ -12,9 +12,6 @@ from facepipe.avatar.vector import AvatarVector
 
 CAVITY = np.array([0.45, 0.13, 0.14])
 """Colour of the inside of the mouth."""
-FRECKLE_SHARE = 0.22
-"""Share of the vertices that bear a freckle."""
-FRECKLE = np.array([0.72, 0.55, 0.45])
 BLUSH = np.array([1.0, 0.45, 0.42])
 
 
@@ -27,9 +24,8 @@ def skin_colours(template: Template, vector: AvatarVector) -> Floats:
     natural = base * np.array([0.86, 0.62, 0.62]) + 0.25 * base.mean() * (lips - 0.5)
     shade = base * np.array([0.86, 0.76, 0.74])
     colours = _mixed(colours, shade, 0.5 * masks["shade"])
-    colours = _mixed(colours, base * BLUSH, masks["cheeks"] * 0.6 * vector.sliders["blush"])
+    colours = _mixed(colours, base * BLUSH, masks["cheeks"] * 0.5 * vector.sliders["blush"])
     colours = _mixed(colours, base * np.array([1, 0.72, 0.7]), 0.25 * masks["warm"])
-    colours = _mixed(colours, base * FRECKLE, masks["freckles"] * vector.sliders["freckles"])
     colours = _mixed(colours, 0.45 * lips + 0.55 * natural, 0.9 * masks["lips"])
     colours = _mixed(colours, CAVITY, masks["cavity"])
     painted: Floats = np.clip(colours, 0, 1).astype(np.float32)
@@ -53,7 +49,6 @@ def _masks(template: Template) -> dict[str, Reals]:
             [0.7 * _lid(template, "left"), 0.7 * _lid(template, "right"), _spot(template, "throat", 0.5)]
         ),
         "warm": np.maximum.reduce([_spot(template, "nose-tip", 0.16), regions["ear-left"], regions["ear-right"]]),
-        "freckles": _freckles(template),
         "lips": regions["lips"],
         "cavity": regions["mouth-cavity"],
     }
@@ -69,13 +64,4 @@ def _spot(template: Template, name: str, size: float) -> Reals:
 def _lid(template: Template, side: str) -> Reals:
     """Return shares (N,) that fall off away from the edges of the lids of an eye."""
     share: Reals = np.exp(-(((np.maximum(template.rings[f"lid-{side}"], 2) - 2) / 4.0) ** 2))
-    return share
-
-
-def _freckles(template: Template) -> Reals:
-    """Return shares (N,) of freckles: some vertices of cheeks and nose, the same on every head."""
-    names = ("cheek-left", "cheek-right", "nose-tip")
-    near = np.maximum.reduce([_spot(template, name, 0.3) for name in names])
-    chosen = np.random.default_rng(52).random(len(near)) < FRECKLE_SHARE
-    share: Reals = np.where(chosen, np.minimum(1, 1.6 * near), 0)
     return share

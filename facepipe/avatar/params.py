@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from facepipe.avatar.head import ENGINE_VERSION
-from facepipe.avatar.vector import AvatarVector
+from facepipe.avatar.vector import AvatarVector, shown
 from facepipe.errors import InputError
+from facepipe.media.files import check_input
 
 FORMAT = "facepipe-avatar"
 SCHEMA_VERSION = 1
@@ -41,27 +42,26 @@ def load_params(path: Path) -> AvatarVector:
         parts = {name: content.get(name, {}) for name in ("sliders", "colours", "choices")}
         for name, values in parts.items():
             if not isinstance(values, dict):
-                raise InputError(f"{name} must be an object of values by name, not {_shown(values)}")
+                raise InputError(f"{name} must be an object of values by name, not {shown(values)}")
         return AvatarVector(**parts)
     except InputError as error:
         raise InputError(f"{str(path)!r}: {error}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
+    check_input(path)
     try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{str(path)!r} does not exist; check the name") from None
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read ({error.strerror}); check its permissions") from None
-    try:
+        with path.open("rb") as file:
+            raw = file.read(LIMIT_BYTES + 1)
         if len(raw) > LIMIT_BYTES:
-            raise ValueError(f"it has {len(raw)} bytes")
-        content = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
+            raise ValueError(f"it has more than {LIMIT_BYTES} bytes")
+        content = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_unique)
         if not isinstance(content, dict):
             raise ValueError("it holds no object")
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{str(path)!r} is no file of an avatar ({error}); make one: facepipe avatar create") from None
+        raise InputError(
+            f"{str(path)!r} is no file of an avatar ({error}); `facepipe avatar` with sample or edit writes such files"
+        ) from None
     return content
 
 
@@ -74,19 +74,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check_header(content: dict[str, Any]) -> None:
     if content.get("format") != FORMAT:
-        raise InputError(f"the key format must be {FORMAT!r}, not {_shown(content.get('format'))}")
+        raise InputError(f"the key format must be {FORMAT!r}, not {shown(content.get('format'))}")
     for name, known in (("schema", SCHEMA_VERSION), ("engine", ENGINE_VERSION)):
         version = content.get(name)
         if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-            raise InputError(f"the key {name} must be a version number, not {_shown(version)}")
+            raise InputError(f"the key {name} must be a version number, not {shown(version)}")
         if version > known:
             raise InputError(
                 f"it is of version {version} of the {name}, and this facepipe knows {known}: update facepipe"
             )
+    if "head" in content and not isinstance(content["head"], str):
+        raise InputError(f"the key head must be the digest of a head, not {shown(content['head'])}")
     if unknown := sorted(set(content) - set(KEYS)):
-        raise InputError(f"it has the unknown key {unknown[0]!r}; known are {', '.join(KEYS)}")
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        raise InputError(f"it has the unknown key {shown(unknown[0])}; known are {', '.join(KEYS)}")

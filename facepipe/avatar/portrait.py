@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facepipe.avatar.avatar import Avatar
 from facepipe.avatar.camera import Camera, framed
-from facepipe.avatar.mesh import Floats
+from facepipe.avatar.mesh import Reals
 from facepipe.avatar.rasteriser import render
 
 Pixels = NDArray[np.uint8]
@@ -38,8 +38,8 @@ class Portraitist:
 
     def draw(
         self,
-        units: Floats | None = None,
-        rotation: Floats | None = None,
+        units: Reals | None = None,
+        rotation: Reals | None = None,
         *,
         background: tuple[float, float, float] | None = None,
         threads: Executor | None = None,

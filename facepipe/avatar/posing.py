@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
 from facepipe.avatar.closing import Lids, slide_over
 from facepipe.avatar.eyeballs import SPHERE, gaze_rotation
 from facepipe.avatar.lashes import LashRoots
-from facepipe.avatar.mesh import Floats, Indices, Part
+from facepipe.avatar.mesh import Floats, Indices, Part, Reals
 from facepipe.avatar.shaped_head import ShapedHead
+from facepipe.avatar.style import smoothstep
 from facepipe.avatar.units import UNITS
 from facepipe.errors import InputError
+from facepipe.models.compiled import compiled
 
 PICTURE_AXES = np.diag([1.0, -1.0, -1.0])
 """From the axes of `facepipe.face.pose` (y down, z away from the viewer) to those of avatars, and back."""
@@ -36,14 +37,14 @@ class Poser:
 
     @cached_property
     def _starts(self) -> list[int]:
-        return np.cumsum([0, *(len(part.vertices) for part in self.parts)]).tolist()
+        return list(accumulate((len(part.vertices) for part in self.parts), initial=0))
 
     @cached_property
     def _rest(self) -> Floats:
         return np.concatenate([part.vertices for part in self.parts])
 
     @cached_property
-    def _morphs(self) -> tuple[Indices, Indices, Floats]:
+    def _morphs(self) -> tuple[Indices, Indices, Reals]:
         """All morphs by unit: where each of the 52 begins (53,), its vertices, and their offsets."""
         vertices, offsets, ends = [], [], [0]
         for unit in UNITS:
@@ -59,15 +60,15 @@ class Poser:
         """(all vertices,), the share of the head's rotation that each takes."""
         start, end = NECK_REACH
         axis = (end - start) / ((end - start) @ (end - start))
-        along = np.clip((self._rest - (self.head.point("neck") + start)) @ axis, 0, 1)
-        shares = along * along * (3 - 2 * along)
+        along = ((self._rest - (self.head.point("neck") + start)) * axis).sum(axis=1)
+        shares: Floats = smoothstep(along, 0, 1).astype(np.float32)
         for start_vertex, part in zip(self._starts, self.parts, strict=False):
             if part.name == "clothes":
                 shares[start_vertex : start_vertex + len(part.vertices)] = 0
-        return shares.astype(np.float32)
+        return shares
 
     @cached_property
-    def _lid_radii(self) -> dict[str, Floats]:
+    def _lid_radii(self) -> dict[str, Reals]:
         """How near to an eyeball's centre each sliding vertex may come: as near as at rest, or over the eyeball."""
         radii = {}
         for side, lids in self.lids.items():
@@ -76,7 +77,7 @@ class Poser:
         return radii
 
     def pose(
-        self, units: Floats | None = None, rotation: Floats | None = None, gaze: tuple[float, float] = (0.0, 0.0)
+        self, units: Reals | None = None, rotation: Reals | None = None, gaze: tuple[float, float] = (0.0, 0.0)
     ) -> tuple[Floats, ...]:
         """Return the vertices (N, 3) of each part.
 
@@ -87,20 +88,18 @@ class Poser:
         weights = _checked("units", np.zeros(len(UNITS)) if units is None else units, (len(UNITS),))
         places = self._rest.copy()
         _add(places, *self._morphs, weights.astype(np.float32))
-        starts = self._starts
-        posed = [places[start:end] for start, end in zip(starts[:-1], starts[1:], strict=True)]
+        posed = [places[start:end] for start, end in pairwise(self._starts)]
         named = dict(zip((part.name for part in self.parts), posed, strict=True))
         self._slide_lids(named)
         if gaze != (0.0, 0.0):
             self._turn_eyes(named, gaze)
         if rotation is not None:
             matrix = _checked("rotation", rotation, (3, 3)).astype(np.float32)
-            joint = self.head.point("neck")
-            away = places - joint
-            places += self.turning[:, None] * (away @ (matrix.T - np.eye(3, dtype=np.float32)))
+            away = places - self.head.point("neck")
+            places += self.turning[:, None] * (_rotated(away, matrix) - away)
         return tuple(posed)
 
-    def _slide_lids(self, named: dict[str, Floats]) -> None:
+    def _slide_lids(self, named: dict[str, Reals]) -> None:
         """Keep the lids outside of the eyeballs, and the lashes at the lids."""
         skin = named["skin"]
         for side, lids in self.lids.items():
@@ -110,15 +109,15 @@ class Poser:
             slide_over(skin, lids.sliding, self.head.point(f"eye-{side}"), self._lid_radii[side])
             named["lashes"][span] += np.einsum("kc,kcx->kx", weights, skin[corners]) - before
 
-    def _turn_eyes(self, named: dict[str, Floats], gaze: tuple[float, float]) -> None:
+    def _turn_eyes(self, named: dict[str, Reals], gaze: tuple[float, float]) -> None:
         left, up = _checked("gaze", np.array(gaze), (2,))
         turn = gaze_rotation(up, left, "left").astype(np.float32)
         for side in self.lids:
             ball, centre = named[f"eye-{side}"][:SPHERE], self.head.point(f"eye-{side}")
-            ball[:] = (ball - centre) @ turn.T + centre
+            ball[:] = _rotated(ball - centre, turn) + centre
 
 
-def head_rotation(yaw_degrees: float, pitch_degrees: float, roll_degrees: float) -> Floats:
+def head_rotation(yaw_degrees: float, pitch_degrees: float, roll_degrees: float) -> Reals:
     """Return the rotation (3, 3) of a head: Rz(roll) Ry(yaw) Rx(pitch), in degrees, as `Camera` turns the whole avatar.
 
     Positive yaw turns the nose to the right of the picture, pitch turns it down, roll turns counter-clockwise.
@@ -127,19 +126,26 @@ def head_rotation(yaw_degrees: float, pitch_degrees: float, roll_degrees: float)
     about_y = [[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]]
     about_x = [[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]]
     about_z = [[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]]
-    rotation: Floats = (np.array(about_z) @ np.array(about_y) @ np.array(about_x)).astype(np.float32)
+    rotation: Reals = (np.array(about_z) @ np.array(about_y) @ np.array(about_x)).astype(np.float32)
     return rotation
 
 
-def _checked(name: str, values: Floats, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _rotated(places: Reals, matrix: Reals) -> Reals:
+    """Return rotated places (N, 3). Sums are written out, because the bits of a product depend on its shape."""
+    x, y, z = places[:, :1], places[:, 1:2], places[:, 2:]
+    rotated: Reals = x * matrix[:, 0] + y * matrix[:, 1] + z * matrix[:, 2]
+    return rotated
+
+
+def _checked(name: str, values: Reals, shape: tuple[int, ...]) -> Reals:
     array = np.asarray(values, np.float64)
     if array.shape != shape or not np.isfinite(array).all():
         raise InputError(f"{name} must be finite numbers of shape {shape}, not of {array.shape}")
     return array
 
 
-@njit(cache=True)
-def _add(places: Floats, ends: Indices, vertices: Indices, offsets: Floats, weights: Floats) -> None:
+@compiled
+def _add(places: Reals, ends: Indices, vertices: Indices, offsets: Reals, weights: Reals) -> None:
     for unit in range(len(weights)):
         weight = weights[unit]
         if weight != 0:

@@ -260,7 +260,6 @@ SLIDERS = (
     _free("glasses_size", "size of the glasses", _SMALL),
     _free("glasses_height", "where the glasses sit on the nose", _LOW),
     _free("blush", "redness of the cheeks", ("none", "rosy"), 0.4),
-    _free("freckles", "freckles", ("none", "many"), 0.0),
 )
 """In the order of arrays of values."""
 

@@ -42,7 +42,7 @@ PRESET: Mapping[str, float] = {
     "eyebrows/eyebrows-trans-backward": 0.6,
 }
 """Amounts of shape targets at style 1."""
-EXPRESSION: Mapping[str, float] = {"mouthSmileLeft": 0.1, "mouthSmileRight": 0.1}
+EXPRESSION: Mapping[str, float] = {"mouthSmileLeft": 0.18, "mouthSmileRight": 0.18}
 """Weights of face units at style 1: a hint of a smile."""
 EYE_GROWTH = 0.55
 """By how much of its size an eye grows."""

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial import KDTree
 
+from facepipe.avatar.closest import closest
 from facepipe.avatar.mesh import Floats, Indices, Reals
 
 CANDIDATES = 24
@@ -65,10 +66,8 @@ class Template:
         """
         places = np.asarray(points, np.float64).reshape(-1, 3)
         near = self._centres.query(places, k=min(CANDIDATES, len(self.triangles)))[1].reshape(len(places), -1)
-        weights, distances = _closest(places[:, None], self.vertices[self.triangles[near]].astype(np.float64))
-        best = distances.argmin(axis=1)
-        rows = np.arange(len(places))
-        corners, weights = self.triangles[near[rows, best]], weights[rows, best]
+        found, weights = closest(places, self.vertices[self.triangles].astype(np.float64), near.astype(np.int32))
+        corners = self.triangles[found]
         away = places - np.einsum("kc,kcx->kx", weights, self.vertices[corners])
         normals = smooth_normals(weights, self.normals[corners])
         heights = np.einsum("kx,kx->k", away, normals) if normal else np.zeros(len(places))
@@ -101,33 +100,3 @@ def smooth_normals(weights: Reals, normals: Reals) -> Reals:
     mixed = np.einsum("kc,kcx->kx", weights, normals)
     unit: Reals = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-9)
     return unit
-
-
-def _closest(points: Reals, triangles: Reals) -> tuple[Reals, Reals]:
-    """Return barycentric weights (..., 3) of the closest points of triangles (..., 3, 3), and distances (...)."""
-    origin, first, second = triangles[..., 0, :], triangles[..., 1, :], triangles[..., 2, :]
-    inside = _plane_weights(points, triangles)
-    options = [np.where((inside >= 0).all(axis=-1, keepdims=True), inside, np.nan)]
-    for i, (start, end) in enumerate(((origin, first), (first, second), (second, origin))):
-        edge = end - start
-        along = ((points - start) * edge).sum(-1) / np.maximum((edge * edge).sum(-1), 1e-18)
-        share = np.clip(along, 0, 1)
-        weights = np.zeros(inside.shape)
-        weights[..., i], weights[..., (i + 1) % 3] = 1 - share, share
-        options.append(weights)
-    stacked = np.stack(options)
-    places = np.einsum("o...c,...cx->o...x", stacked, triangles)
-    distances = np.linalg.norm(places - points, axis=-1)
-    best = np.where(np.isnan(distances), np.inf, distances).argmin(axis=0)[None]
-    return np.take_along_axis(stacked, best[..., None], 0)[0], np.take_along_axis(distances, best, 0)[0]
-
-
-def _plane_weights(points: Reals, triangles: Reals) -> Reals:
-    """Return barycentric coordinates (..., 3) of the projections of points on the planes of triangles."""
-    origin = triangles[..., 0, :]
-    first, second, away = triangles[..., 1, :] - origin, triangles[..., 2, :] - origin, points - origin
-    a, b, c = (first * first).sum(-1), (first * second).sum(-1), (second * second).sum(-1)
-    d, e = (away * first).sum(-1), (away * second).sum(-1)
-    scale = np.maximum(a * c - b * b, 1e-18)
-    v, w = (c * d - b * e) / scale, (a * e - b * d) / scale
-    return np.stack([1 - v - w, v, w], axis=-1)

@@ -18,6 +18,8 @@ from facepipe.avatar.sliders import NEUTRAL
 from facepipe.errors import InputError
 
 DEFAULT_CHOICES: Mapping[str, str] = {type_: next(iter(options)) for type_, options in ASSETS.items()}
+MOST_NAMED = 40
+"""Maximum number of names that an error lists."""
 TOLERANCE = 1e-3
 """How far the probabilities of a relaxed choice may sum from 1."""
 
@@ -39,7 +41,7 @@ class AvatarVector:
         _set(self, "choices", {**DEFAULT_CHOICES, **self.choices})
         _known("type of asset", self.choices, ASSETS)
         for type_, name in self.choices.items():
-            _known(type_, [name], ASSETS[type_])
+            _known(f"option of {type_}", [name], ASSETS[type_])
 
     def __reduce__(self) -> tuple[type[AvatarVector], tuple[dict[str, Any], ...]]:
         # Read-only mappings cannot be pickled.
@@ -125,14 +127,16 @@ def _complete_colours(given: Mapping[str, Colour]) -> dict[str, Colour]:
     for name, palette in PALETTES.items():
         place: Any = given.get(name, palette.neutral)
         if not isinstance(place, list | tuple) or len(place) != 2:
-            raise InputError(f"the colour {name} must be lightness and tone, two numbers from 0 to 1, not {place!r}")
+            raise InputError(
+                f"the colour {name} must be lightness and tone, two numbers from 0 to 1, not {shown(place)}"
+            )
         found[name] = (_share(f"the lightness of {name}", place[0]), _share(f"the tone of {name}", place[1]))
     return found
 
 
 def _share(what: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.floating) or not 0 <= value <= 1:
-        raise InputError(f"{what} is {value!r}: give a number from 0 to 1")
+        raise InputError(f"{what} is {shown(value)}: give a number from 0 to 1")
     return float(value)
 
 
@@ -140,12 +144,21 @@ def _within(values: NDArray[np.floating[Any]]) -> bool:
     return bool(np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1)
 
 
-def _known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+def _known(what: str, given: Iterable[object], known: Iterable[str]) -> None:
     names = list(known)
     for name in given:
+        if not isinstance(name, str):
+            raise InputError(f"the {what} must be a name, not {shown(name)}")
         if name not in names:
-            near = difflib.get_close_matches(str(name), names, 3) or names
-            raise InputError(f"there is no {what} {name!r}; there are {', '.join(near)}")
+            near = difflib.get_close_matches(name[:80], names, 3) or names
+            listed = f"there are {', '.join(near)}" if len(near) <= MOST_NAMED else "`facepipe avatar assets` lists all"
+            raise InputError(f"there is no {what} {shown(name)}; {listed}")
+
+
+def shown(value: object) -> str:
+    """Return a value as it is shown in an error, shortened."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _set(vector: AvatarVector, name: str, values: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from facepipe.cli import arguments as a
+from facepipe.cli.completion import complete_changes, complete_units
 from facepipe.cli.guard import Verbose
 from facepipe.cli.jobs import Running, report_results, run_job
 
@@ -36,6 +37,7 @@ Changes = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
+        autocompletion=complete_changes,
         show_default=False,
         help="Change: a slider (head_width=0.7), a colour (skin=tan, eyes=0.4,0.9) or an asset (hair=bob). Repeatable.",
     ),
@@ -45,6 +47,7 @@ Units = Annotated[
     typer.Option(
         "--unit",
         metavar="NAME=WEIGHT",
+        autocompletion=complete_units,
         show_default=False,
         help="Weight of a face unit by its ARKit name, such as jawOpen=0.4. Repeatable.",
     ),
@@ -164,7 +167,7 @@ def sample(
 
 
 @app.command()
-def assets(as_json: a.AsJson = False, _verbose: Verbose = False) -> None:
+def assets(as_json: a.AsJson = False, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """List sliders, colours and assets."""
     from facepipe.avatar.assets import ASSETS
     from facepipe.avatar.colours import PALETTES

@@ -37,7 +37,7 @@ def bench(
         typer.Option(
             "--renderer",
             help="Renderer of the whole job (default: from the settings).",
-            autocompletion=completing("renderer"),
+            autocompletion=completing("picture_renderer"),
         ),
     ] = None,
     repeats: Annotated[int, typer.Option("--repeats", help="Repeats of each measurement.", min=1)] = 3,
@@ -123,10 +123,12 @@ def _bench_program(
     from facepipe.config import load_settings
     from facepipe.media.files import check_input
     from facepipe.pipeline.rendering import check_weights, options_for
+    from facepipe.renderers import check_of_pictures
 
     settings = load_settings(flags={"work.folder": str(work) if work else None, "render.renderer": renderer})
     folder, renderer = Path(settings.work.folder).absolute() / FOLDER, settings.render.renderer
     # Fail before minutes are spent.
+    check_of_pictures(renderer)
     check_weights(options_for(renderer))
     if clip:
         check_input(clip)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from facepipe.motion.sliders import SLIDERS
-from facepipe.renderers import RENDERERS
+from facepipe.renderers import PICTURE_RENDERERS, RENDERERS
 from facepipe.requests import REQUESTS
 from facepipe.requests.declaration import Declared
 from facepipe.spaces import SPACES
@@ -36,6 +36,7 @@ def complete_weights(incomplete: str) -> list[str]:
 VALUES: dict[str, Callable[[], Iterable[str]]] = {
     "codec": lambda: CODECS,
     "renderer": lambda: RENDERERS,
+    "picture_renderer": lambda: PICTURE_RENDERERS,
     "space": lambda: ("auto", *SPACES),
     "motion_space": lambda: SPACES,
     "weights": _weights,
@@ -64,6 +65,27 @@ def completion_of(field: Declared) -> Complete | None:
 def completing(name: str) -> Complete:
     """Return the completion of an entry of VALUES."""
     return lambda incomplete: _matching(VALUES[name](), incomplete)
+
+
+def complete_changes(incomplete: str) -> list[str]:
+    """Return the changes NAME=VALUE of avatars that begin as given; the names alone until one is complete."""
+    from facepipe.avatar.assets import ASSETS
+    from facepipe.avatar.colours import PALETTES
+    from facepipe.avatar.sliders import NEUTRAL
+
+    values = {name: [*ASSETS.get(name, ()), *PALETTES[name].swatches] for name in PALETTES}
+    values |= {type_: list(options) for type_, options in ASSETS.items() if type_ not in values}
+    name, equals, _ = incomplete.partition("=")
+    if not equals:
+        return _matching([f"{one}=" for one in (*NEUTRAL, *values)], incomplete)
+    return _matching([f"{name}={one}" for one in dict.fromkeys(("neutral", *values.get(name, ())))], incomplete)
+
+
+def complete_units(incomplete: str) -> list[str]:
+    """Return the face units that begin as given."""
+    from facepipe.avatar.units import UNITS
+
+    return _matching([f"{name}=" for name in UNITS], incomplete)
 
 
 def complete_presets(incomplete: str) -> list[str]:

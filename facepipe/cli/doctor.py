@@ -145,6 +145,7 @@ def _numba() -> Iterator[Finding]:
 
 def _renderers() -> Iterator[Finding]:
     from facepipe.renderers import RENDERERS
+    from facepipe.rendering.spec import SourceKind
     from facepipe.weights import registered
 
     try:
@@ -154,7 +155,23 @@ def _renderers() -> Iterator[Finding]:
     for spec in RENDERERS.values():
         missing = [name for name in spec.registered if name not in known]
         state = f"unavailable, weight not registered: {', '.join(missing)}" if missing else "ready"
+        if spec.source == SourceKind.AVATAR:
+            state = _avatar_state()
         yield Finding("renderer", f"{spec.name:<10}{state}: {spec.about}")
+
+
+def _avatar_state() -> str:
+    """Return whether avatars can be made: their head is compiled, or its source is installed."""
+    from facepipe.avatar.compiling import find_head
+    from facepipe.avatar.source import data_folder
+
+    if find_head() is not None:
+        return "ready"
+    try:
+        data_folder()
+    except FacepipeError as error:
+        return f"unavailable, {error}"
+    return "ready, its head is compiled at first use"
 
 
 def _weights() -> Iterator[Finding]:

@@ -41,7 +41,7 @@ Renderer = Annotated[
     str | None,
     typer.Option(
         help="Renderer to evaluate for cases without a result in the manifest (default: from the settings).",
-        autocompletion=completing("renderer"),
+        autocompletion=completing("picture_renderer"),
     ),
 ]
 Weights = Annotated[
@@ -123,8 +123,8 @@ def evaluate(
         _evaluate_audio(manifest, labels)
         return
     _check_task(task, size, labels)
-    cases = read_cases(manifest, task)  # type: ignore[arg-type]
     chosen, folder = _chosen(renderer, weights, work)
+    cases = read_cases(manifest, task)  # type: ignore[arg-type]
     setting = Setting(task, chosen, weights, size, frames, from_second)  # type: ignore[arg-type]
     out = out or Path(f"{manifest.absolute().stem}--{task}")
     check_out(out, overwrite=overwrite)
@@ -161,7 +161,7 @@ def _chosen(renderer: str | None, weights: str, work: Path | None) -> tuple[str,
     """Return the renderer (the given one, else that of the weights, else that of the settings) and the work folder."""
     from facepipe.config import load_settings
     from facepipe.pipeline.networks import renderer_for
-    from facepipe.renderers import RENDERERS
+    from facepipe.renderers import PICTURE_RENDERERS, RENDERERS, check_of_pictures
     from facepipe.settings import DEFAULT
 
     settings = load_settings(flags={"work.folder": str(work) if work else None})
@@ -169,7 +169,8 @@ def _chosen(renderer: str | None, weights: str, work: Path | None) -> tuple[str,
     if not renderer and settings.origin("render.renderer") == DEFAULT:
         chosen = renderer_for(weights, "auto", default=chosen)
     if chosen not in RENDERERS:
-        raise UsageError(f"--renderer is {chosen!r}; expected one of {', '.join(RENDERERS)}")
+        raise UsageError(f"--renderer is {chosen!r}; expected one of {', '.join(PICTURE_RENDERERS)}")
+    check_of_pictures(chosen)
     return chosen, Path(settings.work.folder)
 
 

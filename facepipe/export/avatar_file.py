@@ -25,6 +25,7 @@ from facepipe.export.take import Take
 from facepipe.face.track import load_track
 from facepipe.media.files import check_output, draft_of, make_parent
 from facepipe.media.image import read_image
+from facepipe.pipeline.items import is_take
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import crop_source, crop_weights, path_of
 from facepipe.pipeline.precheck import inspect
@@ -135,6 +136,10 @@ def files_of(
 
 def read_take(path: Path) -> Take:
     """Read the motion of an avatar. Raises InputError if the file is damaged or of another motion space."""
+    if is_take(path):
+        raise InputError(
+            f"{path} is a take as CSV, not a motion file; convert it: facepipe blendshapes {path} -o take.npz"
+        )
     found = load_coefficients(path, space=arkit52.SPACE)
     assert isinstance(found, UnitCoefficients), "of another space"
     return Take(found.fps, found.weights, PICTURE_AXES @ found.rotation @ PICTURE_AXES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +24,7 @@ from facepipe.rendering.background_rule import TRANSPARENT, colour_of
 
 PICTURES, WITH_ALPHA = (".png", ".jpg", ".jpeg", ".webp"), (".png", ".webp")
 SHEET_PIXELS = 256
+MOST_ON_SHEET = 1000
 SHEET_BACKGROUND = (0.9, 0.9, 0.92)
 
 
@@ -35,6 +37,8 @@ def write_avatars(vectors: Mapping[Path, AvatarVector], *, overwrite: bool, also
         _check(path, (".json",), "a file of an avatar", overwrite=overwrite)
     for path in also:
         _check(path, (".png",), "a contact sheet", overwrite=overwrite)
+        if len(vectors) > MOST_ON_SHEET:
+            raise UsageError(f"--sheet shows at most {MOST_ON_SHEET} avatars, not {len(vectors)}; lower --count")
     digest = open_head().digest
     make_parent(next(iter(vectors)))
     with ExitStack() as drafts:
@@ -116,7 +120,7 @@ def _colour(background: str, out: Path) -> tuple[float, float, float] | None:
     return red, green, blue
 
 
-def _weights(units: Sequence[str]) -> np.ndarray:  # type: ignore[type-arg]
+def _weights(units: Sequence[str]) -> np.ndarray:
     weights = np.zeros(len(UNITS), np.float32)
     for text in units:
         name, _, value = text.partition("=")
@@ -125,6 +129,8 @@ def _weights(units: Sequence[str]) -> np.ndarray:  # type: ignore[type-arg]
         except ValueError:
             weight = -1.0
         if name not in UNITS or not 0 <= weight <= 1:
-            raise UsageError(f"--unit is {text!r}, expected NAME=WEIGHT, an ARKit name and a number from 0 to 1")
+            near = [one for one in UNITS if one.lower() == name.lower()] or difflib.get_close_matches(name, UNITS, 3)
+            hint = f"; did you mean {' or '.join(near)}?" if near and name not in UNITS else ""
+            raise UsageError(f"--unit is {text!r}, expected NAME=WEIGHT, an ARKit name and a number from 0 to 1{hint}")
         weights[UNITS.index(name)] = weight
     return weights

@@ -25,8 +25,8 @@ FACING = (0.25, 0.6)
 FEATHER = 0.12
 """Width of the transition at the border of the face, as a fraction of the distance of the outer eye corners."""
 INSIDES = ("mouth-cavity", "socket-left", "socket-right")
-GAINS = (0.4, 2.5)
-"""Bounds of the factors that bring the skin's colours to those of the portrait."""
+GAINS = (0.02, 4.0)
+"""Bounds of the factors of linear light that bring the skin's colours to those of the portrait."""
 SURE = 0.9
 """Share of the portrait from which on a pixel counts for these factors."""
 

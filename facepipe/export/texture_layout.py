@@ -2,7 +2,8 @@
 
 The skin's own coordinates are seen from the middle of the face, so that the insides of mouth and eye sockets share them
 with lips and lids, and triangles across the back of the head stretch over the whole face. Both get places of their own
-in corners of the texture, and their vertices become copies.
+in corners of the texture, and their vertices become copies. The face is enlarged, because a portrait has more detail
+than the back of the head.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from facepipe.avatar.mesh import Floats, Indices
 from facepipe.export.avatar_model import Displacements, Mesh, Target
 
+MAGNIFICATION = 2.0
+"""The middle of the face is 1 + MAGNIFICATION times as large as in the coordinates of the skin."""
 CORNER = 0.12
 """Side of a corner, as a fraction of the texture's."""
 STRETCHED = 0.25
@@ -43,7 +46,7 @@ def layout_of(positions: Floats, triangles: Indices, coordinates: Floats, inner:
     chart = np.where(back, 2, np.where(inside, 1, 0))
     low, high = positions.min(axis=0), positions.max(axis=0)
     behind = (positions[:, :2] - low[:2]) / (high - low)[:2]
-    places = (coordinates, CORNER * coordinates, CORNER * behind + (1 - CORNER, 0))
+    places = (_enlarged(coordinates), CORNER * coordinates, CORNER * behind + (1 - CORNER, 0))
     # One copy of a vertex for each chart that shows it.
     keys, local = np.unique(chart[:, None] * len(positions) + triangles, return_inverse=True)
     vertices, charts = keys % len(positions), keys // len(positions)
@@ -53,6 +56,14 @@ def layout_of(positions: Floats, triangles: Indices, coordinates: Floats, inner:
         coordinates=np.choose(charts[:, None], [place[vertices] for place in places]).astype(np.float32),
         moved=chart > 0,
     )
+
+
+def _enlarged(coordinates: Floats) -> Floats:
+    """Return coordinates (N, 2) moved away from the middle of the texture; those at its inscribed circle stay."""
+    away = coordinates - 0.5
+    radius = 2 * np.linalg.norm(away, axis=1, keepdims=True)
+    enlarged: Floats = 0.5 + away * (1 + MAGNIFICATION) / (1 + MAGNIFICATION * radius)
+    return enlarged
 
 
 def relaid(mesh: Mesh, layout: Layout, texture: bytes) -> Mesh:

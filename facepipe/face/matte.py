@@ -89,7 +89,8 @@ def _enlarged(frame: tuple[Picture, Glance]) -> Matte:
 def certain(matte: NDArray[np.floating]) -> Matte:
     """Return a matte in [0, 1] in which small shares are 0 and large ones 1 (`CERTAIN_SHARES`)."""
     low, high = CERTAIN_SHARES
-    return np.clip((np.asarray(matte, np.float32) - low) / (high - low), 0, 1)
+    kept: Matte = np.clip((np.asarray(matte, np.float32) - low) / (high - low), 0, 1)
+    return kept
 
 
 def grey_of(picture: Picture) -> Matte:

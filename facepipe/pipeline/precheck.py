@@ -118,6 +118,8 @@ def _refused(path: Path, kind: str, *, motion: bool) -> str:
     """Return the message for a file that is not a picture or a video."""
     if kind == "playlist" and description_of(path) == "text":
         return "is a playlist, which points to other files; give the video itself"
+    if is_avatar(path):
+        return "is an avatar by its name, which stands only for the SOURCE of a result; give a picture or video here"
     also = ", or a motion file (.npz, .csv)" if motion else ""
     wanted = f"give a JPEG, PNG or WebP picture, or an mp4, mov, mkv or webm video{also}"
     found = "sound without pictures" if kind == "sound" else description_of(path)

@@ -101,6 +101,8 @@ class Steps:
     def blendshapes(self, item: Item) -> list[Path]:
         """Write the motion of a medium, track, motion file, take or sound as weights of face units."""
         suffix = item.out.suffix.lower() if item.out else TAKE_SUFFIX
+        if suffix not in (TAKE_SUFFIX, ".npz"):
+            raise UsageError(f"-o is {item.out}; use a name ending in .csv or .npz, or a folder")
         outs = {item.result(suffix): f"blendshapes{suffix}"}
         self._check(item, outs)
         if may_be_sound(item.path) and kind_of(item.path) == "sound":

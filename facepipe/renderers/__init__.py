@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
+from facepipe.errors import UsageError
 from facepipe.renderers import avatar, bilayer, compact, mesh, pirender
-from facepipe.rendering.spec import NETWORK, OpenRenderer, PrepareSource, RendererSpec
-from facepipe.weights.kind import kind_of
+from facepipe.rendering.spec import NETWORK, OpenRenderer, PrepareSource, RendererSpec, SourceKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 RENDERERS: Mapping[str, RendererSpec] = {
     spec.name: spec for spec in (compact.SPEC, mesh.SPEC, pirender.SPEC, bilayer.SPEC, avatar.SPEC)
 }
+PICTURE_RENDERERS = {name: spec for name, spec in RENDERERS.items() if spec.source == SourceKind.PICTURE}
+"""Those whose results are compared with pictures of their source."""
+
+
+def check_of_pictures(name: str) -> None:
+    """Raise UsageError for a renderer that does not animate pictures."""
+    if name not in PICTURE_RENDERERS:
+        raise UsageError(
+            f"the renderer {name} animates no pictures, which this command needs; expected --renderer with one of "
+            f"{', '.join(PICTURE_RENDERERS)}"
+        )
 
 
 def open_renderer(
@@ -70,8 +81,19 @@ def open_for(name: str, weights: Mapping[str, Path], files: SourceFiles, *, comp
 
 def is_mixed(name: str, weights: Mapping[str, Path]) -> bool:
     """Return whether frames of a renderer show the portrait's background in the colours of transparent pixels."""
+    # Imported here because the command line imports RENDERERS and reads no weights.
+    from facepipe.weights.kind import kind_of
+
     kinds = RENDERERS[name].mixed_kinds
     return bool(kinds) and kind_of(weights[NETWORK]) in kinds
 
 
-__all__ = ["RENDERERS", "is_mixed", "open_for", "open_renderer", "prepare_source"]
+__all__ = [
+    "PICTURE_RENDERERS",
+    "RENDERERS",
+    "check_of_pictures",
+    "is_mixed",
+    "open_for",
+    "open_renderer",
+    "prepare_source",
+]

@@ -123,15 +123,19 @@ def _means(picture: Picture, alpha: NDArray[np.float32]) -> tuple[NDArray[np.flo
     scale = min(1.0, _BLURRED_PIXELS / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    share = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)[..., None]
+    share = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)[..., None]
     front, back, means = small, small, (small, small)
     for ratio in _BLUR_RATIOS:
         side = 2 * max(1, round(ratio * max(size))) + 1
         means = _mean(front, share**2, side), _mean(back, (1 - share) ** 2, side)
-        front, back = np.clip(means[0] + share * (small - share * means[0] - (1 - share) * means[1]), 0, 255), means[1]
+        front, back = _limited(means[0] + share * (small - share * means[0] - (1 - share) * means[1])), means[1]
     large = (cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR) for mean in means)
     first, second = (np.asarray(plane, np.float32) for plane in large)
     return first, second
+
+
+def _limited(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.clip(colours, 0, 255), np.float32)
 
 
 def _mean(colours: NDArray[np.float32], weights: NDArray[np.float32], side: int) -> NDArray[np.float32]:

@@ -81,7 +81,7 @@ def check_background(
     shown = shown_source(settings, NAME, "--background")
     if background == TRANSPARENT:
         _check_transparent(out, own, shown)
-    elif own.get("paste_back") and background not in ("", SOURCE):
+    elif own.get("paste_back") and background not in ("", SOURCE) and settings.render.background != AUTO:
         raise UsageError(
             f"{shown} is {settings.render.background}, but --paste-back shows the whole source picture with its own "
             "background; leave one of them out"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from facepipe.errors import UsageError
 from facepipe.requests.declaration import HEARD, SEEN, argument, from_setting, option
 from facepipe.requests.groups import (
     RESULT,
@@ -141,8 +140,6 @@ class BlendshapesRequest(Request, SoundTrack, Face, NoFace, Smoothing, SpeechOpt
         from facepipe.pipeline.dependencies import of_blendshapes
         from facepipe.pipeline.items import is_motion, is_sound, is_take, is_track_or_medium, may_be_sound
 
-        if self.out.suffix.lower() not in ("", ".csv", ".npz"):
-            raise UsageError(f"-o is {self.out}; use a name ending in .csv or .npz, or a folder")
         options = replace(options_for(self, settings), space=arkit52.SPACE.name)
 
         def wanted(path: Path) -> bool:

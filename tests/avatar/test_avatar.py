@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from facepipe.avatar.avatar import Avatar, build
 from facepipe.avatar.closing import LID_RING
 from facepipe.avatar.eyeballs import SPHERE, TURNS
 from facepipe.avatar.head import HEAD_PARTS, Head
-from facepipe.avatar.mesh import PARTS
+from facepipe.avatar.mesh import PARTS, Reals
 from facepipe.avatar.params import load_params, save_params
 from facepipe.avatar.posing import head_rotation
 from facepipe.avatar.sliders import NEUTRAL
@@ -25,14 +26,14 @@ def avatar(head: Head) -> Avatar:
     return build(AvatarVector(), head)
 
 
-def weights(**units: float) -> np.ndarray:  # type: ignore[type-arg]
+def weights(**units: float) -> Reals:
     row = np.zeros(len(UNITS))
     for name, weight in units.items():
         row[UNITS.index(name)] = weight
     return row
 
 
-def by_name(avatar: Avatar, places: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def by_name(avatar: Avatar, places: tuple[Reals, ...]) -> dict[str, Reals]:
     return {part.name: vertices for part, vertices in zip(avatar.parts, places, strict=True)}
 
 
@@ -130,7 +131,7 @@ def test_signs_of_the_pose(avatar: Avatar) -> None:
 
 
 def test_gaze_turns_both_eyes_and_units_one(avatar: Avatar) -> None:
-    def pupils(places: tuple[np.ndarray, ...]) -> np.ndarray:  # type: ignore[type-arg]
+    def pupils(places: tuple[Reals, ...]) -> Reals:
         named = by_name(avatar, places)
         return np.array([named[f"eye-{side}"][0] for side in ("left", "right")])
 
@@ -153,6 +154,13 @@ def test_eyeballs_stay_round_when_they_turn(avatar: Avatar) -> None:
     "pose",
     [(np.zeros(51),), (np.full(52, np.nan),), (np.zeros(52), np.eye(4)), (np.zeros(52), np.eye(3), (np.inf, 0.0))],
 )
-def test_other_shapes_and_numbers_are_refused(avatar: Avatar, pose: tuple[np.ndarray, ...]) -> None:  # type: ignore[type-arg]
+def test_other_shapes_and_numbers_are_refused(avatar: Avatar, pose: tuple[Any, ...]) -> None:
     with pytest.raises(InputError, match="must be finite numbers"):
-        avatar.pose(*pose)  # type: ignore[arg-type]
+        avatar.pose(*pose)
+
+
+def test_the_shirt_is_closed(avatar: Avatar) -> None:
+    (shirt,) = (part for part in avatar.parts if part.name == "clothes")
+    edges = {(int(a), int(b)) for face in shirt.triangles for a, b in zip(face, np.roll(face, -1), strict=True)}
+    assert len(edges) == 3 * len(shirt.triangles)
+    assert edges == {(b, a) for a, b in edges}

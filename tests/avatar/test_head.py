@@ -9,7 +9,7 @@ import pytest
 
 from facepipe.avatar import compiling
 from facepipe.avatar.compiling import compile_to, open_head
-from facepipe.avatar.head import HEAD_PARTS, Head, load_head, save_head
+from facepipe.avatar.head import ENGINE_VERSION, HEAD_PARTS, Head, load_head, save_head
 from facepipe.avatar.regions import LANDMARKS, REGIONS
 from facepipe.avatar.selection import select
 from facepipe.avatar.source import BASE, read_base, read_target
@@ -126,3 +126,43 @@ def test_all_people_have_one_size_of_skull(head: Head) -> None:
     assert sizes.max() / sizes.min() < 1.12
     joints = people[..., head.joint("joint-head"), :].reshape(-1, 3)
     assert np.ptp(joints, axis=0).max() < 1e-4
+
+
+def test_a_head_that_cannot_be_kept_serves_its_process(
+    head: Head, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "file"))
+    monkeypatch.setattr(compiling, "data_folder", lambda: tmp_path)
+    compiled: list[Path] = []
+
+    def compile_quickly(source: Path) -> Head:
+        compiled.append(source)
+        return head
+
+    monkeypatch.setattr(compiling, "compile_head", compile_quickly)
+    compiling._opened.cache_clear()
+    assert open_head().digest == head.digest
+    compiled.clear()
+    assert open_head() is open_head()
+    assert len(compiled) <= 2  # to try the folder again
+
+
+def test_any_change_of_a_file_is_found(head_file: Path, tmp_path: Path) -> None:
+    content, path = head_file.read_bytes(), tmp_path / "head"
+    # A byte in the midst of the tensors, the end, and the header.
+    for damaged in (
+        content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1 :],
+        content[:-1] + bytes([content[-1] ^ 1]),
+        content.replace(b'\\"spans\\": {', b'\\"spans\\": 5{', 1),
+        content.replace(f'\\"engine\\": {ENGINE_VERSION}'.encode(), b'\\"engine\\": 0', 1),
+    ):
+        assert damaged != content
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="is no compiled head"):
+            load_head(path)
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no compiled head"):
+        load_head(tmp_path)

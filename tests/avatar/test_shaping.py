@@ -8,6 +8,7 @@ import pytest
 from facepipe.avatar.assets import ASSETS
 from facepipe.avatar.closing import LID_RING, rim_of
 from facepipe.avatar.head import Head
+from facepipe.avatar.mesh import Reals
 from facepipe.avatar.shaping import Shaper, person_shares, shaper_of
 from facepipe.avatar.sliders import NEUTRAL, SLIDERS
 from facepipe.avatar.units import UNITS
@@ -46,7 +47,7 @@ def natural(**sliders: float) -> AvatarVector:
     return AvatarVector({"style": 0.0, **sliders})
 
 
-def skin_of(shaper: Shaper, vector: AvatarVector) -> np.ndarray:  # type: ignore[type-arg]
+def skin_of(shaper: Shaper, vector: AvatarVector) -> Reals:
     return shaper.vertices(vector)[shaper.head.spans["skin"]].astype(np.float64)
 
 
@@ -161,7 +162,7 @@ def test_lips_meet_on_every_shape(shaper: Shaper) -> None:
         shares = np.linspace(0.1, 0.9, 17)
         gap = rim.along("upper", skin, shares) - rim.along("lower", skin, shares)
         assert gap[:, 1].max() < 0.003
-        assert gap[:, 1].min() > -0.015
+        assert gap[:, 1].min() > -0.02
 
 
 def test_first_options_are_none_or_sensible() -> None:

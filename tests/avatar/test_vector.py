@@ -71,7 +71,7 @@ def test_vector_is_a_value() -> None:
         ("colours", {"hair": (0.5,)}, "lightness and tone"),
         ("colours", {"hair": (0.5, 2)}, "tone of hair is 2"),
         ("choices", {"wings": "none"}, "no type of asset 'wings'"),
-        ("choices", {"hat": "no such hat"}, "no hat 'no such hat'"),
+        ("choices", {"hat": "no such hat"}, "no option of hat 'no such hat'"),
     ],
 )
 def test_unknown_names_and_values_out_of_range_are_refused(part: str, values: Any, message: str) -> None:
@@ -125,7 +125,7 @@ def test_file_may_leave_out_what_is_neutral(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no file of an avatar"),
+        ("", "empty"),
         ("[]", "no file of an avatar"),
         ("[" * 100_000, "no file of an avatar"),
         ('{"format": 1, "format": 2}', "a key is there twice"),
@@ -136,9 +136,14 @@ def test_file_may_leave_out_what_is_neutral(tmp_path: Path) -> None:
         (json.dumps(content(shoes={})), "unknown key 'shoes'"),
         (json.dumps(content(sliders=[0.5])), "sliders must be an object"),
         (json.dumps(content(sliders={"stile": 0.5})), "no slider 'stile'; there are style"),
+        (json.dumps(content(sliders={"x" * 10_000: 0.5})), r"no slider 'x{50,60}\.\.\.; `facepipe avatar assets`"),
+        (json.dumps(content(sliders={"style": 10**400})), r"style is 10{50,60}\.\.\.: give"),
+        (json.dumps(content(choices={"hair": ["bob"]})), r"option of hair must be a name, not \['bob'\]"),
+        (json.dumps(content(choices={"hair": "toupee-of-a-king"})), "no option of hair"),
+        (json.dumps(content(head=5)), "key head must be the digest"),
         (json.dumps(content(sliders={"style": 1.5})), "style is 1.5"),
         (json.dumps(content(colours={"hair": 0.5})), "lightness and tone"),
-        (json.dumps(content(choices={"hair": 3})), "no hair 3"),
+        (json.dumps(content(choices={"hair": 3})), "option of hair must be a name, not 3"),
         ('{"format": "facepipe-avatar", "schema": 1, "engine": 1, "sliders": {"style": NaN}}', "style is nan"),
     ],
 )
@@ -149,8 +154,23 @@ def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> Non
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gone.json.*does not exist"):
+    with pytest.raises(InputError, match=r"gone.json.*no such file"):
         load_params(tmp_path / "gone.json")
+
+
+def test_only_so_much_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "me.json").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(InputError, match="more than"):
+        load_params(tmp_path / "me.json")
+    # It never ends.
+    with pytest.raises(InputError, match="not a regular file"):
+        load_params(Path("/dev/zero"))
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "me.json").write_text(json.dumps(content()), encoding="utf-8-sig")
+    assert load_params(tmp_path / "me.json") == AvatarVector({"style": 0.5})
 
 
 def test_palettes_are_continuous_and_contain_their_swatches() -> None:

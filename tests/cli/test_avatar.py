@@ -20,7 +20,7 @@ from facepipe.spaces.arkit52.coefficients import resting
 from facepipe.spaces.files import save_coefficients
 from tests.export.avatar_head import needs_head
 from tests.export.glb_reading import Glb
-from tests.pipeline.scene import Outcome, run
+from tests.pipeline.scene import Outcome, Scene, run
 
 pytestmark = needs_head
 
@@ -85,6 +85,20 @@ def test_other_forms(params: Path, tmp_path: Path) -> None:
     pytest.importorskip("pxr", reason="needs the packages of facepipe[usd]")
     export(params, "-o", tmp_path / "me.usdz")
     assert (tmp_path / "me.usdz").read_bytes()[:2] == b"PK"
+
+
+def test_a_texture_from_a_portrait(params: Path, scene: Scene, tmp_path: Path) -> None:
+    out = tmp_path / "me.glb"
+    export(params, "-o", out, "--texture", scene.portrait, "--work", tmp_path / "work")
+    glb = Glb(out.read_bytes())
+    (image,) = glb.json["images"]
+    assert image["mimeType"] == "image/png"
+    assert "COLOR_0" not in glb.mesh("skin")["primitives"][0]["attributes"]
+    assert "COLOR_0" in glb.mesh("eye-left")["primitives"][0]["attributes"]
+    assert "picture of a person" in glb.json["asset"]["extras"]["rights"]
+    done = export(params, "-o", tmp_path / "no.glb", "--texture", scene.driver, "--work", tmp_path / "work", code=3)
+    assert "expected a picture for --texture" in done.stderr.replace("\n", " ")
+    assert not (tmp_path / "no.glb").exists()
 
 
 def test_refusals(params: Path, take: Path, tmp_path: Path) -> None:

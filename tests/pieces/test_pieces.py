@@ -76,10 +76,7 @@ def dice() -> np.random.Generator:
 
 
 def same(made: Callable[[int, int], Array], count: int, sizes: tuple[int, ...] = SIZES) -> Array:
-    """Check that `made(first, end)` (exclusive `end`) of consecutive pieces of each size joins to `made(0, count)`.
-
-    Return the latter.
-    """
+    """Check that `made(first, end)` of consecutive pieces of each size joins to `made(0, count)`, which is returned."""
     whole = made(0, count)
     for size in sorted({*sizes, count - 1}):
         parts = [made(first, min(first + size, count)) for first in range(0, count, size)]

@@ -301,6 +301,7 @@ def test_smoothing_and_interpolation_stay_in_range() -> None:
     random = np.random.default_rng(8)
     noisy = replace(DRIVING, weights=np.round(random.uniform(size=(12, len(UNITS)))))
     soft = smoothed(noisy, "savitzky-golay")
+    assert isinstance(soft, UnitCoefficients)
     assert soft.weights.min() >= 0
     assert soft.weights.max() <= 1
     np.testing.assert_array_equal(soft.weights[:, LOOKING], looks_of(soft.gaze))

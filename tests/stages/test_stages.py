@@ -25,6 +25,7 @@ from facepipe.spaces.arkit52.coefficients import UnitCoefficients
 from facepipe.spaces.files import load_coefficients
 from facepipe.stages import (
     NAMES,
+    avatar,
     blendshapes,
     clip,
     coefficients,
@@ -51,6 +52,7 @@ from tests.pipeline.scene import Scene
 
 STAGES: tuple[Stage[Any], ...] = (
     crop.STAGE,
+    avatar.STAGE,
     matte.STAGE,
     selection.STAGE,
     coefficients.STAGE,

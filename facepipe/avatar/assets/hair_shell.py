@@ -172,14 +172,17 @@ def _bumps(style: HairStyle, azimuth: Numbers, share: Numbers) -> Numbers:
     """Return bumps in about [-1, 1] of curls, of equal size over the head."""
     angle = np.radians(azimuth)[None]
     ring = np.round(14 * np.clip(np.sin(np.pi / 2 * np.minimum(share, 1)), 0.05, 1))
-    return np.sin(ring * angle + 3 * np.sin(9 * share)) * np.sin(22 * share + 2 * np.sin(5 * angle + style.seed))
+    bumps: Numbers = np.sin(ring * angle + 3 * np.sin(9 * share)) * np.sin(
+        22 * share + 2 * np.sin(5 * angle + style.seed)
+    )
+    return bumps
 
 
 def _shades(style: HairStyle, azimuth: Numbers, rows: int) -> Numbers:
     """Return factors of the colour (rows, STRANDS): dark furrows and roots, light ends, a dark inside."""
     along = np.linspace(0, 1, rows)[:, None]
     angle = np.radians(azimuth)[None]
-    shade = 0.94 + 0.1 * along + 0.09 * _locks(style, azimuth)[None] * np.clip(2 * along, 0, 1)
+    shade: Numbers = 0.94 + 0.1 * along + 0.09 * _locks(style, azimuth)[None] * np.clip(2 * along, 0, 1)
     shade = shade + 0.07 * noise(angle, style.seed + 4, 30)
     shade[-RIM_ROWS:] = np.linspace(0.8, 0.5, RIM_ROWS)[:, None]
     return shade

@@ -13,6 +13,7 @@ from facepipe.avatar.avatar import Avatar, build
 from facepipe.avatar.head import ENGINE_VERSION, Head
 from facepipe.avatar.packing import packed, unpacked
 from facepipe.avatar.portrait import Portraitist, portrait_camera
+from facepipe.avatar.posing import PICTURE_AXES
 from facepipe.avatar.units import UNITS
 from facepipe.avatar.vector import AvatarVector
 from facepipe.face.model import load_face_model
@@ -30,7 +31,7 @@ def avatar(head: Head) -> Avatar:
     return build(VECTOR, head)
 
 
-def frames(motion: UnitCoefficients, head: Head, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:  # type: ignore[type-arg]
+def frames(motion: UnitCoefficients, head: Head, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """Return the renderer's frames of all rows of motion."""
     monkeypatch.setattr(renderer, "open_head", lambda: head)
     still = resting(1, side_pixels=SIDE)
@@ -71,7 +72,7 @@ def test_the_head_turns_as_the_face_model_does(axis: int, change: float, avatar:
     point = eye if axis == 2 else NOSE_TIP
     shape = model.shape(still.identity, still.expression)
     wanted = (motion.pose(SIDE).apply(shape) - still.pose(SIDE).apply(shape))[0, point, :2]
-    turned = renderer.PICTURE_AXES @ motion.rotation[0] @ renderer.PICTURE_AXES
+    turned = PICTURE_AXES @ motion.rotation[0] @ PICTURE_AXES
     landmark = avatar.head.template.landmarks["eye-outer-right" if axis == 2 else "nose-tip"]
     moved = (avatar.pose(None, turned)[0] - avatar.pose()[0])[landmark]
     along = int(np.abs(wanted).argmax())
@@ -102,4 +103,4 @@ def test_threads_change_no_byte(head: Head, monkeypatch: pytest.MonkeyPatch) -> 
     for threads in (1, 2):
         monkeypatch.setattr(renderer, "thread_count", lambda threads=threads: threads)
         found.append(np.stack(frames(motion, head, monkeypatch)))
-    assert np.array_equal(*found)
+    assert np.array_equal(found[0], found[1])

@@ -1,0 +1,63 @@
+"""Closest points of triangles."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facepipe.avatar.mesh import Indices, Reals
+from facepipe.models.compiled import compiled
+
+
+@compiled
+def closest(points: Reals, corners: Reals, candidates: Indices) -> tuple[Indices, Reals]:
+    """Return for each point (K, 3) the candidate triangle that is closest, and barycentric weights (K, 3) of the place.
+
+    `corners` (M, 3, 3) are all triangles, `candidates` (K, C) those that are searched for each point.
+    """
+    found = np.zeros(len(points), np.int32)
+    weights = np.zeros((len(points), 3))
+    for row in range(len(points)):
+        nearest = np.inf
+        for triangle in candidates[row]:
+            a, b, c = corners[triangle, 0], corners[triangle, 1], corners[triangle, 2]
+            u, v, w = _weights(points[row], a, b, c)
+            distance = 0.0
+            for axis in range(3):
+                distance += (u * a[axis] + v * b[axis] + w * c[axis] - points[row, axis]) ** 2
+            if distance < nearest:
+                nearest = distance
+                found[row] = triangle
+                weights[row, 0], weights[row, 1], weights[row, 2] = u, v, w
+    return found, weights
+
+
+@compiled
+def _weights(point: Reals, a: Reals, b: Reals, c: Reals) -> tuple[float, float, float]:
+    """Return the weights of the closest point of a triangle: at a corner, on an edge, or inside."""
+    along_b, along_c = b - a, c - a
+    b_a, c_a = _dot(along_b, point - a), _dot(along_c, point - a)
+    b_b, c_b = _dot(along_b, point - b), _dot(along_c, point - b)
+    b_c, c_c = _dot(along_b, point - c), _dot(along_c, point - c)
+    if b_a <= 0 and c_a <= 0:
+        return 1.0, 0.0, 0.0
+    if b_b >= 0 and c_b <= b_b:
+        return 0.0, 1.0, 0.0
+    if c_c >= 0 and b_c <= c_c:
+        return 0.0, 0.0, 1.0
+    area_a, area_b, area_c = b_b * c_c - b_c * c_b, b_c * c_a - b_a * c_c, b_a * c_b - b_b * c_a
+    if area_c <= 0 <= b_a and b_b <= 0:
+        share = b_a / (b_a - b_b)
+        return 1 - share, share, 0.0
+    if area_b <= 0 <= c_a and c_c <= 0:
+        share = c_a / (c_a - c_c)
+        return 1 - share, 0.0, share
+    if area_a <= 0 and c_b >= b_b and b_c >= c_c:
+        share = (c_b - b_b) / ((c_b - b_b) + (b_c - c_c))
+        return 0.0, 1 - share, share
+    whole = area_a + area_b + area_c
+    return area_a / whole, area_b / whole, area_c / whole
+
+
+@compiled
+def _dot(one: Reals, other: Reals) -> float:
+    return float(one[0] * other[0] + one[1] * other[1] + one[2] * other[2])
