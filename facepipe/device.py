@@ -96,15 +96,15 @@ def compute_dtype(precision: Precision = "auto", device: "torch.device | None" =
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
-def device_text(*, network: bool, precision: Precision = "auto") -> str:
+def device_text(*, network: bool) -> str:
     """Return the device and dtype of large networks, such as "CPU AVX2, float32"; without a `network`, of the CPU."""
     import torch
 
     device = compute_device() if network else torch.device("cpu")
     if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, {_dtype_text(compute_dtype(precision, device))}"
+        return f"{torch.cuda.get_device_name(device)}, {_dtype_text(compute_dtype(device=device))}"
     capability = torch.backends.cpu.get_cpu_capability()
-    return f"CPU {capability}, {_dtype_text(compute_dtype(precision)) if network else 'float32'}"
+    return f"CPU {capability}, {_dtype_text(compute_dtype()) if network else 'float32'}"
 
 
 def _dtype_text(dtype: "torch.dtype") -> str:

@@ -9,19 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from facepipe.avatar.avatar import build
-from facepipe.avatar.compiling import open_head
-from facepipe.avatar.packing import packed
-from facepipe.avatar.params import load_params
-from facepipe.avatar.portrait import Portraitist, portrait_camera
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.model import load_face_model
 from facepipe.face.track import Track, TrackFile, save_track
 from facepipe.media.image import write_image
-from facepipe.spaces.arkit52.coefficients import resting
 from facepipe.spaces.files import save_coefficients
 from facepipe.weights.loaded import load_once
-from facepipe.weights.saving import save_tensors
 
 
 @dataclass(frozen=True)
@@ -42,6 +35,15 @@ def avatar(run: StageRun[Params]) -> Mapping[str, Any]:
 
     Its motion is the mean face at rest, whose landmarks stand for those of the avatar.
     """
+    # Imported here, so that a finished job does not wait for numba and torch.
+    from facepipe.avatar.avatar import build
+    from facepipe.avatar.compiling import open_head
+    from facepipe.avatar.packing import packed
+    from facepipe.avatar.params import load_params
+    from facepipe.avatar.portrait import Portraitist, portrait_camera
+    from facepipe.spaces.arkit52.coefficients import resting
+    from facepipe.weights.saving import save_tensors
+
     vector, head, side = load_params(run.input("avatar")), open_head(), run.params.size_pixels
     made = build(vector, head)
     colour = tuple(value / 255 for value in run.params.background)

@@ -70,7 +70,7 @@ def _head_facts(run: StageRun[Params]) -> Mapping[str, Any]:
 
 STAGE = Stage(
     name="prepare",
-    version=2,
+    version=3,
     inputs=("picture", "track", "source", "matte?", *(f"more_{name}*?" for name in MORE)),
     outputs=("prepared.safetensors",),
     params=Params,

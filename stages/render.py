@@ -82,7 +82,7 @@ def _device(renderer: str) -> str:
     from facepipe.renderers import RENDERERS
 
     spec = RENDERERS[renderer]
-    return device_text(network=bool(spec.network), precision=spec.precision)
+    return device_text(network=bool(spec.network))
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def _encode(
 
 STAGE = Stage(
     name="render",
-    version=10,
+    version=11,
     inputs=(
         "picture",
         "track",

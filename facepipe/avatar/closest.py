@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from facepipe.avatar.mesh import Indices, Reals
+from facepipe.models.compiled import compiled
 
 
-@njit(cache=True)
+@compiled
 def closest(points: Reals, corners: Reals, candidates: Indices) -> tuple[Indices, Reals]:
     """Return for each point (K, 3) the candidate triangle that is closest, and barycentric weights (K, 3) of the place.
 
@@ -31,7 +31,7 @@ def closest(points: Reals, corners: Reals, candidates: Indices) -> tuple[Indices
     return found, weights
 
 
-@njit(cache=True)
+@compiled
 def _weights(point: Reals, a: Reals, b: Reals, c: Reals) -> tuple[float, float, float]:
     """Return the weights of the closest point of a triangle: at a corner, on an edge, or inside."""
     along_b, along_c = b - a, c - a
@@ -58,6 +58,6 @@ def _weights(point: Reals, a: Reals, b: Reals, c: Reals) -> tuple[float, float, 
     return area_a / whole, area_b / whole, area_c / whole
 
 
-@njit(cache=True)
+@compiled
 def _dot(one: Reals, other: Reals) -> float:
     return float(one[0] * other[0] + one[1] * other[1] + one[2] * other[2])

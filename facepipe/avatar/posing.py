@@ -7,7 +7,6 @@ from functools import cached_property
 from itertools import accumulate, pairwise
 
 import numpy as np
-from numba import njit
 
 from facepipe.avatar.closing import Lids, slide_over
 from facepipe.avatar.eyeballs import SPHERE, gaze_rotation
@@ -17,6 +16,7 @@ from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.style import smoothstep
 from facepipe.avatar.units import UNITS
 from facepipe.errors import InputError
+from facepipe.models.compiled import compiled
 
 PICTURE_AXES = np.diag([1.0, -1.0, -1.0])
 """From the axes of `facepipe.face.pose` (y down, z away from the viewer) to those of avatars, and back."""
@@ -144,7 +144,7 @@ def _checked(name: str, values: Reals, shape: tuple[int, ...]) -> Reals:
     return array
 
 
-@njit(cache=True)
+@compiled
 def _add(places: Reals, ends: Indices, vertices: Indices, offsets: Reals, weights: Reals) -> None:
     for unit in range(len(weights)):
         weight = weights[unit]

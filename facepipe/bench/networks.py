@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,10 +26,18 @@ def measure(name: str, rounds: int) -> Iterable[Metric]:
     return metrics
 
 
-def interleaved(variants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[Timing]]:
-    """Time each function once per round. Each round calls all of them, so that load affects them alike."""
+def interleaved(
+    variants: Mapping[str, Callable[[], object]], rounds: int, *, least: int = 1, seconds: float = math.inf
+) -> dict[str, list[Timing]]:
+    """Time each function once per round. Each round calls all of them, so that load affects them alike.
+
+    No round begins when `seconds` have passed, except the first `least`.
+    """
     timings: dict[str, list[Timing]] = {name: [] for name in variants}
-    for _ in range(rounds):
+    end = time.monotonic() + seconds
+    for done in range(rounds):
+        if done >= least and time.monotonic() >= end:
+            break
         for name, variant in variants.items():
             timings[name].append(time_call(variant))
     return timings

@@ -167,7 +167,7 @@ def sample(
 
 
 @app.command()
-def assets(as_json: a.AsJson = False, _verbose: Verbose = False) -> None:
+def assets(as_json: a.AsJson = False, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """List sliders, colours and assets."""
     from facepipe.avatar.assets import ASSETS
     from facepipe.avatar.colours import PALETTES

@@ -8,13 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from facepipe.avatar.compiling import open_head
-from facepipe.avatar.head import ENGINE_VERSION
-from facepipe.avatar.params import load_params
 from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.engine.digest import DigestCache
 from facepipe.errors import InputError, UsageError
-from facepipe.media.files import check_input
+from facepipe.pipeline.avatars import avatar_params, inspect_avatar
 from facepipe.pipeline.items import is_avatar
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import (
@@ -30,7 +27,6 @@ from facepipe.pipeline.perception import (
 )
 from facepipe.pipeline.precheck import Medium, all_of, inspect
 from facepipe.renderers import RENDERERS
-from facepipe.rendering.background_rule import SOURCE
 from facepipe.rendering.spec import SourceKind
 from facepipe.stages import avatar, matte, person, selection
 
@@ -63,7 +59,7 @@ def inspect_portrait(path: Path, options: Options) -> Medium:
     Raises InputError for a file that the renderer cannot animate.
     """
     if RENDERERS[options.renderer].source == SourceKind.AVATAR:
-        return _inspect_avatar(path, options)
+        return inspect_avatar(path, options)
     if is_avatar(path):
         drawing = ", ".join(name for name, spec in RENDERERS.items() if spec.source == SourceKind.AVATAR)
         raise InputError(
@@ -71,22 +67,6 @@ def inspect_portrait(path: Path, options: Options) -> Medium:
             "leave --renderer and --weights out"
         )
     return inspect(path, options.limits)
-
-
-def _inspect_avatar(path: Path, options: Options) -> Medium:
-    check_input(path)
-    if not is_avatar(path):
-        raise InputError(
-            f"{path}: is no avatar, and the renderer {options.renderer} animates nothing else; give a params.json as "
-            "SOURCE, or choose another --renderer for a picture or video"
-        )
-    load_params(path)
-    open_head()
-    if options.paste_back:
-        raise UsageError("--paste-back needs a portrait that shows more than the face; leave it out for an avatar")
-    if options.background == SOURCE:
-        raise UsageError("--background is source, but an avatar has no background of its own; give a colour or picture")
-    return Medium(path, "avatar", 1, size=(options.size_pixels, options.size_pixels))
 
 
 def _check_picture(path: Path, options: Options) -> None:
@@ -131,11 +111,6 @@ def fit_source(job: Job, medium: Medium, options: Options, weights: Weights) -> 
 
 def _matte(job: Job, picture: Input, weights: Weights, label: str) -> Made:
     return compute_matte(job, picture, matte.Params(), weights, label, frames=1)
-
-
-def avatar_params(options: Options) -> avatar.Params:
-    """Return the parameters of the stage `avatar`."""
-    return avatar.Params(open_head().digest, ENGINE_VERSION, options.size_pixels)
 
 
 def _fit_pictures(job: Job, medium: Medium, options: Options, weights: Weights) -> Fitted:

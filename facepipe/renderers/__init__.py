@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from facepipe.errors import UsageError
 from facepipe.renderers import avatar, bilayer, compact, mesh, pirender
 from facepipe.rendering.spec import NETWORK, OpenRenderer, PrepareSource, RendererSpec, SourceKind
-from facepipe.weights.kind import kind_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +81,9 @@ def open_for(name: str, weights: Mapping[str, Path], files: SourceFiles, *, comp
 
 def is_mixed(name: str, weights: Mapping[str, Path]) -> bool:
     """Return whether frames of a renderer show the portrait's background in the colours of transparent pixels."""
+    # Imported here because the command line imports RENDERERS and reads no weights.
+    from facepipe.weights.kind import kind_of
+
     kinds = RENDERERS[name].mixed_kinds
     return bool(kinds) and kind_of(weights[NETWORK]) in kinds
 

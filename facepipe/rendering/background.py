@@ -54,10 +54,11 @@ class Composition:
             return self._over(cut_out(frame, self.matting(frame)))
         if not self.mixed:
             return over_own(frame, self.behind) if self.own and self.behind is not None else self._over(frame)
-        matte = certain(frame[..., 3] / np.float32(255))
         if self.own and self.behind is not None:
-            return over_own(np.dstack([frame[..., :3], _levels(matte)]), self.behind)
-        return self._over(cut_out(np.ascontiguousarray(frame[..., :3]), matte))
+            sure = frame.copy()
+            sure[..., 3] = _CERTAIN_LEVELS[frame[..., 3]]
+            return over_own(sure, self.behind)
+        return self._over(cut_out(np.ascontiguousarray(frame[..., :3]), certain(frame[..., 3] / np.float32(255))))
 
     def _over(self, frame: Picture) -> Picture:
         return with_clean_colours(frame) if self.behind is None else over(frame, self.behind)
@@ -72,7 +73,8 @@ class Composition:
 
 def over(frame: Picture, behind: Picture) -> Picture:
     """Return a frame (H, W, 4) with straight alpha over a background (H, W, 3), rounded to the nearest."""
-    alpha = frame[..., 3:].astype(np.uint32)
+    # 255 * 255 + 127 is less than 65536.
+    alpha = frame[..., 3:].astype(np.uint16)
     return np.asarray((frame[..., :3] * alpha + behind * (255 - alpha) + 127) // 255, np.uint8)
 
 
@@ -89,6 +91,10 @@ def over_own(frame: Picture, behind: Picture) -> Picture:
 
 def _levels(matte: NDArray[np.float32]) -> Picture:
     return np.asarray(matte * 255 + np.float32(0.5)).astype(np.uint8)
+
+
+_CERTAIN_LEVELS = _levels(certain(np.arange(256) / np.float32(255)))
+"""`certain` for all alphas of a uint8 frame."""
 
 
 def cut_out(picture: Picture, matte: NDArray[np.floating]) -> Picture:

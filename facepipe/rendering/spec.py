@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from facepipe.rendering.quality import QualityThresholds
 from facepipe.spaces import SPACES, MotionSpace
@@ -91,8 +91,6 @@ class RendererSpec:
     """Registry names of the required files, without the network."""
     network: str = ""
     """Registry name of the default network; --weights selects another of the same form. Empty if there is none."""
-    precision: Literal["auto", "fp32"] = "auto"
-    """Precision of its networks: that of `facepipe.device.compute_dtype`, or always float32."""
     needs_matte: bool = False
     """Whether the renderer needs the matte of the source (`Source.matte`)."""
     max_pictures: int = 1

@@ -56,6 +56,7 @@ def test_the_number_of_an_option_decides_nothing_but_its_own_bounds(kind: type[R
     for value in numbers(field):
         options: dict[str, Any] = {name: value, **({"random": 3} if kind.command == "edit" and name == "seed" else {})}
         options |= {"from_image": "f.png"} if kind.command == "edit" and name == "strength" else {}
+        options |= {"size": {"crop": True}, "quality": {"alpha": True}}.get(name, {}) if kind.command == "matte" else {}
         files = [one for one, declaration in declared(kind).items() if declaration.option.positional]
         inputs = dict(zip(("source", "driving"), (f"{file}.png" for file in files), strict=False))
         suffix = "npz" if kind.command in ("motion", "coefficients", "features") else "mp4"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
 import pytest
 
-from facepipe.avatar import compiling, source
+from facepipe.avatar import compiling
 from facepipe.avatar.head import ENGINE_VERSION
 from facepipe.avatar.units import UNITS
 from facepipe.cli.completion import complete_changes, complete_units, completing
@@ -65,9 +66,9 @@ def test_doctor_says_whether_avatars_can_be_made(version: str, tmp_path: Path, m
         def __init__(self, name: str) -> None:
             self.version = version
             if not version:
-                raise source.importlib.metadata.PackageNotFoundError(name)
+                raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(source.importlib.metadata, "distribution", Package)
+    monkeypatch.setattr(importlib.metadata, "distribution", Package)
     done = run("doctor")
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("renderer  avatar"))
     assert "unavailable" in line

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facepipe.bench.metric import Metric, Threshold, Timing, duration, rate, time_call
+from facepipe.bench.metric import Metric, Threshold, Timing, duration, rate
 from facepipe.bench.networks import interleaved
 from facepipe.device import bfloat16_is_fast, lone_threads
 from facepipe.renderers.bilayer.banded import accelerated
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 FRAMES = 2
 """Frames per thread and round."""
-STARTS = 3
-"""Initialisations that are timed."""
+STARTS, ROUNDS, LEAST_ROUNDS = 3, 5, 3
+"""Initialisations that are timed, and rounds of frames: at least five, or three on a machine too busy for more."""
+START_LIMIT_SECONDS, LIMIT_SECONDS = 20.0, 60.0
+"""Time after which no further initialisation begins, except the first, and no further round, except the first three."""
 OFFICIAL, MERGED, HALF = "bilayer official", "bilayer merged", "bilayer merged, bf16"
 ONNX_MERGED, ONNX_PLAIN = "bilayer merged, ONNX Runtime", "bilayer unmerged, ONNX Runtime"
 OPENVINO = "bilayer merged, OpenVINO"
@@ -55,7 +57,8 @@ class Bench:
 
         # What threads do not share is computed by one, as in use.
         torch.set_num_threads(1)
-        self.initialisation = [time_call(initialise) for _ in range(STARTS)]
+        timed = interleaved({"initialise": initialise}, STARTS, seconds=START_LIMIT_SECONDS)
+        self.initialisation = timed["initialise"]
         torch.set_num_threads(threads)
         self.prepared = made[-1]
         self.embeddings = self.net.embed(pictures, mattes, self.keypoints)
@@ -126,7 +129,7 @@ def measure_size(config: BilayerConfig, rounds: int) -> Iterator[Metric]:
     variants |= _others(bench)
     for variant in variants.values():
         variant()
-    timings = interleaved(variants, max(rounds, 5))
+    timings = interleaved(variants, max(rounds, ROUNDS), least=LEAST_ROUNDS, seconds=LIMIT_SECONDS)
     torch.set_num_threads(threads)
     for name, rows in timings.items():
         yield rate(name, bench.frames, rows)

@@ -16,7 +16,6 @@ SPEC = RendererSpec(
     prior="mesh",
     weights=("face-model",),
     network="bilayer-compact",
-    precision="fp32",
     needs_matte=True,
     has_alpha=True,
     mixed_kinds=("bilayer-compact",),

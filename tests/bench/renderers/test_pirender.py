@@ -38,6 +38,12 @@ def test_every_variant_runs_once_in_each_round() -> None:
     assert [len(times) for times in timings.values()] == [3, 3]
 
 
+def test_rounds_end_with_the_time_but_not_before_the_least() -> None:
+    for least in (1, 2):
+        timings = interleaved({"a": lambda: None}, 3, least=least, seconds=0)
+        assert len(timings["a"]) == least
+
+
 def test_the_best_rounds_are_compared() -> None:
     timings = {"x slow": [Timing(9, 1), Timing(4, 1)], "x fast": [Timing(2, 1), Timing(8, 1)]}
     metric = speedup("x slow", "x fast", timings, Threshold(1.5, "at least"))

@@ -45,11 +45,17 @@ def merge(generator: Generator, identity: Tensor) -> dict[str, Tensor]:
     return {PREFIX + name: tensor.clone() for name, tensor in state.items()}
 
 
-def with_tensors(generator: Generator, tensors: Mapping[str, Tensor]) -> Generator:
-    """Return the merged generator with the tensors of `merge`."""
+def with_tensors(generator: Generator, tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> Generator:
+    """Return the merged generator with the tensors of `merge`, and its convolutions in `dtype`.
+
+    The keypoint embedder stays float32: on a CPU, a linear layer of one row is slower in bfloat16.
+    """
     made = merged_generator(generator)
     like = next(generator.parameters())
     made.load_state_dict(
         {name.removeprefix(PREFIX): part.to(like) for name, part in tensors.items() if name.startswith(PREFIX)}
     )
+    for part in made.modules():
+        if isinstance(part, nn.Conv2d):
+            part.to(dtype)
     return made.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -207,9 +207,13 @@ class Generator(nn.Module):
             nn.init.zeros_(self.final.bias)  # type: ignore[arg-type]
 
     def forward(self, prior: Tensor, maps: Tensor, keypoints: Tensor, identity: Tensor) -> Tensor:
-        """Take (B, 3, S, S), (B, 9 + F + 1, S / 4, S / 4), (B, 136) and (B, I); return (B, 13, S / 4, S / 4)."""
-        poses = [bias[..., None, None] for bias in self.pose(keypoints).split(self.widths, 1)]
-        x = self.look(prior, identity) + self.enter(maps, identity) + poses[0]
+        """Take (B, 3, S, S), (B, 9 + F + 1, S / 4, S / 4), (B, 136) and (B, I); return (B, 13, S / 4, S / 4).
+
+        Inputs are float32. The convolutions may be in a lower precision, and so is the result.
+        """
+        dtype = self.final.weight.dtype
+        poses = [bias[..., None, None].to(dtype) for bias in self.pose(keypoints).split(self.widths, 1)]
+        x = self.look(prior.to(dtype), identity) + self.enter(maps.to(dtype), identity) + poses[0]
         skips = []
         for level, blocks in enumerate(self.blocks):
             if level:

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from facepipe.checkpoint import THREADS, load_network
-from facepipe.device import compute_device, thread_count
+from facepipe.device import compute_device, compute_dtype, thread_count
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.face.pose import Similarity
 from facepipe.models.resampling import resized
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.floating]
 KIND = "bilayer-compact"
+SHARPENING = 0.45
+"""Chosen on 164 frames of seen people, so that results are as sharp as the prior's pictures: 0.75 of the truth instead
+of 0.67, at 0.014 dB of PSNR."""
 # Frames per batch. On a CPU single frames are rounded the same in any segment. For a GPU the size was not measured.
 BATCH_FRAMES = {"cpu": 1, "cuda": 16}
 
@@ -58,6 +62,14 @@ def to_pictures(frame: Frame) -> list[Picture]:
     return [np.asarray(cv2.merge(tuple(channels)), np.uint8) for channels in planes]
 
 
+def sharpened(texture: Tensor) -> Tensor:
+    """Return a (B, 3, S, S) texture with SHARPENING times its finest detail added, against the blur of sampling."""
+    line = texture.new_tensor([0.25, 0.5, 0.25])
+    kernel = (line[:, None] * line).expand(texture.shape[1], 1, 3, 3)
+    blurred = functional.conv2d(functional.pad(texture, (1, 1, 1, 1), "replicate"), kernel, groups=texture.shape[1])
+    return torch.lerp(blurred, texture, 1 + SHARPENING)
+
+
 @torch.inference_mode()
 def embed(net: CompactBilayerNet, model: FaceModel, source: Source, prior: Prior) -> PreparedTensors:
     """Return everything that depends on the source alone: its texture, features and merged generator.
@@ -77,7 +89,7 @@ def embed(net: CompactBilayerNet, model: FaceModel, source: Source, prior: Prior
     # Of a larger picture all detail is kept: only the change is enlarged.
     colour = picture + resized(texture.colour[:, :3] - small, picture.shape[-1])
     return {
-        "colour": torch.cat([colour, matte], 1),
+        "colour": torch.cat([sharpened(colour), matte], 1),
         "features": texture.features,
         "identity": texture.identity,
         **merge(net.generator, texture.identity),
@@ -109,9 +121,11 @@ class CompactBilayerRenderer:
             threads: Frames rendered in parallel, one per thread, at least 1; on a GPU always 1.
             compiled: Whether torch compiles the network first, on a GPU.
         """
+        # Positions, sampling and composition stay float32: bfloat16 cannot distinguish neighbouring pixels.
         self.like = net.generator.final.weight
         device = self.like.device
-        frame_net = CompactBilayerNet(net.config, generator=with_tensors(net.generator, prepared)).eval()
+        generator = with_tensors(net.generator, prepared, compute_dtype(device=device))
+        frame_net = CompactBilayerNet(net.config, generator=generator).eval()
         self.net = as_compiled(frame_net, device) if compiled else frame_net
         self.texture = Texture(*(prepared[name].to(self.like) for name in Texture._fields))
         self.batches = Batches(BATCH_FRAMES[device.type], 1 if device.type == "cuda" else max(threads, 1))
@@ -148,7 +162,7 @@ class CompactBilayerRenderer:
 
 
 def load(path: Path) -> CompactBilayerNet:
-    """Load the network onto the compute device, in float32."""
+    """Load the network onto the compute device, in float32; frames use `compute_dtype` (`CompactBilayerRenderer`)."""
     net = load_network(path, KIND, CompactBilayerNet, CompactBilayerConfig, precision="fp32")
     return net.to(compute_device())
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from facepipe.renderers.bilayer.compact import renderer
 from facepipe.renderers.bilayer.compact.net import CompactBilayerNet
-from facepipe.renderers.bilayer.compact.renderer import CompactBilayerRenderer, embed
+from facepipe.renderers.bilayer.compact.renderer import CompactBilayerRenderer, embed, sharpened
 from facepipe.renderers.mesh.renderer import MeshRenderer
 from facepipe.rendering.source import Source
 from tests.face.faces import face_model
@@ -57,12 +58,12 @@ def test_threads_change_no_byte() -> None:
 
 
 def test_a_larger_portrait_keeps_its_detail() -> None:
-    """The texture of a portrait larger than the network's side has the portrait's own pixels."""
+    """The texture of a portrait larger than the network's side has the portrait's own pixels, sharpened."""
     source, net = portrait(2 * SIDE), tiny_net()
     prior = MeshRenderer(face_model(), source)
     colour = embed(net, face_model(), source, prior)["colour"][0, :3]
-    own = torch.from_numpy(source.picture.transpose(2, 0, 1) / 127.5 - 1)
-    assert float((colour - own).abs().max()) < 0.05
+    own = torch.from_numpy(source.picture.transpose(2, 0, 1) / 127.5 - 1).float()
+    assert float((colour - sharpened(own[None])[0]).abs().max()) < 0.05
     frame = next(opened(net, source).frames(source.expression[None], source.pose))
     assert frame.shape == (2 * SIDE, 2 * SIDE, 4)
 
@@ -77,3 +78,22 @@ def test_the_artefact_holds_plain_convolutions_only() -> None:
 def test_a_source_without_a_matte_is_a_bug() -> None:
     with pytest.raises(AssertionError):
         opened(tiny_net(), replace(portrait(), matte=None))
+
+
+def test_bfloat16_pictures_are_close_to_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the network's decisions are rounded; the same on every processor, whichever type it would select."""
+    net, made = tiny_net(trained=True), {}
+    for dtype in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(renderer, "compute_dtype", lambda device, dtype=dtype: dtype)
+        opened_net = opened(net, portrait())
+        assert opened_net.net.generator.final.weight.dtype == dtype  # type: ignore[attr-defined]
+        made[dtype] = np.stack(list(opened_net.frames(*rows()))).astype(int)
+    difference = np.abs(made[torch.bfloat16] - made[torch.float32])
+    assert 0 < difference.mean() < 0.5
+
+
+def test_threads_change_no_byte_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renderer, "compute_dtype", lambda device: torch.bfloat16)
+    net = tiny_net(trained=True)
+    alone, together = frames_of(net), frames_of(net, threads=3)
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
