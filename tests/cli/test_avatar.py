@@ -106,7 +106,7 @@ def test_refusals(params: Path, take: Path, tmp_path: Path) -> None:
     for words, code, message in (
         ((params, "-o", tmp_path / "me.fbx"), 2, "ends in .glb, .obj, .usdz"),
         ((params, "-o", tmp_path / "me.obj", "--motion", take), 2, "OBJ holds no motion"),
-        ((tmp_path / "none.json", "-o", out), 3, "does not exist"),
+        ((tmp_path / "none.json", "-o", out), 3, "no such file"),
         ((take, "-o", out), 3, "no file of an avatar"),
         ((params, "-o", out, "--motion", params), 3, "not a motion file"),
         ((params, "-o", params / "me.glb"), 4, "is a file, not a folder"),
