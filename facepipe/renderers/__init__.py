@@ -28,7 +28,7 @@ PICTURE_RENDERERS = {name: spec for name, spec in RENDERERS.items() if spec.sour
 
 def check_of_pictures(name: str) -> None:
     """Raise UsageError for a renderer that does not animate pictures."""
-    if name not in PICTURE_RENDERERS:
+    if RENDERERS[name].source != SourceKind.PICTURE:
         raise UsageError(
             f"the renderer {name} animates no pictures, which this command needs; expected --renderer with one of "
             f"{', '.join(PICTURE_RENDERERS)}"

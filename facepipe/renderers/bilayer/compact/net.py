@@ -23,8 +23,7 @@ from facepipe.renderers.bilayer.compact.config import KEYPOINT_CHANNELS, Compact
 from facepipe.rendering.conditioning import CONDITIONING_CHANNELS
 
 SLOPE = 0.2
-# Initial logit of the prior's share against the texture's. The flow is learnt only where the texture has a share: with
-# a share of a quarter at the start, it stayed there, and the corrected flow had no effect on the result.
+# Initial logit of the prior's share. Flow is learnt where the texture has a share; one of a quarter stays a quarter.
 PRIOR_LOGIT = -3.0
 # Added to the prior's logit where the texture cannot be right: inside a mouth that the source does not show.
 HIDDEN_LOGIT = 20.0
