@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.avatar.fragments import Fragments
+from facepipe.avatar.interpolation import compiled_loop
 from facepipe.avatar.mesh import Floats
-from facepipe.models.compiled import EXACT, Function, compiled
 
 Doubles = NDArray[np.float64]
 Vector = tuple[float, float, float]
@@ -29,14 +29,6 @@ WINDOWS = ((-0.24, 0.27, 0.055, 0.9), (0.22, -0.20, 0.03, 0.30))
 SHADOW = 0.15
 """Key light that reaches shadows, because it comes from a window, not from a point."""
 RED_LIGHTS, GREEN_LIGHTS, BLUE_LIGHTS = zip(KEY_LIGHT, FILL_LIGHT, SKY_LIGHT, GROUND_LIGHT, strict=True)
-
-# Division does not check for zero; it rounds as ever.
-_DIVIDING = {**EXACT, "error_model": "numpy"}
-
-
-def compiled_loop(function: Function) -> Function:
-    """Compile a function whose divisors are not zero."""
-    return compiled(function, _DIVIDING)
 
 
 @compiled_loop
