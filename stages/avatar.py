@@ -9,12 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from facepipe.engine.remark import FACT, Remark, remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.face.model import load_face_model
 from facepipe.face.track import Track, TrackFile, save_track
 from facepipe.media.image import write_image
 from facepipe.spaces.files import save_coefficients
 from facepipe.weights.loaded import load_once
+
+OTHER_HEAD = Remark(
+    "other-head",
+    "the avatar was made with another version of the head, so that its shape may differ from the one that was saved",
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ def avatar(run: StageRun[Params]) -> Mapping[str, Any]:
     from facepipe.avatar.avatar import build
     from facepipe.avatar.compiling import open_head
     from facepipe.avatar.packing import packed
-    from facepipe.avatar.params import load_params
+    from facepipe.avatar.params import head_of, load_params
     from facepipe.avatar.portrait import Portraitist, portrait_camera
     from facepipe.spaces.arkit52.coefficients import resting
     from facepipe.weights.saving import save_tensors
@@ -58,7 +64,9 @@ def avatar(run: StageRun[Params]) -> Mapping[str, Any]:
     tensors = packed(vector, run.params.head, run.params.engine)
     save_tensors(tensors, run.output / "prepared.safetensors", {"kind": "avatar-vector"})
     run.advance(1)
-    return {"frames": 1, "frames_without_face": 0, "choices": dict(vector.choices)}
+    remarks = [OTHER_HEAD] if head_of(run.input("avatar")) not in ("", run.params.head) else []
+    facts = {"frames": 1, "frames_without_face": 0, "choices": dict(vector.choices)}
+    return {**facts, FACT: remark_facts(remarks)}
 
 
 STAGE = Stage(

@@ -48,6 +48,11 @@ def load_params(path: Path) -> AvatarVector:
         raise InputError(f"{str(path)!r}: {error}") from None
 
 
+def head_of(path: Path) -> str:
+    """Return the digest of the head that a file was made with; "" if it states none."""
+    return str(_read(path).get("head", ""))
+
+
 def _read(path: Path) -> dict[str, Any]:
     check_input(path)
     try:

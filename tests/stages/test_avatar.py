@@ -25,9 +25,10 @@ from tests.stages.test_stages import make
 def test_an_avatar_becomes_a_source(tmp_path: Path) -> None:
     vector = AvatarVector({"jaw_width": 0.2}, choices={"hair": "bob", "glasses": "square"})
     params = tmp_path / "me.json"
-    save_params(vector, params, head_digest="")
+    save_params(vector, params, head_digest=open_head().digest)
     params_of = avatar.Params(open_head().digest, ENGINE_VERSION, 96)
     made = make(tmp_path / "work", avatar.STAGE, {"avatar": params}, params_of)
+    assert not made.facts["remarks"]
     picture, track = read_image(made.path("crop.png")), load_track(made.path("track.npz"))
     assert picture.shape == (96, 96, 3)
     assert np.abs(picture[48, 48].astype(int) - picture[0, 0]).max() > 40
@@ -37,3 +38,12 @@ def test_an_avatar_becomes_a_source(tmp_path: Path) -> None:
     assert len(still) == 1
     assert not still.angles.any()
     assert unpacked(load_file(made.path("prepared.safetensors"))) == vector
+
+
+@needs_head
+def test_another_head_is_said(tmp_path: Path) -> None:
+    params = tmp_path / "me.json"
+    save_params(AvatarVector(), params, head_digest="0" * 64)
+    params_of = avatar.Params(open_head().digest, ENGINE_VERSION, 64)
+    made = make(tmp_path / "work", avatar.STAGE, {"avatar": params}, params_of)
+    assert [remark["code"] for remark in made.facts["remarks"]] == ["other-head"]
