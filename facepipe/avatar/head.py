@@ -19,7 +19,7 @@ from facepipe.avatar.regions import LANDMARKS, REGIONS
 from facepipe.avatar.template import Template
 from facepipe.errors import InputError
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Raised whenever the same avatar vector gives another mesh."""
 HEAD_PARTS = ("skin", "eye-left", "eye-right", "teeth-upper", "teeth-lower", "tongue", "lashes")
 OPENINGS = ("mouth", "lid-left", "lid-right")

@@ -136,8 +136,8 @@ STYLES: dict[str, tuple[HairStyle, tuple[Piece, ...]]] = {
         ),
         (),
     ),
-    "pony-tail": (COMBED, (Tail(180, 22, 1.8, radius=0.2),)),
-    "high-pony": (COMBED, (Tail(180, 60, 2.3, radius=0.22, out=0.4),)),
+    "pony-tail": (COMBED, (Tail(128, -14, 1.7, radius=0.2, out=0.2),)),
+    "high-pony": (COMBED, (Tail(180, 74, 2.5, radius=0.26, out=0.5),)),
     "side-braid": (
         HairStyle(heights=((0, 0.13), (180, 0.14)), top=0.15, part=-25, taper=3),
         (Tail(118, -18, 1.5, radius=0.14, out=0.12, braid=0.35),),
@@ -150,7 +150,7 @@ STYLES: dict[str, tuple[HairStyle, tuple[Piece, ...]]] = {
         HairStyle(heights=((0, 0.1), (180, 0.12)), top=0.12, part=0, taper=1.5, locks=40),
         tuple(Tail(side * 105, 22, 1.4, radius=0.17, out=0.35, waves=0.05) for side in (1, -1)),
     ),
-    "bun": (COMBED, (Bun(180, 18, 0.32),)),
+    "bun": (COMBED, (Bun(180, 44, 0.42),)),
     "top-knot": (COMBED, (Bun(180, 78, 0.27),)),
     "space-buns": (
         HairStyle(heights=((0, 0.1), (180, 0.12)), top=0.12, part=0, taper=1.5, locks=40),
