@@ -7,18 +7,33 @@ import numpy as np
 from facepipe.avatar.mesh import Indices, Reals
 from facepipe.models.compiled import compiled
 
+SLACK = 1e-9
+"""Relative margin of the bound that leaves out triangles, against rounding."""
+
 
 @compiled
-def closest(points: Reals, corners: Reals, candidates: Indices) -> tuple[Indices, Reals]:
+def closest(
+    points: Reals, corners: Reals, candidates: Indices, centre_distances: Reals, radii: Reals
+) -> tuple[Indices, Reals]:
     """Return for each point (K, 3) the candidate triangle that is closest, and barycentric weights (K, 3) of the place.
 
-    `corners` (M, 3, 3) are all triangles, `candidates` (K, C) those that are searched for each point.
+    Args:
+        points: (K, 3).
+        corners: (M, 3, 3), of all triangles.
+        candidates: (K, C), the triangles that are searched for each point.
+        centre_distances: (K, C), distances of their centres from the point.
+        radii: (M,), largest distance of a corner from the centre of its triangle.
     """
     found = np.zeros(len(points), np.int32)
     weights = np.zeros((len(points), 3))
     for row in range(len(points)):
         nearest = np.inf
-        for triangle in candidates[row]:
+        for number in range(candidates.shape[1]):
+            triangle = candidates[row, number]
+            # No point of a triangle is nearer than its centre by more than its radius.
+            reach = (1 - SLACK) * centre_distances[row, number] - radii[triangle]
+            if reach > 0 and reach * reach > nearest:
+                continue
             a, b, c = corners[triangle, 0], corners[triangle, 1], corners[triangle, 2]
             u, v, w = _weights(points[row], a, b, c)
             distance = 0.0
@@ -34,10 +49,9 @@ def closest(points: Reals, corners: Reals, candidates: Indices) -> tuple[Indices
 @compiled
 def _weights(point: Reals, a: Reals, b: Reals, c: Reals) -> tuple[float, float, float]:
     """Return the weights of the closest point of a triangle: at a corner, on an edge, or inside."""
-    along_b, along_c = b - a, c - a
-    b_a, c_a = _dot(along_b, point - a), _dot(along_c, point - a)
-    b_b, c_b = _dot(along_b, point - b), _dot(along_c, point - b)
-    b_c, c_c = _dot(along_b, point - c), _dot(along_c, point - c)
+    b_a, c_a = _along(b, a, point, a), _along(c, a, point, a)
+    b_b, c_b = _along(b, a, point, b), _along(c, a, point, b)
+    b_c, c_c = _along(b, a, point, c), _along(c, a, point, c)
     if b_a <= 0 and c_a <= 0:
         return 1.0, 0.0, 0.0
     if b_b >= 0 and c_b <= b_b:
@@ -59,5 +73,10 @@ def _weights(point: Reals, a: Reals, b: Reals, c: Reals) -> tuple[float, float, 
 
 
 @compiled
-def _dot(one: Reals, other: Reals) -> float:
-    return float(one[0] * other[0] + one[1] * other[1] + one[2] * other[2])
+def _along(end: Reals, start: Reals, point: Reals, origin: Reals) -> float:
+    """Return the scalar product of `end - start` and `point - origin`; written out, as small arrays are slow."""
+    return float(
+        (end[0] - start[0]) * (point[0] - origin[0])
+        + (end[1] - start[1]) * (point[1] - origin[1])
+        + (end[2] - start[2]) * (point[2] - origin[2])
+    )

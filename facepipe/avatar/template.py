@@ -58,6 +58,16 @@ class Template:
     def _centres(self) -> KDTree:
         return KDTree(self.vertices[self.triangles].mean(axis=1))
 
+    @cached_property
+    def _corners(self) -> Reals:
+        return self.vertices[self.triangles].astype(np.float64)
+
+    @cached_property
+    def _radii(self) -> Reals:
+        away = self._corners - np.asarray(self._centres.data)[:, None]
+        radii: Reals = np.linalg.norm(away, axis=2).max(axis=1)
+        return radii
+
     def attach(self, points: Floats, *, normal: bool = True) -> Attachment:
         """Attach points (K, 3), given near the template, to their closest places on the surface.
 
@@ -65,8 +75,8 @@ class Template:
         surface, and the rest a drift; without, all of it is drift.
         """
         places = np.asarray(points, np.float64).reshape(-1, 3)
-        near = self._centres.query(places, k=min(CANDIDATES, len(self.triangles)))[1].reshape(len(places), -1)
-        found, weights = closest(places, self.vertices[self.triangles].astype(np.float64), near.astype(np.int32))
+        away, near = self._centres.query(places, k=np.arange(1, 1 + min(CANDIDATES, len(self.triangles))))
+        found, weights = closest(places, self._corners, near.astype(np.int32), away, self._radii)
         corners = self.triangles[found]
         away = places - np.einsum("kc,kcx->kx", weights, self.vertices[corners])
         normals = smooth_normals(weights, self.normals[corners])
