@@ -62,6 +62,13 @@ def face(points: Doubles, side: int) -> Mask:
     return filled([np.concatenate([points[:17, :2], points[26:16:-1, :2]])], side)
 
 
+def upper(points: Doubles, side: int) -> Mask:
+    """Return all above the mouth, where hair is lit like the face."""
+    rows = np.mgrid[:side, :side][0]
+    above: Mask = rows < points[[48, 54], 1].mean()
+    return above
+
+
 def eye_distance(points: Doubles) -> float:
     """Return the distance between the middles of the eyes."""
     right, left = points[36:42, :2].mean(axis=0), points[42:48, :2].mean(axis=0)

@@ -17,7 +17,14 @@ from facepipe.face import topology as at
 
 NAMES = ("skin", "hair", "brows", "lips", "eyes", "clothes")
 """Colours that are measured; "brows" are the hair's palette too."""
-CENTRAL = {"skin": (30, 88), "hair": (20, 80), "brows": (5, 50), "lips": (25, 80), "eyes": (20, 75), "clothes": (25, 75)}
+CENTRAL = {
+    "skin": (30, 88),
+    "hair": (20, 80),
+    "brows": (5, 50),
+    "lips": (25, 80),
+    "eyes": (20, 75),
+    "clothes": (25, 75),
+}
 """Percentiles of lightness between which pixels count: shadows and highlights do not."""
 FEWEST = {"skin": 60, "hair": 120, "brows": 20, "lips": 30, "eyes": 8, "clothes": 200}
 """Pixels below which a colour is not measured."""
@@ -56,6 +63,19 @@ def lab_of(srgb: NDArray[np.floating] | NDArray[np.uint8]) -> Doubles:
     return flat.reshape(values.shape).astype(np.float64)
 
 
+def lab_of_light(light: NDArray[np.floating]) -> Doubles:
+    """Return CIE Lab (..., 3) of linear RGB in [0, 1]; values outside are clipped."""
+    values = np.clip(np.asarray(light, np.float32), 0, 1)
+    return cv2.cvtColor(values.reshape(-1, 1, 3), cv2.COLOR_LRGB2LAB).reshape(values.shape).astype(np.float64)
+
+
+def light_of(lab: NDArray[np.floating]) -> Doubles:
+    """Return linear RGB (..., 3) in [0, 1] of CIE Lab; colours outside of sRGB are clipped."""
+    values = np.asarray(lab, np.float32)
+    light = cv2.cvtColor(values.reshape(-1, 1, 3), cv2.COLOR_LAB2LRGB)
+    return np.clip(light, 0, 1).reshape(values.shape).astype(np.float64)
+
+
 def measure(observation: Observation, parts: Floats | None = None) -> Mapping[str, Measure | None]:
     """Return the colours of a portrait by name, None for what it does not show.
 
@@ -75,7 +95,8 @@ def measure(observation: Observation, parts: Floats | None = None) -> Mapping[st
     if parts is None:
         hair, clothes = _hair_area(points, there, unlike), _clothes_area(points, there) & unlike
     else:
-        hair, clothes = there & _is("hair", parts), there & _is("clothes", parts)
+        hair = there & _is("hair", parts) & areas.upper(points, SIDE_PIXELS)
+        clothes = there & _is("clothes", parts)
     found = {
         "hair": hair,
         "brows": areas.brows(points, SIDE_PIXELS) & there,
@@ -141,7 +162,7 @@ def _hair_area(points: Doubles, there: Mask, unlike: Mask) -> Mask:
     skull = outside & (rows < points[17:27, 1].min() - 0.35 * unit)
     if (skull & unlike).sum() < BARE_SHARE * max(skull.sum(), 1):
         return np.zeros_like(there)
-    beside = outside & (rows < points[[48, 54], 1].mean()) & (rows >= points[17:27, 1].min() - 0.35 * unit)
+    beside = outside & areas.upper(points, SIDE_PIXELS) & (rows >= points[17:27, 1].min() - 0.35 * unit)
     beside &= (columns < points[:17, 0].min() - 0.1 * unit) | (columns > points[:17, 0].max() + 0.1 * unit)
     return (skull | beside) & unlike
 

@@ -1,4 +1,4 @@
-"""The shape of a head from a portrait: sliders whose avatar differs from the neutral one as the person does from others.
+"""The shape of a head from a portrait: sliders whose avatar differs from the neutral one as the person from others.
 
 Avatars are stylised, so places are not compared: the deviation of a person's points from the mean person is compared
 with the deviation of the avatar's points from those of the neutral avatar in the same style. The face model knows the
@@ -51,7 +51,8 @@ KEPT = ("style", "age", "gender", "african", "asian", "ear_", "neck_")
 """Beginnings of the names of sliders that stay as they are given: those of the whole head, and of what is not seen."""
 STEP = 0.05
 """Of the differences from which slopes are computed."""
-ROUNDS = 4
+ROUNDS = 3
+"""Steps; the last one keeps the slopes of the one before."""
 MARGIN = 0.04
 """Distance from the ends of the sliders that is kept, where extremes look odd."""
 SPREAD = 0.17
@@ -67,7 +68,7 @@ EXAGGERATION = 1.3
 
 
 class People(NamedTuple):
-    """Mean and spread of the neutral points of people, (68, 3) each, in the head's axes with position and size removed."""
+    """Mean and spread of the neutral points of people, (68, 3) each, normalised, in the axes of the head."""
 
     mean: Doubles
     spread: Doubles
@@ -170,10 +171,12 @@ def fit_shape(
     first = np.array([start.sliders[name] for name in names])
     low, high = np.minimum(first, MARGIN), np.maximum(first, 1 - MARGIN)
     values = first.copy()
-    for _ in range(ROUNDS):
+    slopes = np.zeros((3 * COUNT, len(names)))
+    for count in range(ROUNDS):
         vector = start.changed(dict(zip(names, values.tolist(), strict=True)))
         here = normalised(neutral_points(vector, head))
-        slopes = _slopes(vector, names, head)
+        if count < ROUNDS - 1:
+            slopes = _slopes(vector, names, head)
         missing = weight * (wanted - (here - base)).ravel()
         rows = np.concatenate([weight[:, None] * slopes, np.eye(len(names)) / SPREAD])
         goal = np.concatenate([missing, (first - values) / SPREAD])
