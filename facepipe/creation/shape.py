@@ -57,13 +57,13 @@ MARGIN = 0.04
 """Distance from the ends of the sliders that is kept, where extremes look odd."""
 SPREAD = 0.17
 """Standard deviation of sliders about their start."""
-NOISE = 0.8
+NOISE = 0.5
 """Standard deviation of each coordinate's deviation, in those of people."""
 FLOOR = 0.25
 """Least standard deviation of a coordinate, as a fraction of the mean one of all."""
 DEPTH_SHARE = 0.5
 """Weight of depth, which one picture shows badly, against height and width."""
-EXAGGERATION = 1.3
+EXAGGERATION = 2.0
 """Factor of the deviations, as in a caricature."""
 
 
