@@ -129,7 +129,8 @@ def _is(name: str, parts: Floats | None) -> Mask:
 
 def _eroded(mask: Mask) -> Mask:
     """Return a mask without its border, where colours are mixed."""
-    return cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    inner: Mask = cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    return inner
 
 
 def _skin_area(lab: Doubles, points: Doubles, there: Mask) -> Mask:
