@@ -1,0 +1,64 @@
+"""Losses and metrics of the imitator."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from facepipe.models.imitator import Imitator
+from facepipe.train.imitator_pictures import Batch
+from facepipe.train.loop import to_network
+
+SCALES = (1, 2, 4)
+FACE_CENTRE, FACE_RADII = (0.5, 0.54), (0.23, 0.28)
+"""Ellipse of the face as fractions of the side: x, y."""
+SURROUNDINGS, FACE = 0.6, 2.0
+"""Weights of the pixels outside and in the middle of the face."""
+
+
+def region_weights(side: int) -> Tensor:
+    """Return weights (1, 1, side, side) of the pixels, with a mean of 1: the face counts more than what surrounds it."""
+    steps = (torch.arange(side) + 0.5) / side
+    x = (steps - FACE_CENTRE[0]) / FACE_RADII[0]
+    y = (steps - FACE_CENTRE[1]) / FACE_RADII[1]
+    distance = x[None, :].square() + y[:, None].square()
+    weights = SURROUNDINGS + (FACE - SURROUNDINGS) * torch.exp(-distance.square())
+    return (weights / weights.mean())[None, None]
+
+
+def picture_loss(drawn: Tensor, wanted: Tensor) -> Tensor:
+    """Return the L1 of pictures (B, 3, S, S) and of their gradients at three scales, the face weighted."""
+    total = drawn.new_zeros(())
+    for scale in SCALES:
+        one, other = (functional.avg_pool2d(x, scale) if scale > 1 else x for x in (drawn, wanted))
+        weights = region_weights(one.shape[-1]).to(one.device)
+        difference = one - other
+        total = total + (weights * difference.abs()).mean()
+        total = total + (weights[..., 1:] * difference.diff(dim=-1).abs()).mean()
+        total = total + (weights[..., 1:, :] * difference.diff(dim=-2).abs()).mean()
+    return total
+
+
+def mixed_targets(net: Imitator, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return vectors (B, LENGTH) and the pictures (B, 3, S, S) that the network shall draw for them.
+
+    The engine draws strict vectors only. A vector with mixed choices shall give the mixture of the pictures: that of
+    the engine, and those that the network itself draws of the same head with other choices. Sliders and colours are
+    not mixed, because the engine draws every value of them.
+    """
+    rows, pictures, count = batch.rows.clone(), to_network(batch.pictures), batch.shares.shape[1]
+    if not count:
+        return rows, pictures
+    with torch.no_grad():
+        drawn = net(batch.others.flatten(0, 1)).unflatten(0, (2, count))
+    own, first, second = batch.shares[:, :, None]
+    rows[:count] = own * rows[:count] + first * batch.others[0] + second * batch.others[1]
+    own, first, second = batch.shares[:, :, None, None, None]
+    pictures[:count] = own * pictures[:count] + first * drawn[0] + second * drawn[1]
+    return rows, pictures
+
+
+def psnr(drawn: Tensor, wanted: Tensor) -> Tensor:
+    """Return the peak signal-to-noise ratio (B,) in dB of pictures (B, 3, S, S) in [-1, 1]."""
+    return -10 * torch.log10(((drawn - wanted) / 2).square().mean((1, 2, 3)))
