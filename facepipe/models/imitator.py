@@ -43,7 +43,7 @@ class CompactImitatorConfig:
     length: int = 158
     hidden: tuple[int, ...] = (128,)
     style: int = 64
-    widths: tuple[int, ...] = (128, 128, 128, 64, 32)
+    widths: tuple[int, ...] = (128, 160, 128, 64, 32)
     """Channels of the generator at 4, 8, ... pixels."""
     enlargement: int = 2
     """The last layer draws squares of this side, so that no convolution works at the picture's resolution."""
@@ -79,7 +79,7 @@ class CompactGenerator(nn.Module):
     def __init__(self, config: CompactImitatorConfig) -> None:
         super().__init__()
         widths = config.widths
-        self.style = config.style
+        self.style_width = config.style
         self.styles = 2 * len(widths)
         self.side = FIRST_SIDE * 2 ** (len(widths) - 1) * config.enlargement
         self.start = nn.Parameter(torch.randn(1, widths[0], FIRST_SIDE, FIRST_SIDE))

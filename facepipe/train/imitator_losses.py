@@ -29,33 +29,27 @@ def region_weights(side: int) -> Tensor:
 
 def picture_loss(drawn: Tensor, wanted: Tensor) -> Tensor:
     """Return the L1 of pictures (B, 3, S, S) and of their gradients at three scales, the face weighted."""
-    total = drawn.new_zeros(())
+    error = (drawn - wanted) * region_weights(drawn.shape[-1]).to(drawn.device)
+    total = error.new_zeros(())
     for scale in SCALES:
-        one, other = (functional.avg_pool2d(x, scale) if scale > 1 else x for x in (drawn, wanted))
-        weights = region_weights(one.shape[-1]).to(one.device)
-        difference = one - other
-        total = total + (weights * difference.abs()).mean()
-        total = total + (weights[..., 1:] * difference.diff(dim=-1).abs()).mean()
-        total = total + (weights[..., 1:, :] * difference.diff(dim=-2).abs()).mean()
+        coarse = functional.avg_pool2d(error, scale) if scale > 1 else error
+        total = total + coarse.abs().mean() + coarse.diff(dim=-1).abs().mean() + coarse.diff(dim=-2).abs().mean()
     return total
 
 
 def mixed_targets(net: Imitator, batch: Batch) -> tuple[Tensor, Tensor]:
     """Return vectors (B, LENGTH) and the pictures (B, 3, S, S) that the network shall draw for them.
 
-    The engine draws strict vectors only. A vector with mixed choices shall give the mixture of the pictures: that of
-    the engine, and those that the network itself draws of the same head with other choices. Sliders and colours are
-    not mixed, because the engine draws every value of them.
+    The engine draws strict vectors only. A vector between a strict one and one with other choices shall give the
+    mixture of their pictures: the engine's, and what the network itself draws. Sliders and colours are not mixed,
+    because the engine draws every value of them.
     """
-    rows, pictures, count = batch.rows.clone(), to_network(batch.pictures), batch.shares.shape[1]
-    if not count:
-        return rows, pictures
-    with torch.no_grad():
-        drawn = net(batch.others.flatten(0, 1)).unflatten(0, (2, count))
-    own, first, second = batch.shares[:, :, None]
-    rows[:count] = own * rows[:count] + first * batch.others[0] + second * batch.others[1]
-    own, first, second = batch.shares[:, :, None, None, None]
-    pictures[:count] = own * pictures[:count] + first * drawn[0] + second * drawn[1]
+    rows, pictures, count = batch.rows.clone(), to_network(batch.pictures), len(batch.shares)
+    if count:
+        with torch.no_grad():
+            drawn = net(batch.others)
+        rows[:count] = torch.lerp(rows[:count], batch.others, batch.shares[:, None])
+        pictures[:count] = torch.lerp(pictures[:count], drawn, batch.shares[:, None, None, None])
     return rows, pictures
 
 

@@ -22,8 +22,8 @@ Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 MIXED = 1 / 3
 """Fraction of a batch whose choices are mixed."""
-CONCENTRATION = 0.6
-"""Of the Dirichlet distribution of the shares of a mixture; below 1 most of them are near a corner or an edge."""
+BLENDED = 0.5
+"""Fraction of the mixtures whose other choices are themselves between those of two avatars."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Batch:
     pictures: Tensor
     """(B, 3, S, S), uint8."""
     others: Tensor
-    """(2, M, LENGTH): the first M rows with the choices of other avatars in some types."""
+    """(M, LENGTH): the first M rows with the choices of other avatars in some types."""
     shares: Tensor
-    """(3, M): of a row itself and its two others; they sum to 1."""
+    """(M,), in [0, 1]: how much of the others is in the mixtures."""
 
 
 class AvatarShards:
@@ -109,11 +109,12 @@ def batch_of(shards: AvatarShards, chosen: NDArray[np.int64], random: np.random.
     """Return the batch of some avatars; partners for the mixtures are drawn from all of them."""
     rows = shards.rows[chosen]
     count = round(MIXED * len(rows))
-    partners = shards.rows[random.integers(len(shards.rows), size=(2, count))]
-    switched = random.uniform(size=(2, count, len(SPANS))) < 0.5
-    others = np.stack([with_choices_of(rows[:count], theirs, those) for theirs, those in zip(partners, switched, strict=True)])
-    shares = random.dirichlet([CONCENTRATION] * 3, size=count).T.astype(np.float32)
-    return Batch(*map(torch.from_numpy, (rows,)), shards.pictures(chosen), torch.from_numpy(others), torch.from_numpy(shares))
+    one, other = shards.rows[random.integers(len(shards.rows), size=(2, count))]
+    blend = random.uniform(size=(count, 1)) * (random.uniform(size=(count, 1)) < BLENDED)
+    switched = random.uniform(size=(count, len(SPANS))) < 0.5
+    others = with_choices_of(rows[:count], (1 - blend) * one + blend * other, switched)
+    arrays = (others, random.uniform(size=count).astype(np.float32))
+    return Batch(torch.from_numpy(rows), shards.pictures(chosen), *map(torch.from_numpy, arrays))
 
 
 def with_choices_of(rows: Floats, partners: Floats, switched: NDArray[np.bool_]) -> Floats:

@@ -32,6 +32,7 @@ class Generator(nn.Module):
         super().__init__()
         widths, style = config.widths, config.style
         self.styles = 2 * len(widths)
+        self.style_width = style
         self.side = FIRST_SIDE * 2 ** (len(widths) - 1)
         self.style = MappingNetwork(style, config.mapping_layers)
         self.input = Start(widths[0])
