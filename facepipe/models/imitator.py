@@ -7,6 +7,7 @@ avatar in the frame of its face. The published generator is StyleGAN2; the compa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from torch.nn import functional
 from facepipe.models.blocks import double
 from facepipe.models.stylegan2.generator import Generator, GeneratorConfig
 
+NAME = "avatar-imitator"
+"""Of the weight, and the kind of its file."""
 SLOPE = 0.2
 """Of leaky ReLU."""
 FIRST_SIDE = 4
@@ -35,6 +38,11 @@ class ImitatorConfig:
     mapping_layers: int = 8
     """Depth of the network from a latent to a style, which only the adversarial pre-training uses."""
 
+    @property
+    def discriminator_widths(self) -> tuple[int, ...]:
+        """Channels of the discriminator at 4, 8, ... pixels."""
+        return self.widths
+
 
 @dataclass(frozen=True)
 class CompactImitatorConfig:
@@ -43,10 +51,15 @@ class CompactImitatorConfig:
     length: int = 158
     hidden: tuple[int, ...] = (128,)
     style: int = 64
-    widths: tuple[int, ...] = (128, 160, 128, 64, 32)
+    widths: tuple[int, ...] = (128, 160, 128, 96)
     """Channels of the generator at 4, 8, ... pixels."""
-    enlargement: int = 2
-    """The last layer draws squares of this side, so that no convolution works at the picture's resolution."""
+    enlargement: int = 4
+    """The last layer draws squares of this side (a power of 2), so that no convolution works on all pixels."""
+
+    @property
+    def discriminator_widths(self) -> tuple[int, ...]:
+        """Channels of the discriminator at 4, 8, ... pixels."""
+        return self.widths + (self.widths[-1],) * (self.enlargement.bit_length() - 1)
 
 
 class Imitator(nn.Module):
@@ -116,6 +129,6 @@ class StyledLayer(nn.Module):
 def _encoder(length: int, hidden: tuple[int, ...], style: int) -> nn.Sequential:
     sizes = (length, *hidden, style)
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(SLOPE)]
     return nn.Sequential(*layers)

@@ -1,11 +1,11 @@
 """Unconditional pre-training of the imitator's generator against a discriminator (StyleGAN2, arXiv 1912.04958).
 
-Non-saturating loss, and R1 penalty at every 16th step of the discriminator. There is no noise and no path length penalty.
+Non-saturating loss, and R1 at every 16th step of the discriminator. There is no noise and no path length penalty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,11 @@ def pretrain(
     discriminator: Discriminator,
     recipe: AdversarialRecipe,
     out: Path,
-    pictures: Iterator[Tensor],
+    pictures: Callable[[int], Iterator[Tensor]],
 ) -> None:
-    """Train `nets` on batches of real pictures (B, 3, S, S) in [-1, 1], and leave the averaged weights in it.
+    """Train `nets`, and leave the averaged weights in it. Resumes from OUT/generator.pt.
 
-    Resumes from OUT/generator.pt.
+    `pictures(first_step)` returns endless batches of real pictures (B, 3, S, S) in [-1, 1] from that step on.
     """
     out.mkdir(parents=True, exist_ok=True)
     average = AveragedModel(nets, avg_fn=averaging_with(recipe.average), use_buffers=True)
@@ -92,8 +92,9 @@ def pretrain(
     }  # fmt: skip
     first = _resumed(parts, out / CHECKPOINT)
     torch.manual_seed(recipe.seed * 1_000_003 + first)
+    stream = iter(pictures(first))
     for step in range(first, recipe.steps):
-        losses = _step(nets, discriminator, (drawing, judging), recipe, next(pictures), step)
+        losses = _step(nets, discriminator, (drawing, judging), recipe, next(stream), step)
         average.update_parameters(nets)
         if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps:
             print(f"adversarial step {step + 1}: discriminator {losses[0]:.3f} generator {losses[1]:.3f}", flush=True)
@@ -112,7 +113,7 @@ def _step(
 ) -> tuple[float, float]:
     """Update the discriminator, then the generator; return their losses."""
     drawing, judging = optimisers
-    latents = torch.randn(2, len(real), nets.generator.style_width)
+    latents = torch.randn(2, len(real), nets.generator.style_width, device=real.device)
     with torch.no_grad():
         fake = nets(latents[0])
     loss = discriminator_loss(discriminator(real), discriminator(fake))

@@ -18,7 +18,7 @@ SURROUNDINGS, FACE = 0.6, 2.0
 
 
 def region_weights(side: int) -> Tensor:
-    """Return weights (1, 1, side, side) of the pixels, with a mean of 1: the face counts more than what surrounds it."""
+    """Return weights (1, 1, side, side) of the pixels, with a mean of 1; the face counts most."""
     steps = (torch.arange(side) + 0.5) / side
     x = (steps - FACE_CENTRE[0]) / FACE_RADII[0]
     y = (steps - FACE_CENTRE[1]) / FACE_RADII[1]
@@ -51,8 +51,3 @@ def mixed_targets(net: Imitator, batch: Batch) -> tuple[Tensor, Tensor]:
         rows[:count] = torch.lerp(rows[:count], batch.others, batch.shares[:, None])
         pictures[:count] = torch.lerp(pictures[:count], drawn, batch.shares[:, None, None, None])
     return rows, pictures
-
-
-def psnr(drawn: Tensor, wanted: Tensor) -> Tensor:
-    """Return the peak signal-to-noise ratio (B,) in dB of pictures (B, 3, S, S) in [-1, 1]."""
-    return -10 * torch.log10(((drawn - wanted) / 2).square().mean((1, 2, 3)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ class Batch:
     """(M, LENGTH): the first M rows with the choices of other avatars in some types."""
     shares: Tensor
     """(M,), in [0, 1]: how much of the others is in the mixtures."""
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 class AvatarShards:

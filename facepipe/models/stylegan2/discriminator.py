@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ class Discriminator(nn.Module):
         """`widths` are the channels at 4, 8, ... pixels, up to the side of the pictures."""
         super().__init__()
         fine = widths[::-1]
-        blocks = [ResidualBlock(inputs, outputs) for inputs, outputs in zip(fine, fine[1:], strict=False)]
+        blocks = [ResidualBlock(inputs, outputs) for inputs, outputs in pairwise(fine)]
         self.convs = nn.Sequential(conv_layer(3, fine[0], 1), *blocks)
         self.final_conv = conv_layer(widths[0] + 1, widths[0], 3)
         self.final_linear = nn.Sequential(

@@ -1,9 +1,10 @@
-"""The generator of StyleGAN2: a network from latents to styles, and the synthesis of a picture from one style a layer."""
+"""The generator of StyleGAN2: from latents to styles, and from one style a layer to a picture."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class Generator(nn.Module):
         self.conv1 = StyledConv(widths[0], widths[0], style)
         self.to_rgb1 = ToRgb(widths[0], style, upsample=False)
         self.convs, self.to_rgbs, self.noises = nn.ModuleList(), nn.ModuleList(), nn.Module()
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             self.convs += [StyledConv(inputs, outputs, style, upsample=True), StyledConv(outputs, outputs, style)]
             self.to_rgbs.append(ToRgb(outputs, style))
         for place in range(self.styles - 1):
