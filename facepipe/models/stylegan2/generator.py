@@ -96,5 +96,9 @@ class Start(nn.Module):
 
 
 def read_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state of a network here from one of rosinality/stylegan2-pytorch, whose FIR filters are fixed here."""
-    return {name: value for name, value in state.items() if name.rpartition(".")[2] != "kernel"}
+    """Return the state of a network here from one of rosinality/stylegan2-pytorch.
+
+    There, the FIR filters are part of it, and the kernels of modulated convolutions have a leading dimension of 1.
+    """
+    kept = {name: value for name, value in state.items() if name.rpartition(".")[2] != "kernel"}
+    return {name: value[0] if value.dim() == 5 else value for name, value in kept.items()}

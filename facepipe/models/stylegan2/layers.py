@@ -111,14 +111,14 @@ class ModulatedConv(nn.Module):
         self, inputs: int, outputs: int, kernel: int, style: int, *, demodulate: bool = True, upsample: bool = False
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(1, outputs, inputs, kernel, kernel))
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
         self.modulation = EqualLinear(style, inputs, bias=1.0)
         self.scale, self.padding, self.demodulate = 1 / math.sqrt(inputs * kernel**2), kernel // 2, demodulate
         self.blur = Blur((1, 1), gain=4.0) if upsample else None
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Map (B, inputs, H, W) and (B, style) to (B, outputs, H, W), or twice the side."""
-        weight, modulation = self.scale * self.weight[0], self.modulation(style)
+        weight, modulation = self.scale * self.weight, self.modulation(style)
         x = x * modulation[:, :, None, None]
         if self.blur is None:
             x = functional.conv2d(x, weight, padding=self.padding)
