@@ -46,8 +46,11 @@ class AdversarialNets(nn.Module):
     def __init__(self, generator: Generator | CompactGenerator) -> None:
         super().__init__()
         self.generator = generator
-        own = isinstance(generator, CompactGenerator)
-        self.mapping = MappingNetwork(generator.style_width, COMPACT_MAPPING_LAYERS) if own else generator.style
+        self.mapping: MappingNetwork = (
+            MappingNetwork(generator.style_width, COMPACT_MAPPING_LAYERS)
+            if isinstance(generator, CompactGenerator)
+            else generator.style
+        )
 
     def forward(self, latents: Tensor) -> Tensor:
         """Map latents (B, style) to pictures (B, 3, S, S)."""

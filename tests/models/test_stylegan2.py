@@ -147,7 +147,8 @@ def slowly_filtered(x: Tensor, before: int, after: int, gain: float) -> Tensor:
         x = x.transpose(dim, 3)
         wide = functional.pad(x, (before, after))
         places = wide.shape[3] - len(taps) + 1
-        x = sum(tap * wide[..., start : start + places] for start, tap in enumerate(taps)).transpose(dim, 3)  # type: ignore[union-attr]
+        shifted = [tap * wide[..., start : start + places] for start, tap in enumerate(taps)]
+        x = torch.stack(shifted).sum(0).transpose(dim, 3)
     return gain * x
 
 

@@ -35,7 +35,7 @@ class Generator(nn.Module):
         self.styles = 2 * len(widths)
         self.style_width = style
         self.side = FIRST_SIDE * 2 ** (len(widths) - 1)
-        self.style = MappingNetwork(style, config.mapping_layers)
+        self.style: MappingNetwork = MappingNetwork(style, config.mapping_layers)
         self.input = Start(widths[0])
         self.conv1 = StyledConv(widths[0], widths[0], style)
         self.to_rgb1 = ToRgb(widths[0], style, upsample=False)
@@ -54,7 +54,7 @@ class Generator(nn.Module):
         """
         maps: Sequence[Tensor | None] = noise or [None] * (self.styles - 1)
         x = self.conv1(self.input(len(styles)), styles[:, 0], maps[0])
-        picture = self.to_rgb1(x, styles[:, 1])
+        picture: Tensor = self.to_rgb1(x, styles[:, 1])
         for place, to_rgb in enumerate(self.to_rgbs):
             layer = 2 * place + 1
             x = self.convs[layer - 1](x, styles[:, layer], maps[layer])
