@@ -58,8 +58,8 @@ def observe(picture: Pixels, matte: Floats, points: NDArray[np.floating], neutra
     shown, inside = (sample(np.pad(plane, border), moved_frame, SIDE_PIXELS) for plane in (share, seen))
     return Observation(
         sample(picture, frame, SIDE_PIXELS),
-        shown.astype(np.float32) / 255,
-        inside.astype(np.float32) / 255,
+        shown.astype(np.float32) / np.float32(255),
+        inside.astype(np.float32) / np.float32(255),
         moved.astype(np.float32),
         np.asarray(neutral, np.float32),
     )
