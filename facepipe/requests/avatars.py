@@ -31,8 +31,10 @@ def check_avatar_options(request: RequestBase) -> None:
     """
     if not is_of_avatar(request):
         return
-    sightless = {} if _sees_faces(request) else {("landmarker",): "no input of this job shows a face to search for"}
-    for names, reason in {**UNUSED, **sightless}.items():
+    reasons = dict(UNUSED)
+    if not _sees_faces(request):
+        reasons["landmarker",] = "no input of this job shows a face to search for"
+    for names, reason in reasons.items():
         check_unused(request, [name for name in names if hasattr(request, name)], f"{reason}; leave it out")
 
 
