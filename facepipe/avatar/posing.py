@@ -81,9 +81,9 @@ class Poser:
     ) -> tuple[Floats, ...]:
         """Return the vertices (N, 3) of each part.
 
-        `units` (52,) are weights of the face units; `mouthClose` counts up to `jawOpen`. `rotation` (3, 3) turns the head about the joint of its neck, and
-        `gaze` turns both eyeballs further, to the avatar's left and up, in degrees. Raises InputError for another shape
-        or a value that is not finite.
+        `units` (52,) are weights of the face units; `mouthClose` counts up to `jawOpen`. `rotation` (3, 3) turns the
+        head about the joint of its neck, and `gaze` turns both eyeballs further, to the avatar's left and up, in
+        degrees. Raises InputError for another shape or a value that is not finite.
         """
         weights = _checked("units", np.zeros(len(UNITS)) if units is None else units, (len(UNITS),))
         places = self._rest.copy()

@@ -1,4 +1,4 @@
-"""The 52 face units: names, in the order of ARKit's blend shapes, in which rows of weights are written, and one rule."""
+"""The 52 face units: their names, in the order of ARKit's blend shapes, and a rule for their weights."""
 
 from __future__ import annotations
 

@@ -136,7 +136,10 @@ def files_of(
 
 
 def read_take(path: Path) -> Take:
-    """Read the motion of an avatar, with weights as `Poser.pose` counts them. Raises InputError if the file is damaged or of another motion space."""
+    """Read the motion of an avatar, with weights as `Poser.pose` counts them.
+
+    Raises InputError if the file is damaged or of another motion space.
+    """
     if is_take(path):
         raise InputError(
             f"{path} is a take as CSV, not a motion file; convert it: facepipe blendshapes {path} -o take.npz"
