@@ -112,6 +112,18 @@ def test_hats_press_hair_down(head: Head) -> None:
     assert free.vertices[:, 1].max() > under.vertices[:, 1].max() + 0.2
 
 
+@pytest.mark.slow
+def test_hats_and_beards_stay_apart(head: Head) -> None:
+    """Sideburns end below every hat, over the whole range of sliders."""
+    hats = [name for name in ASSETS["hat"] if name != "none"]
+    for seed, name in enumerate(name for name in ASSETS["beard"] if name != "none"):
+        for hat in (hats[seed % len(hats)], "headband"):
+            avatar = build(sampled(seed, beard=name, hat=hat), head)
+            parts = {part.name: part.vertices for part in avatar.parts}
+            nearest = KDTree(parts["hat"]).query(parts["beard"])[0].min()
+            assert nearest > 0.02, f"{name} and {hat} are {nearest:.3f} dm apart on the head of seed {seed}"
+
+
 def test_beards_follow_the_jaw_and_hair_does_not(head: Head) -> None:
     beard = built(head, AvatarVector(choices={"beard": "full"}), "beard")[0]
     assert np.abs(beard.morphs["jawOpen"].offsets).max() > 0.1
