@@ -27,8 +27,8 @@ MATERIAL = Material(roughness=0.85)
 COLUMNS, CROWN_ROWS, BRIM_ROWS = 72, 16, 6
 HEADBAND_DEGREES = 17.0
 """Width of a headband."""
-CLEARANCE, SUNK = 0.02, -0.02
-"""Least height of a hat above the skin, and that of the end of its inside, decimetres."""
+CLEARANCE, SUNK = 0.02, -0.01
+"""Least height of a hat above the skin, and the height of the end of its inside, decimetres."""
 LEAST_ROOM = 0.012
 """Decimetres between the skin and hair below the side of a hat that lies on it."""
 PRESSED = 0.06
@@ -142,7 +142,7 @@ def hat_surface(template: Template, name: str) -> Surface:
     anchors = grid.copy()
     anchors[CROWN_ROWS:-1] = crown[-1]
     clearances = np.full(grid.shape[:2], CLEARANCE)
-    clearances[-1] = SUNK
+    clearances[-1] = 0.0
     pieces = [
         draft(
             grid.reshape(-1, 3),
