@@ -165,7 +165,8 @@ def _hair_area(points: Doubles, there: Mask, unlike: Mask) -> Mask:
         return np.zeros_like(there)
     beside = outside & areas.upper(points, SIDE_PIXELS) & (rows >= points[17:27, 1].min() - 0.35 * unit)
     beside &= (columns < points[:17, 0].min() - 0.1 * unit) | (columns > points[:17, 0].max() + 0.1 * unit)
-    return (skull | beside) & unlike
+    hair: Mask = (skull | beside) & unlike
+    return hair
 
 
 def _clothes_area(points: Doubles, there: Mask) -> Mask:
