@@ -64,12 +64,12 @@ PALETTES: Mapping[str, Palette] = {
             "skin",
             "skin, from cool and pink to warm and golden",
             (
-                ("3d2622", "412a1f", "46301c"),
-                ("6b4238", "704832", "76502c"),
-                ("99664f", "a06e4b", "a87742"),
-                ("c68d74", "cd966d", "d3a063"),
-                ("e6b59e", "ebbd97", "eec48c"),
-                ("f7d5c6", "fadbc0", "fbe1b6"),
+                ("392826", "412a1f", "46301c"),
+                ("644640", "704832", "76502c"),
+                ("926b5e", "a06e4b", "a87742"),
+                ("c09483", "cd966d", "d3a063"),
+                ("e1bbaa", "ebbd97", "eec48c"),
+                ("f4dad0", "fadbc0", "fbe1b6"),
             ),
             _swatches(
                 (
@@ -87,7 +87,7 @@ PALETTES: Mapping[str, Palette] = {
             "hair",
             "hair, beard and brows, from ash to red",
             (
-                ("15151a", "17120f", "1c0f0b"),
+                ("09090c", "0a0807", "0d0706"),
                 ("35302e", "3b2718", "4a2012"),
                 ("6a625c", "6f4a2b", "8a3b1a"),
                 ("a39a90", "b08a52", "c8622c"),

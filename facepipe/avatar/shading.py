@@ -130,19 +130,19 @@ def shade(
         green = _channel(albedo[1], surface.green_scatter, surface.green_scale, cosines, open_part, lit, GREEN_LIGHTS)
         blue = _channel(albedo[2], surface.blue_scatter, surface.blue_scale, cosines, open_part, lit, BLUE_LIGHTS)
         mirrored = (
-            KEY_LIGHT[0] * (shine + sheen * (0.09 + 0.91 * albedo[0]))
+            KEY_LIGHT[0] * (shine + sheen * (0.05 + 0.95 * albedo[0]))
             + glint
             + RIM_LIGHT[0] * rim * (0.12 + 0.88 * albedo[0])
         )
         out[0, f] = red * surface.opacity + mirrored
         mirrored = (
-            KEY_LIGHT[1] * (shine + sheen * (0.09 + 0.91 * albedo[1]))
+            KEY_LIGHT[1] * (shine + sheen * (0.05 + 0.95 * albedo[1]))
             + glint
             + RIM_LIGHT[1] * rim * (0.12 + 0.88 * albedo[1])
         )
         out[1, f] = green * surface.opacity + mirrored
         mirrored = (
-            KEY_LIGHT[2] * (shine + sheen * (0.09 + 0.91 * albedo[2]))
+            KEY_LIGHT[2] * (shine + sheen * (0.05 + 0.95 * albedo[2]))
             + glint
             + RIM_LIGHT[2] * rim * (0.12 + 0.88 * albedo[2])
         )
