@@ -62,7 +62,7 @@ def expected(
         * np.maximum(0.7 * (normal @ key) + 0.3, 0)
     )
     rim = surface["rim"] * (1 - np.maximum(normal @ away, 0)) ** 3 * open_part * np.clip(0.55 + 0.6 * normal[1], 0, 1)
-    mirrored = np.array(shading.KEY_LIGHT) * (shine + sheen * (0.09 + 0.91 * albedo))
+    mirrored = np.array(shading.KEY_LIGHT) * (shine + sheen * (0.05 + 0.95 * albedo))
     mirrored += np.array(shading.RIM_LIGHT) * rim * (0.12 + 0.88 * albedo)
     light: Doubles = diffuse * each.material.opacity + mirrored
     return light
