@@ -58,8 +58,9 @@ def lash_roots(lids: Mapping[str, Lids]) -> dict[str, LashRoots]:
     roots, count = {}, ROWS * SAMPLES
     for number, side in enumerate(SIDES):
         attachment = _roots(lids[side].rim, reverse=side == "right")
-        corners, weights = (np.tile(array, (ROWS, 1)) for array in (attachment.corners, attachment.weights))
-        roots[side] = LashRoots(slice(number * count, (number + 1) * count), corners, weights)
+        span = slice(number * count, (number + 1) * count)
+        tiles = (ROWS, 1)
+        roots[side] = LashRoots(span, np.tile(attachment.corners, tiles), np.tile(attachment.weights, tiles))
     return roots
 
 
