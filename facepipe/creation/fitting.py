@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facepipe.avatar.picture import Doubles
 from facepipe.avatar.vector import AvatarVector
@@ -22,7 +22,17 @@ SOFTNESS = 0.02
 """Differences of pixels below this count by their squares, larger ones by their absolute values."""
 DAMPINGS = (0.01, 0.1, 1.0)
 """Shares of its diagonal that are added to the matrix: from a long step to a short one."""
-Numbers = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Pulls:
+    """Bounds of changes (P,), and changes that are wanted whatever the picture."""
+
+    low: Doubles
+    high: Doubles
+    wanted: Doubles
+    strength: Doubles
+    """Second derivative of the cost of another change."""
 
 
 def features(subtracted: Floats) -> Floats:
@@ -42,15 +52,29 @@ def _weights(residuals: Floats) -> Floats:
 
 
 class Derivatives:
-    """The derivatives of the picture of a vector by some of its numbers, measured once and used for several steps."""
+    """The derivatives of a picture's difference from a target, measured once and used for several steps."""
 
-    def __init__(self, drawing: Drawing, vector: AvatarVector, numbers: Sequence[int], inside: Floats) -> None:
-        """Draw one picture for each of `numbers`, indices of the continuous part. `inside` is of size 2 * SIDE."""
-        self.numbers: Numbers = np.array(numbers, np.intp)
+    def __init__(
+        self,
+        drawing: Drawing,
+        vector: AvatarVector,
+        numbers: Sequence[int],
+        inside: Floats,
+        further: Sequence[Floats] = (),
+    ) -> None:
+        """Draw one picture for each number.
+
+        Args:
+            drawing: Draws the pictures.
+            vector: The vector at which derivatives are measured.
+            numbers: Indices of its continuous part.
+            inside: (2 * SIDE, 2 * SIDE), where the target is known.
+            further: (2 * SIDE, 2 * SIDE, 3) each, derivatives by other quantities.
+        """
         at = vector.numbers()
-        steps = np.where(at[self.numbers] + STEP > 1, -STEP, STEP)
+        steps = [-STEP if at[number] + STEP > 1 else STEP for number in numbers]
         moved = []
-        for number, step in zip(self.numbers, steps, strict=True):
+        for number, step in zip(numbers, steps, strict=True):
             values = at.copy()
             values[number] += step
             moved.append(vector.with_numbers(values))
@@ -61,29 +85,22 @@ class Derivatives:
             features((picture.colour - base) * share) / np.float32(step)
             for picture, step in zip(pictures, steps, strict=True)
         ]
-        self._rows = np.ascontiguousarray(np.stack(columns, axis=1))
+        self._rows = np.ascontiguousarray(np.stack([*columns, *(features(halved(one)) for one in further)], axis=1))
 
-    def steps(
-        self, subtracted: Floats, at: Doubles, wanted: Doubles, pull: float, dampings: Sequence[float] = DAMPINGS
-    ) -> list[Doubles]:
-        """Return continuous parts (CONTINUOUS,) that make a difference of pictures (2 * SIDE, 2 * SIDE, 3) smaller.
+    def steps(self, subtracted: Floats, pulls: Pulls, dampings: Sequence[float] = DAMPINGS) -> list[Doubles]:
+        """Return changes (P,) of the numbers, then of the further quantities, that make a difference smaller.
 
         Args:
-            subtracted: The picture of `at` minus the target.
-            at: The continuous part now.
-            wanted: The continuous part that it is pulled to.
-            pull: Weight of the mean squared distance from it.
-            dampings: Shares of its diagonal that are added to the matrix, one for each step that is returned.
+            subtracted: The difference (2 * SIDE, 2 * SIDE, 3) of picture and target.
+            pulls: What else acts on the changes.
+            dampings: Shares of its diagonal that are added to the matrix, one for each change that is returned.
         """
         residuals = features(halved(subtracted))
         matrix, right = normal_equations(self._rows, residuals, _weights(residuals))
-        chosen, curvature = self.numbers, 2 * pull / len(at)
-        right += curvature * (wanted - at)[chosen]
-        low, high = -at[chosen], 1 - at[chosen]
-        found = []
-        for damping in dampings:
-            damped = matrix + np.diag(damping * matrix.diagonal() + curvature + 1e-9)
-            values = at.copy()
-            values[chosen] += bounded_step(damped, right, low, high)
-            found.append(np.clip(values, 0, 1))
-        return found
+        right = right + pulls.strength * pulls.wanted
+        return [
+            bounded_step(
+                matrix + np.diag(damping * matrix.diagonal() + pulls.strength + 1e-9), right, pulls.low, pulls.high
+            )
+            for damping in dampings
+        ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -49,6 +50,7 @@ class Found:
     seconds: float
 
 
+Figure = TypeVar("Figure")
 Mapper = Callable[[Planted], RelaxedVector]
 
 
@@ -67,18 +69,20 @@ def target_of(planted: Planted) -> Target:
 def find(planted: Planted, relaxed: RelaxedVector, head: Head, *, threads: int = 2) -> tuple[Found, Conversion]:
     """Convert a relaxed vector of a planted picture, and compare with the planted vector."""
     conversion = convert(target_of(planted), relaxed, head, threads=threads)
-    both = (conversion.argmax, conversion.vector)
-    return (
-        Found(
-            tuple(_right(vector, planted.vector) for vector in both),  # type: ignore[arg-type]
-            tuple(_error(vector, planted.vector, slice(SLIDERS)) for vector in both),  # type: ignore[arg-type]
-            tuple(_error(vector, planted.vector, slice(SLIDERS, None)) for vector in both),  # type: ignore[arg-type]
-            tuple(_apart(vector, planted.picture.colour, head) for vector in both),  # type: ignore[arg-type]
-            conversion.renders,
-            conversion.seconds,
-        ),
-        conversion,
+    planted_vector, picture = planted.vector, planted.picture.colour
+
+    def both(figure: Callable[[AvatarVector], Figure]) -> tuple[Figure, Figure]:
+        return figure(conversion.argmax), figure(conversion.vector)
+
+    found = Found(
+        right=both(lambda vector: _right(vector, planted_vector)),
+        slider_error=both(lambda vector: _error(vector, planted_vector, slice(SLIDERS))),
+        colour_error=both(lambda vector: _error(vector, planted_vector, slice(SLIDERS, None))),
+        pixel_error=both(lambda vector: _apart(vector, picture, head)),
+        renders=conversion.renders,
+        seconds=conversion.seconds,
     )
+    return found, conversion
 
 
 def measure(mapper: Mapper, head: Head, seeds: Iterable[int], *, threads: int = 2) -> Iterator[Found]:

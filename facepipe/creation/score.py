@@ -8,14 +8,17 @@ import numpy as np
 
 from facepipe.avatar.assets import ASSETS
 from facepipe.avatar.mesh import PARTS
-from facepipe.avatar.picture import Picture
+from facepipe.avatar.picture import Doubles, Picture
 from facepipe.avatar.vector import AvatarVector, RelaxedVector
+from facepipe.creation.alignment import STILL, aligned
 from facepipe.creation.target import Floats, Pixels, Target
 
 LEVELS = 4
 """Scales at which pictures are compared, each half as large as the one before."""
 EDGES = 0.5
 """Weight of the differences of gradients."""
+SHIFT = 2e-3
+"""Cost of an alignment that is off by its standard deviation."""
 LEAST = 1e-4
 """Probability that improbable options are taken to have."""
 
@@ -46,18 +49,20 @@ def distance(subtracted: Floats) -> float:
 class Score:
     """The score of pictures against one target, with what the relaxed vector says of their vectors."""
 
-    def __init__(self, target: Target, relaxed: RelaxedVector) -> None:
-        self.target, self.trust = target, target.trust
+    def __init__(self, target: Target, relaxed: RelaxedVector, alignment: Doubles = STILL) -> None:
+        """Score against a target that is aligned first."""
+        self.target, self.trust, self.alignment = aligned(target, alignment), target.trust, alignment
+        self._shift = SHIFT * float((alignment**2).sum()) / max(target.trust.shift_pixels, 1e-3) ** 2
         self._relaxed = relaxed
         self._costs = {
             type_: dict(zip(options, -np.log(np.maximum(relaxed.choices[type_], LEAST)), strict=True))
             for type_, options in ASSETS.items()
         }
-        self._known = max(float(target.inside.sum()), 1.0)
+        self._known = max(float(self.target.inside.sum()), 1.0)
 
     def __call__(self, vector: AvatarVector, picture: Picture) -> float:
         """Return the score of a vector and its picture at the target's size."""
-        trust, score = self.trust, self.prior(vector)
+        trust, score = self.trust, self._shift + self.prior(vector)
         if trust.pixels:
             score += trust.pixels * distance(difference(picture.colour, self.target.picture, self.target.inside))
         if trust.silhouette:

@@ -12,9 +12,10 @@ import numpy as np
 from facepipe.avatar.head import Head
 from facepipe.avatar.picture import Picture
 from facepipe.avatar.vector import NUMBERS, AvatarVector, RelaxedVector
+from facepipe.creation.alignment import derivatives
 from facepipe.creation.drawing import Drawing, drawing
-from facepipe.creation.fitting import DAMPINGS, Derivatives
-from facepipe.creation.score import Score, difference, options_of
+from facepipe.creation.fitting import DAMPINGS, Derivatives, Pulls
+from facepipe.creation.score import SHIFT, Score, difference, options_of
 from facepipe.creation.target import Target
 
 ORDER = ("hair", "hat", "beard", "glasses", "brows", "earrings")
@@ -45,6 +46,8 @@ ENOUGH = 1e-5
 """Improvement of the score below which derivatives are not used again."""
 FINISHED = 0.1
 """Improvement by a round, as a fraction of the score, below which there is no further round."""
+MOST_SHIFT = 12.0
+"""Pixels by which a target may be shifted or grown."""
 OUTLINES = ("hair_volume", "hair_length", "beard_volume", "glasses_size", "glasses_height")
 REACHES = (0.3, 0.15, 0.08)
 """Numbers that the outlines of a photograph show, and by how much each is changed, round by round."""
@@ -169,17 +172,19 @@ class _Search:
         self._note(searched, tried, ", ".join(changed))
         return {tuple(choice.values()): score for choice, (_, score) in zip(others, drawn, strict=True)}
 
-    def _try(self, vectors: Sequence[AvatarVector]) -> list[tuple[Picture, float]]:
-        """Draw vectors, keep the best of them if it is better, and return their pictures and scores."""
-        pictures = self._canvas.draw(vectors)
-        drawn = [(picture, self._scored(vector, picture)) for vector, picture in zip(vectors, pictures, strict=True)]
-        for vector, (picture, score) in zip(vectors, drawn, strict=True):
-            self._keep(vector, picture, score)
-        return drawn
+    def _try(self, vectors: Sequence[AvatarVector], scores: Sequence[Score] = ()) -> list[tuple[Picture, float]]:
+        """Draw vectors, keep the best of them if it is better, and return their pictures and scores.
 
-    def _keep(self, vector: AvatarVector, picture: Picture, score: float) -> None:
-        if score < self.score:
-            self.vector, self._picture, self.score = vector, picture, score
+        `scores` are those of each vector's alignment; without them, all have the present one.
+        """
+        drawn = []
+        scores = scores or [self._scored] * len(vectors)
+        for vector, picture, scored in zip(vectors, self._canvas.draw(vectors), scores, strict=True):
+            score = scored(vector, picture)
+            drawn.append((picture, score))
+            if score < self.score:
+                self.vector, self._picture, self.score, self._scored = vector, picture, score, scored
+        return drawn
 
     def _refit(self, vector: AvatarVector, picture: Picture, score: float, type_: str) -> int:
         """Fit a type's own numbers in a vector, and keep it if it is better; return the number of vectors tried."""
@@ -192,18 +197,40 @@ class _Search:
 
     def _fit(self, numbers: Sequence[int], chords: int = CHORDS) -> int:
         """Fit numbers of the continuous part to the picture; return the number of vectors tried."""
-        target, tried = self._target, 0
-        derivatives = Derivatives(self._canvas, self.vector, numbers, target.inside)
+        tried, whole = len(numbers), chords > 1
+        target = self._scored.target
+        further = derivatives(target) if whole and target.trust.shift_pixels else []
+        measured = Derivatives(self._canvas, self.vector, numbers, target.inside, further)
         for _ in range(chords):
-            before = self.score
+            before, at, target = self.score, self.vector.numbers(), self._scored.target
             apart = difference(self._picture.colour, target.picture, target.inside)
-            pull = target.trust.continuous
-            dampings = DAMPINGS if chords > 1 else DAMPINGS[:1]
-            moved = derivatives.steps(apart, self.vector.numbers(), self._relaxed.continuous, pull, dampings)
-            tried += len(self._try([self.vector.with_numbers(values) for values in moved]))
+            pulls = self._pulls(numbers, shifted=bool(further))
+            vectors, scores = [], []
+            for change in measured.steps(apart, pulls, DAMPINGS if whole else DAMPINGS[:1]):
+                values = at.copy()
+                values[list(numbers)] += change[: len(numbers)]
+                vectors.append(self.vector.with_numbers(values))
+                shift = self._scored.alignment + change[len(numbers) :] if further else None
+                scores.append(self._scored if shift is None else Score(self._target, self._relaxed, shift))
+            tried += len(self._try(vectors, scores))
             if before - self.score < ENOUGH:
                 break
-        return tried + len(numbers)
+        return tried
+
+    def _pulls(self, numbers: Sequence[int], *, shifted: bool) -> Pulls:
+        """Return bounds and pulls of changes of numbers, and of the alignment."""
+        trust, at = self._target.trust, self.vector.numbers()
+        wanted = (self._relaxed.continuous - at)[list(numbers)]
+        strength = np.full(len(numbers), 2 * trust.continuous / len(at))
+        low, high = -at[list(numbers)], 1 - at[list(numbers)]
+        if shifted:
+            shift = self._scored.alignment
+            low, high = np.append(low, -MOST_SHIFT - shift), np.append(high, MOST_SHIFT - shift)
+            wanted, strength = (
+                np.append(wanted, -shift),
+                np.append(strength, np.full(3, 2 * SHIFT / trust.shift_pixels**2)),
+            )
+        return Pulls(low, high, wanted, strength)
 
     def _slide(self, name: str, reach: float) -> int:
         at = self.vector.numbers()

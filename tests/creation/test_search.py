@@ -15,11 +15,12 @@ from facepipe.avatar.head import Head
 from facepipe.avatar.mesh import PARTS
 from facepipe.avatar.rasteriser import render
 from facepipe.avatar.vector import NUMBERS, AvatarVector, RelaxedVector
+from facepipe.creation.alignment import aligned
 from facepipe.creation.drawing import drawing
 from facepipe.creation.planted import Planted, find, target_of
 from facepipe.creation.score import Score
 from facepipe.creation.search import Conversion, convert, gain
-from facepipe.creation.target import PHOTOGRAPH
+from facepipe.creation.target import PHOTOGRAPH, STYLISED
 
 PLANTED = AvatarVector(
     {"hair_volume": 0.6, "glasses_size": 0.4},
@@ -89,6 +90,17 @@ def test_numbers_at_the_ends_of_their_range_stay_within_it(head: Head) -> None:
     numbers = convert(target_of(planted), doubtful(extreme, {}, 0.2), head).vector.numbers()
     assert (numbers >= 0).all()
     assert (numbers <= 1).all()
+
+
+@pytest.mark.slow
+def test_finds_a_shifted_picture(planted: Planted, head: Head) -> None:
+    exact = replace(target_of(planted), trust=STYLISED)
+    shifted = aligned(exact, np.array([2.0, -3.0, 2.0]))
+    start = doubtful(PLANTED, {}, 0.03)
+    held = convert(replace(shifted, trust=replace(STYLISED, shift_pixels=0)), start, head)
+    free = convert(shifted, start, head)
+    true = PLANTED.numbers()
+    assert abs(free.vector.numbers() - true).mean() < 0.8 * abs(held.vector.numbers() - true).mean()
 
 
 def test_keeps_a_right_vector(planted: Planted, head: Head) -> None:
