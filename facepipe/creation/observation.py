@@ -52,21 +52,14 @@ def observe(picture: Pixels, matte: Floats, points: NDArray[np.floating], neutra
     moved = transform_points(np.asarray(points, np.float64), frame.matrix(SIDE_PIXELS))
     share = np.clip(matte * 255 + 0.5, 0, 255).astype(np.uint8)
     seen = np.full(share.shape, 255, np.uint8)
-    inside = sample(_bordered(seen), _shifted(frame), SIDE_PIXELS)
-    shown = sample(_bordered(share), _shifted(frame), SIDE_PIXELS)
+    # `sample` continues the border beyond the edges, and averages blocks of this size.
+    border = 2 * int(frame.side / SIDE_PIXELS) + 2
+    moved_frame = SquareCrop(frame.center_x + border, frame.center_y + border, frame.side, frame.angle_radians)
+    shown, inside = (sample(np.pad(plane, border), moved_frame, SIDE_PIXELS) for plane in (share, seen))
     return Observation(
         sample(picture, frame, SIDE_PIXELS),
-        shown.astype(np.float32) / 255,
-        inside.astype(np.float32) / 255,
+        shown.astype(np.float32) / np.float32(255),
+        inside.astype(np.float32) / np.float32(255),
         moved.astype(np.float32),
         np.asarray(neutral, np.float32),
     )
-
-
-def _bordered(plane: Pixels) -> Pixels:
-    """Return a plane with a border of zeros, which `sample` continues beyond the edges."""
-    return np.pad(plane, 1)
-
-
-def _shifted(frame: SquareCrop) -> SquareCrop:
-    return SquareCrop(frame.center_x + 1, frame.center_y + 1, frame.side, frame.angle_radians)
