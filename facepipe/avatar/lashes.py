@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from facepipe.avatar.closing import Rim
+from facepipe.avatar.closing import Lids, Rim
 from facepipe.avatar.mesh import Indices, Material, Part, Reals
 from facepipe.avatar.shaped_head import ShapedHead, morphs_of
 from facepipe.avatar.template import Attachment
 from facepipe.avatar.units import UNITS
 
+SIDES = ("left", "right")
 SAMPLES = 25
 ROWS = 3
 LENGTHS = (0.03, 0.11)
@@ -51,29 +53,31 @@ def _roots(rim: Rim, *, reverse: bool) -> Attachment:
     )
 
 
-def lashes(
-    head: ShapedHead, rims: dict[str, Rim], length_share: float, colour: Reals
-) -> tuple[Part, dict[str, LashRoots]]:
-    """Return the part of both eyes' lashes, and their roots by side.
+def lash_roots(lids: Mapping[str, Lids]) -> dict[str, LashRoots]:
+    """Return the roots of the lashes by side."""
+    roots, count = {}, ROWS * SAMPLES
+    for number, side in enumerate(SIDES):
+        attachment = _roots(lids[side].rim, reverse=side == "right")
+        span = slice(number * count, (number + 1) * count)
+        tiles = (ROWS, 1)
+        roots[side] = LashRoots(span, np.tile(attachment.corners, tiles), np.tile(attachment.weights, tiles))
+    return roots
 
-    `length_share` in [0, 1] is the slider; `colour` (3,) sRGB.
-    """
-    places, moves, triangles, roots = [], [], [], {}
-    for number, side in enumerate(("left", "right")):
-        attachment = _roots(rims[side], reverse=side == "right")
+
+def lashes(head: ShapedHead, lids: Mapping[str, Lids], length_share: float, colour: Reals) -> Part:
+    """Return the part of both eyes' lashes. `length_share` in [0, 1] is the slider; `colour` (3,) sRGB."""
+    places, moves, triangles = [], [], []
+    for number, side in enumerate(SIDES):
+        attachment = _roots(lids[side].rim, reverse=side == "right")
         place, rise = _strip(head, attachment, side, length_share)
         move = np.repeat(head.moved(attachment)[:, None], ROWS, axis=1)
-        blink = UNITS.index(f"eyeBlink{side.capitalize()}")
-        move[blink, :, :, 1] -= ROLL * rise
+        if len(move):
+            move[UNITS.index(f"eyeBlink{side.capitalize()}"), :, :, 1] -= ROLL * rise
         places.append(place.reshape(-1, 3))
-        moves.append(move.reshape(len(UNITS), -1, 3))
-        start, count = number * ROWS * SAMPLES, ROWS * SAMPLES
-        triangles.append(_triangles() + start)
-        roots[side] = LashRoots(
-            slice(start, start + count), np.tile(attachment.corners, (ROWS, 1)), np.tile(attachment.weights, (ROWS, 1))
-        )
+        moves.append(move.reshape(len(move), ROWS * SAMPLES, 3))
+        triangles.append(_triangles() + number * ROWS * SAMPLES)
     vertices = np.concatenate(places).astype(np.float32)
-    part = Part(
+    return Part(
         "lashes",
         vertices,
         np.concatenate(triangles),
@@ -81,7 +85,6 @@ def lashes(
         material=Material(roughness=0.9, double_sided=True),
         morphs=morphs_of(np.concatenate(moves, axis=1)),
     )
-    return part, roots
 
 
 def _strip(head: ShapedHead, attachment: Attachment, side: str, length_share: float) -> tuple[Reals, Reals]:

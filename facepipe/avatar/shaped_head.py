@@ -25,7 +25,7 @@ class ShapedHead:
     normals: Floats
     """(N, 3), smooth unit normals."""
     units: Floats
-    """(52, N, 3), displacements of the skin by face unit at weight 1."""
+    """(52, N, 3), displacements of the skin by face unit at weight 1; or (0, N, 3) for a head that stays neutral."""
     points: Mapping[str, Floats]
     """(3,) each: places that are no skin vertex: "eye-left", "eye-right" (centres of the eyeballs), "neck" (joint)."""
     eye_radius: float
@@ -50,8 +50,8 @@ class ShapedHead:
         return morphs_of(self.moved(attachment))
 
     def moved(self, attachment: Attachment) -> Floats:
-        """Return the displacements (52, K, 3) of attached points by face unit."""
-        moved = np.zeros((len(UNITS), len(attachment.corners), 3), np.float32)
+        """Return the displacements (52, K, 3) of attached points by face unit; (0, K, 3) if the head stays neutral."""
+        moved = np.zeros((len(self.units), len(attachment.corners), 3), np.float32)
         for corner in range(3):
             moved += attachment.weights[:, corner, None] * self.units[:, attachment.corners[:, corner]]
         return moved

@@ -67,15 +67,19 @@ class Shaper:
                         * self.head.weights[gender, age, WEIGHTS.index("maxweight" if weight > 0 else "minweight")]
                     )
 
-    def shape(self, vector: AvatarVector) -> tuple[ShapedHead, Floats]:
-        """Return the skin in the shape of a vector, and the vertices (N, 3) of all parts."""
+    def shape(self, vector: AvatarVector, *, neutral: bool = False) -> tuple[ShapedHead, Floats]:
+        """Return the skin in the shape of a vector, and the vertices (N, 3) of all parts.
+
+        With `neutral` the head has no face units.
+        """
         places = self.vertices(vector)
         head = self.head
         skin = places[head.spans["skin"]]
-        units = head.units[:, head.spans["skin"]].copy()
+        units = head.units[: 0 if neutral else len(head.units), head.spans["skin"]].copy()
         eyes = {side: _eye(head, places, side) for side in SIDES}
         for side, (_, radius) in eyes.items():
-            self.lids[side].close(units, skin, radius / self._radius)
+            if not neutral:
+                self.lids[side].close(units, skin, radius / self._radius)
         shaped = ShapedHead(
             template=head.template,
             vertices=skin,

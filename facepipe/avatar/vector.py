@@ -72,6 +72,13 @@ class AvatarVector:
         pairs = [value for colour in self.colours.values() for value in colour]
         return np.array([*self.sliders.values(), *pairs])
 
+    def with_numbers(self, numbers: NDArray[np.float64]) -> AvatarVector:
+        """Return a vector with the same choices and another continuous part (CONTINUOUS,), which is clipped."""
+        values = [float(value) for value in np.clip(numbers, 0, 1)]
+        pairs = values[len(NEUTRAL) :]
+        colours = {name: (pairs[2 * i], pairs[2 * i + 1]) for i, name in enumerate(PALETTES)}
+        return AvatarVector(dict(zip(NEUTRAL, values, strict=False)), colours, self.choices)
+
     def relaxed(self) -> RelaxedVector:
         """Return the same vector with each choice as probabilities, 1 for the chosen option."""
         shares = {
@@ -103,15 +110,12 @@ class RelaxedVector:
 
     def strict(self) -> AvatarVector:
         """Return the vector with the most probable option of each type; the first of equal ones."""
-        values = [float(value) for value in self.continuous]
-        pairs = values[len(NEUTRAL) :]
-        return AvatarVector(
-            dict(zip(NEUTRAL, values, strict=False)),
-            {name: (pairs[2 * i], pairs[2 * i + 1]) for i, name in enumerate(PALETTES)},
-            {type_: list(options)[int(self.choices[type_].argmax())] for type_, options in ASSETS.items()},
-        )
+        choices = {type_: list(options)[int(self.choices[type_].argmax())] for type_, options in ASSETS.items()}
+        return AvatarVector(choices=choices).with_numbers(self.continuous)
 
 
+NUMBERS = (*NEUTRAL, *(f"{name}.{axis}" for name in PALETTES for axis in ("lightness", "tone")))
+"""Names of the continuous part."""
 CONTINUOUS = len(NEUTRAL) + 2 * len(PALETTES)
 """Length of the continuous part of a vector."""
 

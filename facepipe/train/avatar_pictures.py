@@ -24,7 +24,7 @@ from facepipe.avatar.assets import ASSETS
 from facepipe.avatar.avatar import Avatar, build
 from facepipe.avatar.camera import Camera
 from facepipe.avatar.compiling import open_head
-from facepipe.avatar.framing import face_camera
+from facepipe.avatar.framing import PLAIN, face_camera
 from facepipe.avatar.picture import Picture
 from facepipe.avatar.posing import head_rotation
 from facepipe.avatar.rasteriser import render
@@ -40,8 +40,6 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 SHARD = 400
 SIDE, POSED_SIDE, WIDER = 256, 288, 1.125
-PLAIN = (0.9, 0.91, 0.93)
-"""sRGB of the background of neutral pictures."""
 FURTHER_SPREAD = 0.12
 """Standard deviation that is added to the sliders of every second avatar."""
 JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95)

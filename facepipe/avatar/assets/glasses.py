@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from facepipe.avatar.assets.asset import Asset, nothing
 from facepipe.avatar.assets.surface import factor, join, ring, tube
 from facepipe.avatar.mesh import Indices, Material, Part
 from facepipe.avatar.shaped_head import ShapedHead
+from facepipe.avatar.template import Template
 
 if TYPE_CHECKING:
     from facepipe.avatar.vector import AvatarVector
@@ -105,13 +106,19 @@ def _bent(middle: Numbers, outline: Numbers, half: float) -> Numbers:
 
 def _forward(head: ShapedHead, rim: Numbers) -> float:
     """Return how far a rim must move to the front to be clear of the skin, lids and lashes included."""
-    skin = head.vertices[np.unique(np.concatenate([head.template.regions[name] for name in FRONT]))]
+    skin = head.vertices[_front(head.template)]
     across = np.linalg.norm(rim[:, None, :2] - skin[None, :, :2], axis=2)
     gaps = np.where(across < NEAR, skin[None, :, 2] - rim[:, None, 2], -np.inf)
     inside = rim[:, :2].mean(axis=0)
     eye = skin[np.linalg.norm(skin[:, :2] - inside, axis=1) < 0.8 * np.ptp(rim[:, 1]) / 2]
     bulge = (eye[:, 2].max() - rim[:, 2].max()) if len(eye) else -np.inf
     return float(max(gaps.max(), bulge + 0.03)) + CLEARANCE
+
+
+@lru_cache(maxsize=2)
+def _front(template: Template) -> NDArray[np.intp]:
+    """Return the vertices of the front of the face."""
+    return np.unique(np.concatenate([template.regions[name] for name in FRONT]))
 
 
 FRONT = ("face", "lid-left", "lid-right", "nose", "brow-left", "brow-right", "cheek-left", "cheek-right")

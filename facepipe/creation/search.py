@@ -1,0 +1,250 @@
+"""Search: from a relaxed vector to the strict one whose picture by the engine is nearest to the target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from time import perf_counter
+
+import numpy as np
+
+from facepipe.avatar.head import Head
+from facepipe.avatar.picture import Picture
+from facepipe.avatar.vector import NUMBERS, AvatarVector, RelaxedVector
+from facepipe.creation.alignment import derivatives
+from facepipe.creation.drawing import Drawing, drawing
+from facepipe.creation.fitting import DAMPINGS, Derivatives, Pulls
+from facepipe.creation.score import SHIFT, Score, difference, options_of
+from facepipe.creation.target import Target
+
+ORDER = ("hair", "hat", "beard", "glasses", "brows", "earrings")
+"""Types by the area that they cover."""
+PAIRS = (("hat", "hair"), ("hair", "earrings"))
+"""Types of which one hides the other."""
+OWN: Mapping[str, tuple[str, ...]] = {
+    "hair": ("hair_volume", "hair_length", "forehead_height", "hair.lightness", "hair.tone"),
+    "hat": ("hair_volume", "hair_length", "clothes.lightness", "clothes.tone"),
+    "beard": ("beard_volume", "hair.lightness", "hair.tone"),
+    "glasses": ("glasses_size", "glasses_height"),
+    "brows": ("brow_thickness", "brow_height", "brow_angle"),
+    "earrings": ("ear_lobes",),
+}
+"""Numbers that are fitted anew to each of the best options of a type, before they are compared."""
+PROBABLE, FEWEST, MOST = 0.01, 3, 8
+"""Options of a type that are tried: all of at least this probability, within these numbers of the most probable."""
+AGAIN = 4
+"""Options of a type that are tried again in later rounds: those with the best scores."""
+PAIRED = 3
+"""Options of each of a pair that are tried together."""
+FITTED, NEAR = 2, 1.3
+"""Options of a type to which their own numbers are fitted, if their score is at most this multiple of the best."""
+ROUNDS = 2
+CHORDS = 3
+"""Steps that are taken with the same derivatives."""
+ENOUGH = 1e-5
+"""Improvement of the score below which derivatives are not used again."""
+FINISHED = 0.1
+"""Improvement by a round, as a fraction of the score, below which there is no further round."""
+MOST_SHIFT = 12.0
+"""Pixels by which a target may be shifted or grown."""
+OUTLINES = ("hair_volume", "hair_length", "beard_volume", "glasses_size", "glasses_height")
+REACHES = (0.3, 0.15, 0.08)
+"""Numbers that the outlines of a photograph show, and by how much each is changed, round by round."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a search."""
+
+    searched: str
+    """A type, two types that hide each other, or "continuous"."""
+    tried: int
+    """Number of vectors that were compared."""
+    changed: str
+    """What was chosen instead of what; empty if nothing changed."""
+    score: float
+    """The best score so far."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """A strict vector, and the way to it."""
+
+    argmax: AvatarVector
+    """The vector of the most probable options."""
+    argmax_score: float
+    vector: AvatarVector
+    score: float
+    trace: tuple[Step, ...]
+    renders: int
+    seconds: float
+
+
+def convert(target: Target, relaxed: RelaxedVector, head: Head, *, threads: int = 2) -> Conversion:
+    """Return the strict vector for a target, starting from the most probable options of a relaxed vector.
+
+    The result does not depend on the number of threads.
+    """
+    start = perf_counter()
+    with drawing(head, threads) as canvas:
+        search = _Search(target, relaxed, canvas)
+        argmax, argmax_score = search.vector, search.score
+        search.types()
+        search.continuous()
+        for _ in range(ROUNDS):
+            before = search.score
+            search.types(fitted=bool(target.trust.pixels))
+            search.continuous()
+            if before - search.score < ENOUGH + FINISHED * before:
+                break
+        return Conversion(
+            argmax,
+            argmax_score,
+            search.vector,
+            search.score,
+            tuple(search.trace),
+            canvas.count,
+            perf_counter() - start,
+        )
+
+
+class _Search:
+    """The best vector so far, and its picture."""
+
+    def __init__(self, target: Target, relaxed: RelaxedVector, canvas: Drawing) -> None:
+        self._target, self._relaxed, self._canvas = target, relaxed, canvas
+        self._scored = Score(target, relaxed)
+        self.vector = relaxed.strict()
+        self._picture = canvas.draw([self.vector])[0]
+        self.score = self._scored(self.vector, self._picture)
+        self.trace: list[Step] = []
+        self._ranked: dict[str, list[str]] = {}
+
+    def types(self, *, fitted: bool = False) -> None:
+        """Search every type, then the pairs that hide each other. With `fitted`, options get numbers that suit them."""
+        for type_ in ORDER:
+            names = self._ranked.get(type_) or self._candidates(type_)
+            scores = self._choose(type_, [{type_: name} for name in names], fitted=fitted)
+            self._ranked[type_] = sorted(names, key=lambda name: scores.get((name,), 0.0))[: AGAIN + 1]
+        for first, second in PAIRS:
+            both = product(*(self._probable(type_) for type_ in (first, second)))
+            self._choose(f"{first} and {second}", [{first: one, second: other} for one, other in both], fitted=False)
+
+    def continuous(self) -> None:
+        """Search the continuous part."""
+        before = self.score
+        if self._target.trust.pixels:
+            tried = self._fit(range(len(NUMBERS)))
+        else:
+            tried = sum(self._slide(name, reach) for reach in REACHES for name in OUTLINES)
+        self._note("continuous", tried, "moved" if self.score < before else "")
+
+    def _candidates(self, type_: str) -> list[str]:
+        """Return options of a type by falling probability, "none" among them."""
+        shares = options_of(self._relaxed, type_)
+        ordered = sorted(shares, key=lambda name: -shares[name])
+        kept = [name for rank, name in enumerate(ordered[:MOST]) if rank < FEWEST or shares[name] >= PROBABLE]
+        return kept if "none" in kept else [*kept, "none"]
+
+    def _probable(self, type_: str) -> list[str]:
+        """Return the chosen option and the most probable ones, of at most PAIRED."""
+        shares = options_of(self._relaxed, type_)
+        likely = sorted((name for name in shares if shares[name] >= PROBABLE), key=lambda name: -shares[name])
+        return list(dict.fromkeys([self.vector.choices[type_], *likely[:PAIRED]]))
+
+    def _choose(
+        self, searched: str, choices: Sequence[Mapping[str, str]], *, fitted: bool
+    ) -> dict[tuple[str, ...], float]:
+        """Try choices, keep the best, and return the scores by the names of the options that were tried."""
+        before = self.vector.choices
+        others = [choice for choice in choices if any(before[type_] != name for type_, name in choice.items())]
+        vectors = [self.vector.changed(choices=choice) for choice in others]
+        drawn = self._try(vectors)
+        tried = len(vectors)
+        if fitted:
+            near = [one for one in range(len(vectors)) if drawn[one][1] <= NEAR * self.score]
+            best = sorted(near, key=lambda one: drawn[one][1])[:FITTED]
+            tried += sum(self._refit(vectors[one], *drawn[one], searched) for one in best)
+        changed = [
+            f"{name} for {before[type_]}" for type_, name in self.vector.choices.items() if before[type_] != name
+        ]
+        self._note(searched, tried, ", ".join(changed))
+        return {tuple(choice.values()): score for choice, (_, score) in zip(others, drawn, strict=True)}
+
+    def _try(self, vectors: Sequence[AvatarVector], scores: Sequence[Score] = ()) -> list[tuple[Picture, float]]:
+        """Draw vectors, keep the best of them if it is better, and return their pictures and scores.
+
+        `scores` are those of each vector's alignment; without them, all have the present one.
+        """
+        drawn = []
+        scores = scores or [self._scored] * len(vectors)
+        for vector, picture, scored in zip(vectors, self._canvas.draw(vectors), scores, strict=True):
+            score = scored(vector, picture)
+            drawn.append((picture, score))
+            if score < self.score:
+                self.vector, self._picture, self.score, self._scored = vector, picture, score, scored
+        return drawn
+
+    def _refit(self, vector: AvatarVector, picture: Picture, score: float, type_: str) -> int:
+        """Fit a type's own numbers in a vector, and keep it if it is better; return the number of vectors tried."""
+        kept = self.vector, self._picture, self.score
+        self.vector, self._picture, self.score = vector, picture, score
+        tried = self._fit([NUMBERS.index(name) for name in OWN[type_]], chords=1)
+        if self.score >= kept[2]:
+            self.vector, self._picture, self.score = kept
+        return tried
+
+    def _fit(self, numbers: Sequence[int], chords: int = CHORDS) -> int:
+        """Fit numbers of the continuous part to the picture; return the number of vectors tried."""
+        tried, whole = len(numbers), chords > 1
+        target = self._scored.target
+        further = derivatives(target) if whole and target.trust.shift_pixels else []
+        measured = Derivatives(self._canvas, self.vector, numbers, target.inside, further)
+        for _ in range(chords):
+            before, at, target = self.score, self.vector.numbers(), self._scored.target
+            apart = difference(self._picture.colour, target.picture, target.inside)
+            pulls = self._pulls(numbers, shifted=bool(further))
+            vectors, scores = [], []
+            for change in measured.steps(apart, pulls, DAMPINGS if whole else DAMPINGS[:1]):
+                values = at.copy()
+                values[list(numbers)] += change[: len(numbers)]
+                vectors.append(self.vector.with_numbers(values))
+                shift = self._scored.alignment + change[len(numbers) :] if further else None
+                scores.append(self._scored if shift is None else Score(self._target, self._relaxed, shift))
+            tried += len(self._try(vectors, scores))
+            if before - self.score < ENOUGH:
+                break
+        return tried
+
+    def _pulls(self, numbers: Sequence[int], *, shifted: bool) -> Pulls:
+        """Return bounds and pulls of changes of numbers, and of the alignment."""
+        trust, at = self._target.trust, self.vector.numbers()
+        wanted = (self._relaxed.continuous - at)[list(numbers)]
+        strength = np.full(len(numbers), 2 * trust.continuous / len(at))
+        low, high = -at[list(numbers)], 1 - at[list(numbers)]
+        if shifted:
+            shift = self._scored.alignment
+            low, high = np.append(low, -MOST_SHIFT - shift), np.append(high, MOST_SHIFT - shift)
+            wanted, strength = (
+                np.append(wanted, -shift),
+                np.append(strength, np.full(3, 2 * SHIFT / trust.shift_pixels**2)),
+            )
+        return Pulls(low, high, wanted, strength)
+
+    def _slide(self, name: str, reach: float) -> int:
+        at = self.vector.numbers()
+        vectors = []
+        for way in (-reach, reach):
+            values = at.copy()
+            values[NUMBERS.index(name)] += way
+            vectors.append(self.vector.with_numbers(values))
+        return len(self._try(vectors))
+
+    def _note(self, searched: str, tried: int, changed: str) -> None:
+        self.trace.append(Step(searched, tried, changed, self.score))
+
+
+def gain(conversion: Conversion) -> float:
+    """Return the share of the score of argmax that the search removed."""
+    return float(1 - conversion.score / np.maximum(conversion.argmax_score, 1e-12))
