@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,9 +51,7 @@ def observe(picture: Pixels, matte: Floats, points: NDArray[np.floating], neutra
     frame = face_frame(points)
     moved = transform_points(np.asarray(points, np.float64), frame.matrix(SIDE_PIXELS))
     share = np.clip(matte * 255 + 0.5, 0, 255).astype(np.uint8)
-    seen = np.full(share.shape, 255, np.uint8)
-    inside = sample(_bordered(seen), _shifted(frame), SIDE_PIXELS)
-    shown = sample(_bordered(share), _shifted(frame), SIDE_PIXELS)
+    inside, shown = (_within(plane, frame) for plane in (np.full(share.shape, 255, np.uint8), share))
     return Observation(
         sample(picture, frame, SIDE_PIXELS),
         shown.astype(np.float32) / 255,
@@ -63,10 +61,11 @@ def observe(picture: Pixels, matte: Floats, points: NDArray[np.floating], neutra
     )
 
 
-def _bordered(plane: Pixels) -> Pixels:
-    """Return a plane with a border of zeros, which `sample` continues beyond the edges."""
-    return np.pad(plane, 1)
+def _within(plane: Pixels, frame: SquareCrop) -> Pixels:
+    """Return the frame of a plane (H, W) that is 0 beyond its edges.
 
-
-def _shifted(frame: SquareCrop) -> SquareCrop:
-    return SquareCrop(frame.center_x + 1, frame.center_y + 1, frame.side, frame.angle_radians)
+    `sample` continues the outermost pixels, and averages blocks of a large face: a border of zeros fills such a block.
+    """
+    border = 2 * max(1, int(frame.side / SIDE_PIXELS))
+    moved = replace(frame, center_x=frame.center_x + border, center_y=frame.center_y + border)
+    return sample(np.pad(plane, border), moved, SIDE_PIXELS)
