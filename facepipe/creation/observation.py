@@ -54,8 +54,8 @@ def observe(picture: Pixels, matte: Floats, points: NDArray[np.floating], neutra
     inside, shown = (_within(plane, frame) for plane in (np.full(share.shape, 255, np.uint8), share))
     return Observation(
         sample(picture, frame, SIDE_PIXELS),
-        shown.astype(np.float32) / 255,
-        inside.astype(np.float32) / 255,
+        shown.astype(np.float32) / np.float32(255),
+        inside.astype(np.float32) / np.float32(255),
         moved.astype(np.float32),
         np.asarray(neutral, np.float32),
     )
