@@ -42,6 +42,8 @@ class Params:
     """Version of the engine."""
     size_pixels: int
     """Width and height of render.png."""
+    remarks: tuple[tuple[str, str], ...] = ()
+    """Code and text of the remarks of earlier stages, for the report."""
 
 
 def create(run: StageRun[Params]) -> Mapping[str, Any]:
@@ -62,7 +64,7 @@ def create(run: StageRun[Params]) -> Mapping[str, Any]:
     models = open_models({name: run.weights[name] for name in (MAPPER, IMITATOR, CODE_MAPPER) if name in run.weights})
     made = created(observation, models, open_head(), stylized=stylized, code=code)
     remarks += hair_remarks(made.conversion.vector)
-    _write(run, made, remarks)
+    _write(run, made, [*(Remark(code, text) for code, text in run.params.remarks), *remarks])
     run.advance(1)
     differences = {name: round(value, 6) for name, value in made.differences.items()}
     return {

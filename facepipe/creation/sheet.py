@@ -13,7 +13,7 @@ from facepipe.avatar.posing import head_rotation
 from facepipe.avatar.units import UNITS
 from facepipe.creation.creation import Creation
 from facepipe.creation.observation import Floats, Pixels
-from facepipe.creation.stylised import BACKGROUND
+from facepipe.creation.stylised import BACKGROUND, before_background
 from facepipe.media.board import Entry, Tile, board
 
 YAWS_DEGREES = (-35, 0, 35)
@@ -39,12 +39,12 @@ TILE_PIXELS = 320
 
 def sheet_of(creation: Creation) -> Pixels:
     """Return the sheet (H, 1600, 3)."""
-    avatar = creation.final
+    avatar, seen = creation.final, creation.observation
     artist = Portraitist(avatar, portrait_camera(avatar), TILE_PIXELS)
     target = "your stylised picture" if creation.target.given else "stylised target"
     pictures = creation.pictures
     stages = [
-        Tile(creation.observation.picture, "portrait"),
+        Tile(before_background(seen.picture, seen.inside), "portrait"),
         Tile(creation.target.picture, target),
         Tile(pictures["imitator"], "imitator"),
         Tile(pictures["argmax"], "most probable options"),

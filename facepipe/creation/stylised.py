@@ -26,9 +26,9 @@ FREE = (
     *("brow-outer-right", "brow-inner-right", "brow-inner-left", "brow-outer-left"),
 )
 """Landmarks that the warp leaves where they come to lie: brows keep their slope, and the hair line its distance."""
-STIFFNESS = 4.0
+STIFFNESS = 2.0
 """Smoothing of the warp. Landmarks are off by a pixel or two."""
-LIP_GAP_PIXELS = 1.5
+LIP_GAP_PIXELS = 1.0
 """How far from the line between the lips the inner edges of the portrait's lips come to lie."""
 GRID_PIXELS = 4
 """Step of the grid on which the spline is evaluated."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from facepipe.creation import CODE_MAPPER, IMITATOR, MAPPER
-from facepipe.engine import Job, Output, Pending
+from facepipe.engine import Artefact, Job, Output, Pending
+from facepipe.engine.remark import remarks_in
 from facepipe.errors import InputError, UsageError, WeightsError
 from facepipe.media.files import check_input
 from facepipe.pipeline.avatars import avatar_params
@@ -17,6 +18,7 @@ from facepipe.pipeline.delivery import check_destination, sidecar_of
 from facepipe.pipeline.items import RESULT_SUFFIXES, Item, find_items, is_medium
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.perception import (
+    Made,
     Weights,
     compute_matte,
     creation_weight_names,
@@ -79,7 +81,7 @@ class Creating(Steps):
         made = self.job.run(
             create.STAGE,
             inputs,
-            _params(self.options),
+            _params(self.options, [cropped, shown]),
             weights={one: weights[one] for one in ("face-model", MAPPER, IMITATOR, CODE_MAPPER) if one in weights},
             label=f"create {name}",
             frames=1,
@@ -87,9 +89,12 @@ class Creating(Steps):
         return self._deliver(item, outs, made, [cropped, cut, fitted.coefficients, shown, made])
 
 
-def _params(options: Options) -> create.Params:
+def _params(options: Options, seen: Sequence[Made]) -> create.Params:
+    """Return the parameters of the stage, with the remarks of earlier stages."""
     engine = avatar_params(options)
-    return create.Params(engine.head, engine.engine, options.size_pixels)
+    found = [remark for made in seen if isinstance(made, Artefact) for remark in remarks_in(made.facts)]
+    told = tuple((remark.code, remark.text) for remark in dict.fromkeys(found))
+    return create.Params(engine.head, engine.engine, options.size_pixels, told)
 
 
 def outs_of(item: Item) -> dict[Path, str]:

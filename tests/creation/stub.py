@@ -91,6 +91,9 @@ def stub_weights(folder: Path, find: Callable[..., dict[str, Any]]) -> Callable[
         own[name] = StubWeight(path, hashlib.sha256(name.encode()).hexdigest())
 
     def found(*names: str) -> dict[str, Any]:
-        return {**find(*(name for name in names if name not in own)), **{name: own[name] for name in names if name in own}}
+        return {
+            **find(*(name for name in names if name not in own)),
+            **{name: own[name] for name in names if name in own},
+        }
 
     return found
