@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,11 @@ def observe(picture: Pixels, matte: Floats, points: NDArray[np.floating], neutra
     frame = face_frame(points)
     moved = transform_points(np.asarray(points, np.float64), frame.matrix(SIDE_PIXELS))
     share = np.clip(matte * 255 + 0.5, 0, 255).astype(np.uint8)
-    inside, shown = (_within(plane, frame) for plane in (np.full(share.shape, 255, np.uint8), share))
+    seen = np.full(share.shape, 255, np.uint8)
+    # `sample` continues the border beyond the edges, and averages blocks of this size.
+    border = 2 * int(frame.side / SIDE_PIXELS) + 2
+    moved_frame = SquareCrop(frame.center_x + border, frame.center_y + border, frame.side, frame.angle_radians)
+    shown, inside = (sample(np.pad(plane, border), moved_frame, SIDE_PIXELS) for plane in (share, seen))
     return Observation(
         sample(picture, frame, SIDE_PIXELS),
         shown.astype(np.float32) / np.float32(255),
@@ -59,13 +63,3 @@ def observe(picture: Pixels, matte: Floats, points: NDArray[np.floating], neutra
         moved.astype(np.float32),
         np.asarray(neutral, np.float32),
     )
-
-
-def _within(plane: Pixels, frame: SquareCrop) -> Pixels:
-    """Return the frame of a plane (H, W) that is 0 beyond its edges.
-
-    `sample` continues the outermost pixels, and averages blocks of a large face: a border of zeros fills such a block.
-    """
-    border = 2 * max(1, int(frame.side / SIDE_PIXELS))
-    moved = replace(frame, center_x=frame.center_x + border, center_y=frame.center_y + border)
-    return sample(np.pad(plane, border), moved, SIDE_PIXELS)
