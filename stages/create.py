@@ -93,16 +93,17 @@ def _observe(run: StageRun[Params]) -> tuple[Observation, SquareCrop, list[Remar
 
 def load_code(path: Path) -> NDArray[np.float32]:
     """Read a W+ code (18, 512), or (1, 18, 512), from an .npy. Raises InputError for another file."""
-    from facepipe.creation.creation import CODE_SHAPE
+    from facepipe.models.avatar_mapper import WPLUS_CODES, WPLUS_WIDTH
 
     try:
         code = np.load(path, allow_pickle=False)
         found = np.asarray(code, np.float32) if code.dtype.kind == "f" else None
     except (OSError, ValueError, EOFError, AttributeError) as error:
         raise InputError(f"{path}: is no array of NumPy ({error}); expected an .npy with a W+ code of e4e") from None
-    if found is None or found.shape not in (CODE_SHAPE, (1, *CODE_SHAPE)) or not np.isfinite(found).all():
+    shape = (WPLUS_CODES, WPLUS_WIDTH)
+    if found is None or found.shape not in (shape, (1, *shape)) or not np.isfinite(found).all():
         raise InputError(f"{path}: has the shape {code.shape} of {code.dtype}, expected finite floats (18, 512)")
-    return found.reshape(CODE_SHAPE)
+    return found.reshape(shape)
 
 
 def _write(run: StageRun[Params], made: Creation, remarks: list[Remark]) -> None:
@@ -119,7 +120,7 @@ def _write(run: StageRun[Params], made: Creation, remarks: list[Remark]) -> None
     write_image(run.output / "target.png", made.target.picture, metadata=marked)
     write_image(run.output / "sheet.png", sheet_of(made), metadata=marked)
     digests = {name: _digest(path) for name, path in run.weights.items()}
-    origin = Origin(head, digests, stylized="stylized" in run.inputs, code="code" in run.inputs)
+    origin = Origin(head, digests, code="code" in run.inputs)
     contents = {
         "relaxed.json": relaxed_content(made.relaxed, head),
         "report.json": report_of(made, origin, remarks),

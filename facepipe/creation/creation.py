@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from facepipe.avatar.avatar import Avatar, build
 from facepipe.avatar.framing import face_camera
@@ -17,35 +18,44 @@ from facepipe.avatar.head import Head
 from facepipe.avatar.rasteriser import render
 from facepipe.avatar.vector import AvatarVector, RelaxedVector
 from facepipe.creation.observation import SIDE_PIXELS, Floats, Observation, Pixels
-from facepipe.creation.stylised import BACKGROUND, StylisedPortrait, given_portrait, stylised_portrait
+from facepipe.creation.stylised import BACKGROUND, DRAWING, STYLISED, StylisedPortrait, kept_portrait, stylised_portrait
+from facepipe.models.avatar_mapper import PARTS
 
-CODE_SHAPE = (18, 512)
-"""Shape of a W+ code of a face generator of 1024 pixels."""
+Doubles = NDArray[np.float64]
+DRAWN = 0.5
+"""Probability from which on a portrait counts as a drawing by the engine."""
 STAGES = ("imitator", "argmax", "search")
 """What is compared with the target: the relaxed vector drawn by the imitator, then strict ones drawn by the engine."""
 
 
-@dataclass(frozen=True, eq=False)
-class Mapped:
+class Mapped(Protocol):
     """What a mapper finds in a portrait."""
 
-    relaxed: RelaxedVector
-    parts: Mapping[str, Floats] = field(default_factory=dict)
-    """(256, 256) by name of part, in the frame of the face: share of the pixel that it covers. Absent: unknown."""
+    @property
+    def relaxed(self) -> RelaxedVector:
+        """The relaxed vector."""
+
+    @property
+    def parts(self) -> Floats | None:
+        """(P, 256, 256), probabilities of the mapper's parts in the frame of the face; None from a code."""
+
+    @property
+    def drawn(self) -> float:
+        """Probability that the picture is a drawing by the engine."""
 
 
 class Mapper(Protocol):
     """Finds a relaxed vector."""
 
-    def map(self, observation: Observation, code: Floats | None = None) -> Mapped:
-        """Return the vector of a portrait; a mapper of W+ codes takes `code` (18, 512) instead of the pixels."""
+    def map(self, observation: Observation) -> Mapped:
+        """Return the vector and the parts of a portrait."""
+
+    def map_code(self, code: Doubles | Floats) -> Mapped:
+        """Return the vector of a W+ code (18, 512)."""
 
 
-class Measure(Protocol):
-    """Measures shape and colours of a portrait."""
-
-    def __call__(self, observation: Observation, mapped: Mapped, head: Head) -> RelaxedVector:
-        """Return the mapped vector with sliders of shape and colours as landmarks and pixels show them."""
+Measure = Callable[[Observation, Mapped, Head], RelaxedVector]
+"""Returns the mapped vector with sliders of shape and colours as landmarks and pixels of the portrait show them."""
 
 
 class Imitator(Protocol):
@@ -79,11 +89,8 @@ class Conversion(Protocol):
         """The steps of the search, dataclasses of values that JSON knows."""
 
 
-class Convert(Protocol):
-    """Searches the strict vector."""
-
-    def __call__(self, target: StylisedPortrait, relaxed: RelaxedVector, head: Head) -> Conversion:
-        """Return the strict vector whose picture by the engine is most like the target."""
+Convert = Callable[[StylisedPortrait, RelaxedVector, Head], Conversion]
+"""Returns the strict vector whose picture by the engine is most like the target."""
 
 
 @dataclass(frozen=True)
@@ -146,14 +153,11 @@ def create(
     """
     clock = Clock()
     with clock.part("mapper"):
-        mapped = models.mapper.map(observation, code)
+        mapped = models.mapper.map(observation) if code is None else models.mapper.map_code(code)
     with clock.part("measures"):
         relaxed = models.measure(observation, mapped, head)
     with clock.part("target"):
-        if stylized is not None:
-            target = given_portrait(stylized, observation, mapped.parts)
-        else:
-            target = stylised_portrait(observation, build(relaxed.strict(), head), mapped.parts)
+        target = _target(observation, mapped, build(relaxed.strict(), head), stylized)
     with clock.part("imitator"):
         imitation = models.imitator.draw(relaxed)
     with clock.part("search"):
@@ -164,6 +168,15 @@ def create(
     drawn = dict(zip(STAGES, pictures, strict=True))
     differences = {name: difference(picture, target) for name, picture in drawn.items()}
     return Creation(observation, target, relaxed, conversion, final, drawn, differences, clock.seconds)
+
+
+def _target(observation: Observation, mapped: Mapped, avatar: Avatar, stylized: Pixels | None) -> StylisedPortrait:
+    parts = {} if mapped.parts is None else dict(zip(PARTS[1:], mapped.parts[1:], strict=True))
+    if stylized is not None:
+        return kept_portrait(stylized, observation, parts, STYLISED)
+    if mapped.drawn > DRAWN:
+        return kept_portrait(observation.picture, observation, parts, DRAWING)
+    return stylised_portrait(observation, avatar, parts)
 
 
 def picture_of(avatar: Avatar, side_pixels: int = SIDE_PIXELS) -> Pixels:

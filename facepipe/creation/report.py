@@ -12,10 +12,17 @@ from facepipe.avatar.head import ENGINE_VERSION
 from facepipe.avatar.sliders import NEUTRAL
 from facepipe.avatar.vector import AvatarVector, RelaxedVector
 from facepipe.creation.creation import Creation
+from facepipe.creation.stylised import DRAWING, PHOTOGRAPH, STYLISED
 from facepipe.engine.remark import Remark, remark_facts
 
 RELAXED_FORMAT, REPORT_FORMAT, SCHEMA_VERSION = "facepipe-relaxed-avatar", "facepipe-avatar-report", 1
 DIGITS = 6
+STYLIZERS = {
+    PHOTOGRAPH: "none: smoothing and a warp of the portrait",
+    STYLISED: "the user's own",
+    DRAWING: "none: the portrait is a drawing by the engine",
+}
+"""What made the target, by kind of the portrait."""
 DIFFERENCE = "mean absolute difference from the target within the portrait, sRGB from 0 to 1"
 SCORE = "score of the search; lower is better"
 
@@ -28,8 +35,6 @@ class Origin:
     """Digest of the compiled head."""
     weights: Mapping[str, str]
     """sha256 of the networks, by name."""
-    stylized: bool
-    """Whether the user's own model stylised the portrait."""
     code: bool
     """Whether the mapper was given a W+ code."""
 
@@ -64,7 +69,7 @@ def report_of(creation: Creation, origin: Origin, remarks: Iterable[Remark]) -> 
         "head": origin.head,
         "weights": dict(origin.weights),
         "models": {
-            "stylizer": "the user's own" if origin.stylized else "none: smoothing and a warp of the portrait",
+            "stylizer": STYLIZERS[creation.target.kind],
             "mapper": "of W+ codes" if origin.code else "of the portrait's pixels",
         },
         "difference": {"unit": DIFFERENCE, **{name: _rounded(value) for name, value in creation.differences.items()}},

@@ -13,7 +13,7 @@ from facepipe.avatar.posing import head_rotation
 from facepipe.avatar.units import UNITS
 from facepipe.creation.creation import Creation
 from facepipe.creation.observation import Floats, Pixels
-from facepipe.creation.stylised import BACKGROUND, before_background
+from facepipe.creation.stylised import BACKGROUND, DRAWING, PHOTOGRAPH, STYLISED, before_background
 from facepipe.media.board import Entry, Tile, board
 
 YAWS_DEGREES = (-35, 0, 35)
@@ -34,6 +34,8 @@ EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
     },
 }
 """Weights of face units by name of the expression."""
+TARGETS = {PHOTOGRAPH: "stylised target", STYLISED: "your stylised picture", DRAWING: "target: the drawing itself"}
+"""Captions of the target by kind of the portrait."""
 TILE_PIXELS = 320
 
 
@@ -41,11 +43,10 @@ def sheet_of(creation: Creation) -> Pixels:
     """Return the sheet (H, 1600, 3)."""
     avatar, seen = creation.final, creation.observation
     artist = Portraitist(avatar, portrait_camera(avatar), TILE_PIXELS)
-    target = "your stylised picture" if creation.target.given else "stylised target"
     pictures = creation.pictures
     stages = [
         Tile(before_background(seen.picture, seen.inside), "portrait"),
-        Tile(creation.target.picture, target),
+        Tile(creation.target.picture, TARGETS[creation.target.kind]),
         Tile(pictures["imitator"], "imitator"),
         Tile(pictures["argmax"], "most probable options"),
         Tile(pictures["search"], "after the search"),

@@ -17,6 +17,8 @@ from facepipe.creation.alignment import SHARES, inner_lips, landmarks_of
 from facepipe.creation.observation import SIDE_PIXELS, Floats, Observation, Pixels
 
 Points = NDArray[np.float64]
+PHOTOGRAPH, STYLISED, DRAWING = "photograph", "stylised", "drawing"
+"""Kinds of portraits: a photograph; a picture that the user's own model has stylised; a drawing by the engine."""
 BACKGROUND = (0.9, 0.91, 0.93)
 """sRGB, 0 to 1, behind the person, and behind avatars that are compared with it."""
 ROUNDS, REACH_PIXELS, LEVELS, SPREAD_PIXELS = 3, 9, 16, 4
@@ -48,8 +50,8 @@ class StylisedPortrait:
     """(256, 256), 1 inside the portrait, 0 beyond its edges."""
     parts: Mapping[str, Floats] = field(default_factory=dict)
     """(256, 256) by name of part: share of the pixel that it covers. Absent ones are not known."""
-    given: bool = False
-    """Whether the user gave the picture, in the style of avatars, in place of a photograph."""
+    kind: str = PHOTOGRAPH
+    """What the picture was before: PHOTOGRAPH, STYLISED or DRAWING."""
 
 
 def stylised_portrait(observation: Observation, avatar: Avatar, parts: Mapping[str, Floats]) -> StylisedPortrait:
@@ -65,10 +67,12 @@ def stylised_portrait(observation: Observation, avatar: Avatar, parts: Mapping[s
     )
 
 
-def given_portrait(picture: Pixels, observation: Observation, parts: Mapping[str, Floats]) -> StylisedPortrait:
-    """Return a portrait that the user's own model has stylised, (256, 256, 3), framed like the observation."""
-    matte, inside = observation.matte, observation.inside
-    return StylisedPortrait(before_background(picture, matte), matte, inside, parts, given=True)
+def kept_portrait(
+    picture: Pixels, observation: Observation, parts: Mapping[str, Floats], kind: str
+) -> StylisedPortrait:
+    """Return a portrait whose picture (256, 256, 3), framed like the observation, has the style of avatars already."""
+    matte = observation.matte
+    return StylisedPortrait(before_background(picture, matte), matte, observation.inside, parts, kind)
 
 
 def warp_of(observation: Observation, avatar: Avatar) -> Points:

@@ -14,9 +14,10 @@ from skimage import data
 
 from facepipe.avatar.compiling import open_head
 from facepipe.avatar.params import head_of, load_params
-from facepipe.creation import models
+from facepipe.creation import CODE_MAPPER, models
 from facepipe.media.image import read_image, write_image
 from facepipe.pipeline import creation
+from facepipe.pipeline.precheck import find_weights
 from facepipe.stages import create as stage
 from tests.creation.stub import stub_models, stub_weights
 from tests.export.avatar_head import needs_head
@@ -36,7 +37,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def create(tmp_path: Path, works: Path, monkeypatch: pytest.MonkeyPatch) -> Create:
     """Runs the command, and expects a code."""
     (tmp_path / "weights").mkdir()
-    monkeypatch.setattr(creation, "find_weights", stub_weights(tmp_path / "weights", creation.find_weights))
+    monkeypatch.setattr(creation, "find_weights", stub_weights(tmp_path / "weights", find_weights))
     monkeypatch.setattr(models, "open_models", stub_models)
 
     def made(*words: str | Path, code: int = 0, work: str = "work") -> Outcome:
@@ -193,7 +194,7 @@ def test_a_code(create: Create, scene: Scene, tmp_path: Path, monkeypatch: pytes
     np.save(wrong, np.zeros((14, 512), np.float32))
     done = create(scene.portrait, "-o", tmp_path / "no", "--wplus", code, code=3)
     assert "needs a mapper of W+ codes" in said(done)
-    monkeypatch.setattr(creation, "registered", lambda: {creation.CODE_MAPPER: None})
+    monkeypatch.setattr(creation, "registered", lambda: {CODE_MAPPER: None})
     done = create(scene.portrait, "-o", tmp_path / "no", "--wplus", wrong, code=3)
     assert "expected finite floats (18, 512)" in said(done)
     done = create(scene.portrait, "-o", tmp_path / "no", "--wplus", scene.portrait, code=3)

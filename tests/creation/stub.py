@@ -18,6 +18,7 @@ from facepipe.creation import CODE_MAPPER, IMITATOR, MAPPER
 from facepipe.creation.creation import Mapped, Models, picture_of
 from facepipe.creation.observation import Floats, Observation, Pixels
 from facepipe.creation.stylised import StylisedPortrait
+from facepipe.models.avatar_mapper import PARTS
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,30 @@ class Converted:
     trace: tuple[Step, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class StubMapped:
+    """What the mapper finds."""
+
+    relaxed: RelaxedVector
+    parts: Floats | None
+    drawn: float = 0.0
+
+
 class StubMapper:
     """Answers a vector by the mean lightness of the person, or of a code."""
 
-    def map(self, observation: Observation, code: Floats | None = None) -> Mapped:
+    def map(self, observation: Observation) -> StubMapped:
         person = observation.matte > 0.5
-        light = float(observation.picture[person].mean() / 255) if code is None else float(np.clip(code.mean(), 0, 1))
-        vector = AvatarVector({"head_width": light}, {"skin": (light, 0.5)}, {"hair": "crop"})
-        return Mapped(vector.relaxed(), {"hair": observation.matte})
+        parts = np.zeros((len(PARTS), *person.shape), np.float32)
+        parts[PARTS.index("hair")] = observation.matte
+        return StubMapped(self._vector(float(observation.picture[person].mean() / 255)), parts)
+
+    def map_code(self, code: Any) -> StubMapped:
+        return StubMapped(self._vector(float(np.clip(code.mean(), 0, 1))), None)
+
+    @staticmethod
+    def _vector(light: float) -> RelaxedVector:
+        return AvatarVector({"head_width": light}, {"skin": (light, 0.5)}, {"hair": "crop"}).relaxed()
 
 
 class StubImitator:

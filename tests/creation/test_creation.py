@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from facepipe.avatar.avatar import build
 from facepipe.avatar.vector import AvatarVector
 from facepipe.creation import IMITATOR, MAPPER
 from facepipe.creation.creation import STAGES, Creation, create, difference, picture_of
+from facepipe.creation.observation import Observation
 from facepipe.creation.report import Origin, hex_of, relaxed_content, report_of
 from facepipe.creation.sheet import sheet_of
+from facepipe.creation.stylised import DRAWING, STYLISED
 from facepipe.engine.remark import Remark
 from tests.creation.faces import observed
-from tests.creation.stub import stub_models
+from tests.creation.stub import StubMapped, StubMapper, stub_models
 from tests.export.avatar_head import compiled_head, needs_head
 
 pytestmark = needs_head
@@ -51,8 +54,24 @@ def test_the_mapper_gets_the_code() -> None:
 def test_a_given_picture_is_the_target() -> None:
     picture = np.full((256, 256, 3), (10, 200, 30), np.uint8)
     made = create(observed(), stub_models({}), compiled_head(), stylized=picture)
-    assert made.target.given
+    assert made.target.kind == STYLISED
     assert (made.target.picture[128, 128] == (10, 200, 30)).all()
+
+
+def test_a_drawing_by_the_engine_is_the_target() -> None:
+    models, seen = stub_models({}), observed()
+    mapped = replace(models.mapper.map(seen), drawn=0.9)  # type: ignore[type-var]
+
+    class Knowing(StubMapper):
+        def map(self, observation: Observation) -> StubMapped:
+            assert isinstance(mapped, StubMapped)
+            return mapped
+
+    made = create(seen, replace(models, mapper=Knowing()), compiled_head())
+    assert made.target.kind == DRAWING
+    person = seen.matte == 1
+    assert (made.target.picture[person] == seen.picture[person]).all()
+    assert (made.target.parts["hair"] == seen.matte).all()
 
 
 def test_the_relaxed_vector_by_names() -> None:
@@ -69,7 +88,7 @@ def test_the_relaxed_vector_by_names() -> None:
 
 
 def test_the_report(made: Creation) -> None:
-    origin = Origin("digest", {MAPPER: "1", IMITATOR: "2"}, stylized=False, code=True)
+    origin = Origin("digest", {MAPPER: "1", IMITATOR: "2"}, code=True)
     report = report_of(made, origin, [Remark("mouth-open", "it is open")])
     assert json.loads(json.dumps(report)) == report
     assert report["difference"]["search"] == pytest.approx(made.differences["search"], abs=1e-6)

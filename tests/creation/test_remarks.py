@@ -9,6 +9,7 @@ import pytest
 
 from facepipe.avatar.vector import AvatarVector
 from facepipe.creation.remarks import appearance_remarks, check_face, covered_share, hair_remarks, portrait_remarks
+from facepipe.engine.remark import Remark
 from facepipe.errors import NoFaceError
 from tests.creation.faces import mean_points, observed, opened
 
@@ -16,7 +17,7 @@ SIZE = (440, 440)
 FRONT = np.zeros(3)
 
 
-def codes(found: list) -> list[str]:
+def codes(found: list[Remark]) -> list[str]:
     return [one.code for one in found]
 
 

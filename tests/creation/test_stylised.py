@@ -15,7 +15,7 @@ from facepipe.creation import stylised
 from facepipe.creation.alignment import SHARES, landmarks_of
 from facepipe.creation.stylised import (
     BACKGROUND,
-    given_portrait,
+    kept_portrait,
     projected,
     smoothed,
     stylised_portrait,
@@ -77,7 +77,7 @@ def test_background_and_face() -> None:
     assert np.abs(made.picture[nobody] - PLAIN).max() <= 1
     assert np.abs(made.picture[person].astype(int) - SKIN).mean() < 12
     assert (made.parts["skin"] == made.matte).all()
-    assert not made.given
+    assert made.kind == "photograph"
 
 
 def test_an_open_mouth_closes() -> None:
@@ -101,7 +101,7 @@ def test_smoothing_keeps_edges() -> None:
 def test_a_given_picture_stays_as_it_is() -> None:
     seen = observed()
     picture = np.full((256, 256, 3), (10, 200, 30), np.uint8)
-    made = given_portrait(picture, seen, {})
-    assert made.given
+    made = kept_portrait(picture, seen, {}, stylised.STYLISED)
+    assert made.kind == stylised.STYLISED
     assert (made.picture[seen.matte == 1] == (10, 200, 30)).all()
     assert np.abs(made.picture[seen.matte == 0] - PLAIN).max() <= 1

@@ -26,15 +26,13 @@ def test_tiles_fill_the_rows() -> None:
 
 
 def test_captions_and_lines() -> None:
-    def inked(caption: str, lines: list[list[Entry]]) -> np.ndarray:
-        return (board([[Tile(plain((255, 255, 255)), caption)]], lines, 300) != 255).any(axis=2)
-
-    assert not inked("", []).any()
-    captioned = inked("yaw 35°", [])
+    white = plain((255, 255, 255))
+    assert (board([[Tile(white, "")]], [], 300) == 255).all()
+    captioned = (board([[Tile(white, "yaw 35°")]], [], 300) != 255).any(axis=2)
     rows = np.flatnonzero(captioned.any(axis=1))
     assert rows.min() >= 300 - MARGIN_PIXELS
     columns = np.flatnonzero(captioned.any(axis=0))
     assert abs((columns.min() + columns.max()) / 2 - 150) < 4, "centred"
-    told = board([[Tile(plain((255, 255, 255)), "")]], [[Entry("skin", "x", (200, 100, 50))]], 300)
+    told = board([[Tile(white, "")]], [[Entry("skin", "x", (200, 100, 50))]], 300)
     assert 300 < (told == (200, 100, 50)).all(axis=2).sum() < 700
     assert len(told) > len(captioned)
