@@ -14,7 +14,7 @@ from facepipe.avatar.lashes import LashRoots
 from facepipe.avatar.mesh import Floats, Indices, Part, Reals
 from facepipe.avatar.shaped_head import ShapedHead
 from facepipe.avatar.style import smoothstep
-from facepipe.avatar.units import UNITS
+from facepipe.avatar.units import UNITS, with_lips_apart
 from facepipe.errors import InputError
 from facepipe.models.compiled import compiled
 
@@ -81,13 +81,13 @@ class Poser:
     ) -> tuple[Floats, ...]:
         """Return the vertices (N, 3) of each part.
 
-        `units` (52,) are weights of the face units, `rotation` (3, 3) turns the head about the joint of its neck, and
-        `gaze` turns both eyeballs further, to the avatar's left and up, in degrees. Raises InputError for another shape
-        or a value that is not finite.
+        `units` (52,) are weights of the face units; `mouthClose` counts up to `jawOpen`. `rotation` (3, 3) turns the
+        head about the joint of its neck, and `gaze` turns both eyeballs further, to the avatar's left and up, in
+        degrees. Raises InputError for another shape or a value that is not finite.
         """
         weights = _checked("units", np.zeros(len(UNITS)) if units is None else units, (len(UNITS),))
         places = self._rest.copy()
-        _add(places, *self._morphs, weights.astype(np.float32))
+        _add(places, *self._morphs, with_lips_apart(weights).astype(np.float32))
         posed = [places[start:end] for start, end in pairwise(self._starts)]
         named = dict(zip((part.name for part in self.parts), posed, strict=True))
         self._slide_lids(named)

@@ -24,11 +24,11 @@ class Shaper:
 
     def __init__(self, head: Head) -> None:
         self.head = head
-        self._fields = {
-            slider.name: (_sum(head, slider.less), _sum(head, slider.more), slider.neutral)
+        self._fields = [
+            (slider, (_sum(head, slider.less), _sum(head, slider.more)))
             for slider in SLIDERS
             if slider.less or slider.more
-        }
+        ]
         self._style, self._smoothing = style_field(head), Smoothing(head)
         self._lips, self._tuck = Lips(head.template), Tuck(head.template)
         units = head.units[:, head.spans["skin"]]
@@ -40,12 +40,9 @@ class Shaper:
         sliders = vector.sliders
         places = self.head.vertices.copy()
         # One multiplication and one addition a number, so that the bits are the same on every processor.
-        for name, (less, more, neutral) in self._fields.items():
-            value = sliders[name]
-            if value < neutral:
-                places += np.float32((neutral - value) / neutral) * less
-            elif value > neutral:
-                places += np.float32((value - neutral) / (1 - neutral)) * more
+        for slider, (less, more) in self._fields:
+            if share := slider.share(sliders[slider.name]):
+                places += np.float32(abs(share)) * (less if share < 0 else more)
         self._add_person(places, vector)
         style = np.float32(sliders["style"])
         places += style * self._style

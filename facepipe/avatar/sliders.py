@@ -1,16 +1,20 @@
 """Sliders of the avatar vector: names, neutral values, and the shape targets that each one blends in.
 
 A slider in [0, 1] at its neutral value changes nothing; to either side its targets grow linearly to the amounts given
-here. Left and right move together.
+here, or slower towards an end that few faces bear. Left and right move together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import copysign
 
 Amounts = Mapping[str, float]
 """Amounts of shape targets by name. "*" in a name stands for both "l" and "r"."""
+
+STRAIGHT = 0.6
+"""Share of the way from the neutral value to an end on which the amounts of all sliders grow linearly."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,16 @@ class Slider:
     more: Amounts
     """Targets and their amounts at 1."""
     neutral: float = 0.5
+    reach: tuple[float, float] = (1.0, 1.0)
+    """Shares of the amounts at 0 and at 1, from STRAIGHT to 1."""
+
+    def share(self, value: float) -> float:
+        """Return the share of the amounts at a value in [0, 1]: negative for `less`, positive for `more`."""
+        way = (value - self.neutral) / (self.neutral if value < self.neutral else 1 - self.neutral)
+        reach, far = self.reach[value >= self.neutral], abs(way) - STRAIGHT
+        if reach == 1 or far <= 0:
+            return way
+        return copysign(STRAIGHT + far * (reach - STRAIGHT) / (1 - STRAIGHT), way)
 
 
 def _pair(stem: str, amount: float = 1.0, ends: tuple[str, str] = ("decr", "incr")) -> tuple[Amounts, Amounts]:
@@ -36,10 +50,14 @@ def _pair(stem: str, amount: float = 1.0, ends: tuple[str, str] = ("decr", "incr
 
 
 def _shape(
-    name: str, about: str, ends: tuple[str, str], *pairs: tuple[Amounts, Amounts], neutral: float = 0.5
+    name: str,
+    about: str,
+    ends: tuple[str, str],
+    *pairs: tuple[Amounts, Amounts],
+    reach: tuple[float, float] = (1.0, 1.0),
 ) -> Slider:
     less, more = ({name: amount for pair in pairs for name, amount in pair[end].items()} for end in (0, 1))
-    return Slider(name, about, *ends, less, more, neutral)
+    return Slider(name, about, *ends, less, more, reach=reach)
 
 
 def _free(name: str, about: str, ends: tuple[str, str], neutral: float = 0.5) -> Slider:
@@ -105,23 +123,34 @@ SLIDERS = (
         ("broad jaw", "broad forehead"),
         ({"head/head-triangular": 0.8}, {"head/head-invertedtriangular": 0.8}),
     ),
-    _shape("forehead_height", "height of the forehead", _LOW, _pair("forehead/forehead-scale-vert")),
+    _shape(
+        "forehead_height", "height of the forehead", _LOW, _pair("forehead/forehead-scale-vert"), reach=(0.75, 0.65)
+    ),
     _shape(
         "forehead_slope",
         "forehead",
         ("sloping", "round"),
         _pair("forehead/forehead-trans", 1.0, _FORWARD),
         _pair("forehead/forehead-nubian", 0.5),
+        reach=(0.7, 0.7),
     ),
-    _shape("temples", "width of the temples", ("hollow", "full"), _pair("forehead/forehead-temple", 1.5)),
-    _shape("brow_height", "height of the brows", _LOW, _pair("eyebrows/eyebrows-trans", 1.5, _UP)),
+    _shape(
+        "temples", "width of the temples", ("hollow", "full"), _pair("forehead/forehead-temple", 1.5), reach=(0.65, 0.8)
+    ),
+    _shape("brow_height", "height of the brows", _LOW, _pair("eyebrows/eyebrows-trans", 1.5, _UP), reach=(1.0, 0.75)),
     _shape(
         "brow_angle",
         "slope of the brows",
         ("sad", "stern"),
         ({"eyebrows/eyebrows-angle-up": 1}, {"eyebrows/eyebrows-angle-down": 1}),
     ),
-    _shape("brow_depth", "how far the brows stand out", _BACK, _pair("eyebrows/eyebrows-trans", 1.0, _FORWARD)),
+    _shape(
+        "brow_depth",
+        "how far the brows stand out",
+        _BACK,
+        _pair("eyebrows/eyebrows-trans", 1.0, _FORWARD),
+        reach=(1.0, 0.62),
+    ),
     _free("brow_thickness", "thickness of the brows", _THIN),
     _shape("eye_size", "size of the eyes", _SMALL, _pair("eyes/*-eye-scale", 1.8)),
     _shape("eye_spacing", "distance of the eyes", ("close", "far"), _pair("eyes/*-eye-trans", 1.5, _OUT)),
@@ -162,7 +191,13 @@ SLIDERS = (
     _shape("nose_width", "width of the nose", _WIDE, _pair("nose/nose-scale-horiz")),
     _shape("nose_height", "length of the nose", ("short", "long"), _pair("nose/nose-scale-vert")),
     _shape("nose_position", "height of the nose in the face", _LOW, _pair("nose/nose-trans", 1.0, _UP)),
-    _shape("nose_depth", "how far the nose stands out", ("flat", "prominent"), _pair("nose/nose-scale-depth")),
+    _shape(
+        "nose_depth",
+        "how far the nose stands out",
+        ("flat", "prominent"),
+        _pair("nose/nose-scale-depth"),
+        reach=(0.65, 0.8),
+    ),
     _shape(
         "nose_bridge",
         "ridge of the nose",
@@ -224,7 +259,7 @@ SLIDERS = (
     _shape("cheekbones", "cheekbones", ("soft", "marked"), _pair("cheek/*-cheek-bones")),
     _shape("cheek_height", "height of the cheeks", _LOW, _pair("cheek/*-cheek-trans", 1.0, _UP)),
     _shape("chin_width", "width of the chin", _WIDE, _pair("chin/chin-width")),
-    _shape("chin_height", "height of the chin", ("short", "long"), _pair("chin/chin-height", 0.7)),
+    _shape("chin_height", "height of the chin", ("short", "long"), _pair("chin/chin-height", 0.7), reach=(1.0, 0.7)),
     _shape(
         "chin_prominence",
         "how far the chin stands out",

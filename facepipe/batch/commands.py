@@ -86,10 +86,13 @@ class Commands(CommandSet):
         return {column: fault for column, fault in faults.items() if fault}
 
     def accepted(self, item: Item) -> Sequence[str]:
-        """Return the accepted kinds of each input, and the motion space and reference frame of a motion file."""
+        """Return the accepted kinds of each input, and the motion space and reference frame of a motion file.
+
+        A row with another fault has no space.
+        """
         form = self._forms.read(item).form
         space = "" if isinstance(form, FacepipeError) else form.space
-        reference = str(item.options.get("reference", "")) if item.command == "reenact" else ""
+        reference = str(item.options.get("reference", "")) if item.command == "reenact" and space else ""
         kinds = kinds_read(item.command, item.inputs, item.options)
         return [_accepted(one, space, reference if at == 1 else "") for at, one in enumerate(kinds)]
 

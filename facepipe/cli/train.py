@@ -89,6 +89,18 @@ def audio(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = F
     _start("audio", context)
 
 
+@app.command("avatar-pictures", context_settings=PASS_THROUGH)
+def avatar_pictures(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
+    """Draw pictures of random avatars, from which the imitator learns."""
+    _start("avatar_pictures", context)
+
+
+@app.command(context_settings=PASS_THROUGH)
+def imitator(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
+    """Train the network that draws avatars as their engine does, and can be differentiated."""
+    _start("imitator", context)
+
+
 @app.command(context_settings=PASS_THROUGH)
 def release(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Write the weight file of a finished training and register it with the embedded weights."""

@@ -16,6 +16,7 @@ from facepipe.avatar.compiling import open_head
 from facepipe.avatar.head import ENGINE_VERSION
 from facepipe.avatar.params import load_params
 from facepipe.avatar.posing import PICTURE_AXES
+from facepipe.avatar.units import with_lips_apart
 from facepipe.engine import Job
 from facepipe.errors import InputError, ToolError, UsageError
 from facepipe.export.avatar_model import avatar_model
@@ -135,14 +136,17 @@ def files_of(
 
 
 def read_take(path: Path) -> Take:
-    """Read the motion of an avatar. Raises InputError if the file is damaged or of another motion space."""
+    """Read the motion of an avatar, with weights as `Poser.pose` counts them.
+
+    Raises InputError if the file is damaged or of another motion space.
+    """
     if is_take(path):
         raise InputError(
             f"{path} is a take as CSV, not a motion file; convert it: facepipe blendshapes {path} -o take.npz"
         )
     found = load_coefficients(path, space=arkit52.SPACE)
     assert isinstance(found, UnitCoefficients), "of another space"
-    return Take(found.fps, found.weights, PICTURE_AXES @ found.rotation @ PICTURE_AXES)
+    return Take(found.fps, with_lips_apart(found.weights), PICTURE_AXES @ found.rotation @ PICTURE_AXES)
 
 
 def _about(avatar: Avatar, head_digest: str, *, textured: bool) -> dict[str, Any]:

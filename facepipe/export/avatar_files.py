@@ -14,7 +14,7 @@ from facepipe.avatar.compiling import open_head
 from facepipe.avatar.params import load_params, save_params
 from facepipe.avatar.portrait import Pixels, Portraitist, portrait_camera
 from facepipe.avatar.posing import head_rotation
-from facepipe.avatar.units import UNITS
+from facepipe.avatar.units import JAW_OPEN, MOUTH_CLOSE, UNITS
 from facepipe.avatar.vector import AvatarVector
 from facepipe.errors import InputError, UsageError
 from facepipe.media.files import check_output, draft_of, make_parent
@@ -133,4 +133,9 @@ def _weights(units: Sequence[str]) -> np.ndarray:
             hint = f"; did you mean {' or '.join(near)}?" if near and name not in UNITS else ""
             raise UsageError(f"--unit is {text!r}, expected NAME=WEIGHT, an ARKit name and a number from 0 to 1{hint}")
         weights[UNITS.index(name)] = weight
+    if weights[MOUTH_CLOSE] and not weights[JAW_OPEN]:
+        raise UsageError(
+            "--unit mouthClose brings together the lips of an open jaw, and has no effect without jawOpen; add --unit "
+            f"jawOpen={weights[MOUTH_CLOSE]:g}, or leave it out"
+        )
     return weights

@@ -28,7 +28,8 @@ class RiggedPart:
 def rigged_parts(avatar: Avatar) -> list[RiggedPart]:
     """Return the parts with morphs that come nearest to the rig, by least squares over WEIGHTS of each unit alone.
 
-    The rig also slides the lids over the eyeballs. Where it only adds morphs, they are the same.
+    The rig also slides the lids over the eyeballs; the morphs keep them outside at WEIGHTS. Where the rig only adds
+    morphs, they are the same.
     """
     rest = avatar.pose()
     morphs: list[dict[str, Morph]] = [{} for _ in avatar.parts]
@@ -42,7 +43,10 @@ def rigged_parts(avatar: Avatar) -> list[RiggedPart]:
             for total, places, before in zip(sums, avatar.pose(_only(number, weight)), rest, strict=True):
                 total += weight * (places.astype(np.float64) - before)
         for part, found, total in zip(avatar.parts, morphs, sums, strict=True):
-            if morph := _morph(total / sum(weight * weight for weight in WEIGHTS), part.morphs.get(unit)):
+            offsets = total / sum(weight * weight for weight in WEIGHTS)
+            if part.name == "skin":
+                _keep_outside(avatar, part.vertices, offsets)
+            if morph := _morph(offsets, part.morphs.get(unit)):
                 found[unit] = morph
     ends = np.cumsum([len(part.vertices) for part in avatar.parts])[:-1]
     shares = np.split(avatar.rig.turning, ends)
@@ -57,6 +61,19 @@ def _moves_lids(avatar: Avatar, unit: str) -> bool:
     (skin,) = (part for part in avatar.parts if part.name == "skin")
     sliding = [lids.sliding for lids in avatar.rig.lids.values()]
     return unit in skin.morphs and bool(np.isin(skin.morphs[unit].vertices, np.concatenate(sliding)).any())
+
+
+def _keep_outside(avatar: Avatar, rest: Floats, offsets: NDArray[np.float64]) -> None:
+    """Change offsets of the skin, in place, so that no vertex of a lid enters an eyeball on its straight way."""
+    for side, lids in avatar.rig.lids.items():
+        start, ways = rest[lids.sliding] - avatar.head.point(f"eye-{side}").astype(np.float64), offsets[lids.sliding]
+        least = np.minimum(np.linalg.norm(start, axis=1), avatar.head.eye_radius)
+        for weight in WEIGHTS:
+            away = start + weight * ways
+            distances = np.linalg.norm(away, axis=1)
+            lacking = np.where(away[:, 2] > 0, np.maximum(least - distances, 0), 0)
+            ways += away * (lacking / (weight * distances))[:, None]
+        offsets[lids.sliding] = ways
 
 
 def _only(number: int, weight: float) -> Floats:

@@ -178,7 +178,7 @@ class AvatarMapper(nn.Module):
     def probabilities(self, logits: Tensor, beta: float | None = None) -> Tensor:
         """Return the probabilities (B, sum of options): a softmax of beta times the logits of each type."""
         factor = self.config.beta if beta is None else beta
-        each = (factor * logits).split(list(self.config.options), 1)
+        each = torch.split(factor * logits, list(self.config.options), 1)
         return torch.cat([part.softmax(1) for part in each], 1)
 
 

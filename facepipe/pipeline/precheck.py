@@ -65,9 +65,9 @@ def inspect(path: Path, limits: MediaLimits, *, motion: str = "") -> Medium:
 
 
 def check_kind(path: Path, accepted: Collection[str], *, space: str = "") -> None:
-    """Check that a file has one of the accepted kinds, by its first bytes. A motion file is read, others are not.
+    """Check that a file has one of the accepted kinds, by its first bytes. A motion file is read if `space` is given.
 
-    `accepted` are image, video, sound, motion and track; sound accepts a video. Raises InputError.
+    `accepted` are image, video, sound, motion, track and avatar; sound accepts a video. Raises InputError.
     """
     check_input(path)
     if is_avatar(path) and "avatar" in accepted:
@@ -75,7 +75,8 @@ def check_kind(path: Path, accepted: Collection[str], *, space: str = "") -> Non
     if path.suffix.lower() == ".npz" or is_take(path):
         kind = "track" if path.name.endswith(TRACK) else "motion"
         if kind == "motion" and kind in accepted:
-            inspect_motion(path, space, as_driver=True)
+            if space:
+                inspect_motion(path, space, as_driver=True)
         elif kind not in accepted:
             raise InputError(f"{path}: is a {kind} file, expected {_expected(accepted)}")
         return

@@ -14,6 +14,7 @@ from facepipe.errors import UsageError
 from facepipe.face.rule import is_reference
 from facepipe.renderers import RENDERERS
 from facepipe.rendering.spec import SourceKind
+from facepipe.requests.avatars import check_avatar_options, is_of_avatar
 from facepipe.requests.backgrounds import CODEC_OF_WEBM, background_of, check_background, check_signature, container_of
 from facepipe.requests.declaration import declared
 from facepipe.requests.invocation import invocation_of
@@ -59,7 +60,8 @@ def options_for(request: RequestBase, settings: Settings, out: Path | None = Non
     own = {name: getattr(request, name) for name in OWN if hasattr(request, name)}
     check_settings(settings)
     check_source_frame(own.get("source_frame", "best"))
-    renderer, space = _renderer_and_space(settings, getattr(request, "source", None))
+    check_avatar_options(request)
+    renderer, space = _renderer_and_space(settings, of_avatar=is_of_avatar(request))
     result: Path | None = out or getattr(request, "out", None)
     shows_more = bool(own.get("grid") or own.get("paste_back"))
     renders = hasattr(request, "background")
@@ -128,17 +130,16 @@ def _path(setting: str) -> Path | None:
     return Path(setting).expanduser() if setting else None
 
 
-def _renderer_and_space(settings: Settings, source: object) -> tuple[str, str]:
+def _renderer_and_space(settings: Settings, *, of_avatar: bool) -> tuple[str, str]:
     """Return renderer and motion space.
 
     The renderer is given, or implied by the network, the space, or an avatar as source. The space is given, or implied
     by the renderer.
     """
-    from facepipe.pipeline.items import is_avatar
     from facepipe.pipeline.networks import renderer_for
 
     renderer, space = settings.render.renderer, settings.face.space
-    if isinstance(source, Path) and is_avatar(source) and settings.origin("render.renderer") != FLAG:
+    if of_avatar and settings.origin("render.renderer") != FLAG:
         # A renderer in the settings is the one for portraits.
         renderer = AVATAR_RENDERER
     elif settings.origin("render.renderer") == DEFAULT:

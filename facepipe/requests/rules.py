@@ -10,10 +10,12 @@ from facepipe.errors import UsageError
 from facepipe.face.rule import EXPECTED, is_reference, is_rule
 from facepipe.renderers import RENDERERS
 from facepipe.rendering import background_rule
+from facepipe.requests.declaration import declared
 from facepipe.settings import Settings
 from facepipe.spaces import SPACES
 
 if TYPE_CHECKING:
+    from facepipe.requests.request import RequestBase
     from facepipe.spaces.retargeting import Retargeting
 
 MAX_DIGITS = 9
@@ -76,9 +78,10 @@ def check_pictures(renderer: str, frames: int, further: int) -> None:
     raise UsageError(f"{given} {verb} {count} pictures, but the renderer {renderer} uses {able}{usable}")
 
 
-def check_unused(request: object, names: Iterable[str], reason: str) -> None:
+def check_unused(request: RequestBase, names: Iterable[str], reason: str) -> None:
     """Raise UsageError, which ends with the reason, if any of these options of a request is given."""
-    given = [name for name in names if getattr(request, name) is not None]
+    known = declared(type(request))
+    given = [name for name in names if getattr(request, name) not in (known[name].default, None, False)]
     if given:
         flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(f"{flags} {'are' if len(given) > 1 else 'is'} given, but {reason}")

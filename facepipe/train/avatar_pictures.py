@@ -161,8 +161,8 @@ def decoded(arrays: dict[str, NDArray[Any]], name: str, row: int) -> Pixels:
     """Return one picture of a shard: (H, W, 3) RGB, or (H, W)."""
     ends = arrays[f"{name}_ends"]
     blob = arrays[name][ends[row - 1] if row else 0 : ends[row]]
-    pixels = cv2.imdecode(blob, cv2.IMREAD_UNCHANGED)
-    return np.asarray(pixels[..., ::-1] if pixels.ndim == 3 else pixels, np.uint8)
+    pixels = np.asarray(cv2.imdecode(blob, cv2.IMREAD_UNCHANGED), np.uint8)
+    return pixels[..., ::-1] if pixels.ndim == 3 else pixels
 
 
 def write(out: Path, first: int, count: int) -> None:

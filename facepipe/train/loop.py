@@ -32,12 +32,16 @@ class Recipe:
     average: float = 0.999
     seed: int = 1
     evaluate_every: int = 500
+    halvings: int = 0
+    """How often the learning rate is halved, at equal distances, in place of the half cosine."""
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
-    """Return the learning rate: linear warm-up, then a half cosine to 0."""
+    """Return the learning rate: linear warm-up, then a half cosine to 0, or halved `halvings` times."""
     if step < recipe.warm_up:
         return recipe.peak_rate * (step + 1) / recipe.warm_up
+    if recipe.halvings:
+        return recipe.peak_rate * 0.5 ** min(recipe.halvings, (recipe.halvings + 1) * step // recipe.steps)
     return recipe.peak_rate * 0.5 * (1 + float(np.cos(np.pi * min(1.0, step / recipe.steps))))
 
 

@@ -39,7 +39,7 @@ RECIPE = Recipe(batch=32, steps=6000, peak_rate=1.2e-3, warm_up=200, average=0.9
 PORTRAITS = 12
 """Portraits in a batch, beside the drawings."""
 BETAS = 20
-STRONG = 0.7
+STRONG = 0.55
 """Share of drawings and portraits whose colours are changed."""
 SMOOTHING = 0.02
 REFRESH_STEPS = 300
@@ -93,7 +93,7 @@ def _number_loss(found: Tensor, batch: Step) -> Tensor:
     error = (found - batch.numbers).abs()
     sliders, colours = error[:, : COLOURS.start].mean(), error[:, COLOURS].mean(1)
     plain = batch.drawings.plain.float()
-    return 6 * sliders + 1.5 * (plain * colours).sum() / plain.sum().clamp_min(1)
+    return 20 * sliders + 8 * (plain * colours).sum() / plain.sum().clamp_min(1)
 
 
 def _choice_loss(logits: Tensor, choices: Tensor) -> Tensor:

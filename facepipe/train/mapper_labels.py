@@ -101,7 +101,7 @@ def labels_of(files: Sequence[str], known: Mapping[str, Mapping[str, str]]) -> t
             for name in options:
                 sets[number, place, SPANS[type_].start - CONTINUOUS + list(ASSETS[type_]).index(name)] = 1
             weights[number, place] = weight
-        gender[number] = GENDERS.get(label["sex_look"], float("nan"))
+        gender[number] = GENDERS.get(label["gender"], float("nan"))
         rate[number] = _rate(label)
     return Labels(sets, weights, gender, rate), rows
 

@@ -24,6 +24,8 @@ from torch import Tensor, nn
 from facepipe.checkpoint import check_state, save_network
 from facepipe.face.units import WEIGHT as FACE_UNITS
 from facepipe.models.detector import Detector, DetectorConfig
+from facepipe.models.imitator import NAME as IMITATOR
+from facepipe.models.imitator import CompactImitatorConfig, Imitator
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
 from facepipe.models.matting import Matting, MattingConfig
 from facepipe.motion.audio_model import AudioToMotion, AudioToMotionConfig
@@ -44,6 +46,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "detector": (Detector, DetectorConfig),
     "landmarker": (Landmarker, LandmarkerConfig),
     "matting": (Matting, MattingConfig),
+    IMITATOR: (Imitator, CompactImitatorConfig),
     "pirender-compact": (CompactNet, CompactConfig),
     "bilayer-compact": (CompactBilayerNet, CompactBilayerConfig),
 }
@@ -95,7 +98,7 @@ def read_speech(trained: Path) -> AudioToMotion:
 
 def space_of(name: str) -> str:
     """Return the motion space of a weight: that of its renderer, else linear478; empty if it is of no motion."""
-    if name == MATTING:
+    if name in (MATTING, IMITATOR):
         return ""
     if name == FACE_UNITS:
         return arkit52.SPACE.name

@@ -15,7 +15,7 @@ from facepipe.avatar.assets.surface import Numbers, ball, ring, tube
 from facepipe.avatar.avatar import Avatar, build
 from facepipe.avatar.camera import Camera, framed
 from facepipe.avatar.head import Head
-from facepipe.avatar.mesh import Indices, Part
+from facepipe.avatar.mesh import PARTS, Indices, Part
 from facepipe.avatar.rasteriser import render
 from facepipe.avatar.sliders import NEUTRAL
 from facepipe.avatar.vector import AvatarVector
@@ -110,6 +110,43 @@ def test_hats_press_hair_down(head: Head) -> None:
     assert np.array_equal(free.triangles, under.triangles)
     assert under.vertices[:, 1].max() < hat.vertices[:, 1].max()
     assert free.vertices[:, 1].max() > under.vertices[:, 1].max() + 0.2
+
+
+@pytest.mark.parametrize(
+    ("hat", "hair"), [("cap", "shag"), ("cap", "bob"), ("beret", "bob"), ("pompom", "afro"), ("fedora", "long-curly")]
+)
+def test_no_hair_sticks_out_of_hats(head: Head, hat: str, hair: str) -> None:
+    """Seen from above, on heads with high and low foreheads."""
+    number = PARTS.index("hat") + 1
+    for forehead in (0.2, 0.8):
+        avatar = build(
+            AvatarVector({"forehead_height": forehead, "age": 0.4}, choices={"hat": hat, "hair": hair}), head
+        )
+        camera = framed(avatar.parts, Camera(yaw_degrees=30, pitch_degrees=60))
+        bare = [part for part in avatar.parts if part.name != "hair"]
+        covered, seen = (render(parts, camera, (96, 96)).parts == number for parts in (bare, avatar.parts))
+        assert (covered & ~seen).sum() <= 0.002 * covered.sum()
+
+
+def test_the_pompom_lies_on_its_hat(head: Head) -> None:
+    for forehead in (0.1, 0.9):
+        (hat,) = built(head, AvatarVector({"forehead_height": forehead}, choices={"hat": "pompom"}), "hat")
+        pompom = hat.vertices[-16 * 24 :]
+        assert pompom[:, 1].max() == hat.vertices[:, 1].max()
+        top = hat.vertices[: len(hat.vertices) - 16 * 24, 1].max()
+        assert pompom[:, 1].min() < top - 0.02 < pompom[:, 1].mean()
+
+
+@pytest.mark.slow
+def test_hats_and_beards_stay_apart(head: Head) -> None:
+    """Sideburns end below every hat, over the whole range of sliders."""
+    hats = [name for name in ASSETS["hat"] if name != "none"]
+    for seed, name in enumerate(name for name in ASSETS["beard"] if name != "none"):
+        for hat in (hats[seed % len(hats)], "headband"):
+            avatar = build(sampled(seed, beard=name, hat=hat), head)
+            parts = {part.name: part.vertices for part in avatar.parts}
+            nearest = KDTree(parts["hat"]).query(parts["beard"])[0].min()
+            assert nearest > 0.02, f"{name} and {hat} are {nearest:.3f} dm apart on the head of seed {seed}"
 
 
 def test_beards_follow_the_jaw_and_hair_does_not(head: Head) -> None:

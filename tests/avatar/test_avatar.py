@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facepipe.avatar.avatar import Avatar, build
-from facepipe.avatar.closing import LID_RING
+from facepipe.avatar.closing import LID_RING, rim_of
 from facepipe.avatar.eyeballs import SPHERE, TURNS
 from facepipe.avatar.head import HEAD_PARTS, Head
 from facepipe.avatar.mesh import PARTS, Reals
@@ -85,6 +85,7 @@ def test_rest_pose_is_the_built_shape(avatar: Avatar) -> None:
 def test_units_are_added_plainly(avatar: Avatar, seed: int) -> None:
     """Against one addition after the other, where lids do not slide over the eyes."""
     row = np.random.default_rng(seed).random(len(UNITS))
+    row[UNITS.index("mouthClose")] *= row[UNITS.index("jawOpen")]
     sliding = np.concatenate([lids.sliding for lids in avatar.rig.lids.values()])
     for part, vertices in zip(avatar.parts, avatar.pose(row), strict=True):
         expected = part.vertices.astype(np.float64)
@@ -95,6 +96,17 @@ def test_units_are_added_plainly(avatar: Avatar, seed: int) -> None:
         free = np.setdiff1d(np.arange(len(expected)), sliding if part.name == "skin" else [])
         if part.name != "lashes":
             assert np.abs(vertices - expected)[free].max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("jaw", "close", "counted"), [(0.0, 0.6, 0.0), (0.3, 0.8, 0.3), (0.5, 0.2, 0.2), (1.0, 1.0, 1.0)]
+)
+def test_lips_close_no_further_than_the_jaw_opens(avatar: Avatar, jaw: float, close: float, counted: float) -> None:
+    posed = by_name(avatar, avatar.pose(weights(jawOpen=jaw, mouthClose=close)))["skin"]
+    assert np.array_equal(posed, by_name(avatar, avatar.pose(weights(jawOpen=jaw, mouthClose=counted)))["skin"])
+    shares, rim = np.linspace(0.1, 0.9, 17), rim_of(avatar.head.template, "mouth", 2)
+    gap = rim.along("upper", posed, shares)[:, 1] - rim.along("lower", posed, shares)[:, 1]
+    assert gap.mean() > -0.02
 
 
 def test_lids_stay_outside_of_the_eyeballs(avatar: Avatar) -> None:

@@ -10,7 +10,7 @@ from facepipe.avatar.closing import LID_RING, rim_of
 from facepipe.avatar.head import Head
 from facepipe.avatar.mesh import Reals
 from facepipe.avatar.shaping import Shaper, person_shares, shaper_of
-from facepipe.avatar.sliders import NEUTRAL, SLIDERS
+from facepipe.avatar.sliders import NEUTRAL, SLIDERS, STRAIGHT
 from facepipe.avatar.units import UNITS
 from facepipe.avatar.vector import AvatarVector
 
@@ -96,11 +96,10 @@ def test_shape_is_the_plain_sum_of_targets(shaper: Shaper) -> None:
         if slider.name not in values:
             continue
         value = values[slider.name]
-        amounts, share = (
-            (slider.less, (slider.neutral - value) / slider.neutral)
-            if value < slider.neutral
-            else (slider.more, (value - slider.neutral) / (1 - slider.neutral))
-        )
+        below = value < slider.neutral
+        ends = [0, slider.neutral * (1 - STRAIGHT), slider.neutral, slider.neutral + STRAIGHT * (1 - slider.neutral), 1]
+        share = np.interp(value, ends, [slider.reach[0], STRAIGHT, 0, STRAIGHT, slider.reach[1]])
+        amounts = slider.less if below else slider.more
         for pattern, amount in amounts.items():
             for target in {pattern.replace("*", "l"), pattern.replace("*", "r")}:
                 whole = np.zeros_like(expected)
@@ -110,6 +109,16 @@ def test_shape_is_the_plain_sum_of_targets(shaper: Shaper) -> None:
                 expected += amount * share * whole
     forehead = head.template.regions["forehead"]
     assert np.abs(expected[forehead] - shaper.vertices(natural(**values))[forehead]).max() < 1e-5
+
+
+def test_sliders_are_linear_but_for_their_ends() -> None:
+    """Values from 0.2 to 0.8 mean the same whatever an end reaches, and no value equals another."""
+    for slider in SLIDERS:
+        low, high = slider.neutral * (1 - STRAIGHT), slider.neutral + STRAIGHT * (1 - slider.neutral)
+        assert np.allclose(slider.share(low), -STRAIGHT)
+        assert np.allclose(slider.share(high), STRAIGHT)
+        assert (slider.share(0.0), slider.share(1.0)) == pytest.approx((-slider.reach[0], slider.reach[1]))
+        assert (np.diff([slider.share(float(value)) for value in np.linspace(0, 1, 101)]) > 0).all()
 
 
 def test_people_are_mixed_by_shares_that_sum_to_one(shaper: Shaper) -> None:

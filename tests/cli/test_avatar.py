@@ -44,6 +44,7 @@ def take(tmp_path: Path) -> Path:
     """A motion file: the mouth opens, the eyes look to the avatar's left, the head turns."""
     motion = resting(5)
     motion.weights[:, UNITS.index("jawOpen")] = np.linspace(0, 1, 5)
+    motion.weights[:, UNITS.index("mouthClose")] = 0.4
     gaze = np.zeros((5, 2, 2))
     gaze[:, :, 0] = -0.25
     angles = np.tile((0.1, -0.3, 0.05), (5, 1))
@@ -63,6 +64,7 @@ def test_a_file_with_motion(params: Path, take: Path, tmp_path: Path) -> None:
     assert np.allclose(times, np.arange(5) / 25)
     rows = weights.reshape(5, 52)
     assert np.allclose(rows[:, UNITS.index("jawOpen")], np.linspace(0, 1, 5))
+    assert np.allclose(rows[:, UNITS.index("mouthClose")], [0, 0.25, 0.4, 0.4, 0.4])
     assert np.allclose(rows[:, [UNITS.index(name) for name in ("eyeLookOutLeft", "eyeLookInRight")]], 0.5)
     asset = glb.json["asset"]
     assert asset["copyright"] == "nobody"

@@ -45,6 +45,12 @@ def test_a_misspelt_unit_is_told(params: Path, tmp_path: Path) -> None:
     assert "did you mean jawOpen?" in done.stderr.replace("\n", " ")
 
 
+def test_a_unit_without_effect_is_refused(params: Path, tmp_path: Path) -> None:
+    done = run("avatar", "render", params, "-o", tmp_path / "me.png", "--unit", "mouthClose=0.5")
+    assert done.exit_code == 2
+    assert "no effect without jawOpen; add --unit jawOpen=0.5" in done.stderr.replace("\n", " ")
+
+
 def test_a_sheet_has_a_limit(tmp_path: Path) -> None:
     done = run("avatar", "sample", "-o", tmp_path / "heads", "-n", "1001", "--sheet", tmp_path / "sheet.png")
     assert done.exit_code == 2

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from facepipe.cli import app
 
 
-@pytest.mark.parametrize("name", ["detector", "landmarker", "face-model", "release"])
+@pytest.mark.parametrize("name", ["detector", "landmarker", "face-model", "avatar-pictures", "imitator", "release"])
 def test_every_training_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     result = CliRunner().invoke(app, ["train", name, "--help"])
     assert result.exit_code == 0

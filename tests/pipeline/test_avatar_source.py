@@ -76,8 +76,13 @@ def test_another_avatar_is_another_result(folder: Path) -> None:
         (("--renderer", "compact"), 3, "is an avatar, which the renderer compact cannot animate"),
         (("--background", "source"), 2, "an avatar has no background of its own"),
         (("--background", "white", "--paste-back"), 2, "--paste-back"),
+        (("--face", "left"), 2, "--face is given, but SOURCE is an avatar"),
+        (("--source-frame", "3"), 2, "--source-frame is given, but SOURCE is an avatar"),
+        (("--source-frames", "2"), 2, "--source-frames is given, but SOURCE is an avatar"),
+        (("--compile",), 2, "--compile is given, but SOURCE is an avatar"),
+        (("--landmarker", "embedded"), 2, "--landmarker is given, but no input of this job shows a face"),
     ],
-    ids=["renderer", "background", "paste-back"],
+    ids=lambda value: value[-1] if isinstance(value, tuple) else "",
 )
 def test_what_avatars_cannot_do_is_said(folder: Path, arguments: tuple[str, ...], code: int, wanted: str) -> None:
     out = folder / "refused.mp4"
@@ -108,3 +113,20 @@ def test_a_batch_row_names_an_avatar(folder: Path) -> None:
     outcome = run("batch", jobs, "--work", folder / "work")
     assert outcome.exit_code == 0, outcome.stderr
     assert (folder / "row.mp4").exists()
+
+
+def test_a_row_with_an_option_of_portraits_is_refused(folder: Path) -> None:
+    """Its motion file is not read, because a faulty row has no motion space."""
+    jobs = folder / "portraits.csv"
+    row = ",".join(str(folder / name) for name in ("me.json", "jaw.npz", "faced.mp4"))
+    jobs.write_text(f"command,source,driver,out,size,face\nreenact,{row},64,largest\n")
+    outcome = run("batch", jobs, "--work", folder / "work")
+    assert outcome.exit_code != 0
+    assert "--face is given, but SOURCE is an avatar" in outcome.stderr
+    assert not (folder / "faced.mp4").exists()
+
+
+def test_settings_for_portraits_are_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEPIPE_FACE_FACE", "left")
+    monkeypatch.setenv("FACEPIPE_RENDER_COMPILE", "true")
+    done(folder, "edit", folder / "me.json", "--yaw", "5", "--no-compile", "-o", folder / "settings.png")

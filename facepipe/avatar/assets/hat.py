@@ -27,6 +27,10 @@ MATERIAL = Material(roughness=0.85)
 COLUMNS, CROWN_ROWS, BRIM_ROWS = 72, 16, 6
 HEADBAND_DEGREES = 17.0
 """Width of a headband."""
+CLEARANCE, SUNK = 0.02, -0.01
+"""Least height of a hat above the skin, and the height of the end of its inside, decimetres."""
+LEAST_ROOM = 0.012
+"""Decimetres between the skin and hair below the side of a hat that lies on it."""
 PRESSED = 0.06
 """Decimetres between a hat and the hair pressed down by it."""
 
@@ -106,8 +110,12 @@ def pressed(design: Draft, template: Template, style: HatStyle) -> Draft:
     azimuth = np.degrees(np.arctan2(away[:, 0], away[:, 2]))
     elevation = np.degrees(np.arcsin(away[:, 1] / reach))
     rim = skull.elevation_at(azimuth, _at(style.rim, azimuth))
-    limit = skull.distance(azimuth, elevation) + max(style.room - PRESSED, 0.02)
-    lowest, highest = (0.0, HEADBAND_DEGREES) if style.top < 0 else (-6.0, 180.0)
+    room = np.full(len(reach), max(style.room - PRESSED, 0.02))
+    if style.lean:
+        # One side of a hat that leans lies on the skin.
+        room = np.interp(elevation - rim, [0, 12], [room[0], LEAST_ROOM])
+    limit = skull.distance(azimuth, elevation) + room
+    lowest, highest = (0.0, HEADBAND_DEGREES) if style.top < 0 else (-10.0, 180.0)
     above = (elevation > rim + lowest) & (elevation < rim + highest)
     factor = np.where(above, np.minimum(1, limit / reach), 1)
     return replace(design, vertices=SKULL + away * factor[:, None])
@@ -121,23 +129,27 @@ def hat_surface(template: Template, name: str) -> Surface:
     rows = [*crown]
     azimuth = _azimuth()
     rows += [*_brim(crown[-1], style)] if any(width for _, width in style.brim) else []
-    # The inside ends at the skin, so that nobody sees into the hat.
+    # The inside ends in the skin, so that nobody sees into the hat.
     edge = skull.elevation_at(azimuth, crown[-1][:, 1])
-    rows += [skull.places(azimuth, edge + degrees, height) for degrees, height in ((1.5, 0.6 * style.room), (4, 0.0))]
+    rows += [skull.places(azimuth, edge + degrees, height) for degrees, height in ((1.5, 0.6 * style.room), (4, SUNK))]
     grid = np.stack(rows)
     shades = np.ones(grid.shape[:2])
     shades[CROWN_ROWS - 4 : CROWN_ROWS] *= style.band
     shades[-1] *= 0.5
     if style.ribs:
         shades *= 0.97 + 0.06 * np.cos(36 * np.radians(azimuth))[None]
-    anchors = np.broadcast_to(crown[-1], grid.shape)
+    # Crown and end follow the skin below them, as the hair does; the brim follows the rim.
+    anchors = grid.copy()
+    anchors[CROWN_ROWS:-1] = crown[-1]
+    clearances = np.full(grid.shape[:2], CLEARANCE)
+    clearances[-1] = 0.0
     pieces = [
         draft(
             grid.reshape(-1, 3),
             grid_triangles(len(grid), COLUMNS, wrap=True),
             shades=shades.ravel(),
             anchors=anchors.reshape(-1, 3),
-            clearance=0.02,
+            clearance=clearances.ravel(),
         )
     ]
     if style.pompom:
@@ -145,7 +157,7 @@ def hat_surface(template: Template, name: str) -> Surface:
         vertices, triangles = ball(tip, np.full(3, style.pompom), rows=16, columns=24)
         bumpy = 1 + 0.05 * np.sin(23 * vertices[:, 0]) * np.sin(29 * vertices[:, 1]) * np.sin(31 * vertices[:, 2])
         vertices = tip + (vertices - tip) * bumpy[:, None]
-        pieces.append(draft(vertices, triangles, anchors=crown[0, 0], clearance=0.02, shades=1.1))
+        pieces.append(draft(vertices, triangles, anchors=crown[0, 0], clearance=CLEARANCE, shades=1.1))
     return attach(template, merge(pieces))
 
 

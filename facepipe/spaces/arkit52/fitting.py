@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facepipe.avatar.units import UNITS
+from facepipe.avatar.units import JAW_OPEN, UNITS, with_lips_apart
 from facepipe.errors import WeightsError
 from facepipe.face import topology as at
 from facepipe.face.expression_probes import ExpressionProbes, probes_of
@@ -29,7 +29,6 @@ HIDDEN = ("tongueOut",)
 FITTED = tuple(n for n, name in enumerate(UNITS) if n not in LOOKING and name not in HIDDEN)
 BLINKS = (UNITS.index("eyeBlinkLeft"), UNITS.index("eyeBlinkRight"))
 WIDES = (UNITS.index("eyeWideLeft"), UNITS.index("eyeWideRight"))
-JAW_OPEN, MOUTH_CLOSE = UNITS.index("jawOpen"), UNITS.index("mouthClose")
 # Factor on the weight of the lips' inner contour, and that of the opening between them.
 LIP_WEIGHT, OPENING_WEIGHT = 9.0, 100.0
 # Ridge: a share of a unit's own curvature, and a constant.
@@ -86,9 +85,7 @@ class UnitFit:
         weights[:, FITTED] = solve_bounded(self.matrix, row_product(expression, self.sides) + parted * self.jaw)
         for left, right in OPPOSITES:
             weights[:, [left, right]] -= weights[:, [left, right]].min(1, keepdims=True)
-        # Lips that close an open jaw must not pass through each other.
-        weights[:, MOUTH_CLOSE] = np.minimum(weights[:, MOUTH_CLOSE], weights[:, JAW_OPEN])
-        return weights
+        return with_lips_apart(weights)
 
 
 def unit_fit(model: FaceModel) -> UnitFit:
