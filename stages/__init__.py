@@ -7,9 +7,11 @@ do not import each other; they exchange data by files.
 NAMES = (
     "crop",
     "avatar",
+    "portrait",
     "matte",
     "selection",
     "coefficients",
+    "create",
     "take",
     "person",
     "features",

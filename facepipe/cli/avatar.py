@@ -11,9 +11,11 @@ from typing import Annotated
 import typer
 
 from facepipe.cli import arguments as a
+from facepipe.cli.commands import command_of
 from facepipe.cli.completion import complete_changes, complete_units
 from facepipe.cli.guard import Verbose
 from facepipe.cli.jobs import Running, report_results, run_job
+from facepipe.requests.creation import CreateRequest
 
 app = typer.Typer(help="Make, edit and export 3D heads.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -69,6 +71,9 @@ Texture = Annotated[
     ),
 ]
 Copyright = Annotated[str, typer.Option("--copyright", help="Copyright line that is written into the file.")]
+
+
+app.command("create")(command_of(CreateRequest))
 
 
 @app.command()

@@ -2,51 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
 from facepipe.avatar.avatar import Avatar
-from facepipe.avatar.closing import LIP_RING, Rim, rim_of
-from facepipe.avatar.mesh import Floats
+from facepipe.creation.landmarks import LANDMARKS, Points, landmarks_of
 from facepipe.errors import InputError
 from facepipe.face import topology as at
 
-Points = NDArray[np.float64]
-LANDMARKS: Mapping[str, int] = {
-    "hairline": at.FOREHEAD,
-    "temple-right": 162,
-    "temple-left": 389,
-    "ear-front-right": 127,
-    "ear-front-left": 356,
-    "jaw-right": 172,
-    "jaw-left": 397,
-    "brow-outer-right": 71,
-    "brow-inner-right": 107,
-    "brow-inner-left": 336,
-    "brow-outer-left": 301,
-    "nose-bridge": 168,
-    "nose-tip": at.NOSE_TIP,
-    "nose-base": 2,
-    "lip-top": 0,
-    "lip-bottom": 17,
-    "chin-tip": at.CHIN,
-}
-"""Points of the 478-point mesh by landmark of the avatar's template."""
-LIDS = {
-    "right": (
-        (at.RIGHT_EYE_OUTER, *at.RIGHT_LID_UPPER, at.RIGHT_EYE_INNER),
-        (at.RIGHT_EYE_OUTER, *at.RIGHT_LID_LOWER, at.RIGHT_EYE_INNER),
-    ),
-    "left": (
-        (at.LEFT_EYE_INNER, *reversed(at.LEFT_LID_UPPER), at.LEFT_EYE_OUTER),
-        (at.LEFT_EYE_INNER, *reversed(at.LEFT_LID_LOWER), at.LEFT_EYE_OUTER),
-    ),
-}
-"""Upper and lower edge of each eye from its corner on the left of the picture to the other."""
-SHARES = np.linspace(0, 1, 6)
 SMOOTHING = 1e-3
 MAX_RATIO = 3.0
 """Of the halves of a face, nose to ear, from which on the head is turned too far."""
@@ -61,28 +24,9 @@ def portrait_places(avatar: Avatar, points: Points) -> Points:
     """
     points = np.asarray(points, np.float64)[:, :2]
     _check_turn(points)
-    known: list[Points] = []
-    there: list[Points] = []
-    for name, number in LANDMARKS.items():
-        known.append(avatar.head.point(name)[None, :2].astype(np.float64))
-        there.append(points[number][None])
-    template, vertices = avatar.head.template, avatar.head.vertices
-    for side, edges in LIDS.items():
-        rim = avatar.rig.lids[side].rim
-        for edge, contour in zip(("upper", "lower"), edges, strict=True):
-            # The corners belong to both edges.
-            shares = SHARES if edge == "upper" else SHARES[1:-1]
-            known.append(_edge(rim, edge, vertices, shares))
-            there.append(_contour(points, contour, shares))
-    mouth = rim_of(template, "mouth", LIP_RING)
-    upper = (78, *at.LIP_INNER_UPPER, 308)
-    lower = (78, *at.LIP_INNER_LOWER, 308)
-    known.append(_edge(mouth, "upper", vertices, SHARES))
-    there.append((_contour(points, upper, SHARES) + _contour(points, lower, SHARES)) / 2)
-    warp = RBFInterpolator(
-        np.concatenate(known), np.concatenate(there), kernel="thin_plate_spline", smoothing=SMOOTHING
-    )
-    places: Points = warp(vertices[:, :2].astype(np.float64))
+    known, there = landmarks_of(avatar, points)
+    warp = RBFInterpolator(known[:, :2], there, kernel="thin_plate_spline", smoothing=SMOOTHING)
+    places: Points = warp(avatar.head.vertices[:, :2].astype(np.float64))
     return places
 
 
@@ -97,15 +41,3 @@ def _check_turn(points: Points) -> None:
     left = np.linalg.norm(points[168] - points[LANDMARKS["ear-front-left"]])
     if max(right, left) > MAX_RATIO * min(right, left):
         raise InputError("the head of the portrait is turned too far for a texture: give a picture from the front")
-
-
-def _edge(rim: Rim, edge: str, vertices: Floats, shares: Points) -> Points:
-    return rim.along(edge, vertices, shares.astype(np.float32))[:, :2].astype(np.float64)
-
-
-def _contour(points: Points, contour: Sequence[int], shares: Points) -> Points:
-    """Return places (K, 2) along a contour at shares of its way from corner to corner, as those of a Rim are."""
-    places = points[list(contour)]
-    way = places[-1] - places[0]
-    along = np.maximum.accumulate((places - places[0]) @ way / (way @ way))
-    return np.stack([np.interp(shares, along, places[:, axis]) for axis in range(2)], axis=1)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +135,9 @@ def _deliver(job: Job, results: Mapping[Path, Output], about: Mapping[str, Any],
         sweep_drafts(folder)
     # Written first, with the digests of the old files: if the program is killed, the next run recognises all files.
     _write(sidecar, {**content, "replaces": old} if old else content)
-    for path in changed:
-        with draft_of(path) as draft:
-            shutil.copyfile(results[path].path, draft)
+    with ExitStack() as drafts:  # all files or none, if the disk is full
+        for path in changed:
+            shutil.copyfile(results[path].path, drafts.enter_context(draft_of(path)))
     if old:
         _write(sidecar, content)
     if replaced:

@@ -9,20 +9,22 @@ from typing import Any
 from facepipe.engine import Stage
 from facepipe.motion.drawing import WEIGHT as EXPRESSION_VAE
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.perception import crop_weight_names, perception_weight_names
+from facepipe.pipeline.perception import creation_weight_names, crop_weight_names, perception_weight_names
 from facepipe.pipeline.rendering import renderer_weight_names
 from facepipe.renderers import RENDERERS
 from facepipe.rendering.spec import MATTING, SourceKind
-from facepipe.spaces import SPACES
+from facepipe.spaces import SPACES, linear478
 from facepipe.stages import (
     avatar,
     blendshapes,
+    create,
     crop,
     features,
     matte,
     motion,
     mux,
     person,
+    portrait,
     prepare,
     render,
     report,
@@ -97,6 +99,12 @@ def of_blendshapes(options: Options, *, speaks: bool) -> Dependencies:
     audio_stages = (features.STAGE, speech.STAGE) if speaks else ()
     stages = (*fitted.stages, take.STAGE, *audio_stages, blendshapes.STAGE)
     return Dependencies(stages, (*fitted.weights, *((AUDIO,) if speaks else ())))
+
+
+def of_creation(options: Options, *, code: bool) -> Dependencies:
+    """Return the dependencies of `avatar create`; `code` means that a W+ code is given."""
+    stages = (crop.STAGE, portrait.STAGE, SPACES[linear478.SPACE.name].estimation(), matte.STAGE, create.STAGE)
+    return Dependencies(stages, creation_weight_names(options, code=code))
 
 
 def of_features() -> Dependencies:

@@ -38,7 +38,7 @@ class Invocation:
         files = [one for given in self.inputs for one in (given if isinstance(given, tuple) else (given,))]
         start = folder.absolute()
         return {
-            "arguments": [self.command, *map(str, files), *self.options],
+            "arguments": [*self.command.split(), *map(str, files), *self.options],
             "outs": {
                 flag: Path(os.path.relpath(path.absolute(), start)).as_posix() for flag, path in self.outs.items()
             },

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facepipe import weights
+from facepipe.creation import CODE_MAPPER, IMITATOR, MAPPER
 from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.engine.digest import DigestCache
 from facepipe.engine.stage import bare
@@ -139,6 +140,12 @@ def perception_weight_names(options: Options) -> tuple[str, ...]:
 def crop_weight_names(landmarker: str) -> tuple[str, ...]:
     """Return the registry names of the weights of detector and landmarker."""
     return ("detector", *LANDMARKERS[landmarker])
+
+
+def creation_weight_names(options: Options, *, code: bool) -> tuple[str, ...]:
+    """Return the registry names of the weights of `avatar create`; `code` means that a W+ code is given."""
+    own = ("face-model", MATTING, CODE_MAPPER if code else MAPPER, IMITATOR)
+    return tuple(dict.fromkeys((*crop_weight_names(options.landmarker), *own)))
 
 
 def _check_package(landmarker: str) -> None:

@@ -61,6 +61,8 @@ class Steps:
     """The portrait of `motion` and `render`."""
     audio_options: TakeOptions | None = None
     """Options of `motion` for sound files."""
+    further: Mapping[str, Path] = field(default_factory=dict)
+    """Further files that all items are made of, by role."""
     _fitted: dict[str, Fitted] = field(default_factory=dict)
 
     def crop(self, item: Item) -> list[Path]:
@@ -240,7 +242,8 @@ class Steps:
         return fit_track(self.job, tracked, path, self.options, self.weights, f"fit {label}", frames=medium.frames)
 
     def _check(self, item: Item, outs: Mapping[Path, str]) -> None:
-        check_apart(outs, [item.path, *([self.source] if self.source else []), *self.options.named_files()])
+        named = [*([self.source] if self.source else []), *self.further.values(), *self.options.named_files()]
+        check_apart(outs, [item.path, *named])
         sidecar, digests = sidecar_of(next(iter(outs))), self.job.workspace.digests
         overwrite = self.options.overwrite
         checks = [partial(check_destination, out, digests, overwrite=overwrite, described_by=sidecar) for out in outs]
@@ -269,14 +272,14 @@ class Steps:
         about = {
             "inputs": {
                 role: described_input(path, self.job.workspace)
-                for role, path in {"item": item.path, "source": self.source}.items()
+                for role, path in {"item": item.path, "source": self.source, **self.further}.items()
                 if path
             }
             | (described_references(self.options, self.job.workspace.digests) if "detector" in self.weights else {})
             | described_backdrop(self.options, self.job.workspace.digests)
             | described_pictures(self.options, self.job.workspace.digests),
             **self.options.provenance.about(self.job.workspace.digests),
-            "command": invocation and invocation.of_item(item.path, next(iter(outs))),
+            "command": invocation and invocation.of_item(item.path, item.out or next(iter(outs))),
             "options": {**self.options.as_json(), **spoken},
             "stages": [described(one) for one in unique.values()],
             "weights": {name: weight.sha256 for name, weight in self.weights.items()},
