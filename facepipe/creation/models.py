@@ -5,8 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from facepipe.creation.creation import Models
-from facepipe.errors import ToolError
+from facepipe.avatar.head import Head
+from facepipe.avatar.vector import AvatarVector, RelaxedVector
+from facepipe.creation import CODE_MAPPER, IMITATOR, MAPPER
+from facepipe.creation.creation import DRAWN, Mapped, Models
+from facepipe.creation.imitation import Imitator
+from facepipe.creation.mapping import Mapper
+from facepipe.creation.measuring import measure
+from facepipe.creation.observation import Observation
+from facepipe.creation.search import Conversion, convert
+from facepipe.creation.shape import fit_shape
+from facepipe.creation.stylised import DRAWING, STYLISED, StylisedPortrait
+from facepipe.creation.target import PHOTOGRAPH, RENDERED, Target, Trust
+from facepipe.creation.target import STYLISED as TRUSTED_STYLE
+from facepipe.creation.tinting import tint
+from facepipe.weights.loaded import load_once
+
+DRAWING_SHIFT_PIXELS = 1.5
+"""Standard deviation of the place of a drawing's face: its frame comes from landmarks."""
 
 
 def open_models(weights: Mapping[str, Path]) -> Models:
@@ -14,4 +30,35 @@ def open_models(weights: Mapping[str, Path]) -> Models:
 
     With CODE_MAPPER in place of MAPPER, the mapper takes W+ codes.
     """
-    raise ToolError(f"facepipe reads no networks for avatars from portraits yet; got {', '.join(weights)}")
+    mapper = load_once(Mapper, weights[CODE_MAPPER if CODE_MAPPER in weights else MAPPER])
+    return Models(mapper, measured, load_once(Imitator, weights[IMITATOR]), converted)
+
+
+def measured(observation: Observation, mapped: Mapped, head: Head) -> RelaxedVector:
+    """Return a mapped vector with the shape and the colours that the portrait shows.
+
+    A drawing by the engine keeps its mapped shape: the search fits it to the picture.
+    """
+    vector = mapped.relaxed.strict()
+    if mapped.drawn <= DRAWN:
+        vector = vector.changed(sliders=fit_shape(observation.neutral, vector, head))
+    vector = vector.changed(colours=tint(vector, measure(observation), head))
+    return with_numbers_of(vector, mapped.relaxed)
+
+
+def with_numbers_of(vector: AvatarVector, relaxed: RelaxedVector) -> RelaxedVector:
+    """Return the sliders and colours of a vector with the probabilities of a relaxed one."""
+    return RelaxedVector(vector.numbers(), relaxed.choices)
+
+
+def converted(target: StylisedPortrait, relaxed: RelaxedVector, head: Head) -> Conversion:
+    """Search the strict vector of a stylised portrait."""
+    wanted = Target(target.picture, trust_of(target.kind), target.matte, target.inside, target.parts)
+    return convert(wanted, relaxed, head)
+
+
+def trust_of(kind: str) -> Trust:
+    """Return how far the terms of the score are to be trusted for a kind of portrait."""
+    if kind == DRAWING:
+        return Trust(**{**RENDERED.__dict__, "shift_pixels": DRAWING_SHIFT_PIXELS})
+    return TRUSTED_STYLE if kind == STYLISED else PHOTOGRAPH

@@ -1,11 +1,13 @@
 """Training of the mapper: supervised on drawings of the engine, and by labels on portraits.
 
     facepipe train mapper --pictures PICTURES --check CHECK --portraits seen.npz --labels LABELS.tsv --out RUN
+    facepipe train mapper ... --imitator IMITATOR.safetensors --steps MORE
 
 PICTURES and CHECK hold avatars (`facepipe train avatar-pictures`), portraits are observed by
 `facepipe train observed-portraits`, and LABELS say what people see in them. Drawings are randomised: other light,
 backgrounds, frames, mattes, blur and noise. As in the paper, the softmax of the choices has a factor beta that grows by
-1 in each twentieth of the training. A run with RUN/checkpoint.pt resumes from it.
+1 in each twentieth of the training. With an imitator, portraits also supervise themselves: what it draws of their
+vector is compared with them. A run with RUN/checkpoint.pt resumes from it.
 """
 
 from __future__ import annotations
@@ -25,12 +27,15 @@ from facepipe.avatar.assets import ASSETS
 from facepipe.avatar.layout import SPANS
 from facepipe.avatar.sliders import NEUTRAL
 from facepipe.avatar.vector import CONTINUOUS
+from facepipe.creation.imitation import Imitator as Imitation
 from facepipe.face.mirror import mirror_permutation
 from facepipe.models.avatar_mapper import PARTS, AvatarMapper, Mapped, MapperConfig
+from facepipe.models.imitator import Imitator
 from facepipe.train.command import parser_of
 from facepipe.train.loop import Recipe, fit
 from facepipe.train.mapper_augment import Batch, augmented, plain_batch
 from facepipe.train.mapper_cache import Samples, avatar_samples, labels_of, portrait_samples, shards
+from facepipe.train.mapper_imitation import imitation_loss
 from facepipe.train.mapper_labels import BEARDS, GENDER, HAIR_LENGTHS, Labels, validates
 from facepipe.train.mapper_labels import labels_of as sets_of_files
 from facepipe.train.observed_portraits import load
@@ -42,6 +47,8 @@ BETAS = 20
 STRONG = 0.55
 """Share of drawings and portraits whose colours are changed."""
 SMOOTHING = 0.02
+IMITATION = 2.0
+"""Weight of the self-supervision."""
 REFRESH_STEPS = 300
 """Steps after which further shards are read."""
 COLOURS = slice(len(NEUTRAL), CONTINUOUS)
@@ -69,7 +76,7 @@ def beta_at(step: int, steps: int) -> float:
     return 1.0 + min(BETAS - 1, BETAS * step // max(steps, 1))
 
 
-def loss_of(net: nn.Module, batch: Step) -> Tensor:
+def loss_of(net: nn.Module, batch: Step, imitator: Imitator | None = None) -> Tensor:
     """Return the loss of a step; drawings and portraits pass the network together."""
     mapper = cast("AvatarMapper", net)
     names = ("wide", "close", "points")
@@ -84,6 +91,11 @@ def loss_of(net: nn.Module, batch: Step) -> Tensor:
     weights = torch.tensor([0.5, 1.0, 1, 2, 3, 3, 2, 4, 1])
     loss = loss + 0.5 * functional.cross_entropy(mapped.parts[:count].float(), batch.drawings.parts, weights)
     loss = loss + 0.6 * _label_loss(logits[count:], continuous[count:], batch.labels)
+    if imitator is not None:
+        shares = mapper.probabilities(mapped.logits[count:].float(), batch.beta)
+        rows = torch.cat([continuous[count:], shares], 1)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = loss + IMITATION * imitation_loss(imitator, rows, batch.portraits.wide, mapped.parts[count:])
     is_drawn = (torch.arange(len(continuous)) < count).float()
     return loss + 0.1 * functional.binary_cross_entropy_with_logits(mapped.drawn.float(), is_drawn)
 
@@ -227,12 +239,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--check", type=Path, required=True, help="Shard that judges the mapper.", metavar="PATH")
     parser.add_argument("--portraits", type=Path, required=True, help="Observed portraits.", metavar="PATH")
     parser.add_argument("--labels", type=Path, nargs="+", required=True, help="Labels of portraits.", metavar="PATH")
+    parser.add_argument("--imitator", type=Path, help="Imitator for the self-supervision.", metavar="PATH")
     parser.add_argument("--steps", type=int, default=RECIPE.steps, help="Number of steps.", metavar="N")
     arguments = parser.parse_args(argv)
     cv2.setNumThreads(1)
     torch.manual_seed(RECIPE.seed)
     recipe = Recipe(**{**RECIPE.__dict__, "steps": arguments.steps})
     source = Source(arguments.pictures, arguments.cache / "drawings", arguments.portraits, arguments.labels)
+    imitator = None
+    if arguments.imitator:
+        imitator = Imitation(arguments.imitator).net.requires_grad_(requires_grad=False)
     check = avatar_samples(arguments.check, arguments.cache / "check")
 
     def evaluate(net: nn.Module) -> str:
@@ -247,7 +263,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         recipe,
         arguments.out,
         batches=lambda first: source.steps(first, recipe),
-        loss_of=loss_of,
+        loss_of=lambda net, batch: loss_of(net, batch, imitator),
         evaluate=evaluate,
     )
 
