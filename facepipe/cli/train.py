@@ -95,6 +95,18 @@ def avatar_pictures(context: typer.Context, _quiet: a.Quiet = False, _verbose: V
     _start("avatar_pictures", context)
 
 
+@app.command("observed-portraits", context_settings=PASS_THROUGH)
+def observed_portraits(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
+    """Observe portraits in the frame of their faces, for the mapper."""
+    _start("observed_portraits", context)
+
+
+@app.command(context_settings=PASS_THROUGH)
+def mapper(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
+    """Train the mapper from portraits to vectors of avatars."""
+    _start("mapper", context)
+
+
 @app.command(context_settings=PASS_THROUGH)
 def imitator(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Train the network that draws avatars as their engine does, and can be differentiated."""

@@ -67,8 +67,8 @@ class Step:
 
 
 def config() -> MapperConfig:
-    """Return the embedded mapper's sizes."""
-    return MapperConfig(CONTINUOUS, tuple(len(options) for options in ASSETS.values()))
+    """Return the embedded mapper's sizes, with the beta that its training ends with."""
+    return MapperConfig(CONTINUOUS, tuple(len(options) for options in ASSETS.values()), beta=float(BETAS))
 
 
 def beta_at(step: int, steps: int) -> float:

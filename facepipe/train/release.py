@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from facepipe.checkpoint import check_state, save_network
+from facepipe.creation import MAPPER
 from facepipe.face.units import WEIGHT as FACE_UNITS
+from facepipe.models.avatar_mapper import AvatarMapper
 from facepipe.models.detector import Detector, DetectorConfig
 from facepipe.models.imitator import NAME as IMITATOR
 from facepipe.models.imitator import CompactImitatorConfig, Imitator
@@ -39,14 +41,16 @@ from facepipe.rendering.spec import MATTING
 from facepipe.spaces import arkit52, linear478
 from facepipe.train.command import parser_of
 from facepipe.train.loop import network_state
+from facepipe.train.mapper import config as mapper_config
 from facepipe.weights import embedded_folder
 
 LICENCE = "CC-BY-NC-4.0"
-NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
+NETWORKS: dict[str, tuple[type[nn.Module], Callable[[], Any]]] = {
     "detector": (Detector, DetectorConfig),
     "landmarker": (Landmarker, LandmarkerConfig),
     "matting": (Matting, MattingConfig),
     IMITATOR: (Imitator, CompactImitatorConfig),
+    MAPPER: (AvatarMapper, mapper_config),
     "pirender-compact": (CompactNet, CompactConfig),
     "bilayer-compact": (CompactBilayerNet, CompactBilayerConfig),
 }
