@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import cv2
 import numpy as np
@@ -22,8 +22,10 @@ from facepipe.creation.stylised import BACKGROUND, DRAWING, STYLISED, StylisedPo
 from facepipe.models.avatar_mapper import PARTS
 
 Doubles = NDArray[np.float64]
-DRAWN = 0.5
-"""Probability from which on a portrait counts as a drawing by the engine."""
+DRAWN = 0.85
+"""Probability from which on a portrait counts as a drawing by the engine, until the engine cannot draw it."""
+REDRAWN = 0.05
+"""Difference of a drawing by the engine from its avatar at most: the largest of 16 was 0.033."""
 STAGES = ("imitator", "argmax", "search")
 """What is compared with the target: the relaxed vector drawn by the imitator, then strict ones drawn by the engine."""
 
@@ -147,7 +149,7 @@ class Clock:
         """Measure a part."""
         started = perf_counter()
         yield
-        self.seconds[name] = round(perf_counter() - started, 3)
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + perf_counter() - started, 3)
 
 
 def create(
@@ -170,6 +172,16 @@ def create(
     clock = Clock()
     with clock.part("mapper"):
         mapped = models.mapper.map(observation) if code is None else models.mapper.map_code(code)
+    made = _made(observation, mapped, models, head, stylized, clock)
+    if made.target.kind == DRAWING and made.differences["search"] > REDRAWN:
+        photograph: Any = replace(cast("Any", mapped), drawn=0.0)
+        made = _made(observation, photograph, models, head, stylized, clock)
+    return made
+
+
+def _made(
+    observation: Observation, mapped: Mapped, models: Models, head: Head, stylized: Pixels | None, clock: Clock
+) -> Creation:
     with clock.part("measures"):
         relaxed = models.measure(observation, mapped, head)
     with clock.part("target"):

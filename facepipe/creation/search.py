@@ -31,8 +31,8 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "earrings": ("ear_lobes",),
 }
 """Numbers that are fitted anew to each of the best options of a type, before they are compared."""
-PROBABLE, FEWEST, MOST = 0.01, 3, 8
-"""Options of a type that are tried: all of at least this probability, within these numbers of the most probable."""
+PROBABLE, MOST = 0.03, 8
+"""Options of a type that are tried for a photograph: those of at least this probability, at most this many."""
 AGAIN = 4
 """Options of a type that are tried again in later rounds: those with the best scores."""
 PAIRED = 3
@@ -160,13 +160,12 @@ class _Search:
         self._note("continuous", tried, "moved" if self.score < before else "")
 
     def _candidates(self, type_: str) -> list[str]:
-        """Return options of a type by falling probability, "none" among them: all, if pixels can be compared."""
+        """Return options of a type by falling probability: all, if pixels can be compared."""
         shares = options_of(self._relaxed, type_)
         ordered = sorted(shares, key=lambda name: -shares[name])
         if self._target.trust.pixels:
             return ordered
-        kept = [name for rank, name in enumerate(ordered[:MOST]) if rank < FEWEST or shares[name] >= PROBABLE]
-        return kept if "none" in kept else [*kept, "none"]
+        return [name for rank, name in enumerate(ordered[:MOST]) if rank == 0 or shares[name] >= PROBABLE]
 
     def _probable(self, type_: str) -> list[str]:
         """Return the chosen option and the most probable ones, of at most PAIRED."""

@@ -32,7 +32,7 @@ class Trust:
     """Standard deviation of the place of the face in the picture; 0 if it is exact."""
 
 
-RENDERED = Trust(pixels=1.0, options=2e-4, continuous=0.02)
+RENDERED = Trust(pixels=1.0, options=2.5e-4, continuous=0.1)
 """A picture by the engine."""
 STYLISED = Trust(pixels=1.0, options=1e-3, continuous=0.1, shift_pixels=2.0)
 """A picture in the style of the engine, by a network."""
