@@ -41,7 +41,7 @@ from facepipe.train.mapper import BETAS, beta_at
 
 RECIPE = Recipe(batch=16, steps=0, peak_rate=1e-4, warm_up=100, decay=0, average=0.998, evaluate_every=500)
 HELD_SHARE = 0.1
-"""Share of the codes, at the end, that judges."""
+"""Share of the codes, at the end, that judges; two codes at least."""
 CELLS = 8
 """Side of the grid of mean colours: those of hair and skin, whatever their detail."""
 COLOURS = 2.0
@@ -88,11 +88,16 @@ class Codes:
         return Batch(beta, self.codes[rows].to(device), to_network(self.pictures[rows].to(device)), inside)
 
     def split(self) -> tuple[Codes, Codes]:
-        """Return those to learn from and those to judge by, one at least."""
-        seen = len(self) - max(1, round(HELD_SHARE * len(self)))
+        """Return those to learn from and those to judge by."""
+        seen = seen_count(len(self))
         parts = (slice(0, seen), slice(seen, None))
         first, last = (Codes(self.codes[one], self.pictures[one], self.inside[one]) for one in parts)
         return first, last
+
+
+def seen_count(count: int) -> int:
+    """Return how many of a number of codes the mapper learns from."""
+    return count - max(2, round(HELD_SHARE * count))
 
 
 def config() -> MapperConfig:
@@ -116,8 +121,8 @@ def begun(codes: Tensor, sizes: MapperConfig) -> AvatarMapper:
     mean = codes.mean(0)
     deviation = (codes - mean).square().mean((0, 2)).sqrt().clamp_min(LEAST_DEVIATION)
     with torch.no_grad():
-        net.first.weight /= deviation[:, None, None]
-        net.first.bias -= torch.einsum("ki,kio->ko", mean, net.first.weight)
+        net.first.weight.div_(deviation[:, None, None])
+        net.first.bias.sub_(torch.einsum("ki,kio->ko", mean, net.first.weight))
         for head in (net.continuous, net.discrete):
             cast("nn.Linear", head[-1]).weight *= FIRST_SHARE
         cast("nn.Linear", net.continuous[-1]).bias.copy_(torch.logit(neutral_numbers(), eps=0.05))
@@ -210,8 +215,7 @@ def train(
 
 def steps_of(count: int, batch: int) -> int:
     """Return the steps of 20 epochs of a number of codes, those held out included."""
-    seen = count - max(1, round(HELD_SHARE * count))
-    return BETAS * max(1, seen // batch)
+    return BETAS * max(1, seen_count(count) // batch)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

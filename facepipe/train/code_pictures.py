@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -24,15 +25,15 @@ from facepipe.creation.stylised import before_background
 from facepipe.errors import InputError
 from facepipe.media.image import read_image
 from facepipe.models.avatar_mapper import WPLUS_CODES, WPLUS_WIDTH
-from facepipe.stages.create import load_code
+from facepipe.stages import create as creation
 from facepipe.train.command import parser_of
 from facepipe.train.observed_portraits import Observer
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-FEWEST = 2
-"""Number of codes that a training needs: one to learn from and one to judge by."""
+FEWEST = 3
+"""Number of codes that a training needs: one to learn from and two to judge by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +63,12 @@ def load_code_pictures(path: Path, side_pixels: int) -> CodePictures:
     Raises InputError, saying what was expected, for another file.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise ValueError("it holds a single array")
+        with file:
             arrays: dict[str, NDArray[Any]] = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise InputError(f"{path}: is no .npz of NumPy ({error}); make one by `facepipe train code-pictures`") from None
     missing = [name for name in ("codes", "pictures") if name not in arrays]
     if missing:
@@ -134,7 +138,7 @@ def collect(codes: Path, pictures: Path, observe: Callable[[Pixels], Observation
         if seen is None:
             print(f"{picture.name}: no face", flush=True)
             continue
-        rows.append((load_code(code), *framed(seen)))
+        rows.append((creation.load_code(code), *framed(seen)))
     if len(rows) < FEWEST:
         raise InputError(f"{pictures}: {len(rows)} pictures show a face and have a code, expected {FEWEST} or more")
     return CodePictures(*(np.stack(column) for column in zip(*rows, strict=True)))

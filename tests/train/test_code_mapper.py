@@ -39,10 +39,9 @@ def imitator(tmp_path_factory: pytest.TempPathFactory) -> Imitator:
     torch.manual_seed(4)
     net = Network(TINY)
     with torch.no_grad():
-        for encoder in net.encoders:
-            for layer in encoder:
-                if isinstance(layer, torch.nn.Linear):
-                    layer.weight *= 3
+        for layer in net.encoders.modules():
+            if isinstance(layer, torch.nn.Linear):
+                layer.weight *= 3
     path = tmp_path_factory.mktemp("imitator") / "imitator.safetensors"
     save_network(net, path, kind=NAME)
     return Imitator(path)
@@ -66,11 +65,11 @@ def found(imitator: Imitator, vectors: np.ndarray) -> CodePictures:
 def visible(imitator: Imitator, vectors: np.ndarray, count: int) -> np.ndarray:
     """Return the `count` directions (count, LENGTH) in which vectors like these change the imitator's pictures most."""
     rows, spread = torch.from_numpy(vectors[::16]), torch.from_numpy(vectors.std(0))
-    slopes = [
-        torch.autograd.functional.jacobian(lambda one: imitator.pictures(one[None]).flatten(), row) for row in rows
-    ]
+    slope_of = torch.func.jacrev(lambda row: imitator.pictures(row[None]).flatten())
+    slopes = [slope_of(row) for row in rows]
     directions = torch.linalg.svd(torch.cat(slopes) * spread, full_matrices=False).Vh[:count]
-    return (directions / spread.clamp_min(1e-6)).numpy()
+    found: np.ndarray = (directions / spread.clamp_min(1e-6)).numpy()
+    return found
 
 
 @pytest.mark.slow
@@ -143,7 +142,7 @@ def test_the_command_makes_a_weight_that_can_be_added(
     imitator: Imitator,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A run that is started again resumes; the file is registered by its name."""
     monkeypatch.setenv("FACEPIPE_WEIGHTS", str(tmp_path / "weights"))
@@ -175,10 +174,14 @@ def test_wrong_files_are_refused(found: CodePictures, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no \.npz of NumPy"):
         load_code_pictures(tmp_path / "none.npz", 16)
     np.save(path.with_suffix(".npy"), found.codes[:3])
-    with pytest.raises(InputError, match=r"no \.npz of NumPy"):
+    with pytest.raises(InputError, match="a single array"):
         load_code_pictures(path.with_suffix(".npy"), 16)
-    good = {"codes": found.codes[:4], "pictures": found.pictures[:4]}
-    wrong = {
+    np.savez(path, allow_pickle=False, codes=found.codes[:4], pictures=found.pictures[:4])
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"no \.npz of NumPy"):
+        load_code_pictures(path, 16)
+    good: dict[str, np.ndarray] = {"codes": found.codes[:4], "pictures": found.pictures[:4]}
+    wrong: dict[str, dict[str, np.ndarray]] = {
         "lacks pictures": {"codes": found.codes},
         "expected finite floats": {**good, "codes": found.codes[:4, :14]},
         "codes are .* of int64": {**good, "codes": np.zeros((4, 18, 512), np.int64)},
@@ -188,10 +191,10 @@ def test_wrong_files_are_refused(found: CodePictures, tmp_path: Path) -> None:
         "has 1 codes": {name: value[:1] for name, value in good.items()},
     }
     for message, arrays in wrong.items():
-        np.savez(path, **arrays)
+        np.savez(path, allow_pickle=False, **arrays)
         with pytest.raises(InputError, match=message):
             load_code_pictures(path, 16)
-    np.savez(path, **good)
+    np.savez(path, allow_pickle=False, **good)
     read = load_code_pictures(path, 8)
     assert read.pictures.shape == (4, 8, 8, 3)
     assert (read.inside == 255).all()
@@ -200,14 +203,14 @@ def test_wrong_files_are_refused(found: CodePictures, tmp_path: Path) -> None:
     assert np.abs(means - read.pictures).max() <= 1
 
 
-def test_folders_of_codes_and_pictures(found: CodePictures, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_folders_of_codes_and_pictures(found: CodePictures, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Files are matched by name; what cannot be used is listed, and the background becomes plain."""
     codes, pictures = tmp_path / "codes", tmp_path / "pictures"
     codes.mkdir()
     pictures.mkdir()
-    for number, name in enumerate(["b", "a", "faceless", "alone"]):
+    for number, name in enumerate(["b", "a", "c", "faceless", "alone"]):
         np.save(codes / f"{name}.npy", found.codes[number])
-    for level, name in enumerate(["a", "b", "faceless", "codeless"]):
+    for level, name in enumerate(["a", "b", "faceless", "codeless", "c"]):
         write_image(pictures / f"{name}.png", np.full((8, 8, 3), 50 * level, np.uint8))
     (pictures / "notes.txt").write_text("no picture", encoding="utf-8")
 
@@ -221,8 +224,8 @@ def test_folders_of_codes_and_pictures(found: CodePictures, tmp_path: Path, caps
         return Observation(np.full((256, 256, 3), level, np.uint8), matte, inside, points, points)
 
     made = collect(codes, pictures, observe)
-    assert np.array_equal(made.codes, found.codes[[1, 0]])
-    assert made.pictures[:, 128, 128, 0].tolist() == [0, 50]
+    assert np.array_equal(made.codes, found.codes[[1, 0, 2]])
+    assert made.pictures[:, 128, 128, 0].tolist() == [0, 50, 200]
     assert np.abs(made.pictures[:, 128, 3].astype(int) - (229, 232, 237)).max() <= 1
     assert made.inside[0, 0, 4] == 0
     assert made.inside[0, 0, 5] == 255
