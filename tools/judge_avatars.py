@@ -20,20 +20,22 @@ from typing import Any
 
 import cv2
 import numpy as np
-from facepipe.creation.creation import Creation, create
-from facepipe.creation.models import open_models
-from facepipe.creation.shape import deviation, known_people, neutral_points, normalised
-from facepipe.creation.sheet import sheet_of
 
 from facepipe import weights
 from facepipe.avatar.avatar import build
 from facepipe.avatar.compiling import open_head
-from facepipe.avatar.framing import face_camera
+from facepipe.avatar.framing import PLAIN, face_camera
+from facepipe.avatar.head import Head
 from facepipe.avatar.params import load_params, save_params
 from facepipe.avatar.portrait import Portraitist, portrait_camera
 from facepipe.avatar.rasteriser import render
 from facepipe.avatar.sampling import sample
+from facepipe.avatar.vector import AvatarVector
 from facepipe.creation import IMITATOR, MAPPER
+from facepipe.creation.creation import Creation, create
+from facepipe.creation.models import open_models
+from facepipe.creation.shape import deviation, known_people, neutral_points, normalised
+from facepipe.creation.sheet import sheet_of
 from facepipe.errors import FacepipeError
 from facepipe.evaluate.avatars import (
     box_colour,
@@ -49,7 +51,9 @@ from facepipe.train.observed_portraits import Observer
 
 LABELS = Path(__file__).with_name("labels") / "unseen_portraits.tsv"
 FIRST_SEED = 3_000_000
-PLAIN = (0.9, 0.91, 0.93)
+SAME_LEVELS = 0.05
+"""Mean difference of two pictures, in levels of 255, below which they show the same. The least of two hair styles from
+the front is 0.5."""
 
 
 class Judge:
@@ -83,6 +87,7 @@ def planted(judge: Judge, seed: int, out: Path) -> dict[str, Any]:
     return {
         **{f"argmax_{name}": value for name, value in planted_agreement(conversion.argmax, vector).items()},
         **planted_agreement(conversion.vector, vector),
+        **shown(conversion.vector, vector, judge.head),
         **{f"difference_{name}": value for name, value in made.differences.items()},
         "seconds": seconds,
         "wrong": [
@@ -91,6 +96,23 @@ def planted(judge: Judge, seed: int, out: Path) -> dict[str, Any]:
             if found != vector.choices[type_]
         ],
     }
+
+
+def shown(found: AvatarVector, vector: AvatarVector, head: Head) -> dict[str, float]:
+    """Return 1 for each type whose option is the planted one or cannot be told from it in the picture.
+
+    A hat may hide hair, and hair ear rings: then the planted avatar with the found option has the same picture.
+    """
+    avatar = build(vector, head)
+    camera, right = face_camera(avatar), {}
+    picture = render(avatar.parts, camera, (256, 256), PLAIN).colour.astype(float)
+    for type_, name in found.choices.items():
+        right[f"shown_{type_}"] = 1.0
+        if name != vector.choices[type_]:
+            other = build(vector.changed(choices={type_: name}), head)
+            drawn = render(other.parts, camera, (256, 256), PLAIN).colour
+            right[f"shown_{type_}"] = float(np.abs(drawn - picture).mean() < SAME_LEVELS)
+    return {**right, "shown_all": float(all(right.values()))}
 
 
 def portrait(judge: Judge, data: Path, label: dict[str, str], out: Path) -> dict[str, Any]:

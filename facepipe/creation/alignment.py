@@ -12,9 +12,10 @@ from facepipe.avatar.picture import Doubles
 from facepipe.creation.observation import SIDE_PIXELS
 from facepipe.creation.target import Floats, Target
 
-STILL: Doubles = np.zeros(3)
-"""An alignment: pixels to the right, pixels down, and growth: pixels by which the edges move outwards."""
-STEPS = (0.5, 0.5, 0.5)
+STILL: Doubles = np.zeros(4)
+"""An alignment: pixels to the right, pixels down, growth (pixels by which the edges move outwards), and turn (pixels by
+which they move clockwise)."""
+STEPS = (0.5, 0.5, 0.5, 0.5)
 """Changes by which derivatives are measured, in pixels."""
 HALF = SIDE_PIXELS / 2
 
@@ -46,9 +47,15 @@ def derivatives(target: Target) -> list[Floats]:
 
 
 def _moved(plane: NDArray[np.uint8 | np.float32], alignment: Doubles, border: int = cv2.BORDER_CONSTANT) -> Floats:
-    across, down, growth = alignment
-    scale, middle = float(np.exp(growth / HALF)), HALF - 0.5
-    matrix = np.array([[scale, 0, (1 - scale) * middle + across], [0, scale, (1 - scale) * middle + down]])
+    across, down, growth, turn = alignment
+    scale, angle, middle = float(np.exp(growth / HALF)), float(turn / HALF), HALF - 0.5
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    matrix = np.array(
+        [
+            [cos, -sin, middle - cos * middle + sin * middle + across],
+            [sin, cos, middle - sin * middle - cos * middle + down],
+        ]
+    )
     size = (SIDE_PIXELS, SIDE_PIXELS)
     moved = cv2.warpAffine(plane.astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
     return np.asarray(moved, np.float32)

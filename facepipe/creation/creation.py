@@ -65,6 +65,18 @@ class Imitator(Protocol):
         """Return a picture (S, S, 3) in the frame of the face, before BACKGROUND."""
 
 
+class Matched(Protocol):
+    """What pictures are compared with."""
+
+    @property
+    def picture(self) -> Pixels:
+        """(256, 256, 3)."""
+
+    @property
+    def inside(self) -> Floats:
+        """(256, 256), where the picture is known."""
+
+
 class Conversion(Protocol):
     """A relaxed vector made strict."""
 
@@ -87,6 +99,10 @@ class Conversion(Protocol):
     @property
     def trace(self) -> Sequence[Any]:
         """The steps of the search, dataclasses of values that JSON knows."""
+
+    @property
+    def target(self) -> Matched:
+        """The target, moved to where the search found the face."""
 
 
 Convert = Callable[[StylisedPortrait, RelaxedVector, Head], Conversion]
@@ -166,7 +182,7 @@ def create(
         final = build(conversion.vector, head)
         pictures = (imitation, picture_of(build(conversion.argmax, head)), picture_of(final))
     drawn = dict(zip(STAGES, pictures, strict=True))
-    differences = {name: difference(picture, target) for name, picture in drawn.items()}
+    differences = {name: difference(picture, conversion.target) for name, picture in drawn.items()}
     return Creation(observation, target, relaxed, conversion, final, drawn, differences, clock.seconds)
 
 
@@ -184,7 +200,7 @@ def picture_of(avatar: Avatar, side_pixels: int = SIDE_PIXELS) -> Pixels:
     return render(avatar.parts, face_camera(avatar), (side_pixels, side_pixels), BACKGROUND).colour
 
 
-def difference(picture: Pixels, target: StylisedPortrait) -> float:
+def difference(picture: Pixels, target: Matched) -> float:
     """Return the mean absolute difference of a picture (S, S, 3) from a target within the portrait, 0 to 1.
 
     A picture of another size is compared at its own.

@@ -79,6 +79,8 @@ class Conversion:
     trace: tuple[Step, ...]
     renders: int
     seconds: float
+    target: Target
+    """The target, moved to where the search found the face."""
 
 
 def convert(target: Target, relaxed: RelaxedVector, head: Head, *, threads: int = 2) -> Conversion:
@@ -90,7 +92,12 @@ def convert(target: Target, relaxed: RelaxedVector, head: Head, *, threads: int 
     with drawing(head, threads) as canvas:
         search = _Search(target, relaxed, canvas)
         argmax, argmax_score = search.vector, search.score
-        search.types()
+        if target.trust.shift_pixels:
+            search.place()
+        if target.trust.pixels:
+            # Options cannot be compared on a head of another shape.
+            search.continuous()
+        search.types(fitted=bool(target.trust.pixels))
         search.continuous()
         for _ in range(ROUNDS):
             before = search.score
@@ -106,6 +113,7 @@ def convert(target: Target, relaxed: RelaxedVector, head: Head, *, threads: int 
             tuple(search.trace),
             canvas.count,
             perf_counter() - start,
+            search.target,
         )
 
 
@@ -120,6 +128,17 @@ class _Search:
         self.score = self._scored(self.vector, self._picture)
         self.trace: list[Step] = []
         self._ranked: dict[str, list[str]] = {}
+
+    @property
+    def target(self) -> Target:
+        """The target in its present alignment."""
+        return self._scored.target
+
+    def place(self) -> None:
+        """Align the target, and fit the colours: options cannot be compared before that, nor shapes before options."""
+        before = self.score
+        tried = self._fit([number for number, name in enumerate(NUMBERS) if "." in name])
+        self._note("colours", tried, "moved" if self.score < before else "")
 
     def types(self, *, fitted: bool = False) -> None:
         """Search every type, then the pairs that hide each other. With `fitted`, options get numbers that suit them."""
@@ -141,9 +160,11 @@ class _Search:
         self._note("continuous", tried, "moved" if self.score < before else "")
 
     def _candidates(self, type_: str) -> list[str]:
-        """Return options of a type by falling probability, "none" among them."""
+        """Return options of a type by falling probability, "none" among them: all, if pixels can be compared."""
         shares = options_of(self._relaxed, type_)
         ordered = sorted(shares, key=lambda name: -shares[name])
+        if self._target.trust.pixels:
+            return ordered
         kept = [name for rank, name in enumerate(ordered[:MOST]) if rank < FEWEST or shares[name] >= PROBABLE]
         return kept if "none" in kept else [*kept, "none"]
 
@@ -228,7 +249,7 @@ class _Search:
             low, high = np.append(low, -MOST_SHIFT - shift), np.append(high, MOST_SHIFT - shift)
             wanted, strength = (
                 np.append(wanted, -shift),
-                np.append(strength, np.full(3, 2 * SHIFT / trust.shift_pixels**2)),
+                np.append(strength, np.full(len(shift), 2 * SHIFT / trust.shift_pixels**2)),
             )
         return Pulls(low, high, wanted, strength)
 

@@ -38,6 +38,7 @@ class Converted:
     vector: AvatarVector
     score: float
     trace: tuple[Step, ...]
+    target: StylisedPortrait
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ def converted(target: StylisedPortrait, relaxed: RelaxedVector, _head: Head) -> 
     before = relaxed.strict()
     after = before.changed(choices={"hair": "bob"})
     assert target.picture.shape == (256, 256, 3)
-    return Converted(before, 0.5, after, 0.25, (Step("hair", 0.25),))
+    return Converted(before, 0.5, after, 0.25, (Step("hair", 0.25),), target)
 
 
 def stub_models(_weights: Mapping[str, Path]) -> Models:
