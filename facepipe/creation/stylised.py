@@ -29,8 +29,8 @@ FREE = (
 )
 """Landmarks that the warp leaves where they come to lie: brows keep their slope, and the hair line its distance."""
 STIFFNESS = (2.0, 20.0, 200.0, 2e3, 2e4, 2e5)
-"""Smoothing of the warp: the first with which it does not fold. Landmarks are off by a pixel or two; those of heads that
-are turned far, or of wide open mouths, cannot all come to lie where the avatar's are."""
+"""Smoothing of the warp: the first with which it does not fold. Landmarks are off by a pixel or two. Those of a head
+that is turned far, or of a mouth that is wide open, cannot all come to the avatar's."""
 LIP_GAP_PIXELS = 1.0
 """How far from the line between the lips the inner edges of the portrait's lips come to lie."""
 GRID_PIXELS = 4
