@@ -227,7 +227,16 @@ def test_a_code_with_a_trained_mapper(
     save_network(Imitator(tiny), imitator, kind=IMITATOR)
     np.save(code, codes[0])
     run_folder = tmp_path / "run"
-    words = ["--codes", tmp_path / "codes.npz", "--imitator", imitator, "--out", run_folder, "--steps", "1"]
+    words: list[str | Path] = [
+        "--codes",
+        tmp_path / "codes.npz",
+        "--imitator",
+        imitator,
+        "--out",
+        run_folder,
+        "--steps",
+        "1",
+    ]
     assert run("train", "code-mapper", *words).exit_code == 0
     trained = {CODE_MAPPER: run_folder / f"{CODE_MAPPER}.safetensors", IMITATOR: imitator}
     opened = open_models(trained)
