@@ -107,6 +107,18 @@ def mapper(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = 
     _start("mapper", context)
 
 
+@app.command("code-pictures", context_settings=PASS_THROUGH)
+def code_pictures(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
+    """Frame the stylised pictures of W+ codes, for the mapper of such codes."""
+    _start("code_pictures", context)
+
+
+@app.command("code-mapper", context_settings=PASS_THROUGH)
+def code_mapper(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
+    """Train a mapper from W+ codes of your own encoder to vectors of avatars."""
+    _start("code_mapper", context)
+
+
 @app.command(context_settings=PASS_THROUGH)
 def imitator(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Train the network that draws avatars as their engine does, and can be differentiated."""

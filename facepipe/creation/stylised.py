@@ -28,12 +28,15 @@ FREE = (
     *("brow-outer-right", "brow-inner-right", "brow-inner-left", "brow-outer-left"),
 )
 """Landmarks that the warp leaves where they come to lie: brows keep their slope, and the hair line its distance."""
-STIFFNESS = 2.0
-"""Smoothing of the warp. Landmarks are off by a pixel or two."""
+STIFFNESS = (2.0, 20.0, 200.0, 2e3, 2e4, 2e5)
+"""Smoothing of the warp: the first with which it does not fold. Landmarks are off by a pixel or two. Those of a head
+that is turned far, or of a mouth that is wide open, cannot all come to the avatar's."""
 LIP_GAP_PIXELS = 1.0
 """How far from the line between the lips the inner edges of the portrait's lips come to lie."""
 GRID_PIXELS = 4
 """Step of the grid on which the spline is evaluated."""
+FOLDED = 0.1
+"""Area of a cell of that grid in the portrait, as a fraction of its own, below which the warp counts as folded."""
 ANCHORS = 5
 """Along each edge of the frame, where the warp leaves the portrait in its place."""
 
@@ -84,16 +87,23 @@ def warp_of(observation: Observation, avatar: Avatar) -> Points:
     line, gap = places[-len(SHARES) :], np.array([0.0, LIP_GAP_PIXELS])
     edges = np.concatenate(inner_lips(points))
     border = _border()
-    spline = RBFInterpolator(
-        np.concatenate([places[: -len(SHARES)], line - gap, line + gap, border]),
-        np.concatenate([there[: -len(SHARES)], edges, border]),
-        kernel="thin_plate_spline",
-        smoothing=STIFFNESS,
-    )
+    ends = np.concatenate([places[: -len(SHARES)], line - gap, line + gap, border])
+    starts = np.concatenate([there[: -len(SHARES)], edges, border])
     steps = np.arange(0, SIDE_PIXELS + GRID_PIXELS, GRID_PIXELS, dtype=np.float64)
     grid = np.stack(np.meshgrid(steps, steps), axis=-1)
-    coarse = spline(grid.reshape(-1, 2)).reshape(grid.shape)
+    for stiffness in STIFFNESS:
+        spline = RBFInterpolator(ends, starts, kernel="thin_plate_spline", smoothing=stiffness)
+        coarse = spline(grid.reshape(-1, 2)).reshape(grid.shape)
+        if not folds(coarse):
+            break
     return _refined(coarse)
+
+
+def folds(places: Points) -> bool:
+    """Return True if the warp of the grid to places (H, W, 2) turns a cell over, or nearly so."""
+    right, down = np.diff(places, axis=1)[:-1], np.diff(places, axis=0)[:, :-1]
+    area = right[..., 0] * down[..., 1] - right[..., 1] * down[..., 0]
+    return bool((area < FOLDED * GRID_PIXELS**2).any())
 
 
 def projected(camera: Camera, places: Points) -> Points:

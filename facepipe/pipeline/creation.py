@@ -138,8 +138,8 @@ def _items(job: Job, options: Options, inputs: Sequence[Path], out: Path, furthe
 def _weights(options: Options, *, code: bool) -> Weights:
     if code and CODE_MAPPER not in registered():
         raise WeightsError(
-            f"--wplus needs a mapper of W+ codes, and no weight {CODE_MAPPER} is registered: train one on codes of "
-            "your encoder and add it, or leave --wplus out (docs/avatar.md)"
+            f"--wplus needs a mapper of W+ codes, and no weight {CODE_MAPPER} is registered: train one by "
+            "`facepipe train code-mapper` and add it (docs/training.md), or leave --wplus out"
         )
     return find_weights(*creation_weight_names(options, code=code))
 

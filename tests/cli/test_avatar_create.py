@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,12 +15,19 @@ from skimage import data
 
 from facepipe.avatar.compiling import open_head
 from facepipe.avatar.params import head_of, load_params
-from facepipe.creation import CODE_MAPPER, models
+from facepipe.checkpoint import save_network
+from facepipe.creation import CODE_MAPPER, IMITATOR, models
+from facepipe.creation.mapping import Mapper
+from facepipe.creation.models import open_models
 from facepipe.media.image import read_image, write_image
+from facepipe.models.avatar_mapper import MapperConfig
+from facepipe.models.imitator import CompactImitatorConfig, Imitator
 from facepipe.pipeline import creation
 from facepipe.pipeline.precheck import find_weights
 from facepipe.stages import create as stage
-from tests.creation.stub import stub_models, stub_weights
+from facepipe.train import code_mapper
+from facepipe.train.code_pictures import CodePictures
+from tests.creation.stub import converted, measured, stub_models, stub_weights
 from tests.export.avatar_head import needs_head
 from tests.pipeline.scene import Outcome, Scene, run
 
@@ -202,6 +210,42 @@ def test_a_code(create: Create, scene: Scene, tmp_path: Path, monkeypatch: pytes
     create(scene.portrait, "-o", tmp_path / "me", "--wplus", code)
     assert load_params(tmp_path / "me" / "params.json").colours["skin"][0] == 0
     assert json.loads((tmp_path / "me" / "report.json").read_text())["models"]["mapper"] == "of W+ codes"
+
+
+def test_a_code_with_a_trained_mapper(
+    create: Create, scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From codes with pictures by `facepipe train code-mapper` to an avatar of that mapper."""
+    sizes = MapperConfig(code_mapper.config().continuous, code_mapper.config().options, 18, 512, 8, portrait=False)
+    monkeypatch.setattr(code_mapper, "config", lambda: sizes)
+    random = np.random.default_rng(5)
+    codes = random.normal(size=(6, 18, 512)).astype(np.float32)
+    pictures = random.integers(0, 256, (6, 16, 16, 3)).astype(np.uint8)
+    CodePictures(codes, pictures, np.full((6, 16, 16), 255, np.uint8)).save(tmp_path / "codes.npz")
+    imitator, code = tmp_path / "imitator.safetensors", tmp_path / "code.npy"
+    tiny = CompactImitatorConfig(hidden=(6,), style=5, widths=(4, 6), enlargement=2)
+    save_network(Imitator(tiny), imitator, kind=IMITATOR)
+    np.save(code, codes[0])
+    run_folder = tmp_path / "run"
+    words: list[str | Path] = [
+        "--codes",
+        tmp_path / "codes.npz",
+        "--imitator",
+        imitator,
+        "--out",
+        run_folder,
+        "--steps",
+        "1",
+    ]
+    assert run("train", "code-mapper", *words).exit_code == 0
+    trained = {CODE_MAPPER: run_folder / f"{CODE_MAPPER}.safetensors", IMITATOR: imitator}
+    opened = open_models(trained)
+    monkeypatch.setattr(models, "open_models", lambda _weights: replace(opened, convert=converted, measure=measured))
+    monkeypatch.setattr(creation, "registered", lambda: {CODE_MAPPER: None})
+    create(scene.portrait, "-o", tmp_path / "me", "--wplus", code)
+    mapped = Mapper(trained[CODE_MAPPER]).map_code(codes[0]).relaxed
+    relaxed = json.loads((tmp_path / "me" / "relaxed.json").read_text())
+    assert list(relaxed["sliders"].values()) == mapped.continuous[: len(relaxed["sliders"])].tolist()
 
 
 def test_a_dry_run_writes_nothing(create: Create, scene: Scene, tmp_path: Path) -> None:

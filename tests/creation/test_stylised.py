@@ -15,6 +15,7 @@ from facepipe.creation import stylised
 from facepipe.creation.landmarks import SHARES, landmarks_of
 from facepipe.creation.stylised import (
     BACKGROUND,
+    folds,
     kept_portrait,
     projected,
     smoothed,
@@ -67,6 +68,26 @@ def test_the_warp_is_that_of_the_spline(monkeypatch: pytest.MonkeyPatch) -> None
     away = np.linalg.norm(places[rows, columns] - exact, axis=-1)
     assert away.max() < 1
     assert np.median(away) < 0.02
+
+
+def turned(points: np.ndarray, degrees: float) -> np.ndarray:
+    """Return the points of a face after a turn to the side."""
+    angle, middle = np.radians(degrees), points.mean(0)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    return np.asarray((points - middle) @ turn.T + middle)
+
+
+def test_a_face_that_is_turned_far_does_not_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warp is made stiffer until no part of the picture is turned over; a face from the front keeps its warp."""
+    avatar, seen, front = neutral(), observed(turned(mean_points(), 50)), observed()
+    made, plain = warp_of(seen, avatar), warp_of(front, avatar)
+    assert not folds(made[::4, ::4])
+    monkeypatch.setattr(stylised, "STIFFNESS", stylised.STIFFNESS[:1])
+    loose = warp_of(seen, avatar)
+    assert folds(loose[::4, ::4])
+    right, down = np.diff(loose, axis=1)[:-1], np.diff(loose, axis=0)[:, :-1]
+    assert (right[..., 0] * down[..., 1] < right[..., 1] * down[..., 0]).any()
+    np.testing.assert_array_equal(warp_of(front, avatar), plain)
 
 
 def test_background_and_face() -> None:
