@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from facepipe.avatar.head import Head
-from facepipe.avatar.vector import AvatarVector, RelaxedVector
+from facepipe.avatar.vector import RelaxedVector
 from facepipe.creation import CODE_MAPPER, IMITATOR, MAPPER
 from facepipe.creation.creation import DRAWN, Mapped, Models
 from facepipe.creation.imitation import Imitator
@@ -21,6 +21,7 @@ from facepipe.creation.target import STYLISED as TRUSTED_STYLE
 from facepipe.creation.tinting import tint
 from facepipe.weights.loaded import load_once
 
+EARRINGS, NOTHING = "earrings", "none"
 DRAWING_SHIFT_PIXELS = 4.0
 """Standard deviation of the place and size of a drawing's face: its frame comes from landmarks, which are made for
 people. Sizes are up to 5 % off, 6 pixels at the edges."""
@@ -38,18 +39,19 @@ def open_models(weights: Mapping[str, Path]) -> Models:
 def measured(observation: Observation, mapped: Mapped, head: Head) -> RelaxedVector:
     """Return a mapped vector with the shape and the colours that the portrait shows.
 
-    A drawing by the engine keeps its mapped shape: the search fits it to the picture.
+    What a W+ code says stays. A drawing by the engine keeps its mapped shape: the search fits it to the picture.
+    Avatars of photographs have no ear rings: the mapper has never been told of them in a photograph.
     """
-    vector = mapped.relaxed.strict()
+    relaxed = mapped.relaxed
+    if mapped.parts is None:
+        return relaxed
     if mapped.drawn <= DRAWN:
+        vector = relaxed.strict().changed(choices={EARRINGS: NOTHING})
         vector = vector.changed(sliders=fit_shape(observation.neutral, vector, head))
-    vector = vector.changed(colours=tint(vector, measure(observation), head))
-    return with_numbers_of(vector, mapped.relaxed)
-
-
-def with_numbers_of(vector: AvatarVector, relaxed: RelaxedVector) -> RelaxedVector:
-    """Return the sliders and colours of a vector with the probabilities of a relaxed one."""
-    return RelaxedVector(vector.numbers(), relaxed.choices)
+        relaxed = RelaxedVector(vector.numbers(), {**relaxed.choices, EARRINGS: vector.relaxed().choices[EARRINGS]})
+    vector = relaxed.strict()
+    coloured = vector.changed(colours=tint(vector, measure(observation), head))
+    return RelaxedVector(coloured.numbers(), relaxed.choices)
 
 
 def converted(target: StylisedPortrait, relaxed: RelaxedVector, head: Head) -> Conversion:

@@ -47,8 +47,12 @@ LID_SHARES = (0.0, 0.3, 0.65, 1.0)
 LIP_SHARES = np.array([0.0, 0.23, 0.4, 0.5, 0.6, 0.77, 1.0])
 INNER_SHARES = np.array([0.0, 0.35, 0.5, 0.65, 1.0])
 
-KEPT = ("style", "age", "gender", "african", "asian", "ear_", "neck_")
-"""Beginnings of the names of sliders that stay as they are given: those of the whole head, and of what is not seen."""
+KEPT = (
+    *("style", "age", "gender", "african", "asian", "ear_", "neck_"),
+    *("eye_opening", "brow_angle", "brow_height", "mouth_corners"),
+)
+"""Beginnings of the names of sliders that stay as they are given: those of the whole head, of what is not seen, and of
+what an expression moves too, which leaves traces in the points at rest."""
 STEP = 0.05
 """Of the differences from which slopes are computed."""
 ROUNDS = 3

@@ -78,7 +78,7 @@ def tint(vector: AvatarVector, measured: Mapping[str, Measure | None], head: Hea
         drawn = drawn_colours(build(trial, head), head)
         changes: dict[str, Colour] = {}
         for name in ("skin", "hair", "lips", "clothes"):
-            part = "brows" if name == "hair" and "hair" not in wanted else name
+            part = "brows" if name == "hair" and vector.choices["hair"] == "none" else name
             seen, goal = drawn.get(part), wanted.get(part)
             if seen is None or goal is None:
                 continue
