@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,7 +60,7 @@ def load_network(
     path: Path,
     kind: str,
     network: type[Net],
-    config: type[Any],
+    config: Callable[..., Any],
     *,
     precision: Precision = "auto",
     threads: int = THREADS,

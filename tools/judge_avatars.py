@@ -36,13 +36,13 @@ from facepipe.creation.creation import Creation, create
 from facepipe.creation.models import open_models
 from facepipe.creation.shape import deviation, known_people, neutral_points, normalised
 from facepipe.creation.sheet import sheet_of
+from facepipe.creation.tinting import drawn_colours
 from facepipe.errors import FacepipeError
 from facepipe.evaluate.avatars import (
     box_colour,
     delta_e,
     labelled_looks,
     looks_of,
-    part_colour,
     planted_agreement,
     share_picked,
 )
@@ -128,12 +128,12 @@ def portrait(judge: Judge, data: Path, label: dict[str, str], out: Path) -> dict
     stem, vector = Path(label["file"]).stem, made.conversion.vector
     write_image(out / f"{stem}.png", sheet_of(made))
     save_params(vector, out / f"{stem}.params.json", head_digest=judge.head.digest)
-    drawn = render(made.final.parts, face_camera(made.final), (256, 256), PLAIN)
+    drawn = drawn_colours(made.final, judge.head)
     found: dict[str, Any] = {"seconds": seconds, "valid": float(load_params(out / f"{stem}.params.json") == vector)}
     for name in ("skin", "hair"):
-        wanted, shown = box_colour(picture, label.get(f"{name}_box", "")), part_colour(drawn.colour, drawn.parts, name)
-        if wanted is not None and shown is not None:
-            found[f"delta_e_{name}"] = delta_e(wanted, shown)
+        wanted, seen = box_colour(picture, label.get(f"{name}_box", "")), drawn[name]
+        if wanted is not None and seen is not None:
+            found[f"ciede2000_{name}"], found[f"cie76_{name}"] = delta_e(wanted, seen.lab)
     looks, wanted_looks = looks_of(vector), labelled_looks(label)
     for name in ("glasses", "beard", "hair"):
         found[name] = float(getattr(looks, name) == getattr(wanted_looks, name))
@@ -141,8 +141,8 @@ def portrait(judge: Judge, data: Path, label: dict[str, str], out: Path) -> dict
     found["choices"] = dict(vector.choices)
     found["avatar_points"] = normalised(neutral_points(vector, judge.head)).ravel().tolist()
     found["person_deviation"] = deviation(made.observation.neutral, known_people()).ravel().tolist()
-    seen = judge.observer.observe(Portraitist(made.final, portrait_camera(made.final), 512).draw(background=PLAIN))
-    found["drawn_deviation"] = None if seen is None else deviation(seen.neutral, known_people()).ravel().tolist()
+    again = judge.observer.observe(Portraitist(made.final, portrait_camera(made.final), 512).draw(background=PLAIN))
+    found["drawn_deviation"] = None if again is None else deviation(again.neutral, known_people()).ravel().tolist()
     return found
 
 

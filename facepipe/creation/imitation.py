@@ -13,7 +13,7 @@ from facepipe.avatar.layout import LENGTH, to_row
 from facepipe.avatar.vector import RelaxedVector
 from facepipe.checkpoint import load_network
 from facepipe.errors import WeightsError
-from facepipe.models.imitator import NAME, CompactImitatorConfig
+from facepipe.models.imitator import NAME, config_of
 from facepipe.models.imitator import Imitator as Network
 
 Pixels = NDArray[np.uint8]
@@ -25,7 +25,7 @@ class Imitator:
     def __init__(self, weight: Path) -> None:
         """Load the network. Raises WeightsError for a file of another engine."""
         # The rounding of bfloat16 differs between processors.
-        self.net = load_network(weight, NAME, Network, CompactImitatorConfig, precision="fp32")
+        self.net = load_network(weight, NAME, Network, config_of, precision="fp32")
         if self.net.config.length != LENGTH:
             raise WeightsError(
                 f"{weight} draws vectors of {self.net.config.length} numbers, this engine has {LENGTH}; "

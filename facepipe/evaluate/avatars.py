@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from skimage.color import deltaE_cie76, deltaE_ciede2000
 
 from facepipe.avatar.assets import ASSETS
-from facepipe.avatar.mesh import PARTS
 from facepipe.avatar.vector import AvatarVector
 
 Pixels = NDArray[np.uint8]
@@ -20,7 +20,6 @@ LONG_HAIR = (
 )
 TIED_AS = "short"
 """What hair that is tied up counts as: nothing of it falls beside the neck."""
-FEWEST_PIXELS = 30
 
 
 @dataclass(frozen=True)
@@ -76,21 +75,17 @@ def box_colour(picture: Pixels, box: str) -> NDArray[np.float64] | None:
     return median_lab(area.reshape(-1, 3))
 
 
-def part_colour(colour: Pixels, parts: NDArray[np.uint8], name: str) -> NDArray[np.float64] | None:
-    """Return the median Lab colour (3,) of a part of an avatar's picture; None if hardly any of it is seen."""
-    inside = parts == PARTS.index(name) + 1
-    return median_lab(colour[inside]) if inside.sum() >= FEWEST_PIXELS else None
-
-
 def median_lab(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return the median colour (3,) of sRGB pixels (N, 3) in CIE Lab (D65)."""
     lab = cv2.cvtColor(pixels[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
     return np.asarray(np.median(lab, axis=0), np.float64)
 
 
-def delta_e(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Return the CIE76 difference of two Lab colours."""
-    return float(np.linalg.norm(first - second))
+def delta_e(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the CIEDE2000 and the CIE76 difference of two Lab colours (3,)."""
+    both = (measured(first, second) for measured in (deltaE_ciede2000, deltaE_cie76))
+    newer, older = (float(value) for value in both)
+    return newer, older
 
 
 def share_picked(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +61,11 @@ class CompactImitatorConfig:
     def discriminator_widths(self) -> tuple[int, ...]:
         """Channels of the discriminator at 4, 8, ... pixels."""
         return self.widths + (self.widths[-1],) * (self.enlargement.bit_length() - 1)
+
+
+def config_of(**sizes: Any) -> ImitatorConfig | CompactImitatorConfig:
+    """Return the config with the sizes in a file. Raises TypeError for other names."""
+    return CompactImitatorConfig(**sizes) if "enlargement" in sizes else ImitatorConfig(**sizes)
 
 
 class Imitator(nn.Module):

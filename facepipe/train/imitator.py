@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from facepipe.checkpoint import load_network
 from facepipe.device import bfloat16_is_fast, compute_device
-from facepipe.models.imitator import NAME, CompactImitatorConfig, Imitator, ImitatorConfig
+from facepipe.models.imitator import NAME, CompactImitatorConfig, Imitator, ImitatorConfig, config_of
 from facepipe.models.stylegan2.discriminator import Discriminator
 from facepipe.train.adversarial import AdversarialNets, AdversarialRecipe, pretrain
 from facepipe.train.command import FOLDERS, TrainingParser, parser_of
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cv2.setNumThreads(1)
     profile = PROFILES[args.profile]
     if args.judge:
-        net = load_network(args.judge, NAME, Imitator, CompactImitatorConfig, precision="fp32")
+        net = load_network(args.judge, NAME, Imitator, config_of, precision="fp32")
         print(measured(net, AvatarShards(args.unseen, net.generator.side)))
         return
     given = {name: getattr(args, name) for name in ("steps", "batch", "peak_rate") if getattr(args, name)}
