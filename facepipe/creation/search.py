@@ -105,6 +105,8 @@ def convert(target: Target, relaxed: RelaxedVector, head: Head, *, threads: int 
             search.continuous()
             if before - search.score < ENOUGH + FINISHED * before:
                 break
+        if target.trust.pixels:
+            search.contest()
         return Conversion(
             argmax,
             argmax_score,
@@ -159,6 +161,15 @@ class _Search:
             tried = sum(self._slide(name, reach) for reach in REACHES for name in OUTLINES)
         self._note("continuous", tried, "moved" if self.score < before else "")
 
+    def contest(self) -> None:
+        """Fit everything to the likeliest hair that was not chosen, and keep it if it is better after all."""
+        before, shares = self.vector.choices["hair"], options_of(self._relaxed, "hair")
+        other = max((name for name in shares if name != before), key=lambda name: shares[name])
+        vector = self.vector.changed(choices={"hair": other})
+        picture = self._canvas.draw([vector])[0]
+        tried = self._refit(vector, picture, self._scored(vector, picture), range(len(NUMBERS)), CHORDS)
+        self._note("contest of hair", tried, f"{other} for {before}" if self.vector.choices["hair"] == other else "")
+
     def _candidates(self, type_: str) -> list[str]:
         """Return options of a type by falling probability: all, if pixels can be compared."""
         shares = options_of(self._relaxed, type_)
@@ -185,7 +196,8 @@ class _Search:
         if fitted:
             near = [one for one in range(len(vectors)) if drawn[one][1] <= NEAR * self.score]
             best = sorted(near, key=lambda one: drawn[one][1])[:FITTED]
-            tried += sum(self._refit(vectors[one], *drawn[one], searched) for one in best)
+            own = [NUMBERS.index(name) for name in OWN[searched]]
+            tried += sum(self._refit(vectors[one], *drawn[one], own, 1) for one in best)
         changed = [
             f"{name} for {before[type_]}" for type_, name in self.vector.choices.items() if before[type_] != name
         ]
@@ -206,13 +218,13 @@ class _Search:
                 self.vector, self._picture, self.score, self._scored = vector, picture, score, scored
         return drawn
 
-    def _refit(self, vector: AvatarVector, picture: Picture, score: float, type_: str) -> int:
-        """Fit a type's own numbers in a vector, and keep it if it is better; return the number of vectors tried."""
-        kept = self.vector, self._picture, self.score
+    def _refit(self, vector: AvatarVector, picture: Picture, score: float, numbers: Sequence[int], chords: int) -> int:
+        """Fit numbers in another vector, and keep it if it is better; return the number of vectors tried."""
+        kept = self.vector, self._picture, self.score, self._scored
         self.vector, self._picture, self.score = vector, picture, score
-        tried = self._fit([NUMBERS.index(name) for name in OWN[type_]], chords=1)
+        tried = self._fit(numbers, chords)
         if self.score >= kept[2]:
-            self.vector, self._picture, self.score = kept
+            self.vector, self._picture, self.score, self._scored = kept
         return tried
 
     def _fit(self, numbers: Sequence[int], chords: int = CHORDS) -> int:
