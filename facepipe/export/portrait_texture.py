@@ -12,8 +12,9 @@ from scipy.ndimage import distance_transform_edt
 from facepipe.avatar.avatar import Avatar
 from facepipe.avatar.light import LEVEL_STARTS, linear
 from facepipe.avatar.mesh import Floats
+from facepipe.creation.landmarks import Points
 from facepipe.export.avatar_model import AvatarModel, Mesh
-from facepipe.export.portrait_alignment import Points, portrait_places, shows_teeth
+from facepipe.export.portrait_alignment import portrait_places, shows_teeth
 from facepipe.export.texture_layout import Layout, layout_of, relaid
 from facepipe.face import topology as at
 from facepipe.media.image import as_png

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from facepipe.models.avatar_mapper import AvatarMapper, MapperConfig
 from tests.face.faces import face_model
 
 OPTIONS = tuple(len(options) for options in ASSETS.values())
-SMALL = {"widths": (4, 6, 6, 8, 8), "depths": (0, 1, 1, 0, 0), "squeezed": 2, "points_width": 8}
+SMALL: dict[str, Any] = {"widths": (4, 6, 6, 8, 8), "depths": (0, 1, 1, 0, 0), "squeezed": 2, "points_width": 8}
 
 
 def observation() -> Observation:
@@ -28,7 +29,8 @@ def observation() -> Observation:
     points = 41 * face_model().mean + (127.5, 140, 0)
     flat = np.ones((SIDE_PIXELS, SIDE_PIXELS), np.float32)
     picture = cv2.resize(coarse, (SIDE_PIXELS, SIDE_PIXELS), interpolation=cv2.INTER_CUBIC)
-    return Observation(picture, 0.5 * flat, flat, points.astype(np.float32), face_model().mean.astype(np.float32))
+    pixels, neutral = np.asarray(picture, np.uint8), face_model().mean.astype(np.float32)
+    return Observation(pixels, 0.5 * flat, flat, points.astype(np.float32), neutral)
 
 
 def test_the_close_crop_shows_the_middle_of_the_face() -> None:

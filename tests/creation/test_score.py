@@ -21,7 +21,8 @@ def planted(head: Head) -> Planted:
 
 def slow_distance(first: Floats, second: Floats, inside: Floats) -> float:
     """The distance pixel by pixel, from pictures that are halved before they are compared."""
-    first, second = first * inside[..., None] / 255, second * inside[..., None] / 255
+    share = inside[..., None] / np.float32(255)
+    first, second = first * share, second * share
     total = 0.0
     for _ in range(LEVELS):
         rows, columns = first.shape[:2]

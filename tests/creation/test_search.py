@@ -95,7 +95,7 @@ def test_numbers_at_the_ends_of_their_range_stay_within_it(head: Head) -> None:
 @pytest.mark.slow
 def test_finds_a_shifted_picture(planted: Planted, head: Head) -> None:
     exact = replace(target_of(planted), trust=STYLISED)
-    shifted = aligned(exact, np.array([2.0, -3.0, 2.0]))
+    shifted = aligned(exact, np.array([2.0, -3.0, 2.0, 1.0]))
     start = doubtful(PLANTED, {}, 0.03)
     held = convert(replace(shifted, trust=replace(STYLISED, shift_pixels=0)), start, head)
     free = convert(shifted, start, head)
