@@ -12,11 +12,11 @@ from facepipe.avatar.assets import ASSETS
 from facepipe.avatar.avatar import build
 from facepipe.avatar.vector import AvatarVector
 from facepipe.creation import IMITATOR, MAPPER
-from facepipe.creation.creation import STAGES, Creation, create, difference, picture_of
+from facepipe.creation.creation import REDRAWN, STAGES, Creation, create, difference, picture_of
 from facepipe.creation.observation import Observation
 from facepipe.creation.report import Origin, hex_of, relaxed_content, report_of
 from facepipe.creation.sheet import sheet_of
-from facepipe.creation.stylised import DRAWING, STYLISED
+from facepipe.creation.stylised import DRAWING, PHOTOGRAPH, STYLISED
 from facepipe.engine.remark import Remark
 from tests.creation.faces import observed
 from tests.creation.stub import StubMapped, StubMapper, stub_models
@@ -51,6 +51,21 @@ def test_the_mapper_gets_the_code() -> None:
     assert dark.relaxed.strict().colours["skin"][0] == 0
 
 
+def test_a_drawing_that_the_engine_cannot_draw_is_a_photograph() -> None:
+    class Sure(StubMapper):
+        """Takes every picture for a drawing."""
+
+        def map(self, observation: Observation) -> StubMapped:
+            return replace(super().map(observation), drawn=1.0)
+
+    made = create(observed(), replace(stub_models({}), mapper=Sure()), compiled_head())
+    assert made.target.kind == PHOTOGRAPH
+    assert made.differences["search"] > REDRAWN
+    picture = picture_of(build(AvatarVector({}, {}, {"hair": "bob"}), compiled_head()))
+    drawn = replace(observed(), picture=picture, matte=np.ones((256, 256), np.float32))
+    assert create(drawn, replace(stub_models({}), mapper=Sure()), compiled_head()).target.kind == DRAWING
+
+
 def test_a_given_picture_is_the_target() -> None:
     picture = np.full((256, 256, 3), (10, 200, 30), np.uint8)
     made = create(observed(), stub_models({}), compiled_head(), stylized=picture)
@@ -58,7 +73,8 @@ def test_a_given_picture_is_the_target() -> None:
     assert (made.target.picture[128, 128] == (10, 200, 30)).all()
 
 
-def test_a_drawing_by_the_engine_is_the_target() -> None:
+def test_a_drawing_by_the_engine_is_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facepipe.creation.creation.REDRAWN", 1.0)
     models, seen = stub_models({}), observed()
     mapped = replace(models.mapper.map(seen), drawn=0.9)  # type: ignore[type-var]
 
