@@ -60,7 +60,7 @@ def test_gradients_lead_back() -> None:
     row = TRUE.clone()
     row[0, 0], row[0, 2] = 0.6, 0.4
     row.requires_grad_()
-    loss(row).backward()
+    loss(row).backward()  # type: ignore[no-untyped-call]
     assert row.grad is not None
     assert row.grad[0, 0] > 0  # narrower
     assert row.grad[0, 2] < 0  # redder
