@@ -10,7 +10,7 @@ import pytest
 from facepipe.avatar.head import Head
 from facepipe.avatar.vector import NUMBERS, AvatarVector
 from facepipe.creation.planted import Planted, plant, target_of
-from facepipe.creation.score import EDGES, LEAST, LEVELS, Score, difference, distance
+from facepipe.creation.score import EDGES, LEAST, LEVELS, SURENESS, Score, difference, distance
 from facepipe.creation.target import PHOTOGRAPH, Floats, Target, Trust
 
 
@@ -68,7 +68,7 @@ def test_what_is_not_inside_does_not_count(planted: Planted, head: Head) -> None
 def test_improbable_options_and_distant_numbers_cost(planted: Planted) -> None:
     score = Score(replace(target_of(planted), trust=Trust(options=1, continuous=1)), planted.vector.relaxed())
     changed = planted.vector.changed(choices={"hair": "afro" if planted.vector.choices["hair"] != "afro" else "bob"})
-    assert score.prior(changed) == pytest.approx(-np.log(LEAST), rel=1e-5)
+    assert score.prior(changed) == pytest.approx(-SURENESS["hair"] * np.log(LEAST), rel=1e-5)
     moved = planted.vector.with_numbers(np.clip(planted.vector.numbers(), 0.2, 0.8) + 0.1)
     away = moved.numbers() - planted.vector.numbers()
     assert score.prior(moved) == pytest.approx((away**2).mean())
