@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from facepipe.creation.observation import Observation
     from facepipe.face.cropping import SquareCrop
 
+BEHIND = (0xE6 / 255, 0xE7 / 255, 0xEC / 255)
+"""sRGB behind the avatar in render.png: that of `facepipe avatar render`, so that both give the same picture."""
 FILES = ("params.json", "relaxed.json", "target.png", "render.png", "sheet.png", "report.json")
 
 
@@ -111,12 +113,11 @@ def _write(run: StageRun[Params], made: Creation, remarks: list[Remark]) -> None
     from facepipe.avatar.portrait import Portraitist, portrait_camera
     from facepipe.creation.report import Origin, relaxed_content, report_of
     from facepipe.creation.sheet import sheet_of
-    from facepipe.creation.stylised import BACKGROUND
 
     head, marked = run.params.head, origin_metadata()
     save_params(made.conversion.vector, run.output / "params.json", head_digest=head)
     artist = Portraitist(made.final, portrait_camera(made.final), run.params.size_pixels)
-    write_image(run.output / "render.png", artist.draw(background=BACKGROUND), metadata=marked)
+    write_image(run.output / "render.png", artist.draw(background=BEHIND), metadata=marked)
     write_image(run.output / "target.png", made.target.picture, metadata=marked)
     write_image(run.output / "sheet.png", sheet_of(made), metadata=marked)
     digests = {name: _digest(path) for name, path in run.weights.items()}

@@ -85,6 +85,7 @@ def test_the_files_of_an_avatar(create: Create, scene: Scene, tmp_path: Path) ->
     assert told == f"facepipe avatar create {scene.portrait} -o {out}"
     again = run("avatar", "render", out / "params.json", "-o", tmp_path / "again.png", "--size", "256")
     assert again.exit_code == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "again.png"), read_image(out / "render.png"))
 
 
 def test_the_second_run_makes_nothing(create: Create, scene: Scene, tmp_path: Path) -> None:
