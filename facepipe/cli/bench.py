@@ -10,7 +10,7 @@ import typer
 from facepipe.cli import arguments as a
 from facepipe.cli.completion import completing
 from facepipe.cli.guard import Verbose
-from facepipe.errors import UsageError
+from facepipe.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,7 +78,15 @@ def _bench_renderers(what: list[str], *, repeats: int, as_json: bool) -> None:
     threads = set_threads()
     _print_machine({**describe_machine(), "threads": threads, "repeats": repeats}, as_json=as_json)
     for name in names:
-        _print_metrics(measure(name, repeats), as_json=as_json)
+        try:
+            metrics = measure(name, repeats)
+        except ToolError as error:
+            if what[1:]:
+                raise
+            # Of all renderers, one may need a package that is not installed.
+            typer.echo(f"facepipe: {name} is not measured: {error}", err=True)
+            continue
+        _print_metrics(metrics, as_json=as_json)
 
 
 def _bench_batch(sizes: Mapping[str, int], reenactments: int, *, as_json: bool, work: Path | None) -> None:
