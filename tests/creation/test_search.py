@@ -15,9 +15,10 @@ from facepipe.avatar.head import Head
 from facepipe.avatar.mesh import PARTS
 from facepipe.avatar.rasteriser import render
 from facepipe.avatar.vector import NUMBERS, AvatarVector, RelaxedVector
+from facepipe.creation import search
 from facepipe.creation.alignment import aligned
 from facepipe.creation.drawing import drawing
-from facepipe.creation.planted import Planted, find, target_of
+from facepipe.creation.planted import Found, Planted, find, target_of
 from facepipe.creation.score import Score
 from facepipe.creation.search import Conversion, convert, gain
 from facepipe.creation.target import PHOTOGRAPH, STYLISED
@@ -50,13 +51,24 @@ def planted(head: Head) -> Planted:
 
 
 @pytest.fixture(scope="module")
-def conversion(planted: Planted, head: Head) -> Conversion:
-    return convert(target_of(planted), doubtful(PLANTED, WRONG, 0.1), head, threads=1)
+def searched(planted: Planted, head: Head) -> tuple[Found, Conversion]:
+    return find(planted, doubtful(PLANTED, WRONG, 0.1), head, threads=1)
+
+
+@pytest.fixture(scope="module")
+def conversion(searched: tuple[Found, Conversion]) -> Conversion:
+    return searched[1]
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches once only."""
+    monkeypatch.setattr(search, "ROUNDS", 0)
 
 
 @pytest.mark.slow
-def test_finds_the_planted_options_and_moves_numbers_towards_theirs(planted: Planted, head: Head) -> None:
-    found, conversion = find(planted, doubtful(PLANTED, WRONG, 0.1), head)
+def test_finds_the_planted_options_and_moves_numbers_towards_theirs(searched: tuple[Found, Conversion]) -> None:
+    found, conversion = searched
     assert dict(conversion.argmax.choices) == {**PLANTED.choices, **WRONG}
     assert dict(conversion.vector.choices) == dict(PLANTED.choices)
     assert found.slider_error[1] < 0.75 * found.slider_error[0]
@@ -83,6 +95,7 @@ def test_trace_ends_at_the_result_and_never_gets_worse(planted: Planted, convers
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short")
 def test_numbers_at_the_ends_of_their_range_stay_within_it(head: Head) -> None:
     extreme = PLANTED.with_numbers(np.where(np.arange(len(NUMBERS)) % 2, 0.0, 1.0))
     avatar = build(extreme, head)
@@ -93,6 +106,7 @@ def test_numbers_at_the_ends_of_their_range_stay_within_it(head: Head) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short")
 def test_finds_a_shifted_picture(planted: Planted, head: Head) -> None:
     exact = replace(target_of(planted), trust=STYLISED)
     shifted = aligned(exact, np.array([2.0, -3.0, 2.0, 1.0]))
