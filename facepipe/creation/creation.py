@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.avatar.avatar import Avatar, build
-from facepipe.avatar.framing import face_camera
+from facepipe.avatar.framing import PLAIN, face_camera
 from facepipe.avatar.head import Head
 from facepipe.avatar.rasteriser import render
 from facepipe.avatar.vector import AvatarVector, RelaxedVector
 from facepipe.creation.observation import SIDE_PIXELS, Floats, Observation, Pixels
-from facepipe.creation.stylised import BACKGROUND, DRAWING, STYLISED, StylisedPortrait, kept_portrait, stylised_portrait
+from facepipe.creation.stylised import DRAWING, STYLISED, StylisedPortrait, kept_portrait, stylised_portrait
 from facepipe.models.avatar_mapper import PARTS
 
 Doubles = NDArray[np.float64]
@@ -64,7 +64,7 @@ class Imitator(Protocol):
     """Draws relaxed vectors by a network."""
 
     def draw(self, relaxed: RelaxedVector) -> Pixels:
-        """Return a picture (S, S, 3) in the frame of the face, before BACKGROUND."""
+        """Return a picture (S, S, 3) in the frame of the face, before PLAIN."""
 
 
 class Matched(Protocol):
@@ -209,7 +209,7 @@ def _target(observation: Observation, mapped: Mapped, avatar: Avatar, stylized: 
 
 def picture_of(avatar: Avatar, side_pixels: int = SIDE_PIXELS) -> Pixels:
     """Return the picture of an avatar at rest in the frame of its face."""
-    return render(avatar.parts, face_camera(avatar), (side_pixels, side_pixels), BACKGROUND).colour
+    return render(avatar.parts, face_camera(avatar), (side_pixels, side_pixels), PLAIN).colour
 
 
 def difference(picture: Pixels, target: Matched) -> float:

@@ -8,12 +8,13 @@ import numpy as np
 
 from facepipe.avatar.avatar import Avatar
 from facepipe.avatar.colours import PALETTES
+from facepipe.avatar.framing import PLAIN
 from facepipe.avatar.portrait import Portraitist, portrait_camera
 from facepipe.avatar.posing import head_rotation
 from facepipe.avatar.units import UNITS
 from facepipe.creation.creation import Creation
 from facepipe.creation.observation import Floats, Pixels
-from facepipe.creation.stylised import BACKGROUND, DRAWING, PHOTOGRAPH, STYLISED, before_background
+from facepipe.creation.stylised import DRAWING, PHOTOGRAPH, STYLISED, before_background
 from facepipe.media.board import Entry, Tile, board
 
 YAWS_DEGREES = (-35, 0, 35)
@@ -52,10 +53,9 @@ def sheet_of(creation: Creation) -> Pixels:
         Tile(pictures["search"], "after the search"),
     ]
     poses = [
-        Tile(artist.draw(rotation=head_rotation(yaw, 0, 0), background=BACKGROUND), f"yaw {yaw}°")
-        for yaw in YAWS_DEGREES
+        Tile(artist.draw(rotation=head_rotation(yaw, 0, 0), background=PLAIN), f"yaw {yaw}°") for yaw in YAWS_DEGREES
     ]
-    faces = [Tile(artist.draw(weights_of(units), background=BACKGROUND), name) for name, units in EXPRESSIONS.items()]
+    faces = [Tile(artist.draw(weights_of(units), background=PLAIN), name) for name, units in EXPRESSIONS.items()]
     return board([stages, [*poses, *faces]], [_colours(avatar), _choices(avatar)])
 
 

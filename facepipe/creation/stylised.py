@@ -12,15 +12,13 @@ from scipy.interpolate import RBFInterpolator
 
 from facepipe.avatar.avatar import Avatar
 from facepipe.avatar.camera import Camera
-from facepipe.avatar.framing import face_camera
+from facepipe.avatar.framing import PLAIN, face_camera
 from facepipe.creation.landmarks import SHARES, inner_lips, landmarks_of
 from facepipe.creation.observation import SIDE_PIXELS, Floats, Observation, Pixels
 
 Points = NDArray[np.float64]
 PHOTOGRAPH, STYLISED, DRAWING = "photograph", "stylised", "drawing"
 """Kinds of portraits: a photograph; a picture that the user's own model has stylised; a drawing by the engine."""
-BACKGROUND = (0.9, 0.91, 0.93)
-"""sRGB, 0 to 1, behind the person, and behind avatars that are compared with it."""
 ROUNDS, REACH_PIXELS, LEVELS, SPREAD_PIXELS = 3, 9, 16, 4
 """Of the bilateral filter: passes, diameter, and standard deviations of levels and of places."""
 FREE = (
@@ -46,7 +44,7 @@ class StylisedPortrait:
     """A portrait as an avatar shows it, in the frame of the face."""
 
     picture: Pixels
-    """(256, 256, 3) sRGB before BACKGROUND."""
+    """(256, 256, 3) sRGB before PLAIN."""
     matte: Floats
     """(256, 256), share of the person, 0 to 1."""
     inside: Floats
@@ -150,7 +148,7 @@ def _warped(plane: Pixels, places: Points) -> Pixels:
 
 
 def before_background(picture: Pixels, matte: Floats) -> Pixels:
-    """Return a picture (H, W, 3) with BACKGROUND in place of what the matte (H, W) leaves out."""
+    """Return a picture (H, W, 3) with PLAIN in place of what the matte (H, W) leaves out."""
     share = matte[..., None]
-    mixed = share * picture + (1 - share) * (255 * np.array(BACKGROUND, np.float32))
+    mixed = share * picture + (1 - share) * (255 * np.array(PLAIN, np.float32))
     return np.asarray(mixed + 0.5, np.float32).astype(np.uint8)

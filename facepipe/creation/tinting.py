@@ -13,7 +13,7 @@ import numpy as np
 
 from facepipe.avatar.avatar import Avatar, build
 from facepipe.avatar.colours import PALETTES, Colour
-from facepipe.avatar.framing import face_camera
+from facepipe.avatar.framing import PLAIN, face_camera
 from facepipe.avatar.head import Head
 from facepipe.avatar.light import linear
 from facepipe.avatar.mesh import PARTS
@@ -25,7 +25,6 @@ from facepipe.creation.measuring import Measure, lab_of, lab_of_light, light_of,
 from facepipe.creation.shape import neutral_points
 
 SIDE = 256
-BACKGROUND = (0.9, 0.91, 0.93)
 ROUNDS = 3
 STEPS = 48
 """Places tried along each axis of a palette."""
@@ -46,7 +45,7 @@ DARK_IRIS, DARK_CAST = (20.0, 45.0), np.array([0.0, 2.0, 8.0])
 def drawn_colours(avatar: Avatar, head: Head) -> Mapping[str, Measure | None]:
     """Return the colours of skin, hair, brows, lips and clothes of an avatar in the frame of its face."""
     camera = face_camera(avatar)
-    picture = render(avatar.parts, camera, (SIDE, SIDE), BACKGROUND)
+    picture = render(avatar.parts, camera, (SIDE, SIDE), PLAIN)
     view = camera.view(neutral_points(avatar.vector, head).astype(np.float32))
     focal = camera.focal_pixels(SIDE, SIDE) / -view[:, 2:]
     points = SIDE / 2 + focal * view[:, :2] * (1, -1)

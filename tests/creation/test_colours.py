@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facepipe.avatar.avatar import build
-from facepipe.avatar.framing import face_camera
+from facepipe.avatar.framing import PLAIN, face_camera
 from facepipe.avatar.head import Head
 from facepipe.avatar.mesh import PARTS
 from facepipe.avatar.picture import Picture
@@ -15,7 +15,7 @@ from facepipe.avatar.vector import AvatarVector
 from facepipe.creation.measuring import NAMES, lab_of, lab_of_light, light_of, measure, robust
 from facepipe.creation.observation import Observation
 from facepipe.creation.shape import neutral_points
-from facepipe.creation.tinting import BACKGROUND, SIDE, drawn_colours, tint
+from facepipe.creation.tinting import SIDE, drawn_colours, tint
 from facepipe.face import topology as at
 
 PLANTED = {"skin": (0.55, 0.3), "hair": (0.45, 0.8), "lips": (0.3, 0.7), "clothes": (0.5, 0.55)}
@@ -25,7 +25,7 @@ def portrait_of(vector: AvatarVector, head: Head) -> tuple[Observation, Picture]
     """Return an avatar's picture as an observation whose 68 points are known; the others are at the nose."""
     avatar = build(vector, head)
     camera = face_camera(avatar)
-    picture = render(avatar.parts, camera, (SIDE, SIDE), BACKGROUND)
+    picture = render(avatar.parts, camera, (SIDE, SIDE), PLAIN)
     view = camera.view(neutral_points(vector, head).astype(np.float32))
     focal = camera.focal_pixels(SIDE, SIDE) / -view[:, 2:]
     points = np.zeros((at.POINT_COUNT, 3), np.float32)

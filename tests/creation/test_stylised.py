@@ -9,12 +9,11 @@ import pytest
 from scipy.interpolate import RBFInterpolator
 
 from facepipe.avatar.avatar import Avatar, build
-from facepipe.avatar.framing import face_camera
+from facepipe.avatar.framing import PLAIN, face_camera
 from facepipe.avatar.vector import AvatarVector
 from facepipe.creation import stylised
 from facepipe.creation.landmarks import SHARES, landmarks_of
 from facepipe.creation.stylised import (
-    BACKGROUND,
     folds,
     kept_portrait,
     projected,
@@ -26,7 +25,7 @@ from tests.creation.faces import MOUTH, SKIN, WALL, mean_points, observed, opene
 from tests.export.avatar_head import compiled_head, needs_head
 
 pytestmark = needs_head
-PLAIN = np.round(255 * np.array(BACKGROUND))
+LEVELS = np.round(255 * np.array(PLAIN))
 
 
 def neutral() -> Avatar:
@@ -35,7 +34,7 @@ def neutral() -> Avatar:
 
 def red(picture: np.ndarray) -> int:
     """Return the number of pixels nearer to the colour of the mouth than to others."""
-    away = [np.abs(picture.astype(int) - colour).sum(axis=-1) for colour in (MOUTH, SKIN, WALL, PLAIN)]
+    away = [np.abs(picture.astype(int) - colour).sum(axis=-1) for colour in (MOUTH, SKIN, WALL, LEVELS)]
     return int((np.argmin(away, axis=0) == 0).sum())
 
 
@@ -95,7 +94,7 @@ def test_background_and_face() -> None:
     made = stylised_portrait(seen, avatar, {"skin": seen.matte})
     nobody, person = made.matte == 0, made.matte > 0.99
     assert nobody.mean() > 0.3
-    assert np.abs(made.picture[nobody] - PLAIN).max() <= 1
+    assert np.abs(made.picture[nobody] - LEVELS).max() <= 1
     assert np.abs(made.picture[person].astype(int) - SKIN).mean() < 12
     assert (made.parts["skin"] == made.matte).all()
     assert made.kind == "photograph"
@@ -125,4 +124,4 @@ def test_a_given_picture_stays_as_it_is() -> None:
     made = kept_portrait(picture, seen, {}, stylised.STYLISED)
     assert made.kind == stylised.STYLISED
     assert (made.picture[seen.matte == 1] == (10, 200, 30)).all()
-    assert np.abs(made.picture[seen.matte == 0] - PLAIN).max() <= 1
+    assert np.abs(made.picture[seen.matte == 0] - LEVELS).max() <= 1
