@@ -9,9 +9,9 @@ import pytest
 
 from facepipe.avatar.head import Head
 from facepipe.avatar.vector import NUMBERS, AvatarVector
-from facepipe.creation.planted import Planted, plant, target_of
 from facepipe.creation.score import EDGES, LEAST, LEVELS, SURENESS, Score, difference, distance
 from facepipe.creation.target import PHOTOGRAPH, Floats, Target, Trust
+from tests.creation.planted import Planted, plant, target_of
 
 
 @pytest.fixture(scope="module")
