@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,11 @@ from facepipe.face.cropping import whole_picture
 from facepipe.face.fitting import Fit, fit
 from facepipe.renderers import RENDERERS, open_renderer
 from facepipe.rendering.source import source_of_fit
-from facepipe.rendering.spec import FrameRenderer
 from facepipe.spaces.coefficients import Coefficients, from_fit
 from facepipe.spaces.smoothing import smoothed
+
+if TYPE_CHECKING:
+    from facepipe.rendering.spec import FrameRenderer
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.floating]
