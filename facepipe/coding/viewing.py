@@ -132,17 +132,17 @@ def _after(before: Followed, track: Track, tracker: Tracker) -> Followed:
     return Followed(before.square, crop, tuple(tracker.gallery.looks))
 
 
-def save_followed(followed: Followed, path: Path) -> None:
-    """Write the state to an .npz file."""
+def save_followed(followed: Followed, path: Path, **others: NDArray[np.generic]) -> None:
+    """Write the state to an .npz file, with other arrays."""
     looks = followed.looks
     np.savez(
         path,
-        allow_pickle=False,
         square=_numbers(followed.square),
         crop=_numbers(followed.crop),
         thumbnail=np.array([one.thumbnail for one in looks], np.float32),
         skin=np.array([one.skin for one in looks], np.float32),
         relative=np.array([one.relative for one in looks], np.float32),
+        **others,
     )
 
 
