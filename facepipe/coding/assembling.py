@@ -79,5 +79,3 @@ def _write_frame(writer: Writer, frame: Frame) -> None:
         writer.frame(frame.packet)
     else:
         writer.skip()
-
-

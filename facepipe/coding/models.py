@@ -57,15 +57,18 @@ KINDS: Mapping[str, TokenKind] = {
 
 def open_kind(kind: TokenKind, weights: Mapping[str, Path]) -> tuple[PortraitReader, TokenTable]:
     """Open the networks and the table of a kind. `weights` are files by the names in `kind.weights`."""
-    from facepipe.codec import load_table, plain_table
     from facepipe.coding.portrait import CoefficientReader
     from facepipe.rendering.spec import NETWORK
+
+    return CoefficientReader({**weights, NETWORK: weights[kind.network]}), open_table(kind, weights)
+
+
+def open_table(kind: TokenKind, weights: Mapping[str, Path]) -> TokenTable:
+    """Open the table of a kind."""
+    from facepipe.codec import load_table, plain_table
     from facepipe.weights.loaded import load_once
 
-    return (
-        CoefficientReader({**weights, NETWORK: weights[kind.network]}),
-        load_once(load_table, weights[kind.table]) if kind.table in weights else plain_table(kind.name, 70),
-    )
+    return load_once(load_table, weights[kind.table]) if kind.table in weights else plain_table(kind.name, 70)
 
 
 def digest_of(kind: TokenKind, weights: Mapping[str, WeightFile]) -> bytes:
@@ -74,8 +77,16 @@ def digest_of(kind: TokenKind, weights: Mapping[str, WeightFile]) -> bytes:
     return hashlib.sha256(json.dumps([kind.name, known], sort_keys=True).encode()).digest()[:16]
 
 
-def check_header(header: Header, kind: TokenKind, weights: Mapping[str, WeightFile], table: TokenTable) -> None:
+def weight_names(kind: TokenKind) -> tuple[str, ...]:
+    """Return the registry names of the weights that encoder and decoder need."""
+    from facepipe.weights import registered
+
+    return tuple(name for name in kind.weights if name in registered())
+
+
+def check_header(header: Header, kind: TokenKind, weights: Mapping[str, WeightFile]) -> None:
     """Raise InputError if a stream was written with other weights than those given, or its pictures are not square."""
+    table = open_table(kind, {name: weight.path for name, weight in weights.items()})
     if header.model_digest != digest_of(kind, weights) or header.table_digest != table.digest:
         raise InputError(
             "the .fpv stream was written with other networks than those of this facepipe, which would draw another "

@@ -101,9 +101,7 @@ class Viewer:
         track = tracker.track(passing(), advance)
         self.followed = _after(self.followed, track, tracker)
         points = transform_points(track.points.astype(np.float64).reshape(-1, 3), square.matrix(self.size))
-        return View(
-            np.stack(squares), points.reshape(-1, 478, 3), track.valid, track.shots, self.fps, square, size
-        )
+        return View(np.stack(squares), points.reshape(-1, 478, 3), track.valid, track.shots, self.fps, square, size)
 
     def _framed(self, frames: Iterator[Picture]) -> list[Picture]:
         """Take the first frames and choose the square around the face in them. Returns the frames."""
@@ -149,9 +147,7 @@ def save_followed(followed: Followed, path: Path, **others: NDArray[np.generic])
 def load_followed(path: Path) -> Followed:
     """Read what `save_followed` wrote."""
     with np.load(path, allow_pickle=False) as file:
-        looks = tuple(
-            Looks(*parts) for parts in zip(file["thumbnail"], file["skin"], file["relative"], strict=True)
-        )
+        looks = tuple(Looks(*parts) for parts in zip(file["thumbnail"], file["skin"], file["relative"], strict=True))
         return Followed(_crop(file["square"]), _crop(file["crop"]), looks)
 
 
