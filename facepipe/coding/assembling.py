@@ -24,33 +24,41 @@ def opus_packets(path: Path) -> Iterator[bytes]:
         yield from islice(read_packets(stream), 2, None)
 
 
-def write_run(writer: Writer, run: CodedRun, framing: Framing | None) -> None:
-    """Write a run: its key frame, and the packets of its frames."""
-    writer.key(run.still, run.reference, framing)
-    for packet in run.packets:
-        if packet is None:
-            writer.skip()
-        else:
-            writer.frame(packet)
-
-
 class Interleaver:
     """Writes packets of sound between frames, each before the frame that is shown when it is heard."""
 
-    def __init__(self, writer: Writer, packets: Iterable[bytes]) -> None:
+    def __init__(self, writer: Writer, packets: Iterable[bytes | None]) -> None:
+        """Take the packets in order; None stands for one that is late, which is asked for again."""
         self.writer, self._packets = writer, iter(packets)
 
-    def until(self, frame: int) -> None:
-        """Write the packets that begin before the time of a frame, or with it."""
+    def until(self, frame: int, *, waits: bool = False) -> None:
+        """Write the packets that begin before the time of a frame, or with it. Late ones follow later, or are waited for."""
         sound = self.writer.header.sound
         if sound is None:
             return
         wanted = frame / self.writer.header.fps * sound.sample_rate + sound.skip_samples
         while self.writer.sound_count * sound.packet_samples <= wanted:
-            packet = next(self._packets, None)
-            if packet is None:
+            packet = next(self._packets, b"")
+            if packet:
+                self.writer.sound(packet)
+            elif packet == b"" or not waits:
                 return
-            self.writer.sound(packet)
+
+
+def write_run(
+    writer: Writer, run: CodedRun, framing: Framing | None, interleaver: Interleaver | None = None
+) -> None:
+    """Write a run: its key frame, and the packets of its frames with the sound between them."""
+    if interleaver:
+        interleaver.until(writer.frame_count)
+    writer.key(run.still, run.reference, framing)
+    for packet in run.packets:
+        if interleaver:
+            interleaver.until(writer.frame_count)
+        if packet is None:
+            writer.skip()
+        else:
+            writer.frame(packet)
 
 
 def join(segments: Iterable[Path], header: Header, sound: Path | None, out: BinaryIO) -> Writer:

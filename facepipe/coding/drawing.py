@@ -141,6 +141,7 @@ class Drawer:
         assert self._portrait is not None
         tokens, self._ready = np.stack(self._ready), []
         for start in range(0, len(tokens), CHUNK_FRAMES):
-            for self._picture in self._portrait.draw(tokens[start : start + CHUNK_FRAMES]):
+            for picture in self._portrait.draw(tokens[start : start + CHUNK_FRAMES]):
+                self._picture = picture
                 self.losses.frame_count += 1
-                yield self._picture
+                yield picture

@@ -19,7 +19,7 @@ from facepipe.engine.remark import Remark
 from facepipe.errors import InputError
 from facepipe.media.encode import VideoWriter
 from facepipe.media.mux import concat_and_mux
-from facepipe.media.ogg import OggWriter, concealment
+from facepipe.media.ogg import OggWriter, Writable, concealment
 
 Picture = NDArray[np.uint8]
 
@@ -41,7 +41,7 @@ class Player:
         return cls(reader, Drawer(reader.header, portraits, table, lost))
 
     def play(self, first: int, end: int | None) -> Iterator[Picture | Sound]:
-        """Yield the frames from `first` to `end` (exclusive), and the sound until then. Reading begins before `first`."""
+        """Yield the frames from `first` to `end` (exclusive), and the sound from the key frame before `first` on."""
         number = self.first_frame
         for item in self.drawer.draw(self.reader):
             if isinstance(item, Sound):
@@ -67,7 +67,7 @@ def key_before(stream: BinaryIO, frame: int) -> KeyPosition | None:
 class SoundWriter:
     """Writes packets of sound to an Ogg file; lost ones are concealed."""
 
-    def __init__(self, stream: BinaryIO, reader: Reader) -> None:
+    def __init__(self, stream: Writable, reader: Reader) -> None:
         sound = reader.header.sound
         assert sound is not None
         self.format, self._next = sound, -1
@@ -85,6 +85,11 @@ class SoundWriter:
             self._writer.packet(concealment(sound.packet), self.format.packet_samples)
         self._writer.packet(sound.packet, self.format.packet_samples)
         self._next = sound.number + 1
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether a packet was written."""
+        return self._next >= 0
 
     def close(self) -> None:
         """Finish the stream."""
@@ -127,7 +132,7 @@ def write_video(
             for picture in pictures:
                 writer.write(picture)
                 advance(1)
-        heard = sound is not None and sound._next >= 0
+        heard = sound is not None and sound.is_heard
         start = 0.0
         if sound:
             sound.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -122,7 +123,7 @@ def _correction(
 
 def _shots(shot: NDArray[np.int32]) -> list[tuple[int, int]]:
     edges = [0, *(np.flatnonzero(np.diff(shot)) + 1).tolist(), len(shot)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _shapes(view: View) -> tuple[NDArray[np.intp], Floats]:

@@ -15,14 +15,14 @@ from facepipe.codec import Framing, Header, SoundFormat, Writer
 from facepipe.coding.assembling import write_run
 from facepipe.coding.models import KINDS, open_kind
 from facepipe.coding.plan import Budget, Plan
-from facepipe.coding.run import RunCoder
+from facepipe.coding.run import CodedRun, RunCoder
 from facepipe.coding.viewing import View, Viewer, load_followed, save_followed
 from facepipe.media.stills_codec import FORMAT
 
 NO_DIGEST = bytes(16)
 """The digest of weights in segments, which only their joined stream states."""
 FIRST_PLAN = Plan(8, 1)
-"""The plan before a face was seen."""
+"""The plan of a clip whose first segment shows no face."""
 
 
 class SegmentCoder:
@@ -64,9 +64,15 @@ class SegmentCoder:
             sound=sound,
         )
 
+    def code(self, view: View) -> list[CodedRun]:
+        """Return the runs of a view. The first view settles the plan, which the header of a stream states."""
+        runs = list(self.runs.code(view))
+        self.runs.plan = self.plan
+        return runs
+
     def write(self, view: View, out: BinaryIO) -> dict[str, Any]:
         """Write the frames of a view as a stream of its own; return facts about it."""
-        runs = list(self.runs.code(view))
+        runs = self.code(view)
         writer = Writer(out, self.header())
         for run in runs:
             write_run(writer, run, framing_of(view))

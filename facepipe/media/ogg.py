@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 from facepipe.errors import InputError
 
@@ -17,7 +17,24 @@ _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _VENDOR = b"facepipe"
 
 
-def read_packets(stream: BinaryIO) -> Iterator[bytes]:
+class Readable(Protocol):
+    """Bytes to read."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return `count` bytes, or fewer at the end."""
+
+
+class Writable(Protocol):
+    """Bytes to write."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write all bytes."""
+
+    def flush(self) -> object:
+        """Pass them on."""
+
+
+def read_packets(stream: Readable) -> Iterator[bytes]:
     """Yield the packets of an Ogg stream; the first two are the headers. Raises InputError for other content."""
     partial = b""
     while page := stream.read(_PAGE.size):
@@ -35,7 +52,7 @@ def read_packets(stream: BinaryIO) -> Iterator[bytes]:
 class OggWriter:
     """Writes Opus packets, one a page, so that a reader gets each at once."""
 
-    def __init__(self, stream: BinaryIO, head: bytes) -> None:
+    def __init__(self, stream: Writable, head: bytes) -> None:
         """Write the headers. `head` is the packet OpusHead."""
         self._stream, self._page, self._samples = stream, 0, 0
         self._write(head, 0, _FIRST)
