@@ -15,9 +15,7 @@ Floats = NDArray[np.floating]
 
 # The share of the bit rate for stills, and what of it one still may use and needs: below the floor faces lose their
 # likeness, above the ceiling the renderer shows no more of the detail.
-STILL_SHARE, STILL_FLOOR_BYTES, STILL_CEILING_BYTES = 0.48, 500, 2500
-# A bit rate is a mean over time: a clip or run that is shorter gets the still of one of this length.
-MEAN_SECONDS = 4.0
+STILL_SHARE, STILL_FLOOR_BYTES, STILL_CEILING_BYTES = 0.6, 500, 2500
 RECORD_BYTES = 3
 """Bytes of the record of a frame beside its packet."""
 KEY_BYTES = 150
@@ -51,7 +49,7 @@ class Budget:
 
     def still_bytes(self, seconds: float) -> float:
         """Return the bytes of all stills of a piece of a clip."""
-        return STILL_SHARE * self.bits_per_second * max(seconds, MEAN_SECONDS) / 8
+        return STILL_SHARE * self.bits_per_second * seconds / 8
 
     def still_count(self, seconds: float) -> int:
         """Return how many stills a piece of a clip may have."""
@@ -59,9 +57,8 @@ class Budget:
 
     def token_bytes(self, seconds: float, still_bytes: int) -> float:
         """Return the bytes of all packets of a run, with their records."""
-        whole = self.bits_per_second * max(seconds, MEAN_SECONDS) / 8
-        rest = max(whole - still_bytes - KEY_BYTES, (1 - STILL_SHARE) * whole - KEY_BYTES)
-        return rest * seconds / max(seconds, MEAN_SECONDS) / CORRECTED
+        whole = self.bits_per_second * seconds / 8
+        return max(whole - still_bytes - KEY_BYTES, (1 - STILL_SHARE) * whole / 2) / CORRECTED
 
 
 def choose_plan(table: TokenTable, own: Floats, tokens: Floats, max_bytes: float) -> Plan:

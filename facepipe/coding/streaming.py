@@ -44,7 +44,8 @@ def encode_stream(
         for run in runs:
             write_run(writer, run, framing_of(view), interleaver)
         out.flush()
-    assert writer and interleaver, "no frame came"
+    assert writer is not None, "no frame came"
+    assert interleaver is not None
     interleaver.until(writer.frame_count, waits=True)
     writer.finish()
     return writer
