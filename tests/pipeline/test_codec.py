@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facepipe.codec import Frame, Reader
 from facepipe.media.decode import decode_frames
 from facepipe.media.probe import probe_video
 from facepipe.media.sound import decode_sound
@@ -27,14 +28,6 @@ def stream(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("codec") / "clip.fpv"
     scene.run("encode", scene.driver, "-o", out, "--key-seconds", "0.5", "--bitrate", "20", "--size", "128")
     return out
-
-
-def _piped(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-    class Pipe(io.TextIOWrapper):
-        def isatty(self) -> bool:
-            return False
-
-    monkeypatch.setattr(sys, "stdin", Pipe(io.BytesIO(content)))
 
 
 def _info(path: Path) -> dict[str, Any]:
@@ -116,8 +109,9 @@ def test_an_interrupted_job_goes_on_to_the_same_bytes(
 
 def test_damaged_frames_are_reported_and_drawn(scene: Scene, stream: Path, tmp_path: Path) -> None:
     content = bytearray(stream.read_bytes())
-    # In the packets behind the last key frame.
-    content[-150] ^= 0xFF
+    with stream.open("rb") as file:
+        *_, packet = (item.packet for item in Reader(file) if isinstance(item, Frame) and len(item.packet) > 3)
+    content[content.rindex(packet) + 1] ^= 0xFF
     broken, out = tmp_path / "broken.fpv", tmp_path / "broken.mp4"
     broken.write_bytes(content)
     outcome = scene.run("decode", broken, "-o", out, "--lost", "hold")
@@ -143,13 +137,28 @@ def test_unusable_streams_leave_no_file(scene: Scene, stream: Path, tmp_path: Pa
     assert not out.exists()
 
 
-def test_filters_take_stdin(scene: Scene, stream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_came_before_a_pipe_ended_is_drawn(scene: Scene, stream: Path, tmp_path: Path) -> None:
     out = tmp_path / "piped.mp4"
-    _piped(monkeypatch, stream.read_bytes()[:-300])
-    outcome = run("decode", "-", "-o", out, "--work", scene.work)
-    assert outcome.exit_code != 0
+    outcome = run("decode", "-", "-o", out, "--work", scene.work, given=stream.read_bytes()[:-300])
+    assert outcome.exit_code == 3
     assert "ends early" in outcome.stderr
     assert 0 < probe_video(out).frame_count_estimate <= FRAMES
+
+
+def test_filters_pass_a_video_through(scene: Scene, tmp_path: Path) -> None:
+    live, coded, out = tmp_path / "live.mkv", tmp_path / "live.fpv", tmp_path / "out.mkv"
+    ffmpeg("-i", scene.driver, "-c", "copy", live)
+    program = [sys.executable, "-m", "facepipe"]
+    encode = [*program, "encode", "-", "-o", "-", "--size", "128", "--key-seconds", "0.5", "--open-loop", "-q"]
+    with live.open("rb") as given, coded.open("wb") as taken:
+        subprocess.run(encode, stdin=given, stdout=taken, check=True)
+    found = _info(coded)
+    assert (found["frames"], found["complete"], found["sound"]) == (FRAMES, True, "opus")
+    with coded.open("rb") as given, out.open("wb") as taken:
+        subprocess.run([*program, "decode", "-", "-o", "-", "-q"], stdin=given, stdout=taken, check=True)
+    info = probe_video(out)
+    assert (info.width, info.has_sound) == (128, True)
+    assert len(list(decode_frames(out))) == FRAMES
 
 
 def test_a_clip_without_a_face_or_sound_is_encoded_still(scene: Scene, tmp_path: Path) -> None:
