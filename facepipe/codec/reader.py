@@ -17,10 +17,12 @@ from facepipe.errors import InputError
 Item: TypeAlias = "Key | Frame | Sound | Lost | End"
 MAX_DAMAGE_BYTES = 1 << 21
 """Bytes without a record after which a stream is given up. The largest record is smaller."""
-MAX_SEARCH_BYTES = 1 << 32
+MAX_SEARCH_BYTES = 1 << 28
 """Bytes that may be checked on the way through such a stretch, so that hostile lengths cost seconds at most."""
 MAX_SOUND_BETWEEN = 16
 """Records behind a frame among which a reader that lost its place looks for frames that confirm it."""
+FEW_SOUND = 2
+"""Packets of sound that may be missing where a packet of sound is the first record after damage."""
 FEW_FRAMES = 8
 """Frames that a damage usually costs at most: then one frame behind confirms, else two."""
 MAX_GAP_FRAMES = 1 << 16
@@ -47,16 +49,19 @@ class Reader:
         if at:
             stream.seek(at.offset)
         self._window = Window(stream, at.offset if at else size)
-        self._frame, self._key = at.frame if at else 0, -1
+        # Number of the next frame, of the key frame that it refers to, and of the key frame after the last one read.
+        self._frame, self._key, self._key_count = at.frame if at else 0, -1, 0
         self._sound = -1 if at else 0
         # Whether the key frame that the next frames refer to is missing.
         self._orphaned = True
+        # Whether something is missing since the last frame, and since the last packet of sound.
+        self._unsure: dict[Kind | None, bool] = {None: False, Kind.SOUND: False}
 
     def __iter__(self) -> Iterator[Item]:
         """Yield the items. Raises InputError if more than 2 MiB in one piece are damaged."""
         while not self.complete and self._window.peek(0, 1):
             found = parse(self._window, 0)
-            if found is None or not self._is_next(found):
+            if found is None or not self._is_acceptable(found):
                 found = self._resynchronised()
             if found is None:
                 return
@@ -71,6 +76,20 @@ class Reader:
             if isinstance(item, Key):
                 yield item
 
+    def _is_acceptable(self, found: Parsed) -> bool:
+        """Return whether a record right behind the last one is genuine."""
+        if self._is_next(found):
+            return True
+        if found.kind is None and self._unsure[None]:
+            lost = self._frames_before(found)
+            is_near = lost is not None and lost[0] <= FEW_FRAMES and not lost[1]
+        else:
+            is_near = found.kind == Kind.SOUND and self._unsure[Kind.SOUND] and self._can_follow(found)
+        if not is_near and not self._is_plausible(found, 0):
+            return False
+        self._unsure = {None: True, Kind.SOUND: True}
+        return True
+
     def _is_next(self, found: Parsed) -> bool:
         """Return whether a record is the expected one."""
         if found.kind is None:
@@ -83,9 +102,9 @@ class Reader:
         """Return whether a KEY, INDEX or END record is possible here."""
         if found.kind == Kind.KEY:
             key = key_of(found.payload, 0)
-            if key is None or key.number <= self._key or not 0 <= key.frame - self._frame <= MAX_GAP_FRAMES:
+            if key is None or key.number < self._key_count or not 0 <= key.frame - self._frame <= MAX_GAP_FRAMES:
                 return False
-            return self._sound < 0 or 0 <= key.sound_number - self._sound <= MAX_GAP_FRAMES
+            return self._sound < 0 or key.sound_number - self._sound <= MAX_GAP_FRAMES
         if found.kind == Kind.END:
             return len(found.payload) == END.size and (
                 0 <= END.unpack(found.payload)[0] - self._frame <= MAX_GAP_FRAMES
@@ -114,6 +133,7 @@ class Reader:
         return None
 
     def _after_damage(self, place: int, found: Parsed) -> Parsed:
+        self._unsure = {None: True, Kind.SOUND: True}
         self.damaged_bytes += place
         self._window.drop(place)
         return found
@@ -140,8 +160,9 @@ class Reader:
             witnesses = 1 if lost[0] <= FEW_FRAMES and not lost[1] else 2
             return self._confirms(frame, max(self._key, 0) + lost[1], behind, witnesses)
         if found.kind == Kind.SOUND:
-            after = parse(self._window, behind)
-            return lost_sound_before(found, max(self._sound, 0)) is not None and bool(after and self._can_follow(after))
+            lost_sound, after = lost_sound_before(found, max(self._sound, 0)), parse(self._window, behind)
+            is_near = lost_sound is not None and lost_sound <= FEW_SOUND
+            return is_near and after is not None and self._can_follow(after)
         return self._is_possible(found)
 
     def _confirms(self, frame: int, key: int, place: int, witnesses: int) -> bool:
@@ -187,7 +208,9 @@ class Reader:
             key = key_of(found.payload, self._window.offset)
             assert key, "a KEY record was checked before"
             yield from self._lost_until(key.frame)
-            self._key, self._sound, self._orphaned = key.number, key.sound_number, False
+            self._key, self._key_count, self._orphaned = key.number, key.number + 1, False
+            self._sound = key.sound_number
+            self._unsure = {None: False, Kind.SOUND: False}
             yield key
         elif found.kind == Kind.END:
             frame_count, sound_count, _ = END.unpack(found.payload)
@@ -196,6 +219,7 @@ class Reader:
             yield End(frame_count, sound_count)
 
     def _frame_items(self, found: Parsed) -> Iterator[Item]:
+        self._unsure[None] = False
         lost = self._frames_before(found)
         assert lost, "the seed of a frame was checked before"
         if lost[1]:
@@ -207,6 +231,7 @@ class Reader:
             self._frame += 1
 
     def _sound_items(self, found: Parsed) -> Iterator[Item]:
+        self._unsure[Kind.SOUND] = False
         lost = lost_sound_before(found, max(self._sound, 0))
         assert lost is not None, "the seed of a packet of sound was checked before"
         number = max(self._sound, 0) + lost
