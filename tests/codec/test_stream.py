@@ -59,7 +59,10 @@ def test_every_order_of_items_is_read_back(kinds: list[str]) -> None:
     wanted: list[tuple[str, bytes]] = [("K", b"first")]
     for index, kind in enumerate(kinds):
         content = bytes([index]) * (index % 5)
-        {"K": writer.key, "F": writer.frame, "S": lambda _: writer.skip(), "A": writer.sound}[kind](content)
+        if kind == "S":
+            writer.skip()
+        else:
+            {"K": writer.key, "F": writer.frame, "A": writer.sound}[kind](content)  # type: ignore[operator]
         wanted.append((kind, content))
     writer.finish()
     read: list[tuple[str, bytes]] = []
