@@ -1,4 +1,4 @@
-"""List of the packets of a stream, made without decoding."""
+"""List of the packets of a stream, made without decoding unless their times are wrong."""
 
 from array import array
 from dataclasses import dataclass, field
@@ -72,13 +72,17 @@ class Packets:
             self.last_time, self.last_duration = time, int(fields[3])
 
 
-def list_packets(path: Path, stream: Any, limits: MediaLimits = NO_LIMITS) -> tuple[Header | None, Packets]:
+def list_packets(
+    path: Path, stream: Any, limits: MediaLimits = NO_LIMITS, *, decoded: bool = False
+) -> tuple[Header | None, Packets]:
     """List the packets of one ffmpeg-python stream of the file `path`. The header is None if ffmpeg cannot open it.
 
-    Raises InputError as soon as a packet is later than the maximum duration of `limits`.
+    With `decoded`, the frames of a video stream are decoded and listed instead. Raises InputError as soon as a packet
+    is later than the maximum duration of `limits`.
     """
     # framecrc prints a line for each packet.
-    listing = graph.output(stream, "pipe:1", codec="copy", format="framecrc")
+    how = {"fps_mode": "passthrough", "vf": "crop=2:2"} if decoded else {"codec": "copy"}
+    listing = graph.output(stream, "pipe:1", format="framecrc", **how)
     packets = Packets()
     with ffmpeg.Child(ffmpeg.arguments(listing, loglevel="info"), data_out=True) as child:
         packets.read(child.stdout, limits.max_duration_seconds)
