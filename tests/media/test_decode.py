@@ -198,3 +198,8 @@ def test_vvc_has_the_same_frames_in_every_container(make: Make, suffix: str) -> 
         frames, wanted = (list(decode_frames(one, fps=fps)) for one in (path, reference))
         assert len(frames) == len(wanted) == count
         assert all(np.array_equal(a, b) for a, b in zip(frames, wanted, strict=True))
+
+
+def test_small_cineform_is_read(make: Make) -> None:
+    path = make("small.mov", *pictures(size="352x288"), "-c:v", "cfhd")
+    assert len(list(decode_frames(path))) == 25
