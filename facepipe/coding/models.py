@@ -95,7 +95,7 @@ def kind_of(header: Header) -> TokenKind:
 
 
 def check_header(header: Header, kind: TokenKind, weights: Mapping[str, WeightFile]) -> None:
-    """Raise InputError if a stream was written with other weights than those given, or its pictures are not square."""
+    """Raise InputError if a stream needs other weights than those given, or has pictures that are not square."""
     table = open_table(kind, {name: weight.path for name, weight in weights.items()})
     if header.model_digest != digest_of(kind, weights) or header.table_digest != table.digest:
         raise InputError(

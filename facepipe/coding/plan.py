@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.codec import TokenCodec, TokenTable
+from facepipe.codec.restoration import restored
 from facepipe.codec.table import SCALE_COUNT
 from facepipe.models.rows import row_product
 
@@ -22,8 +23,8 @@ KEY_BYTES = 150
 """Bytes of a key frame's record beside its still, with its share of header, index and end."""
 # The correction makes packets longer by this factor, in the mean over clips.
 CORRECTED = 1.06
-INTERVALS = (1, 2)
-"""Every frame has a packet, or every other one, between which tokens are interpolated."""
+INTERVALS = (1, 2, 3)
+"""Every frame has a packet, or every second or third one, between which tokens are interpolated."""
 SAMPLE_FRAMES = 48
 
 
@@ -93,18 +94,10 @@ def _bytes(table: TokenTable, own: Floats, tokens: Floats, plan: Plan) -> float:
 
 
 def _error(table: TokenTable, own: Floats, tokens: Floats, plan: Plan) -> float:
-    """Return the root mean square error in components of the table."""
-    codec, sent = TokenCodec(table, plan.scale), plan.sent(len(tokens))
+    """Return the root mean square error of the decoded frames in components of the table."""
+    codec, sent = TokenCodec(table, plan.scale), set(plan.sent(len(tokens)).tolist())
     components = row_product(tokens - own, table.analysis)
-    quantised = codec.step * np.rint(components[sent] / codec.step)
-    return float(np.sqrt(np.mean((interpolated(sent, quantised, len(tokens)) - components) ** 2)))
-
-
-def interpolated(rows: NDArray[np.intp], values: Floats, count: int) -> Floats:
-    """Return (count, K) values of all rows from (N, K) values of some; those outside hold the nearest one."""
-    frames = np.arange(count)
-    after = np.clip(np.searchsorted(rows, frames), 0, len(rows) - 1)
-    before = np.where(rows[after] > frames, np.maximum(after - 1, 0), after)
-    gap = np.maximum(rows[after] - rows[before], 1)
-    share = np.clip((frames - rows[before]) / gap, 0, 1)[:, None]
-    return np.asarray(values[before] + share * (values[after] - values[before]))
+    quantised = codec.step * np.rint(components / codec.step)
+    rows = ((row, quantised[row] if row in sent else None) for row in range(len(tokens)))
+    decoded = np.stack([one for _, one in restored(rows, components.shape[1])])
+    return float(np.sqrt(np.mean((decoded - components) ** 2)))

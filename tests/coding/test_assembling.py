@@ -98,5 +98,5 @@ def test_the_summary_counts_everything(segments: list[Path], tmp_path: Path) -> 
     assert found.complete
     assert found.as_json()["kilobits_per_second"] == round(path.stat().st_size * 8 / 1000 / 0.52, 3)
     with path.open("rb") as stream:
-        cut = summary_of(io.BytesIO(stream.read()[:-30]))  # type: ignore[arg-type]
+        cut = summary_of(io.BytesIO(stream.read()[:-30]))
     assert not cut.complete

@@ -43,7 +43,7 @@ def test_packets_written_again_sound_the_same(tmp_path: Path) -> None:
     writer.close()
     again = list(read_packets(io.BytesIO(out.getvalue())))
     assert again[0] == head
-    assert again[2:-1] + [again[-1]] == [*packets, b""] or again[2:] == packets
+    assert again[2:] == packets
     # ffmpeg checks the CRC of every page. The end of the first is trimmed, that of the other is not.
     original, copied = _decoded(path.read_bytes()), _decoded(out.getvalue())
     assert np.array_equal(copied[: len(original)], original)

@@ -12,7 +12,7 @@ def picture() -> np.ndarray:
     """A photograph of 128x128 pixels."""
     from skimage import data
 
-    return np.ascontiguousarray(data.astronaut()[:256:2, 96:352:2])
+    return np.ascontiguousarray(data.astronaut()[:256:2, 96:352:2])  # type: ignore[no-untyped-call]
 
 
 def _psnr(one: np.ndarray, other: np.ndarray) -> float:

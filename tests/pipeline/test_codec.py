@@ -129,7 +129,7 @@ def test_unusable_streams_leave_no_file(scene: Scene, stream: Path, tmp_path: Pa
         length = 11 + int.from_bytes(content[9:11], "little")
         content[length : length + 4] = zlib.crc32(content[:length]).to_bytes(4, "little")
     broken, out = tmp_path / "broken.fpv", tmp_path / "broken.mp4"
-    broken.write_bytes({"cut": content[:-400], "foreign": b"RIFF" + content, "weights": content}[kind])
+    broken.write_bytes(bytes({"cut": content[:-400], "foreign": b"RIFF" + content, "weights": content}[kind]))
     outcome = run("decode", broken, "-o", out, "--work", scene.work)
     assert outcome.exit_code == 3
     assert message in outcome.stderr
