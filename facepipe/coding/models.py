@@ -88,8 +88,8 @@ def kind_of(header: Header) -> TokenKind:
     """Return the kind of a stream's tokens. Raises InputError for one that this facepipe cannot draw."""
     if header.tokens not in KINDS:
         raise InputError(
-            f"the .fpv stream has tokens of the kind {header.tokens}, expected {' or '.join(KINDS)}; decode it with the "
-            "facepipe that wrote it"
+            f"the .fpv stream has tokens of the kind {header.tokens}, expected {' or '.join(KINDS)}; decode it with "
+            "the facepipe that wrote it"
         )
     return KINDS[header.tokens]
 
