@@ -16,7 +16,8 @@ TILE = 8
 def attend(queries: Tensor, keys: Tensor, values: Tensor, *, heads: int = 1) -> Tensor:
     """Return the values (B, N, C') by attention of queries (B, N, C) to keys (B, M, C); values are (B, M, C').
 
-    torch has an implementation that keeps no scores only for values as wide as queries: narrower ones are padded.
+    torch keeps no scores only where values are as wide as queries, so narrower ones are padded, and where the channels of
+    a token are adjacent in memory.
     """
     width = values.shape[2]
     if width < queries.shape[2]:
@@ -64,19 +65,19 @@ def as_tokens(maps: Tensor) -> Tensor:
 
 def as_map(tokens: Tensor, side: int) -> Tensor:
     """Map (B, side * side, C) to (B, C, side, side)."""
-    return tokens.transpose(1, 2).unflatten(2, (side, side))
+    return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
 
 
 def _split(tokens: Tensor, heads: int) -> Tensor:
     """Map (B, N, C) to (B, heads, N, C / heads)."""
-    return tokens.unflatten(2, (heads, -1)).transpose(1, 2)
+    return tokens.reshape(*tokens.shape[:2], heads, -1).contiguous().transpose(1, 2)
 
 
 def _tiles(tokens: Tensor, side: int, tile: int, reach: int) -> Tensor:
     """Return the tiles of a map, with `reach` pixels around each, as (B * tiles, pixels, C)."""
     maps, span = as_map(tokens, side), tile + 2 * reach
     cut = functional.unfold(maps, span, padding=reach, stride=tile)
-    return cut.unflatten(1, (maps.shape[1], span * span)).permute(0, 3, 2, 1).flatten(0, 1)
+    return cut.view(len(cut), maps.shape[1], span * span, -1).permute(0, 3, 2, 1).flatten(0, 1)
 
 
 def _neighbours(side: int, tile: int, reach: int, device: torch.device) -> Tensor:
