@@ -116,9 +116,7 @@ class _Block:
 
     def _total(self, vector: Any) -> Any:
         kind = ir.FunctionType(FLOAT, [FLOAT, VECTOR])
-        function = cgutils.get_or_insert_function(
-            self.builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f32"
-        )
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f32")
         return self.builder.call(function, [FLOAT(-0.0), vector], fastmath=("reassoc",))
 
     def _call(self, name: str, *arguments: Any) -> Any:
@@ -140,7 +138,7 @@ attend_block: Any = intrinsic(_attend)
 
 
 @compiled_fused
-def attend_head(queries: Floats, keys: Floats, values: Floats, out: Floats, bounds: Floats) -> float:
+def attend_head(queries: Floats, keys: Floats, values: Floats, out: Floats, bounds: Floats) -> np.float32:
     """Write the attention of one head to `out`, and return the smallest sum of exponentials.
 
     All arrays are contiguous (WIDTH, N); keys and values have a multiple of LANES columns, queries of QUERIES. Scores

@@ -1,7 +1,7 @@
 """The alignment in the form that a CPU computes fastest: the same features up to rounding.
 
 Factors and offsets of norms are part of the layers after them, and the offset of values is part of the output layer.
-That of keys adds the same to all scores of a query, so it is left out. Heads of 8 channels have an attention of their own.
+That of keys adds the same to all scores of a query, so it is left out. Heads of 8 channels have their own attention.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class FusedTransformer(nn.Module):
     def _narrow(self, normal: Tensor) -> Tensor:
         rows = self.inputs @ normal.T
         rows[: self.width] += self.query_bias[:, None]
-        parts = rows.float().unflatten(0, (3, self.heads, WIDTH)).numpy()
+        parts = rows.float().view(3, self.heads, WIDTH, -1).numpy()
         mixed = np.concatenate([attended(*parts[:, head]) for head in range(self.heads)])
         return torch.from_numpy(mixed).T.to(self.dtype)
 

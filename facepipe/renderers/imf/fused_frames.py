@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from facepipe.models.packed import PackedConv
 from facepipe.models.resampled import after_doubling
-from facepipe.renderers.imf.blocks import Entry, FeatResBlock, UpConvResBlock
+from facepipe.renderers.imf.blocks import FeatResBlock, UpConvResBlock
 from facepipe.renderers.imf.frame_decoder import FrameDecoder
 
 RELU = 0.0
@@ -48,7 +48,7 @@ class FusedUp(nn.Module):
 
     def __init__(self, block: UpConvResBlock, dtype: torch.dtype) -> None:
         super().__init__()
-        entry = cast("Entry", block.entry)
+        entry = block.entry
         self.entry = PackedConv(after_doubling(folded(entry.conv, entry.norm)).to(dtype), RELU)
         self.conv = PackedConv(deepcopy(block.conv).to(dtype))
         self.blocks = fused_blocks(block.blocks, dtype)

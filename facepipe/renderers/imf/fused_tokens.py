@@ -26,10 +26,11 @@ class FusedHalving(nn.Module):
     def __init__(self, block: ResidualBlock, dtype: torch.dtype) -> None:
         super().__init__()
         self.first = convolution(block.conv1, dtype, gain=GAIN, slope=SLOPE)
-        self.filter = filtering(cast("Blur", block.conv2[0]), block.conv2[1].weight.shape[1], dtype)
+        width = cast("EqualConv", block.conv2[1]).weight.shape[1]
+        self.filter = filtering(cast("Blur", block.conv2[0]), width, dtype)
         # The gain of the activation and the scale of the sum cancel.
         self.second = convolution(block.conv2, dtype, gain=1.0, slope=SLOPE)
-        self.thin = filtering(cast("Blur", block.skip[0]), block.skip[1].weight.shape[1], dtype, stride=2)
+        self.thin = filtering(cast("Blur", block.skip[0]), width, dtype, stride=2)
         self.skip = convolution(block.skip, dtype, gain=1 / math.sqrt(2), slope=None, stride=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -116,15 +117,13 @@ class FusedTokenDecoder(nn.Module):
         self.levels = len(decoder.ends)
         first = layers[0].conv.weight.detach() * layers[0].conv.scale
         # Each input channel of the constant is convolved by itself: the style is their factor.
-        parts = functional.conv2d(
-            decoder.constant.detach().transpose(0, 1), first.flatten(0, 1)[:, None], padding=1
-        ).unflatten(1, first.shape[:2])
-        parts = torch.stack([parts[place, :, place] for place in range(first.shape[1])], -1)
-        self.register_buffer("start", parts)
+        columns = zip(decoder.constant.detach()[0], first.unbind(1), strict=True)
+        parts = [functional.conv2d(one[None, None], weight[:, None], padding=1)[0] for one, weight in columns]
+        self.register_buffer("start", torch.stack(parts, -1))
 
     def forward(self, tokens: Tensor) -> list[Tensor]:
         """Return motion features (1, C, H, W), channels last, as `TokenDecoder` does, of tokens (1, token_size)."""
-        styles = torch.addmv(self.modulation_bias, self.modulation, tokens[0]).split(self.counts)
+        styles = torch.split(torch.addmv(self.modulation_bias, self.modulation, tokens[0]), self.counts)
         first, *layers = (cast("FusedStyled", layer) for layer in self.layers)
         x = (self.start @ styles[0]).to(self.dtype)[None].contiguous(memory_format=torch.channels_last)
         trunk = [first.finish(x, styles[0])]
