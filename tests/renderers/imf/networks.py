@@ -27,10 +27,10 @@ def random_net(config: ImfConfig = SMALL) -> Imf:
             module.weight.mul_(2)
     # Without these, all tokens are close to zero, and all pixels attend to all others alike.
     for linear in net.token_encoder.linears:
-        linear.weight.mul_(2)  # type: ignore[operator, union-attr]
+        linear.weight.mul_(2)  # type: ignore[operator]
     for level in net.alignment.levels:
         for table in (level.position_q, level.position_k):
-            table.mul_(10 if config.positions == "learned" else 1)  # type: ignore[operator, union-attr]
+            table.mul_(10 if config.positions == "learned" else 1)  # type: ignore[operator]
     net.frame_decoder.last.weight.mul_(0.5)
     settle(net, pictures(6, net.side_pixels))
     return net
