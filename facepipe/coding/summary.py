@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from facepipe.codec import End, Frame, Header, Key, Lost, Reader, Sound
+from facepipe.codec.records import Kind, record
 from facepipe.coding.models import KINDS
 
 
@@ -25,6 +26,7 @@ class Summary:
     still_bytes: int
     token_bytes: int
     sound_bytes: int
+    """With its records."""
     total_bytes: int
     complete: bool
 
@@ -120,7 +122,7 @@ def summary_of(stream: BinaryIO) -> Summary:
             counts["packets"] += bool(item.packet)
             counts["token"] += len(item.packet)
         elif isinstance(item, Sound):
-            counts["sound"] += len(item.packet)
+            counts["sound"] += len(record(Kind.SOUND, item.packet))
         elif isinstance(item, Lost):
             counts["frames"] += item.end - item.first
             counts["lost"] += item.end - item.first

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facepipe.codec import Frame, Reader
+from facepipe.codec import Frame, Key, Reader
+from facepipe.face.cropping import SquareCrop, sample
 from facepipe.media.decode import decode_frames
 from facepipe.media.probe import probe_video
 from facepipe.media.sound import decode_sound
@@ -56,10 +57,13 @@ def test_info_states_frames_keys_and_rate(stream: Path) -> None:
 
 
 def test_the_decoded_face_is_like_that_of_the_clip(scene: Scene, stream: Path, tmp_path: Path) -> None:
-    crop, out = tmp_path / "crop.mp4", tmp_path / "clip.mp4"
-    scene.run("crop", scene.driver, "-o", crop)
+    out = tmp_path / "clip.mp4"
     scene.run("decode", stream, "-o", out)
-    true = np.stack(list(decode_frames(crop, size=(128, 128)))).astype(float)
+    with stream.open("rb") as file:
+        framing = next(item.framing for item in Reader(file) if isinstance(item, Key))
+    assert framing
+    square = SquareCrop(framing.center_x, framing.center_y, framing.side)
+    true = np.stack([sample(frame, square, 128) for frame in decode_frames(scene.driver)]).astype(float)
     drawn = np.stack(list(decode_frames(out))).astype(float)
     still = np.repeat(drawn[:1], len(drawn), axis=0)
     assert np.mean((drawn - true) ** 2) < 0.8 * np.mean((still[::-1] - true[::-1]) ** 2)
