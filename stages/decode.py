@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from facepipe.coding.models import FACES
+from facepipe.coding.models import STAGE_WEIGHTS
 from facepipe.engine.remark import FACT, remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.errors import InputError
@@ -60,5 +60,5 @@ STAGE = Stage(
     outputs=("result.mp4?", "result.webm?"),
     params=Params,
     function=decode,
-    weights=(*FACES, "pirender-compact", "codec-coefficients?"),
+    weights=STAGE_WEIGHTS,
 )

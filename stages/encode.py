@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from facepipe.coding.models import FACES
+from facepipe.coding.models import STAGE_WEIGHTS
 from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.errors import NoFaceError
@@ -85,5 +85,5 @@ STAGE = Stage(
     outputs=(SEGMENT, STATE),
     params=Params,
     function=encode,
-    weights=(*FACES, "pirender-compact", "codec-coefficients?"),
+    weights=STAGE_WEIGHTS,
 )

@@ -52,7 +52,9 @@ KINDS: Mapping[str, TokenKind] = {
         ),
     )
 }
-"""Kinds of tokens by name."""
+"""Kinds of tokens by name. A further kind needs an entry here, and a `PortraitReader` in `open_kind`."""
+STAGE_WEIGHTS = (*FACES, *(f"{name}?" for kind in KINDS.values() for name in (kind.network, kind.table)))
+"""Weights of the stages that encode and decode, which use those of one kind."""
 
 
 def open_kind(kind: TokenKind, weights: Mapping[str, Path]) -> tuple[PortraitReader, TokenTable]:
@@ -65,23 +67,16 @@ def open_kind(kind: TokenKind, weights: Mapping[str, Path]) -> tuple[PortraitRea
 
 def open_table(kind: TokenKind, weights: Mapping[str, Path]) -> TokenTable:
     """Open the table of a kind."""
-    from facepipe.codec import load_table, plain_table
+    from facepipe.codec import load_table
     from facepipe.weights.loaded import load_once
 
-    return load_once(load_table, weights[kind.table]) if kind.table in weights else plain_table(kind.name, 70)
+    return load_once(load_table, weights[kind.table])
 
 
 def digest_of(kind: TokenKind, weights: Mapping[str, WeightFile]) -> bytes:
     """Return the 16 bytes that identify the weights with which frames are drawn."""
     known = {name: weights[name].sha256 for name in (*FACES, kind.network)}
     return hashlib.sha256(json.dumps([kind.name, known], sort_keys=True).encode()).digest()[:16]
-
-
-def weight_names(kind: TokenKind) -> tuple[str, ...]:
-    """Return the registry names of the weights that encoder and decoder need."""
-    from facepipe.weights import registered
-
-    return tuple(name for name in kind.weights if name in registered())
 
 
 def kind_of(header: Header) -> TokenKind:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from facepipe.codec import Header, Reader
-from facepipe.coding.models import KINDS, check_header, digest_of, kind_of, weight_names
+from facepipe.coding.models import KINDS, check_header, digest_of, kind_of
 from facepipe.engine import Artefact, Job, Pending
 from facepipe.errors import InputError, UsageError
 from facepipe.face.rule import is_reference
@@ -86,7 +86,7 @@ def _check_encoding(job: Job, clip: Path, out: Path, options: Options, coding: C
     medium, weights, *_ = all_of(
         [
             lambda: inspect(clip, options.limits),
-            lambda: find_weights(*weight_names(KINDS[coding.tokens])),
+            lambda: find_weights(*KINDS[coding.tokens].weights),
             lambda: check_work_folder(job),
             check_stills,
             *([check_opus] if coding.sound else []),
@@ -164,7 +164,7 @@ def _check_decoding(job: Job, stream: Path, out: Path, options: Options) -> tupl
     assert isinstance(header, Header)
     try:
         kind = kind_of(header)
-        weights = find_weights(*weight_names(kind))
+        weights = find_weights(*kind.weights)
         check_header(header, kind, weights)
     except InputError as error:
         raise InputError(f"{stream}: {error}") from error

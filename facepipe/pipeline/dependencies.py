@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from facepipe.coding.models import KINDS, weight_names
+from facepipe.coding.models import KINDS
 from facepipe.engine import Stage
 from facepipe.motion.drawing import WEIGHT as EXPRESSION_VAE
 from facepipe.pipeline.options import Options
@@ -142,12 +142,12 @@ def of_mux(options: Options) -> Dependencies:
 
 def of_encoding(tokens: str) -> Dependencies:
     """Return the dependencies of `encode`."""
-    return Dependencies((encode.STAGE, opus.STAGE, assemble.STAGE), weight_names(KINDS[tokens]))
+    return Dependencies((encode.STAGE, opus.STAGE, assemble.STAGE), KINDS[tokens].weights)
 
 
 def of_decoding() -> Dependencies:
     """Return the dependencies of `decode`, for every kind of tokens."""
-    names = dict.fromkeys(name for kind in KINDS.values() for name in weight_names(kind))
+    names = dict.fromkeys(name for kind in KINDS.values() for name in kind.weights)
     return Dependencies((decode.STAGE,), tuple(names))
 
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from facepipe.codec import Reader, SoundFormat
 from facepipe.coding.assembling import opus_packets, sound_format
-from facepipe.coding.models import KINDS, check_header, digest_of, kind_of, weight_names
+from facepipe.coding.models import KINDS, check_header, digest_of, kind_of
 from facepipe.coding.playing import Player, key_before, remarks_on, write_video
 from facepipe.coding.segment import SegmentCoder
 from facepipe.coding.streaming import encode_stream, play_to_pipe
@@ -54,7 +54,7 @@ def encode(job: Job, clip: Path, out: Path, options: Options, coding: Coding) ->
     check_stills()
     if coding.sound:
         check_opus()
-    weights = find_weights(*weight_names(KINDS[coding.tokens]))
+    weights = find_weights(*KINDS[coding.tokens].weights)
     with ExitStack() as stack:
         source = stack.enter_context(_source(clip, options, coding))
         target = stack.enter_context(_target(job, out, options))
@@ -118,7 +118,7 @@ def _player(source: BinaryIO, playing: Playing, *, seekable: bool) -> tuple[Play
     at = key_before(source, round(start * header.fps)) if header and start else None
     reader = Reader(source, at)
     kind = kind_of(reader.header)
-    weights = find_weights(*weight_names(kind))
+    weights = find_weights(*kind.weights)
     check_header(reader.header, kind, weights)
     player = Player.of(reader, {name: weight.path for name, weight in weights.items()}, lost=playing.lost, at=at)
     first = round(start * reader.header.fps)
