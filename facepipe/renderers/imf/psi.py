@@ -1,0 +1,105 @@
+"""The map psi from coefficients to tokens (Gao et al., CVPR 2024, token editing): it edits a token.
+
+psi(t | h) is the token of the person of t after the change h of expression, angles and translation. It lies in the file
+of the network whose tokens it knows, under names that begin with PREFIX.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from facepipe.checkpoint import check_state
+from facepipe.errors import WeightsError
+from facepipe.spaces.imf_tokens.coefficients import EDIT_SIZE, TOKEN_SIZE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PREFIX = "psi."
+"""Before the names of its tensors in the file of a network."""
+HEADER = "psi"
+"""Key of its config in the header of that file."""
+
+
+@dataclass(frozen=True)
+class PsiConfig:
+    """Sizes of the map; the paper does not print them."""
+
+    token_size: int = TOKEN_SIZE
+    edit_size: int = EDIT_SIZE
+    width: int = 256
+
+
+class Psi(nn.Module):
+    """Two encoders, of the token and of the edit, and a decoder of the change of the token.
+
+    The change by an edit is the decoder's value less that without an edit, so that an edit of zero changes no bit.
+    """
+
+    token_mean: Tensor
+    token_scale: Tensor
+    edit_scale: Tensor
+
+    def __init__(self, config: PsiConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or PsiConfig()
+        token, edit, width = self.config.token_size, self.config.edit_size, self.config.width
+        self.token_encoder = _layers(token, width, width)
+        self.edit_encoder = _layers(edit, width, width)
+        self.decoder = _layers(2 * width, width, token)
+        # Mean and standard deviation of tokens, and standard deviation of edits, of the training.
+        self.register_buffer("token_mean", torch.zeros(token))
+        self.register_buffer("token_scale", torch.ones(token))
+        self.register_buffer("edit_scale", torch.ones(edit))
+
+    def forward(self, tokens: Tensor, edits: Tensor) -> Tensor:
+        """Return tokens (B, 32) after edits (B, 70) of expression, angles and translation, as in `TokenCoefficients`."""
+        own = self.token_encoder((tokens - self.token_mean) / self.token_scale)
+        edited, unedited = (
+            self.decoder(torch.cat([own, self.edit_encoder(one)], 1))
+            for one in (edits / self.edit_scale, torch.zeros_like(edits))
+        )
+        moved: Tensor = tokens + self.token_scale * (edited - unedited)
+        return moved
+
+
+def _layers(given: int, width: int, out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(given, width), nn.ReLU(), nn.Linear(width, out))
+
+
+def load_psi(path: Path) -> Psi | None:
+    """Read the map from the file of a network; None if it has none. Raises WeightsError if it is damaged."""
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata() or {}
+        names = [name for name in file.keys() if name.startswith(PREFIX)]  # noqa: SIM118 - no iterator of its own
+        state = {name.removeprefix(PREFIX): file.get_tensor(name).float() for name in names}
+    if not state:
+        return None
+    try:
+        psi = Psi(PsiConfig(**json.loads(header[HEADER])))
+    except (KeyError, ValueError, TypeError) as error:
+        raise WeightsError(f"{path} has a map from coefficients that this facepipe cannot build ({error}).") from error
+    check_state(state, psi, path)
+    psi.load_state_dict(state)
+    return psi.eval().requires_grad_(False)
+
+
+def psi_header(psi: Psi) -> dict[str, str]:
+    """Return the map's entry in the header of a network's file."""
+    return {HEADER: json.dumps(asdict(psi.config), sort_keys=True)}
+
+
+def tensors_of(psi: Psi) -> Mapping[str, Tensor]:
+    """Return the map's tensors, by their names in the file of a network: layers in float16, scales in float32."""
+    layers = {name for name, _ in psi.named_parameters()}
+    return {
+        PREFIX + name: tensor.detach().to(torch.float16 if name in layers else torch.float32).contiguous()
+        for name, tensor in psi.state_dict().items()
+    }
