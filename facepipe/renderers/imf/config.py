@@ -17,14 +17,15 @@ WINDOW = 17
 """Side of the neighbourhood in which the first level attends with "window"."""
 
 Size = Literal["paper", "half", "quarter", "tiny"]
+Norm = Literal["batch", "group"]
 
 
 @dataclass(frozen=True)
 class ImfConfig:
     """Sizes and readings; the defaults are the published ones (Gao et al., CVPR 2024), in reading B of the widths.
 
-    The levels are the resolutions at which the source is aligned, from fine to coarse. Those whose maps would be smaller
-    than 4 pixels do not exist. Raises ValueError for sizes that do not fit together.
+    The levels are the resolutions at which the source is aligned, from fine to coarse. Those whose maps would be below
+    4 pixels do not exist. Raises ValueError for sizes that do not fit together.
     """
 
     SIZES: ClassVar[dict[Size, dict[str, Any]]] = {
@@ -47,7 +48,7 @@ class ImfConfig:
     """Position embeddings of queries and keys: tables that are learned, or fixed sines and cosines."""
     first_level: Literal["full", "shared", "window"] = "full"
     """Attention of the finest level: to all pixels, by the map of the second level, or to a neighbourhood."""
-    norm: Literal["batch", "group"] = "batch"
+    norm: Norm = "batch"
     """Norms of the encoder of features and of the frame decoder; "group" for batches of fewer than 4."""
     active_token_layers: bool = False
     """Whether the linear layers of the token encoder, except the last, have an activation."""
@@ -108,6 +109,12 @@ class ImfConfig:
     def aligned_widths(self) -> tuple[int, ...]:
         """Channels of aligned features at each level."""
         return self.feature_widths if self.value_projection == "none" else self.motion_widths
+
+    @property
+    def trunk_widths(self) -> tuple[int, ...]:
+        """Channels of the token decoder at 4, 8, ... pixels, up to the finest level."""
+        doublings = self.level_sides[0].bit_length() - FIRST_SIDE.bit_length()
+        return (*[self.widest] * doublings, self.motion_widths[0])
 
     @property
     def token_widths(self) -> tuple[int, ...]:
