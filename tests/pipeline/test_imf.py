@@ -14,7 +14,7 @@ from facepipe.spaces import imf_tokens
 from facepipe.spaces.files import load_coefficients
 from facepipe.spaces.imf_tokens.coefficients import TokenCoefficients
 from tests.pipeline.scene import Scene, run
-from tests.renderers.imf.standin import NAME, registered, use_stand_in
+from tests.renderers.imf.small import NAME, registered
 
 RENDERER = ("--renderer", "imf", "--weights", NAME)
 
@@ -22,7 +22,6 @@ RENDERER = ("--renderer", "imf", "--weights", NAME)
 @pytest.fixture
 def network(mine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The registered file of a small network."""
-    use_stand_in(monkeypatch)
     # `coefficients` and `motion` have no option for the network of the motion space.
     monkeypatch.setenv("FACEPIPE_RENDER_WEIGHTS", NAME)
     return registered(mine)

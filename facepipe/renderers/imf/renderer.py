@@ -24,7 +24,7 @@ from facepipe.weights.loaded import load_once
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from facepipe.renderers.imf.network import ImfNetwork
+    from facepipe.renderers.imf.loading import FrameNetwork
     from facepipe.rendering.source import Picture, Source
     from facepipe.rendering.spec import FrameRenderer, PreparedTensors
     from facepipe.spaces.coefficients import Coefficients
@@ -37,23 +37,28 @@ class ImfRenderer:
     """Renders one source. Several renderers can share a network."""
 
     def __init__(
-        self, net: ImfNetwork, prepared: Mapping[str, Tensor], side: int, *, threads: int = 1, compiled: bool = False
+        self,
+        network: FrameNetwork,
+        prepared: Mapping[str, Tensor],
+        side: int,
+        *,
+        threads: int = 1,
+        compiled: bool = False,
     ) -> None:
         """Open the network for one source.
 
         Args:
-            net: The network.
+            network: The network.
             prepared: The result of its `prepare` for the source.
             side: Width and height of frames in pixels. If they are not those of the network, frames are resized.
             threads: Frames rendered in parallel on a CPU, one per thread, at least 1.
             compiled: Whether torch compiles the network first, on a GPU.
         """
         device = compute_device()
-        self.net, self.side = net, side
+        self.side, self.device, self.dtype = side, device, network.dtype
         self.prepared = {name: tensor.to(device) for name, tensor in prepared.items()}
-        self.draw = as_compiled(net.render, device) if compiled else net.render
+        self.draw = as_compiled(network.net.render, device) if compiled else network.net.render
         self.batches = Batches(BATCH_FRAMES[device.type], 1 if device.type == "cuda" else max(threads, 1))
-        self.device = device
 
     def frames(self, tokens: Tensor) -> Iterator[Picture]:
         """Yield (S, S, 3) uint8 RGB frames for (T, 32) tokens."""
@@ -66,8 +71,9 @@ class ImfRenderer:
 
     @torch.inference_mode()
     def _render(self, tokens: Tensor) -> list[Picture]:
-        pictures = self.draw(self.prepared, tokens.to(self.device)).float()
-        return list(from_tensor(resized(pictures, self.side).cpu()))
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            pictures = self.draw(self.prepared, tokens.to(self.device))
+        return list(from_tensor(resized(pictures.float(), self.side).cpu()))
 
 
 @torch.inference_mode()
@@ -99,7 +105,8 @@ def tokens_of(motion: TokenCoefficients, network: Path) -> Tensor:
 def prepare(weights: Mapping[str, Path], source: Source, *, prior: None) -> PreparedTensors:
     """Implement `prepare` of the spec: compute what the network needs of the source's picture alone."""
     del prior
-    net = load_once(load_for_frames, weights[NETWORK], threads=THREADS)
+    net = load_once(load_for_frames, weights[NETWORK], threads=THREADS).net
+    # In float32, so that it serves machines of any precision.
     return net.prepare(resized(to_tensor(source.picture)[None], net.side_pixels).to(compute_device()))
 
 
@@ -108,9 +115,9 @@ def open_renderer(
 ) -> FrameRenderer:
     """Implement `facepipe.rendering.spec.OpenRenderer`."""
     network = weights[NETWORK]
-    net = load_once(load_for_frames, network, threads=THREADS)
     tensors = prepared or prepare(weights, source, prior=prior)
-    renderer = ImfRenderer(net, tensors, len(source.picture), threads=thread_count(), compiled=compiled)
+    loaded = load_once(load_for_frames, network, threads=THREADS)
+    renderer = ImfRenderer(loaded, tensors, len(source.picture), threads=thread_count(), compiled=compiled)
 
     def render(motion: Coefficients, first: int, end: int) -> Iterator[Picture]:
         return renderer.frames(tokens_of(cast("TokenCoefficients", motion.rows(first, end)), network))

@@ -12,7 +12,8 @@ import torch
 
 from facepipe.errors import InputError, WeightsError
 from facepipe.face.cropping import whole_picture
-from facepipe.renderers.imf.loading import NETWORKS, identity_of, load_imf
+from facepipe.renderers.imf.compact.net import ImfCompact
+from facepipe.renderers.imf.loading import identity_of, load_imf
 from facepipe.renderers.imf.psi import Psi, PsiConfig, load_psi
 from facepipe.renderers.imf.renderer import open_renderer, prepare, tokens_of
 from facepipe.renderers.imf.tokens import TokenEncoder
@@ -20,7 +21,8 @@ from facepipe.rendering.source import Picture, Source
 from facepipe.rendering.spec import NETWORK
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.spaces.imf_tokens.coefficients import TokenCoefficients, with_tokens
-from tests.renderers.imf.standin import KIND, StandInConfig, use_stand_in, written
+from facepipe.weights.saving import save_tensors
+from tests.renderers.imf.small import COMPACT, PUBLISHED, written
 
 RANDOM = np.random.default_rng(4)
 PICTURE = RANDOM.integers(0, 256, (8, 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
@@ -43,11 +45,11 @@ def motion_of(network: Path, count: int, *, edited: bool = True) -> TokenCoeffic
     return with_tokens(rows, RANDOM.normal(size=(count, 32)), identity_of(network), edits)
 
 
-@pytest.fixture
-def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of a small network with a map from coefficients."""
-    use_stand_in(monkeypatch)
-    return written(tmp_path / "net.safetensors")
+@pytest.fixture(scope="module", params=["compact", "published"])
+def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a small network of either kind with a map from coefficients."""
+    config = COMPACT if request.param == "compact" else PUBLISHED
+    return written(tmp_path_factory.mktemp("network") / "net.safetensors", config=config)
 
 
 def rendered(network: Path, motion: TokenCoefficients, *parts: int, prepared: bool = False) -> list[Picture]:
@@ -78,7 +80,10 @@ def test_frames_are_those_of_the_plain_network(network: Path) -> None:
     for row, frame in enumerate(rendered(network, motion, 0)):
         token, edit = (torch.from_numpy(rows[row : row + 1]).float() for rows in (motion.tokens, motion.edits))
         expected = net.render(net.prepare(source), psi(token, edit))[0].permute(1, 2, 0)
-        np.testing.assert_allclose(frame, (expected.clamp(-1, 1) + 1) * 127.5, atol=0.51)
+        difference = np.abs(frame - (expected.clamp(-1, 1) + 1).numpy() * 127.5)
+        # The compact network renders in mixed precision where that is faster.
+        assert difference.max() < (8 if isinstance(net, ImfCompact) else 0.51)
+        assert difference.mean() < 0.6
 
 
 def test_larger_sources_are_rendered_in_the_size_of_the_network(network: Path) -> None:
@@ -90,7 +95,7 @@ def test_larger_sources_are_rendered_in_the_size_of_the_network(network: Path) -
     assert frames[0].shape == (128, 128, 3)
     small = [frame[::2, ::2].astype(float) for frame in frames]
     near = [frame.astype(float) for frame in rendered(network, motion, 0)]
-    assert np.abs(np.stack(small) - np.stack(near)).mean() < 2
+    assert np.abs(np.stack(small) - np.stack(near)).mean() < 4
 
 
 def test_without_edits_tokens_are_unchanged(network: Path) -> None:
@@ -105,8 +110,7 @@ def test_an_edit_of_zero_changes_no_bit() -> None:
     assert not torch.equal(psi(tokens, torch.ones(5, 70)), tokens)
 
 
-def test_edits_need_a_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    use_stand_in(monkeypatch)
+def test_edits_need_a_map(tmp_path: Path) -> None:
     network = written(tmp_path / "net.safetensors", psi=False)
     assert load_psi(network) is None
     assert len(rendered(network, motion_of(network, 2, edited=False), 0)) == 2
@@ -131,11 +135,10 @@ def test_tokens_are_those_of_each_picture_alone(network: Path) -> None:
     assert (encoder.side_pixels, encoder.network) == (64, identity_of(network))
 
 
-def test_networks_of_other_tokens_or_kinds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    use_stand_in(monkeypatch)
-    other = written(tmp_path / "wide.safetensors", config=StandInConfig(token_size=16), psi=False)
+def test_networks_of_other_tokens_or_kinds_are_refused(tmp_path: Path) -> None:
+    other = written(tmp_path / "wide.safetensors", config=replace(PUBLISHED, token_size=16), psi=False)
     with pytest.raises(WeightsError, match="tokens of 16 numbers, but those of the motion space imf_tokens have 32"):
         load_imf(other)
-    monkeypatch.delitem(NETWORKS, KIND)
-    with pytest.raises(WeightsError, match="a network of kind 'imf', expected imf-compact"):
-        load_imf(other)
+    save_tensors({"weight": torch.zeros(3)}, tmp_path / "other.safetensors", {"kind": "landmarker"})
+    with pytest.raises(WeightsError, match="a network of kind 'landmarker', expected imf or imf-compact"):
+        load_imf(tmp_path / "other.safetensors")

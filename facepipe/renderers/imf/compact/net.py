@@ -233,6 +233,11 @@ class ImfCompact(nn.Module):
         """Return the length of a token."""
         return self.config.token
 
+    @property
+    def side_pixels(self) -> int:
+        """Return the width and height of the pictures."""
+        return self.config.side_pixels
+
     def token(self, pictures: Tensor) -> Tensor:
         """Map (B, 3, S, S) pictures in [-1, 1] to (B, token) float32."""
         token: Tensor = self.token_encoder(pictures.contiguous(memory_format=torch.channels_last))
