@@ -67,9 +67,7 @@ def test_each_shot_has_its_reference() -> None:
     found = retarget(SOURCE, replace(DRIVING, shot=shot), Retargeting(reference="first"))
     for first in (0, 6):
         rows = slice(first, first + 6)
-        np.testing.assert_allclose(
-            found.tokens[rows], SOURCE.tokens + DRIVING.tokens[rows] - DRIVING.tokens[first]
-        )
+        np.testing.assert_allclose(found.tokens[rows], SOURCE.tokens + DRIVING.tokens[rows] - DRIVING.tokens[first])
 
 
 def test_absolute_motion_takes_the_drivers_token() -> None:
@@ -161,7 +159,9 @@ def test_what_keeps_the_head_inside_is_an_edit() -> None:
     assert taken_back > 0
     np.testing.assert_array_equal(kept.tokens, moved.tokens)
     np.testing.assert_allclose(kept.shown, moved.shown, atol=1e-12)
-    np.testing.assert_allclose(kept.edits[:, 67:] - moved.edits[:, 67:], kept.translation - moved.translation, atol=1e-12)
+    np.testing.assert_allclose(
+        kept.edits[:, 67:] - moved.edits[:, 67:], kept.translation - moved.translation, atol=1e-12
+    )
 
 
 def test_motion_that_is_interpolated_passes_through_tokens_and_edits() -> None:

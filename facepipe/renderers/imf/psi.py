@@ -6,9 +6,8 @@ of the network whose tokens it knows, under names that begin with PREFIX.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,13 +23,11 @@ if TYPE_CHECKING:
 
 PREFIX = "psi."
 """Before the names of its tensors in the file of a network."""
-HEADER = "psi"
-"""Key of its config in the header of that file."""
 
 
 @dataclass(frozen=True)
 class PsiConfig:
-    """Sizes of the map; the paper does not print them."""
+    """Sizes of the map, which follow from the shapes of its tensors. The paper does not print them."""
 
     token_size: int = TOKEN_SIZE
     edit_size: int = EDIT_SIZE
@@ -60,7 +57,7 @@ class Psi(nn.Module):
         self.register_buffer("edit_scale", torch.ones(edit))
 
     def forward(self, tokens: Tensor, edits: Tensor) -> Tensor:
-        """Return tokens (B, 32) after edits (B, 70) of expression, angles and translation, as in `TokenCoefficients`."""
+        """Return tokens (B, 32) after edits (B, 70), both as in `TokenCoefficients`."""
         own = self.token_encoder((tokens - self.token_mean) / self.token_scale)
         edited, unedited = (
             self.decoder(torch.cat([own, self.edit_encoder(one)], 1))
@@ -77,23 +74,18 @@ def _layers(given: int, width: int, out: int) -> nn.Sequential:
 def load_psi(path: Path) -> Psi | None:
     """Read the map from the file of a network; None if it has none. Raises WeightsError if it is damaged."""
     with safe_open(path, framework="pt") as file:
-        header = file.metadata() or {}
         names = [name for name in file.keys() if name.startswith(PREFIX)]  # noqa: SIM118 - no iterator of its own
         state = {name.removeprefix(PREFIX): file.get_tensor(name).float() for name in names}
     if not state:
         return None
     try:
-        psi = Psi(PsiConfig(**json.loads(header[HEADER])))
-    except (KeyError, ValueError, TypeError) as error:
-        raise WeightsError(f"{path} has a map from coefficients that this facepipe cannot build ({error}).") from error
+        sizes = (state[name].shape[0] for name in ("token_mean", "edit_scale", "token_encoder.0.bias"))
+        psi = Psi(PsiConfig(*sizes))
+    except (KeyError, IndexError) as error:
+        raise WeightsError(f"{path} has a map from coefficients that lacks {error}. Train the map again.") from error
     check_state(state, psi, path)
     psi.load_state_dict(state)
     return psi.eval().requires_grad_(False)
-
-
-def psi_header(psi: Psi) -> dict[str, str]:
-    """Return the map's entry in the header of a network's file."""
-    return {HEADER: json.dumps(asdict(psi.config), sort_keys=True)}
 
 
 def tensors_of(psi: Psi) -> Mapping[str, Tensor]:

@@ -95,7 +95,8 @@ def tokens_of(motion: TokenCoefficients, network: Path) -> Tensor:
             f"{network} has no map from coefficients to tokens, which sliders, sound, motion files of other spaces, "
             "--only and --scale need; add one with `facepipe train psi`, or drive by the pixels of a video."
         )
-    for row in edited if psi else ():
+    for row in edited:
+        assert psi is not None
         # One at a time: the rounding of a product depends on its number of rows.
         tokens[row : row + 1] = psi(tokens[row : row + 1], edits[row : row + 1])
     return tokens

@@ -1,7 +1,7 @@
 """Retargeting and editing in the space `imf_tokens`.
 
-The arrays of `linear478` move as in that space. Tokens move by the differences of the driver's tokens; whatever else the
-arrays say (another size, a part of the motion only, a slider, motion without pixels) is an edit of the token.
+The arrays of `linear478` move as in that space. Tokens move by the differences of the driver's tokens; whatever else
+the arrays say (another size, a part of the motion only, a slider, motion without pixels) is an edit of the token.
 """
 
 from __future__ import annotations

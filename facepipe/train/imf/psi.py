@@ -28,7 +28,7 @@ from facepipe.face.fitting import Fit, fit
 from facepipe.face.model import FaceModel, load_face_model
 from facepipe.renderers.imf.loading import load_imf
 from facepipe.renderers.imf.network import ImfNetwork
-from facepipe.renderers.imf.psi import PREFIX, Psi, psi_header, tensors_of
+from facepipe.renderers.imf.psi import PREFIX, Psi, tensors_of
 from facepipe.spaces.coefficients import from_fit
 from facepipe.spaces.imf_tokens.coefficients import motion_rows
 from facepipe.train.command import parser_of
@@ -83,7 +83,8 @@ class Samples:
 
 def samples_of(cache: FrameCache, net: ImfNetwork, model: FaceModel, recipe: Recipe) -> Samples:
     """Compute tokens and coefficients of frames of all clips, evenly spaced, and of their copies."""
-    random, tokens, motion, clips = np.random.default_rng(recipe.seed), [], [], []
+    random, clips = np.random.default_rng(recipe.seed), list[int]()
+    tokens, motion = list[Tensor](), list[Floats]()
     for clip in range(len(cache.names)):
         frames = list(_frames(cache, clip, model, random, recipe))
         tokens.append(_tokens(net, [one.picture for one in frames]))
@@ -121,10 +122,8 @@ def coefficients_row(frame: Frame) -> Floats:
     """Return (70,) expression, angles and translation of a frame, relative to the whole picture."""
     side = len(frame.picture)
     fitted: Fit = frame.fit
-    row = from_fit(
-        fitted, np.ones(1, bool), fps=Fraction(25), crop=whole_picture(side), picture_size=(side, side)
-    )
-    return motion_rows(row)[0]
+    row = from_fit(fitted, np.ones(1, bool), fps=Fraction(25), crop=whole_picture(side), picture_size=(side, side))
+    return np.asarray(motion_rows(row)[0])
 
 
 def train(samples: Samples, recipe: Recipe) -> Psi:
@@ -155,8 +154,9 @@ def explained(psi: Psi, samples: Samples, *, seed: int = 0, count: int = 20000) 
     """Return the share of the squared differences between the tokens of two frames that the map predicts, at most 1."""
     one, other = samples.couples(np.random.default_rng(seed), count)
     made = psi(samples.tokens[one], samples.motion[other] - samples.motion[one])
-    left, whole = ((samples.tokens[other] - given).div(psi.token_scale).pow(2).mean() for given in
-                   (made, samples.tokens[one]))
+    left, whole = (
+        (samples.tokens[other] - given).div(psi.token_scale).pow(2).mean() for given in (made, samples.tokens[one])
+    )
     return float(1 - left / whole)
 
 
@@ -167,7 +167,7 @@ def save(psi: Psi, network: Path, out: Path) -> None:
         names = [name for name in file.keys() if not name.startswith(PREFIX)]  # noqa: SIM118 - no iterator of its own
         tensors = {name: file.get_tensor(name) for name in names}
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_tensors({**tensors, **tensors_of(psi)}, out, {**header, **psi_header(psi)})
+    save_tensors({**tensors, **tensors_of(psi)}, out, header)
 
 
 def build(network: Path, cache: Path, out: Path, recipe: Recipe | None = None) -> None:

@@ -14,7 +14,7 @@ from facepipe.renderers.imf.compact.config import ImfCompactConfig
 from facepipe.renderers.imf.compact.net import ImfCompact
 from facepipe.renderers.imf.config import ImfConfig
 from facepipe.renderers.imf.net import Imf
-from facepipe.renderers.imf.psi import Psi, psi_header, tensors_of
+from facepipe.renderers.imf.psi import Psi, tensors_of
 from facepipe.weights.saving import save_tensors
 
 NAME = "small"
@@ -32,9 +32,7 @@ COMPACT = ImfCompactConfig(
 PUBLISHED = ImfConfig.of("tiny", token_size=32)
 
 
-def written(
-    path: Path, *, psi: bool = True, seed: int = 0, config: ImfCompactConfig | ImfConfig = COMPACT
-) -> Path:
+def written(path: Path, *, psi: bool = True, seed: int = 0, config: ImfCompactConfig | ImfConfig = COMPACT) -> Path:
     """Write a network with random weights, whose tokens differ well, and a random map from coefficients."""
     torch.manual_seed(seed)
     compact = isinstance(config, ImfCompactConfig)
@@ -48,7 +46,6 @@ def written(
         own = Psi()
         own.token_scale.fill_(50)
         tensors |= tensors_of(own)
-        header |= psi_header(own)
     save_tensors(tensors, path, header)
     return path
 
