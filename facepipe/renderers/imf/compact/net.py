@@ -206,7 +206,7 @@ class ImfCompact(nn.Module):
 
     def __init__(self, config: ImfCompactConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.token_size, self.side_pixels = config, config.token, config.side_pixels
         levels = len(config.motion_widths) - 2
         self.token_encoder = TokenEncoder(config)
         self.motion_decoder = MotionDecoder(config)
@@ -227,16 +227,6 @@ class ImfCompact(nn.Module):
         self.shift = nn.Conv2d(fine, 2, 3, 1, 1)
         nn.init.zeros_(self.shift.weight)
         nn.init.zeros_(self.shift.bias)  # type: ignore[arg-type]
-
-    @property
-    def token_size(self) -> int:
-        """Return the length of a token."""
-        return self.config.token
-
-    @property
-    def side_pixels(self) -> int:
-        """Return the width and height of the pictures."""
-        return self.config.side_pixels
 
     def token(self, pictures: Tensor) -> Tensor:
         """Map (B, 3, S, S) pictures in [-1, 1] to (B, token) float32."""
