@@ -16,13 +16,10 @@ TILE = 8
 def attend(queries: Tensor, keys: Tensor, values: Tensor, *, heads: int = 1) -> Tensor:
     """Return the values (B, N, C') by attention of queries (B, N, C) to keys (B, M, C); values are (B, M, C').
 
-    torch has an implementation that keeps no scores only for values as wide as queries: narrower ones are padded.
+    On a CPU torch keeps no scores only if the channels of a token are adjacent in memory and values are as wide as
+    queries: narrower ones are padded.
     """
-    width = values.shape[2]
-    if width < queries.shape[2]:
-        values = functional.pad(values, (0, queries.shape[2] - width))
-    made = functional.scaled_dot_product_attention(*(_split(x, heads) for x in (queries, keys, values)))
-    return made.transpose(1, 2).flatten(2)[..., :width]
+    return _mixed(queries, keys, values, heads)
 
 
 def attend_near(queries: Tensor, keys: Tensor, values: Tensor, *, window: int, heads: int = 1) -> Tensor:
@@ -35,17 +32,11 @@ def attend_near(queries: Tensor, keys: Tensor, values: Tensor, *, window: int, h
     tiles = _tiles(queries, side, tile, 0)
     wide = [_tiles(x, side, tile, reach) for x in (keys, values)]
     allowed = _neighbours(side, tile, reach, queries.device)
-    count = len(queries)
-    width = values.shape[2]
-    if width < queries.shape[2]:
-        wide[1] = functional.pad(wide[1], (0, queries.shape[2] - width))
-    made = functional.scaled_dot_product_attention(
-        *(_split(x, heads) for x in (tiles, *wide)), attn_mask=allowed.repeat(count, 1, 1)[:, None]
-    )
-    flat = made.transpose(1, 2).flatten(2)[..., :width]
+    masks = allowed.repeat(len(queries), 1, 1)[:, None]
+    flat, width = _mixed(tiles, *wide, heads, masks), values.shape[2]
     across = side // tile
-    rows = flat.view(count, across, across, tile, tile, width).transpose(2, 3)
-    return rows.reshape(count, side * side, width)
+    rows = flat.view(len(queries), across, across, tile, tile, width).transpose(2, 3)
+    return rows.reshape(len(queries), side * side, width)
 
 
 def attend_by(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -64,19 +55,27 @@ def as_tokens(maps: Tensor) -> Tensor:
 
 def as_map(tokens: Tensor, side: int) -> Tensor:
     """Map (B, side * side, C) to (B, C, side, side)."""
-    return tokens.transpose(1, 2).unflatten(2, (side, side))
+    return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
+
+
+def _mixed(queries: Tensor, keys: Tensor, values: Tensor, heads: int, masks: Tensor | None = None) -> Tensor:
+    width = values.shape[2]
+    padded = functional.pad(values, (0, max(0, queries.shape[2] - width)))
+    parts = [_split(x, heads) for x in (queries, keys, padded)]
+    made = functional.scaled_dot_product_attention(parts[0], parts[1], parts[2], attn_mask=masks)
+    return made.transpose(1, 2).flatten(2)[..., :width]
 
 
 def _split(tokens: Tensor, heads: int) -> Tensor:
     """Map (B, N, C) to (B, heads, N, C / heads)."""
-    return tokens.unflatten(2, (heads, -1)).transpose(1, 2)
+    return tokens.reshape(*tokens.shape[:2], heads, -1).contiguous().transpose(1, 2)
 
 
 def _tiles(tokens: Tensor, side: int, tile: int, reach: int) -> Tensor:
     """Return the tiles of a map, with `reach` pixels around each, as (B * tiles, pixels, C)."""
     maps, span = as_map(tokens, side), tile + 2 * reach
     cut = functional.unfold(maps, span, padding=reach, stride=tile)
-    return cut.unflatten(1, (maps.shape[1], span * span)).permute(0, 3, 2, 1).flatten(0, 1)
+    return cut.view(len(cut), maps.shape[1], span * span, -1).permute(0, 3, 2, 1).flatten(0, 1)
 
 
 def _neighbours(side: int, tile: int, reach: int, device: torch.device) -> Tensor:

@@ -31,7 +31,7 @@ class FrameDecoder(nn.Module):
         self.last = conv3(width, 3)
 
     def forward(self, aligned: Sequence[Tensor]) -> Tensor:
-        """Return pictures (B, 3, S, S) in [-1, 1] of aligned features (B, C, H, W) at each level, from fine to coarse."""
+        """Return pictures (B, 3, S, S) in [-1, 1] of aligned features (B, C, H, W), from fine to coarse."""
         x = aligned[-1]
         for place, up in enumerate(self.ups):
             x = up(x)
