@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -28,12 +28,18 @@ class Kind(NamedTuple):
     """The class, as "module:attribute"."""
     config: str
     """The class of its config."""
-    mixed: bool
+    fastest: str = ""
+    """A function of a network, a device and a dtype that returns its fastest form; empty if it has only one."""
+    mixed: bool = False
     """Whether frames are rendered in mixed precision where that is faster."""
 
 
 KINDS = {
-    "imf": Kind("facepipe.renderers.imf.net:Imf", "facepipe.renderers.imf.config:ImfConfig", mixed=False),
+    "imf": Kind(
+        "facepipe.renderers.imf.net:Imf",
+        "facepipe.renderers.imf.config:ImfConfig",
+        fastest="facepipe.renderers.imf.fast:fastest",
+    ),
     "imf-compact": Kind(
         "facepipe.renderers.imf.compact.net:ImfCompact",
         "facepipe.renderers.imf.compact.config:ImfCompactConfig",
@@ -43,37 +49,32 @@ KINDS = {
 """Kinds of networks by the name that their files state."""
 
 
-class FrameNetwork(NamedTuple):
-    """A network that renders frames."""
+class Loaded(NamedTuple):
+    """A network on the compute device."""
 
     net: ImfNetwork
+    """In float32."""
     dtype: torch.dtype
-    """Precision of its large products."""
+    """The precision of large products when frames are rendered."""
 
 
-def load_imf(path: Path) -> ImfNetwork:
-    """Load a network onto the CPU, in float32.
+def load_any(path: Path) -> Loaded:
+    """Load a network of any kind in the form in which it renders.
 
     Raises WeightsError for other files, and for networks with tokens of another size than the motion space's.
     """
-    kind = kind_of(path)
-    if kind not in KINDS:
-        raise WeightsError(f"{path} contains a network of kind {kind!r}, expected {' or '.join(KINDS)}.")
-    network, config = (resolve_name(name) for name in KINDS[kind][:2])
-    net: Any = load_network(path, kind, network, config, precision="fp32", without=PREFIX)
+    if (name := kind_of(path)) not in KINDS:
+        raise WeightsError(f"{path} contains a network of kind {name!r}, expected {' or '.join(KINDS)}.")
+    kind, device = KINDS[name], compute_device()
+    network, config = resolve_name(kind.network), resolve_name(kind.config)
+    net: Any = load_network(path, name, network, config, precision="fp32", without=PREFIX)
     if net.token_size != TOKEN_SIZE:
         raise WeightsError(
             f"{path} has tokens of {net.token_size} numbers, but those of the motion space imf_tokens have "
             f"{TOKEN_SIZE}; give a network with tokens of {TOKEN_SIZE} numbers."
         )
-    return cast("ImfNetwork", net)
-
-
-def load_for_frames(path: Path) -> FrameNetwork:
-    """Load a network onto the compute device."""
-    net: Any = load_imf(path)
-    device, mixed = compute_device(), KINDS[kind_of(path)].mixed
-    return FrameNetwork(net.to(device), compute_dtype("auto" if mixed else "fp32", device))
+    fast = resolve_name(kind.fastest)(net, device, torch.float32) if kind.fastest else net.to(device)
+    return Loaded(fast, compute_dtype("auto" if kind.mixed else "fp32", device))
 
 
 def identity_of(path: Path) -> str:

@@ -13,7 +13,7 @@ from facepipe.device import compute_device, thread_count
 from facepipe.errors import InputError, WeightsError
 from facepipe.media.image import from_tensor, to_tensor
 from facepipe.models.resampling import resized
-from facepipe.renderers.imf.loading import identity_of, load_for_frames
+from facepipe.renderers.imf.loading import identity_of, load_any
 from facepipe.renderers.imf.psi import load_psi
 from facepipe.rendering.batches import Batches
 from facepipe.rendering.compiling import compiled as as_compiled
@@ -24,7 +24,7 @@ from facepipe.weights.loaded import load_once
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from facepipe.renderers.imf.loading import FrameNetwork
+    from facepipe.renderers.imf.loading import Loaded
     from facepipe.rendering.source import Picture, Source
     from facepipe.rendering.spec import FrameRenderer, PreparedTensors
     from facepipe.spaces.coefficients import Coefficients
@@ -38,7 +38,7 @@ class ImfRenderer:
 
     def __init__(
         self,
-        network: FrameNetwork,
+        network: Loaded,
         prepared: Mapping[str, Tensor],
         side: int,
         *,
@@ -106,7 +106,7 @@ def tokens_of(motion: TokenCoefficients, network: Path) -> Tensor:
 def prepare(weights: Mapping[str, Path], source: Source, *, prior: None) -> PreparedTensors:
     """Implement `prepare` of the spec: compute what the network needs of the source's picture alone."""
     del prior
-    net = load_once(load_for_frames, weights[NETWORK], threads=THREADS).net
+    net = load_once(load_any, weights[NETWORK], threads=THREADS).net
     # In float32, so that it serves machines of any precision.
     return net.prepare(resized(to_tensor(source.picture)[None], net.side_pixels).to(compute_device()))
 
@@ -117,7 +117,7 @@ def open_renderer(
     """Implement `facepipe.rendering.spec.OpenRenderer`."""
     network = weights[NETWORK]
     tensors = prepared or prepare(weights, source, prior=prior)
-    loaded = load_once(load_for_frames, network, threads=THREADS)
+    loaded = load_once(load_any, network, threads=THREADS)
     renderer = ImfRenderer(loaded, tensors, len(source.picture), threads=thread_count(), compiled=compiled)
 
     def render(motion: Coefficients, first: int, end: int) -> Iterator[Picture]:

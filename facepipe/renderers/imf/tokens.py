@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from facepipe.checkpoint import THREADS
-from facepipe.device import in_parallel, lone_threads, thread_count
+from facepipe.device import compute_device, in_parallel, lone_threads, thread_count
 from facepipe.media.image import to_tensor
-from facepipe.renderers.imf.loading import identity_of, load_imf
+from facepipe.renderers.imf.loading import identity_of, load_any
 from facepipe.weights.loaded import load_once
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class TokenEncoder:
 
     def __init__(self, weight: Path) -> None:
         """Open the network in a file. Raises WeightsError."""
-        self.net = load_once(load_imf, weight, threads=THREADS)
+        self.net = load_once(load_any, weight, threads=THREADS).net
         self.network = load_once(identity_of, weight)
         self.threads = thread_count()
 
@@ -46,4 +46,4 @@ class TokenEncoder:
 
     @torch.inference_mode()
     def _token(self, picture: Picture) -> NDArray[np.float32]:
-        return np.asarray(self.net.token(to_tensor(picture)[None])[0].float().numpy())
+        return np.asarray(self.net.token(to_tensor(picture)[None].to(compute_device()))[0].float().cpu())

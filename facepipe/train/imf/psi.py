@@ -22,11 +22,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from facepipe import weights
-from facepipe.device import thread_count
+from facepipe.device import compute_device, thread_count
 from facepipe.face.cropping import whole_picture
 from facepipe.face.fitting import Fit, fit
 from facepipe.face.model import FaceModel, load_face_model
-from facepipe.renderers.imf.loading import load_imf
+from facepipe.renderers.imf.loading import load_any
 from facepipe.renderers.imf.network import ImfNetwork
 from facepipe.renderers.imf.psi import PREFIX, Psi, tensors_of
 from facepipe.spaces.coefficients import from_fit
@@ -114,8 +114,10 @@ def _frames(
 def _tokens(net: ImfNetwork, pictures: list[NDArray[np.uint8]]) -> Tensor:
     """Return (N, 32) tokens of (S, S, 3) pictures."""
     batches = (pictures[first : first + BATCH_PICTURES] for first in range(0, len(pictures), BATCH_PICTURES))
-    planes = (torch.stack([to_tensor(one) for one in batch]).float() / 127.5 - 1 for batch in batches)
-    return torch.cat([net.token(batch).float() for batch in planes])
+    planes = (
+        torch.stack([to_tensor(one) for one in batch]).to(compute_device()).float() / 127.5 - 1 for batch in batches
+    )
+    return torch.cat([net.token(batch).float().cpu() for batch in planes])
 
 
 def coefficients_row(frame: Frame) -> Floats:
@@ -173,7 +175,7 @@ def save(psi: Psi, network: Path, out: Path) -> None:
 def build(network: Path, cache: Path, out: Path, recipe: Recipe | None = None) -> None:
     """Train on the frames of a cache, print figures on the people held out, and write OUT."""
     recipe, frames = recipe or Recipe(), open_frame_cache(cache)
-    net = load_imf(network)
+    net = load_any(network).net
     torch.set_num_threads(thread_count())
     samples = samples_of(frames, net, load_face_model(weights.find("face-model").path), recipe)
     people = sorted(set(frames.persons))[::HELD_OUT]

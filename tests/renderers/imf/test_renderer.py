@@ -13,7 +13,7 @@ import torch
 from facepipe.errors import InputError, WeightsError
 from facepipe.face.cropping import whole_picture
 from facepipe.renderers.imf.compact.net import ImfCompact
-from facepipe.renderers.imf.loading import identity_of, load_imf
+from facepipe.renderers.imf.loading import identity_of, load_any
 from facepipe.renderers.imf.psi import Psi, PsiConfig, load_psi
 from facepipe.renderers.imf.renderer import open_renderer, prepare, tokens_of
 from facepipe.renderers.imf.tokens import TokenEncoder
@@ -74,7 +74,7 @@ def test_frames_depend_on_nothing_but_their_row(network: Path, monkeypatch: pyte
 
 def test_frames_are_those_of_the_plain_network(network: Path) -> None:
     """One after the other, the map written out, without what the renderer adds."""
-    motion, net, psi = motion_of(network, 3), load_imf(network), load_psi(network)
+    motion, net, psi = motion_of(network, 3), load_any(network).net, load_psi(network)
     assert psi is not None
     source = torch.from_numpy(PICTURE).permute(2, 0, 1)[None] / 127.5 - 1
     for row, frame in enumerate(rendered(network, motion, 0)):
@@ -127,7 +127,7 @@ def test_tokens_are_those_of_each_picture_alone(network: Path) -> None:
     pictures = [RANDOM.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(5)]
     encoder = TokenEncoder(network)
     found = np.stack([*encoder.tokens(pictures)])
-    net = load_imf(network)
+    net = load_any(network).net
     for picture, token in zip(pictures, found, strict=True):
         expected = net.token(torch.from_numpy(picture).permute(2, 0, 1)[None] / 127.5 - 1)
         np.testing.assert_allclose(token, expected[0], rtol=1e-5, atol=1e-5)
@@ -138,7 +138,7 @@ def test_tokens_are_those_of_each_picture_alone(network: Path) -> None:
 def test_networks_of_other_tokens_or_kinds_are_refused(tmp_path: Path) -> None:
     other = written(tmp_path / "wide.safetensors", config=replace(PUBLISHED, token_size=16), psi=False)
     with pytest.raises(WeightsError, match="tokens of 16 numbers, but those of the motion space imf_tokens have 32"):
-        load_imf(other)
+        load_any(other)
     save_tensors({"weight": torch.zeros(3)}, tmp_path / "other.safetensors", {"kind": "landmarker"})
     with pytest.raises(WeightsError, match="a network of kind 'landmarker', expected imf or imf-compact"):
-        load_imf(tmp_path / "other.safetensors")
+        load_any(tmp_path / "other.safetensors")
