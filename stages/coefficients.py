@@ -163,7 +163,7 @@ def _with_tokens(run: StageRun[Params], file: TrackFile, raw: Coefficients) -> T
         tokens[row], valid[row] = token, True
     if not valid.any():
         raise NoFaceError("no frame shows a face. Use a clip with a clearly visible face.")
-    return with_tokens(replace(raw, valid=valid), tokens, encoder.network)
+    return with_tokens(replace(raw, valid=valid), tokens, encoder.network, editable=encoder.editable)
 
 
 def _frames(path: Path, file: TrackFile, side: int) -> Iterator[NDArray[np.uint8]]:

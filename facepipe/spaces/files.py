@@ -142,13 +142,23 @@ def load_coefficients(
         arrays = {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()
         }
-        texts = {name: str(header[name])[:MAX_TEXT] for name in found.header}
-        fields: dict[str, Any] = {**arrays, **texts, "fps": fps, "crop": crop, "picture_size": picture_size_of(header)}
+        further = {name: _flag_or_text(header[name]) for name in found.header}
+        fields: dict[str, Any] = {
+            **arrays,
+            **further,
+            "fps": fps,
+            "crop": crop,
+            "picture_size": picture_size_of(header),
+        }
         return found.coefficients_class()(**fields)
     except Exception as error:  # as above, and keys that the header may lack
         raise InputError(
             f"{path} is damaged ({_reason(error)}). Make it again with `facepipe coefficients`."
         ) from error
+
+
+def _flag_or_text(value: object) -> bool | str:
+    return value if isinstance(value, bool) else str(value)[:MAX_TEXT]
 
 
 def _check_arrays(arrays: dict[str, NDArray[Any]], valid_frames: int) -> None:

@@ -30,7 +30,7 @@ class MotionSpace:
     arrays: Mapping[str, tuple[int | None, ...]]
     """Shape of each array of a motion file; None stands for the number of frames T."""
     header: tuple[str, ...] = ()
-    """Names of further texts of the class of coefficients, which a motion file keeps in its header."""
+    """Names of further texts and flags of the class of coefficients, which a motion file keeps in its header."""
     smoothing_seconds: Mapping[str, float]
     """Length of the smoothing window of each array that holds motion; identity and the like are not smoothed."""
     coefficients: str

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facepipe.errors import InputError
+from facepipe.errors import InputError, UsageError
 from facepipe.motion.drawing import interpolated_through
 from facepipe.motion.editing import apply_edit
 from facepipe.motion.sliders import Edit
@@ -178,6 +178,7 @@ def test_a_motion_file_keeps_everything(tmp_path: Path) -> None:
     found = load_coefficients(tmp_path / "motion.npz", space=SPACE)
     assert isinstance(found, TokenCoefficients)
     assert (found.network, read_header(tmp_path / "motion.npz")["network"]) == ("a" * 64, "a" * 64)
+    assert found.editable is True
     for name in SPACE.arrays:
         np.testing.assert_allclose(getattr(found, name), getattr(moved, name), rtol=1e-6, atol=1e-6)
 
@@ -196,3 +197,26 @@ def test_parts_are_joined() -> None:
     found = joined(iter(parts), 12)
     assert isinstance(found, TokenCoefficients)
     np.testing.assert_array_equal(found.tokens, DRIVING.tokens.astype(np.float32))
+
+
+def test_a_network_that_cannot_edit_moves_as_tokens_say() -> None:
+    """Whatever else is asked for is refused."""
+    source = replace(SOURCE, editable=False)
+    found = retarget(source, DRIVING, Retargeting())
+    np.testing.assert_allclose(found.tokens, retarget(SOURCE, DRIVING, Retargeting()).tokens)
+    assert not found.edits.any()
+    at = found.tokens.tolist().index(SOURCE.tokens[0].tolist())
+    np.testing.assert_allclose(
+        motion_rows(found), motion_rows(SOURCE) + motion_rows(DRIVING) - motion_rows(DRIVING)[at]
+    )
+    assert SPACE.contain(found, source, Retargeting(), MODEL) == (found, 0.0)
+    assert not apply_edit(source, Edit(), MODEL).edits.any()  # type: ignore[attr-defined]
+    asked = [
+        lambda: retarget(source, DRIVING, Retargeting(scale="source")),
+        lambda: retarget(source, DRIVING, Retargeting(only="pose")),
+        lambda: retarget(source, made(2, 12), Retargeting()),
+        lambda: apply_edit(source, Edit(values={"yaw": 5.0}), MODEL),
+    ]
+    for one in asked:
+        with pytest.raises(UsageError, match="has no map from coefficients to tokens"):
+            one()

@@ -92,8 +92,8 @@ def tokens_of(motion: TokenCoefficients, network: Path) -> Tensor:
     psi = load_once(load_psi, network, threads=THREADS)
     if edited and psi is None:
         raise WeightsError(
-            f"{network} has no map from coefficients to tokens, which sliders, sound, motion files of other spaces, "
-            "--only and --scale need; add one with `facepipe train psi`, or drive by the pixels of a video."
+            f"{network} has no map from coefficients to tokens, which this motion needs; add one with `facepipe train "
+            "psi`."
         )
     for row in edited:
         assert psi is not None

@@ -13,6 +13,7 @@ from facepipe.checkpoint import THREADS
 from facepipe.device import compute_device, in_parallel, lone_threads, thread_count
 from facepipe.media.image import to_tensor
 from facepipe.renderers.imf.loading import identity_of, load_any
+from facepipe.renderers.imf.psi import load_psi
 from facepipe.weights.loaded import load_once
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class TokenEncoder:
         """Open the network in a file. Raises WeightsError."""
         self.net = load_once(load_any, weight, threads=THREADS).net
         self.network = load_once(identity_of, weight)
+        self.editable = load_once(load_psi, weight) is not None
         self.threads = thread_count()
 
     @property

@@ -17,7 +17,7 @@ SPACE = MotionSpace(
         "residual": (None,),
         "shot": (None,),
     },
-    header=("network",),
+    header=("network", "editable"),
     # Tokens contain the lips, which are the fastest part of a face.
     smoothing_seconds={"expression": 0.2, "angles": 0.28, "translation": 0.28, "tokens": 0.2, "edits": 0.2},
     coefficients="facepipe.spaces.imf_tokens.coefficients:TokenCoefficients",

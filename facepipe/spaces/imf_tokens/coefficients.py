@@ -26,6 +26,8 @@ class TokenCoefficients(Coefficients):
     coefficients adds it. Zero in frames that were estimated from pixels."""
     network: str
     """sha256 of the network's file. Tokens of different networks are not comparable."""
+    editable: bool = True
+    """Whether the network has a map from coefficients."""
     space_name: str = SPACE.name
 
     @property
@@ -40,9 +42,15 @@ def motion_rows(coefficients: Coefficients) -> Floats:
 
 
 def with_tokens(
-    coefficients: Coefficients, tokens: Floats, network: str, edits: Floats | None = None
+    coefficients: Coefficients, tokens: Floats, network: str, edits: Floats | None = None, *, editable: bool = True
 ) -> TokenCoefficients:
     """Return coefficients in a linear space with (T, 32) tokens and (T, 70) edits; without edits they are zero."""
     own = {one.name: getattr(coefficients, one.name) for one in fields(Coefficients) if one.name != "space_name"}
     edits = np.zeros((len(coefficients), EDIT_SIZE)) if edits is None else edits
-    return TokenCoefficients(**own, tokens=np.asarray(tokens, float), edits=np.asarray(edits, float), network=network)
+    return TokenCoefficients(
+        **own,
+        tokens=np.asarray(tokens, float),
+        edits=np.asarray(edits, float),
+        network=network,
+        editable=editable,
+    )
