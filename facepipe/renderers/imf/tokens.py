@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facepipe.checkpoint import THREADS
 from facepipe.device import compute_device, in_parallel, lone_threads, thread_count
 from facepipe.media.image import to_tensor
+from facepipe.models.resampling import resized
 from facepipe.renderers.imf.loading import identity_of, load_any
 from facepipe.renderers.imf.psi import load_psi
 from facepipe.weights.loaded import load_once
@@ -38,7 +39,7 @@ class TokenEncoder:
         return self.net.side_pixels
 
     def tokens(self, pictures: Iterable[Picture]) -> Iterator[NDArray[np.float32]]:
-        """Yield the token (32,) of each (S, S, 3) uint8 RGB picture.
+        """Yield the token (32,) of each (S, S, 3) uint8 RGB picture, resized if S is not that of the network.
 
         Each is computed alone, so that neither the other pictures nor the number of cores change its rounding.
         """
@@ -48,4 +49,5 @@ class TokenEncoder:
 
     @torch.inference_mode()
     def _token(self, picture: Picture) -> NDArray[np.float32]:
-        return np.asarray(self.net.token(to_tensor(picture)[None].to(compute_device()))[0].float().cpu())
+        given = resized(to_tensor(picture)[None], self.net.side_pixels).to(compute_device())
+        return np.asarray(self.net.token(given)[0].float().cpu())

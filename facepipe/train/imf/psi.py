@@ -22,23 +22,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from facepipe import weights
-from facepipe.device import compute_device, thread_count
+from facepipe.checkpoint import THREADS
 from facepipe.face.cropping import whole_picture
 from facepipe.face.fitting import Fit, fit
 from facepipe.face.model import FaceModel, load_face_model
-from facepipe.renderers.imf.loading import load_any
-from facepipe.renderers.imf.network import ImfNetwork
 from facepipe.renderers.imf.psi import PREFIX, Psi, tensors_of
+from facepipe.renderers.imf.tokens import TokenEncoder
 from facepipe.spaces.coefficients import from_fit
 from facepipe.spaces.imf_tokens.coefficients import motion_rows
 from facepipe.train.command import parser_of
 from facepipe.train.imf.couples import Frame, moved, random_move, row_of
 from facepipe.train.pirender.frame_cache import FrameCache, open_frame_cache
-from facepipe.train.pirender.pairs import to_tensor
 from facepipe.weights.saving import save_tensors
 
 Floats = NDArray[np.floating]
-BATCH_PICTURES = 16
 HELD_OUT = 10
 """One person in so many is held out."""
 
@@ -81,18 +78,18 @@ class Samples:
         return one, other
 
 
-def samples_of(cache: FrameCache, net: ImfNetwork, model: FaceModel, recipe: Recipe) -> Samples:
+def samples_of(cache: FrameCache, encoder: TokenEncoder, model: FaceModel, recipe: Recipe) -> Samples:
     """Compute tokens and coefficients of frames of all clips, evenly spaced, and of their copies."""
     random, clips = np.random.default_rng(recipe.seed), list[int]()
-    tokens, motion = list[Tensor](), list[Floats]()
+    tokens, motion = list[Floats](), list[Floats]()
     for clip in range(len(cache.names)):
         frames = list(_frames(cache, clip, model, random, recipe))
-        tokens.append(_tokens(net, [one.picture for one in frames]))
+        tokens += encoder.tokens(one.picture for one in frames)
         motion.extend(coefficients_row(one) for one in frames)
         clips += [clip] * len(frames)
         if (clip + 1) % 20 == 0:
             print(f"tokens of {clip + 1} of {len(cache.names)} clips", flush=True)
-    return Samples(torch.cat(tokens), torch.from_numpy(np.stack(motion)).float(), np.array(clips))
+    return Samples(torch.from_numpy(np.stack(tokens)), torch.from_numpy(np.stack(motion)).float(), np.array(clips))
 
 
 def _frames(
@@ -110,16 +107,6 @@ def _frames(
             yield moved(frame, random_move(random, len(frame.picture)))
 
 
-@torch.inference_mode()
-def _tokens(net: ImfNetwork, pictures: list[NDArray[np.uint8]]) -> Tensor:
-    """Return (N, 32) tokens of (S, S, 3) pictures."""
-    batches = (pictures[first : first + BATCH_PICTURES] for first in range(0, len(pictures), BATCH_PICTURES))
-    planes = (
-        torch.stack([to_tensor(one) for one in batch]).to(compute_device()).float() / 127.5 - 1 for batch in batches
-    )
-    return torch.cat([net.token(batch).float().cpu() for batch in planes])
-
-
 def coefficients_row(frame: Frame) -> Floats:
     """Return (70,) expression, angles and translation of a frame, relative to the whole picture."""
     side = len(frame.picture)
@@ -130,6 +117,8 @@ def coefficients_row(frame: Frame) -> Floats:
 
 def train(samples: Samples, recipe: Recipe) -> Psi:
     """Train the map. Differences of tokens and coefficients are standardised by those of the samples."""
+    # The layers are too small to share.
+    torch.set_num_threads(THREADS)
     torch.manual_seed(recipe.seed)
     random, psi = np.random.default_rng(recipe.seed), Psi()
     one, other = samples.couples(random, 100 * recipe.batch)
@@ -175,9 +164,7 @@ def save(psi: Psi, network: Path, out: Path) -> None:
 def build(network: Path, cache: Path, out: Path, recipe: Recipe | None = None) -> None:
     """Train on the frames of a cache, print figures on the people held out, and write OUT."""
     recipe, frames = recipe or Recipe(), open_frame_cache(cache)
-    net = load_any(network).net
-    torch.set_num_threads(thread_count())
-    samples = samples_of(frames, net, load_face_model(weights.find("face-model").path), recipe)
+    samples = samples_of(frames, TokenEncoder(network), load_face_model(weights.find("face-model").path), recipe)
     people = sorted(set(frames.persons))[::HELD_OUT]
     held_out = [clip for clip, person in enumerate(frames.persons) if person in people]
     seen = [clip for clip in range(len(frames.names)) if clip not in held_out]
