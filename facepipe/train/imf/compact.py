@@ -80,6 +80,7 @@ def new_imf_run(net: ImfCompact, heads: Heads, recipe: Recipe) -> ImfRun:
         betas=recipe.betas,
         eps=recipe.epsilon,
         weight_decay=recipe.decay,
+        fused=True,
     )
     return run
 
