@@ -91,7 +91,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--discriminator-ratio", type=float, default=0.5, help="The discriminator's learning rate over the network's."
     )
-    parser.add_argument("--begin-with", type=Path, metavar="PATH", help="Checkpoint of another run, or a released file.")
+    parser.add_argument(
+        "--begin-with", type=Path, metavar="PATH", help="Checkpoint of another run, or a released file."
+    )
     parser.add_argument("--precision", choices=["bf16", "fp32"], default="bf16", help="Precision of the convolutions.")
     parser.add_argument("--one-clip-steps", type=int, default=1, help="Steps with one batch before the next one.")
     parser.add_argument("--held-out", type=int, default=12, help="People kept for validation.")

@@ -8,6 +8,7 @@ them with a generated picture. See docs/imf.md.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -83,7 +84,9 @@ class TokenEncoder(nn.Module):
         # Batch norms would only cost time: the landmarker's are folded when its weights are taken over.
         self.features = fold_norms(Landmarker(sizes)).features
         self.side = side
-        self.linear = nn.Linear(config.encoder_head * (side // 2 ** (len(config.encoder_widths) + 1)) ** 2, config.token)
+        self.linear = nn.Linear(
+            config.encoder_head * (side // 2 ** (len(config.encoder_widths) + 1)) ** 2, config.token
+        )
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map (B, 3, S, S) pictures in [-1, 1] to (B, token) float32."""
@@ -233,6 +236,11 @@ class ImfCompact(nn.Module):
         """Return the length of a token."""
         return self.config.token
 
+    @property
+    def side_pixels(self) -> int:
+        """Return the side of the pictures."""
+        return self.config.side_pixels
+
     def token(self, pictures: Tensor) -> Tensor:
         """Map (B, 3, S, S) pictures in [-1, 1] to (B, token) float32."""
         token: Tensor = self.token_encoder(pictures.contiguous(memory_format=torch.channels_last))
@@ -253,7 +261,7 @@ class ImfCompact(nn.Module):
             parts[f"values{level}"] = values[-1 - level]
         return parts
 
-    def render(self, prepared: dict[str, Tensor], tokens: Tensor) -> Tensor:
+    def render(self, prepared: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
         """Map what `prepare` returned and (B, token) tokens to (B, 3, S, S) pictures in [-1, 1]."""
         return self.made(prepared, self.motion_decoder(tokens)).picture.clamp(-1, 1)
 
@@ -261,7 +269,7 @@ class ImfCompact(nn.Module):
         """Render (B, 3, S, S) references in the motion of (B, 3, S, S) current frames."""
         return self.render(self.prepare(source), self.token(current))
 
-    def made(self, prepared: dict[str, Tensor], motion: Motion) -> Made:
+    def made(self, prepared: Mapping[str, Tensor], motion: Motion) -> Made:
         """Render the motion maps of a batch of tokens."""
         count = len(motion.fine)
         last = len(self.alignments) - 1
@@ -289,7 +297,7 @@ class ImfCompact(nn.Module):
         shift = self.shift(self.refine(torch.cat([motion.fine, there], 1))).float()
         return Placed(shares, coarse, position + MAX_SHIFT * shift.tanh())
 
-    def _attended(self, level: int, prepared: dict[str, Tensor], maps: Tensor) -> Tensor:
+    def _attended(self, level: int, prepared: Mapping[str, Tensor], maps: Tensor) -> Tensor:
         """Return the reference's features at a level, (B, C, s, s), attended by the current frame's motion."""
         values, keys = prepared[f"values{level}"], prepared[f"keys{level}"]
         query = self.alignments[level].query(maps)  # type: ignore[operator]
@@ -301,6 +309,16 @@ class ImfCompact(nn.Module):
             scale=1.0,
         )
         return found[:, 0].transpose(1, 2).unflatten(2, values.shape[2:])
+
+
+def in_precision(net: ImfCompact, dtype: torch.dtype, device: torch.device | None = None) -> ImfCompact:
+    """Move a network to a device and cast its convolutions. What computes tokens, scales and positions stays float32."""
+    net = net.to(device, dtype)
+    for part in net.modules():
+        if isinstance(part, nn.Linear | Alignment):
+            part.float()
+    net.places.data = net.places.data.float()
+    return net
 
 
 def enlarged(position: Tensor, side: int) -> Tensor:
