@@ -1,8 +1,9 @@
-"""The weights with which the training of the compact network begins: the landmarker's, and tokens that tell landmarks."""
+"""The weights with which the training of the compact network begins.
+
+E_T takes over the landmarker's features, and its tokens tell landmarks.
+"""
 
 from __future__ import annotations
-
-from typing import cast
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ def begin_with_landmarker(
     encoder, side = net.token_encoder, frames.shape[1]
     encoder.features.load_state_dict(landmarker.features.state_dict())
     parts = [
-        cast("nn.Module", encoder.features)(
+        encoder.features(
             reduced(to_network(torch.from_numpy(frames[first : first + CHUNK]).permute(0, 3, 1, 2)), encoder.side)
         ).flatten(1)
         for first in range(0, len(frames), CHUNK)

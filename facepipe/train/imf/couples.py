@@ -171,7 +171,7 @@ def correspondence(flow: MeshFlow, ends: NDArray[np.intp]) -> tuple[NDArray[np.f
     """Return (2, s, s) positions in the source for each cell of the target, and (s, s) weights."""
     side = len(flow.triangle)
     middles = (np.s_[CELL // 2 - 1 :: CELL], np.s_[CELL // 2 :: CELL])
-    pixels = sum(flow.source_position[down, across] for down in middles for across in middles) / 4
+    pixels = np.mean([flow.source_position[down, across] for down in middles for across in middles], axis=0)
     position = ((pixels * 2 + 1) / side - 1).transpose(2, 0, 1).astype(np.float32)
     triangle, visible = (part[CELL // 2 :: CELL, CELL // 2 :: CELL] for part in (flow.triangle, flow.visible))
     skin, eyes, mouth = (int(end) for end in ends[:3])

@@ -14,7 +14,7 @@ from torch.nn import functional
 from facepipe.models.landmarker import POINT_COUNT
 from facepipe.renderers.compact.config import MOTION_CHANNELS
 from facepipe.renderers.imf.compact.config import ImfCompactConfig
-from facepipe.renderers.imf.compact.net import Motion
+from facepipe.renderers.imf.compact.motion import Motion
 from facepipe.train.pirender.losses import EYES, MOUTH
 
 # Weight of the points of eyes and mouth beside those of others.

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from facepipe.renderers.imf.compact.layers import sampled
-from facepipe.renderers.imf.compact.net import Made, Placed, enlarged
+from facepipe.renderers.imf.compact.layers import enlarged, sampled
+from facepipe.renderers.imf.compact.net import Made, Placed
 from facepipe.train.imf.couples import Couple
 from facepipe.train.imf.heads import Told, point_targets, point_weights, surface_loss
 from facepipe.train.pirender.landmarks import LandmarkerLosses
@@ -97,7 +97,7 @@ def matching(shares: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
         for down in (0, 1):
             cell = (low[:, 1] + down) * side + low[:, 0] + across
             amount = (part[:, 0] if across else 1 - part[:, 0]) * (part[:, 1] if down else 1 - part[:, 1])
-            found = shares.gather(2, cell.flatten(1)[..., None])[..., 0].unflatten(1, (side, side))
+            found = shares.gather(2, cell.flatten(1)[..., None]).view_as(likely)
             likely = likely + amount * found
     return -((likely + 1e-4).log() * weight[:, 0]).sum() / weight.sum().clamp(min=1)
 

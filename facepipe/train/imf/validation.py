@@ -8,8 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facepipe.evaluate.signals import Followed, correlations, follow
+from facepipe.face import topology as at
+from facepipe.face.fitting import fit
 from facepipe.face.model import FaceModel
+from facepipe.face.pose import angles_of
 from facepipe.models.landmarker import Landmarker
 from facepipe.renderers.imf.compact.net import ImfCompact, Made
 from facepipe.train.loop import to_network
@@ -19,6 +21,7 @@ from facepipe.train.pirender.losses import detail
 
 FRAMES_OF_A_CLIP, SHEET_CLIPS = 16, 6
 Picture = NDArray[np.uint8]
+Floats = NDArray[np.floating]
 
 
 class Validation:
@@ -38,7 +41,7 @@ class Validation:
     def __call__(self, net: ImfCompact) -> tuple[dict[str, float], Picture]:
         """Return figures, and rows of source, truth, carried, generated, share and result."""
         sums: dict[str, list[float]] = {}
-        followed: list[Followed] = []
+        followed: dict[str, list[tuple[Floats, Floats]]] = {}
         rows = []
         for frames, points in self.clips:
             pictures = to_network(frames)
@@ -48,24 +51,35 @@ class Validation:
             carried = torch.cat([part.carried for part in parts]).float()
             for name, value in figures(pictures[:1], truth, result, carried).items():
                 sums.setdefault(name, []).append(value)
-            one = self._followed(truth, result, points[1:])
-            followed += [] if one is None else [one]
+            wanted, got = (signals(self._points(part, points[1:]), self.model) for part in (truth, result))
+            for name, values in wanted.items():
+                followed.setdefault(name, []).append((values - values.mean(), got[name] - got[name].mean()))
             rows += [sheet_row(pictures[0], truth[at], parts[at]) for at in (4, 12)]
         found = {name: float(np.mean(values)) for name, values in sums.items()}
-        found |= {f"r {name.split()[0]}": value for name, (value, _) in correlations(followed).items()}
+        for name, pairs in followed.items():
+            wanted, got = (np.concatenate(side) for side in zip(*pairs, strict=True))
+            found[f"r {name}"] = float(np.corrcoef(wanted, got)[0, 1])
         return found, sheet_of(rows[: 2 * SHEET_CLIPS])
 
-    def _followed(self, truth: Tensor, result: Tensor, points: NDArray[np.float32]) -> Followed | None:
-        wanted, got = (self._points(part, points) for part in (truth, result))
-        there = np.ones(len(wanted), bool)
-        return follow(wanted, there, got, there, self.model)
-
-    def _points(self, pictures: Tensor, points: NDArray[np.float32]) -> NDArray[np.floating]:
+    def _points(self, pictures: Tensor, points: NDArray[np.float32]) -> Floats:
         """Return the landmarks that our landmarker finds, in units of the crop around the true ones."""
         frame = self.landmarker.frame(torch.from_numpy(points), pictures.shape[-1])
         with torch.autocast(pictures.device.type, enabled=False):
             found = self.landmarker.net(self.landmarker.crop(pictures, frame)).points
         return np.asarray(found.numpy(), np.float64) * 256
+
+
+def signals(points: Floats, model: FaceModel) -> dict[str, Floats]:
+    """Return signals of shape (T,) of (T, 478, 3) points: angles, and the gaps of lips and lids."""
+    fitted = fit(model, points, np.ones(len(points), bool))
+    shapes, angles = fitted.pose.undo(points), angles_of(fitted.pose.rotation)
+
+    def gap(upper: tuple[int, ...], lower: tuple[int, ...]) -> Floats:
+        return np.asarray(np.linalg.norm(shapes[:, list(upper)] - shapes[:, list(lower)], axis=-1).mean(1))
+
+    eyes = gap(at.RIGHT_LID_UPPER, at.RIGHT_LID_LOWER) + gap(at.LEFT_LID_UPPER, at.LEFT_LID_LOWER)
+    mouth = gap(at.LIP_INNER_UPPER, at.LIP_INNER_LOWER)
+    return {"pitch": angles[:, 0], "yaw": angles[:, 1], "roll": angles[:, 2], "mouth": mouth, "eyes": eyes}
 
 
 def figures(source: Tensor, truth: Tensor, result: Tensor, carried: Tensor) -> dict[str, float]:
