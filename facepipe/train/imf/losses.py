@@ -92,13 +92,14 @@ def matching(shares: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
     place = ((wanted + 1) * side / 2 - 0.5).clamp(0, side - 1)
     low = place.floor().clamp(max=side - 2)
     part, low = place - low, low.long()
-    likely = torch.zeros_like(weight[:, 0])
+    cells, amounts = [], []
     for across in (0, 1):
         for down in (0, 1):
-            cell = (low[:, 1] + down) * side + low[:, 0] + across
-            amount = (part[:, 0] if across else 1 - part[:, 0]) * (part[:, 1] if down else 1 - part[:, 1])
-            found = shares.gather(2, cell.flatten(1)[..., None]).view_as(likely)
-            likely = likely + amount * found
+            cells.append((low[:, 1] + down) * side + low[:, 0] + across)
+            amounts.append((part[:, 0] if across else 1 - part[:, 0]) * (part[:, 1] if down else 1 - part[:, 1]))
+    # Gathered at once: each backward of a gather fills a map of N * N.
+    found = shares.gather(2, torch.stack(cells, -1).flatten(1, 2))
+    likely = (found.view(*amounts[0].shape, 4) * torch.stack(amounts, -1)).sum(-1)
     return -((likely + 1e-4).log() * weight[:, 0]).sum() / weight.sum().clamp(min=1)
 
 
