@@ -210,7 +210,8 @@ def train(training: Training, out: Path, fabric: Fabric) -> None:
             (run.discriminator_optimiser, recipe.discriminator_ratio),
         ):
             for group in optimiser.param_groups:
-                group["lr"] = factor * recipe.rate(run.images)
+                # Networks that begin with trained weights may have a share of the rate.
+                group["lr"] = factor * group.get("share", 1.0) * recipe.rate(run.images)
         losses = training.advance(next(stream))
         run.average()
         before, run.images = run.images, run.images + recipe.batch * fabric.world_size

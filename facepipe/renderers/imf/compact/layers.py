@@ -94,10 +94,10 @@ def waves(side: int, channels: int) -> Tensor:
     return torch.cat([across, down], -1).reshape(side * side, channels)
 
 
-def cells(side: int, margin: float = 0.0) -> Tensor:
+def cells(side: int) -> Tensor:
     """Return (side * side, 2), x and y of the middles of cells; -1 and 1 are the picture's edges."""
     line = (torch.arange(side) * 2 + 1) / side - 1
-    return torch.stack(torch.meshgrid(line, line, indexing="xy"), -1).reshape(-1, 2) * (1 + margin)
+    return torch.stack(torch.meshgrid(line, line, indexing="xy"), -1).reshape(-1, 2)
 
 
 def sampled(maps: Tensor, position: Tensor) -> Tensor:
@@ -105,3 +105,12 @@ def sampled(maps: Tensor, position: Tensor) -> Tensor:
     grid = position.float().permute(0, 2, 3, 1)
     kept = functional.grid_sample(maps.float(), grid, padding_mode="border", align_corners=False)
     return kept.to(maps.dtype)
+
+
+def enlarged(position: Tensor, side: int) -> Tensor:
+    """Enlarge (B, 2, s, s) positions bilinearly, extrapolating at the picture's edges."""
+    # Only the shifts are interpolated: interpolation repeats the outermost cells, and places are linear beyond them.
+    few = position.shape[-1]
+    own, wide = (cells(size).T.reshape(1, 2, size, size).to(position) for size in (few, side))
+    shift = functional.interpolate(position - own, size=(side, side), mode="bilinear", align_corners=False)
+    return wide + shift
