@@ -44,11 +44,11 @@ HELD_OUT = 10
 class Recipe:
     """Hyperparameters of the training."""
 
-    frames_per_clip: int = 64
-    moved: int = 2
+    frames_per_clip: int = 48
+    moved: int = 1
     """Turned, scaled and shifted copies of each frame."""
-    batch: int = 512
-    steps: int = 12000
+    batch: int = 256
+    steps: int = 8000
     peak_rate: float = 2e-3
     weight_decay: float = 1e-3
     seed: int = 1
