@@ -5,6 +5,7 @@ facepipe train release face-model FILE.safetensors
 facepipe train release face-units FILE.safetensors
 facepipe train release expression-vae FILE.safetensors
 facepipe train release audio RUN/model.pt
+facepipe train release imf-compact FILE.safetensors
 
 For a network, several checkpoints of one run can be given, including a file released earlier; the result is their mean.
 """
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 from facepipe.checkpoint import check_state, save_network
 from facepipe.creation import MAPPER
+from facepipe.errors import WeightsError
 from facepipe.face.units import WEIGHT as FACE_UNITS
 from facepipe.models.avatar_mapper import AvatarMapper
 from facepipe.models.detector import Detector, DetectorConfig
@@ -43,6 +45,7 @@ from facepipe.train.command import parser_of
 from facepipe.train.loop import network_state
 from facepipe.train.mapper import config as mapper_config
 from facepipe.weights import embedded_folder
+from facepipe.weights.kind import kind_of
 
 LICENCE = "CC-BY-NC-4.0"
 NETWORKS: dict[str, tuple[type[nn.Module], Callable[[], Any]]] = {
@@ -69,13 +72,16 @@ def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Path:
-    """Write weights/NAME.safetensors from a checkpoint's averaged network (or from a file of FILES) and register it.
+    """Write weights/NAME.safetensors from a checkpoint's averaged network (or from a finished file) and register it.
 
-    For a network, the result is the mean of `trained` and `earlier`. Raises WeightsError for files that do not contain
-    a network of this kind.
+    For a network, the result is the mean of `trained` and `earlier`; a single .safetensors is taken as it is. Raises
+    WeightsError for files that do not contain a network of this kind.
     """
     target = embedded_folder() / f"{name}.safetensors"
-    if name in NETWORKS:
+    finished = trained.suffix == ".safetensors" and not earlier
+    if finished and name in NETWORKS and (kind := kind_of(trained)) != name:
+        raise WeightsError(f"{trained} contains a network of kind {kind!r}, expected {name!r}.")
+    if name in NETWORKS and not finished:
         network, config = NETWORKS[name]
         net = network(config())
         states = {path: network_state(path, part) for path in (*earlier, trained)}
@@ -85,7 +91,7 @@ def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Pat
         save_network(net, target, kind=name)
     elif name == "audio":
         save_audio_model(read_speech(trained), target)
-    else:
+    elif trained.resolve() != target.resolve():
         shutil.copyfile(trained, target)
     target.chmod(0o644)  # safetensors writes for its owner only, and wheels keep that
     register(name, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -211,7 +212,7 @@ def test_a_network_that_cannot_edit_moves_as_tokens_say() -> None:
     )
     assert SPACE.contain(found, source, Retargeting(), MODEL) == (found, 0.0)
     assert not apply_edit(source, Edit(), MODEL).edits.any()  # type: ignore[attr-defined]
-    asked = [
+    asked: list[Callable[[], object]] = [
         lambda: retarget(source, DRIVING, Retargeting(scale="source")),
         lambda: retarget(source, DRIVING, Retargeting(only="pose")),
         lambda: retarget(source, made(2, 12), Retargeting()),
