@@ -71,6 +71,8 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
         raw = with_keypoints(raw, 2 * seen - 1)
     if "tokens" in SPACES[run.params.space].arrays:
         raw = _with_tokens(run, file, raw)
+    else:
+        run.advance(len(raw))
     result = smoothed(raw, cast("Smoothing", run.params.smoothing))
     if "weights" in SPACES[run.params.space].arrays:
         # Imported here, so that a finished job does not wait for numba.
@@ -80,7 +82,6 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
         # Of smooth expressions: weights are never negative, so noise in them would not average out.
         result = fitted_units(result, model, open_eyes(result, model))
     save_coefficients(result, run.output / "coefficients.npz")
-    run.advance(len(result))
     facts: dict[str, Any] = {
         "frames": len(result),
         "frames_without_face": int((~result.valid).sum()),
@@ -161,6 +162,7 @@ def _with_tokens(run: StageRun[Params], file: TrackFile, raw: Coefficients) -> T
     pictures = compress(_frames(run.input("media"), file, encoder.side_pixels), raw.valid)
     for row, token in zip(there, encoder.tokens(pictures), strict=False):
         tokens[row], valid[row] = token, True
+        run.advance(1)
     if not valid.any():
         raise NoFaceError("no frame shows a face. Use a clip with a clearly visible face.")
     return with_tokens(replace(raw, valid=valid), tokens, encoder.network, editable=encoder.editable)

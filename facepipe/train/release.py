@@ -58,6 +58,8 @@ NETWORKS: dict[str, tuple[type[nn.Module], Callable[[], Any]]] = {
     "bilayer-compact": (CompactBilayerNet, CompactBilayerConfig),
 }
 
+# Networks to whose released file a further training adds something.
+COMPLETED = ("imf-compact",)
 # Weights whose training writes the final file.
 FILES = ("face-model", "face-units", "expression-vae")
 
@@ -74,12 +76,12 @@ def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Path:
     """Write weights/NAME.safetensors from a checkpoint's averaged network (or from a finished file) and register it.
 
-    For a network, the result is the mean of `trained` and `earlier`; a single .safetensors is taken as it is. Raises
-    WeightsError for files that do not contain a network of this kind.
+    For a network, the result is the mean of `trained` and `earlier`; for one of COMPLETED, a single .safetensors is
+    taken as it is. Raises WeightsError for files that do not contain a network of this kind.
     """
     target = embedded_folder() / f"{name}.safetensors"
-    finished = trained.suffix == ".safetensors" and not earlier
-    if finished and name in NETWORKS and (kind := kind_of(trained)) != name:
+    finished = name in COMPLETED and trained.suffix == ".safetensors" and not earlier
+    if finished and (kind := kind_of(trained)) != name:
         raise WeightsError(f"{trained} contains a network of kind {kind!r}, expected {name!r}.")
     if name in NETWORKS and not finished:
         network, config = NETWORKS[name]

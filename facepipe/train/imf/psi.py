@@ -32,7 +32,7 @@ from facepipe.spaces.coefficients import from_fit
 from facepipe.spaces.imf_tokens.coefficients import motion_rows
 from facepipe.train.command import parser_of
 from facepipe.train.imf.couples import Frame, moved, random_move, row_of
-from facepipe.train.pirender.frame_cache import FrameCache, open_frame_cache
+from facepipe.train.pirender.frame_cache import FrameCache, mirrored, open_frame_cache
 from facepipe.weights.saving import save_tensors
 
 Floats = NDArray[np.floating]
@@ -44,7 +44,8 @@ HELD_OUT = 10
 class Recipe:
     """Hyperparameters of the training."""
 
-    frames_per_clip: int = 48
+    frames_per_clip: int = 24
+    """Frames of each clip, and as many of its mirror image."""
     moved: int = 1
     """Turned, scaled and shifted copies of each frame."""
     batch: int = 256
@@ -63,7 +64,7 @@ class Samples:
     motion: Tensor
     """(N, 70) expression, angles, translation."""
     clip: NDArray[np.intp]
-    """(N,) number of each frame's clip."""
+    """(N,) number of each frame's clip, in ascending order; a mirrored clip counts as another one."""
 
     def of(self, clips: Sequence[int]) -> Samples:
         """Return the samples of some clips."""
@@ -79,32 +80,39 @@ class Samples:
 
 
 def samples_of(cache: FrameCache, encoder: TokenEncoder, model: FaceModel, recipe: Recipe) -> Samples:
-    """Compute tokens and coefficients of frames of all clips, evenly spaced, and of their copies."""
+    """Compute tokens and coefficients of frames of all clips, evenly spaced, and of their copies.
+
+    The mirror image of clip i has the number C + i if there are C clips.
+    """
     random, clips = np.random.default_rng(recipe.seed), list[int]()
     tokens, motion = list[Floats](), list[Floats]()
-    for clip in range(len(cache.names)):
-        frames = list(_frames(cache, clip, model, random, recipe))
+    for number in range(2 * len(cache.names)):
+        flip, clip = divmod(number, len(cache.names))
+        frames = list(_frames(cache, clip, model, random, recipe, flip=bool(flip)))
         tokens += encoder.tokens(one.picture for one in frames)
         motion.extend(coefficients_row(one) for one in frames)
-        clips += [clip] * len(frames)
-        if (clip + 1) % 20 == 0:
-            print(f"tokens of {clip + 1} of {len(cache.names)} clips", flush=True)
+        clips += [number] * len(frames)
+        if (number + 1) % 50 == 0:
+            print(f"tokens of {number + 1} of {2 * len(cache.names)} clips", flush=True)
     return Samples(torch.from_numpy(np.stack(tokens)), torch.from_numpy(np.stack(motion)).float(), np.array(clips))
 
 
 def _frames(
-    cache: FrameCache, clip: int, model: FaceModel, random: np.random.Generator, recipe: Recipe
+    cache: FrameCache, clip: int, model: FaceModel, random: np.random.Generator, recipe: Recipe, *, flip: bool
 ) -> Iterator[Frame]:
-    """Yield frames of a clip, each followed by its copies."""
+    """Yield frames of a clip, mirrored if `flip`, each followed by its copies."""
     rows = cache.clip(clip)
     valid, points = cache.valid[rows], np.asarray(cache.points[rows], float)
+    points = mirrored(points, model, cache.frames.shape[1]).astype(float) if flip else points
     fitted = fit(model, points, valid)
     there = np.flatnonzero(valid)
     for row in there[np.unique(np.linspace(0, len(there) - 1, recipe.frames_per_clip).astype(int))]:
-        frame = Frame(np.ascontiguousarray(cache.frames[rows.start + row]), points[row], row_of(fitted, int(row)))
+        picture = cache.frames[rows.start + row]
+        own = np.array(picture[:, ::-1] if flip else picture)
+        frame = Frame(own, points[row], row_of(fitted, int(row)))
         yield frame
         for _ in range(recipe.moved):
-            yield moved(frame, random_move(random, len(frame.picture)))
+            yield moved(frame, random_move(random, len(own)))
 
 
 def coefficients_row(frame: Frame) -> Floats:
@@ -166,8 +174,8 @@ def build(network: Path, cache: Path, out: Path, recipe: Recipe | None = None) -
     recipe, frames = recipe or Recipe(), open_frame_cache(cache)
     samples = samples_of(frames, TokenEncoder(network), load_face_model(weights.find("face-model").path), recipe)
     people = sorted(set(frames.persons))[::HELD_OUT]
-    held_out = [clip for clip, person in enumerate(frames.persons) if person in people]
-    seen = [clip for clip in range(len(frames.names)) if clip not in held_out]
+    held_out = [clip for clip, person in enumerate(2 * frames.persons) if person in people]
+    seen = [clip for clip in range(2 * len(frames.names)) if clip not in held_out]
     psi = train(samples.of(seen), recipe)
     for title, clips in (("seen people", seen), ("people held out", held_out)):
         print(f"{title}: {100 * explained(psi, samples.of(clips)):.1f} % of token differences explained", flush=True)
