@@ -163,6 +163,7 @@ def _with_tokens(run: StageRun[Params], file: TrackFile, raw: Coefficients) -> T
     for row, token in zip(there, encoder.tokens(pictures), strict=False):
         tokens[row], valid[row] = token, True
         run.advance(1)
+    run.advance(len(raw) - int(valid.sum()))
     if not valid.any():
         raise NoFaceError("no frame shows a face. Use a clip with a clearly visible face.")
     return with_tokens(replace(raw, valid=valid), tokens, encoder.network, editable=encoder.editable)
