@@ -41,7 +41,7 @@ def begin(training: CompactTraining, landmarker: Landmarker) -> None:
     assert isinstance(net, ImfCompact)
     assert isinstance(heads, Heads)
     error = begin_with_landmarker(
-        net, heads, landmarker, np.asarray(cache.frames[chosen]), np.asarray(cache.points[chosen])
+        net, heads, landmarker, np.array(cache.frames[chosen]), np.array(cache.points[chosen])
     )
     training.run.mean.module.load_state_dict(net.state_dict())
     print(f"tokens tell landmarks within {error:.2f} pixels", flush=True)
