@@ -57,8 +57,8 @@ class Validation:
             rows += [sheet_row(pictures[0], truth[at], parts[at]) for at in (4, 12)]
         found = {name: float(np.mean(values)) for name, values in sums.items()}
         for name, pairs in followed.items():
-            wanted, got = (np.concatenate(side) for side in zip(*pairs, strict=True))
-            found[f"r {name}"] = float(np.corrcoef(wanted, got)[0, 1])
+            first, second = (np.concatenate(side) for side in zip(*pairs, strict=True))
+            found[f"r {name}"] = float(np.corrcoef(first, second)[0, 1])
         return found, sheet_of(rows[: 2 * SHEET_CLIPS])
 
     def _points(self, pictures: Tensor, points: NDArray[np.float32]) -> Floats:

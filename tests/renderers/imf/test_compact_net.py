@@ -88,7 +88,7 @@ def test_attention_is_the_formula_of_the_paper() -> None:
     prepared, motion = net.prepare(pictures(1)), net.motion_decoder(torch.randn(2, 8))
     for level, alignment in enumerate(net.alignments):
         maps, values = motion.keys[level], prepared[f"values{level}"]
-        query = maps.flatten(2).transpose(1, 2) * alignment.gain + alignment.queries  # type: ignore[operator]
+        query = maps.flatten(2).transpose(1, 2) * alignment.gain + alignment.queries
         keys = prepared[f"keys{level}"].expand(2, -1, -1)
         logits = torch.einsum("bqc,bkc->bqk", query, keys) * alignment.sharpness.exp()  # type: ignore[operator]
         wanted = torch.einsum("bqk,bck->bcq", logits.softmax(-1), values.flatten(2).expand(2, -1, -1))
