@@ -111,7 +111,7 @@ def test_the_likelihood_of_a_place_is_shared_by_its_four_cells() -> None:
 
 def test_training_begins_with_tokens_that_tell_landmarks(cache: FrameCache) -> None:
     torch.manual_seed(0)
-    net, points = ImfCompact(TINY), np.asarray(cache.points)
+    net, points = ImfCompact(TINY), np.array(cache.points)
     error = begin_with_landmarker(net, Heads(TINY), landmarker(), np.array(cache.frames), points)
     apart = np.linalg.norm(points[..., :2] - points[..., :2].mean(0), axis=-1).mean()
     assert error < 0.6 * apart
