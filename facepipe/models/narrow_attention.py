@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils as numba_cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from facepipe.models.compiled import compiled_fused
+
+cgutils: Any = numba_cgutils
 
 Floats = NDArray[np.float32]
 LANES, QUERIES = 16, 4

@@ -39,6 +39,8 @@ from facepipe.renderers.bilayer.compact.config import CompactBilayerConfig
 from facepipe.renderers.bilayer.compact.net import CompactBilayerNet
 from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet
+from facepipe.renderers.imf.compact.config import ImfCompactConfig
+from facepipe.renderers.imf.compact.net import ImfCompact
 from facepipe.rendering.spec import MATTING
 from facepipe.spaces import arkit52, linear478
 from facepipe.train.command import parser_of
@@ -56,6 +58,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], Callable[[], Any]]] = {
     MAPPER: (AvatarMapper, mapper_config),
     "pirender-compact": (CompactNet, CompactConfig),
     "bilayer-compact": (CompactBilayerNet, CompactBilayerConfig),
+    "imf-compact": (ImfCompact, ImfCompactConfig),
 }
 
 # Networks to whose released file a further training adds something.

@@ -29,11 +29,10 @@ def attend_near(queries: Tensor, keys: Tensor, values: Tensor, *, window: int, h
     """
     side = int(queries.shape[1] ** 0.5)
     tile, reach = min(TILE, side), window // 2
-    tiles = _tiles(queries, side, tile, 0)
-    wide = [_tiles(x, side, tile, reach) for x in (keys, values)]
+    tiles = _tiles(queries, side, tile, 0), _tiles(keys, side, tile, reach), _tiles(values, side, tile, reach)
     allowed = _neighbours(side, tile, reach, queries.device)
     masks = allowed.repeat(len(queries), 1, 1)[:, None]
-    flat, width = _mixed(tiles, *wide, heads, masks), values.shape[2]
+    flat, width = _mixed(*tiles, heads, masks), values.shape[2]
     across = side // tile
     rows = flat.view(len(queries), across, across, tile, tile, width).transpose(2, 3)
     return rows.reshape(len(queries), side * side, width)

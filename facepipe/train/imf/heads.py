@@ -18,7 +18,7 @@ from facepipe.renderers.imf.compact.motion import Motion
 from facepipe.train.pirender.losses import EYES, MOUTH
 
 # Weight of the points of eyes and mouth beside those of others.
-FINE_POINTS = 3.0
+FINE_POINTS = 5.0
 SURFACE_CHANNELS = 6
 
 

@@ -22,7 +22,7 @@ WEIGHTS = {
     "fine": 10.0,
     "carried": 4.0,
     "surface": 0.5,
-    "points": 8.0,
+    "points": 16.0,
     "coefficients": 0.2,
     "l1": 10.0,
     "edges": 2.0,

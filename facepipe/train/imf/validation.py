@@ -29,13 +29,7 @@ class Validation:
 
     def __init__(self, cache: FrameCache, clips: list[int], model: FaceModel, landmarker: Landmarker) -> None:
         self.model, self.landmarker = model, LandmarkerLosses(landmarker).eval()
-        self.clips: list[tuple[Tensor, NDArray[np.float32]]] = []
-        for clip in clips:
-            rows = cache.clip(clip)
-            there = rows.start + np.flatnonzero(cache.valid[rows])
-            chosen = there[np.linspace(0, len(there) - 1, FRAMES_OF_A_CLIP + 1).astype(int)]
-            frames = torch.from_numpy(np.asarray(cache.frames[chosen])).permute(0, 3, 1, 2)
-            self.clips.append((frames, np.asarray(cache.points[chosen])))
+        self.clips = kept_frames(cache, clips)
 
     @torch.no_grad()
     def __call__(self, net: ImfCompact) -> tuple[dict[str, float], Picture]:
@@ -49,7 +43,7 @@ class Validation:
             parts = [net.made(prepared, net.motion_decoder(net.token(one[None]))) for one in truth]
             result = torch.cat([part.picture for part in parts]).float().clamp(-1, 1)
             carried = torch.cat([part.carried for part in parts]).float()
-            for name, value in figures(pictures[:1], truth, result, carried).items():
+            for name, value in figures(truth, result=result, carried=carried, unmoved=pictures[:1]).items():
                 sums.setdefault(name, []).append(value)
             wanted, got = (signals(self._points(part, points[1:]), self.model) for part in (truth, result))
             for name, values in wanted.items():
@@ -57,8 +51,8 @@ class Validation:
             rows += [sheet_row(pictures[0], truth[at], parts[at]) for at in (4, 12)]
         found = {name: float(np.mean(values)) for name, values in sums.items()}
         for name, pairs in followed.items():
-            wanted, got = (np.concatenate(side) for side in zip(*pairs, strict=True))
-            found[f"r {name}"] = float(np.corrcoef(wanted, got)[0, 1])
+            first, second = (np.concatenate(side) for side in zip(*pairs, strict=True))
+            found[f"r {name}"] = float(np.corrcoef(first, second)[0, 1])
         return found, sheet_of(rows[: 2 * SHEET_CLIPS])
 
     def _points(self, pictures: Tensor, points: NDArray[np.float32]) -> Floats:
@@ -82,15 +76,27 @@ def signals(points: Floats, model: FaceModel) -> dict[str, Floats]:
     return {"pitch": angles[:, 0], "yaw": angles[:, 1], "roll": angles[:, 2], "mouth": mouth, "eyes": eyes}
 
 
-def figures(source: Tensor, truth: Tensor, result: Tensor, carried: Tensor) -> dict[str, float]:
-    """Return the figures of one clip: those of the result, and of source and carried picture as results."""
-    made = {"result": result, "carried": carried, "unmoved": source.expand_as(truth)}
+def kept_frames(cache: FrameCache, clips: list[int]) -> list[tuple[Tensor, NDArray[np.float32]]]:
+    """Return, of each clip, evenly spaced frames (N, 3, S, S) uint8 and their landmarks (N, 478, 3)."""
+    kept = []
+    for clip in clips:
+        rows = cache.clip(clip)
+        there = rows.start + np.flatnonzero(cache.valid[rows])
+        chosen = there[np.linspace(0, len(there) - 1, FRAMES_OF_A_CLIP + 1).astype(int)]
+        frames = torch.from_numpy(np.array(cache.frames[chosen])).permute(0, 3, 1, 2)
+        kept.append((frames, np.array(cache.points[chosen])))
+    return kept
+
+
+def figures(truth: Tensor, **made: Tensor) -> dict[str, float]:
+    """Return PSNR in dB and SSIM of one clip for each of the given pictures, and the error of the result's detail."""
     found = {}
     for name, pictures in made.items():
-        error = (pictures - truth).square().mean((1, 2, 3)) / 4
+        shown = pictures.expand_as(truth)
+        error = (shown - truth).square().mean((1, 2, 3)) / 4
         found[f"psnr {name}"] = float((-10 * torch.log10(error.clamp_min(1e-9))).mean())
-        found[f"ssim {name}"] = float(np.mean([ssim(a, b) for a, b in zip(pictures, truth, strict=True)]))
-    return found | {"detail": float(detail(result, truth))}
+        found[f"ssim {name}"] = float(np.mean([ssim(a, b) for a, b in zip(shown, truth, strict=True)]))
+    return found | {"detail": float(detail(made["result"], truth))}
 
 
 def ssim(first: Tensor, second: Tensor) -> float:
