@@ -62,7 +62,8 @@ class Bench:
         """Render one frame after another on all threads, and return the last."""
         with torch.inference_mode():
             made = [self.net(self.source, self.driving) for _ in range(self.frames)]
-        return made[-1]
+        last: Tensor = made[-1]
+        return last
 
     def fast(self, dtype: torch.dtype = torch.float32) -> Callable[[], Tensor]:
         """Return a variant that renders frames of a driving picture."""
