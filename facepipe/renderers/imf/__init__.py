@@ -16,6 +16,7 @@ SPEC = RendererSpec(
     min_frames_per_second=25,
     quality=QualityThresholds(
         correlations={"yaw": 0.93, "pitch": 0.93, "roll": 0.93, "mouth opening": 0.80, "eye opening": 0.65},
+        above_baseline=False,
         against_baseline=False,
         min_sharpness=0,
         max_mouth_ratio=0,
