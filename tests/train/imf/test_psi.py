@@ -16,6 +16,7 @@ from facepipe.renderers.imf.tokens import TokenEncoder
 from facepipe.train import release
 from facepipe.train.imf.psi import Recipe, Samples, build, explained, samples_of, train
 from facepipe.train.pirender.frame_cache import build_frame_cache, coefficients_of, fits_of
+from facepipe.weights import embedded_folder
 from tests.face.faces import face_model
 from tests.renderers.imf.small import PUBLISHED, written
 from tests.train.pirender.test_pairs import SIDE, clip
@@ -80,7 +81,7 @@ def test_the_map_is_written_beside_the_network(tmp_path: Path) -> None:
 
 
 def test_a_file_with_a_map_is_released_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copyfile(release.embedded_folder() / "registry.toml", tmp_path / "registry.toml")
+    shutil.copyfile(embedded_folder() / "registry.toml", tmp_path / "registry.toml")
     monkeypatch.setattr(release, "embedded_folder", lambda: tmp_path)
     network = written(tmp_path / "with-map.safetensors")
     path = release.release("imf-compact", network)
