@@ -49,7 +49,7 @@ class Recipe:
     moved: int = 1
     """Turned, scaled and shifted copies of each frame."""
     batch: int = 256
-    steps: int = 8000
+    steps: int = 4000
     peak_rate: float = 2e-3
     weight_decay: float = 1e-3
     seed: int = 1
