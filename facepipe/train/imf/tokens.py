@@ -84,7 +84,7 @@ def varied_frame(
         small = cv2.resize(picture, (few, few), interpolation=cv2.INTER_AREA)
         picture = np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
     picture = colour_change(random)[picture]
-    return to_tensor(picture), torch.from_numpy(np.asarray(points, np.float32))
+    return to_tensor(picture), torch.from_numpy(np.array(points, np.float32))
 
 
 def begin_tokens(encoder: TokenEncoder, cache: FrameCache, model: FaceModel, clips: list[int], count: int) -> Basis:
