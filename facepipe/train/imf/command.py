@@ -17,10 +17,8 @@ import argparse
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import cast
 
 import cv2
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 
@@ -28,18 +26,16 @@ from facepipe import weights
 from facepipe.checkpoint import load_network, save_network
 from facepipe.face.model import load_face_model
 from facepipe.models.landmarker import Landmarker, LandmarkerConfig
-from facepipe.renderers.imf.compact.net import ImfCompact
 from facepipe.renderers.imf.config import ImfConfig, Size
 from facepipe.train.command import parser_of
-from facepipe.train.imf.beginning import FRAMES, begin_with_landmarker
 from facepipe.train.imf.compact import CompactRecipe, CompactTraining
-from facepipe.train.imf.heads import Heads
 from facepipe.train.imf.published import (
     Perceptual,
     PublishedRecipe,
     PublishedTraining,
     landmarker_features,
 )
+from facepipe.train.imf.tokens import TokenRecipe
 from facepipe.train.pirender.command import fabric_of, frame_cache_of
 from facepipe.train.pirender.frame_cache import FrameCache
 from facepipe.train.pirender.loop import Training, train
@@ -48,20 +44,6 @@ from facepipe.train.pirender.perceptual import VggLoss, open_vgg19
 PUBLISHED: tuple[Size, ...] = ("quarter", "half", "paper")
 # Images in total, batch size and peak rate: of `compact`, and the paper's, whose number of images is not known.
 COMPACT, PAPER = (90_000, 8, 1e-3), (12_800_000, 64, 2e-4)
-
-
-def begin(training: CompactTraining, landmarker: Landmarker) -> None:
-    """Give E_T the landmarker's features and the token the principal components of the landmarks."""
-    cache, random = training.cache, np.random.default_rng(training.recipe.seed)
-    rows = np.concatenate([np.arange(cache.clip(clip).start, cache.clip(clip).stop) for clip in training.clips])
-    rows = rows[cache.valid[rows]]
-    chosen = np.sort(random.choice(rows, min(FRAMES, len(rows)), replace=False))
-    net, heads = cast("ImfCompact", training.run.net), cast("Heads", training.run.heads)
-    error = begin_with_landmarker(
-        net, heads, landmarker, np.array(cache.frames[chosen]), np.array(cache.points[chosen])
-    )
-    training.run.mean.module.load_state_dict(net.state_dict())
-    print(f"tokens tell landmarks within {error:.2f} pixels", flush=True)
 
 
 def compact_of(args: argparse.Namespace, fabric: Fabric, cache: FrameCache, landmarker: Landmarker) -> CompactTraining:
@@ -82,7 +64,7 @@ def compact_of(args: argparse.Namespace, fabric: Fabric, cache: FrameCache, land
     model = load_face_model(weights.find("face-model").path)
     training = CompactTraining(recipe, fabric, cache, model, landmarker, held_out=args.held_out)
     if not args.begin_with and not (args.out / "checkpoint.pt").exists():
-        begin(training, landmarker)
+        training.begin(landmarker, TokenRecipe(images=args.token_images))
     return training
 
 
@@ -131,6 +113,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--dataset", type=Path, required=True, help="Output folder of `facepipe dataset build`.")
     parser.add_argument("--network", choices=["compact", *PUBLISHED], default="compact", help="Network to train.")
     parser.add_argument("--images", type=int, help="Number of training images in total.")
+    parser.add_argument(
+        "--token-images", type=int, default=60_000, help="Images of the training of E_T, which comes before `compact`."
+    )
     parser.add_argument(
         "--place-images", type=int, default=45_000, help="Images of the first stage of `compact`, which only warps."
     )

@@ -1,8 +1,9 @@
 """The training of the compact implicit motion network.
 
-The first stage trains tokens, motion maps and the correspondence, which need no picture of full size: the mesh says
-where the points of the face are, a picture carried along decides elsewhere. The second trains everything, by 10 L1 and
-perceptual losses of our own landmarker, and, once it has joined, a discriminator.
+E_T is trained before (`facepipe.train.imf.tokens`). The first stage trains motion maps and the correspondence, which
+need no picture of full size: the mesh says where the points of the face are, a picture carried along decides elsewhere.
+The second trains all of IMF_D, IMF_A, E_F and D_F, by 10 L1 and perceptual losses of our own landmarker, and, once it
+has joined, a discriminator.
 """
 
 from __future__ import annotations
@@ -28,21 +29,18 @@ from facepipe.train.imf.losses import (
     Batch,
     picture_losses,
     place_losses,
+    surface_losses,
     swapped,
     to_batch,
-    told_losses,
     weighted,
 )
+from facepipe.train.imf.tokens import Faces, TokenRecipe, begin_tokens, train_tokens
 from facepipe.train.imf.validation import Validation
 from facepipe.train.pirender.discriminator import PatchDiscriminator, Window, matching, weighted_mean
 from facepipe.train.pirender.frame_cache import FrameCache
 from facepipe.train.pirender.landmarks import LandmarkerLosses
 from facepipe.train.pirender.loop import Picture, Recipe, Run, new_run, step
 from facepipe.train.pirender.losses import attention
-
-# Rates of what begins with trained weights, as shares of that of the rest: E_T's convolutions, and the regression from
-# them to landmarks. At the full rate, a step of 1600 weights of one sign moves a token by as much as a person does.
-ENCODER_SHARE, REGRESSION_SHARE = 0.1, 0.02
 
 
 @dataclass(frozen=True)
@@ -69,15 +67,12 @@ class ImfRun(Run):
 
 
 def new_imf_run(net: ImfCompact, heads: Heads, recipe: Recipe) -> ImfRun:
-    """Return a run before its first step."""
+    """Return a run before its first step. E_T keeps its weights: it is trained before."""
     run = ImfRun(**vars(new_run(net, PatchDiscriminator(), recipe)), heads=heads)
-    encoder = [*net.token_encoder.features.parameters()]
-    regression = [*net.token_encoder.linear.parameters(), *heads.points.parameters()]
-    trained = {id(one) for one in (*encoder, *regression)}
-    others = [one for one in (*net.parameters(), *heads.parameters()) if id(one) not in trained]
-    shares = ((others, 1.0), (encoder, ENCODER_SHARE), (regression, REGRESSION_SHARE))
+    net.token_encoder.requires_grad_(False)
+    learning = [one for one in net.parameters() if one.requires_grad]
     run.optimiser = torch.optim.AdamW(
-        [{"params": part, "share": share} for part, share in shares],
+        [*learning, *heads.parameters()],
         lr=recipe.peak_rate,
         betas=recipe.betas,
         eps=recipe.epsilon,
@@ -116,6 +111,16 @@ class CompactTraining:
         loader = DataLoader(couples, batch_size=self.recipe.batch // 2)
         return repeated(loader, self.recipe.one_clip_steps) if self.recipe.one_clip_steps > 1 else loader
 
+    def begin(self, landmarker: Landmarker, recipe: TokenRecipe) -> None:
+        """Train E_T, beginning with the landmarker's features."""
+        net = cast("ImfCompact", self.run.net)
+        encoder = net.token_encoder.requires_grad_(True)
+        encoder.features.load_state_dict(landmarker.features.state_dict())
+        basis = begin_tokens(encoder, self.cache, self.model, self.clips, net.config.token)
+        train_tokens(encoder, basis, Faces(self.cache, self.model, self.clips, recipe.seed), recipe, self.precision)
+        encoder.requires_grad_(False)
+        self.run.mean.module.load_state_dict(net.state_dict())
+
     def precision(self) -> Any:
         """Return the context in which the networks run."""
         device = self.fabric.device.type
@@ -126,9 +131,9 @@ class CompactTraining:
         batch = to_batch(couples)
         net, heads = cast("ImfCompact", self.run.net), cast("Heads", self.run.heads)
         with self.precision():
-            token = net.token(varied(batch.frames))
+            token = net.token(batch.frames)
             motion = net.motion_decoder(token)
-            losses = told_losses(heads(token, motion), batch)
+            losses = surface_losses(heads(motion), batch)
             if self.run.images < self.recipe.place_images:
                 placed = net.placed(net.alignments[-1].key(swapped(motion.keys[-1])), swapped(motion.fine), motion)  # type: ignore[operator]
                 losses |= place_losses(placed, batch)
@@ -186,13 +191,6 @@ def repeated(couples: Iterable[Couple], steps: int) -> Iterator[Couple]:
     for batch in couples:
         for _ in range(steps):
             yield batch
-
-
-def varied(frames: Tensor) -> Tensor:
-    """Return frames in other light and contrast, each its own: E_T sees them, so that tokens tell nothing of light."""
-    gain = torch.empty(len(frames), 1, 1, 1).uniform_(0.7, 1.2).to(frames)
-    tint = torch.empty(len(frames), 3, 1, 1).uniform_(-0.12, 0.12).to(frames)
-    return (frames * gain + tint).clamp(-1, 1)
 
 
 def window_of(made: Tensor, carried: Tensor, batch: Batch) -> Window:

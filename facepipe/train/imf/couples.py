@@ -20,7 +20,7 @@ from facepipe.face.fitting import Fit
 from facepipe.face.model import FaceModel
 from facepipe.face.pose import Similarity
 from facepipe.renderers.mesh.renderer import MeshFlow, MeshRenderer
-from facepipe.rendering.conditioning import motion_of, surface_table
+from facepipe.rendering.conditioning import surface_table
 from facepipe.rendering.source import source_of_fit
 from facepipe.train.pirender.frame_cache import FrameCache, fits_of, mirrored
 from facepipe.train.pirender.pairs import colour_change, to_tensor
@@ -43,8 +43,6 @@ class Couple(NamedTuple):
     """(2, 3, S, S) uint8."""
     points: Tensor
     """(2, 478, 3) float32, landmarks in pixels."""
-    motion: Tensor
-    """(2, 70) float32, coefficients of the fits; see `motion_of`."""
     position: Tensor
     """(2, 2, S / 4, S / 4) float32, x and y in the other frame; -1 and 1 are the picture's edges."""
     weight: Tensor
@@ -154,13 +152,10 @@ def couple_of(pair: list[Frame], model: FaceModel) -> Couple:
     ends = meshes[0].regions()
     placed = [correspondence(flow, ends) for flow in flows]
     table = surface_table(model, ends)
-    side = len(pair[0].picture)
-    motion = [motion_of(one.fit.expression, one.fit.pose, side)[0] for one in pair]
     surfaces = [table[flow.triangle[CELL // 2 :: CELL, CELL // 2 :: CELL]].transpose(2, 0, 1) for flow in flows]
     return Couple(
         torch.stack([to_tensor(one.picture) for one in pair]),
         torch.from_numpy(np.stack([one.points for one in pair]).astype(np.float32)),
-        torch.from_numpy(np.stack(motion)),
         torch.from_numpy(np.stack([position for position, _ in placed])),
         torch.from_numpy(np.stack([weight for _, weight in placed])),
         torch.from_numpy(np.stack(surfaces)),

@@ -11,7 +11,7 @@ from torch.nn import functional
 from facepipe.renderers.imf.compact.layers import enlarged, sampled
 from facepipe.renderers.imf.compact.net import Made, Placed
 from facepipe.train.imf.couples import Couple
-from facepipe.train.imf.heads import Told, point_targets, point_weights, surface_loss
+from facepipe.train.imf.heads import surface_loss
 from facepipe.train.pirender.landmarks import LandmarkerLosses
 from facepipe.train.pirender.losses import attention, detail, edges, fine_boxes, pyramid
 
@@ -22,8 +22,6 @@ WEIGHTS = {
     "fine": 10.0,
     "carried": 4.0,
     "surface": 0.5,
-    "points": 16.0,
-    "coefficients": 0.2,
     "l1": 10.0,
     "edges": 2.0,
     "generated": 1.0,
@@ -35,8 +33,6 @@ WEIGHTS = {
 }
 # Cells of the mouth and the eyes count more in the correspondence.
 FINE_CELLS = 3.0
-# Scale of the coefficients' errors.
-COEFFICIENT_UNIT = 0.3
 
 
 class Batch(NamedTuple):
@@ -45,7 +41,6 @@ class Batch(NamedTuple):
     frames: Tensor
     """(2 B, 3, S, S) in [-1, 1], channels last."""
     points: Tensor
-    motion: Tensor
     position: Tensor
     weight: Tensor
     """(2 B, 1, s, s)"""
@@ -58,11 +53,11 @@ def to_batch(couples: Couple) -> Batch:
     def halves(part: Tensor) -> Tensor:
         return part.transpose(0, 1).flatten(0, 1)
 
-    frames, points, motion, position, weight, surface = (halves(part) for part in couples)
+    frames, points, position, weight, surface = (halves(part) for part in couples)
     pictures = (frames.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
     boxes = functional.avg_pool2d(fine_boxes(points, frames.shape[-1]), frames.shape[-1] // position.shape[-1])
     weight = weight[:, None] * (1 + (FINE_CELLS - 1) * boxes)
-    return Batch(pictures, points, motion, position, weight, surface)
+    return Batch(pictures, points, position, weight, surface)
 
 
 def swapped(part: Tensor) -> Tensor:
@@ -70,14 +65,10 @@ def swapped(part: Tensor) -> Tensor:
     return torch.cat(part.chunk(2)[::-1])
 
 
-def told_losses(told: Told, batch: Batch) -> dict[str, Tensor]:
-    """Return the losses of the heads."""
-    wanted, weights = point_targets(batch.points, batch.frames.shape[-1]), point_weights()
-    points = ((told.points - wanted).abs().mean(2) * weights).mean() / weights.mean()
-    small = functional.smooth_l1_loss(told.coefficients, batch.motion, beta=COEFFICIENT_UNIT) / COEFFICIENT_UNIT
-    fine, coarse = told.surfaces
-    surface = surface_loss(fine, batch.surface) + surface_loss(coarse, batch.surface[..., ::2, ::2])
-    return {"points": points, "coefficients": small, "surface": surface}
+def surface_losses(surfaces: tuple[Tensor, Tensor], batch: Batch) -> dict[str, Tensor]:
+    """Return the loss of the heads."""
+    fine, coarse = surfaces
+    return {"surface": surface_loss(fine, batch.surface) + surface_loss(coarse, batch.surface[..., ::2, ::2])}
 
 
 def matching(shares: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:

@@ -210,8 +210,7 @@ def train(training: Training, out: Path, fabric: Fabric) -> None:
             (run.discriminator_optimiser, recipe.discriminator_ratio),
         ):
             for group in optimiser.param_groups:
-                # Networks that begin with trained weights may have a share of the rate.
-                group["lr"] = factor * group.get("share", 1.0) * recipe.rate(run.images)
+                group["lr"] = factor * recipe.rate(run.images)
         losses = training.advance(next(stream))
         run.average()
         before, run.images = run.images, run.images + recipe.batch * fabric.world_size

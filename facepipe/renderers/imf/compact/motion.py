@@ -41,10 +41,15 @@ class TokenEncoder(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map (B, 3, S, S) pictures in [-1, 1] to (B, token) float32."""
-        features = self.features(reduced(pictures, self.side)).flatten(1)
+        features = self.features_of(pictures)
         with torch.autocast(features.device.type, enabled=False):
             token: Tensor = self.linear(features.to(self.linear.weight.dtype))
         return token.float()
+
+    def features_of(self, pictures: Tensor) -> Tensor:
+        """Return (B, F) features of (B, 3, S, S) pictures."""
+        features: Tensor = self.features(reduced(pictures, self.side))
+        return features.flatten(1)
 
 
 class MotionDecoder(nn.Module):
