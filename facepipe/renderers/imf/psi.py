@@ -6,6 +6,7 @@ of the network whose tokens it knows, under names that begin with PREFIX.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from facepipe.checkpoint import check_state
 from facepipe.errors import WeightsError
+from facepipe.face.model import EXPRESSION_COUNT
 from facepipe.spaces.imf_tokens.coefficients import EDIT_SIZE, TOKEN_SIZE
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Psi(nn.Module):
     token_mean: Tensor
     token_scale: Tensor
     edit_scale: Tensor
+    reach: Tensor
 
     def __init__(self, config: PsiConfig | None = None) -> None:
         super().__init__()
@@ -51,20 +54,29 @@ class Psi(nn.Module):
         self.token_encoder = _layers(token, width, width)
         self.edit_encoder = _layers(edit, width, width)
         self.decoder = _layers(2 * width, width, token)
-        # Mean and standard deviation of tokens, and standard deviation of edits, of the training.
+        # Mean and standard deviation of tokens, and standard deviation of edits, of the training; and the length of its
+        # largest changes of expression, in standard deviations.
         self.register_buffer("token_mean", torch.zeros(token))
         self.register_buffer("token_scale", torch.ones(token))
         self.register_buffer("edit_scale", torch.ones(edit))
+        self.register_buffer("reach", torch.tensor([math.inf]))
 
     def forward(self, tokens: Tensor, edits: Tensor) -> Tensor:
         """Return tokens (B, 32) after edits (B, 70), both as in `TokenCoefficients`."""
         own = self.token_encoder((tokens - self.token_mean) / self.token_scale)
         edited, unedited = (
             self.decoder(torch.cat([own, self.edit_encoder(one)], 1))
-            for one in (edits / self.edit_scale, torch.zeros_like(edits))
+            for one in (self.standardised(edits), torch.zeros_like(edits))
         )
         moved: Tensor = tokens + self.token_scale * (edited - unedited)
         return moved
+
+    def standardised(self, edits: Tensor) -> Tensor:
+        """Return edits (B, 70) in standard deviations. Expressions beyond the training are shortened to its reach."""
+        scaled = edits / self.edit_scale
+        expression, place = scaled[:, :EXPRESSION_COUNT], scaled[:, EXPRESSION_COUNT:]
+        length = expression.norm(dim=1, keepdim=True)
+        return torch.cat([expression * (self.reach / length.clamp(min=1e-6)).clamp(max=1), place], 1)
 
 
 def _layers(given: int, width: int, out: int) -> nn.Sequential:

@@ -25,7 +25,7 @@ from facepipe import weights
 from facepipe.checkpoint import THREADS
 from facepipe.face.cropping import whole_picture
 from facepipe.face.fitting import Fit, fit
-from facepipe.face.model import FaceModel, load_face_model
+from facepipe.face.model import EXPRESSION_COUNT, FaceModel, load_face_model
 from facepipe.renderers.imf.psi import PREFIX, Psi, tensors_of
 from facepipe.renderers.imf.tokens import TokenEncoder
 from facepipe.spaces.coefficients import from_fit
@@ -38,6 +38,10 @@ from facepipe.weights.saving import save_tensors
 Floats = NDArray[np.floating]
 HELD_OUT = 10
 """One person in so many is held out."""
+# Smallest standard deviation of a coefficient of the expression: sliders change some that hardly vary in talking faces.
+MIN_SCALE = 0.3
+# Share of the changes of expression that are not shortened.
+REACH = 0.995
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,10 @@ def train(samples: Samples, recipe: Recipe) -> Psi:
     one, other = samples.couples(random, 100 * recipe.batch)
     psi.token_mean.copy_(samples.tokens.mean(0))
     psi.token_scale.copy_(samples.tokens.std(0).clamp(min=1e-6))
-    psi.edit_scale.copy_((samples.motion[other] - samples.motion[one]).std(0).clamp(min=1e-6))
+    edits = samples.motion[other] - samples.motion[one]
+    psi.edit_scale.copy_(edits.std(0))
+    psi.edit_scale[:EXPRESSION_COUNT].clamp_(min=MIN_SCALE)
+    psi.reach.copy_(psi.standardised(edits)[:, :EXPRESSION_COUNT].norm(dim=1).quantile(REACH))
     optimiser = torch.optim.AdamW(psi.parameters(), recipe.peak_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.peak_rate, recipe.steps)
     for step in range(recipe.steps):

@@ -110,6 +110,15 @@ def test_an_edit_of_zero_changes_no_bit() -> None:
     assert not torch.equal(psi(tokens, torch.ones(5, 70)), tokens)
 
 
+def test_expressions_beyond_the_training_keep_their_direction() -> None:
+    psi, edits = Psi(PsiConfig(width=16)), torch.randn(3, 70)
+    torch.testing.assert_close(psi.standardised(edits), edits)
+    psi.reach.fill_(2.0)
+    found = psi.standardised(edits)
+    torch.testing.assert_close(found[:, 64:], edits[:, 64:])
+    torch.testing.assert_close(found[:, :64], 2 * edits[:, :64] / edits[:, :64].norm(dim=1, keepdim=True))
+
+
 def test_edits_need_a_map(tmp_path: Path) -> None:
     network = written(tmp_path / "net.safetensors", psi=False)
     assert load_psi(network) is None
