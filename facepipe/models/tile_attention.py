@@ -22,6 +22,7 @@ from torch import Tensor
 
 from facepipe.device import bfloat16_is_fast
 from facepipe.models.compiled import compiled_fused
+from facepipe.models.tiles import DEPTH, ROWS, Floats, Halves, tile_first, tile_second, tile_values
 from facepipe.models.vectors import (
     BYTE,
     FLOAT,
@@ -38,8 +39,6 @@ from facepipe.models.vectors import (
 
 HIGHEST, LOWEST, LEAST = 60.0, -125.0, 2.0**-90
 """As in `narrow_attention`: limits of exponents, and the smallest sum of exponentials of which none is missing."""
-ROWS, DEPTH = 16, 32
-"""Rows of a tile, and numbers in a row of the first factor."""
 TILE_BYTES = 1024
 SCORES, WEIGHTS, SCRATCH_BYTES = 0, 4 * TILE_BYTES, 8 * TILE_BYTES
 """Offsets of scores and of weights in a thread's memory. There are two of each, of two tiles, used in turns."""
@@ -49,7 +48,6 @@ MOST_COLUMNS = 4
 UPPER = -65536
 """Mask of the upper half of 32 bits, a bfloat16."""
 Bytes = NDArray[np.uint8]
-Halves = NDArray[np.int16]
 
 
 class Sizes(NamedTuple):
@@ -213,9 +211,9 @@ def attend_head(
     queries: Halves,
     keys: Halves,
     values: Halves,
-    out: NDArray[np.float32],
-    sums: NDArray[np.float32],
-    floors: NDArray[np.float32],
+    out: Floats,
+    sums: Floats,
+    floors: Floats,
     scratch: Bytes,
     configs: Bytes,
     sizes: Any,
@@ -253,12 +251,13 @@ def attended(queries: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tenso
     Returns None if the scores of a query are far below the product of its length and that of the longest key, so that
     this method does not see them.
     """
-    channels = queries.shape[1] // heads
-    parts = [x.float().view(len(x), heads, -1) for x in (queries * (LOG2_E / channels**0.5), keys, values)]
+    parts = [x.float().reshape(len(x), heads, -1) for x in (queries, keys, values)]
+    # Exponents of two instead of e.
+    factor = LOG2_E / parts[0].shape[2] ** 0.5
     longest = parts[1].square().sum(2).amax(0).sqrt()
     lengths = parts[0].square().sum(2).sqrt().view(-1, ROWS, heads).amax(1)
-    floors = (HIGHEST - lengths * longest).clamp(max=0).floor().T.contiguous().numpy()
-    tiled, sizes = _tiled(*parts)
+    floors = (HIGHEST - factor * lengths * longest).clamp(max=0).floor().T.contiguous().numpy()
+    tiled, sizes = _tiled(parts[0].numpy(), parts[1].numpy(), parts[2].numpy(), factor)
     width = max(ROWS, values.shape[1] // heads)
     out = torch.empty(heads, len(queries) // ROWS, width // ROWS, ROWS, ROWS)
     sums = torch.empty(heads, len(queries))
@@ -267,7 +266,7 @@ def attended(queries: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tenso
     configs[0, 0], configs[0, 16:32:2], configs[0, 48:56] = 1, 64, ROWS
     scratch = _aligned(SCRATCH_BYTES)
     for head in range(heads):
-        query, key, value = (one[head].numpy() for one in tiled)
+        query, key, value = (one[head] for one in tiled)
         attend_head(query, key, value, out[head].numpy(), sums[head].numpy(), floors[head], scratch, configs, sizes)
     if float(sums.min()) < LEAST:
         return None
@@ -277,31 +276,19 @@ def attended(queries: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tenso
     return mixed.transpose(0, 1).reshape(len(queries), -1)
 
 
-def _tiled(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[list[Tensor], Sizes]:
-    """Return the tiles of (N, heads, channels) tokens, (heads, tiles, ...), as bits of bfloat16, and their sizes."""
-    (query, query_rest), (key, key_rest) = _halves(queries), _halves(keys)
-    rows, columns = [query, query_rest, query], [key, key, key_rest]
-    if queries.shape[2] % 16:  # Room for the smallest product.
-        rows, columns = [*rows, query_rest], [*columns, key_rest]
-    steps = -(-len(rows) * queries.shape[2] // DEPTH)
-    missing = steps * DEPTH - len(rows) * queries.shape[2]
-    first, second = (torch.nn.functional.pad(torch.cat(part, 2), (0, missing)) for part in (rows, columns))
-    heads = queries.shape[1]
-    first = first.view(-1, ROWS, heads, steps, DEPTH).permute(2, 0, 3, 1, 4)
-    second = second.view(-1, ROWS, heads, steps, ROWS, 2).permute(2, 0, 3, 4, 1, 5)
-    value, value_rest = _halves(values)
-    width = values.shape[2]
-    both = torch.cat([value, value_rest], 2) if width == 8 else torch.stack([value, value_rest], 2)
-    parts = 1 if width == 8 else 2
-    third = both.view(-1, 2, ROWS, heads, parts, max(1, width // ROWS), ROWS).permute(3, 0, 4, 5, 2, 6, 1)
-    sizes = Sizes((0,) * steps, (0,) * third.shape[3], (0,) * parts)
-    return [tensor.contiguous().view(torch.int16) for tensor in (first, second, third)], sizes
-
-
-def _halves(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return two bfloat16 whose sum is close to float32."""
-    half = x.bfloat16()
-    return half, (x - half.float()).bfloat16()
+def _tiled(queries: Floats, keys: Floats, values: Floats, factor: float) -> tuple[list[Halves], Sizes]:
+    """Return the tiles of (N, heads, channels) tokens, (heads, tiles, ...), and their sizes; queries times a factor."""
+    heads, channels, width = *queries.shape[1:], values.shape[2]
+    # A product of few channels has room for all pairs of parts.
+    pairs = 4 if channels % ROWS else 3
+    steps, columns, parts = -(-pairs * channels // DEPTH), max(1, width // ROWS), 1 if width < ROWS else 2
+    first = np.zeros((heads, len(queries) // ROWS, steps, ROWS, DEPTH), np.uint16)
+    second = np.zeros((heads, len(keys) // ROWS, steps, ROWS, ROWS, 2), np.uint16)
+    third = np.empty((heads, len(values) // DEPTH, parts * columns, ROWS, ROWS, 2), np.uint16)
+    tile_first(queries, np.float32(factor), first, pairs)
+    tile_second(keys, second, pairs)
+    tile_values(values, third)
+    return [first, second, third], Sizes((0,) * steps, (0,) * columns, (0,) * parts)
 
 
 def _aligned(size: int) -> Bytes:
