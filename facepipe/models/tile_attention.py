@@ -45,8 +45,8 @@ SCORES, WEIGHTS, SCRATCH_BYTES = 0, 4 * TILE_BYTES, 8 * TILE_BYTES
 FIRST, SECOND, MADE = 7, 6, 5
 """Registers of the factors and of scores; the others, from 0, sum up values."""
 MOST_COLUMNS = 4
-UPPER = -65536
-"""Mask of the upper half of 32 bits, a bfloat16."""
+UPPER, ROUND_UP = -65536, 1 << 15
+"""Mask of the upper half of 32 bits, a bfloat16, and what rounds it to the nearest one."""
 Bytes = NDArray[np.uint8]
 
 
@@ -122,7 +122,8 @@ class _Rows:
             builder.store(builder.fadd(builder.load(total), builder.fadd(*weights)), total)
             upper = [builder.and_(builder.bitcast(one, INTEGERS), integers(UPPER)) for one in weights]
             rest = [builder.fsub(one, builder.bitcast(half, VECTOR)) for one, half in zip(weights, upper, strict=True)]
-            lower = [builder.bitcast(one, INTEGERS) for one in rest]
+            # The lower halves are rounded: cut off, they would all be too small.
+            lower = [builder.add(builder.bitcast(one, INTEGERS), integers(ROUND_UP)) for one in rest]
             # Key 16 + i of the block comes right after key i: pairs, as values have them.
             for part, (one, two) in enumerate((upper, lower)):
                 pairs = builder.or_(builder.lshr(one, integers(16)), builder.and_(two, integers(UPPER)))
