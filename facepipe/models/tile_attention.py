@@ -4,6 +4,8 @@ Products are computed in tiles of bfloat16, 16 times as fast as in float32, with
 bfloat16. Only scores of 16 queries and 32 keys exist at a time. What remains are the exponentials, in vectors of
 float32, while the tiles of the next keys and of the previous ones are multiplied.
 
+Linux must have granted the process the registers, as oneDNN asks it to for products of bfloat16.
+
 Layout of tiles (Intel 64 manual, volume 1, chapter 18): the first factor has 16 rows of 32 numbers, the second 16 rows
 of 16 pairs of numbers, and the product 16 rows of 16 float32.
 """
@@ -20,7 +22,6 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facepipe.device import bfloat16_is_fast
 from facepipe.models.compiled import compiled_fused
 from facepipe.models.tiles import DEPTH, ROWS, Floats, Halves, tile_first, tile_second, tile_values
 from facepipe.models.vectors import (
@@ -240,10 +241,10 @@ def attend_head(
 
 
 def supports(queries: Tensor, keys: Tensor, values: Tensor, heads: int) -> bool:
-    """Return whether `attended` computes tokens of these shapes on this machine."""
+    """Return whether `attended` computes tokens of these shapes, on a processor with AMX."""
     channels, width = queries.shape[1] // heads, values.shape[1] // heads
     fits = channels % 8 == 0 and width % 8 == 0 and (width == 8 or width % 16 == 0) and width <= 16 * MOST_COLUMNS
-    return fits and len(queries) % ROWS == 0 and len(keys) % DEPTH == 0 and bfloat16_is_fast()
+    return fits and len(queries) % ROWS == 0 and len(keys) % DEPTH == 0
 
 
 def attended(queries: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor | None:

@@ -8,12 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facepipe.device import bfloat16_is_fast
 from facepipe.models import tile_attention
 from facepipe.models.narrow_attention import WIDTH, Floats, attended
+from facepipe.renderers.imf.quick_attention import has_tiles
 
 RANDOM = np.random.default_rng(3)
-needs_tiles = pytest.mark.skipif(not bfloat16_is_fast(), reason="this processor has no AMX")
+needs_tiles = pytest.mark.skipif(not has_tiles(), reason="this processor has no AMX")
 
 
 def columns(count: int, scale: float = 1.0) -> Floats:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from facepipe.device import bfloat16_is_fast
 from facepipe.models import narrow_attention, tile_attention
 from facepipe.models.vectors import LANES, LOG2_E
 from facepipe.renderers.imf.attention import attend
@@ -20,13 +23,20 @@ def attend_quickly(queries: Tensor, keys: Tensor, values: Tensor, *, heads: int 
     narrow = queries.shape[1] == values.shape[1] == heads * narrow_attention.WIDTH
     # torch's own attention in bfloat16 is faster, except for narrow heads.
     if (narrow or queries.dtype == torch.float32) and len(keys) >= FEWEST:
-        if tile_attention.supports(queries, keys, values, heads):
+        if has_tiles() and tile_attention.supports(queries, keys, values, heads):
             made = tile_attention.attended(queries, keys, values, heads)
         elif narrow and len(queries) % LANES == 0 == len(keys) % LANES:
             made = _narrow(queries, keys, values, heads)
     if made is None:
         return attend(queries[None], keys[None], values[None], heads=heads)[0]
     return made.to(values.dtype)
+
+
+@cache
+def has_tiles() -> bool:
+    """Return whether this process may use the registers of AMX. Asks Linux for them."""
+    granted = getattr(torch.cpu, "_init_amx", lambda: True)
+    return bfloat16_is_fast() and bool(granted())
 
 
 def _narrow(queries: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor | None:
