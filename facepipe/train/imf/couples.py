@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from facepipe.face import topology as at
 from facepipe.face.fitting import Fit
 from facepipe.face.model import FaceModel
 from facepipe.face.pose import Similarity
@@ -32,6 +33,13 @@ FINE_WEIGHT, AROUND_WEIGHT = 3.0, 0.1
 # Share of couples of a frame with itself, and of couples whose frames are both turned, scaled and shifted.
 OWN_SHARE, MOVED_SHARE = 0.03, 0.5
 MAX_TURN_DEGREES, MAX_SCALE, MAX_SHIFT_PIXELS = 15.0, 0.12, 14.0
+# Share of couples chosen for their gaps of lids or lips, and the number of frames among which they are.
+GAP_SHARE, GAP_FRAMES = 0.5, 12
+# Upper and lower points of both eyes, and of the mouth.
+GAPS = (
+    ([*at.RIGHT_LID_UPPER, *at.LEFT_LID_UPPER], [*at.RIGHT_LID_LOWER, *at.LEFT_LID_LOWER]),
+    ([*at.LIP_INNER_UPPER], [*at.LIP_INNER_LOWER]),
+)
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.floating]
 
@@ -68,6 +76,7 @@ class Couples(IterableDataset[Couple]):
     ) -> None:
         self.cache, self.model, self.clips, self.seed, self.augment = cache, model, clips, seed, augment
         self.fits = fits_of(cache, model)
+        self.gaps = gaps_of(np.asarray(cache.points))
 
     def __iter__(self) -> Iterator[Couple]:
         random = np.random.default_rng(self.seed)
@@ -78,7 +87,7 @@ class Couples(IterableDataset[Couple]):
         """Return a random couple."""
         clip = int(random.choice(self.clips))
         there = np.flatnonzero(self.cache.valid[self.cache.clip(clip)])
-        rows = [int(row) for row in random.choice(there, 2, replace=False)]
+        rows = self.rows(clip, there, random)
         if self.augment and random.random() < OWN_SHARE:
             rows[1] = rows[0]
         flip = self.augment and random.random() < 0.5
@@ -91,13 +100,31 @@ class Couples(IterableDataset[Couple]):
                 pair = [moved(one, move) for one in pair]
         return couple_of(pair, self.model)
 
+    def rows(self, clip: int, there: NDArray[np.intp], random: np.random.Generator) -> list[int]:
+        """Return two random frames of `there`, in a GAP_SHARE of cases those whose lids or lips are farthest apart.
+
+        Eyes are closed in one frame of twenty, and few random couples would close or open one.
+        """
+        if random.random() >= GAP_SHARE:
+            return [int(row) for row in random.choice(there, 2, replace=False)]
+        some = random.choice(there, min(GAP_FRAMES, len(there)), replace=False)
+        gaps = self.gaps[self.cache.clip(clip).start + some, random.integers(2)]
+        ends = [int(some[gaps.argmin()]), int(some[gaps.argmax()])]
+        return ends if ends[0] != ends[1] else [int(row) for row in some[:2]]
+
     def frame(self, clip: int, row: int, *, flip: bool = False) -> Frame:
         """Return a frame of a clip, mirrored if `flip`."""
-        at, side = self.cache.clip(clip).start + row, self.cache.frames.shape[1]
-        picture, points = self.cache.frames[at], np.asarray(self.cache.points[at])
+        place, side = self.cache.clip(clip).start + row, self.cache.frames.shape[1]
+        picture, points = self.cache.frames[place], np.asarray(self.cache.points[place])
         if flip:
             picture, points = picture[:, ::-1], mirrored(points[None], self.model, side)[0]
         return Frame(np.ascontiguousarray(picture), points, row_of(self.fits[clip][int(flip)], row))
+
+
+def gaps_of(points: NDArray[np.floating]) -> Floats:
+    """Return (T, 2) gaps of lids and of lips of (T, 478, 3) points, in their unit."""
+    gaps = [np.linalg.norm(points[:, upper, :2] - points[:, lower, :2], axis=-1).mean(1) for upper, lower in GAPS]
+    return np.stack(gaps, 1)
 
 
 def row_of(fit: Fit, row: int) -> Fit:

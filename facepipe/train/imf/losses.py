@@ -24,7 +24,8 @@ WEIGHTS = {
     "surface": 0.5,
     "l1": 10.0,
     "edges": 2.0,
-    "generated": 1.0,
+    "generated": 5.0,
+    "share": 5.0,
     "features": 1.0,
     "landmarks": 4.0,
     "detail": 2.0,
@@ -123,10 +124,21 @@ def picture_losses(made: Made, batch: Batch, landmarker: LandmarkerLosses) -> di
         "l1": pyramid(made.picture, batch.frames, worth) / 2,
         "edges": edges(made.picture, batch.frames, worth),
         "generated": pyramid(made.generated.float(), batch.frames, worth),
+        "share": expected(made, batch.frames, worth),
         "features": features,
         "landmarks": landmarks,
         "detail": detail(made.picture, batch.frames),
     }
+
+
+def expected(made: Made, truth: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted mean error if each pixel were either carried or generated, with the share as probability.
+
+    It trains the share alone: that of a mouth which opens goes to the generated picture, however poor that is.
+    """
+    carried, generated = ((part.detach().float() - truth).abs() for part in (made.carried, made.generated))
+    share = made.share.float()
+    return ((share * carried + (1 - share) * generated) * weight).sum() / (3 * weight.sum())
 
 
 def weighted(losses: dict[str, Tensor]) -> Tensor:

@@ -26,7 +26,7 @@ from tests.train import material
 
 SIDE = 64
 RECIPE = CompactRecipe(batch=4, images=400, peak_rate=2e-3, warm_up_images=40, place_images=20, adversarial_from=32)
-PICTURE = {"l1", "edges", "generated", "features", "landmarks", "detail"}
+PICTURE = {"l1", "edges", "generated", "share", "features", "landmarks", "detail"}
 
 
 def clip(number: int, frames: int = 5) -> HeadClip:

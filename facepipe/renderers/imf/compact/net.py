@@ -177,16 +177,6 @@ class ImfCompact(nn.Module):
         return _maps(found[:, 0])
 
 
-def in_precision(net: ImfCompact, dtype: torch.dtype, device: torch.device | None = None) -> ImfCompact:
-    """Move a network to a device and cast its convolutions. Tokens, scales and positions stay float32."""
-    net = net.to(device, dtype)
-    for part in net.modules():
-        if isinstance(part, nn.Linear | Alignment):
-            part.float()
-    net.places.data = net.places.data.float()
-    return net
-
-
 def _for_each(part: Tensor, count: int) -> Tensor:
     return part.expand(count, -1, -1, -1) if len(part) != count else part
 
