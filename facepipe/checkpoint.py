@@ -64,17 +64,20 @@ def load_network(
     *,
     precision: Precision = "auto",
     threads: int = THREADS,
+    without: str = "",
 ) -> Net:
     """Build the network that a file describes and load its tensors strictly, for inference on the CPU.
 
     The network is in channels-last format, in bfloat16 where that is faster and else in float32. Sets the number of
-    torch's threads to `threads`, or to the number of usable cores if it is 0, for training. Raises WeightsError if the
-    file is of another kind, or its config and tensors do not match such a network.
+    torch's threads to `threads`, or to the number of usable cores if it is 0, for training. Tensors whose names begin
+    with `without` belong to something else in the file. Raises WeightsError if the file is of another kind, or its
+    config and tensors do not match such a network.
     """
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no iterator of its own
+            own = (name for name in file.keys() if not (without and name.startswith(without)))  # noqa: SIM118 - no iterator of its own
+            tensors = {name: file.get_tensor(name).float() for name in own}
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f"{path} is not a readable safetensors file ({error}). Fetch or install it again."

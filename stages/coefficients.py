@@ -1,9 +1,13 @@
-"""Stage `coefficients`: fit the face model to a track; in the space `bfm`, estimate coefficients from the frames."""
+"""Stage `coefficients`: fit the face model to a track; in the space `bfm`, estimate coefficients from the frames.
+
+In the space `imf_tokens` it does both: the frames give the tokens.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +16,7 @@ from numpy.typing import NDArray
 
 from facepipe.engine.remark import remark_facts
 from facepipe.engine.stage import Stage, StageRun
+from facepipe.errors import NoFaceError
 from facepipe.face.bfm.estimation import FRAME_PIXELS, estimate
 from facepipe.face.bfm.model import load_bfm
 from facepipe.face.cropping import sample, transform_points
@@ -31,6 +36,7 @@ from facepipe.spaces.bfm.coefficients import BfmCoefficients, from_estimate
 from facepipe.spaces.coefficients import Coefficients, from_fit
 from facepipe.spaces.files import save_coefficients
 from facepipe.spaces.gaps import short_gap, spans
+from facepipe.spaces.imf_tokens.coefficients import TOKEN_SIZE, TokenCoefficients, with_tokens
 from facepipe.spaces.keypoints68.coefficients import with_keypoints
 from facepipe.spaces.remarks import cut_remarks, cuts_of
 from facepipe.spaces.smoothing import Smoothing, jitter, smoothed
@@ -63,6 +69,10 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
         # The landmarks themselves, because a fit smooths what is special in a face.
         seen = file.crop.normalised(_sixty_eight(run, file)[..., :2].astype(float))
         raw = with_keypoints(raw, 2 * seen - 1)
+    if "tokens" in SPACES[run.params.space].arrays:
+        raw = _with_tokens(run, file, raw)
+    else:
+        run.advance(len(raw))
     result = smoothed(raw, cast("Smoothing", run.params.smoothing))
     if "weights" in SPACES[run.params.space].arrays:
         # Imported here, so that a finished job does not wait for numba.
@@ -72,10 +82,9 @@ def coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
         # Of smooth expressions: weights are never negative, so noise in them would not average out.
         result = fitted_units(result, model, open_eyes(result, model))
     save_coefficients(result, run.output / "coefficients.npz")
-    run.advance(len(result))
     facts: dict[str, Any] = {
         "frames": len(result),
-        "frames_without_face": int((~valid).sum()),
+        "frames_without_face": int((~result.valid).sum()),
         "frames_distrusted": int((valid & ~fitted.trusted).sum()),
         "reprojection_error": round(float(fitted.residual[valid].mean()), 5),
     }
@@ -91,7 +100,7 @@ def bfm_coefficients(run: StageRun[Params]) -> Mapping[str, Any]:
     points = transform_points(_sixty_eight(run, file)[..., :2].astype(float), file.crop.matrix(FRAME_PIXELS))
     found = estimate(
         Regressor(run.weights["deep3d"]),
-        _frames(path, file),
+        _frames(path, file, FRAME_PIXELS),
         points,
         file.track.valid,
         model=load_bfm(run.weights["bfm"]) if "bfm" in run.weights else None,
@@ -139,12 +148,33 @@ def _sixty_eight(run: StageRun[Params], file: TrackFile) -> NDArray[np.float32]:
     return file.track.points[:, load_face_model(run.weights["face-model"]).sixty_eight]
 
 
-def _frames(path: Path, file: TrackFile) -> Iterator[NDArray[np.uint8]]:
-    """Yield the crop of every frame."""
+def _with_tokens(run: StageRun[Params], file: TrackFile, raw: Coefficients) -> TokenCoefficients:
+    """Return coefficients with the tokens of the crops of all frames that show a face.
+
+    Frames at the end that cannot be decoded count as frames without a face. Raises NoFaceError if there are no others.
+    """
+    # Imported here, so that a finished job does not wait for torch.
+    from facepipe.renderers.imf.tokens import TokenEncoder
+
+    encoder = TokenEncoder(run.weights["network"])
+    tokens, valid = np.zeros((len(raw), TOKEN_SIZE)), np.zeros(len(raw), bool)
+    there = np.flatnonzero(raw.valid)
+    pictures = compress(_frames(run.input("media"), file, encoder.side_pixels), raw.valid)
+    for row, token in zip(there, encoder.tokens(pictures), strict=False):
+        tokens[row], valid[row] = token, True
+        run.advance(1)
+    run.advance(len(raw) - int(valid.sum()))
+    if not valid.any():
+        raise NoFaceError("no frame shows a face. Use a clip with a clearly visible face.")
+    return with_tokens(replace(raw, valid=valid), tokens, encoder.network, editable=encoder.editable)
+
+
+def _frames(path: Path, file: TrackFile, side: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield the crop of every frame, (side, side, 3)."""
     if kind_of(path) == "image":
-        yield sample(turned(read_image(path, NO_LIMITS), file.turned_degrees), file.crop, FRAME_PIXELS)
+        yield sample(turned(read_image(path, NO_LIMITS), file.turned_degrees), file.crop, side)
         return
-    box, size = file.crop.box(), (FRAME_PIXELS, FRAME_PIXELS)
+    box, size = file.crop.box(), (side, side)
     info = probe_video(path, NO_LIMITS).turned(file.turned_degrees)
     yield from decode_frames(path, info=info, crop=box, size=size)
 
@@ -167,6 +197,9 @@ STAGE = Stage(
 
 # The stage in the space `arkit52`.
 UNITS_STAGE = replace(STAGE, weights=("face-model", "face-units"))
+
+# The stage in the space `imf_tokens`. The network is that of the job's renderer.
+TOKENS_STAGE = replace(STAGE, inputs=("track", "media"), weights=("face-model", "network"))
 
 # The stage in the space `bfm`. The face model selects 68 of a track's points if the landmarker has no 68 of its own.
 # The weight `bfm` is optional: it is only used to measure the reprojection error.

@@ -48,7 +48,7 @@ def test_every_field_of_an_npz_is_documented(
         assert ("bool" in row) == (array.dtype == np.bool_)
 
 
-@pytest.mark.parametrize("space", ["bfm", "keypoints68", "arkit52"])
+@pytest.mark.parametrize("space", ["bfm", "keypoints68", "arkit52", "imf_tokens"])
 def test_every_array_of_other_spaces_is_documented(space: str) -> None:
     title = f"Coefficients in the space `{space}`"
     assert documented(title) == set(SPACES[space].arrays)

@@ -65,6 +65,18 @@ def bilayer(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose =
     _start("bilayer.command", context)
 
 
+@app.command(context_settings=PASS_THROUGH)
+def imf(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
+    """Train an implicit motion network on a data set of head clips."""
+    _start("imf.command", context)
+
+
+@app.command(context_settings=PASS_THROUGH)
+def psi(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
+    """Train the map from coefficients to tokens of an IMF network."""
+    _start("imf.psi", context)
+
+
 @app.command("face-model", context_settings=PASS_THROUGH)
 def face_model(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Build the linear face model from labelled faces."""

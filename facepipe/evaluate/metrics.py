@@ -57,7 +57,7 @@ def _quality_metrics(figures: Figures, cases: Sequence[Judged], setting: Setting
     above_baseline = setting.spec.quality.above_baseline
     rows, exceeded = [], [UNMOVED]
     for name in (UNMOVED, BASELINE):
-        if name not in figures.means:
+        if name not in figures.means or (name == BASELINE and not setting.spec.quality.against_baseline):
             continue
         if name == UNMOVED or above_baseline:
             rows.append(_better(figures, measure, name))

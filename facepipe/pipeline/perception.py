@@ -20,7 +20,8 @@ from facepipe.face.track import NO_FACE_SHARE
 from facepipe.face.units import WEIGHT as FACE_UNITS
 from facepipe.pipeline.options import Options
 from facepipe.pipeline.precheck import Medium, all_of, find_weights, inspect
-from facepipe.rendering.spec import MATTING
+from facepipe.renderers import RENDERERS
+from facepipe.rendering.spec import MATTING, NETWORK
 from facepipe.spaces import SPACES
 from facepipe.stages import crop, matte, take
 
@@ -83,9 +84,10 @@ def path_of(made: Made, output: str) -> Path:
 def perception_weights(options: Options) -> dict[str, weights.WeightFile]:
     """Return the verified weights of detector, landmarker and motion space. Raises one error that lists all faults.
 
-    Faults of the reference pictures are among them.
+    The key of a network that estimates motion is NETWORK. Faults of the reference pictures are among them.
     """
-    return _found(perception_weight_names(options), options)
+    found, network = _found(perception_weight_names(options), options), space_network(options)
+    return {NETWORK if name == network else name: file for name, file in found.items()}
 
 
 def crop_weights(options: Options) -> dict[str, weights.WeightFile]:
@@ -120,10 +122,24 @@ def _check_reference(option: str, path: Path, options: Options) -> None:
         raise UsageError(f"{flag} is {str(path)!r}, a video; give a picture of the person, for example one frame of it")
 
 
-def space_weights(space: str) -> tuple[str, ...]:
-    """Return the weights that estimate motion in a space; optional ones only if they are registered."""
-    declared = SPACES[space].estimation().weights
-    return tuple(bare(name) for name in declared if not name.endswith("?") or bare(name) in weights.registered())
+def space_weights(space: str, network: str = "") -> tuple[str, ...]:
+    """Return the weights that estimate motion in a space; optional ones only if they are registered.
+
+    `network` is the registry name of the network in a space that has one; by default the space's own.
+    """
+    own = {NETWORK: network or SPACES[space].network}
+    declared = [(own.get(bare(name), bare(name)), name.endswith("?")) for name in SPACES[space].estimation().weights]
+    return tuple(name for name, optional in declared if not optional or name in weights.registered())
+
+
+def space_network(options: Options) -> str:
+    """Return the registry name of the network that estimates motion in a job's space; empty if the space has none.
+
+    It is the network that renders, if the job's renderer is one of the space.
+    """
+    own = SPACES[options.space].network
+    renders = own and RENDERERS[options.renderer].space == options.space
+    return options.weights or own if renders else own
 
 
 def motion_weights(space: str, found: Weights) -> dict[str, weights.WeightFile]:
@@ -134,7 +150,8 @@ def motion_weights(space: str, found: Weights) -> dict[str, weights.WeightFile]:
 
 def perception_weight_names(options: Options) -> tuple[str, ...]:
     """Return the registry names of the weights of detector, landmarker and motion space, each once."""
-    return tuple(dict.fromkeys((*crop_weight_names(options.landmarker), *space_weights(options.space))))
+    own = space_weights(options.space, space_network(options))
+    return tuple(dict.fromkeys((*crop_weight_names(options.landmarker), *own)))
 
 
 def crop_weight_names(landmarker: str) -> tuple[str, ...]:

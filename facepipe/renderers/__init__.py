@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from facepipe.errors import UsageError
-from facepipe.renderers import avatar, bilayer, compact, mesh, pirender
+from facepipe.renderers import avatar, bilayer, compact, imf, mesh, pirender
 from facepipe.rendering.spec import NETWORK, OpenRenderer, PrepareSource, RendererSpec, SourceKind
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from facepipe.rendering.spec import FrameRenderer, PreparedTensors
 
 RENDERERS: Mapping[str, RendererSpec] = {
-    spec.name: spec for spec in (compact.SPEC, mesh.SPEC, pirender.SPEC, bilayer.SPEC, avatar.SPEC)
+    spec.name: spec for spec in (compact.SPEC, mesh.SPEC, pirender.SPEC, bilayer.SPEC, imf.SPEC, avatar.SPEC)
 }
 PICTURE_RENDERERS = {name: spec for name, spec in RENDERERS.items() if spec.source == SourceKind.PICTURE}
 """Those whose results are compared with pictures of their source."""

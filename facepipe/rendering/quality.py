@@ -17,6 +17,9 @@ class QualityThresholds:
     above_baseline: bool = True
     """Whether PSNR and SSIM must exceed those of the baseline renderer as they must exceed those of the unmoved source:
     on average and on 80 % of the clips. If not, the averages must be at least the baseline's."""
+    against_baseline: bool = True
+    """Whether PSNR and SSIM are compared with those of the baseline renderer at all, not only with the unmoved
+    source's."""
     min_sharpness: float = 0.75
     """Ratio to the driver's."""
     max_sharpness: float = 1.2

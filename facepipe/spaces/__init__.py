@@ -5,11 +5,11 @@ This package and the folders' own `__init__` import no NumPy: the command line r
 
 from collections.abc import Mapping
 
-from facepipe.spaces import arkit52, bfm, keypoints68, linear478
+from facepipe.spaces import arkit52, bfm, imf_tokens, keypoints68, linear478
 from facepipe.spaces.space import MotionSpace
 
 SPACES: Mapping[str, MotionSpace] = {
-    space.name: space for space in (linear478.SPACE, keypoints68.SPACE, arkit52.SPACE, bfm.SPACE)
+    space.name: space for space in (linear478.SPACE, keypoints68.SPACE, arkit52.SPACE, imf_tokens.SPACE, bfm.SPACE)
 }
 
 

@@ -26,8 +26,18 @@ SHOWN = 5
 """Maximum number of names of arrays in a message."""
 LIMIT = 100.0
 """Largest plausible number of an array, such as shape and expression in standard deviations."""
-LIMITS = {"angles": 4 * math.pi, "translation": 20.0, "crops": MAX_PIXELS, "residual": MAX_PIXELS}
-"""Other limits: radians; half sides of the crop, and logarithms of them; pixels."""
+LIMITS = {
+    "angles": 4 * math.pi,
+    "translation": 20.0,
+    "crops": MAX_PIXELS,
+    "residual": MAX_PIXELS,
+    "tokens": 1e4,
+    "edits": 2 * LIMIT,
+}
+"""Other limits: radians; half sides of the crop, and logarithms of them; pixels; units of a network; differences of two
+of the arrays."""
+MAX_TEXT = 100
+"""Maximum length of a text in the header, in characters."""
 
 
 def save_coefficients(coefficients: Coefficients, path: Path) -> None:
@@ -46,6 +56,7 @@ def save_coefficients(coefficients: Coefficients, path: Path) -> None:
             "angle_radians": coefficients.crop.angle_radians,
         },
         "picture_size": list(coefficients.picture_size),
+        **{name: getattr(coefficients, name) for name in coefficients.space.header},
     }
     arrays: dict[str, NDArray[Any]] = {
         name: np.asarray(getattr(coefficients, name)) for name in coefficients.space.arrays
@@ -131,12 +142,23 @@ def load_coefficients(
         arrays = {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()
         }
-        fields: dict[str, Any] = {**arrays, "fps": fps, "crop": crop, "picture_size": picture_size_of(header)}
+        further = {name: _flag_or_text(header[name]) for name in found.header}
+        fields: dict[str, Any] = {
+            **arrays,
+            **further,
+            "fps": fps,
+            "crop": crop,
+            "picture_size": picture_size_of(header),
+        }
         return found.coefficients_class()(**fields)
     except Exception as error:  # as above, and keys that the header may lack
         raise InputError(
             f"{path} is damaged ({_reason(error)}). Make it again with `facepipe coefficients`."
         ) from error
+
+
+def _flag_or_text(value: object) -> bool | str:
+    return value if isinstance(value, bool) else str(value)[:MAX_TEXT]
 
 
 def _check_arrays(arrays: dict[str, NDArray[Any]], valid_frames: int) -> None:

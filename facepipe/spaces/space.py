@@ -29,12 +29,17 @@ class MotionSpace:
     """Name of the space whose arrays are also those of this one, with the same meaning; empty if there is none."""
     arrays: Mapping[str, tuple[int | None, ...]]
     """Shape of each array of a motion file; None stands for the number of frames T."""
+    header: tuple[str, ...] = ()
+    """Names of further texts and flags of the class of coefficients, which a motion file keeps in its header."""
     smoothing_seconds: Mapping[str, float]
     """Length of the smoothing window of each array that holds motion; identity and the like are not smoothed."""
     coefficients: str
     """The class that holds the arrays, a `facepipe.spaces.coefficients.Coefficients`."""
     stage: str
     """The `facepipe.engine.Stage` that estimates this motion from a track; with an input `media`, also from pixels."""
+    network: str = ""
+    """Registry name of the network by which the stage estimates this motion if the job's renderer has no other; the
+    stage calls it `network`. Empty if the stage names all its weights."""
     retargeting: str
     """A function with the parameters of `retarget`."""
     containing: str = ""

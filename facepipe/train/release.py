@@ -6,6 +6,7 @@ facepipe train release face-units FILE.safetensors
 facepipe train release expression-vae FILE.safetensors
 facepipe train release codec-coefficients FILE.safetensors
 facepipe train release audio RUN/model.pt
+facepipe train release imf-compact FILE.safetensors
 
 For a network, several checkpoints of one run can be given, including a file released earlier; the result is their mean.
 """
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 
 from facepipe.checkpoint import check_state, save_network
 from facepipe.creation import MAPPER
+from facepipe.errors import WeightsError
 from facepipe.face.units import WEIGHT as FACE_UNITS
 from facepipe.models.avatar_mapper import AvatarMapper
 from facepipe.models.detector import Detector, DetectorConfig
@@ -38,12 +40,15 @@ from facepipe.renderers.bilayer.compact.config import CompactBilayerConfig
 from facepipe.renderers.bilayer.compact.net import CompactBilayerNet
 from facepipe.renderers.compact.config import CompactConfig
 from facepipe.renderers.compact.net import CompactNet
+from facepipe.renderers.imf.compact.config import ImfCompactConfig
+from facepipe.renderers.imf.compact.net import ImfCompact
 from facepipe.rendering.spec import MATTING
 from facepipe.spaces import arkit52, linear478
 from facepipe.train.command import parser_of
 from facepipe.train.loop import network_state
 from facepipe.train.mapper import config as mapper_config
 from facepipe.weights import embedded_folder
+from facepipe.weights.kind import kind_of
 
 LICENCE = "CC-BY-NC-4.0"
 NETWORKS: dict[str, tuple[type[nn.Module], Callable[[], Any]]] = {
@@ -54,8 +59,11 @@ NETWORKS: dict[str, tuple[type[nn.Module], Callable[[], Any]]] = {
     MAPPER: (AvatarMapper, mapper_config),
     "pirender-compact": (CompactNet, CompactConfig),
     "bilayer-compact": (CompactBilayerNet, CompactBilayerConfig),
+    "imf-compact": (ImfCompact, ImfCompactConfig),
 }
 
+# Networks to whose released file a further training adds something.
+COMPLETED = ("imf-compact",)
 # Weights whose training writes the final file.
 FILES = ("face-model", "face-units", "expression-vae", "codec-coefficients", "codec-imf")
 
@@ -70,13 +78,16 @@ def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Path:
-    """Write weights/NAME.safetensors from a checkpoint's averaged network (or from a file of FILES) and register it.
+    """Write weights/NAME.safetensors from a checkpoint's averaged network (or from a finished file) and register it.
 
-    For a network, the result is the mean of `trained` and `earlier`. Raises WeightsError for files that do not contain
-    a network of this kind.
+    For a network, the result is the mean of `trained` and `earlier`; for one of COMPLETED, a single .safetensors is
+    taken as it is. Raises WeightsError for files that do not contain a network of this kind.
     """
     target = embedded_folder() / f"{name}.safetensors"
-    if name in NETWORKS:
+    finished = name in COMPLETED and trained.suffix == ".safetensors" and not earlier
+    if finished and (kind := kind_of(trained)) != name:
+        raise WeightsError(f"{trained} contains a network of kind {kind!r}, expected {name!r}.")
+    if name in NETWORKS and not finished:
         network, config = NETWORKS[name]
         net = network(config())
         states = {path: network_state(path, part) for path in (*earlier, trained)}
@@ -86,7 +97,7 @@ def release(name: str, trained: Path, *earlier: Path, part: str = "mean") -> Pat
         save_network(net, target, kind=name)
     elif name == "audio":
         save_audio_model(read_speech(trained), target)
-    else:
+    elif trained.resolve() != target.resolve():
         shutil.copyfile(trained, target)
     target.chmod(0o644)  # safetensors writes for its owner only, and wheels keep that
     register(name, target)

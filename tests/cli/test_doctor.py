@@ -140,4 +140,4 @@ def test_weights_fetch_without_a_server() -> None:
 def test_weights_add_refuses_an_unknown_space(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["weights", "add", str(tmp_path / "x"), "--space", "flame"])
     assert result.exit_code == 2
-    assert "expected linear478 or keypoints68 or arkit52 or bfm" in result.stderr
+    assert "expected linear478 or keypoints68 or arkit52 or imf_tokens or bfm" in result.stderr

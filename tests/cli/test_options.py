@@ -52,7 +52,7 @@ def test_help_speaks_of_what_the_command_does() -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("reenact --renderer ", {"avatar", "bilayer", "compact", "mesh", "pirender"}),
+        ("reenact --renderer ", {"avatar", "bilayer", "compact", "imf", "mesh", "pirender"}),
         ("reenact --codec ", set(CODECS)),
         ("reenact --fit ", {"shortest", "driver", "pad"}),
         ("edit --only ", {"all", "expression", "pose"}),

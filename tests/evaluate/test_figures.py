@@ -106,6 +106,18 @@ def test_a_renderer_has_its_own_thresholds() -> None:
     assert [name for name, one in found.items() if not one.met] == ["PSNR, dB, at least the mesh renderer's"]
 
 
+def test_a_renderer_may_be_compared_with_the_unmoved_source_only() -> None:
+    """For tokens: better than nothing on most clips, and their own correlations."""
+    scores = GOOD | {"psnr": 21.0, "sharpness": 0.3, "mouth_l1": 9.9, "aed": 0.29}
+    found = metrics(
+        gather([judged("a", "same", result=scores, mesh=MESH, unmoved=STILL)], {}, None, Setting("same", "imf"))
+    )
+    assert all(one.met for one in found.values())
+    assert not [name for name in found if "mesh" in name]
+    assert found["PSNR, dB, clips above the unmoved source, %"].threshold == ">= 80"
+    assert found["correlation of eye opening, embedded landmarker"].threshold == ">= 0.65"
+
+
 @pytest.mark.parametrize(
     ("mine", "missed"),
     [

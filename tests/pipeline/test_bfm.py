@@ -102,7 +102,7 @@ def test_the_same_again_is_kept(scene: Scene, mine: Path) -> None:
         (
             ("coefficients", "{portrait}", "-o", "x.npz", "--space", "flame"),
             2,
-            ("'flame'", "auto, linear478, keypoints68, arkit52, bfm"),
+            ("'flame'", "auto, linear478, keypoints68, arkit52, imf_tokens, bfm"),
         ),
     ],
     ids=["no network", "no renderer", "mesh", "no such space"],

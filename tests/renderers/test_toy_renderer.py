@@ -52,7 +52,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (toy / "renderer.py").write_text(RENDERER)
     table = folder / "facepipe" / "renderers" / "__init__.py"
     text = table.read_text("utf-8")
-    table_line = "import avatar, bilayer, compact, mesh, pirender"
+    table_line = "import avatar, bilayer, compact, imf, mesh, pirender"
     changed = text.replace(table_line, f"{table_line}, toy")
     changed = changed.replace("avatar.SPEC)", "avatar.SPEC, toy.SPEC)")
     assert sum(a != b for a, b in zip(text.splitlines(), changed.splitlines(), strict=True)) == 2

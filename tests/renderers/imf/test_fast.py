@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from facepipe.models.packed import supports as onednn_supports
+from facepipe.renderers.imf import quick_attention
+from facepipe.renderers.imf.attention import attend
 from facepipe.renderers.imf.fast import FastImf, fastest
 from facepipe.renderers.imf.network import ImfNetwork
 from tests.renderers.imf.networks import SMALL, pictures, random_net
@@ -37,6 +39,22 @@ def test_fused_networks_are_the_plain_ones(changes: dict[str, Any]) -> None:
     torch.testing.assert_close(fast.render(prepared, tokens), expected, rtol=0, atol=1e-4)
     assert expected.std() > 0.02
     assert (expected[0] - expected[1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("tiles", [False, True])
+def test_quick_attention_is_attention(tiles: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In tiles where the processor has them, in vectors, and by torch where neither fits or sees the scores."""
+    if tiles and not quick_attention.has_tiles():
+        pytest.skip("this processor has no AMX")
+    monkeypatch.setattr(quick_attention, "has_tiles", lambda: tiles)
+    torch.manual_seed(0)
+    for count, width, heads in ((512, 16, 2), (512, 48, 1), (500, 16, 2), (64, 16, 2)):
+        queries, keys, values = (torch.randn(count, width) for _ in range(3))
+        for long in (1.0, 400.0):  # keys far longer than the scores
+            keys[:, 0], queries[:, 0] = long, 1 if long == 1 else 0
+            found = quick_attention.attend_quickly(queries, keys, values, heads=heads)
+            expected = attend(queries[None], keys[None], values[None], heads=heads)[0]
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
 
 def test_frames_do_not_depend_on_each_other() -> None:

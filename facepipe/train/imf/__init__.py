@@ -1,0 +1,1 @@
+"""Training of the implicit motion networks: facepipe.renderers.imf."""
