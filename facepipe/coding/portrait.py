@@ -19,7 +19,6 @@ from facepipe.face.fitting import Fit, fit
 from facepipe.renderers import RENDERERS, open_renderer
 from facepipe.rendering.source import source_of_fit
 from facepipe.spaces.coefficients import Coefficients, from_fit
-from facepipe.spaces.smoothing import smoothed
 
 if TYPE_CHECKING:
     from facepipe.rendering.spec import FrameRenderer
@@ -82,13 +81,16 @@ class CoefficientPortrait:
         return self.base.picture_size[0]
 
     def estimate(self, view: View) -> Floats:
-        """Implement `Portrait.estimate`: a fit with the identity of the still, smoothed over time."""
+        """Implement `Portrait.estimate`: a fit with the identity of the still.
+
+        It is not smoothed: smoothing lags behind fast turns of the head, which costs more than the jitter it removes.
+        """
         if not view.valid.any():
             return np.repeat(self.own[None], len(view), axis=0)
         fitted = fit(self.faces.model, view.points, view.valid, identity=self._identity)
         fps = Fraction(view.fps).limit_denominator(1001)
         raw = _coefficients(fitted, view.valid, self._side, fps, shot=view.shot)
-        return tokens_of(smoothed(raw, "savitzky-golay"))
+        return tokens_of(raw)
 
     def draw(self, tokens: Floats) -> Iterator[Picture]:
         """Implement `Portrait.draw`."""

@@ -25,7 +25,7 @@ Floats = NDArray[np.floating]
 # shorter pieces than the second.
 CHECK_SECONDS, SHORTEST_SECONDS = 0.4, 1.0
 # Poor: the mean difference of the face in levels, both reduced to this side, beyond that of the still itself.
-POOR_LEVELS, COMPARED_PIXELS = 14.0, 24
+POOR_LEVELS, COMPARED_PIXELS = 20.0, 24
 # A step of the correction is averaged over this time: what the renderer lacks changes slowly, noise does not.
 CORRECTION_SECONDS = 0.2
 # Frames of a run among which the still is chosen, and every how many-th landmark compares them.
