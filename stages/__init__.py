@@ -27,5 +27,9 @@ NAMES = (
     "spans",
     "utterances",
     "clip",
+    "encode",
+    "opus",
+    "assemble",
+    "decode",
 )
 """Names of all stages, in the order in which they run."""

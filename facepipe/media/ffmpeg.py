@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter, deque
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -132,6 +133,11 @@ def input_file(path: Path, **options: Any) -> Any:
     return ffmpeg.input(file_url(path), threads=_DECODING_THREADS, **_INPUT_OPTIONS, **options)
 
 
+def input_stdin(**options: Any) -> Any:
+    """Return the ffmpeg-python input for a media stream on stdin. It cannot open files or the network."""
+    return ffmpeg.input("pipe:0", threads=_DECODING_THREADS, **{**_INPUT_OPTIONS, "protocol_whitelist": "pipe"}, **options)
+
+
 def arguments(
     stream: Any, *, loglevel: str = "warning", reads_stdin: bool = False, portable: bool = False
 ) -> list[str]:
@@ -161,17 +167,23 @@ class Child:
         frames_in: bool = False,
         data_out: bool = False,
         signs: re.Pattern[bytes] | None = None,
+        passes_stdin: bool = False,
+        passes_stdout: bool = False,
+        passes: Sequence[int] = (),
     ) -> None:
         """Start `command`. `frames_in` makes its stdin a pipe, `data_out` its stdout; otherwise they are /dev/null.
 
-        `signs` is a pattern of named groups for the lines of stderr that are counted in `counts`.
+        With `passes_stdin` it reads the stdin of this program, with `passes_stdout` it writes to its stdout. `passes`
+        are further descriptors that it may use. `signs` is a pattern of named groups for the lines of stderr that are
+        counted in `counts`.
         """
         try:
             self._process = subprocess.Popen(
                 command,
-                stdin=subprocess.PIPE if frames_in else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if data_out else subprocess.DEVNULL,
+                stdin=None if passes_stdin else subprocess.PIPE if frames_in else subprocess.DEVNULL,
+                stdout=None if passes_stdout else subprocess.PIPE if data_out else subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
+                pass_fds=tuple(passes),
                 bufsize=0,
                 env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1"},
                 # Keep Ctrl-C from the child; this process ends it.
@@ -229,6 +241,11 @@ class Child:
                 with suppress(BrokenPipeError):
                     pipe.close()
         return code
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the child has not ended."""
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """Kill the child. Does nothing if it has ended."""

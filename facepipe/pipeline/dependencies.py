@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from facepipe.coding.models import KINDS, weight_names
 from facepipe.engine import Stage
 from facepipe.motion.drawing import WEIGHT as EXPRESSION_VAE
 from facepipe.pipeline.options import Options
@@ -15,14 +16,18 @@ from facepipe.renderers import RENDERERS
 from facepipe.rendering.spec import MATTING, SourceKind
 from facepipe.spaces import SPACES, linear478
 from facepipe.stages import (
+    assemble,
     avatar,
     blendshapes,
     create,
     crop,
+    decode,
+    encode,
     features,
     matte,
     motion,
     mux,
+    opus,
     person,
     portrait,
     prepare,
@@ -133,6 +138,17 @@ def of_render(options: Options) -> Dependencies:
 def of_mux(options: Options) -> Dependencies:
     """Return the dependencies of `mux`."""
     return Dependencies((mux.STAGE, *_extras(options)))
+
+
+def of_encoding(tokens: str) -> Dependencies:
+    """Return the dependencies of `encode`."""
+    return Dependencies((encode.STAGE, opus.STAGE, assemble.STAGE), weight_names(KINDS[tokens]))
+
+
+def of_decoding() -> Dependencies:
+    """Return the dependencies of `decode`, for every kind of tokens."""
+    names = dict.fromkeys(name for kind in KINDS.values() for name in weight_names(kind))
+    return Dependencies((decode.STAGE,), tuple(names))
 
 
 def _extras(options: Options) -> tuple[Stage[Any], ...]:

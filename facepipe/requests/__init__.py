@@ -7,6 +7,7 @@ Each field is declared once. The command line (`facepipe.cli`), the rows of a ba
 from collections.abc import Mapping
 
 from facepipe.requests.audio import AudioRequest
+from facepipe.requests.coding import DecodeRequest, EncodeRequest
 from facepipe.requests.edit import EditRequest
 from facepipe.requests.mux import MuxRequest
 from facepipe.requests.reenact import ReenactRequest
@@ -36,6 +37,8 @@ REQUESTS: Mapping[str, type[Request]] = {
         MotionRequest,
         RenderRequest,
         MuxRequest,
+        EncodeRequest,
+        DecodeRequest,
     )
 }
 """Request classes by command, in the order of the help."""
@@ -46,7 +49,9 @@ __all__ = [
     "BlendshapesRequest",
     "CoefficientsRequest",
     "CropRequest",
+    "DecodeRequest",
     "EditRequest",
+    "EncodeRequest",
     "FeaturesRequest",
     "MatteRequest",
     "MotionRequest",

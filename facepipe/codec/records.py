@@ -1,0 +1,99 @@
+"""Records: type, length, payload and checksum in bytes.
+
+A record of a frame is one byte (length of the packet, and in bit 7 whether the frame before it has no packet), the packet,
+and a CRC of 16 bits. The other records are a type byte of 0xF1 to 0xF4, the length as a variable-length integer, the
+payload, and a CRC of 16 bits for sound and 32 bits otherwise. The CRC of a frame begins with a value derived from the
+numbers of the frame and of its key frame, that of sound from the number of the packet. So a reader that lost its place
+finds out from the CRC where it is, and records carry no numbers.
+"""
+
+from __future__ import annotations
+
+import binascii
+import zlib
+from enum import IntEnum
+
+from facepipe.codec.stream import MAX_PACKET_BYTES, MAX_REFERENCE_BYTES, MAX_SOUND_BYTES, MAX_STILL_BYTES
+
+SKIPPED = 0x80
+"""Bit of a frame's first byte: the frame before this one has no packet."""
+KEY_FACTOR = 4099
+MAX_INDEX_BYTES = 1 << 20
+VARINT_BYTES = 10
+
+
+class Kind(IntEnum):
+    """First byte of the records that are not frames."""
+
+    KEY = 0xF1
+    SOUND = 0xF2
+    INDEX = 0xF3
+    END = 0xF4
+
+
+LIMITS = {
+    Kind.KEY: MAX_STILL_BYTES + MAX_REFERENCE_BYTES + 64,
+    Kind.SOUND: MAX_SOUND_BYTES,
+    Kind.INDEX: MAX_INDEX_BYTES,
+    Kind.END: 64,
+}
+"""Largest payload in bytes."""
+
+
+def varint(value: int) -> bytes:
+    """Return an integer from 0 in groups of 7 bits, lowest first; bit 7 marks that another byte follows."""
+    groups = bytearray()
+    while value >= 0x80:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes(groups) + bytes([value])
+
+
+def read_varint(content: bytes, place: int) -> tuple[int, int]:
+    """Return the integer at `place` and the place after it. Raises ValueError if it is cut off or too long."""
+    value = 0
+    for index, byte in enumerate(content[place : place + VARINT_BYTES]):
+        value |= (byte & 0x7F) << 7 * index
+        if byte < 0x80:
+            return value, place + index + 1
+    raise ValueError("not a variable-length integer")
+
+
+def frame_seed(frame: int, key: int) -> int:
+    """Return the first value of a frame's CRC, from the numbers of the frame and its key frame."""
+    return ~(frame + KEY_FACTOR * key) & 0xFFFF
+
+
+def frame_record(packet: bytes, frame: int, key: int, *, after_skipped: bool) -> bytes:
+    """Return the record of a frame."""
+    assert len(packet) <= MAX_PACKET_BYTES, f"a packet of {len(packet)} bytes"
+    content = bytes([len(packet) | (SKIPPED if after_skipped else 0)]) + packet
+    return content + binascii.crc_hqx(content, frame_seed(frame, key)).to_bytes(2, "big")
+
+
+def record(kind: Kind, payload: bytes, number: int = 0) -> bytes:
+    """Return another record; `number` is that of a packet of sound."""
+    assert len(payload) <= LIMITS[kind], f"a payload of {len(payload)} bytes"
+    content = bytes([kind]) + varint(len(payload)) + payload
+    if kind == Kind.SOUND:
+        return content + binascii.crc_hqx(content, ~number & 0xFFFF).to_bytes(2, "big")
+    return content + zlib.crc32(content).to_bytes(4, "big")
+
+
+def _crc_table() -> tuple[list[int], list[int]]:
+    table = [binascii.crc_hqx(bytes([index]), 0) for index in range(256)]
+    inverse = [0] * 256
+    for index, value in enumerate(table):
+        inverse[value & 0xFF] = index
+    return table, inverse
+
+
+_TABLE, _INVERSE = _crc_table()
+
+
+def seed_of(content: bytes, crc: int) -> int:
+    """Return the first value with which the CRC-16 of the content is `crc`: there is exactly one."""
+    for byte in reversed(content):
+        index = _INVERSE[crc & 0xFF]
+        crc = (index ^ byte) << 8 | (crc ^ _TABLE[index]) >> 8
+    return crc

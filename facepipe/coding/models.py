@@ -1,0 +1,99 @@
+"""The kinds of tokens: the weights that each needs, and the digest by which a stream names them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facepipe.errors import InputError
+
+if TYPE_CHECKING:
+    from facepipe.codec import Header, TokenTable
+    from facepipe.coding.portrait import PortraitReader
+    from facepipe.engine.stage import WeightFile
+
+FACES = ("detector", "landmarker", "face-model")
+"""Registry names of the weights that find a face."""
+
+
+@dataclass(frozen=True)
+class TokenKind:
+    """A kind of tokens."""
+
+    name: str
+    about: str
+    """One line for help texts."""
+    renderer: str
+    """Name of the renderer that draws the tokens."""
+    network: str
+    """Registry name of its network."""
+    table: str
+    """Registry name of the table of the tokens."""
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Registry names of all weights that encoder and decoder need."""
+        return (*FACES, self.network, self.table)
+
+
+KINDS: Mapping[str, TokenKind] = {
+    kind.name: kind
+    for kind in (
+        TokenKind(
+            "coefficients",
+            "pose and expression, drawn by the compact renderer",
+            "compact",
+            "pirender-compact",
+            "codec-coefficients",
+        ),
+    )
+}
+"""Kinds of tokens by name."""
+
+
+def open_kind(kind: TokenKind, weights: Mapping[str, Path]) -> tuple[PortraitReader, TokenTable]:
+    """Open the networks and the table of a kind. `weights` are files by the names in `kind.weights`."""
+    from facepipe.coding.portrait import CoefficientReader
+    from facepipe.rendering.spec import NETWORK
+
+    return CoefficientReader({**weights, NETWORK: weights[kind.network]}), open_table(kind, weights)
+
+
+def open_table(kind: TokenKind, weights: Mapping[str, Path]) -> TokenTable:
+    """Open the table of a kind."""
+    from facepipe.codec import load_table, plain_table
+    from facepipe.weights.loaded import load_once
+
+    return load_once(load_table, weights[kind.table]) if kind.table in weights else plain_table(kind.name, 70)
+
+
+def digest_of(kind: TokenKind, weights: Mapping[str, WeightFile]) -> bytes:
+    """Return the 16 bytes that identify the weights with which frames are drawn."""
+    known = {name: weights[name].sha256 for name in (*FACES, kind.network)}
+    return hashlib.sha256(json.dumps([kind.name, known], sort_keys=True).encode()).digest()[:16]
+
+
+def weight_names(kind: TokenKind) -> tuple[str, ...]:
+    """Return the registry names of the weights that encoder and decoder need."""
+    from facepipe.weights import registered
+
+    return tuple(name for name in kind.weights if name in registered())
+
+
+def check_header(header: Header, kind: TokenKind, weights: Mapping[str, WeightFile]) -> None:
+    """Raise InputError if a stream was written with other weights than those given, or its pictures are not square."""
+    table = open_table(kind, {name: weight.path for name, weight in weights.items()})
+    if header.model_digest != digest_of(kind, weights) or header.table_digest != table.digest:
+        raise InputError(
+            "the .fpv stream was written with other networks than those of this facepipe, which would draw another "
+            "face; decode it with the facepipe that wrote it, or encode the clip again"
+        )
+    if header.width != header.height or header.still_codec != "av1":
+        raise InputError(
+            f"the .fpv stream has frames of {header.width}x{header.height} pixels and stills as {header.still_codec}; "
+            "expected square frames and stills as av1, which `facepipe encode` writes"
+        )
