@@ -32,15 +32,18 @@ class Coded:
 
     stream_bytes: int
     key_bytes: int
-    """The part of the stream that is its one key frame."""
+    """The part of the stream that is its key frames."""
     frames: Frames
     """(T, S, S, 3), as many as the clip's."""
     encoding: Effort
     decoding: Effort
     tokens: NDArray[np.int64] | None = None
-    """(T, D) the quantised tokens that were entropy-coded; None for a codec without tokens."""
+    """(N, D) the quantised tokens that were entropy-coded; None for a codec without tokens."""
     token_bytes: int = 0
     """The part of the stream that holds the tokens."""
+    scale: int = 0
+    """The scale at which they were quantised: tokens of different scales have different distributions."""
+    key_frames: int = 1
 
 
 class Coder(Protocol):

@@ -69,12 +69,18 @@ def _setting(coder: Coder, results: Sequence[Result]) -> SettingFigures:
             means[measure] = float(np.median(values) if about.median else np.mean(values))
     followed = [signals for one in results if (signals := followed_of(one.signals)) is not None]
     pooled = {name: both[0] for name, both in correlations(followed).items()}
-    tokens = [np.asarray(one.tokens, np.int64) for one in results if one.tokens]
-    ratio = None
-    if len(tokens) == len(results):
-        bits = 8 * sum(one.scores["token_bytes"] for one in results)
-        ratio = bits / max(entropy_bits(np.concatenate(tokens)), 1e-9)
-    return SettingFigures(coder.name, coder.family, coder.about, means, pooled, ratio)
+    return SettingFigures(coder.name, coder.family, coder.about, means, pooled, _over_entropy(results))
+
+
+def _over_entropy(results: Sequence[Result]) -> float | None:
+    """Return the bits of the tokens over their entropy by dimension and scale; None for a codec without tokens."""
+    scales: dict[float, list[NDArray[np.int64]]] = {}
+    for one in results:
+        if not one.tokens:
+            return None
+        scales.setdefault(one.scores["scale"], []).append(np.asarray(one.tokens, np.int64))
+    entropy = sum(entropy_bits(np.concatenate(tokens)) for tokens in scales.values())
+    return 8 * sum(one.scores["token_bytes"] for one in results) / max(entropy, 1e-9)
 
 
 def entropy_bits(tokens: NDArray[np.int64]) -> float:

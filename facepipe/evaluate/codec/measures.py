@@ -19,7 +19,8 @@ class Measure:
 MEASURES: Mapping[str, Measure] = {
     "rate": Measure("kbit/s", 2),
     "rate_without_key": Measure("kbit/s without key frame", 2),
-    "key_bytes": Measure("key frame, bytes", 0),
+    "key_bytes": Measure("key frames, bytes", 0),
+    "key_frames": Measure("key frames", 1),
     "landmarks": Measure("landmark error, % of the eye distance", 2),
     "lost": Measure("frames without a face, %", 1),
     "shape": Measure("face shape, % of the eye distance", 2),

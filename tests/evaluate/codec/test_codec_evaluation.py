@@ -39,7 +39,7 @@ class Repeating:
         self.coded.append(clip.name)
         frames = np.repeat(clip.frames[:1], len(clip.frames), axis=0)
         tokens = np.arange(len(frames), dtype=np.int64)[:, None] % 4
-        return Coded(400 + len(frames), 400, frames, TIME, TIME, tokens, len(frames) // 4)
+        return Coded(400 + len(frames), 400, frames, TIME, TIME, tokens, len(frames) // 4, scale=2)
 
 
 def write_clip(path: Path, count: int = 20) -> Path:
