@@ -9,6 +9,7 @@ from typing import Any
 from facepipe.coding.models import FACES
 from facepipe.engine.remark import FACT, remark_facts
 from facepipe.engine.stage import Stage, StageRun
+from facepipe.errors import InputError
 from facepipe.media.encode import DEFAULT_QUALITY
 
 
@@ -29,20 +30,25 @@ class Params:
 def decode(run: StageRun[Params]) -> Mapping[str, Any]:
     """Write the video."""
     # Imported here, so that a finished job does not wait for torch.
-    from facepipe.coding.playing import write_video
+    from facepipe.coding.playing import Player, key_before, write_video
 
-    params = run.params
-    with run.input("stream").open("rb") as stream:
+    params, path = run.params, run.input("stream")
+    first = params.first_frame
+    with path.open("rb") as stream:
+        player = Player.open(stream, run.weights, lost=params.lost, at=key_before(stream, first))
         facts, remarks = write_video(
-            stream,
-            run.weights,
+            player,
             run.output / f"result.{params.container}",
-            first_frame=params.first_frame,
-            frame_count=params.frame_count or None,
-            lost=params.lost,
+            first=first,
+            end=first + params.frame_count if params.frame_count else None,
             quality=params.quality,
             codec=params.codec,
             advance=run.advance,
+        )
+    if not facts["complete"]:
+        raise InputError(
+            f"{path}: is cut off after frame {facts['frames']}; get it again, or draw what is there with `facepipe "
+            "decode - -o out.mp4 < FILE`"
         )
     return {**facts, FACT: remark_facts(remarks)}
 

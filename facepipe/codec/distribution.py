@@ -1,8 +1,8 @@
 """Distributions of quantised numbers, computed by integer arithmetic only: the same on every machine.
 
-The density is that of Student's t, (1 + (x / spread)**2 / nu)**-((nu + 1) / 2), sampled at 8 places of every step of the
-quantiser. A table names one of 192 distributions by its index: 64 spreads from 1/16 step on, each 2**(1/4) times the one
-before, for each of three shapes.
+The density is that of Student's t, (1 + (x / spread)**2 / nu)**-((nu + 1) / 2), sampled at 8 places of every step of
+the quantiser. A table names one of 192 distributions by its index: 64 spreads from 1/16 step on, each 2**(1/4) times
+the one before, for each of three shapes.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Entropy coding of integers to whole bytes, with models of integers that are the same on every machine.
 
-A model is a list of frequencies that sum up to 2**24. `constriction` takes floating-point probabilities p, multiplies them
-by (2**24 - N) / sum(p) for N symbols, and adds 1 to each. With integers that sum up to 2**24 - N, the factor is exactly 1,
-and all sums are integers below 2**24, which float64 holds exactly. Its models are then the given frequencies, whatever the
-machine.
+A model is a list of frequencies that sum up to 2**24. `constriction` takes floating-point probabilities p, multiplies
+them by (2**24 - N) / sum(p) for N symbols, and adds 1 to each. With integers that sum up to 2**24 - N, the factor is
+exactly 1, and all sums are integers below 2**24, which float64 holds exactly. Its models are then the given
+frequencies, whatever the machine.
 
 Its range coder ends a message at a multiple of 32 bits. All numbers of the final interval decode to the same symbols if
 zeros follow, so `encoded` returns the one with the fewest bytes.
@@ -66,7 +66,7 @@ def _decoder(packet: bytes) -> Any:
 def _shortest(whole: bytes, symbols: list[int], models: list[Model]) -> bytes:
     """Return the shortest prefix of `whole`, or a prefix increased by one, that decodes to the symbols.
 
-    If the final interval contains numbers of n bytes, it contains the largest one up to `whole` or the smallest one above.
+    If the final interval contains numbers of n bytes, it contains the largest one up to `whole` or the next one.
     """
     number = int.from_bytes(whole, "big")
     for size in range(1, len(whole)):

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.codec.distribution import COUNT, REACH, SYMBOLS, costs
-from facepipe.codec.table import CLASS_COUNT, SCALE_COUNT, STEPS, TokenTable
+from facepipe.codec.distribution import REACH, SYMBOLS, costs
+from facepipe.codec.table import CLASS_COUNT, STEPS, TokenTable
 from facepipe.codec.tokens import MAX_RELATIVE, RELATIVE, WINDOW
 
 Floats = NDArray[np.floating]
@@ -45,7 +45,7 @@ def fit_table(kind: str, clips: Sequence[Floats], components: int, metric: Float
     """
     keys, spans = zip(*spans_of(clips), strict=True)
     differences = np.concatenate(spans)
-    mean = np.mean(keys, axis=0)
+    mean = _stored(np.mean(keys, axis=0))
     if metric is None:
         metric = np.eye(len(mean)) * UNITS**2 / np.mean((differences**2).sum(1))
     analysis, synthesis = transform_of(differences, metric, components)
@@ -59,7 +59,9 @@ def fit_table(kind: str, clips: Sequence[Floats], components: int, metric: Float
     return TokenTable(kind, mean, analysis, synthesis, prediction, typical, edges, models, reference_models)
 
 
-def transform_of(differences: Floats, metric: Floats, components: int) -> tuple[Floats, Floats]:
+def transform_of(
+    differences: Floats, metric: Floats, components: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the (D, K) and (K, D) matrices of the Karhunen-Loeve transform in a metric, largest variances first.
 
     They are rounded to float32, as they are stored.
@@ -71,9 +73,11 @@ def transform_of(differences: Floats, metric: Floats, components: int) -> tuple[
     # The sign of an eigenvector is arbitrary.
     whole *= np.sign(whole[np.abs(whole).argmax(0), np.arange(len(metric))])
     inverse = np.linalg.inv(whole)
-    return tuple(
-        matrix.astype(np.float32).astype(np.float64) for matrix in (whole[:, :components], inverse[:components])
-    )
+    return _stored(whole[:, :components]), _stored(inverse[:components])
+
+
+def _stored(matrix: Floats) -> NDArray[np.float64]:
+    return matrix.astype(np.float32).astype(np.float64)
 
 
 def scale_statistics(
@@ -102,12 +106,8 @@ def scale_statistics(
 
 
 def best_model(numbers: Integers) -> int:
-    """Return the distribution that codes the numbers with the fewest bits, if each occurred once more half as often.
-
-    A little of the widest distributions' cost guards against numbers that the fit did not see.
-    """
-    histogram = np.bincount(numbers + REACH, minlength=SYMBOLS)
-    return int((costs() @ histogram).argmin()) if len(numbers) else COUNT
+    """Return the distribution that codes the numbers with the fewest bits; 0 if there are none."""
+    return int((costs() @ np.bincount(numbers + REACH, minlength=SYMBOLS)).argmin()) if len(numbers) else 0
 
 
 def _fill_empty(models: Integers, counts: Integers) -> None:
@@ -115,6 +115,3 @@ def _fill_empty(models: Integers, counts: Integers) -> None:
     there = np.flatnonzero(counts)
     for each in np.flatnonzero(counts == 0):
         models[each] = models[there[np.abs(there - each).argmin()]]
-
-
-__all__ = ["SCALE_COUNT", "fit_table"]

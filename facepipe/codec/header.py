@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO
 
+from facepipe.codec.table import SCALE_COUNT
 from facepipe.errors import InputError
 
 MAGIC = b"\x89FPV\r\n\x1a\n"
 VERSION = 1
 TOKEN_KINDS = ("coefficients", "imf")
 STILL_CODECS = ("jpeg", "av1", "vvc", "hevc", "h264", "webp", "png")
-"""Names of still codecs; the number in the file is the index. av1 is a sequence of OBUs; vvc, hevc and h264 are Annex B."""
+"""Names of still codecs; the number in the file is the index. av1 is OBUs; vvc, hevc and h264 are Annex B streams."""
 SOUND_CODECS = ("opus", "aac", "mp3", "flac", "ac3")
 """Names of sound codecs; the number in the file is the index + 1, because 0 is no sound."""
 MAX_SIDE_PIXELS = 8192
@@ -59,7 +60,7 @@ class Header:
     table_digest: bytes
     """(8 bytes) digest of the token table, `TokenTable.digest`."""
     scale: int
-    """Number of the quantiser's scale, 0 (finest) to 15; see `facepipe.codec.tokens`."""
+    """Number of the quantiser's scale, 0 (finest) to 9; see `facepipe.codec.tokens`."""
     still_codec: str
     """One of STILL_CODECS."""
     sound: SoundFormat | None = None
@@ -152,8 +153,8 @@ def _check(header: Header) -> None:
         problem = f"frames of {header.width}x{header.height} pixels, expected 1 to {MAX_SIDE_PIXELS} a side"
     elif not 0 < header.fps <= MAX_RATE or max(header.fps.numerator, header.fps.denominator) >= 2**32:
         problem = f"{header.fps} frames per second, expected at most {MAX_RATE}"
-    elif not 0 <= header.scale <= 15:
-        problem = f"quantiser scale {header.scale}, expected 0 to 15"
+    elif not 0 <= header.scale < SCALE_COUNT:
+        problem = f"quantiser scale {header.scale}, expected 0 to {SCALE_COUNT - 1}"
     elif len(header.model_digest) != 16 or len(header.table_digest) != 8:
         problem = "digests of another length than 16 and 8 bytes"
     elif sound and not (

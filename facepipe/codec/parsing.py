@@ -5,11 +5,10 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
-from facepipe.codec.records import KEY_FACTOR, LIMITS, SKIPPED, VARINT_BYTES, Kind, read_varint, seed_of
+from facepipe.codec.records import KEY_FACTOR, LIMITS, VARINT_BYTES, Kind, frame_head, read_varint, seed_of
 from facepipe.codec.stream import (
     FRAMING_BYTES,
     MAX_FRAMES,
-    MAX_PACKET_BYTES,
     MAX_REFERENCE_BYTES,
     MAX_STILL_BYTES,
     Key,
@@ -33,7 +32,8 @@ class Parsed:
     payload: bytes
     size: int
     """Bytes of the whole record."""
-    after_skipped: bool = False
+    skipped: int = 0
+    """Frames without a packet before a frame."""
     seed: int = 0
     """First value of the CRC of frames and sound, to be compared with that of the expected number."""
 
@@ -43,19 +43,20 @@ def parse(window: Window, place: int) -> Parsed | None:
 
     Any bytes of the right length are a frame or a packet of sound with some seed, which the caller must check.
     """
-    first = window.peek(place, 1)
-    if not first:
+    head = window.peek(place, 2)
+    if not head:
         return None
-    if first[0] & ~SKIPPED <= MAX_PACKET_BYTES:
-        size = 1 + (first[0] & ~SKIPPED)
-        content = window.peek(place, size + 2)
-        if len(content) < size + 2:
-            return None
-        seed = seed_of(content[:size], int.from_bytes(content[size:], "big"))
-        return Parsed(None, content[1:size], size + 2, bool(first[0] & SKIPPED), seed)
-    if first[0] not in LIMITS:
+    if head[0] in LIMITS:
+        return _parse_long(Kind(head[0]), window, place)
+    frame = frame_head(head)
+    if not frame:
         return None
-    return _parse_long(Kind(first[0]), window, place)
+    skipped, begin, length = frame
+    content = window.peek(place, begin + length + 2)
+    if len(content) < begin + length + 2:
+        return None
+    seed = seed_of(content[:-2], int.from_bytes(content[-2:], "big"))
+    return Parsed(None, content[begin:-2], len(content), skipped, seed)
 
 
 def _parse_long(kind: Kind, window: Window, place: int) -> Parsed | None:
@@ -78,11 +79,10 @@ def _parse_long(kind: Kind, window: Window, place: int) -> Parsed | None:
 def lost_before(found: Parsed, frame: int, key: int) -> tuple[int, int] | None:
     """Return how many frames and key frames are missing before a frame, from its seed, when `frame` was expected.
 
-    None if no small number explains the seed. A skipped frame before it is not missing.
+    None if no small number explains the seed. Skipped frames are not missing.
     """
-    skipped = int(found.after_skipped)
     for keys in range(MAX_LOST_KEYS):
-        frames = (~found.seed - frame - skipped - KEY_FACTOR * (key + keys)) & 0xFFFF
+        frames = (~found.seed - frame - found.skipped - KEY_FACTOR * (key + keys)) & 0xFFFF
         if frames < MAX_LOST_FRAMES:
             return frames, keys
     return None

@@ -8,8 +8,8 @@ from typing import BinaryIO, TypeAlias
 
 from facepipe.codec.header import read_header
 from facepipe.codec.parsing import Parsed, index_of, key_of, lost_before, lost_sound_before, parse
-from facepipe.codec.records import SKIPPED, Kind
-from facepipe.codec.stream import MAX_PACKET_BYTES, End, Frame, Key, KeyPosition, Lost, Sound
+from facepipe.codec.records import MAX_SKIPPED, Kind, frame_head
+from facepipe.codec.stream import End, Frame, Key, KeyPosition, Lost, Sound
 from facepipe.codec.window import Window
 from facepipe.codec.writer import END
 from facepipe.errors import InputError
@@ -94,10 +94,10 @@ class Reader:
 
     def _resynchronised(self) -> Parsed | None:
         """Move on to the next record that is whole and return it; None at the end of the stream."""
-        first = self._window.peek(0, 1)[0] & ~SKIPPED
-        behind = 1 + first + 2
-        if first <= MAX_PACKET_BYTES and (found := parse(self._window, behind)) and self._is_second(found):
-            return self._after_damage(behind, found)
+        if head := frame_head(self._window.peek(0, 2)):
+            behind = head[1] + head[2] + 2
+            if (found := parse(self._window, behind)) and self._is_second(found):
+                return self._after_damage(behind, found)
         place, limit = 1, self._window.peeked_bytes + MAX_SEARCH_BYTES
         while self._window.peek(place, 1):
             found = parse(self._window, place)
@@ -106,8 +106,8 @@ class Reader:
             place += 1
             if place > MAX_DAMAGE_BYTES or self._window.peeked_bytes > limit:
                 raise InputError(
-                    f"the .fpv stream is unreadable from byte {self._window.offset} on: {place} bytes without a record. "
-                    "Get the file again."
+                    f"the .fpv stream is unreadable from byte {self._window.offset} on: {place} bytes without a "
+                    "record. Get the file again."
                 )
         self.damaged_bytes += place
         self._window.drop(place)
@@ -121,8 +121,9 @@ class Reader:
     def _is_second(self, found: Parsed) -> bool:
         """Return whether a record follows the damaged record of a single frame."""
         if found.kind is None:
-            # The damage may have changed whether that record skipped a frame.
-            return lost_before(found, self._frame, max(self._key, 0)) in ((1, 0), (2, 0))
+            lost = self._frames_before(found)
+            # The damage may have hidden how many frames were skipped before it.
+            return lost is not None and lost[1] == 0 and 1 <= lost[0] <= 1 + MAX_SKIPPED
         return self._is_next(found)
 
     def _is_plausible(self, found: Parsed, place: int) -> bool:
@@ -135,7 +136,7 @@ class Reader:
             lost = self._frames_before(found)
             if lost is None:
                 return False
-            frame = self._frame + lost[0] + found.after_skipped + 1
+            frame = self._frame + lost[0] + found.skipped + 1
             witnesses = 1 if lost[0] <= FEW_FRAMES and not lost[1] else 2
             return self._confirms(frame, max(self._key, 0) + lost[1], behind, witnesses)
         if found.kind == Kind.SOUND:
@@ -152,7 +153,7 @@ class Reader:
             if after.kind is None:
                 if lost_before(after, frame, key) != (0, 0):
                     return False
-                witnesses, frame = witnesses - 1, frame + after.after_skipped + 1
+                witnesses, frame = witnesses - 1, frame + after.skipped + 1
                 if not witnesses:
                     return True
             elif after.kind == Kind.KEY:
@@ -201,7 +202,7 @@ class Reader:
             self._orphaned = True
         self._key = max(self._key, 0) + lost[1]
         yield from self._lost_until(self._frame + lost[0])
-        for packet in ([b""] if found.after_skipped else []) + [found.payload]:
+        for packet in [b""] * found.skipped + [found.payload]:
             yield Lost(self._frame, self._frame + 1) if self._orphaned else Frame(self._frame, packet)
             self._frame += 1
 

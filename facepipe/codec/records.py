@@ -1,10 +1,12 @@
 """Records: type, length, payload and checksum in bytes.
 
-A record of a frame is one byte (length of the packet, and in bit 7 whether the frame before it has no packet), the packet,
-and a CRC of 16 bits. The other records are a type byte of 0xF1 to 0xF4, the length as a variable-length integer, the
-payload, and a CRC of 16 bits for sound and 32 bits otherwise. The CRC of a frame begins with a value derived from the
-numbers of the frame and of its key frame, that of sound from the number of the packet. So a reader that lost its place
-finds out from the CRC where it is, and records carry no numbers.
+A record of a frame begins with one byte, 56 times the number of skipped frames before it (0 to 3) plus the length of
+its packet, or for packets of 56 bytes and more with two bytes, 224 plus that number, and the length. The packet and a
+CRC of 16 bits follow. The other records are a type byte of 0xF1 to 0xF4, the length as a variable-length integer, the
+payload, and a CRC of 16 bits for sound and 32 bits otherwise.
+
+The CRC of a frame begins with a value derived from the numbers of the frame and of its key frame, that of sound from
+the number of the packet. So a reader that lost its place learns from a CRC where it is, and records carry no numbers.
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from enum import IntEnum
 
 from facepipe.codec.stream import MAX_PACKET_BYTES, MAX_REFERENCE_BYTES, MAX_SOUND_BYTES, MAX_STILL_BYTES
 
-SKIPPED = 0x80
-"""Bit of a frame's first byte: the frame before this one has no packet."""
+MAX_SKIPPED = 3
+"""Frames without a packet that the record of the next frame mentions."""
+SHORT_BYTES = 56
+LONG = SHORT_BYTES * (MAX_SKIPPED + 1)
+"""First byte of the records of frames with packets of 56 bytes and more."""
 KEY_FACTOR = 4099
 MAX_INDEX_BYTES = 1 << 20
 VARINT_BYTES = 10
@@ -64,11 +69,26 @@ def frame_seed(frame: int, key: int) -> int:
     return ~(frame + KEY_FACTOR * key) & 0xFFFF
 
 
-def frame_record(packet: bytes, frame: int, key: int, *, after_skipped: bool) -> bytes:
-    """Return the record of a frame."""
+def frame_record(packet: bytes, frame: int, key: int, skipped: int) -> bytes:
+    """Return the record of a frame after `skipped` frames without a packet."""
     assert len(packet) <= MAX_PACKET_BYTES, f"a packet of {len(packet)} bytes"
-    content = bytes([len(packet) | (SKIPPED if after_skipped else 0)]) + packet
+    assert skipped <= MAX_SKIPPED, f"{skipped} skipped frames"
+    short = len(packet) < SHORT_BYTES
+    head = bytes([SHORT_BYTES * skipped + len(packet)] if short else [LONG + skipped, len(packet)])
+    content = head + packet
     return content + binascii.crc_hqx(content, frame_seed(frame, key)).to_bytes(2, "big")
+
+
+def frame_head(head: bytes) -> tuple[int, int, int] | None:
+    """Return skipped frames, length of the head and of the packet in the first two bytes of a frame's record.
+
+    None if they are not those of a frame.
+    """
+    if head[0] < LONG:
+        return head[0] // SHORT_BYTES, 1, head[0] % SHORT_BYTES
+    if head[0] - LONG > MAX_SKIPPED or len(head) < 2 or not SHORT_BYTES <= head[1] <= MAX_PACKET_BYTES:
+        return None
+    return head[0] - LONG, 2, head[1]
 
 
 def record(kind: Kind, payload: bytes, number: int = 0) -> bytes:

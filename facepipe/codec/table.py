@@ -62,7 +62,7 @@ class TokenTable:
     @property
     def components(self) -> int:
         """K, the numbers in a packet."""
-        return self.analysis.shape[1]
+        return len(self.synthesis)
 
     @property
     def digest(self) -> bytes:

@@ -115,7 +115,8 @@ class TokenCodec:
         return [int(n) for n in np.clip(np.rint(components / self.step), -REACH, REACH)]
 
     def _dequantised(self, numbers: list[int] | tuple[int, ...]) -> Floats:
-        return row_product(self.step * np.array(numbers, np.float64)[None], self.table.synthesis)[0]
+        rows = row_product(self.step * np.array(numbers, np.float64)[None], self.table.synthesis)
+        return np.asarray(rows[0])
 
     def _decoded(self, packet: bytes, next_model: entropy.NextModel) -> list[int]:
         try:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from facepipe.codec.header import Header
-from facepipe.codec.records import MAX_INDEX_BYTES, Kind, frame_record, record, varint
+from facepipe.codec.records import MAX_INDEX_BYTES, MAX_SKIPPED, Kind, frame_record, record, varint
 from facepipe.codec.stream import (
     MAX_PACKET_BYTES,
     MAX_REFERENCE_BYTES,
     MAX_SOUND_BYTES,
     MAX_STILL_BYTES,
     Framing,
+    Key,
     KeyPosition,
 )
 from facepipe.errors import InputError
@@ -25,14 +27,22 @@ INDEX_ENTRY_BYTES = 12
 class Writer:
     """Writes a stream record by record. The caller opens and closes the byte stream, which need not be seekable."""
 
-    def __init__(self, stream: BinaryIO, header: Header) -> None:
-        """Write the header."""
+    def __init__(self, stream: BinaryIO, header: Header, keys: Sequence[Key] = ()) -> None:
+        """Write the header; or continue after the header and the records before the last of `keys`.
+
+        `facepipe.codec.resuming.resumed` finds the keys and the place.
+        """
         self.stream, self.header = stream, header
         self.offset = 0
         self.frame_count = self.key_count = self.sound_count = 0
-        self.keys: list[KeyPosition] = []
-        self._skipped = False
-        self._write(header.packed())
+        self.keys: list[KeyPosition] = [KeyPosition(key.frame, key.offset) for key in keys[:-1]]
+        self._skipped = 0
+        if keys:
+            last = keys[-1]
+            self.offset, self.key_count = last.offset, last.number
+            self.frame_count, self.sound_count = last.frame, last.sound_number
+        else:
+            self._write(header.packed())
 
     def key(self, still: bytes, reference: bytes = b"", framing: Framing | None = None) -> None:
         """Begin a key frame at the next frame. Raises InputError if the still exceeds 1 MiB."""
@@ -49,14 +59,19 @@ class Writer:
         """Write the tokens of the next frame, at most 111 bytes; an empty packet means none."""
         assert self.key_count, "a frame needs a key frame before it"
         _check_length("the tokens of a frame", packet, MAX_PACKET_BYTES)
-        self._write(frame_record(packet, self.frame_count, self.key_count - 1, after_skipped=self._skipped))
-        self._skipped = False
+        self._write(frame_record(packet, self.frame_count, self.key_count - 1, self._skipped))
+        self._skipped = 0
         self.frame_count += 1
 
     def skip(self) -> None:
-        """Leave out the tokens of the next frame, which the decoder interpolates. Costs no bytes for single frames."""
-        self._flush_skipped()
-        self._skipped = True
+        """Leave out the tokens of the next frame, which the decoder interpolates.
+
+        Up to 3 frames in succession cost no bytes, if another frame with tokens follows before the next key frame.
+        """
+        assert self.key_count, "a frame needs a key frame before it"
+        if self._skipped == MAX_SKIPPED:
+            self._flush_skipped()
+        self._skipped += 1
         self.frame_count += 1
 
     def sound(self, packet: bytes) -> None:
@@ -73,9 +88,9 @@ class Writer:
         self.stream.flush()
 
     def _flush_skipped(self) -> None:
-        """Write the record of a frame without a packet, which the next frame's record can no longer mention."""
+        """Write a record for skipped frames that the record of the next frame cannot mention."""
         if self._skipped:
-            self._skipped = False
+            self._skipped -= 1
             self.frame_count -= 1
             self.frame(b"")
 
@@ -100,31 +115,3 @@ def _index(keys: list[KeyPosition]) -> bytes:
         entries.append(varint(key.frame - frame) + varint(key.offset - offset))
         frame, offset = key.frame, key.offset
     return b"".join(entries)
-
-
-def resumed(stream: BinaryIO, header: Header) -> Writer | None:
-    """Continue an unfinished stream, open for reading and writing: cut it off before its last complete key frame.
-
-    The next call must be `key`. `frame_count`, `key_count` and `sound_count` say how much is written. Returns None if
-    the stream has no complete key frame, has another header, or is damaged: then it must be written anew.
-    """
-    from facepipe.codec.reader import Reader
-
-    try:
-        stream.seek(0)
-        reader = Reader(stream)
-        if reader.header != header:
-            return None
-        keys = [item for item in reader.keys_until_damage()]
-    except InputError:
-        return None
-    if not keys:
-        return None
-    last = keys[-1]
-    writer = Writer.__new__(Writer)
-    writer.stream, writer.header, writer.offset, writer._skipped = stream, header, last.offset, False
-    writer.frame_count, writer.key_count, writer.sound_count = last.frame, last.number, last.sound_number
-    writer.keys = [KeyPosition(key.frame, key.offset) for key in keys[:-1]]
-    stream.seek(last.offset)
-    stream.truncate()
-    return writer

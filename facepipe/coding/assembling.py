@@ -45,9 +45,7 @@ class Interleaver:
                 return
 
 
-def write_run(
-    writer: Writer, run: CodedRun, framing: Framing | None, interleaver: Interleaver | None = None
-) -> None:
+def write_run(writer: Writer, run: CodedRun, framing: Framing | None, interleaver: Interleaver | None = None) -> None:
     """Write a run: its key frame, and the packets of its frames with the sound between them."""
     if interleaver:
         interleaver.until(writer.frame_count)

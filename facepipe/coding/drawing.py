@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.codec import End, Frame, Header, Key, Lost, Sound, TokenCodec, TokenTable
+from facepipe.codec import End, Frame, Header, Key, Lost, Reference, Sound, TokenCodec, TokenTable
 from facepipe.coding.portrait import Portrait, PortraitReader
 from facepipe.errors import InputError
 from facepipe.media.stills_codec import decode_still
@@ -52,7 +52,7 @@ class Drawer:
         self._codec = TokenCodec(self.table, self.header.scale)
         self._portrait: Portrait | None = None
         # The packets of the key frame are only readable with its reference.
-        self._reference = None
+        self._reference: Reference | None = None
         self._picture = np.full((self.header.height, self.header.width, 3), GREY, np.uint8)
         self._last: Floats | None = None
         self._ready: list[Floats] = []

@@ -8,18 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.codec import TokenCodec, TokenTable
-from facepipe.codec.tokens import SCALE_COUNT
+from facepipe.codec.table import SCALE_COUNT
 from facepipe.models.rows import row_product
 
 Floats = NDArray[np.floating]
 
 # The share of the bit rate for stills, and what of it one still may use and needs: below the floor faces lose their
 # likeness, above the ceiling the renderer shows no more of the detail.
-STILL_SHARE, STILL_FLOOR_BYTES, STILL_CEILING_BYTES = 0.5, 500, 2500
+STILL_SHARE, STILL_FLOOR_BYTES, STILL_CEILING_BYTES = 0.48, 500, 2500
 # A bit rate is a mean over time: a clip or run that is shorter gets the still of one of this length.
 MEAN_SECONDS = 4.0
 RECORD_BYTES = 3
 """Bytes of the record of a frame beside its packet."""
+KEY_BYTES = 150
+"""Bytes of a key frame's record beside its still, with its share of header, index and end."""
+# The correction makes packets longer by this factor, in the mean over clips.
+CORRECTED = 1.06
 INTERVALS = (1, 2)
 """Every frame has a packet, or every other one, between which tokens are interpolated."""
 SAMPLE_FRAMES = 48
@@ -45,10 +49,9 @@ class Budget:
 
     bits_per_second: float
 
-    def still_bytes(self, seconds: float) -> int:
-        """Return the bytes of the still of a run."""
-        share = STILL_SHARE * self.bits_per_second * max(seconds, MEAN_SECONDS) / 8
-        return int(min(max(share, STILL_FLOOR_BYTES), STILL_CEILING_BYTES))
+    def still_bytes(self, seconds: float) -> float:
+        """Return the bytes of all stills of a piece of a clip."""
+        return STILL_SHARE * self.bits_per_second * max(seconds, MEAN_SECONDS) / 8
 
     def still_count(self, seconds: float) -> int:
         """Return how many stills a piece of a clip may have."""
@@ -57,7 +60,8 @@ class Budget:
     def token_bytes(self, seconds: float, still_bytes: int) -> float:
         """Return the bytes of all packets of a run, with their records."""
         whole = self.bits_per_second * max(seconds, MEAN_SECONDS) / 8
-        return max(whole - still_bytes, (1 - STILL_SHARE) * whole) * seconds / max(seconds, MEAN_SECONDS)
+        rest = max(whole - still_bytes - KEY_BYTES, (1 - STILL_SHARE) * whole - KEY_BYTES)
+        return rest * seconds / max(seconds, MEAN_SECONDS) / CORRECTED
 
 
 def choose_plan(table: TokenTable, own: Floats, tokens: Floats, max_bytes: float) -> Plan:

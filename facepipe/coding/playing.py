@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +21,7 @@ from facepipe.errors import InputError
 from facepipe.media.encode import VideoWriter
 from facepipe.media.mux import concat_and_mux
 from facepipe.media.ogg import OggWriter, Writable, concealment
+from facepipe.media.origin import origin_metadata
 
 Picture = NDArray[np.uint8]
 
@@ -30,15 +32,21 @@ class Player:
 
     reader: Reader
     drawer: Drawer
+    first_frame: int = 0
+    """Number of the first frame that is read."""
 
     @classmethod
     def open(
         cls, stream: BinaryIO, weights: Mapping[str, Path], *, lost: str = "interpolate", at: KeyPosition | None = None
     ) -> Player:
         """Read the header and open the networks."""
-        reader = Reader(stream, at)
+        return cls.of(Reader(stream, at), weights, lost=lost, at=at)
+
+    @classmethod
+    def of(cls, reader: Reader, weights: Mapping[str, Path], *, lost: str, at: KeyPosition | None) -> Player:
+        """Open the networks for a stream whose header was read."""
         portraits, table = open_kind(KINDS[reader.header.tokens], weights)
-        return cls(reader, Drawer(reader.header, portraits, table, lost))
+        return cls(reader, Drawer(reader.header, portraits, table, lost), at.frame if at else 0)
 
     def play(self, first: int, end: int | None) -> Iterator[Picture | Sound]:
         """Yield the frames from `first` to `end` (exclusive), and the sound from the key frame before `first` on."""
@@ -52,9 +60,6 @@ class Player:
             number += 1
             if end is not None and number >= end:
                 return
-
-    first_frame: int = 0
-    """Number of the first frame that is read."""
 
 
 def key_before(stream: BinaryIO, frame: int) -> KeyPosition | None:
@@ -70,7 +75,7 @@ class SoundWriter:
     def __init__(self, stream: Writable, reader: Reader) -> None:
         sound = reader.header.sound
         assert sound is not None
-        self.format, self._next = sound, -1
+        self.format, self._next, self._reader = sound, -1, reader
         self.start_samples = 0
         """Time of the first packet in the stream."""
         self.lost = 0
@@ -86,6 +91,11 @@ class SoundWriter:
         self._writer.packet(sound.packet, self.format.packet_samples)
         self._next = sound.number + 1
 
+    def seconds_before(self, frame: int) -> float:
+        """Return the time from the start of the written sound to a frame."""
+        start = self.start_samples / self.format.sample_rate
+        return max(float(frame / self._reader.header.fps) - start, 0.0)
+
     @property
     def is_heard(self) -> bool:
         """Whether a packet was written."""
@@ -97,54 +107,43 @@ class SoundWriter:
 
 
 def write_video(
-    stream: BinaryIO,
-    weights: Mapping[str, Path],
+    player: Player,
     out: Path,
     *,
-    first_frame: int = 0,
-    frame_count: int | None = None,
-    lost: str = "interpolate",
+    first: int = 0,
+    end: int | None = None,
     quality: int,
     codec: str,
     advance: Callable[[int], None] = lambda _: None,
 ) -> tuple[dict[str, Any], list[Remark]]:
-    """Draw frames of a seekable stream to a video with its sound; return facts and remarks.
+    """Draw the frames from `first` to `end` (exclusive) to a video with its sound; return facts and remarks.
 
     Raises InputError if the stream has none of the frames, or cannot be read.
     """
-    at = key_before(stream, first_frame)
-    player = Player.open(stream, weights, lost=lost, at=at)
-    player.first_frame = at.frame if at else 0
     header, losses = player.reader.header, player.drawer.losses
-    end = None if frame_count is None else first_frame + frame_count
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facepipe-")))
         ogg, silent = folder / "sound.ogg", folder / f"silent{out.suffix}"
         sound = SoundWriter(stack.enter_context(ogg.open("wb")), player.reader) if header.sound else None
-        items = player.play(first_frame, end)
-        pictures = _pictures(items, sound)
-        first = next(pictures, None)
-        if first is None:
-            raise InputError(f"the .fpv stream ends before frame {first_frame}; choose an earlier time")
-        size = (first.shape[1], first.shape[0])
+        size = (header.width, header.height)
+        pictures = _pictures(player.play(first, end), sound)
+        if (picture := next(pictures, None)) is None:
+            raise InputError(f"the .fpv stream has no frame {first}; choose an earlier time, or get it again")
         with VideoWriter(silent, size=size, fps=header.fps, codec=codec, quality=quality) as writer:
-            writer.write(first)
-            for picture in pictures:
-                writer.write(picture)
+            for frame in chain([picture], pictures):
+                writer.write(frame)
                 advance(1)
-        heard = sound is not None and sound.is_heard
-        start = 0.0
         if sound:
             sound.close()
-            start = first_frame / header.fps - sound.start_samples / sound.format.sample_rate
         muxed = concat_and_mux(
             [silent],
             out=out,
-            sound_from=ogg if heard else None,
-            sound_start_seconds=max(float(start), 0.0),
+            sound_from=ogg if sound and sound.is_heard else None,
+            sound_start_seconds=sound.seconds_before(first) if sound else 0.0,
             fit="driver",
             codec=codec,
             quality=quality,
+            metadata=origin_metadata(),
         )
     facts = {
         "frames": muxed.frame_count,

@@ -33,8 +33,9 @@ RENDERER = "compact"
 class Portrait(Protocol):
     """A still with its face. Tokens are (T, D), their meaning depends on the kind."""
 
-    own: Floats
-    """(D,) the tokens of the still."""
+    @property
+    def own(self) -> Floats:
+        """The (D,) tokens of the still."""
 
     def estimate(self, view: View) -> Floats:
         """Return the (T, D) tokens of frames; those of frames without a face pass between their neighbours."""
@@ -73,6 +74,10 @@ class CoefficientPortrait:
         return np.asarray(tokens_of(self.base)[0])
 
     @property
+    def _identity(self) -> NDArray[np.float64]:
+        return np.asarray(self.base.identity, np.float64)
+
+    @property
     def _side(self) -> int:
         return self.base.picture_size[0]
 
@@ -80,7 +85,7 @@ class CoefficientPortrait:
         """Implement `Portrait.estimate`: a fit with the identity of the still, smoothed over time."""
         if not view.valid.any():
             return np.repeat(self.own[None], len(view), axis=0)
-        fitted = fit(self.faces.model, view.points, view.valid, identity=self.base.identity)
+        fitted = fit(self.faces.model, view.points, view.valid, identity=self._identity)
         fps = Fraction(view.fps).limit_denominator(1001)
         raw = _coefficients(fitted, view.valid, self._side, fps, shot=view.shot)
         return tokens_of(smoothed(raw, "savitzky-golay"))
@@ -94,7 +99,7 @@ class CoefficientPortrait:
         points, found = self.faces.follow(drawn, near)
         if not found.any():
             return np.repeat(self.own[None], len(drawn), axis=0), found
-        fitted = fit(self.faces.model, points, found, identity=self.base.identity)
+        fitted = fit(self.faces.model, points, found, identity=self._identity)
         return tokens_of(_coefficients(fitted, found, self._side, Fraction(25))), found
 
 
@@ -106,7 +111,7 @@ class CoefficientReader:
         self.faces = FaceReader(weights)
         self.weights = {name: weights[name] for name in RENDERERS[RENDERER].files}
 
-    def open(self, still: Picture) -> CoefficientPortrait | None:
+    def open(self, still: Picture) -> Portrait | None:
         """Implement `PortraitReader.open`."""
         points = self.faces.points(still)
         if points is None:

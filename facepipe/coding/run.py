@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.codec import TokenCodec, TokenTable
-from facepipe.coding.plan import Budget, Plan, choose_plan
+from facepipe.coding.plan import STILL_CEILING_BYTES, STILL_FLOOR_BYTES, Budget, Plan, choose_plan
 from facepipe.coding.portrait import Portrait, PortraitReader
 from facepipe.coding.viewing import View
 from facepipe.face.cropping import box_of, outer_eye_distance
@@ -58,14 +58,16 @@ class RunCoder:
 
     def code(self, view: View) -> Iterator[CodedRun]:
         """Yield the runs of a view: one for each shot, and more where a prediction is poor."""
-        stills = self.budget.still_count(len(view) / view.fps)
-        for first, end in _shots(view.shot):
-            yield from self._code(view.rows(first, end), max(1, round(stills * (end - first) / len(view))))
-
-    def _code(self, view: View, stills: int) -> Iterator[CodedRun]:
-        """Yield the runs of one shot with up to `stills` stills."""
         seconds = len(view) / view.fps
-        still, portrait = self._still(view, self.budget.still_bytes(seconds / stills))
+        stills, whole = self.budget.still_count(seconds), self.budget.still_bytes(seconds)
+        for first, end in _shots(view.shot):
+            share = (end - first) / len(view)
+            yield from self._code(view.rows(first, end), max(1, round(stills * share)), share * whole)
+
+    def _code(self, view: View, stills: int, still_bytes: float) -> Iterator[CodedRun]:
+        """Yield the runs of one shot with up to `stills` stills of `still_bytes` in all."""
+        seconds = len(view) / view.fps
+        still, portrait = self._still(view, still_bytes)
         if portrait is None:
             yield CodedRun(still, b"", (b"", *[None] * (len(view) - 2), b"")[: len(view)], 0.0)
             return
@@ -73,17 +75,18 @@ class RunCoder:
         if stills > 1 and seconds >= 2 * SHORTEST_SECONDS and _is_poor(portrait, tokens, view):
             middle = _split(view)
             share = min(max(round(stills * middle / len(view)), 1), stills - 1)
-            yield from self._code(view.rows(0, middle), share)
-            yield from self._code(view.rows(middle, len(view)), stills - share)
+            first_bytes = still_bytes * middle / len(view)
+            yield from self._code(view.rows(0, middle), share, first_bytes)
+            yield from self._code(view.rows(middle, len(view)), stills - share, still_bytes - first_bytes)
             return
         if self.plan is None:
             max_bytes = self.budget.token_bytes(seconds, len(still))
             self.plan = choose_plan(self.table, portrait.own, tokens, max_bytes)
         yield self._packed(view, still, portrait, tokens, self.plan)
 
-    def _still(self, view: View, max_bytes: int) -> tuple[bytes, Portrait | None]:
+    def _still(self, view: View, wanted_bytes: float) -> tuple[bytes, Portrait | None]:
         """Return the still of a run, and its portrait if it shows a face, as every decoder sees it."""
-        picture = view.pictures[_middle_frame(view)]
+        picture, max_bytes = view.pictures[_middle_frame(view)], _within(wanted_bytes)
         for wanted in (max_bytes, 2 * max_bytes, 4 * max_bytes):
             still = fit_still(picture, wanted)
             portrait = self.portraits.open(decode_still(still, len(picture)))
@@ -106,6 +109,10 @@ class RunCoder:
         for row, packet in zip(sent, packets, strict=True):
             whole[row] = packet
         return CodedRun(still, reference.packet, tuple(whole), error)
+
+
+def _within(wanted_bytes: float) -> int:
+    return int(min(max(wanted_bytes, STILL_FLOOR_BYTES), STILL_CEILING_BYTES))
 
 
 def _correction(

@@ -130,8 +130,8 @@ def _after(before: Followed, track: Track, tracker: Tracker) -> Followed:
     return Followed(before.square, crop, tuple(tracker.gallery.looks))
 
 
-def save_followed(followed: Followed, path: Path, **others: NDArray[np.generic]) -> None:
-    """Write the state to an .npz file, with other arrays."""
+def save_followed(followed: Followed, path: Path, plan: NDArray[np.uint8]) -> None:
+    """Write the state to an .npz file, with the coded `plan`."""
     looks = followed.looks
     np.savez(
         path,
@@ -140,7 +140,7 @@ def save_followed(followed: Followed, path: Path, **others: NDArray[np.generic])
         thumbnail=np.array([one.thumbnail for one in looks], np.float32),
         skin=np.array([one.skin for one in looks], np.float32),
         relative=np.array([one.relative for one in looks], np.float32),
-        **others,
+        plan=plan,
     )
 
 

@@ -135,7 +135,9 @@ def input_file(path: Path, **options: Any) -> Any:
 
 def input_stdin(**options: Any) -> Any:
     """Return the ffmpeg-python input for a media stream on stdin. It cannot open files or the network."""
-    return ffmpeg.input("pipe:0", threads=_DECODING_THREADS, **{**_INPUT_OPTIONS, "protocol_whitelist": "pipe"}, **options)
+    return ffmpeg.input(
+        "pipe:0", threads=_DECODING_THREADS, **{**_INPUT_OPTIONS, "protocol_whitelist": "pipe"}, **options
+    )
 
 
 def arguments(

@@ -194,7 +194,7 @@ class LiveOutput:
             if self._broken.is_set():
                 continue
             try:
-                rest = memoryview(frame).cast("B")
+                rest = frame.data.cast("B")
                 while rest:
                     rest = rest[self._child.stdin.write(rest) :]
             except (OSError, ValueError):
@@ -250,9 +250,7 @@ class LiveOutput:
 def _command(size: tuple[int, int], fps: Fraction, quality: int, sound: int) -> list[str]:
     """Return the command that reads sound, if any, from the descriptor `sound`."""
     streams = [
-        graph.input(
-            "pipe:0", format="rawvideo", pix_fmt="rgb24", video_size=size, framerate=str(fps), probesize=32
-        )
+        graph.input("pipe:0", format="rawvideo", pix_fmt="rgb24", video_size=size, framerate=str(fps), probesize=32)
     ]
     codec = CODECS["h264"]
     options: dict[str, Any] = {

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from facepipe.coding.models import KINDS, check_header, digest_of, weight_names
+from facepipe.codec import Header, Reader
+from facepipe.coding.models import KINDS, check_header, digest_of, kind_of, weight_names
 from facepipe.engine import Artefact, Job, Pending
 from facepipe.errors import InputError, UsageError
 from facepipe.face.rule import is_reference
@@ -64,8 +65,8 @@ def encode(job: Job, clip: Path, out: Path, options: Options, coding: Coding | N
     inputs: dict[str, Any] = {"segments": [one.output(encode_stage.SEGMENT) for one in segments]}
     before = list(segments)
     if coding.sound and medium.has_sound:
-        params = opus.Params(coding.sound_kilobits_per_second, coding.copy_sound, options.track)
-        sound = job.run(opus.STAGE, {"media": clip}, params, label="sound")
+        how = opus.Params(coding.sound_kilobits_per_second, coding.copy_sound, options.track)
+        sound = job.run(opus.STAGE, {"media": clip}, how, label="sound")
         inputs["sound"] = sound.output(opus.SOUND)
         before.append(sound)
     params = assemble.Params(digest_of(KINDS[coding.tokens], weights).hex())
@@ -93,6 +94,8 @@ def _check_encoding(job: Job, clip: Path, out: Path, options: Options, coding: C
         ]
     )
     check_apart([out], [clip])
+    if medium.kind != "video":
+        raise InputError(f"{clip}: is a picture, and encode takes a video; give a clip")
     return medium, weights
 
 
@@ -147,7 +150,7 @@ def decode(job: Job, stream: Path, out: Path, options: Options, playing: Playing
     return made
 
 
-def _check_decoding(job: Job, stream: Path, out: Path, options: Options) -> tuple[Any, Weights]:
+def _check_decoding(job: Job, stream: Path, out: Path, options: Options) -> tuple[Header, Weights]:
     header, *_ = all_of(
         [
             lambda: read_stream_header(stream),
@@ -158,29 +161,24 @@ def _check_decoding(job: Job, stream: Path, out: Path, options: Options) -> tupl
         ]
     )
     check_apart([out], [stream])
-    kind = KINDS[header.tokens]
-    weights = find_weights(*weight_names(kind))
-    check_header(header, kind, weights)
+    assert isinstance(header, Header)
+    try:
+        kind = kind_of(header)
+        weights = find_weights(*weight_names(kind))
+        check_header(header, kind, weights)
+    except InputError as error:
+        raise InputError(f"{stream}: {error}") from error
     return header, weights
 
 
-def read_stream_header(path: Path) -> Any:
+def read_stream_header(path: Path) -> Header:
     """Return the header of a stream. Raises InputError, which names the file."""
-    # Imported here, so that the command line starts without NumPy.
-    from facepipe.codec import Reader
-
     check_input(path)
     with path.open("rb") as stream:
         try:
-            header = Reader(stream).header
+            return Reader(stream).header
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-    if header.tokens not in KINDS:
-        raise InputError(
-            f"{path}: has tokens of the kind {header.tokens}, expected {' or '.join(KINDS)}; decode it with the "
-            "facepipe that wrote it"
-        )
-    return header
 
 
 def _deliver(

@@ -12,9 +12,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from facepipe.codec import SoundFormat
+from facepipe.codec import Reader, SoundFormat
 from facepipe.coding.assembling import opus_packets, sound_format
-from facepipe.coding.models import KINDS, check_header, digest_of, weight_names
+from facepipe.coding.models import KINDS, check_header, digest_of, kind_of, weight_names
 from facepipe.coding.playing import Player, key_before, remarks_on, write_video
 from facepipe.coding.segment import SegmentCoder
 from facepipe.coding.streaming import encode_stream, play_to_pipe
@@ -84,43 +84,46 @@ def decode(job: Job, stream: Path, out: Path, options: Options, playing: Playing
     _check_terminal(out, sys.stdout)
     _check_terminal(stream, sys.stdin)
     check_stills()
-    weights = find_weights(*dict.fromkeys(name for kind in KINDS.values() for name in weight_names(kind)))
-    paths = {name: weight.path for name, weight in weights.items()}
+    name = "stdin" if stream == PIPE else str(stream)
     with ExitStack() as stack:
         source = sys.stdin.buffer if stream == PIPE else stack.enter_context(stream.open("rb"))
-        seekable = stream != PIPE
         try:
-            at = None
-            if seekable and playing.from_second:
-                probe = Player.open(source, paths)
-                source.seek(0)
-                at = key_before(source, round(playing.from_second * probe.reader.header.fps))
-            player = Player.open(source, paths, lost=playing.lost, at=at)
-            player.first_frame = at.frame if at else 0
+            player, first, end = _player(source, playing, seekable=stream != PIPE)
+            if out == PIPE:
+                lost = play_to_pipe(player, first=first, end=end, quality=options.quality)
+                remarks = remarks_on(player, whole=end is None, lost_sound=lost)
+            else:
+                make_parent(out)
+                check_destination(out, job.workspace.digests, overwrite=options.overwrite)
+                _, remarks = write_video(
+                    player, out, first=first, end=end, quality=options.quality, codec=options.codec
+                )
         except InputError as error:
-            raise InputError(f"{'stdin' if stream == PIPE else stream}: {error}") from error
-        header = player.reader.header
-        check_header(header, KINDS[header.tokens], weights)
-        first = round(playing.from_second * header.fps)
-        end = None if playing.seconds is None else first + max(1, round(playing.seconds * header.fps))
-        if out == PIPE:
-            lost_sound = play_to_pipe(player, first=first, end=end, quality=options.quality)
-            remarks = remarks_on(player, whole=end is None, lost_sound=lost_sound)
-        else:
-            make_parent(out)
-            check_destination(out, job.workspace.digests, overwrite=options.overwrite)
-            _, remarks = write_video(
-                player, out, first_frame=first, end=end, quality=options.quality, codec=options.codec
-            )
+            raise InputError(f"{name}: {error}", detail=error.detail) from error
     for remark in remarks:
         job.remark(remark, label="decode")
-    job.count(player.drawer.losses.frame_count)
-    if end is None and not player.drawer.losses.complete:
-        name = "stdin" if stream == PIPE else stream
-        raise InputError(
-            f"{name}: the stream ends early, after frame {player.drawer.losses.frame_count}; what came is drawn. Get "
-            "the rest of it again."
-        )
+    losses = player.drawer.losses
+    job.count(losses.frame_count)
+    if end is None and not losses.complete:
+        raise InputError(f"{name}: the stream ends early, after frame {losses.frame_count}; what came is drawn")
+
+
+def _player(source: BinaryIO, playing: Playing, *, seekable: bool) -> tuple[Player, int, int | None]:
+    """Open a stream; return it with the first frame and the end."""
+    start = playing.from_second
+    header = None
+    if seekable:
+        header = Reader(source).header
+        source.seek(0)
+    at = key_before(source, round(start * header.fps)) if header and start else None
+    reader = Reader(source, at)
+    kind = kind_of(reader.header)
+    weights = find_weights(*weight_names(kind))
+    check_header(reader.header, kind, weights)
+    player = Player.of(reader, {name: weight.path for name, weight in weights.items()}, lost=playing.lost, at=at)
+    first = round(start * reader.header.fps)
+    end = None if playing.seconds is None else first + max(1, round(playing.seconds * reader.header.fps))
+    return player, first, end
 
 
 def _check_terminal(path: Path, stream: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from facepipe.coding.models import KINDS
 from facepipe.errors import UsageError
-from facepipe.requests.declaration import SEEN, argument, from_setting, option
+from facepipe.requests.declaration import argument, from_setting, option
 from facepipe.requests.groups import RESULT, Limits, Overwrite, Quality, SoundTrack
 from facepipe.requests.request import Prepared, Request, names
 from facepipe.requests.resolution import options_for
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from facepipe.engine import Job
     from facepipe.settings import Settings
 
+PIPE = Path("-")
+"""The name of stdin and stdout."""
 TOKENS = "; ".join(f"{kind.name} ({kind.about})" for kind in KINDS.values())
 
 
@@ -27,8 +29,8 @@ class EncodeRequest(Request, SoundTrack, Limits, Overwrite):
     command: ClassVar[str] = "encode"
     panel: ClassVar[str] = RESULT
 
-    clip: Path = argument("The clip, or a picture.", accepts=SEEN)
-    out: Path = option("The result (.fpv).", short="-o", in_rows=False)
+    clip: Path = argument("The clip; - for stdin.", accepts=("video",))
+    out: Path = option("The result (.fpv); - for stdout.", short="-o", in_rows=False)
     bitrate: float = option(
         "Kilobits per second of the pictures, without sound.", default=5.0, minimum=0.5, maximum=1000, span=(2, 20)
     )
@@ -65,8 +67,13 @@ class EncodeRequest(Request, SoundTrack, Limits, Overwrite):
         )
 
         def make(job: Job) -> list[Path]:
-            encode(job, self.clip, self.out, options, coding)
-            return [self.out]
+            if PIPE in (self.clip, self.out):
+                from facepipe.pipeline import filters
+
+                filters.encode(job, self.clip, self.out, options, coding)
+            else:
+                encode(job, self.clip, self.out, options, coding)
+            return [] if self.out == PIPE else [self.out]
 
         identity = {"command": self.command, **names(clip=self.clip, out=self.out)}
         return Prepared(options, identity, of_encoding(self.tokens), make, (self.out,))
@@ -79,8 +86,8 @@ class DecodeRequest(Request, Quality, Limits, Overwrite):
     command: ClassVar[str] = "decode"
     panel: ClassVar[str] = RESULT
 
-    stream: Path = argument("The stream (.fpv).", metavar="STREAM")
-    out: Path = option("The result (.mp4 or .webm).", short="-o", in_rows=False)
+    stream: Path = argument("The stream (.fpv); - for stdin.", metavar="STREAM")
+    out: Path = option("The result (.mp4 or .webm); - for stdout, as Matroska.", short="-o", in_rows=False)
     codec: str | None = from_setting("output.codec", "Video codec: h264, h265 or vp9.")
     lost: str = option("Frames that are damaged or missing: interpolate or hold.", default="interpolate")
     from_second: float = option("Begin at this second.", default=0.0, minimum=0)
@@ -93,14 +100,19 @@ class DecodeRequest(Request, Quality, Limits, Overwrite):
 
         if self.lost not in ("interpolate", "hold"):
             raise UsageError(f"--lost is {self.lost!r}, expected interpolate or hold")
-        if self.out.suffix.lower() not in (".mp4", ".m4v", ".mov", ".webm"):
+        if self.out != PIPE and self.out.suffix.lower() not in (".mp4", ".m4v", ".mov", ".webm"):
             raise UsageError(f"-o is {self.out}; use a name ending in .mp4 or .webm")
         options = options_for(self, settings)
         playing = Playing(self.lost, self.from_second, self.seconds)
 
         def make(job: Job) -> list[Path]:
-            decode(job, self.stream, self.out, options, playing)
-            return [self.out]
+            if PIPE in (self.stream, self.out):
+                from facepipe.pipeline import filters
+
+                filters.decode(job, self.stream, self.out, options, playing)
+            else:
+                decode(job, self.stream, self.out, options, playing)
+            return [] if self.out == PIPE else [self.out]
 
         identity = {"command": self.command, **names(stream=self.stream, out=self.out)}
         return Prepared(options, identity, of_decoding(), make, (self.out,))
