@@ -72,13 +72,13 @@ def print_figures(figures: Figures) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from facepipe.coding.models import KINDS
     from facepipe.evaluate.codec.measures import value_text
     from facepipe.evaluate.codec.metrics import metrics_of, pixel_remark, tested_setting
     from facepipe.evaluate.codec.page import ordered
-    from facepipe.evaluate.codec.report import OWN
 
     console = Console(width=None if sys.stdout.isatty() else 160)
-    for family in OWN:
+    for family in KINDS:
         if figures.family(family):
             title = tested_setting(figures.family(family)).about
             table = Table(title, "measured", "threshold", "", box=None, pad_edge=False)

@@ -43,7 +43,7 @@ class OwnCoder:
     @property
     def about(self) -> str:
         """The setting."""
-        return f"facepipe encode --tokens {self.family} --bitrate {self.bitrate:g}"
+        return f"facepipe {self.family}, --bitrate {self.bitrate:g}"
 
     @property
     def identity(self) -> str:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from facepipe.coding.models import KINDS
 from facepipe.engine.page_text import escape
 from facepipe.evaluate.codec.figures import Figures, SettingFigures
 from facepipe.evaluate.codec.measures import MEASURES, value_text
@@ -20,10 +21,10 @@ PLOTTED = {"landmarks": False, "feature_distance": False, "psnr": True, "ssim": 
 
 def page(title: str, about: str, figures: Figures, own: Sequence[str], notes: Sequence[str], sheets: Path) -> str:
     """Return the page. `own` are the codecs with thresholds; the folder `sheets` holds CLIP.jpg."""
-    parts = [_metrics(figures, family) for family in own if figures.family(family)]
+    parts = [_metrics(figures, family) for family in own]
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}table{{font-size:12px}}</style></head><body><h1>{escape(title)}</h1>"
+        f"<style>{STYLE}table{{font-size:12px}}td.setting{{white-space:nowrap}}</style></head><body><h1>{escape(title)}</h1>"
         f"<p class=about>{escape(about)}</p>{''.join(parts)}"
         "<h2>Rate and distortion</h2><p class=about>Means over the clips. A line joins the settings of a codec that "
         f"no other setting of it beats.</p><div class=plots>{_plots(figures)}</div>"
@@ -53,23 +54,37 @@ def _plots(figures: Figures) -> str:
         series: dict[str, list[tuple[float, float]]] = {}
         for one in figures.settings:
             if measure in one.means:
-                series.setdefault(one.family, []).append((one.means["rate"], one.means[measure]))
+                series.setdefault(_legend(one.family), []).append((one.means["rate"], one.means[measure]))
         found.append(rate_plot(MEASURES[measure].title, series, higher_is_better=higher))
     return "".join(found)
 
 
+def _legend(family: str) -> str:
+    return f"facepipe, {family}" if family in KINDS else family
+
+
 def _table(figures: Figures) -> str:
-    measures = [name for name in MEASURES if any(name in one.means for one in figures.settings)]
-    head = "".join(f"<th class=n>{escape(MEASURES[name].title)}" for name in measures)
-    head += "".join(f"<th class=n>correlation of {name}" for name in SIGNALS)
-    rows = "".join(_row(one, measures) for one in ordered(figures))
-    return f"<table><tr><th>setting{head}</tr>{rows}</table>"
+    """Return two tables: distortion, and correlations with speeds."""
+    measured = [name for name in MEASURES if any(name in one.means for one in figures.settings)]
+    speeds = [name for name in measured if "_fps" in name]
+    head = "".join(f"<th class=n>{escape(MEASURES[name].title)}" for name in measured if name not in speeds)
+    more = "".join(f"<th class=n>correlation of {name}" for name in SIGNALS)
+    more += "".join(f"<th class=n>{escape(MEASURES[name].title)}" for name in speeds)
+    first, second = "", ""
+    for one in ordered(figures):
+        name = f"<tr><td class=setting>{escape(one.about)}</td>"
+        cells = "".join(_cell(value_text(each, one.means.get(each))) for each in measured if each not in speeds)
+        first += f"{name}{cells}</tr>"
+        cells = "".join(_cell(correlation_text(one.correlations, each)) for each in SIGNALS)
+        second += f"{name}{cells}{''.join(_cell(value_text(each, one.means.get(each))) for each in speeds)}</tr>"
+    return (
+        f"<table><tr><th>setting{head}</tr>{first}</table>"
+        f"<h2>Correlations and speeds</h2><table><tr><th>setting{more}</tr>{second}</table>"
+    )
 
 
-def _row(one: SettingFigures, measures: Sequence[str]) -> str:
-    cells = "".join(f"<td class=n>{value_text(name, one.means.get(name))}</td>" for name in measures)
-    cells += "".join(f"<td class=n>{correlation_text(one.correlations, name)}</td>" for name in SIGNALS)
-    return f"<tr><td>{escape(one.about)}</td>{cells}</tr>"
+def _cell(text: str) -> str:
+    return f"<td class=n>{text}</td>"
 
 
 def ordered(figures: Figures) -> list[SettingFigures]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from facepipe.engine.page_text import escape
 from facepipe.evaluate.codec.metrics import frontier
-from facepipe.evaluate.plots import COLOURS
 
+COLOURS = ("#d1495b", "#30638e", "#edae49", "#8d99ae", "#7b4b94", "#00798c")
 WIDTH, HEIGHT = 720, 380
 LEFT, RIGHT, TOP, BOTTOM = 54, 16, 28, 62
 RATES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200)
@@ -67,12 +67,19 @@ def _grid(area: _Area) -> list[str]:
             parts.append(
                 f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="middle" class="tick">{rate}</text>'
             )
-    for value in np.linspace(area.low, area.high, 6)[1:-1]:
+    for value in _ticks(area.low, area.high):
         _, y = area.place(math.exp(area.left), float(value))
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
         parts.append(f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end" class="tick">{value:.3g}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     return [*parts, f'<text x="{middle}" y="{HEIGHT - 32}" text-anchor="middle" class="tick">kbit/s</text>']
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return round values inside an axis, 3 to 8 of them."""
+    power = 10.0 ** math.floor(math.log10((high - low) / 3))
+    step = max(power * factor for factor in (1, 2, 5) if power * factor <= (high - low) / 3)
+    return [step * place for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _legend(names: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from facepipe import __version__
+from facepipe.coding.models import KINDS
 from facepipe.engine.page_text import cell
 from facepipe.evaluate.codec.anchors import ABOUT as ABOUT_ANCHORS
 from facepipe.evaluate.codec.anchors import RIVALS
@@ -32,8 +33,6 @@ from facepipe.media.image import write_image
 
 FORMAT, VERSION = "facepipe-codec-evaluation", 1
 SETTINGS = "settings.csv"
-OWN = ("coefficients", "imf")
-"""The codec by kind of token: those with thresholds."""
 STILL_POSITIONS, TILE_PIXELS = (0.0, 0.3, 0.6, 0.98), 160
 
 
@@ -44,14 +43,15 @@ def write_report(
     for clip in clips:
         _write_sheet(out / SHEETS, clip, figures, cache)
     about = (
-        f"{len(clips)} clips of {SECONDS:g} s, {SIZE_PIXELS}x{SIZE_PIXELS} pixels, {float(FPS):g} frames/s, {FRAMES} "
-        f"frames, one key frame; facepipe {__version__}"
+        f"clips: {len(clips)}, of {SECONDS:g} s, {SIZE_PIXELS}x{SIZE_PIXELS} pixels, {float(FPS):g} frames/s, {FRAMES} "
+        f"frames; facepipe {__version__}"
     )
-    own = [family for family in OWN if figures.family(family)]
+    own = [family for family in KINDS if figures.family(family)]
+    content = summary(figures, own, failures, cache.judge)
     texts = {
         CLIPS: clips_table(figures),
         SETTINGS: settings_table(figures),
-        SUMMARY: json.dumps(summary(figures, own, failures, cache.judge), indent=2, sort_keys=True) + "\n",
+        SUMMARY: json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n",
         PAGE: page("facepipe evaluate: codec", about, figures, own, notes_on(failures, cache.judge), out / SHEETS),
     }
     for name, text in texts.items():
@@ -61,7 +61,8 @@ def write_report(
 
 def notes_on(failures: Sequence[str], judge: str) -> list[str]:
     """Return what the figures mean, and the clips that failed."""
-    who = "MediaPipe, which neither codec nor renderer contains" if judge == TEACHER else "the embedded landmarker"
+    teacher = "MediaPipe, which is not part of the codec; the embedded landmarker was trained with labels of it"
+    who = teacher if judge == TEACHER else "the embedded landmarker, which the encoder uses too"
     return [
         ABOUT_ANCHORS,
         f"Landmarks and correlations are judged by {who}. The landmark error is the mean distance of the 478 points "
@@ -145,7 +146,7 @@ def _setting(one: SettingFigures) -> dict[str, Any]:
 
 def shown_settings(figures: Figures) -> list[SettingFigures]:
     """Return the settings of the stills: the tested ones, and the lowest rates of VVC and AV1."""
-    own = [tested_setting(figures.family(family)) for family in OWN if figures.family(family)]
+    own = [tested_setting(figures.family(family)) for family in KINDS if figures.family(family)]
     return own + [figures.family(rival)[0] for rival in RIVALS if figures.family(rival)]
 
 
