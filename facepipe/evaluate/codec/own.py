@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from facepipe import __version__
-from facepipe.codec import Frame, Key, Reader, TokenTable
+from facepipe.codec import Frame, Framing, Key, Reader, TokenTable
 from facepipe.codec.stream import FRAMING_BYTES
 from facepipe.codec.tokens import TokenCodec
 from facepipe.coding.models import KINDS, open_table
-from facepipe.errors import ToolError
+from facepipe.errors import InputError, ToolError
 from facepipe.evaluate.codec.clips import QUALITY, CodecClip
 from facepipe.evaluate.codec.coding import Coded, Effort, timed
 from facepipe.media.decode import decode_frames
@@ -24,6 +24,8 @@ from facepipe.weights import find, registered
 BITRATES = (3.0, 4.0, 5.0)
 """Values of `--bitrate` in kbit/s."""
 TAIL_CHARACTERS = 400
+# A square smaller than the picture by no more than this moves landmarks by less than the judge's noise.
+MAX_CUT_PIXELS = 1.0
 NO_FRAMES, NO_EFFORT = np.zeros((0, 0, 0, 3), np.uint8), Effort(0.0, 0.0)
 
 
@@ -59,12 +61,15 @@ class OwnCoder:
             _, encoding = timed(lambda: _run("encode", clip.path, stream, *flags))
             _, decoding = timed(lambda: _run("decode", stream, video, "--quality", str(QUALITY)))
             frames = np.stack(list(decode_frames(video)))
-            parts = _opened(stream, _table(self.family))
+            parts = opened(stream, _table(self.family))
             return replace(parts, frames=frames, encoding=encoding, decoding=decoding)
 
 
-def _opened(path: Path, table: TokenTable) -> Coded:
-    """Return what a stream consists of, without frames and times."""
+def opened(path: Path, table: TokenTable) -> Coded:
+    """Return what a stream consists of, without frames and times.
+
+    Raises InputError if it shows another section of the picture than the clip, so that nothing can be compared.
+    """
     key_frames, key_bytes, token_bytes, numbers = 0, 0, 0, []
     with path.open("rb") as file:
         reader = Reader(file)
@@ -72,6 +77,7 @@ def _opened(path: Path, table: TokenTable) -> Coded:
         reference = None
         for item in reader:
             if isinstance(item, Key):
+                _check_section(item.framing)
                 key_frames += 1
                 key_bytes += len(item.still) + len(item.reference) + (FRAMING_BYTES if item.framing else 0)
                 reference = codec.read_reference(item.reference)
@@ -89,6 +95,16 @@ def _opened(path: Path, table: TokenTable) -> Coded:
         scale=reader.header.scale,
         key_frames=key_frames,
     )
+
+
+def _check_section(framing: Framing | None) -> None:
+    if framing is None:
+        return
+    if min(framing.picture_width, framing.picture_height) - framing.side > MAX_CUT_PIXELS or framing.angle_radians:
+        raise InputError(
+            f"the encoder chose a square of {framing.side:.0f} pixels in a clip of {framing.picture_width}; expected "
+            "the whole picture, with which decoded frames are compared"
+        )
 
 
 def own_coders() -> list[OwnCoder]:
