@@ -9,23 +9,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facepipe import __version__
 from facepipe.codec import Frame, Framing, Key, Reader, TokenTable
 from facepipe.codec.stream import FRAMING_BYTES
 from facepipe.codec.tokens import TokenCodec
 from facepipe.coding.models import KINDS, open_table
-from facepipe.errors import InputError, ToolError
+from facepipe.errors import ToolError
 from facepipe.evaluate.codec.clips import QUALITY, CodecClip
 from facepipe.evaluate.codec.coding import Coded, Effort, timed
+from facepipe.face.cropping import SquareCrop, sample
 from facepipe.media.decode import decode_frames
 from facepipe.weights import find, registered
 
 BITRATES = (3.0, 4.0, 5.0)
 """Values of `--bitrate` in kbit/s."""
 TAIL_CHARACTERS = 400
-# A square smaller than the picture by no more than this moves landmarks by less than the judge's noise.
-MAX_CUT_PIXELS = 1.0
 NO_FRAMES, NO_EFFORT = np.zeros((0, 0, 0, 3), np.uint8), Effort(0.0, 0.0)
 
 
@@ -60,16 +60,14 @@ class OwnCoder:
             flags = ["--tokens", self.family, "--bitrate", f"{self.bitrate:g}", "--no-sound"]
             _, encoding = timed(lambda: _run("encode", clip.path, stream, *flags))
             _, decoding = timed(lambda: _run("decode", stream, video, "--quality", str(QUALITY)))
-            frames = np.stack(list(decode_frames(video)))
+            framing = _framing_of(stream)
+            frames = np.stack([in_picture(frame, framing) for frame in decode_frames(video)])
             parts = opened(stream, _table(self.family))
             return replace(parts, frames=frames, encoding=encoding, decoding=decoding)
 
 
 def opened(path: Path, table: TokenTable) -> Coded:
-    """Return what a stream consists of, without frames and times.
-
-    Raises InputError if it shows another section of the picture than the clip, so that nothing can be compared.
-    """
+    """Return what a stream consists of, without frames and times."""
     key_frames, key_bytes, token_bytes, numbers = 0, 0, 0, []
     with path.open("rb") as file:
         reader = Reader(file)
@@ -77,7 +75,6 @@ def opened(path: Path, table: TokenTable) -> Coded:
         reference = None
         for item in reader:
             if isinstance(item, Key):
-                _check_section(item.framing)
                 key_frames += 1
                 key_bytes += len(item.still) + len(item.reference) + (FRAMING_BYTES if item.framing else 0)
                 reference = codec.read_reference(item.reference)
@@ -97,14 +94,23 @@ def opened(path: Path, table: TokenTable) -> Coded:
     )
 
 
-def _check_section(framing: Framing | None) -> None:
-    if framing is None:
-        return
-    if min(framing.picture_width, framing.picture_height) - framing.side > MAX_CUT_PIXELS or framing.angle_radians:
-        raise InputError(
-            f"the encoder chose a square of {framing.side:.0f} pixels in a clip of {framing.picture_width}; expected "
-            "the whole picture, with which decoded frames are compared"
-        )
+def _framing_of(path: Path) -> Framing | None:
+    """Return the framing of the first key frame, which all frames of a clip share."""
+    with path.open("rb") as file:
+        return next((item.framing for item in Reader(file) if isinstance(item, Key)), None)
+
+
+def in_picture(frame: NDArray[np.uint8], framing: Framing | None) -> NDArray[np.uint8]:
+    """Return a decoded (S, S, 3) frame as the square picture that was encoded, in which it shows the framed square.
+
+    Pixels of the picture beside the square repeat its border.
+    """
+    if framing is None or framing.side == framing.picture_width:
+        return frame
+    size, ratio = framing.picture_width, len(frame) / framing.side
+    middle = (size - 1) / 2
+    left, top = ((middle - center) * ratio + (len(frame) - 1) / 2 for center in (framing.center_x, framing.center_y))
+    return sample(frame, SquareCrop(left, top, size * ratio), size)
 
 
 def own_coders() -> list[OwnCoder]:

@@ -6,12 +6,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from facepipe.codec import Framing, Header, TokenTable, Writer, plain_table
 from facepipe.codec.tokens import TokenCodec
-from facepipe.errors import InputError
-from facepipe.evaluate.codec.own import opened, own_coders
+from facepipe.evaluate.codec.own import in_picture, opened, own_coders
+from facepipe.face.cropping import SquareCrop, sample
 
 STILL, SCALE, COUNT = b"still" * 50, 3, 9
 
@@ -62,11 +61,18 @@ def test_all_bytes_of_a_stream_are_counted(tmp_path: Path) -> None:
     assert [codec.packet_of(row.tolist(), reference) for row in parts.tokens] == packets
 
 
-def test_another_section_of_the_picture_is_an_error(tmp_path: Path) -> None:
-    table = plain_table("coefficients", 70)
-    write_stream(tmp_path / "x.fpv", table, Framing(64, 64, 31.5, 31.5, 50))
-    with pytest.raises(InputError, match="a square of 50 pixels in a clip of 64"):
-        opened(tmp_path / "x.fpv", table)
+def test_a_frame_returns_to_its_place_in_the_picture() -> None:
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[20:40, 24:44] = 200
+    square = SquareCrop(34, 30, 40)
+    frame = sample(picture, square, 64)
+    back = in_picture(frame, Framing(64, 64, 34, 30, 40))
+    inside = np.abs(back.astype(int) - picture)[12:48, 16:52]
+    assert np.mean(inside > 30) < 0.06
+    rows, columns = (np.flatnonzero((back[..., 0] > 100).any(axis)) for axis in (1, 0))
+    assert (rows[0], rows[-1], columns[0], columns[-1]) == (20, 39, 24, 43)
+    assert np.array_equal(in_picture(picture, Framing(64, 64, 31.5, 31.5, 64)), picture)
+    assert np.array_equal(in_picture(picture, None), picture)
 
 
 def test_settings_have_different_names() -> None:
