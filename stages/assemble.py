@@ -8,10 +8,14 @@ from typing import Any
 
 from facepipe.codec import Reader
 from facepipe.coding.assembling import join, sound_format
+from facepipe.coding.summary import summary_of
+from facepipe.engine.remark import Remark, remark_facts
 from facepipe.engine.stage import Stage, StageRun
 from facepipe.media.opus import format_of
 
 STREAM = "result.fpv"
+# Rates up to this multiple of the wanted one are not worth a remark.
+OVER = 1.1
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,8 @@ class Params:
 
     model_digest: str
     """32 hex digits that identify the weights of encoder and decoder."""
+    kilobits_per_second: float = 0.0
+    """The wanted rate of the pictures, for a remark if it was not reached; 0 for none."""
 
 
 def assemble(run: StageRun[Params]) -> Mapping[str, Any]:
@@ -33,14 +39,29 @@ def assemble(run: StageRun[Params]) -> Mapping[str, Any]:
     with (run.output / STREAM).open("wb") as out:
         writer = join(segments, header, sound, out)
     run.advance(writer.frame_count)
-    seconds = float(writer.frame_count / header.fps)
+    with (run.output / STREAM).open("rb") as out:
+        summary = summary_of(out)
+    rate = summary.kilobits_per_second(summary.total_bytes - summary.sound_bytes)
     return {
         "frames": writer.frame_count,
         "stills": writer.key_count,
-        "seconds_long": round(seconds, 3),
+        "seconds_long": round(summary.seconds, 3),
         "bytes": writer.offset,
-        "kilobits_per_second": round(writer.offset * 8 / seconds / 1000, 3),
+        "kilobits_per_second": summary.kilobits_per_second(writer.offset),
+        "kilobits_per_second_of_pictures": rate,
+        "remarks": remark_facts(_missed(run.params.kilobits_per_second, rate, writer.key_count)),
     }
+
+
+def _missed(wanted: float, rate: float, stills: int) -> list[Remark]:
+    """Return a remark on a rate that is far above the wanted one: stills and packets have a least size."""
+    if not wanted or rate <= OVER * wanted:
+        return []
+    text = (
+        f"pictures have {rate:g} kbit/s, not {wanted:g}, with {stills} key frame{'s' * (stills != 1)}; a longer clip, "
+        "longer --key-seconds or a lower --size needs less"
+    )
+    return [Remark("rate-missed", text)]
 
 
 STAGE = Stage(

@@ -19,6 +19,7 @@ from facepipe.cli import (
     evaluate,
     explain,
     export,
+    info,
     overview,
     train,
     weights,
@@ -66,6 +67,7 @@ def facepipe(
 # The help lists the commands in this order.
 for _name, _request in REQUESTS.items():
     app.command(_name)(command_of(_request))
+app.command("info")(info.info)
 app.command("convert")(convert.convert)
 app.command("plan")(plan_command())
 app.command("explain")(explain.explain)

@@ -14,7 +14,7 @@ from facepipe.cli.completion import completion_of
 from facepipe.cli.guard import Verbose
 from facepipe.cli.help import help_of, metavar_of
 from facepipe.cli.jobs import Running, events_of, report_results
-from facepipe.errors import FailedItemsError
+from facepipe.errors import FailedItemsError, UsageError
 from facepipe.requests import EditRequest, ReenactRequest, Request, run
 from facepipe.requests.declaration import Declared, declared
 from facepipe.requests.sliders import Pose
@@ -93,6 +93,8 @@ def run_request(request: Request, running: Running) -> None:
     """Run a request as a job and print the paths of its results, also when some items failed."""
     from facepipe.config import load_settings
 
+    if running.as_json and str(getattr(request, "out", "")) == "-":
+        raise UsageError("--json prints to stdout, which -o - writes the result to; leave one of them out")
     try:
         with events_of(running) as events:
             made = run(request, load_settings(), force=running.force or (), dry_run=running.dry_run, events=events)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facepipe.codec.distribution import REACH, SYMBOLS, costs
+from facepipe.codec.distribution import REACH, costs
 from facepipe.codec.table import CLASS_COUNT, STEPS, TokenTable
 from facepipe.codec.tokens import MAX_RELATIVE, RELATIVE, WINDOW
 
@@ -107,7 +107,8 @@ def scale_statistics(
 
 def best_model(numbers: Integers) -> int:
     """Return the distribution that codes the numbers with the fewest bits; 0 if there are none."""
-    return int((costs() @ np.bincount(numbers + REACH, minlength=SYMBOLS)).argmin()) if len(numbers) else 0
+    symbols, counts = np.unique(numbers + REACH, return_counts=True)
+    return int((costs()[:, symbols] @ counts).argmin())
 
 
 def _fill_empty(models: Integers, counts: Integers) -> None:

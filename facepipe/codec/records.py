@@ -14,6 +14,7 @@ from __future__ import annotations
 import binascii
 import zlib
 from enum import IntEnum
+from functools import lru_cache
 
 from facepipe.codec.stream import MAX_PACKET_BYTES, MAX_REFERENCE_BYTES, MAX_SOUND_BYTES, MAX_STILL_BYTES
 
@@ -22,6 +23,8 @@ MAX_SKIPPED = 3
 SHORT_BYTES = 56
 LONG = SHORT_BYTES * (MAX_SKIPPED + 1)
 """First byte of the records of frames with packets of 56 bytes and more."""
+POLYNOMIAL, ORDER = 0x11021, 32767
+"""Of the CRC of 16 bits, CRC-CCITT, and the order of x modulo it."""
 KEY_FACTOR = 4099
 MAX_INDEX_BYTES = 1 << 20
 VARINT_BYTES = 10
@@ -100,20 +103,33 @@ def record(kind: Kind, payload: bytes, number: int = 0) -> bytes:
     return content + zlib.crc32(content).to_bytes(4, "big")
 
 
-def _crc_table() -> tuple[list[int], list[int]]:
-    table = [binascii.crc_hqx(bytes([index]), 0) for index in range(256)]
-    inverse = [0] * 256
-    for index, value in enumerate(table):
-        inverse[value & 0xFF] = index
-    return table, inverse
-
-
-_TABLE, _INVERSE = _crc_table()
-
-
 def seed_of(content: bytes, crc: int) -> int:
-    """Return the first value with which the CRC-16 of the content is `crc`: there is exactly one."""
-    for byte in reversed(content):
-        index = _INVERSE[crc & 0xFF]
-        crc = (index ^ byte) << 8 | (crc ^ _TABLE[index]) >> 8
-    return crc
+    """Return the first value with which the CRC-16 of the content is `crc`: there is exactly one.
+
+    A first value s adds s * x**(8 L) to the CRC of L bytes, modulo the polynomial, of which x**32767 is 1.
+    """
+    return _product(crc ^ binascii.crc_hqx(content, 0), _power_of_x(-8 * len(content) % ORDER))
+
+
+@lru_cache(maxsize=4096)
+def _power_of_x(exponent: int) -> int:
+    result, square = 1, 2
+    while exponent:
+        if exponent & 1:
+            result = _product(result, square)
+        square = _product(square, square)
+        exponent >>= 1
+    return result
+
+
+def _product(a: int, b: int) -> int:
+    """Return the product of two polynomials over GF(2), modulo that of the CRC."""
+    result = 0
+    while b:
+        if b & 1:
+            result ^= a
+        a <<= 1
+        if a > 0xFFFF:
+            a ^= POLYNOMIAL
+        b >>= 1
+    return result

@@ -32,7 +32,7 @@ class Interleaver:
         self.writer, self._packets = writer, iter(packets)
 
     def until(self, frame: int, *, waits: bool = False) -> None:
-        """Write the packets that begin before the time of a frame, or with it. Late ones follow later, or are waited for."""
+        """Write the packets that begin up to the time of a frame. Late ones follow later, or are waited for."""
         sound = self.writer.header.sound
         if sound is None:
             return

@@ -88,14 +88,14 @@ def kind_of(header: Header) -> TokenKind:
     """Return the kind of a stream's tokens. Raises InputError for one that this facepipe cannot draw."""
     if header.tokens not in KINDS:
         raise InputError(
-            f"the .fpv stream has tokens of the kind {header.tokens}, expected {' or '.join(KINDS)}; decode it with the "
-            "facepipe that wrote it"
+            f"the .fpv stream has tokens of the kind {header.tokens}, expected {' or '.join(KINDS)}; decode it with "
+            "the facepipe that wrote it"
         )
     return KINDS[header.tokens]
 
 
 def check_header(header: Header, kind: TokenKind, weights: Mapping[str, WeightFile]) -> None:
-    """Raise InputError if a stream was written with other weights than those given, or its pictures are not square."""
+    """Raise InputError if a stream needs other weights than those given, or has pictures that are not square."""
     table = open_table(kind, {name: weight.path for name, weight in weights.items()})
     if header.model_digest != digest_of(kind, weights) or header.table_digest != table.digest:
         raise InputError(

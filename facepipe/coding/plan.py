@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facepipe.codec import TokenCodec, TokenTable
+from facepipe.codec.restoration import restored
 from facepipe.codec.table import SCALE_COUNT
 from facepipe.models.rows import row_product
 
@@ -15,17 +16,15 @@ Floats = NDArray[np.floating]
 
 # The share of the bit rate for stills, and what of it one still may use and needs: below the floor faces lose their
 # likeness, above the ceiling the renderer shows no more of the detail.
-STILL_SHARE, STILL_FLOOR_BYTES, STILL_CEILING_BYTES = 0.48, 500, 2500
-# A bit rate is a mean over time: a clip or run that is shorter gets the still of one of this length.
-MEAN_SECONDS = 4.0
+STILL_SHARE, STILL_FLOOR_BYTES, STILL_CEILING_BYTES = 0.6, 500, 2500
 RECORD_BYTES = 3
 """Bytes of the record of a frame beside its packet."""
 KEY_BYTES = 150
 """Bytes of a key frame's record beside its still, with its share of header, index and end."""
 # The correction makes packets longer by this factor, in the mean over clips.
 CORRECTED = 1.06
-INTERVALS = (1, 2)
-"""Every frame has a packet, or every other one, between which tokens are interpolated."""
+INTERVALS = (1, 2, 3)
+"""Every frame has a packet, or every second or third one, between which tokens are interpolated."""
 SAMPLE_FRAMES = 48
 
 
@@ -51,7 +50,7 @@ class Budget:
 
     def still_bytes(self, seconds: float) -> float:
         """Return the bytes of all stills of a piece of a clip."""
-        return STILL_SHARE * self.bits_per_second * max(seconds, MEAN_SECONDS) / 8
+        return STILL_SHARE * self.bits_per_second * seconds / 8
 
     def still_count(self, seconds: float) -> int:
         """Return how many stills a piece of a clip may have."""
@@ -59,9 +58,8 @@ class Budget:
 
     def token_bytes(self, seconds: float, still_bytes: int) -> float:
         """Return the bytes of all packets of a run, with their records."""
-        whole = self.bits_per_second * max(seconds, MEAN_SECONDS) / 8
-        rest = max(whole - still_bytes - KEY_BYTES, (1 - STILL_SHARE) * whole - KEY_BYTES)
-        return rest * seconds / max(seconds, MEAN_SECONDS) / CORRECTED
+        whole = self.bits_per_second * seconds / 8
+        return max(whole - still_bytes - KEY_BYTES, (1 - STILL_SHARE) * whole / 2) / CORRECTED
 
 
 def choose_plan(table: TokenTable, own: Floats, tokens: Floats, max_bytes: float) -> Plan:
@@ -96,18 +94,10 @@ def _bytes(table: TokenTable, own: Floats, tokens: Floats, plan: Plan) -> float:
 
 
 def _error(table: TokenTable, own: Floats, tokens: Floats, plan: Plan) -> float:
-    """Return the root mean square error in components of the table."""
-    codec, sent = TokenCodec(table, plan.scale), plan.sent(len(tokens))
+    """Return the root mean square error of the decoded frames in components of the table."""
+    codec, sent = TokenCodec(table, plan.scale), set(plan.sent(len(tokens)).tolist())
     components = row_product(tokens - own, table.analysis)
-    quantised = codec.step * np.rint(components[sent] / codec.step)
-    return float(np.sqrt(np.mean((interpolated(sent, quantised, len(tokens)) - components) ** 2)))
-
-
-def interpolated(rows: NDArray[np.intp], values: Floats, count: int) -> Floats:
-    """Return (count, K) values of all rows from (N, K) values of some; those outside hold the nearest one."""
-    frames = np.arange(count)
-    after = np.clip(np.searchsorted(rows, frames), 0, len(rows) - 1)
-    before = np.where(rows[after] > frames, np.maximum(after - 1, 0), after)
-    gap = np.maximum(rows[after] - rows[before], 1)
-    share = np.clip((frames - rows[before]) / gap, 0, 1)[:, None]
-    return np.asarray(values[before] + share * (values[after] - values[before]))
+    quantised = codec.step * np.rint(components / codec.step)
+    rows = ((row, quantised[row] if row in sent else None) for row in range(len(tokens)))
+    decoded = np.stack([one for _, one in restored(rows, components.shape[1])])
+    return float(np.sqrt(np.mean((decoded - components) ** 2)))

@@ -31,7 +31,8 @@ def encode_stream(
 ) -> Writer:
     """Encode (H, W, 3) uint8 RGB frames as they come, a segment of `segment_frames` after another.
 
-    A segment is written as soon as its last frame came. `packets` are those of the sound, None for one that is late. `frames` must not be empty.
+    A segment is written as soon as its last frame came. `packets` are those of the sound, None for one that is late.
+    `frames` must not be empty.
     """
     writer: Writer | None = None
     interleaver: Interleaver | None = None
@@ -44,7 +45,8 @@ def encode_stream(
         for run in runs:
             write_run(writer, run, framing_of(view), interleaver)
         out.flush()
-    assert writer and interleaver, "no frame came"
+    assert writer is not None, "no frame came"
+    assert interleaver is not None
     interleaver.until(writer.frame_count, waits=True)
     writer.finish()
     return writer

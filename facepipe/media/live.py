@@ -46,7 +46,7 @@ class LiveInput:
         self._folder = tempfile.TemporaryDirectory(prefix="facepipe-")
         self._sound = Path(self._folder.name) / "sound.ogg"
         source = ffmpeg.input_stdin(max_pixels=limits.max_pixels)
-        steps = f"scale=flags=bicubic+{ACCURATE},format=rgb24"
+        steps = f"scale={ACCURATE},format=gbrp,format=rgb24"
         outputs = [graph.output(source["V:0"], "pipe:1", format="image2pipe", vcodec="ppm", vf=steps, fps_mode="cfr")]
         if sound_kilobits_per_second:
             options = {**opus_options(sound_kilobits_per_second), "format": "ogg", "page_duration": 1}

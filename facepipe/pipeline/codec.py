@@ -69,7 +69,7 @@ def encode(job: Job, clip: Path, out: Path, options: Options, coding: Coding | N
         sound = job.run(opus.STAGE, {"media": clip}, how, label="sound")
         inputs["sound"] = sound.output(opus.SOUND)
         before.append(sound)
-    params = assemble.Params(digest_of(KINDS[coding.tokens], weights).hex())
+    params = assemble.Params(digest_of(KINDS[coding.tokens], weights).hex(), coding.kilobits_per_second)
     made = job.run(assemble.STAGE, inputs, params, label="assemble", frames=medium.frames)
     _deliver(job, {"clip": clip}, out, made, [*before, made], options, asdict(coding), weights)
     return made

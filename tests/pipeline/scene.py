@@ -59,7 +59,7 @@ class Scene:
         return outcome
 
 
-def run(*arguments: str | Path, given: str | None = None) -> Outcome:
+def run(*arguments: str | Path, given: str | bytes | None = None) -> Outcome:
     """Run the program, with `given` as its standard input."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="facepipe", input=given)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
