@@ -57,7 +57,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], Callable[[], Any]]] = {
 }
 
 # Weights whose training writes the final file.
-FILES = ("face-model", "face-units", "expression-vae", "codec-coefficients")
+FILES = ("face-model", "face-units", "expression-vae", "codec-coefficients", "codec-imf")
 
 
 def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
