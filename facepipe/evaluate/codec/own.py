@@ -23,7 +23,7 @@ from facepipe.face.cropping import SquareCrop, sample
 from facepipe.media.decode import decode_frames
 from facepipe.weights import find, registered
 
-BITRATES = (3.0, 4.0, 5.0)
+BITRATES = (3.0, 5.0, 8.0)
 """Values of `--bitrate` in kbit/s."""
 TAIL_CHARACTERS = 400
 NO_FRAMES, NO_EFFORT = np.zeros((0, 0, 0, 3), np.uint8), Effort(0.0, 0.0)

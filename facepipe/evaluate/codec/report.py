@@ -19,7 +19,7 @@ from facepipe.engine.page_text import cell
 from facepipe.evaluate.codec.anchors import ABOUT as ABOUT_ANCHORS
 from facepipe.evaluate.codec.anchors import RIVALS
 from facepipe.evaluate.codec.cache import ORIGINAL, TEACHER, Cache
-from facepipe.evaluate.codec.clips import FPS, FRAMES, SECONDS, SIZE_PIXELS, CodecClip
+from facepipe.evaluate.codec.clips import CHOICE, FPS, FRAMES, SECONDS, SIZE_PIXELS, CodecClip
 from facepipe.evaluate.codec.figures import Figures, SettingFigures
 from facepipe.evaluate.codec.measures import MEASURES
 from facepipe.evaluate.codec.metrics import metrics_of, pixel_remark, tested_setting
@@ -37,9 +37,14 @@ STILL_POSITIONS, TILE_PIXELS = (0.0, 0.3, 0.6, 0.98), 160
 
 
 def write_report(
-    out: Path, figures: Figures, clips: Sequence[CodecClip], failures: Sequence[str], cache: Cache
+    out: Path,
+    figures: Figures,
+    clips: Sequence[CodecClip],
+    failures: Sequence[str],
+    missing: Sequence[str],
+    cache: Cache,
 ) -> None:
-    """Write all files, each of them atomically. Raises DiskError."""
+    """Write all files, each of them atomically; `missing` says what was not measured. Raises DiskError."""
     for clip in clips:
         _write_sheet(out / SHEETS, clip, figures, cache)
     about = (
@@ -48,22 +53,24 @@ def write_report(
     )
     own = [family for family in KINDS if figures.family(family)]
     content = summary(figures, own, failures, cache.judge)
+    notes = [*notes_on(cache.judge), *missing, *(f"failed: {failure}" for failure in failures)]
     texts = {
         CLIPS: clips_table(figures),
         SETTINGS: settings_table(figures),
         SUMMARY: json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n",
-        PAGE: page("facepipe evaluate: codec", about, figures, own, notes_on(failures, cache.judge), out / SHEETS),
+        PAGE: page("facepipe evaluate: codec", about, figures, own, notes, out / SHEETS),
     }
     for name, text in texts.items():
         with draft_of(out / name) as draft:
             draft.write_text(text, encoding="utf-8")
 
 
-def notes_on(failures: Sequence[str], judge: str) -> list[str]:
-    """Return what the figures mean, and the clips that failed."""
+def notes_on(judge: str) -> list[str]:
+    """Return what the figures mean."""
     teacher = "MediaPipe, which is not part of the codec; the embedded landmarker was trained with labels of it"
     who = teacher if judge == TEACHER else "the embedded landmarker, which the encoder uses too"
     return [
+        f"Of a data folder, the clips are {CHOICE}.",
         ABOUT_ANCHORS,
         f"Landmarks and correlations are judged by {who}. The landmark error is the mean distance of the 478 points "
         "in the picture over the distance of the outer eye corners, in frames in which it finds a face in both clips. "
@@ -74,7 +81,6 @@ def notes_on(failures: Sequence[str], judge: str) -> list[str]:
         "trained with it.",
         "Speeds are of whole commands with their start, by the clock of a machine that may do other work, and per "
         "second of processor time.",
-        *(f"failed: {failure}" for failure in failures),
     ]
 
 

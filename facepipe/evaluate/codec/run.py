@@ -75,8 +75,17 @@ def evaluate(
     report_line("landmarks of the decoded clips")
     _label(clips, coders, cache, tools)
     figures = gather([_result(clip, coder, cache, tools) for clip in clips for coder in coders], coders)
-    write_report(out, figures, clips, failures, cache)
+    write_report(out, figures, clips, failures, _not_registered(tools.networks), cache)
     return Outcome(figures, failures)
+
+
+def _not_registered(networks: Networks) -> list[str]:
+    titles = {"lpips": "LPIPS", "identity": "identity distance"}
+    return [
+        f"{title} not registered: {networks.missing[name]}"
+        for name, title in titles.items()
+        if name in networks.missing
+    ]
 
 
 def _code_all(clip: CodecClip, coders: Sequence[Coder], cache: Cache, tools: Tools) -> Iterator[str]:
