@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+from facepipe.cli.arguments import Quiet
 from facepipe.cli.guard import Verbose
 
 
 def info(
     stream: Annotated[Path, typer.Argument(help="The stream (.fpv); - for stdin.", metavar="STREAM", readable=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    _quiet: Quiet = False,
     _verbose: Verbose = False,
 ) -> None:
     """Print what a stream (.fpv) contains: size, rate, key frames, and bits per second. Nothing is drawn."""
