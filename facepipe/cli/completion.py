@@ -49,7 +49,7 @@ VALUES: dict[str, Callable[[], Iterable[str]]] = {
     "pair": lambda: ("list", "product", "zip"),
     "engine": lambda: ("loky", "dask", "ray"),
     "keep": lambda: ("none", "results", "coefficients", "all"),
-    "task": lambda: ("same", "cross", "audio"),
+    "task": lambda: ("same", "cross", "audio", "codec"),
 }
 
 

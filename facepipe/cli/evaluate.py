@@ -32,8 +32,8 @@ TaskFlag = Annotated[
     typer.Option(
         "--task",
         help="same: a clip is reenacted from its own first frame. cross: another person's portrait is reenacted. "
-        "audio: motion is generated from the sound.",
-        metavar="same|cross|audio",
+        "audio: motion is generated from the sound. codec: a clip is encoded and decoded, beside classical codecs.",
+        metavar="same|cross|audio|codec",
         autocompletion=completing("task"),
     ),
 ]
@@ -83,6 +83,7 @@ FromSecond = Annotated[
 Size = Annotated[
     int, typer.Option(help="Width and height in pixels of the rendered and evaluated frames.", min=64, max=1024)
 ]
+DEFAULT_SIZE = 256
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into an existing folder that is not a report.")]
 
 
@@ -96,7 +97,7 @@ def evaluate(
     labels: Labels = None,
     frames: Frames = 0,
     from_second: FromSecond = 0.0,
-    size: Size = 256,
+    size: Size = DEFAULT_SIZE,
     work: a.Work = None,
     overwrite: Overwrite = False,
     as_json: a.AsJson = False,
@@ -122,6 +123,15 @@ def evaluate(
         _check_unused(task, {**unused, **more})
         _evaluate_audio(manifest, labels)
         return
+    report_line = (lambda _: None) if quiet else _print_line
+    if task == "codec":
+        from facepipe.cli.codec_evaluation import evaluate_codec
+
+        unused = {"--renderer": renderer, "--weights": weights, "--labels": labels, "--work": work}
+        more = {"--frames": frames, "--from-second": from_second, "--size": size != DEFAULT_SIZE}
+        _check_unused(task, {**unused, **more})
+        evaluate_codec(manifest, out, teacher=teacher, overwrite=overwrite, as_json=as_json, report_line=report_line)
+        return
     _check_task(task, size, labels)
     chosen, folder = _chosen(renderer, weights, work)
     cases = read_cases(manifest, task)  # type: ignore[arg-type]
@@ -129,7 +139,6 @@ def evaluate(
     out = out or Path(f"{manifest.absolute().stem}--{task}")
     check_out(out, overwrite=overwrite)
     set_threads()
-    report_line = (lambda _: None) if quiet else _print_line
     outcome = run(cases, setting, out, folder, teacher=teacher, report_line=report_line)
     _print_outcome(outcome, out, as_json=as_json)
     if outcome.failures:
@@ -145,7 +154,7 @@ def _print_line(line: str) -> None:
 def _check_task(task: str, size: int, labels: Path | None) -> None:
     """Raise UsageError for an unknown task, an option that it does not use, or an odd size."""
     if task not in ("same", "cross"):
-        raise UsageError(f"--task is {task!r}, expected same, cross or audio")
+        raise UsageError(f"--task is {task!r}, expected same, cross, audio or codec")
     _check_unused(task, {"--labels": labels})
     if size % 2:
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")

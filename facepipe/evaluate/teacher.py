@@ -41,12 +41,15 @@ def label(out: Path, teacher: Path) -> None:
     # The tool skips clips that have labels, and labels of an earlier run belong to other pictures.
     shutil.rmtree(out / "labels", ignore_errors=True)
     for role in ROLES:
-        command = [str(teacher), str(TOOL), str(out / role), str(out / "labels" / role)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ToolError(
-                f"the teacher {teacher} failed: {done.stderr.strip()[-TAIL_CHARACTERS:]}", detail=done.stderr
-            )
+        label_folder(out / role, out / "labels" / role, teacher)
+
+
+def label_folder(data: Path, labels: Path, teacher: Path) -> None:
+    """Run the teacher on DATA/clips/*.mp4 without labels in LABELS; raise ToolError if it fails."""
+    command = [str(teacher), str(TOOL), str(data), str(labels)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolError(f"the teacher {teacher} failed: {done.stderr.strip()[-TAIL_CHARACTERS:]}", detail=done.stderr)
 
 
 def teachers_points(out: Path, role: str, name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

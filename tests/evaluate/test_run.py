@@ -144,12 +144,13 @@ def test_a_folder_of_something_else_is_left_alone(scene: Scene, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--task", "both"), "expected same, cross or audio"),
+        (("--task", "both"), "expected same, cross, audio or codec"),
         (("--renderer", "photo"), "expected one of"),
         (("--size", "101"), "Take 102"),
         (("--teacher", "/no/python"), "expected the Python of"),
         (("--labels", "labels"), "--task same does not use --labels"),
         (("--task", "audio", "--frames", "5"), "--task audio does not use --out, --frames"),
+        (("--task", "codec", "--frames", "5", "--size", "128"), "--task codec does not use --frames, --size"),
     ],
 )
 def test_what_cannot_be_is_told_at_once(scene: Scene, tmp_path: Path, flags: tuple[str, str], message: str) -> None:

@@ -1,0 +1,1 @@
+"""The codec beside classical ones: rates, distortion and speed on the same clips."""
