@@ -43,9 +43,7 @@ def plain_batch(samples: Samples, *, background: Tensor | None = None) -> Batch:
     return Batch(_signed(wide), _signed(close[:, :3]), _normalised(points), parts, torch.ones(count, dtype=torch.bool))
 
 
-def augmented(
-    samples: Samples, random: torch.Generator, mirror: Tensor, *, strong: float, clean: float = 0.0
-) -> Batch:
+def augmented(samples: Samples, random: torch.Generator, mirror: Tensor, *, strong: float, clean: float = 0.0) -> Batch:
     """Return samples in other frames, in front of other backgrounds, in other light, and worse.
 
     Args:
