@@ -42,9 +42,9 @@ PAIRED = 3
 FITTED, NEAR = 2, 1.3
 """Options of a type to which their own numbers are fitted, if their score is at most this multiple of the best."""
 ROUNDS = 2
-GOOD = 0.013
-"""Score of a picture by the engine below which other hair is not tried further: right ones have 0.009 to 0.012."""
-RIVAL, RIVALS = 0.01, 3
+GOOD = 0.010
+"""Score of a picture by the engine below which other hair is not tried further: right ones have 0.008 to 0.011."""
+RIVAL, RIVALS = 0.02, 3
 """Least probability of that hair, and how many are tried."""
 CHORDS = 8
 """Steps that are taken with the same derivatives, corrected after each."""

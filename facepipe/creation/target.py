@@ -46,7 +46,7 @@ class Trust:
     """What is known of the place of the face in the picture; None if it is exact."""
 
 
-RENDERED = Trust(pixels=1.0, options=2.5e-4, continuous=0.1)
+RENDERED = Trust(pixels=1.0, options=5e-5, continuous=0.1)
 """A picture by the engine."""
 STYLISED = Trust(pixels=1.0, options=1e-3, continuous=0.1, place=Place((0.0, 0.0, 0.0, 0.0), (2.0, 2.0, 2.0, 2.0)))
 """A picture in the style of the engine, by a network."""
