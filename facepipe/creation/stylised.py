@@ -38,11 +38,12 @@ FOLDED = 0.1
 ANCHORS = 5
 """Along each edge of the frame, where the warp leaves the portrait in its place."""
 
-EMPTY, LEAST_BEHIND = 0.02, 1000
-"""Share of the person below which a pixel shows the background, and how many of them tell its colour."""
+EMPTY, CERTAIN, LEAST_BEHIND = 0.02, 0.9, 1000
+"""Shares of the person below which a pixel shows the background, and above which the person; and how many pixels tell
+the background's colour."""
 ALIKE_LEVELS, UNLIKE = 3, 0.1
-"""Difference of a pixel from a background of one colour at most, and share of the background that may differ more: the
-matte leaves out some hair."""
+"""Difference of a pixel from a background of one colour at most; share of the background that may differ more, as the
+matte leaves out some hair, or of the person that may differ less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ def kept_portrait(
 
 
 def plain_matte(picture: Pixels, matte: Floats) -> Floats:
-    """Return what differs from the background (256, 256) where that has one colour, else the matte."""
+    """Return what differs from the background (256, 256), if that has one colour that the person hardly has."""
     behind = picture[matte < EMPTY].astype(np.float32)
     if len(behind) < LEAST_BEHIND:
         return matte
@@ -94,7 +95,8 @@ def plain_matte(picture: Pixels, matte: Floats) -> Floats:
     if (np.abs(behind - colour).max(axis=1) > ALIKE_LEVELS).mean() > UNLIKE:
         return matte
     away: Floats = (np.abs(picture - colour.astype(np.float32)).max(axis=2) > ALIKE_LEVELS).astype(np.float32)
-    return away
+    person = away[matte > CERTAIN]
+    return matte if len(person) - person.sum() > UNLIKE * len(person) else away
 
 
 def warp_of(observation: Observation, avatar: Avatar) -> Points:

@@ -133,6 +133,8 @@ def test_hair_that_the_matte_leaves_out_stays_before_a_background_of_one_colour(
     assert plain_matte(several, matte) is matte
     full = np.ones_like(matte)
     assert plain_matte(picture, full) is full
+    picture[120:, 80:180] = (240, 250, 230)  # a shirt of the background's colour
+    assert plain_matte(picture, matte) is matte
 
 
 def test_a_given_picture_stays_as_it_is() -> None:
