@@ -77,6 +77,12 @@ def face_units(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbos
     _start("face_units", context)
 
 
+@app.command("codec-tables", context_settings=PASS_THROUGH)
+def codec_tables(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
+    """Fit the table with which .fpv streams code motion."""
+    _start("codec_tables", context)
+
+
 @app.command("expression-vae", context_settings=PASS_THROUGH)
 def expression_vae(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Train the network that samples expressions and poses for `edit --random`."""

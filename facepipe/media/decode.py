@@ -122,8 +122,9 @@ def _decode_command(
     spare = 0 if info.recorded_fps and fps == info.fps else _SPARE_FRAMES
     rest = max(int(info.frame_count_estimate * fps / info.fps) - start_frame, 0) + spare
     output["frames:v"] = rest if frame_count is None else min(frame_count, rest)
-    # Refuse frames that are larger than the header, which was checked against the limits.
-    source = ffmpeg.input_file(path, max_pixels=max(info.width * info.height * 2, 1 << 16), **options)
+    # Refuse frames that are larger than the header, which was checked against the limits. Some decoders pad frames, and
+    # that of CineForm needs more than twice the pixels of a small one.
+    source = ffmpeg.input_file(path, max_pixels=max(info.width * info.height * 4, 1 << 18), **options)
     return ffmpeg.arguments(graph.output(source[f"V:{info.track - 1}"], "pipe:1", **output), loglevel=LOG_LEVEL)
 
 

@@ -1,4 +1,4 @@
-"""List of the packets of a stream, made without decoding."""
+"""List of the packets of a stream, made without decoding unless their times are wrong."""
 
 from array import array
 from dataclasses import dataclass, field
@@ -24,6 +24,9 @@ class Packets:
 
     time_base: Fraction = Fraction(0)
     times: "array[int]" = field(default_factory=lambda: array("q"))
+    decoding_times: "array[int]" = field(default_factory=lambda: array("q"))
+    undisplayed: int = 0
+    """Packets without a display time. For them, `times` holds the decoding time."""
     last_time: int = 0
     last_duration: int = 0
     incomplete: bool = False
@@ -53,6 +56,18 @@ class Packets:
             self._add(line.decode("ascii", "replace"))
             if self.last_time * self.time_base > max_seconds:
                 return
+        if 0 < self.undisplayed < len(self.times):
+            self._use_decoding_times()
+
+    def _use_decoding_times(self) -> None:
+        """Take the decoding times of all packets, moved to the first display time.
+
+        Program streams give only some packets a display time. Mixed with decoding times, even times look uneven.
+        """
+        start = min(self.times)
+        shift = start - min(self.decoding_times)
+        self.times = array("q", (time + shift for time in self.decoding_times))
+        self.last_time = max(self.times)
 
     def _add(self, line: str) -> None:
         if line.startswith("#"):
@@ -66,19 +81,25 @@ class Packets:
             return
         # AVI has no display times; its decoding times are as even.
         decoded, displayed = int(fields[1]), int(fields[2])
+        self.undisplayed += displayed <= _NO_TIME
         time = displayed if displayed > _NO_TIME else decoded
         self.times.append(time)
+        self.decoding_times.append(decoded)
         if time >= self.last_time:
             self.last_time, self.last_duration = time, int(fields[3])
 
 
-def list_packets(path: Path, stream: Any, limits: MediaLimits = NO_LIMITS) -> tuple[Header | None, Packets]:
+def list_packets(
+    path: Path, stream: Any, limits: MediaLimits = NO_LIMITS, *, decoded: bool = False
+) -> tuple[Header | None, Packets]:
     """List the packets of one ffmpeg-python stream of the file `path`. The header is None if ffmpeg cannot open it.
 
-    Raises InputError as soon as a packet is later than the maximum duration of `limits`.
+    With `decoded`, the frames of a video stream are decoded and listed instead. Raises InputError as soon as a packet
+    is later than the maximum duration of `limits`.
     """
     # framecrc prints a line for each packet.
-    listing = graph.output(stream, "pipe:1", codec="copy", format="framecrc")
+    how = {"fps_mode": "passthrough", "vf": "crop=2:2"} if decoded else {"codec": "copy"}
+    listing = graph.output(stream, "pipe:1", format="framecrc", **how)
     packets = Packets()
     with ffmpeg.Child(ffmpeg.arguments(listing, loglevel="info"), data_out=True) as child:
         packets.read(child.stdout, limits.max_duration_seconds)

@@ -16,6 +16,8 @@ from facepipe.media.rate import MAX_RECORDED_RATE, find_rate
 
 # In transport streams, sound precedes the pictures by the samples that its encoder adds. Nobody notices so little.
 _UNNOTICED_SECONDS = 0.045
+# VVC has right packet times in mp4 only: elsewhere ffmpeg 9 lacks decoding times and derives display times from others.
+_TIMED_VVC = "mov,"
 _SIGNS_OF_DAMAGE = ("partial file", "File ended prematurely")
 
 
@@ -52,7 +54,8 @@ def _probe_with_ffmpeg(path: Path, limits: MediaLimits) -> VideoInfo:
         )
     if header.pictures.colours.refusal:
         raise InputError(f"{path}: {header.pictures.colours.refusal}; convert it to BT.709 first")
-    lost_seconds = header.lost_seconds(header.pictures)
+    first_seconds = float(min(packets.times) * packets.time_base) if _has_wrong_times(header) else 0.0
+    lost_seconds = max(header.lost_seconds(header.pictures), -first_seconds)
     lost_seconds = lost_seconds if lost_seconds > _UNNOTICED_SECONDS else 0.0
     packets.shift(lost_seconds)
     return replace(_describe(path, header, header.pictures, packets), lost_seconds=lost_seconds)
@@ -62,9 +65,16 @@ def _list_frames(path: Path, limits: MediaLimits) -> tuple[Header | None, Packet
     """List the packets of the video stream that players choose."""
     # Capital V excludes cover pictures.
     header, packets = list_packets(path, ffmpeg.input_file(path)["V:0"], limits)
-    if header and header.picture_track:
-        return list_packets(path, ffmpeg.input_file(path)[f"V:{header.picture_track}"], limits)
-    return header, packets
+    if not header or not (header.picture_track or _has_wrong_times(header)):
+        return header, packets
+    stream = ffmpeg.input_file(path)[f"V:{header.picture_track}"]
+    return list_packets(path, stream, limits, decoded=_has_wrong_times(header))
+
+
+def _has_wrong_times(header: Header) -> bool:
+    """Return whether only decoding gives the times of the frames, which may then be negative."""
+    vvc = header.pictures is not None and header.pictures.codec == "vvc"
+    return vvc and not header.container.startswith(_TIMED_VVC)
 
 
 def _unreadable(path: Path, header: Header | None, messages: str) -> str:

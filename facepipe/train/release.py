@@ -4,6 +4,7 @@ facepipe train release landmarker RUN/checkpoint.pt
 facepipe train release face-model FILE.safetensors
 facepipe train release face-units FILE.safetensors
 facepipe train release expression-vae FILE.safetensors
+facepipe train release codec-coefficients FILE.safetensors
 facepipe train release audio RUN/model.pt
 
 For a network, several checkpoints of one run can be given, including a file released earlier; the result is their mean.
@@ -56,7 +57,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], Callable[[], Any]]] = {
 }
 
 # Weights whose training writes the final file.
-FILES = ("face-model", "face-units", "expression-vae")
+FILES = ("face-model", "face-units", "expression-vae", "codec-coefficients", "codec-imf")
 
 
 def mean_of(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -182,3 +182,24 @@ def test_animations_are_videos(tmp_path: Path, kind: str) -> None:
     for frame, colour in itertools.islice(zip(frames, colours, strict=False), 3):
         assert np.abs(frame.reshape(-1, 3).mean(axis=0) - colour).max() < 8
     assert len(list(decode_frames(path, start_frame=1, frame_count=1, crop=(2, 2, 4, 4), size=(8, 8)))) == 1
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts"])
+def test_vvc_has_the_same_frames_in_every_container(make: Make, suffix: str) -> None:
+    if "libvvenc" not in ffmpeg.encoders(ffmpeg.find_ffmpeg()):
+        pytest.skip("this ffmpeg has no libvvenc")
+    path, reference = (
+        make(f"vvc.{end}", *pictures(seconds=2), "-c:v", "libvvenc", "-preset", "faster", "-qp", "30")
+        for end in (suffix, "mp4")
+    )
+    info = probe_video(path)
+    assert (info.fps, info.frame_count_estimate, info.variable_rate) == (Fraction(25), 50, False)
+    for fps, count in ((None, 50), (Fraction(5), 10)):
+        frames, wanted = (list(decode_frames(one, fps=fps)) for one in (path, reference))
+        assert len(frames) == len(wanted) == count
+        assert all(np.array_equal(a, b) for a, b in zip(frames, wanted, strict=True))
+
+
+def test_small_cineform_is_read(make: Make) -> None:
+    path = make("small.mov", *pictures(size="352x288"), "-c:v", "cfhd")
+    assert len(list(decode_frames(path))) == 25

@@ -9,7 +9,7 @@ from facepipe.media.files import kind_of
 from facepipe.media.header import parse_header
 from facepipe.media.limits import MediaLimits
 from facepipe.media.probe import probe_video
-from tests.media.sources import H264, pictures
+from tests.media.sources import H264, pictures, tone
 
 Make = Callable[..., Path]
 
@@ -197,3 +197,10 @@ def test_kinds(tmp_path: Path, clip: Path, make: Make) -> None:
     assert kind_of(make("b.ts", "-i", clip, "-c", "copy")) == "video"
     assert kind_of(make("a.avi", "-i", clip, "-c:v", "mpeg4")) == "video"
     assert kind_of(_bytes(tmp_path, "a.npz", b"PK\x03\x04" + bytes(100))) == "unknown"
+
+
+@pytest.mark.parametrize(("suffix", "encoder"), [("mpg", "mpeg1video"), ("mpg", "mpeg2video"), ("vob", "libx264")])
+def test_program_streams_without_all_display_times_have_an_even_rate(make: Make, suffix: str, encoder: str) -> None:
+    path = make(f"{encoder}.{suffix}", *pictures(seconds=2), *tone(2), "-c:v", encoder, "-bf", "2", "-c:a", "mp2")
+    info = probe_video(path)
+    assert (info.fps, info.frame_count_estimate, info.remarks) == (Fraction(25), 50, ())

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facepipe.models.packed import PackedConv
+from facepipe.models.resampled import after_doubling, before_halving
 from facepipe.renderers.bilayer.blocks import AdaptiveSpade, BlockParameters, Doubling, Predicted, ResidualBlock
 from facepipe.renderers.bilayer.config import SLOPE
 from facepipe.renderers.bilayer.published import Bilayer
-from facepipe.renderers.bilayer.resampled import after_doubling, before_halving
 from facepipe.rendering.bands import Bands, clear_outside, rows_of
 
 Skip = Callable[[Tensor], Tensor]

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facepipe.models.packed import PackedConv
+from facepipe.models.resampled import after_doubling
 from facepipe.renderers.bilayer.config import SLOPE
 from facepipe.renderers.bilayer.joining import joined
 from facepipe.renderers.bilayer.merging import Affine, MergedBlock, MergedGenerator
-from facepipe.renderers.bilayer.resampled import after_doubling
 
 
 class FusedBlock(nn.Module):
