@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from facepipe.api import Result, audio, blendshapes, coefficients, crop, edit, frames, matte, reenact
+    from facepipe.api import Result, audio, avatar_create, blendshapes, coefficients, crop, edit, frames, matte, reenact
     from facepipe.errors import (
         BusyError,
         DiskError,
@@ -47,6 +47,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "audio",
+    "avatar_create",
     "blendshapes",
     "coefficients",
     "crop",

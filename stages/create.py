@@ -137,7 +137,7 @@ def _digest(path: Path) -> str:
 
 STAGE = Stage(
     name="create",
-    version=1,
+    version=2,
     inputs=("picture", "track", "matte", "coefficients", "stylized?", "code?"),
     outputs=FILES,
     params=Params,

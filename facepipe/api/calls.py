@@ -22,6 +22,7 @@ from facepipe.requests import (
     Request,
     run,
 )
+from facepipe.requests.creation import CreateRequest
 from facepipe.requests.frames import FramesRequest
 from facepipe.requests.keywords import request_from
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         AudioOptions,
         BlendshapesOptions,
         CoefficientsOptions,
+        CreateOptions,
         CropOptions,
         EditOptions,
         File,
@@ -221,6 +223,30 @@ def blendshapes(
             sources failed (`done` holds the paths of the other results), and others.
     """
     return _call(BlendshapesRequest, source, {"out": out, **options}, progress, force, role="drivers")
+
+
+def avatar_create(
+    source: Source | Sequence[Source],
+    *,
+    out: File,
+    progress: Progress | None = None,
+    force: Collection[str] = (),
+    **options: Unpack[CreateOptions],
+) -> Result:
+    """Make an avatar from a portrait: params.json, with pictures and a report beside it in the folder `out`.
+
+    Args:
+        source: A picture or video, a folder of them, an array (H, W, 3) of uint8, RGB, or a sequence of these.
+        out: The folder of the avatar; of several portraits, it contains one folder for each.
+        progress: A function that is called with each event of the job (`facepipe.engine.events`).
+        force: Stages to run again even if their results exist; "all" for all of them.
+        options: The options of `facepipe avatar create`, with underscores.
+
+    Raises:
+        FacepipeError: UsageError for options, InputError for files, NoFaceError, FailedItemsError if some of several
+            sources failed (`done` holds the paths of the other results), and others.
+    """
+    return _call(CreateRequest, source, {"out": out, **options}, progress, force, role="portraits")
 
 
 def frames(

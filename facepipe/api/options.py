@@ -262,3 +262,11 @@ class BlendshapesOptions(_SoundTrack, _Face, _NoFace, _Smoothing, _Speech, _Limi
 
 class CoefficientsOptions(_Face, _NoFace, _Smoothing, _Space, _Limits, _Result, total=False):
     """Options of `coefficients`."""
+
+
+class CreateOptions(_Size, _Face, _Limits, _Result, total=False):
+    """Options of `avatar_create`."""
+
+    source_frame: Text
+    stylized: File | None
+    wplus: File | None

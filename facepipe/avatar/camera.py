@@ -37,11 +37,15 @@ class Camera:
     """Positive turns the nose down."""
     roll_degrees: float = 0.0
     """Positive turns the head counter-clockwise."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Place of the picture's middle in the picture that it is cut from, right of and above the middle of that one, in
+    sides of the cut."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a camera that can see nothing."""
-        if not all(map(isfinite, (*self.target, self.yaw_degrees, self.pitch_degrees, self.roll_degrees))):
-            raise ValueError("got a camera whose target or angles are not finite, expected finite numbers")
+        placed = (*self.target, self.yaw_degrees, self.pitch_degrees, self.roll_degrees, *self.shift)
+        if not all(map(isfinite, placed)):
+            raise ValueError("got a camera whose target, angles or shift are not finite, expected finite numbers")
         if not 0 < self.field_of_view_degrees <= 170:
             raise ValueError(f"got a field of view of {self.field_of_view_degrees} degrees, expected it in (0, 170]")
         if not (0 < self.distance < float("inf")):
@@ -78,6 +82,11 @@ class Camera:
     def focal_pixels(self, height: int, width: int) -> float:
         """Return the focal length in pixels of a picture of this size."""
         return min(height, width) / 2 / tan(radians(self.field_of_view_degrees) / 2)
+
+    def middle_pixels(self, height: int, width: int) -> tuple[float, float]:
+        """Return where the line of sight meets a picture of this size, from its left and upper edges."""
+        side = min(height, width)
+        return width / 2 - side * self.shift[0], height / 2 + side * self.shift[1]
 
 
 def framed(parts: Iterable[Part], camera: Camera | None = None, *, margin: float = 0.06) -> Camera:

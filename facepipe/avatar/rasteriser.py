@@ -89,7 +89,7 @@ class _Frame:
     def __init__(self, scene: Scene, camera: Camera, height: int, width: int, threads: Executor | None) -> None:
         self.scene, self.camera, self.threads = scene, camera, threads
         self.shape = (height, width, SAMPLES)
-        self.lens = (float(camera.focal_pixels(height, width)), width / 2, height / 2)
+        self.lens = (float(camera.focal_pixels(height, width)), *camera.middle_pixels(height, width))
         self.points = camera.view(scene.vertices)
         self.normals = vertex_normals(self.points, scene.triangles)
         self.surfaces = surface_table(scene.parts)

@@ -1,61 +1,67 @@
-"""Alignment: small displacements of a target, whose frame is as uncertain as the points that it was made from."""
+"""Alignment: displacements of a drawn face, whose frame in a target is as uncertain as the points it comes from."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import atan, degrees, exp, radians, tan
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe.avatar.camera import Camera
 from facepipe.avatar.picture import Doubles
 from facepipe.creation.observation import SIDE_PIXELS
 from facepipe.creation.target import Floats, Target
 
 STILL: Doubles = np.zeros(4)
-"""An alignment: pixels to the right, pixels down, growth (pixels by which the edges move outwards), and turn (pixels by
-which they move clockwise)."""
+"""An alignment, in pixels of a picture SIDE_PIXELS wide: to the right, down, growth (by which the edges move outwards),
+and turn (by which they move clockwise)."""
 STEPS = (0.5, 0.5, 0.5, 0.5)
-"""Changes by which derivatives are measured, in pixels."""
+"""Changes by which derivatives are measured."""
 HALF = SIDE_PIXELS / 2
 
 
-def aligned(target: Target, alignment: Doubles) -> Target:
-    """Return a target moved and grown. What comes from beyond its edges is not inside."""
+def turned(camera: Camera, alignment: Doubles) -> Camera:
+    """Return a camera without roll whose picture is that of `camera`, displaced by an alignment."""
+    if not alignment.any():
+        return camera
+    moved = _matrix(alignment)[:, :2] @ (-camera.shift[0], camera.shift[1]) + alignment[:2] / SIDE_PIXELS
+    reach = tan(radians(camera.field_of_view_degrees) / 2) / exp(alignment[2] / HALF)
+    return replace(
+        camera,
+        field_of_view_degrees=2 * degrees(atan(reach)),
+        roll_degrees=-degrees(alignment[3] / HALF),
+        shift=(float(-moved[0]), float(moved[1])),
+    )
+
+
+def restored(target: Target, alignment: Doubles) -> Target:
+    """Return a target whose face is displaced by an alignment, without that. What comes from beyond is not inside."""
     if not alignment.any():
         return target
-    planes = {name: _moved(plane, alignment) for name, plane in target.parts.items()}
+    planes = {name: _restored(plane, alignment) for name, plane in target.parts.items()}
     return replace(
         target,
-        picture=np.rint(_moved(target.picture, alignment, cv2.BORDER_REPLICATE)).astype(np.uint8),
-        matte=_moved(target.matte, alignment),
-        inside=_moved(target.inside, alignment),
+        picture=np.rint(_restored(target.picture, alignment, cv2.BORDER_REPLICATE)).astype(np.uint8),
+        matte=_restored(target.matte, alignment),
+        inside=_restored(target.inside, alignment),
         parts=planes,
     )
 
 
-def derivatives(target: Target) -> list[Floats]:
-    """Return the derivatives (256, 256, 3) of a picture's difference from a target by the target's alignment."""
-    found = []
-    for axis, step in enumerate(STEPS):
-        alignment = STILL.copy()
-        alignment[axis] = step
-        moved = _moved(target.picture, alignment, cv2.BORDER_REPLICATE)
-        share = target.inside[..., None] / np.float32(255 * step)
-        found.append((target.picture - moved) * share)
-    return found
-
-
-def _moved(plane: NDArray[np.uint8 | np.float32], alignment: Doubles, border: int = cv2.BORDER_CONSTANT) -> Floats:
-    across, down, growth, turn = alignment
-    scale, angle, middle = float(np.exp(growth / HALF)), float(turn / HALF), HALF - 0.5
-    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
-    matrix = np.array(
-        [
-            [cos, -sin, middle - cos * middle + sin * middle + across],
-            [sin, cos, middle - sin * middle - cos * middle + down],
-        ]
+def _restored(plane: NDArray[np.uint8 | np.float32], alignment: Doubles, border: int = cv2.BORDER_CONSTANT) -> Floats:
+    matrix, middle = _matrix(alignment), HALF - 0.5
+    matrix[:, 2] += middle - matrix[:, :2] @ (middle, middle)
+    size, flags = (SIDE_PIXELS, SIDE_PIXELS), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(
+        cv2.warpAffine(plane.astype(np.float32), matrix, size, flags=flags, borderMode=border), np.float32
     )
-    size = (SIDE_PIXELS, SIDE_PIXELS)
-    moved = cv2.warpAffine(plane.astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
-    return np.asarray(moved, np.float32)
+
+
+def _matrix(alignment: Doubles) -> Doubles:
+    """Return the displacement (2, 3) of pixels about the middle of the picture."""
+    across, down, growth, turn = alignment
+    scale, angle = float(np.exp(growth / HALF)), float(turn / HALF)
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    return np.array([[cos, -sin, across], [sin, cos, down]])

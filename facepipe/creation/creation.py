@@ -22,10 +22,10 @@ from facepipe.creation.stylised import DRAWING, STYLISED, StylisedPortrait, kept
 from facepipe.models.avatar_mapper import PARTS
 
 Doubles = NDArray[np.float64]
-DRAWN = 0.85
+DRAWN = 0.5
 """Probability from which on a portrait counts as a drawing by the engine, until the engine cannot draw it."""
-REDRAWN = 0.05
-"""Difference of a drawing by the engine from its avatar at most: the largest of 16 was 0.033."""
+REDRAWN = 0.03
+"""Difference of a drawing by the engine from its avatar at most."""
 STAGES = ("imitator", "argmax", "search")
 """What is compared with the target: the relaxed vector drawn by the imitator, then strict ones drawn by the engine."""
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from facepipe.avatar.picture import Doubles
 from facepipe.avatar.vector import AvatarVector
+from facepipe.creation.alignment import STEPS, STILL
 from facepipe.creation.drawing import Drawing
-from facepipe.creation.least_squares import bounded_step, normal_equations
+from facepipe.creation.least_squares import bounded_step, correct, normal_equations
 from facepipe.creation.score import LEVELS, halved
 from facepipe.creation.target import Floats
 
@@ -20,7 +21,7 @@ STEP = 0.06
 """Change of a number by which its derivative is measured."""
 SOFTNESS = 0.02
 """Differences of pixels below this count by their squares, larger ones by their absolute values."""
-DAMPINGS = (0.01, 0.1, 1.0)
+DAMPINGS = (0.001, 0.03, 0.3)
 """Shares of its diagonal that are added to the matrix: from a long step to a short one."""
 
 
@@ -60,7 +61,9 @@ class Derivatives:
         vector: AvatarVector,
         numbers: Sequence[int],
         inside: Floats,
-        further: Sequence[Floats] = (),
+        alignment: Doubles = STILL,
+        *,
+        aligned: bool = False,
     ) -> None:
         """Draw one picture for each number.
 
@@ -69,26 +72,32 @@ class Derivatives:
             vector: The vector at which derivatives are measured.
             numbers: Indices of its continuous part.
             inside: (2 * SIDE, 2 * SIDE), where the target is known.
-            further: (2 * SIDE, 2 * SIDE, 3) each, derivatives by other quantities.
+            alignment: Of the pictures.
+            aligned: Whether to measure derivatives by the alignment, too.
         """
         at = vector.numbers()
-        steps = [-STEP if at[number] + STEP > 1 else STEP for number in numbers]
+        steps: list[float] = [-STEP if at[number] + STEP > 1 else STEP for number in numbers]
         moved = []
         for number, step in zip(numbers, steps, strict=True):
             values = at.copy()
             values[number] += step
             moved.append(vector.with_numbers(values))
-        first, *pictures = drawing.draw([vector, *moved], SIDE)
+        alignments = [alignment] * (1 + len(numbers))
+        if aligned:
+            moved += [vector] * len(STEPS)
+            alignments += list(alignment + np.diag(STEPS))
+            steps += STEPS
+        first, *pictures = drawing.draw([vector, *moved], alignments, SIDE)
         share = halved(inside[..., None]) / np.float32(255)
         base = first.colour.astype(np.float32)
         columns = [
             features((picture.colour - base) * share) / np.float32(step)
             for picture, step in zip(pictures, steps, strict=True)
         ]
-        self._rows = np.ascontiguousarray(np.stack([*columns, *(features(halved(one)) for one in further)], axis=1))
+        self._rows = np.ascontiguousarray(np.stack(columns, axis=1))
 
     def steps(self, subtracted: Floats, pulls: Pulls, dampings: Sequence[float] = DAMPINGS) -> list[Doubles]:
-        """Return changes (P,) of the numbers, then of the further quantities, that make a difference smaller.
+        """Return changes (P,) of the numbers, then of the alignment, that make a difference smaller.
 
         Args:
             subtracted: The difference (2 * SIDE, 2 * SIDE, 3) of picture and target.
@@ -104,3 +113,8 @@ class Derivatives:
             )
             for damping in dampings
         ]
+
+    def learn(self, change: Doubles, before: Floats, after: Floats) -> None:
+        """Correct the derivatives by the differences (2 * SIDE, 2 * SIDE, 3) before and after a change (P,)."""
+        if change.any():
+            correct(self._rows, change, features(halved(after - before)))

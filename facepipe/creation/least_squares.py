@@ -54,3 +54,20 @@ def bounded_step(matrix: Doubles, right: Doubles, low: Doubles, high: Doubles) -
         if largest < 1e-7:
             break
     return step
+
+
+@compiled
+def correct(rows: Floats, change: Doubles, differences: Floats) -> None:
+    """Make derivatives (R, P) in place such that a change (P,) gives the differences (R,) that it gave.
+
+    This is Broyden's update: derivatives across the change stay (Broyden 1965).
+    """
+    size = 0.0
+    for i in range(len(change)):
+        size += change[i] * change[i]
+    for r in range(rows.shape[0]):
+        missing = float(differences[r])
+        for i in range(len(change)):
+            missing -= rows[r, i] * change[i]
+        for i in range(len(change)):
+            rows[r, i] += missing * change[i] / size

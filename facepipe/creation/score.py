@@ -10,7 +10,7 @@ from facepipe.avatar.assets import ASSETS
 from facepipe.avatar.mesh import PARTS
 from facepipe.avatar.picture import Doubles, Picture
 from facepipe.avatar.vector import AvatarVector, RelaxedVector
-from facepipe.creation.alignment import STILL, aligned
+from facepipe.creation.alignment import STILL
 from facepipe.creation.target import Floats, Pixels, Target
 
 LEVELS = 4
@@ -52,10 +52,8 @@ def distance(subtracted: Floats) -> float:
 class Score:
     """The score of pictures against one target, with what the relaxed vector says of their vectors."""
 
-    def __init__(self, target: Target, relaxed: RelaxedVector, alignment: Doubles = STILL) -> None:
-        """Score against a target that is aligned first."""
-        self.target, self.trust, self.alignment = aligned(target, alignment), target.trust, alignment
-        self._shift = SHIFT * float((alignment**2).sum()) / max(target.trust.shift_pixels, 1e-3) ** 2
+    def __init__(self, target: Target, relaxed: RelaxedVector) -> None:
+        self.target, self.trust = target, target.trust
         self._relaxed = relaxed
         self._costs = {
             type_: dict(zip(options, -np.log(np.maximum(relaxed.choices[type_], LEAST)), strict=True))
@@ -63,9 +61,12 @@ class Score:
         }
         self._known = max(float(self.target.inside.sum()), 1.0)
 
-    def __call__(self, vector: AvatarVector, picture: Picture) -> float:
-        """Return the score of a vector and its picture at the target's size."""
-        trust, score = self.trust, self._shift + self.prior(vector)
+    def __call__(self, vector: AvatarVector, picture: Picture, alignment: Doubles = STILL) -> float:
+        """Return the score of a vector and its picture at the target's size, drawn with an alignment."""
+        trust = self.trust
+        score = self.prior(vector)
+        if trust.place:
+            score += SHIFT * float((((alignment - trust.place.mean) / trust.place.spread) ** 2).sum())
         if trust.pixels:
             score += trust.pixels * distance(difference(picture.colour, self.target.picture, self.target.inside))
         if trust.silhouette:

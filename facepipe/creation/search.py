@@ -10,9 +10,9 @@ from time import perf_counter
 import numpy as np
 
 from facepipe.avatar.head import Head
-from facepipe.avatar.picture import Picture
+from facepipe.avatar.picture import Doubles, Picture
 from facepipe.avatar.vector import NUMBERS, AvatarVector, RelaxedVector
-from facepipe.creation.alignment import derivatives
+from facepipe.creation.alignment import STILL, restored
 from facepipe.creation.drawing import Drawing, drawing
 from facepipe.creation.fitting import DAMPINGS, Derivatives, Pulls
 from facepipe.creation.score import SHIFT, Score, difference, options_of
@@ -33,6 +33,8 @@ OWN: Mapping[str, tuple[str, ...]] = {
 """Numbers that are fitted anew to each of the best options of a type, before they are compared."""
 PROBABLE, MOST = 0.03, 8
 """Options of a type that are tried for a photograph: those of at least this probability, at most this many."""
+POSSIBLE = 1e-3
+"""Least probability of options that are tried if pixels can be compared."""
 AGAIN = 4
 """Options of a type that are tried again in later rounds: those with the best scores."""
 PAIRED = 3
@@ -40,14 +42,18 @@ PAIRED = 3
 FITTED, NEAR = 2, 1.3
 """Options of a type to which their own numbers are fitted, if their score is at most this multiple of the best."""
 ROUNDS = 2
-CHORDS = 3
-"""Steps that are taken with the same derivatives."""
-ENOUGH = 1e-5
-"""Improvement of the score below which derivatives are not used again."""
+GOOD = 0.010
+"""Score of a picture by the engine below which other hair is not tried further: right ones have 0.008 to 0.011."""
+RIVAL, RIVALS = 0.02, 3
+"""Least probability of that hair, and how many are tried."""
+CHORDS = 8
+"""Steps that are taken with the same derivatives, corrected after each."""
+ENOUGH = 0.01
+"""Improvement of the score, as a fraction of it, below which derivatives are not used again."""
 FINISHED = 0.1
 """Improvement by a round, as a fraction of the score, below which there is no further round."""
 MOST_SHIFT = 12.0
-"""Pixels by which a target may be shifted or grown."""
+"""Pixels by which a face may be shifted or grown."""
 OUTLINES = ("hair_volume", "hair_length", "beard_volume", "glasses_size", "glasses_height")
 REACHES = (0.3, 0.15, 0.08)
 """Numbers that the outlines of a photograph show, and by how much each is changed, round by round."""
@@ -79,8 +85,10 @@ class Conversion:
     trace: tuple[Step, ...]
     renders: int
     seconds: float
+    alignment: Doubles
+    """Of the face in the target."""
     target: Target
-    """The target, moved to where the search found the face."""
+    """The target, moved so that the face that the search found is in its frame."""
 
 
 def convert(target: Target, relaxed: RelaxedVector, head: Head, *, threads: int = 2) -> Conversion:
@@ -89,10 +97,10 @@ def convert(target: Target, relaxed: RelaxedVector, head: Head, *, threads: int 
     The result does not depend on the number of threads.
     """
     start = perf_counter()
-    with drawing(head, threads) as canvas:
+    with drawing(head, threads, target.view) as canvas:
         search = _Search(target, relaxed, canvas)
         argmax, argmax_score = search.vector, search.score
-        if target.trust.shift_pixels:
+        if target.trust.place:
             search.place()
         if target.trust.pixels:
             # Options cannot be compared on a head of another shape.
@@ -103,7 +111,7 @@ def convert(target: Target, relaxed: RelaxedVector, head: Head, *, threads: int 
             before = search.score
             search.types(fitted=bool(target.trust.pixels))
             search.continuous()
-            if before - search.score < ENOUGH + FINISHED * before:
+            if before - search.score < FINISHED * before:
                 break
         if target.trust.pixels:
             search.contest()
@@ -115,7 +123,8 @@ def convert(target: Target, relaxed: RelaxedVector, head: Head, *, threads: int 
             tuple(search.trace),
             canvas.count,
             perf_counter() - start,
-            search.target,
+            search.alignment,
+            restored(target, search.alignment),
         )
 
 
@@ -125,19 +134,15 @@ class _Search:
     def __init__(self, target: Target, relaxed: RelaxedVector, canvas: Drawing) -> None:
         self._target, self._relaxed, self._canvas = target, relaxed, canvas
         self._scored = Score(target, relaxed)
-        self.vector = relaxed.strict()
-        self._picture = canvas.draw([self.vector])[0]
-        self.score = self._scored(self.vector, self._picture)
+        place = target.trust.place
+        self.vector, self.alignment = relaxed.strict(), np.array(place.mean) if place else STILL
+        self._picture = canvas.draw([self.vector], [self.alignment])[0]
+        self.score = self._scored(self.vector, self._picture, self.alignment)
         self.trace: list[Step] = []
         self._ranked: dict[str, list[str]] = {}
 
-    @property
-    def target(self) -> Target:
-        """The target in its present alignment."""
-        return self._scored.target
-
     def place(self) -> None:
-        """Align the target, and fit the colours: options cannot be compared before that, nor shapes before options."""
+        """Align the face, and fit the colours: options cannot be compared before that, nor shapes before options."""
         before = self.score
         tried = self._fit([number for number, name in enumerate(NUMBERS) if "." in name])
         self._note("colours", tried, "moved" if self.score < before else "")
@@ -162,20 +167,35 @@ class _Search:
         self._note("continuous", tried, "moved" if self.score < before else "")
 
     def contest(self) -> None:
-        """Fit everything to the likeliest hair that was not chosen, and keep it if it is better after all."""
-        before, shares = self.vector.choices["hair"], options_of(self._relaxed, "hair")
-        other = max((name for name in shares if name != before), key=lambda name: shares[name])
-        vector = self.vector.changed(choices={"hair": other})
-        picture = self._canvas.draw([vector])[0]
-        tried = self._refit(vector, picture, self._scored(vector, picture), range(len(NUMBERS)), CHORDS)
-        self._note("contest of hair", tried, f"{other} for {before}" if self.vector.choices["hair"] == other else "")
+        """While the picture is not good, fit everything to the likeliest hair that was not chosen.
+
+        A shape that was fitted with other hair hides what suits the picture. The better one is kept.
+        """
+        shares, reset = options_of(self._relaxed, "hair"), [NUMBERS.index(name) for name in OWN["hair"]]
+        chosen = self.vector.choices["hair"]
+        likely = sorted(
+            (name for name in shares if shares[name] >= RIVAL and name != chosen), key=lambda one: -shares[one]
+        )
+        for other in likely[:RIVALS]:
+            if self.score < GOOD:
+                return
+            before, values = self.vector.choices["hair"], self.vector.numbers()
+            values[reset] = self._relaxed.continuous[reset]
+            vector = self.vector.changed(choices={"hair": other}).with_numbers(values)
+            picture, score = self._try([vector])[0]
+            tried = self._refit(vector, picture, score, range(len(NUMBERS)), CHORDS)
+            won = self.vector.choices["hair"] == other
+            self._note("contest of hair", tried, f"{other} for {before}" if won else "")
+            if won:
+                self.types(fitted=True)
+                self.continuous()
 
     def _candidates(self, type_: str) -> list[str]:
-        """Return options of a type by falling probability: all, if pixels can be compared."""
+        """Return options of a type by falling probability."""
         shares = options_of(self._relaxed, type_)
         ordered = sorted(shares, key=lambda name: -shares[name])
         if self._target.trust.pixels:
-            return ordered
+            return [name for rank, name in enumerate(ordered) if rank < PAIRED or shares[name] >= POSSIBLE]
         return [name for rank, name in enumerate(ordered[:MOST]) if rank == 0 or shares[name] >= PROBABLE]
 
     def _probable(self, type_: str) -> list[str]:
@@ -204,64 +224,63 @@ class _Search:
         self._note(searched, tried, ", ".join(changed))
         return {tuple(choice.values()): score for choice, (_, score) in zip(others, drawn, strict=True)}
 
-    def _try(self, vectors: Sequence[AvatarVector], scores: Sequence[Score] = ()) -> list[tuple[Picture, float]]:
+    def _try(self, vectors: Sequence[AvatarVector], alignments: Sequence[Doubles] = ()) -> list[tuple[Picture, float]]:
         """Draw vectors, keep the best of them if it is better, and return their pictures and scores.
 
-        `scores` are those of each vector's alignment; without them, all have the present one.
+        Without alignments of their own, all have the present one.
         """
         drawn = []
-        scores = scores or [self._scored] * len(vectors)
-        for vector, picture, scored in zip(vectors, self._canvas.draw(vectors), scores, strict=True):
-            score = scored(vector, picture)
+        alignments = alignments or [self.alignment] * len(vectors)
+        pictures = self._canvas.draw(vectors, alignments)
+        for vector, alignment, picture in zip(vectors, alignments, pictures, strict=True):
+            score = self._scored(vector, picture, alignment)
             drawn.append((picture, score))
             if score < self.score:
-                self.vector, self._picture, self.score, self._scored = vector, picture, score, scored
+                self.vector, self.alignment, self._picture, self.score = vector, alignment, picture, score
         return drawn
 
     def _refit(self, vector: AvatarVector, picture: Picture, score: float, numbers: Sequence[int], chords: int) -> int:
         """Fit numbers in another vector, and keep it if it is better; return the number of vectors tried."""
-        kept = self.vector, self._picture, self.score, self._scored
+        kept = self.vector, self.alignment, self._picture, self.score
         self.vector, self._picture, self.score = vector, picture, score
         tried = self._fit(numbers, chords)
-        if self.score >= kept[2]:
-            self.vector, self._picture, self.score, self._scored = kept
+        if self.score >= kept[3]:
+            self.vector, self.alignment, self._picture, self.score = kept
         return tried
 
     def _fit(self, numbers: Sequence[int], chords: int = CHORDS) -> int:
         """Fit numbers of the continuous part to the picture; return the number of vectors tried."""
-        tried, whole = len(numbers), chords > 1
-        target = self._scored.target
-        further = derivatives(target) if whole and target.trust.shift_pixels else []
-        measured = Derivatives(self._canvas, self.vector, numbers, target.inside, further)
+        tried, whole, target = len(numbers), chords > 1, self._target
+        free = whole and target.trust.place is not None
+        measured = Derivatives(self._canvas, self.vector, numbers, target.inside, self.alignment, aligned=free)
         for _ in range(chords):
-            before, at, target = self.score, self.vector.numbers(), self._scored.target
+            before, at, alignment = self.score, self.vector.numbers(), self.alignment
             apart = difference(self._picture.colour, target.picture, target.inside)
-            pulls = self._pulls(numbers, shifted=bool(further))
-            vectors, scores = [], []
-            for change in measured.steps(apart, pulls, DAMPINGS if whole else DAMPINGS[:1]):
+            vectors, alignments = [], []
+            for change in measured.steps(apart, self._pulls(numbers, free), DAMPINGS if whole else DAMPINGS[:1]):
                 values = at.copy()
                 values[list(numbers)] += change[: len(numbers)]
                 vectors.append(self.vector.with_numbers(values))
-                shift = self._scored.alignment + change[len(numbers) :] if further else None
-                scores.append(self._scored if shift is None else Score(self._target, self._relaxed, shift))
-            tried += len(self._try(vectors, scores))
-            if before - self.score < ENOUGH:
+                alignments.append(alignment + change[len(numbers) :] if free else alignment)
+            tried += len(self._try(vectors, alignments))
+            if before - self.score < ENOUGH * before:
                 break
+            moved = (self.vector.numbers() - at)[list(numbers)]
+            moved = np.append(moved, self.alignment - alignment) if free else moved
+            measured.learn(moved, apart, difference(self._picture.colour, target.picture, target.inside))
         return tried
 
-    def _pulls(self, numbers: Sequence[int], *, shifted: bool) -> Pulls:
-        """Return bounds and pulls of changes of numbers, and of the alignment."""
+    def _pulls(self, numbers: Sequence[int], free: bool) -> Pulls:
+        """Return bounds and pulls of changes of numbers, and of the alignment if it is free."""
         trust, at = self._target.trust, self.vector.numbers()
         wanted = (self._relaxed.continuous - at)[list(numbers)]
         strength = np.full(len(numbers), 2 * trust.continuous / len(at))
         low, high = -at[list(numbers)], 1 - at[list(numbers)]
-        if shifted:
-            shift = self._scored.alignment
-            low, high = np.append(low, -MOST_SHIFT - shift), np.append(high, MOST_SHIFT - shift)
-            wanted, strength = (
-                np.append(wanted, -shift),
-                np.append(strength, np.full(len(shift), 2 * SHIFT / trust.shift_pixels**2)),
-            )
+        if free and trust.place:
+            place, here = trust.place, self.alignment
+            low, high = np.append(low, -MOST_SHIFT - here), np.append(high, MOST_SHIFT - here)
+            wanted = np.append(wanted, place.mean - here)
+            strength = np.append(strength, 2 * SHIFT / np.square(place.spread))
         return Pulls(low, high, wanted, strength)
 
     def _slide(self, name: str, reach: float) -> int:

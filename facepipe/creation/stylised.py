@@ -38,6 +38,13 @@ FOLDED = 0.1
 ANCHORS = 5
 """Along each edge of the frame, where the warp leaves the portrait in its place."""
 
+EMPTY, CERTAIN, LEAST_BEHIND = 0.02, 0.9, 1000
+"""Shares of the person below which a pixel shows the background, and above which the person; and how many pixels tell
+the background's colour."""
+ALIKE_LEVELS, UNLIKE = 3, 0.1
+"""Difference of a pixel from a background of one colour at most; share of the background that may differ more, as the
+matte leaves out some hair, or of the person that may differ less."""
+
 
 @dataclass(frozen=True, eq=False)
 class StylisedPortrait:
@@ -71,9 +78,25 @@ def stylised_portrait(observation: Observation, avatar: Avatar, parts: Mapping[s
 def kept_portrait(
     picture: Pixels, observation: Observation, parts: Mapping[str, Floats], kind: str
 ) -> StylisedPortrait:
-    """Return a portrait whose picture (256, 256, 3), framed like the observation, has the style of avatars already."""
-    matte = observation.matte
+    """Return a portrait whose picture (256, 256, 3), framed like the observation, has the style of avatars already.
+
+    The matting network is made for photographs. In front of a background of one colour it is not needed.
+    """
+    matte = plain_matte(picture, observation.matte)
     return StylisedPortrait(before_background(picture, matte), matte, observation.inside, parts, kind)
+
+
+def plain_matte(picture: Pixels, matte: Floats) -> Floats:
+    """Return what differs from the background (256, 256), if that has one colour that the person hardly has."""
+    behind = picture[matte < EMPTY].astype(np.float32)
+    if len(behind) < LEAST_BEHIND:
+        return matte
+    colour = np.median(behind, axis=0)
+    if (np.abs(behind - colour).max(axis=1) > ALIKE_LEVELS).mean() > UNLIKE:
+        return matte
+    away: Floats = (np.abs(picture - colour.astype(np.float32)).max(axis=2) > ALIKE_LEVELS).astype(np.float32)
+    person = away[matte > CERTAIN]
+    return matte if len(person) - person.sum() > UNLIKE * len(person) else away
 
 
 def warp_of(observation: Observation, avatar: Avatar) -> Points:

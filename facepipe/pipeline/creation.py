@@ -12,7 +12,7 @@ from facepipe.creation import CODE_MAPPER, IMITATOR, MAPPER
 from facepipe.engine import Artefact, Job, Output, Pending
 from facepipe.engine.remark import remarks_in
 from facepipe.errors import InputError, UsageError, WeightsError
-from facepipe.media.files import check_input
+from facepipe.media.files import check_input, check_output
 from facepipe.pipeline.avatars import avatar_params
 from facepipe.pipeline.delivery import check_destination, sidecar_of
 from facepipe.pipeline.items import RESULT_SUFFIXES, Item, find_items, is_medium
@@ -128,6 +128,7 @@ def _items(job: Job, options: Options, inputs: Sequence[Path], out: Path, furthe
     if further and len(items) > 1:
         given = " and ".join(FLAGS[role] for role in further)
         raise UsageError(f"{given} belongs to one portrait, but there are {len(items)}; run them one by one")
+    all_of([partial(check_output, item.base / create.FILES[0], makes_folder=True) for item in items])
     if len(items) == 1:
         sidecar, digests = sidecar_of(next(iter(outs_of(items[0])))), job.workspace.digests
         check = partial(check_destination, digests=digests, overwrite=options.overwrite, described_by=sidecar)

@@ -46,6 +46,8 @@ PORTRAITS = 12
 BETAS = 20
 STRONG = 0.55
 """Share of drawings and portraits whose colours are changed."""
+CLEAN = 0.4
+"""Share of drawings that are left as they are."""
 SMOOTHING = 0.02
 IMITATION = 2.0
 """Weight of the self-supervision."""
@@ -172,7 +174,7 @@ class Source:
             rows = torch.multinomial(self.labels.rate, PORTRAITS, generator=random)
             yield Step(
                 beta_at(step, recipe.steps),
-                augmented(drawn, random, self.mirror, strong=STRONG),
+                augmented(drawn, random, self.mirror, strong=STRONG, clean=CLEAN),
                 drawn.numbers,
                 drawn.choices,
                 augmented(self.portraits.rows(rows), random, self.mirror, strong=STRONG),

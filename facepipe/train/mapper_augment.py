@@ -43,7 +43,7 @@ def plain_batch(samples: Samples, *, background: Tensor | None = None) -> Batch:
     return Batch(_signed(wide), _signed(close[:, :3]), _normalised(points), parts, torch.ones(count, dtype=torch.bool))
 
 
-def augmented(samples: Samples, random: torch.Generator, mirror: Tensor, *, strong: float) -> Batch:
+def augmented(samples: Samples, random: torch.Generator, mirror: Tensor, *, strong: float, clean: float = 0.0) -> Batch:
     """Return samples in other frames, in front of other backgrounds, in other light, and worse.
 
     Args:
@@ -51,6 +51,7 @@ def augmented(samples: Samples, random: torch.Generator, mirror: Tensor, *, stro
         random: Source of randomness.
         mirror: (478,), the mirror partner of each point.
         strong: Probability of changed colours; the rest of the samples keep theirs.
+        clean: Probability that a drawing is left as it is, as pictures by the engine are.
     """
     count, drawn = len(samples), bool(samples.numbers.shape[1])
     matrix = _frames(count, random)
@@ -67,7 +68,15 @@ def augmented(samples: Samples, random: torch.Generator, mirror: Tensor, *, stro
     wide, close = _composed(wide, close, behind, replaced)
     wide[:, :3], close[:, :3] = _lit(wide[:, :3], close[:, :3], changed, random, textures=drawn)
     planes = torch.cat([_degraded(wide[:, :3], random, 0.5), matte, wide[:, 4:]], 1)
-    return Batch(_signed(planes), _signed(_degraded(close[:, :3], random, 0.8)), _normalised(points), parts, ~changed)
+    batch = Batch(_signed(planes), _signed(_degraded(close[:, :3], random, 0.8)), _normalised(points), parts, ~changed)
+    return _partly(plain_batch(samples), batch, torch.rand(count, generator=random) < clean) if clean else batch
+
+
+def _partly(first: Batch, second: Batch, chosen: Tensor) -> Batch:
+    """Return the samples `chosen` (B,) of the first batch, and the others of the second."""
+    names = first.__dataclass_fields__
+    rows = {name: chosen.view(-1, *[1] * (getattr(first, name).ndim - 1)) for name in names}
+    return Batch(*(torch.where(rows[name], getattr(first, name), getattr(second, name)) for name in names))
 
 
 def _signed(values: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ from facepipe.requests import (
     MatteRequest,
     ReenactRequest,
 )
+from facepipe.requests.creation import CreateRequest
 from facepipe.requests.declaration import Declared, declared
 from facepipe.requests.frames import FramesRequest
 from facepipe.requests.request import RequestBase
@@ -43,6 +44,7 @@ TYPES: Mapping[str, tuple[type[RequestBase], Any]] = {
     "matte": (MatteRequest, options.MatteOptions),
     "coefficients": (CoefficientsRequest, options.CoefficientsOptions),
     "blendshapes": (BlendshapesRequest, options.BlendshapesOptions),
+    "avatar_create": (CreateRequest, options.CreateOptions),
     "frames": (FramesRequest, options.FramesOptions),
 }
 

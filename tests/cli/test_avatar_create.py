@@ -13,6 +13,7 @@ import pytest
 import torch
 from skimage import data
 
+import facepipe
 from facepipe.avatar.compiling import open_head
 from facepipe.avatar.params import head_of, load_params
 from facepipe.checkpoint import save_network
@@ -97,6 +98,30 @@ def test_the_second_run_makes_nothing(create: Create, scene: Scene, tmp_path: Pa
     # Another size of the picture repeats the last stage only.
     assert len(create(scene.portrait, "-o", tmp_path / "large", "--size", "300", "--json", work="second").made()) == 1
     assert read_image(tmp_path / "large" / "render.png").shape == (300, 300, 3)
+
+
+def test_python_makes_the_same_avatar(
+    create: Create, scene: Scene, tmp_path: Path, works: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    create(scene.portrait, "-o", tmp_path / "told")
+    made = facepipe.avatar_create(scene.portrait, out=tmp_path / "called", work=works / "work")
+    assert [path.name for path in made.paths] == list(stage.FILES)
+    assert made.path.read_bytes() == (tmp_path / "told" / "params.json").read_bytes()
+
+
+def test_folders_that_cannot_be_made_are_found_before_the_work(
+    create: Create, scene: Scene, tmp_path: Path, works: Path
+) -> None:
+    (tmp_path / "file").touch()
+    people = tmp_path / "people"
+    people.mkdir()
+    for name in ("ann.png", "bob.png"):
+        (people / name).write_bytes(scene.portrait.read_bytes())
+    for inputs in ([scene.portrait], [people]):
+        done = create(*inputs, "-o", tmp_path / "file" / "me", code=3, work="none")
+        assert "is a file, not a folder" in said(done)
+        assert not (works / "none").exists()
 
 
 @pytest.mark.slow

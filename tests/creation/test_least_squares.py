@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import lsq_linear
 
 from facepipe.creation.fitting import SIDE, SOFTNESS, features
-from facepipe.creation.least_squares import bounded_step, normal_equations
+from facepipe.creation.least_squares import bounded_step, correct, normal_equations
 from facepipe.creation.score import halved
 
 
@@ -51,3 +51,14 @@ def test_features_are_means_at_several_scales() -> None:
     np.testing.assert_allclose(halved(picture), half, atol=1e-6)
     np.testing.assert_allclose(row[picture.size : picture.size + half.size], half.ravel(), atol=1e-6)
     assert SOFTNESS > 0
+
+
+def test_corrected_derivatives_give_what_a_change_gave_and_stay_across_it() -> None:
+    rows, given, _ = problem()
+    change, across = np.zeros(7), np.zeros(7)
+    change[:2], across[:2] = (0.3, -0.4), (0.4, 0.3)
+    corrected = rows.copy()
+    correct(corrected, change, given)
+    np.testing.assert_allclose(corrected @ change, given, atol=1e-6)
+    np.testing.assert_allclose(corrected @ across, rows @ across, atol=1e-6)
+    np.testing.assert_array_equal(corrected[:, 2:], rows[:, 2:])

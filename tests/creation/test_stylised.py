@@ -16,6 +16,7 @@ from facepipe.creation.landmarks import SHARES, landmarks_of
 from facepipe.creation.stylised import (
     folds,
     kept_portrait,
+    plain_matte,
     projected,
     smoothed,
     stylised_portrait,
@@ -116,6 +117,24 @@ def test_smoothing_keeps_edges() -> None:
     made = smoothed(np.clip(plane + noise, 0, 255).astype(np.uint8)).astype(float)
     assert made[8:-8, 8:24].std() < 0.5 * noise.std()
     assert made[:, 33].mean() - made[:, 30].mean() > 100
+
+
+def test_hair_that_the_matte_leaves_out_stays_before_a_background_of_one_colour() -> None:
+    matte = np.zeros((256, 256), np.float32)
+    matte[80:, 80:180] = 1
+    picture = np.full((256, 256, 3), (240, 250, 230), np.uint8)
+    picture[80:, 80:180] = (200, 150, 120)
+    picture[60:80, 80:180] = (90, 60, 20)  # hair
+    found = plain_matte(picture, matte)
+    np.testing.assert_array_equal(found[60:], np.where(picture[60:, :, 0] == 240, 0, 1))
+    assert found[:60].max() == 0
+    several = picture.copy()
+    several[:, :60] = (20, 30, 200)
+    assert plain_matte(several, matte) is matte
+    full = np.ones_like(matte)
+    assert plain_matte(picture, full) is full
+    picture[120:, 80:180] = (240, 250, 230)  # a shirt of the background's colour
+    assert plain_matte(picture, matte) is matte
 
 
 def test_a_given_picture_stays_as_it_is() -> None:

@@ -166,6 +166,16 @@ def test_labels_are_sets_of_options_of_their_type() -> None:
     assert labels.gender[0] == 0.75
 
 
+def test_clean_drawings_stay_as_they_are() -> None:
+    samples = spotted((120.0, 130.0))
+    kept = augmented(samples, torch.Generator().manual_seed(1), MIRROR, strong=1.0, clean=1.0)
+    plain = plain_batch(samples)
+    for name in ("wide", "close", "points", "parts", "plain"):
+        assert torch.equal(getattr(kept, name), getattr(plain, name)), name
+    changed = augmented(samples, torch.Generator().manual_seed(1), MIRROR, strong=1.0, clean=1e-9)
+    assert not torch.equal(changed.wide, plain.wide)
+
+
 def test_the_loss_of_labels_falls_with_the_probability_of_their_options() -> None:
     labels, _ = labels_of(["a"], {"a": LABEL})
     continuous = torch.full((1, CONTINUOUS), 0.75)
