@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facepipe.errors import InputError
+from facepipe.errors import InputError, WeightsError
+from facepipe.weights import registered
 
 if TYPE_CHECKING:
     from facepipe.codec import Header, TokenTable
@@ -33,6 +34,8 @@ class TokenKind:
     """Registry name of its network."""
     table: str
     """Registry name of the table of the tokens."""
+    seen_by: tuple[str, ...] = ()
+    """Registry names of further weights that decide how frames are drawn: those that see the face in a still."""
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -49,7 +52,9 @@ KINDS: Mapping[str, TokenKind] = {
             "compact",
             "pirender-compact",
             "codec-coefficients",
+            seen_by=FACES,
         ),
+        TokenKind("imf", "32 numbers of an implicit motion function", "imf", "imf-compact", "codec-imf"),
     )
 }
 """Kinds of tokens by name. A further kind needs an entry here, and a `PortraitReader` in `open_kind`."""
@@ -57,25 +62,50 @@ STAGE_WEIGHTS = (*FACES, *(f"{name}?" for kind in KINDS.values() for name in (ki
 """Weights of the stages that encode and decode, which use those of one kind."""
 
 
+def is_available(kind: TokenKind) -> bool:
+    """Return whether all weights of a kind are registered."""
+    return not _unregistered(kind)
+
+
+def check_available(kind: TokenKind) -> None:
+    """Raise WeightsError if weights of a kind are not registered."""
+    if missing := _unregistered(kind):
+        raise WeightsError(
+            f"tokens of the kind {kind.name} need the weights {' and '.join(missing)}, which are not registered; add "
+            "each by `facepipe weights add FILE --name NAME`"
+        )
+
+
+def _unregistered(kind: TokenKind) -> list[str]:
+    known = registered()
+    return [name for name in kind.weights if name not in known]
+
+
 def open_kind(kind: TokenKind, weights: Mapping[str, Path]) -> tuple[PortraitReader, TokenTable]:
     """Open the networks and the table of a kind. `weights` are files by the names in `kind.weights`."""
+    from facepipe.coding.imf_portrait import ImfReader
     from facepipe.coding.portrait import CoefficientReader
     from facepipe.rendering.spec import NETWORK
 
-    return CoefficientReader({**weights, NETWORK: weights[kind.network]}), open_table(kind, weights)
+    files = {**weights, NETWORK: weights[kind.network]}
+    portraits = ImfReader(files) if kind.name == "imf" else CoefficientReader(files)
+    return portraits, open_table(kind, weights)
 
 
 def open_table(kind: TokenKind, weights: Mapping[str, Path]) -> TokenTable:
-    """Open the table of a kind."""
+    """Open the table of a kind. Raises WeightsError for one of other tokens."""
     from facepipe.codec import load_table
     from facepipe.weights.loaded import load_once
 
-    return load_once(load_table, weights[kind.table])
+    table = load_once(load_table, weights[kind.table])
+    if table.kind != kind.name:
+        raise WeightsError(f"{weights[kind.table]} is a table of {table.kind} tokens, expected {kind.name}")
+    return table
 
 
 def digest_of(kind: TokenKind, weights: Mapping[str, WeightFile]) -> bytes:
     """Return the 16 bytes that identify the weights with which frames are drawn."""
-    known = {name: weights[name].sha256 for name in (*FACES, kind.network)}
+    known = {name: weights[name].sha256 for name in (*kind.seen_by, kind.network)}
     return hashlib.sha256(json.dumps([kind.name, known], sort_keys=True).encode()).digest()[:16]
 
 

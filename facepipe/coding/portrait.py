@@ -52,10 +52,12 @@ class Portrait(Protocol):
 class PortraitReader(Protocol):
     """Opens portraits for one kind of tokens."""
 
-    faces: FaceReader
+    @property
+    def faces(self) -> FaceReader:
+        """What finds faces in frames."""
 
     def open(self, still: Picture) -> Portrait | None:
-        """Return the portrait in a decoded (S, S, 3) still; None if it shows no face."""
+        """Return the portrait in a decoded (S, S, 3) still; None if it shows no face that can be drawn."""
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class RunCoder:
         """Yield the runs of one shot with up to `stills` stills of `still_bytes` in all."""
         seconds = len(view) / view.fps
         still, portrait = self._still(view, still_bytes)
-        if portrait is None:
+        if portrait is None or not view.valid.any():
             yield CodedRun(still, b"", (b"", *[None] * (len(view) - 2), b"")[: len(view)], 0.0)
             return
         tokens = portrait.estimate(view)

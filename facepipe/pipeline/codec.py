@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from facepipe.codec import Header, Reader
-from facepipe.coding.models import KINDS, check_header, digest_of, kind_of
+from facepipe.coding.models import KINDS, TokenKind, check_available, check_header, digest_of, kind_of
 from facepipe.engine import Artefact, Job, Pending
 from facepipe.errors import InputError, UsageError
 from facepipe.face.rule import is_reference
@@ -86,7 +86,7 @@ def _check_encoding(job: Job, clip: Path, out: Path, options: Options, coding: C
     medium, weights, *_ = all_of(
         [
             lambda: inspect(clip, options.limits),
-            lambda: find_weights(*KINDS[coding.tokens].weights),
+            lambda: weights_of(KINDS[coding.tokens]),
             lambda: check_work_folder(job),
             check_stills,
             *([check_opus] if coding.sound else []),
@@ -97,6 +97,12 @@ def _check_encoding(job: Job, clip: Path, out: Path, options: Options, coding: C
     if medium.kind != "video":
         raise InputError(f"{clip}: is a picture, and encode takes a video; give a clip")
     return medium, weights
+
+
+def weights_of(kind: TokenKind) -> Weights:
+    """Return the verified weights of a kind of tokens. Raises WeightsError, or one error that lists several."""
+    check_available(kind)
+    return find_weights(*kind.weights)
 
 
 def _destination_checks(job: Job, out: Path, options: Options) -> list[Any]:
@@ -164,7 +170,7 @@ def _check_decoding(job: Job, stream: Path, out: Path, options: Options) -> tupl
     assert isinstance(header, Header)
     try:
         kind = kind_of(header)
-        weights = find_weights(*kind.weights)
+        weights = weights_of(kind)
         check_header(header, kind, weights)
     except InputError as error:
         raise InputError(f"{stream}: {error}") from error

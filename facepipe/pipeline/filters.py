@@ -28,10 +28,10 @@ from facepipe.media.opus import OpusFormat, check_opus, encode_opus, format_of
 from facepipe.media.probe import probe_video
 from facepipe.media.sound import probe_sound
 from facepipe.media.stills_codec import check_stills
-from facepipe.pipeline.codec import Coding, Playing
+from facepipe.pipeline.codec import Coding, Playing, weights_of
 from facepipe.pipeline.delivery import check_destination
 from facepipe.pipeline.options import Options
-from facepipe.pipeline.precheck import Medium, find_weights, inspect
+from facepipe.pipeline.precheck import Medium, inspect
 
 PIPE = Path("-")
 """The name of stdin and stdout."""
@@ -54,7 +54,7 @@ def encode(job: Job, clip: Path, out: Path, options: Options, coding: Coding) ->
     check_stills()
     if coding.sound:
         check_opus()
-    weights = find_weights(*KINDS[coding.tokens].weights)
+    weights = weights_of(KINDS[coding.tokens])
     with ExitStack() as stack:
         source = stack.enter_context(_source(clip, options, coding))
         target = stack.enter_context(_target(job, out, options))
@@ -118,7 +118,7 @@ def _player(source: BinaryIO, playing: Playing, *, seekable: bool) -> tuple[Play
     at = key_before(source, round(start * header.fps)) if header and start else None
     reader = Reader(source, at)
     kind = kind_of(reader.header)
-    weights = find_weights(*kind.weights)
+    weights = weights_of(kind)
     check_header(reader.header, kind, weights)
     player = Player.of(reader, {name: weight.path for name, weight in weights.items()}, lost=playing.lost, at=at)
     first = round(start * reader.header.fps)

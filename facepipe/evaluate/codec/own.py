@@ -15,7 +15,7 @@ from facepipe import __version__
 from facepipe.codec import Frame, Framing, Key, Reader, TokenTable
 from facepipe.codec.stream import FRAMING_BYTES
 from facepipe.codec.tokens import TokenCodec
-from facepipe.coding.models import KINDS, open_table
+from facepipe.coding.models import KINDS, is_available, open_table
 from facepipe.errors import ToolError
 from facepipe.evaluate.codec.clips import QUALITY, CodecClip
 from facepipe.evaluate.codec.coding import Coded, Effort, timed
@@ -114,8 +114,8 @@ def in_picture(frame: NDArray[np.uint8], framing: Framing | None) -> NDArray[np.
 
 
 def own_coders() -> list[OwnCoder]:
-    """Return the codec of every kind of tokens at its bit rates."""
-    return [OwnCoder(kind, bitrate) for kind in KINDS for bitrate in BITRATES]
+    """Return the codec of every kind of tokens whose weights are registered, at its bit rates."""
+    return [OwnCoder(name, bitrate) for name, kind in KINDS.items() if is_available(kind) for bitrate in BITRATES]
 
 
 def _table(kind: str) -> TokenTable:
