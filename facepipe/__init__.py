@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from facepipe.api import Result, audio, avatar_create, blendshapes, coefficients, crop, edit, frames, matte, reenact
+    from facepipe.api import (
+        Result,
+        audio,
+        avatar_create,
+        blendshapes,
+        coefficients,
+        crop,
+        decode,
+        edit,
+        encode,
+        frames,
+        matte,
+        reenact,
+    )
     from facepipe.errors import (
         BusyError,
         DiskError,
@@ -51,7 +64,9 @@ __all__ = [
     "blendshapes",
     "coefficients",
     "crop",
+    "decode",
     "edit",
+    "encode",
     "frames",
     "matte",
     "reenact",

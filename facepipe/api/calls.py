@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from facepipe.api.result import Result, result_of
-from facepipe.api.sources import as_files
+from facepipe.api.running import call, expected_errors, guarded, portrait_files
 from facepipe.config import load_settings
 from facepipe.device import let_threads_sleep
-from facepipe.errors import UsageError, as_expected
 from facepipe.requests import (
     AudioRequest,
     BlendshapesRequest,
@@ -19,8 +16,6 @@ from facepipe.requests import (
     EditRequest,
     MatteRequest,
     ReenactRequest,
-    Request,
-    run,
 )
 from facepipe.requests.creation import CreateRequest
 from facepipe.requests.frames import FramesRequest
@@ -45,7 +40,7 @@ if TYPE_CHECKING:
         ReenactOptions,
         Source,
     )
-    from facepipe.settings import Settings
+    from facepipe.api.result import Result
 
 
 def reenact(
@@ -72,7 +67,7 @@ def reenact(
     Raises:
         FacepipeError: UsageError for options, InputError for files, NoFaceError, and others.
     """
-    return _call(ReenactRequest, source, {"driver": driver, "out": out, **options}, progress, force)
+    return call(ReenactRequest, source, {"driver": driver, "out": out, **options}, progress, force)
 
 
 def audio(
@@ -98,7 +93,7 @@ def audio(
     Raises:
         FacepipeError: UsageError for options, InputError for files, NoFaceError, and others.
     """
-    return _call(AudioRequest, source, {"sound": sound, "out": out, **options}, progress, force)
+    return call(AudioRequest, source, {"sound": sound, "out": out, **options}, progress, force)
 
 
 def edit(
@@ -124,7 +119,7 @@ def edit(
     Raises:
         FacepipeError: UsageError for options, InputError for files, NoFaceError, and others.
     """
-    return _call(EditRequest, source, {"out": out, **options}, progress, force)
+    return call(EditRequest, source, {"out": out, **options}, progress, force)
 
 
 def crop(
@@ -148,7 +143,7 @@ def crop(
         FacepipeError: UsageError for options, InputError for files, NoFaceError, FailedItemsError if some of several
             sources failed (`done` holds the paths of the other results), and others.
     """
-    return _call(CropRequest, source, {"out": out, **options}, progress, force, role="inputs")
+    return call(CropRequest, source, {"out": out, **options}, progress, force, role="inputs")
 
 
 def matte(
@@ -172,7 +167,7 @@ def matte(
         FacepipeError: UsageError for options, InputError for files, NoFaceError if nobody is seen, FailedItemsError if
             some of several sources failed (`done` holds the paths of the other results), and others.
     """
-    return _call(MatteRequest, source, {"out": out, **options}, progress, force, role="inputs")
+    return call(MatteRequest, source, {"out": out, **options}, progress, force, role="inputs")
 
 
 def coefficients(
@@ -197,7 +192,7 @@ def coefficients(
         FacepipeError: UsageError for options, InputError for files, NoFaceError, FailedItemsError if some of several
             sources failed (`done` holds the paths of the other results), and others.
     """
-    return _call(CoefficientsRequest, source, {"out": out, **options}, progress, force, role="inputs")
+    return call(CoefficientsRequest, source, {"out": out, **options}, progress, force, role="inputs")
 
 
 def blendshapes(
@@ -222,7 +217,7 @@ def blendshapes(
         FacepipeError: UsageError for options, InputError for files, NoFaceError, FailedItemsError if some of several
             sources failed (`done` holds the paths of the other results), and others.
     """
-    return _call(BlendshapesRequest, source, {"out": out, **options}, progress, force, role="drivers")
+    return call(BlendshapesRequest, source, {"out": out, **options}, progress, force, role="drivers")
 
 
 def avatar_create(
@@ -246,7 +241,7 @@ def avatar_create(
         FacepipeError: UsageError for options, InputError for files, NoFaceError, FailedItemsError if some of several
             sources failed (`done` holds the paths of the other results), and others.
     """
-    return _call(CreateRequest, source, {"out": out, **options}, progress, force, role="portraits")
+    return call(CreateRequest, source, {"out": out, **options}, progress, force, role="portraits")
 
 
 def frames(
@@ -274,57 +269,7 @@ def frames(
     """
     let_threads_sleep()
     settings, given = load_settings(), dict[str, Any](options)
-    with _expected_errors():
-        files = _portrait(source, given, settings)
+    with expected_errors():
+        files = portrait_files(source, given, settings)
         request = request_from(FramesRequest, {"driver": driver, **given, **files})
-        return _guarded(request.stream(settings, events=progress))
-
-
-def _guarded(items: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    with _expected_errors():
-        yield from items
-
-
-def _call(
-    kind: type[Request],
-    source: Source | Sequence[Source],
-    given: Mapping[str, Any],
-    progress: Progress | None,
-    force: Collection[str],
-    *,
-    role: str = "source",
-) -> Result:
-    """Run a request. `role` is the name of its field for the source."""
-    let_threads_sleep()
-    settings = load_settings()
-    with _expected_errors():
-        if role == "source":
-            files = _portrait(source, given, settings)
-        else:
-            files = {role: as_files(source, settings, given.get("work"))}
-        request = request_from(kind, {**given, **files})
-        return result_of(run(request, settings, force=force, events=progress))
-
-
-def _portrait(source: Any, given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """Return the fields for the portrait: the first of a sequence of pictures, and the others."""
-    several = isinstance(source, list | tuple)
-    if several and not source:
-        raise UsageError("source is an empty sequence, expected pictures of one person, the first of which is animated")
-    pictures = list(source) if several else [source]
-    further = given.get("source_picture")
-    if further is not None:
-        pictures += list(further) if isinstance(further, list | tuple) else [further]
-    first, *others = as_files(pictures, settings, given.get("work"))
-    return {"source": first, **({"source_picture": others} if others else {})}
-
-
-@contextmanager
-def _expected_errors() -> Iterator[None]:
-    """Convert errors of a full disk or memory to the FacepipeErrors that the commands print."""
-    try:
-        yield
-    except Exception as error:
-        if (expected := as_expected(error)) and expected is not error:
-            raise expected from error
-        raise
+        return guarded(request.stream(settings, events=progress))

@@ -270,3 +270,27 @@ class CreateOptions(_Size, _Face, _Limits, _Result, total=False):
     source_frame: Text
     stylized: File | None
     wplus: File | None
+
+
+class EncodeOptions(_SoundTrack, _Limits, _Result, total=False):
+    """Options of `encode`."""
+
+    bitrate: float
+    size: int | None
+    tokens: str
+    key_seconds: float
+    no_sound: bool
+    sound_bitrate: float
+    copy_sound: bool
+    open_loop: bool
+    face: Text | None
+    no_face: str | None
+
+
+class DecodeOptions(_Quality, _Limits, _Result, total=False):
+    """Options of `decode`."""
+
+    codec: str | None
+    lost: str
+    from_second: float
+    seconds: float | None

@@ -89,6 +89,12 @@ def face_units(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbos
     _start("face_units", context)
 
 
+@app.command("codec-tokens", context_settings=PASS_THROUGH)
+def codec_tokens(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
+    """Compute the tokens of an IMF network for the table of .fpv streams."""
+    _start("imf.codec_tokens", context)
+
+
 @app.command("codec-tables", context_settings=PASS_THROUGH)
 def codec_tables(context: typer.Context, _quiet: a.Quiet = False, _verbose: Verbose = False) -> None:
     """Fit the table with which .fpv streams code motion."""

@@ -4,8 +4,9 @@
 
 DATASET is the output of `facepipe dataset build`. Its coefficients of seen people are smoothed as `facepipe
 coefficients` does, and one unit of a component is 1 % of the eye distance, the root mean square over the points of the
-face model. TOKENS is an .npz with the tokens of another network instead: arrays seen/NAME and unseen/NAME of (T, D),
-one per clip. The figures that are printed are those of unseen people.
+face model. TOKENS is an .npz with the tokens of an IMF network instead, by `facepipe train codec-tokens`: arrays
+seen/NAME and unseen/NAME of (T, D), one per clip, and optionally `metric` of (D, D), in which a unit is measured. The
+figures that are printed are those of unseen people.
 """
 
 from __future__ import annotations
@@ -160,13 +161,18 @@ def build_imf(tokens: Path, out: Path) -> None:
     """Fit the table of a network's tokens, write OUT and print the figures."""
     with np.load(tokens, allow_pickle=False) as file:
         groups = [[file[name] for name in file.files if name.startswith(f"{group}/")] for group in ("seen", "unseen")]
+        metric = file["metric"] if "metric" in file.files else None
     if not all(groups) or any(clip.ndim != 2 for group in groups for clip in group):
         raise InputError(f"{tokens} lacks arrays seen/NAME and unseen/NAME of (T, D) tokens.")
     size = groups[0][0].shape[1]
-    table = fit_table("imf", groups[0], min(size, MAX_COMPONENTS))
+    table = fit_table("imf", groups[0], min(size, MAX_COMPONENTS), metric)
     save_table(table, out)
     spread = np.mean(np.concatenate([(clip - clip.mean(0)) ** 2 for clip in groups[1]]).sum(1))
-    report(table, groups[1], (np.eye(size) * PERCENT**2 / spread,), "error in % of the spread within clips")
+    plain, names = np.eye(size) * PERCENT**2 / spread, "error in % of the spread within clips"
+    if metric is None:
+        report(table, groups[1], (plain,), names)
+    else:
+        report(table, groups[1], (metric, plain), f"error in units, {names}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

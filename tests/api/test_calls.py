@@ -25,7 +25,9 @@ from facepipe.requests import (
     BlendshapesRequest,
     CoefficientsRequest,
     CropRequest,
+    DecodeRequest,
     EditRequest,
+    EncodeRequest,
     MatteRequest,
     ReenactRequest,
 )
@@ -46,6 +48,8 @@ TYPES: Mapping[str, tuple[type[RequestBase], Any]] = {
     "blendshapes": (BlendshapesRequest, options.BlendshapesOptions),
     "avatar_create": (CreateRequest, options.CreateOptions),
     "frames": (FramesRequest, options.FramesOptions),
+    "encode": (EncodeRequest, options.EncodeOptions),
+    "decode": (DecodeRequest, options.DecodeOptions),
 }
 
 
@@ -180,6 +184,9 @@ def test_what_is_no_picture_is_named(here: Path, source: Any, message: str) -> N
         (lambda: facepipe.reenact("a.png", "b.mp4", renderer="clay"), "UsageError", "'clay'; expected one of compact"),
         (lambda: facepipe.reenact("no.png", "no.mp4", out="o.mp4"), "PrecheckError", "no.png.*\n.*no.mp4"),
         (lambda: facepipe.frames("no.png", "examples/motion.npz"), "FacepipeError", "no.png"),
+        (lambda: facepipe.encode("-", out="a.fpv"), "UsageError", "is '-', stdin or stdout"),
+        (lambda: facepipe.encode("a.mp4", out="a.fpv", tokens="words"), "UsageError", "expected coefficients or imf"),
+        (lambda: facepipe.decode("no.fpv", out="a.mp4"), "FacepipeError", "no.fpv"),
     ],
 )
 def test_faults_are_errors_that_say_what_to_do(
@@ -212,6 +219,18 @@ def test_import_loads_nothing_heavy() -> None:
     assert all(hasattr(facepipe, name) for name in facepipe.__all__)
     with pytest.raises(AttributeError, match="no attribute 'fly'"):
         facepipe.fly  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_encode_and_decode_write_the_bytes_that_their_commands_write(scene: Scene, here: Path) -> None:
+    flags = ("--size", "64", "--bitrate", "20", "--open-loop", "--work", "work-b")
+    made = facepipe.encode(scene.driver, out="a.fpv", size=64, bitrate=20, open_loop=True, work="work-a")
+    assert run("encode", scene.driver, "-o", "b.fpv", *flags).exit_code == 0
+    assert made.path.read_bytes() == Path("b.fpv").read_bytes()
+    assert made.record["options"]["tokens"] == "coefficients"
+    drawn = facepipe.decode("a.fpv", out="a.mp4", seconds=0.2, work="work-a")
+    assert run("decode", "b.fpv", "-o", "b.mp4", "--seconds", "0.2", "--work", "work-b").exit_code == 0
+    assert drawn.path.read_bytes() == Path("b.mp4").read_bytes()
+    assert drawn.frames == 5
 
 
 @pytest.mark.parametrize("name", TYPES)
