@@ -75,7 +75,8 @@ class ImfReader:
     @torch.inference_mode()
     def open(self, still: Picture) -> ImfPortrait:
         """Implement `PortraitReader.open`."""
-        net = self.network.net
+        # A copy, because torch warns of arrays that are not writable, such as decoded stills.
+        still, net = still.copy(), self.network.net
         prepared = net.prepare(resized(to_tensor(still)[None], net.side_pixels).to(compute_device()))
         (own,) = self.encoder.tokens([still])
         renderer = ImfRenderer(self.network, prepared, len(still), threads=thread_count())
