@@ -29,7 +29,7 @@ class TokenTable:
     """Transform of tokens of D numbers to K components, and integers that choose the distribution of each.
 
     A component of 1 is an error of 1 % of the eye distance for coefficients (root mean square over the points, weighted
-    as in a fit), and a 25th of the root mean square of differences to key frames for `imf`.
+    as in a fit), and about that for `imf` (`facepipe.train.imf.codec_tokens`).
 
     A number is coded as its residual to a prediction from the key frame, with the distribution of a class. The class
     follows from the activity, the mean relative size of up to 12 residuals before it: see `facepipe.codec.tokens`.

@@ -43,7 +43,7 @@ from facepipe.renderers.compact.net import CompactNet
 from facepipe.renderers.imf.compact.config import ImfCompactConfig
 from facepipe.renderers.imf.compact.net import ImfCompact
 from facepipe.rendering.spec import MATTING
-from facepipe.spaces import arkit52, linear478
+from facepipe.spaces import arkit52, imf_tokens, linear478
 from facepipe.train.command import parser_of
 from facepipe.train.loop import network_state
 from facepipe.train.mapper import config as mapper_config
@@ -118,6 +118,8 @@ def space_of(name: str) -> str:
         return ""
     if name == FACE_UNITS:
         return arkit52.SPACE.name
+    if name == "codec-imf":
+        return imf_tokens.SPACE.name
     return next((spec.space for spec in RENDERERS.values() if name == spec.network), linear478.SPACE.name)
 
 

@@ -16,10 +16,16 @@ from facepipe.errors import InputError
 from facepipe.face.cropping import SquareCrop
 from facepipe.face.model import load_face_model
 from facepipe.face.pose import rotation_of
+from facepipe.face.track import Track, TrackFile, save_track
+from facepipe.media.decode import decode_frames
+from facepipe.media.encode import VideoWriter
+from facepipe.renderers.imf.tokens import TokenEncoder
 from facepipe.spaces.coefficients import Coefficients
 from facepipe.spaces.files import save_coefficients
 from facepipe.train import codec_tables
+from facepipe.train.imf import codec_tokens
 from tests.face.faces import face_model
+from tests.renderers.imf.small import written
 
 
 def moving(count: int, seed: int) -> Coefficients:
@@ -118,3 +124,57 @@ def test_a_data_set_without_unseen_people_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "tokens.npz", other=np.zeros((3, 3)))
     with pytest.raises(InputError, match=r"lacks arrays seen/NAME and unseen/NAME"):
         codec_tables.build_imf(tmp_path / "tokens.npz", tmp_path / "out")
+
+
+def test_the_metric_of_tokens_is_the_movement_of_the_points() -> None:
+    random = np.random.default_rng(0)
+    law = random.normal(size=(6, 10))
+    law[-1] = 0
+    clips = []
+    for _ in range(3):
+        tokens = random.normal(size=(60, 6)).cumsum(0)
+        clips.append((tokens, (tokens @ law / 100).reshape(60, 5, 2) + random.normal(size=2)))
+    metric = codec_tokens.metric_of(clips)
+    difference = random.normal(size=6)
+    moved = ((difference @ law).reshape(5, 2) ** 2).sum(1).mean()
+    # The last number moves no point, and counts for what else it may say.
+    unseen = np.eye(6)[-1]
+    alike = unseen @ metric @ unseen
+    assert alike > 0
+    assert difference @ metric @ difference == pytest.approx(0.9 * moved + alike * (difference**2).sum())
+
+
+def test_tokens_are_taken_between_cuts_and_gaps() -> None:
+    valid = np.ones(300, bool)
+    valid[10] = False
+    shot = np.repeat([0, 1], [30, 270]).astype(np.int32)
+    track = Track(np.zeros((300, 478, 3), np.float32), valid, valid.astype(np.float32), shot=shot)
+    assert codec_tokens.stretch_of(track) == slice(30, 130)
+    short = Track(track.points[:20], valid[11:31], track.score[:20])
+    assert codec_tokens.stretch_of(short) == slice(0, 0)
+
+
+def test_tokens_of_a_data_set_are_those_of_its_frames(tmp_path: Path) -> None:
+    folder, network = tmp_path / "set", written(tmp_path / "net.safetensors", psi=False)
+    pictures = np.random.default_rng(1).integers(0, 256, (30, 64, 64, 3), dtype=np.uint8)
+    entries = []
+    for split in ("train", "unseen"):
+        points = np.random.default_rng(2).uniform(10, 50, (30, 478, 3)).astype(np.float32)
+        for kind in ("clip", "track"):
+            path_of(folder, split, kind).parent.mkdir(parents=True, exist_ok=True)
+        track = Track(points, np.ones(30, bool), np.ones(30, np.float32))
+        place = SquareCrop(31.5, 31.5, 64, 0)
+        save_track(TrackFile(track, Fraction(25), place, (64, 64)), path_of(folder, split, "track"))
+        with VideoWriter(path_of(folder, split, "clip"), size=(64, 64), fps=Fraction(25), quality=90) as writer:
+            for picture in pictures:
+                writer.write(picture)
+        entries.append(Entry(split, split, split, 30, 30, "25", 64, False, f"{split}.mp4", "0" * 64, 0, (0, 0, 64)))
+    write_list(folder, entries)
+    out = tmp_path / "tokens.npz"
+    codec_tokens.main(["--dataset", str(folder), "--network", str(network), "--out", str(out)])
+    with np.load(out) as file:
+        assert sorted(file.files) == ["metric", "seen/train", "unseen/unseen"]
+        frames = list(decode_frames(path_of(folder, "train", "clip")))
+        assert np.array_equal(file["seen/train"], list(TokenEncoder(network).tokens(frames)))
+    codec_tables.main(["--tokens", str(out), "--out", str(tmp_path / "t.safetensors")])
+    assert load_table(tmp_path / "t.safetensors").components == 32
