@@ -117,19 +117,17 @@ def evaluate(
     from facepipe.evaluate.run import evaluate as run
     from facepipe.evaluate.staging import Setting
 
-    if task == "audio":
-        unused = {"--renderer": renderer, "--weights": weights, "--out": out, "--overwrite": overwrite, "--work": work}
-        more = {"--teacher": teacher, "--frames": frames, "--from-second": from_second, "--json": as_json}
-        _check_unused(task, {**unused, **more})
-        _evaluate_audio(manifest, labels)
-        return
     report_line = (lambda _: None) if quiet else _print_line
-    if task == "codec":
+    if task in ("audio", "codec"):
+        given: dict[str, object] = {"--renderer": renderer, "--weights": weights, "--work": work, "--frames": frames}
+        given |= {"--from-second": from_second, "--size": size != DEFAULT_SIZE}
+        results: dict[str, object] = {"--out": out, "--overwrite": overwrite, "--teacher": teacher, "--json": as_json}
+        _check_unused(task, given | (results if task == "audio" else {"--labels": labels}))
+        if task == "audio":
+            _evaluate_audio(manifest, labels)
+            return
         from facepipe.cli.codec_evaluation import evaluate_codec
 
-        unused = {"--renderer": renderer, "--weights": weights, "--labels": labels, "--work": work}
-        more = {"--frames": frames, "--from-second": from_second, "--size": size != DEFAULT_SIZE}
-        _check_unused(task, {**unused, **more})
         evaluate_codec(manifest, out, teacher=teacher, overwrite=overwrite, as_json=as_json, report_line=report_line)
         return
     _check_task(task, size, labels)
