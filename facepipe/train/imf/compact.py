@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -18,11 +19,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from facepipe.checkpoint import check_state
 from facepipe.face.model import FaceModel
 from facepipe.models.landmarker import Landmarker
 from facepipe.renderers.imf.compact.config import ImfCompactConfig
 from facepipe.renderers.imf.compact.motion import Motion
 from facepipe.renderers.imf.compact.net import ImfCompact
+from facepipe.renderers.imf.psi import PREFIX
 from facepipe.train.imf.couples import Couple, Couples
 from facepipe.train.imf.heads import Heads
 from facepipe.train.imf.losses import (
@@ -36,6 +39,7 @@ from facepipe.train.imf.losses import (
 )
 from facepipe.train.imf.tokens import Faces, TokenRecipe, begin_tokens, train_tokens
 from facepipe.train.imf.validation import Validation
+from facepipe.train.loop import network_state
 from facepipe.train.pirender.discriminator import PatchDiscriminator, Window, matching, weighted_mean
 from facepipe.train.pirender.frame_cache import FrameCache
 from facepipe.train.pirender.landmarks import LandmarkerLosses
@@ -60,6 +64,13 @@ class ImfRun(Run):
     """A run with the heads of the training."""
 
     heads: nn.Module = field(default_factory=nn.Identity)
+
+    def start_at(self, path: Path) -> None:
+        """Load a network from a checkpoint or a released file, without its map from coefficients."""
+        state = {name: value for name, value in network_state(path).items() if not name.startswith(PREFIX)}
+        check_state(state, self.net, path)
+        for net in (self.net, self.mean.module):
+            net.load_state_dict(state)
 
     @staticmethod
     def _parts() -> dict[str, str]:

@@ -135,6 +135,17 @@ def test_validation_people_are_not_trained_on(cache: FrameCache) -> None:
     assert sheet.shape == (2 * SIDE // 2, 6 * SIDE // 2, 3)
 
 
+def test_a_run_begins_with_a_released_file(cache: FrameCache, tmp_path: Path) -> None:
+    """Also with one that holds the map from coefficients."""
+    first, second = training_of(cache), training_of(cache)
+    state = first.run.net.state_dict()
+    changed = {name: value + 1 if value.is_floating_point() else value for name, value in state.items()}
+    save_file({**changed, "psi.decoder.0.bias": torch.zeros(3)}, tmp_path / "released.safetensors")
+    second.run.start_at(tmp_path / "released.safetensors")
+    for net in (second.run.net, second.run.mean.module):
+        torch.testing.assert_close(dict(net.state_dict()), changed)
+
+
 def test_both_precisions_learn_alike(cache: FrameCache) -> None:
     """The first step in bfloat16 has the losses of float32, within its rounding, and a gradient of its direction."""
     values, steps = [], []
