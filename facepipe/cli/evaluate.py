@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -84,6 +84,11 @@ Size = Annotated[
     int, typer.Option(help="Width and height in pixels of the rendered and evaluated frames.", min=64, max=1024)
 ]
 DEFAULT_SIZE = 256
+_OTHER_TASKS = {
+    "audio": {"--labels"},
+    "codec": {"--out", "--overwrite", "--teacher", "--json"},
+}
+"""Tasks without results of a renderer, and the options that each uses."""
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into an existing folder that is not a report.")]
 
 
@@ -117,20 +122,12 @@ def evaluate(
     from facepipe.evaluate.run import evaluate as run
     from facepipe.evaluate.staging import Setting
 
-    if task == "audio":
-        unused = {"--renderer": renderer, "--weights": weights, "--out": out, "--overwrite": overwrite, "--work": work}
-        more = {"--teacher": teacher, "--frames": frames, "--from-second": from_second, "--json": as_json}
-        _check_unused(task, {**unused, **more})
-        _evaluate_audio(manifest, labels)
-        return
     report_line = (lambda _: None) if quiet else _print_line
-    if task == "codec":
-        from facepipe.cli.codec_evaluation import evaluate_codec
-
-        unused = {"--renderer": renderer, "--weights": weights, "--labels": labels, "--work": work}
-        more = {"--frames": frames, "--from-second": from_second, "--size": size != DEFAULT_SIZE}
-        _check_unused(task, {**unused, **more})
-        evaluate_codec(manifest, out, teacher=teacher, overwrite=overwrite, as_json=as_json, report_line=report_line)
+    if task in _OTHER_TASKS:
+        given = {"--renderer": renderer, "--weights": weights, "--out": out, "--overwrite": overwrite, "--work": work}
+        more = {"--teacher": teacher, "--frames": frames, "--from-second": from_second, "--json": as_json}
+        rest = {"--labels": labels, "--size": size != DEFAULT_SIZE}
+        _evaluate_otherwise(task, manifest, {**given, **more, **rest}, report_line)
         return
     _check_task(task, size, labels)
     chosen, folder = _chosen(renderer, weights, work)
@@ -160,9 +157,29 @@ def _check_task(task: str, size: int, labels: Path | None) -> None:
         raise UsageError(f"--size is {size}; video needs an even number. Take {size + 1}.")
 
 
-def _check_unused(task: str, flags: Mapping[str, object]) -> None:
-    """Raise UsageError if an option is given that the task does not use."""
-    if given := ", ".join(name for name, value in flags.items() if value):
+def _evaluate_otherwise(
+    task: str, manifest: Path, given: Mapping[str, Any], report_line: Callable[[str], None]
+) -> None:
+    """Evaluate what needs no renderer. `given` holds the options by flag."""
+    from facepipe.cli.codec_evaluation import evaluate_codec
+
+    _check_unused(task, given, used=_OTHER_TASKS[task])
+    if task == "audio":
+        _evaluate_audio(manifest, given["--labels"])
+        return
+    evaluate_codec(
+        manifest,
+        given["--out"],
+        teacher=given["--teacher"],
+        overwrite=given["--overwrite"],
+        as_json=given["--json"],
+        report_line=report_line,
+    )
+
+
+def _check_unused(task: str, flags: Mapping[str, object], used: Collection[str] = ()) -> None:
+    """Raise UsageError if an option is given that is not among those that the task uses."""
+    if given := ", ".join(name for name, value in flags.items() if value and name not in used):
         raise UsageError(f"--task {task} does not use {given}; leave it out")
 
 

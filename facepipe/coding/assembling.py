@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from facepipe.codec import Frame, Framing, Header, Key, Reader, SoundFormat, Writer
-from facepipe.coding.run import CodedRun
 from facepipe.media.ogg import HERTZ, read_packets
 from facepipe.media.opus import OpusFormat
+
+if TYPE_CHECKING:
+    from facepipe.coding.run import CodedRun
 
 
 def sound_format(opus: OpusFormat) -> SoundFormat:

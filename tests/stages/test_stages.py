@@ -25,16 +25,20 @@ from facepipe.spaces.arkit52.coefficients import UnitCoefficients
 from facepipe.spaces.files import load_coefficients
 from facepipe.stages import (
     NAMES,
+    assemble,
     avatar,
     blendshapes,
     clip,
     coefficients,
     create,
     crop,
+    decode,
+    encode,
     features,
     matte,
     motion,
     mux,
+    opus,
     person,
     portrait,
     prepare,
@@ -75,6 +79,10 @@ STAGES: tuple[Stage[Any], ...] = (
     spans.STAGE,
     utterances.STAGE,
     clip.STAGE,
+    encode.STAGE,
+    opus.STAGE,
+    assemble.STAGE,
+    decode.STAGE,
 )
 
 
