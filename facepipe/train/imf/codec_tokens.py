@@ -16,10 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facepipe import weights
 from facepipe.codec.fitting import SPAN_FRAMES
 from facepipe.dataset.listing import path_of, read_list
 from facepipe.errors import InputError
 from facepipe.face.cropping import outer_eye_distance
+from facepipe.face.model import load_face_model
 from facepipe.face.track import Track, load_track
 from facepipe.media.decode import decode_frames
 from facepipe.renderers.imf.tokens import TokenEncoder
@@ -31,7 +33,7 @@ GROUPS = {"train": "seen", "unseen": "unseen"}
 """Names of the groups in TOKENS by split of the data set."""
 PERCENT = 100
 # What tokens say beside landmarks (gaze, teeth, wrinkles) is this share of what they say.
-APPEARANCE_SHARE = 0.1
+APPEARANCE_SHARE = 0.02
 
 
 def stretch_of(track: Track) -> slice:
@@ -57,16 +59,17 @@ def tokens_of(dataset: Path, split: str, encoder: TokenEncoder) -> Iterator[tupl
         yield entry.id, tokens, points[..., :2] / outer_eye_distance(points).mean()
 
 
-def metric_of(clips: Sequence[tuple[Floats, Floats]]) -> NDArray[np.float64]:
-    """Return the (D, D) metric G of clips of (T, D) tokens and (T, N, 2) points.
+def metric_of(clips: Sequence[tuple[Floats, Floats]], point_weights: Floats) -> NDArray[np.float64]:
+    """Return the (D, D) metric G of clips of (T, D) tokens and (T, N, 2) points with (N,) weights.
 
     d G d is the mean squared movement of the points by a change d of the token, in % of the eye distance, as a linear
     map predicts it; and, for what points do not show, a share that is alike for all numbers.
     """
+    share = np.sqrt(point_weights / point_weights.sum())[:, None]
     tokens = np.concatenate([one - one.mean(0) for one, _ in clips]).astype(np.float64)
-    points = np.concatenate([(one - one.mean(0)).reshape(len(one), -1) for _, one in clips])
+    points = np.concatenate([((one - one.mean(0)) * share).reshape(len(one), -1) for _, one in clips])
     moved = PERCENT * np.linalg.lstsq(tokens, points, rcond=None)[0]
-    metric = 2 * moved @ moved.T / moved.shape[1]
+    metric = moved @ moved.T
     said = np.mean(((tokens @ metric) * tokens).sum(1))
     alike = np.eye(len(metric)) * said / np.mean((tokens**2).sum(1))
     return np.asarray((1 - APPEARANCE_SHARE) * metric + APPEARANCE_SHARE * alike)
@@ -74,7 +77,7 @@ def metric_of(clips: Sequence[tuple[Floats, Floats]]) -> NDArray[np.float64]:
 
 def build(dataset: Path, network: Path, out: Path) -> None:
     """Compute the tokens of both groups, and write OUT."""
-    encoder = TokenEncoder(network)
+    encoder, model = TokenEncoder(network), load_face_model(weights.find("face-model").path)
     arrays: dict[str, Floats] = {}
     seen = []
     for split, group in GROUPS.items():
@@ -88,7 +91,7 @@ def build(dataset: Path, network: Path, out: Path) -> None:
         raise InputError(f"{dataset} has no clips of seen people; build it from the data folder.")
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("wb") as file:
-        np.savez(file, metric=metric_of(seen), **arrays)  # type: ignore[arg-type]
+        np.savez(file, metric=metric_of(seen, model.weights), **arrays)  # type: ignore[arg-type]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
