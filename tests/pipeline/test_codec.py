@@ -187,3 +187,15 @@ def test_a_second_run_makes_nothing(scene: Scene, stream: Path, tmp_path: Path) 
     outcome = scene.run("encode", scene.driver, "-o", tmp_path / "second.fpv", *arguments)
     assert outcome.made() == []
     assert (tmp_path / "second.fpv").read_bytes() == stream.read_bytes()
+
+
+def test_tokens_of_the_imf_network_come_back_as_a_video(scene: Scene, tmp_path: Path) -> None:
+    coded, out = tmp_path / "imf.fpv", tmp_path / "imf.mp4"
+    scene.run("encode", scene.driver, "-o", coded, "--tokens", "imf", "--bitrate", "20", "--open-loop", "--no-sound")
+    found = _info(coded)
+    assert (found["tokens"], found["frames"], found["complete"]) == ("imf", FRAMES, True)
+    assert found["packets"] > 0
+    scene.run("decode", coded, "-o", out)
+    assert len(list(decode_frames(out))) == FRAMES
+    record = json.loads((tmp_path / "imf.mp4.json").read_text())
+    assert {"imf-compact", "codec-imf"} <= set(record["weights"])
