@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from facepipe.errors import EncoderError, ToolError
-from facepipe.media import elementary
+from facepipe.media import ffmpeg
 from facepipe.media.elementary import STREAM_CODECS, decode_stream, encode_stream, missing_encoder, packet_bytes
 
 
@@ -67,7 +67,7 @@ def test_a_foreign_stream_is_an_error() -> None:
 
 
 def test_a_missing_encoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elementary.ffmpeg, "encoders", lambda _program: frozenset({"libx264"}))
+    monkeypatch.setattr(ffmpeg, "encoders", lambda _program: frozenset({"libx264"}))
     assert missing_encoder("x264") == ""
     with pytest.raises(ToolError, match="libvvenc"):
         encode_stream(moving_squares(), "vvc", 40, Fraction(25))

@@ -35,7 +35,7 @@ def model() -> FaceModel:
 def face(model: FaceModel, count: int = 12) -> np.ndarray:
     expression = np.random.default_rng(5).normal(0, 0.5, (count, 64))
     shape = model.shape(np.zeros(80), expression)
-    return (shape * np.array([90, -90, -90]) + 128).astype(np.float32)
+    return np.asarray(shape * np.array([90, -90, -90]) + 128, np.float32)
 
 
 def test_the_landmark_error_of_a_shift(model: FaceModel) -> None:
