@@ -80,7 +80,7 @@ def encode(run: StageRun[Params]) -> Mapping[str, Any]:
 
 STAGE = Stage(
     name="encode",
-    version=1,
+    version=2,
     inputs=("media", "before?"),
     outputs=(SEGMENT, STATE),
     params=Params,
