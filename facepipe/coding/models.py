@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facepipe.errors import InputError, WeightsError
-from facepipe.weights import registered
 
 if TYPE_CHECKING:
     from facepipe.codec import Header, TokenTable
@@ -77,6 +76,9 @@ def check_available(kind: TokenKind) -> None:
 
 
 def _unregistered(kind: TokenKind) -> list[str]:
+    # Imported here, so that `facepipe --help`, which lists the kinds, waits for nothing.
+    from facepipe.weights import registered
+
     known = registered()
     return [name for name in kind.weights if name not in known]
 

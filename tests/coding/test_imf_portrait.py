@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from facepipe import weights
 from facepipe.codec import End, Frame, Header, Key, Sound, TokenCodec, plain_table
 from facepipe.codec.restoration import restored
-from facepipe.coding import models
 from facepipe.coding.drawing import Drawer, Item
 from facepipe.coding.imf_portrait import ImfPortrait, ImfReader
 from facepipe.coding.models import FACES, KINDS, check_available, check_header, digest_of, open_kind, open_table
@@ -167,7 +166,7 @@ def test_a_table_of_other_tokens_is_refused(tmp_path: Path, network: Path) -> No
 
 def test_missing_weights_are_one_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     known = {name: entry for name, entry in weights.registered().items() if name not in (KIND.network, KIND.table)}
-    monkeypatch.setattr(models, "registered", lambda: known)
+    monkeypatch.setattr(weights, "registered", lambda: known)
     with pytest.raises(WeightsError, match="imf-compact and codec-imf, which are not registered"):
         check_available(KIND)
     check_available(KINDS["coefficients"])
