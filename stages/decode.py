@@ -34,17 +34,20 @@ def decode(run: StageRun[Params]) -> Mapping[str, Any]:
 
     params, path = run.params, run.input("stream")
     first = params.first_frame
-    with path.open("rb") as stream:
-        player = Player.open(stream, run.weights, lost=params.lost, at=key_before(stream, first))
-        facts, remarks = write_video(
-            player,
-            run.output / f"result.{params.container}",
-            first=first,
-            end=first + params.frame_count if params.frame_count else None,
-            quality=params.quality,
-            codec=params.codec,
-            advance=run.advance,
-        )
+    try:
+        with path.open("rb") as stream:
+            player = Player.open(stream, run.weights, lost=params.lost, at=key_before(stream, first))
+            facts, remarks = write_video(
+                player,
+                run.output / f"result.{params.container}",
+                first=first,
+                end=first + params.frame_count if params.frame_count else None,
+                quality=params.quality,
+                codec=params.codec,
+                advance=run.advance,
+            )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     if not facts["complete"]:
         raise InputError(
             f"{path}: is cut off after frame {facts['frames']}; get it again, or draw what is there with `facepipe "

@@ -128,6 +128,8 @@ def write_video(
         size = (header.width, header.height)
         pictures = _pictures(player.play(first, end), sound)
         if (picture := next(pictures, None)) is None:
+            if not losses.complete:
+                raise InputError(f"the .fpv stream is cut off before its frame {first}; get it again")
             raise InputError(f"the .fpv stream has no frame {first}; choose an earlier time, or get it again")
         with VideoWriter(silent, size=size, fps=header.fps, codec=codec, quality=quality) as writer:
             for frame in chain([picture], pictures):

@@ -73,7 +73,8 @@ class Summary:
         content, about = self.as_json(), KINDS.get(self.header.tokens)
         lost = f", {self.lost_frames} of them damaged or missing" if self.lost_frames else ""
         tokens = f" ({about.about})" if about else ""
-        keys = f"{len(self.key_frames)} key frames ({self.header.still_codec}), {self.still_bytes} bytes"
+        count = len(self.key_frames)
+        keys = f"{count} key frame{'s' * (count != 1)} ({self.header.still_codec}), {self.still_bytes} bytes"
         rate = content["kilobits_per_second_of_pictures"]
         lines = [
             f"{self.header.width}x{self.header.height}, {float(self.header.fps):g} frames/s, {self.frames} frames, "

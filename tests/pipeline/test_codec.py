@@ -123,7 +123,10 @@ def test_damaged_frames_are_reported_and_drawn(scene: Scene, stream: Path, tmp_p
     assert "damaged or missing" in outcome.stderr
 
 
-@pytest.mark.parametrize(("kind", "message"), [("cut", "cut off"), ("foreign", "not an .fpv"), ("weights", "networks")])
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("cut", "cut off"), ("still", "cut off before its frame 0"), ("foreign", "not an .fpv"), ("weights", "networks")],
+)
 def test_unusable_streams_leave_no_file(scene: Scene, stream: Path, tmp_path: Path, kind: str, message: str) -> None:
     content = bytearray(stream.read_bytes())
     if kind == "weights":
@@ -133,7 +136,9 @@ def test_unusable_streams_leave_no_file(scene: Scene, stream: Path, tmp_path: Pa
         length = 11 + int.from_bytes(content[9:11], "little")
         content[length : length + 4] = zlib.crc32(content[:length]).to_bytes(4, "little")
     broken, out = tmp_path / "broken.fpv", tmp_path / "broken.mp4"
-    broken.write_bytes(bytes({"cut": content[:-400], "foreign": b"RIFF" + content, "weights": content}[kind]))
+    broken.write_bytes(
+        bytes({"cut": content[:-400], "still": content[:200], "foreign": b"RIFF" + content, "weights": content}[kind])
+    )
     outcome = run("decode", broken, "-o", out, "--work", scene.work)
     assert outcome.exit_code == 3
     assert message in outcome.stderr
